@@ -1,1 +1,4 @@
-//! snapback
+//! snapback consumes events from a Kafka topic, calculates a result for each, publishes the results,
+//! and checkpoints them with their offsets as Parquet files that can prove themselves.
+
+pub mod model;

@@ -1,0 +1,303 @@
+//! The words of the product as types: partitions, offsets, ranges, counts, digests.
+//!
+//! Everything here is a value without I/O. Ranges are half-open, nothing is a sentinel.
+
+use std::{fmt, iter::Sum, ops::Add, str::FromStr};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use sha2::{Digest as _, Sha256};
+
+/// A partition number of the events topic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Partition(pub i32);
+
+impl fmt::Display for Partition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A position in a partition of the events topic; never negative.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct Offset(i64);
+
+impl Offset {
+    /// The first offset of every partition.
+    pub const ZERO: Offset = Offset(0);
+
+    /// An offset, or `None` when `value` is negative (Kafka's special values are not offsets).
+    #[must_use]
+    pub const fn new(value: i64) -> Option<Offset> {
+        if value < 0 { None } else { Some(Offset(value)) }
+    }
+
+    /// The offset as Kafka counts it.
+    #[must_use]
+    pub const fn get(self) -> i64 {
+        self.0
+    }
+
+    /// The offset `count` further on, saturating at the largest offset.
+    #[must_use]
+    pub const fn plus(self, count: u64) -> Offset {
+        Offset(self.0.saturating_add_unsigned(count))
+    }
+}
+
+impl fmt::Display for Offset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl<'de> Deserialize<'de> for Offset {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = i64::deserialize(deserializer)?;
+        Offset::new(value).ok_or_else(|| {
+            serde::de::Error::custom(format_args!("an offset cannot be negative: {value}"))
+        })
+    }
+}
+
+/// A half-open range of offsets `[start, end)`; `start <= end` always holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct OffsetRange {
+    start: Offset,
+    end: Offset,
+}
+
+/// A range whose end lies before its start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the range {start}-{end} ends before it starts")]
+pub struct InvertedRange {
+    /// The start that was given.
+    pub start: Offset,
+    /// The end that was given.
+    pub end: Offset,
+}
+
+impl OffsetRange {
+    /// `[start, end)`.
+    ///
+    /// # Errors
+    /// When `end < start`.
+    pub fn new(start: Offset, end: Offset) -> Result<OffsetRange, InvertedRange> {
+        if end < start {
+            return Err(InvertedRange { start, end });
+        }
+        Ok(OffsetRange { start, end })
+    }
+
+    /// The empty range at `at`.
+    #[must_use]
+    pub const fn empty(at: Offset) -> OffsetRange {
+        OffsetRange { start: at, end: at }
+    }
+
+    /// The first offset of the range.
+    #[must_use]
+    pub const fn start(self) -> Offset {
+        self.start
+    }
+
+    /// The first offset behind the range.
+    #[must_use]
+    pub const fn end(self) -> Offset {
+        self.end
+    }
+
+    /// How many offsets the range spans.
+    #[must_use]
+    pub const fn len(self) -> u64 {
+        self.end.0.abs_diff(self.start.0)
+    }
+
+    /// Whether the range spans no offset.
+    #[must_use]
+    pub const fn is_empty(self) -> bool {
+        self.start.0 == self.end.0
+    }
+
+    /// Whether `offset` lies inside.
+    #[must_use]
+    pub fn contains(self, offset: Offset) -> bool {
+        self.start <= offset && offset < self.end
+    }
+
+    /// Whether the two ranges share an offset.
+    #[must_use]
+    pub fn overlaps(self, other: OffsetRange) -> bool {
+        self.start < other.end && other.start < self.end
+    }
+}
+
+impl fmt::Display for OffsetRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.start, self.end)
+    }
+}
+
+impl<'de> Deserialize<'de> for OffsetRange {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        struct Raw {
+            start: Offset,
+            end: Offset,
+        }
+        let raw = Raw::deserialize(deserializer)?;
+        OffsetRange::new(raw.start, raw.end).map_err(serde::de::Error::custom)
+    }
+}
+
+/// The number of a manifest in its partition's chain; the first is 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Sequence(pub u64);
+
+impl Sequence {
+    /// The number of the manifest that binds a partition to its store.
+    pub const FIRST: Sequence = Sequence(1);
+
+    /// The number that follows.
+    #[must_use]
+    pub const fn next(self) -> Sequence {
+        Sequence(self.0 + 1)
+    }
+}
+
+impl fmt::Display for Sequence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// What became of a range of offsets (I4): every offset is exactly one of the four.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// Offsets with a result.
+    pub results: u64,
+    /// Offsets whose event could not be decoded or calculated.
+    pub rejects: u64,
+    /// Offsets that the log never delivers: markers, aborted or compacted records.
+    pub absent: u64,
+    /// Offsets that were gone before they were read, accepted by an operator.
+    pub lost: u64,
+}
+
+impl Counts {
+    /// The offsets accounted for: the sum of all four.
+    #[must_use]
+    pub const fn offsets(self) -> u64 {
+        self.results + self.rejects + self.absent + self.lost
+    }
+
+    /// Results and rejects.
+    #[must_use]
+    pub const fn outcomes(self) -> u64 {
+        self.results + self.rejects
+    }
+}
+
+impl Add for Counts {
+    type Output = Counts;
+
+    fn add(self, other: Counts) -> Counts {
+        Counts {
+            results: self.results + other.results,
+            rejects: self.rejects + other.rejects,
+            absent: self.absent + other.absent,
+            lost: self.lost + other.lost,
+        }
+    }
+}
+
+impl Sum for Counts {
+    fn sum<I: Iterator<Item = Counts>>(iter: I) -> Counts {
+        iter.fold(Counts::default(), Add::add)
+    }
+}
+
+/// A SHA-256 of stored bytes; written as `sha256:` and 64 hexadecimal digits.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Digest([u8; 32]);
+
+impl Digest {
+    /// The digest of `bytes`.
+    #[must_use]
+    pub fn of(bytes: &[u8]) -> Digest {
+        Digest(Sha256::digest(bytes).into())
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "sha256:{}", hex::encode(self.0))
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Text that is not a digest.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a digest (expected sha256: and 64 hexadecimal digits): {0:?}")]
+pub struct NotADigest(String);
+
+impl FromStr for Digest {
+    type Err = NotADigest;
+
+    fn from_str(text: &str) -> Result<Digest, NotADigest> {
+        let mut bytes = [0; 32];
+        text.strip_prefix("sha256:")
+            .filter(|digits| hex::decode_to_slice(digits, &mut bytes).is_ok())
+            .map(|_| Digest(bytes))
+            .ok_or_else(|| NotADigest(text.to_owned()))
+    }
+}
+
+impl Serialize for Digest {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Digest {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(serde::de::Error::custom)
+    }
+}
+
+/// One message of the events topic, borrowed from the batch that delivered it.
+#[derive(Clone, Copy, Debug)]
+pub struct Event<'a> {
+    /// Its offset in its partition.
+    pub offset: Offset,
+    /// Its timestamp in milliseconds since the epoch, when the log has one.
+    pub timestamp: Option<i64>,
+    /// Its key.
+    pub key: Option<&'a [u8]>,
+    /// Its payload; `None` is a tombstone.
+    pub payload: Option<&'a [u8]>,
+}
+
+/// An event that could not be decoded or calculated.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reject {
+    /// The event's offset.
+    pub offset: Offset,
+    /// The event's timestamp in milliseconds since the epoch.
+    pub timestamp: Option<i64>,
+    /// The event's key.
+    pub key: Option<Vec<u8>>,
+    /// The event's payload.
+    pub payload: Option<Vec<u8>>,
+    /// `code: what was found and what to declare instead`; the code is one of a closed list.
+    pub reason: String,
+}
