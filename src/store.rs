@@ -18,8 +18,8 @@ pub struct Path(String);
 pub struct PathError(String);
 
 impl Path {
-    pub fn new(text: impl Into<String>) -> Result<Path, PathError> {
-        let text = text.into();
+    pub fn parse(text: &str) -> Result<Path, PathError> {
+        let text = text.to_owned();
         let ok = text
             .split('/')
             .all(|part| !part.is_empty() && part != "." && part != "..");

@@ -273,7 +273,7 @@ impl TryFrom<SegmentLine<String>> for Segment {
     fn try_from(line: SegmentLine<String>) -> Result<Segment, Inconsistency> {
         let range = range(line.start, line.end)?;
         Ok(Segment {
-            path: Path::new(&line.path).map_err(|_| Inconsistency::Path { path: line.path })?,
+            path: Path::parse(&line.path).map_err(|_| Inconsistency::Path { path: line.path })?,
             kind: line.kind,
             range,
             rows: line.rows,

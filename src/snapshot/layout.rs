@@ -207,7 +207,7 @@ impl Layout {
     #[must_use]
     pub fn out_of_attic(&self, kept: &Path) -> Option<Path> {
         let rest = self.inside(kept)?.strip_prefix(ATTIC)?.strip_prefix('/')?;
-        Path::new(format!("{}/{rest}", self.topic)).ok()
+        Path::parse(&format!("{}/{rest}", self.topic)).ok()
     }
 
     /// What the path of a segment says; `None` for any other path, and for a segment in the attic.
@@ -250,7 +250,7 @@ impl Layout {
 }
 
 fn path(text: String) -> Path {
-    Path::new(text).expect("a topic's name, fixed words and digits make a valid path")
+    Path::parse(&text).expect("a topic's name, fixed words and digits make a valid path")
 }
 
 /// Exactly the digits that the layout writes: one name, one spelling.
@@ -316,7 +316,7 @@ mod tests {
             "events/_manifests/partition=3/00000000000000000000.json",
             "events/_manifests/partition=3/00000000000000000007.json.tmp",
         ] {
-            let path = Path::new(text).unwrap();
+            let path = Path::parse(text).unwrap();
             assert_eq!(layout().parse_segment(&path), None, "{text}");
             assert_eq!(layout().parse_manifest(&path), None, "{text}");
         }
