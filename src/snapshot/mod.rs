@@ -1,4 +1,5 @@
 //! Outcomes in memory become snapshots: buffer -> segment (Parquet) -> manifest -> chain.
+mod absent;
 mod apply;
 mod buffer;
 mod clock;
@@ -11,6 +12,7 @@ mod rows;
 mod segment;
 mod validate;
 
+pub use absent::{Absent, AbsentBuilder, NotAbsent};
 pub use apply::{ApplyError, Edit, Stamp, apply};
 pub use buffer::{Buffer, BufferError, Taken};
 pub use clock::Clock;
