@@ -27,6 +27,8 @@ mod square;
 
 #[cfg(test)]
 mod corpus;
+#[cfg(test)]
+mod evaluator_tests;
 
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{DataType, Schema};

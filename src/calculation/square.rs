@@ -220,3 +220,89 @@ fn square_decimals(
     }
     squares
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::{Evaluator, Fields},
+        *,
+    };
+
+    fn result(fields: &str, spec: &str) -> Result<(String, DataType), String> {
+        let fields = Fields::parse(fields).unwrap();
+        let calculation = builtin(spec).map_err(|error| error.to_string())?;
+        let evaluator = Evaluator::new(fields, calculation).map_err(|error| {
+            assert!(error.is_configuration(), "{error}");
+            error.to_string()
+        })?;
+        let schema = evaluator.results_schema();
+        let result = schema.field_with_name("result").unwrap().data_type();
+        Ok((evaluator.calculation_text(), result.clone()))
+    }
+
+    #[test]
+    fn the_field_to_square_is_named_or_clear() {
+        for (fields, spec, expected) in [
+            ("number BIGINT", "square", "square(number)"),
+            ("n DOUBLE", " square ", "square(n)"),
+            ("a VARCHAR, n BIGINT", "square", "square(n)"),
+            ("n BIGINT, number BIGINT", "square", "square(number)"),
+            ("n BIGINT, m BIGINT", "square(m)", "square(m)"),
+            (
+                "\"a b\" BIGINT, m BIGINT",
+                "square( \"a b\" )",
+                "square(\"a b\")",
+            ),
+            ("\"a b\" BIGINT, m BIGINT", "square(a b)", "square(\"a b\")"),
+        ] {
+            assert_eq!(result(fields, spec).unwrap().0, expected, "{fields} {spec}");
+        }
+    }
+
+    #[test]
+    fn the_result_is_wide_enough_or_it_is_a_configuration_error() {
+        for (fields, expected) in [
+            ("n BIGINT", DataType::Decimal128(38, 0)),
+            ("n DOUBLE", DataType::Float64),
+            ("n DECIMAL(10,2)", DataType::Decimal128(38, 4)),
+            ("n DECIMAL(19,19)", DataType::Decimal128(38, 38)),
+        ] {
+            assert_eq!(result(fields, "square").unwrap().1, expected, "{fields}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_squared_is_refused_with_the_remedy() {
+        for (fields, spec, part) in [
+            ("n BIGINT", "cube", "built in are square"),
+            ("n BIGINT", "square(", "built in are square"),
+            ("n BIGINT", "square()", "built in are square"),
+            ("n BIGINT", "square(n) x", "built in are square"),
+            (
+                "n BIGINT",
+                "square(m)",
+                "there is no field \"m\"; declared are: n",
+            ),
+            (
+                "n BIGINT",
+                "square(N)",
+                "there is no field \"N\"; declared are: n",
+            ),
+            (
+                "n BIGINT, a VARCHAR, m DOUBLE",
+                "square",
+                "n, m could be meant; name it, as in square(n)",
+            ),
+            ("a VARCHAR, b BOOLEAN", "square", "declared are: a, b"),
+            ("a VARCHAR, b BIGINT", "square(a)", "\"a\" is a VARCHAR"),
+            (
+                "n DECIMAL(38,20)",
+                "square",
+                "has 40, but a DECIMAL holds 38",
+            ),
+        ] {
+            let error = result(fields, spec).expect_err(spec);
+            assert!(error.contains(part), "{fields} {spec}: {error}");
+        }
+    }
+}
