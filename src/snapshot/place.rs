@@ -130,10 +130,10 @@ pub async fn restore_segment(
     if store.head(own).await?.is_some() {
         return Ok(Restored::InPlace);
     }
-    if let Some(attic) = layout.attic(own) {
-        if store.rename(&attic, own).await? == Moved::Moved {
-            return Ok(Restored::PutBack);
-        }
+    if let Some(attic) = layout.attic(own)
+        && store.rename(&attic, own).await? == Moved::Moved
+    {
+        return Ok(Restored::PutBack);
     }
     Ok(match store.head(own).await? {
         Some(_) => Restored::InPlace,

@@ -186,11 +186,11 @@ impl Chain {
             let covered = name.is_some_and(|name| name.range.start() < newest.end);
             if !covered {
                 kept.push(path.clone());
-            } else if !newest.lists(path) {
-                if let Err(error) = place::retire(self.store(), self.layout(), path).await {
-                    tracing::warn!(%path, %error, "cannot move a covered segment to the attic");
-                    kept.push(path.clone());
-                }
+            } else if !newest.lists(path)
+                && let Err(error) = place::retire(self.store(), self.layout(), path).await
+            {
+                tracing::warn!(%path, %error, "cannot move a covered segment to the attic");
+                kept.push(path.clone());
             }
         }
         self.left_alone = kept;

@@ -76,7 +76,7 @@ pub struct Pending {
 #[derive(Debug)]
 enum State {
     Taken(Taken),
-    Encoded(Encoded),
+    Encoded(Box<Encoded>),
     Spent,
 }
 
@@ -146,7 +146,7 @@ impl Pending {
                 State::Encoded(encoded) if start > range.start() => {
                     Box::new(move || encoded.trim_before(start, &identity))
                 }
-                State::Encoded(encoded) => Box::new(move || Ok(encoded)),
+                State::Encoded(encoded) => Box::new(move || Ok(*encoded)),
                 State::Spent => return Err(SnapshotError::Spent { range }),
             };
         let encoded = tokio::task::spawn_blocking(work)
@@ -161,7 +161,7 @@ impl Pending {
             self.abandoned.extend(overtaken.map(|segment| segment.path));
         }
         self.range = encoded.range;
-        self.state = State::Encoded(encoded.clone());
+        self.state = State::Encoded(Box::new(encoded.clone()));
         Ok(encoded)
     }
 
