@@ -49,3 +49,6 @@ pub use tail::{ChainError, ChainTail, Found, contains, list_manifests, load_mani
 pub use tidy::{Tidied, tidy};
 pub use validate::Inconsistency;
 pub use write::{Pending, SnapshotError, Written, write_snapshot};
+
+#[cfg(test)]
+mod testing;
