@@ -75,12 +75,11 @@ impl FromStr for SegmentId {
 
     fn from_str(text: &str) -> Result<SegmentId, NotASegmentId> {
         let digit = |c: u8| matches!(c, b'0'..=b'9' | b'a'..=b'f');
-        if text.len() == 8 && text.bytes().all(digit) {
-            if let Ok(id) = u32::from_str_radix(text, 16) {
-                return Ok(SegmentId(id));
-            }
-        }
-        Err(NotASegmentId(text.to_owned()))
+        let number = Some(text).filter(|text| text.len() == 8 && text.bytes().all(digit));
+        number
+            .and_then(|text| u32::from_str_radix(text, 16).ok())
+            .map(SegmentId)
+            .ok_or_else(|| NotASegmentId(text.to_owned()))
     }
 }
 

@@ -96,7 +96,6 @@ impl Rows {
         Some(piece.batch)
     }
 
-
     /// Removes the rows from `at` on and returns them.
     pub(super) fn split_off(&mut self, at: Offset) -> Rows {
         let mut behind = Rows::default();
