@@ -2,3 +2,4 @@
 //! and checkpoints them with their offsets as Parquet files that can prove themselves.
 
 pub mod model;
+pub mod recovery;
