@@ -3,5 +3,6 @@
 
 pub mod calculation;
 pub mod model;
+pub mod recovery;
 pub mod snapshot;
 pub mod store;
