@@ -47,10 +47,12 @@ impl Default for Patience {
 
 impl Patience {
     /// Calls until it succeeds, fails for good, or patience ends; only for what may be done twice.
-    pub async fn persist<T>(
-        self,
-        mut call: impl AsyncFnMut() -> Result<T, StoreError>,
-    ) -> Result<T, StoreError> {
+    ///
+    /// Not `AsyncFnMut`: the compiler could not see that such a future may move between threads.
+    pub async fn persist<T, F>(self, mut call: impl FnMut() -> F) -> Result<T, StoreError>
+    where
+        F: Future<Output = Result<T, StoreError>>,
+    {
         let started = Instant::now();
         let mut pause = FIRST_PAUSE;
         loop {
@@ -63,7 +65,9 @@ impl Patience {
             }
             tracing::debug!(%error, ?pause, "trying again");
             // Half of the pause is random, so that workers do not come back all at once.
-            tokio::time::sleep(pause.mul_f64(rand::rng().random_range(0.5..=1.0))).await;
+            // The generator must not live across the await: it is bound to its thread.
+            let jittered = pause.mul_f64(rand::rng().random_range(0.5..=1.0));
+            tokio::time::sleep(jittered).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
@@ -71,6 +75,8 @@ impl Patience {
 
 #[cfg(test)]
 mod tests {
+    use std::future::ready;
+
     use super::*;
 
     fn timeout() -> StoreError {
@@ -86,9 +92,9 @@ mod tests {
         let started = Instant::now();
         let mut tries = 0;
         let result: Result<(), _> = Patience::default()
-            .persist(async || {
+            .persist(|| {
                 tries += 1;
-                Err(timeout())
+                ready(Err(timeout()))
             })
             .await;
         assert!(matches!(result, Err(StoreError::Timeout { .. })));
@@ -100,12 +106,12 @@ mod tests {
     async fn a_call_is_tried_until_it_succeeds() {
         let mut left = 3;
         let result = Patience::default()
-            .persist(async || {
+            .persist(|| {
                 if left == 0 {
-                    Ok("done")
+                    ready(Ok("done"))
                 } else {
                     left -= 1;
-                    Err(timeout())
+                    ready(Err(timeout()))
                 }
             })
             .await;
@@ -116,11 +122,11 @@ mod tests {
     async fn what_time_does_not_mend_is_not_tried_again() {
         let mut tries = 0;
         let result: Result<(), _> = Patience::default()
-            .persist(async || {
+            .persist(|| {
                 tries += 1;
-                Err(StoreError::NotFound {
+                ready(Err(StoreError::NotFound {
                     location: "x".to_owned(),
-                })
+                }))
             })
             .await;
         assert!(result.unwrap_err().is_not_found());
