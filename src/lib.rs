@@ -1,8 +1,10 @@
 //! snapback consumes events from a Kafka topic, calculates a result for each, publishes the results,
 //! and checkpoints them with their offsets as Parquet files that can prove themselves.
 
+pub mod audit;
 pub mod calculation;
 pub mod model;
+pub mod query;
 pub mod recovery;
 pub mod snapshot;
 pub mod store;
