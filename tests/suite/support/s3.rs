@@ -188,7 +188,11 @@ impl S3Server {
                 max_retries: 0,
                 ..RetryConfig::default()
             })
-            .with_client_options(ClientOptions::new().with_timeout(Duration::from_secs(2)))
+            .with_client_options(
+                ClientOptions::new()
+                    .with_allow_http(true)
+                    .with_timeout(Duration::from_secs(2)),
+            )
             .build()
             .map_err(|error| format!("cannot make an S3 client: {error}"))?;
         poll(READY_WITHIN, || {
