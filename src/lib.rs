@@ -2,5 +2,9 @@
 //! and checkpoints them with their offsets as Parquet files that can prove themselves.
 
 pub mod calculation;
+pub mod kafka;
 pub mod model;
+pub mod processor;
+pub mod recovery;
+pub mod snapshot;
 pub mod store;
