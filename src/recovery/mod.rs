@@ -14,6 +14,7 @@
 
 mod explain;
 mod facts;
+mod gather;
 mod invocation;
 mod metadata;
 mod plan;
@@ -25,6 +26,7 @@ pub use facts::{
     ChainFacts, Committed, Damage, Facts, GoodChain, LogFacts, OurCalculation, PipelineIdentity,
     Policy, ResumeFrom, Start,
 };
+pub use gather::{GatherError, Gathered, Gatherer};
 pub use invocation::Invocation;
 pub use metadata::{Authored, CommitMetadata, Corrections, Head, MAX_METADATA_BYTES};
 pub use plan::{AcceptLoss, Decision, Expected, LossReason, Plan, Replay, plan};
