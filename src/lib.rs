@@ -2,9 +2,12 @@
 //! and checkpoints them with their offsets as Parquet files that can prove themselves.
 
 pub mod calculation;
+pub mod cli;
+pub mod config;
 pub mod kafka;
 pub mod model;
 pub mod processor;
 pub mod recovery;
 pub mod snapshot;
 pub mod store;
+pub mod telemetry;
