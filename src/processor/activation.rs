@@ -109,7 +109,7 @@ async fn prepare(context: &Arc<Context>, gathered: Gathered) -> Option<Planned> 
     }
     Some(Planned::Go {
         plan,
-        commit: decision.commit.is_some(),
+        commit: decision.commit,
         chain,
         facts: Box::new(facts),
     })
@@ -142,8 +142,8 @@ async fn check_newest(context: &Arc<Context>, chain: &Chain, partition: Partitio
     let since = Instant::now();
     let checked = audit::check_segments(
         &context.store,
-        &settings.fields,
-        &settings.calculation,
+        &settings.calculation.fields,
+        &settings.calculation.calculation,
         added,
         START_CHECK,
     )
