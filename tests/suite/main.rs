@@ -5,4 +5,5 @@
 
 mod compose;
 mod servers;
+mod store_conformance;
 mod support;
