@@ -170,10 +170,6 @@ impl Worker {
                 Ok(())
             }
             SourceEvent::Fatal(source) => Err(WorkerError::Kafka(source)),
-            other => {
-                tracing::warn!("unexpected event of the consumer: {other:?}");
-                Ok(())
-            }
         }
     }
 

@@ -47,10 +47,10 @@ impl Default for Patience {
 
 impl Patience {
     /// Calls until it succeeds, fails for good, or patience ends; only for what may be done twice.
-    pub async fn persist<T>(
-        self,
-        mut call: impl AsyncFnMut() -> Result<T, StoreError>,
-    ) -> Result<T, StoreError> {
+    pub async fn persist<T, F>(self, mut call: impl FnMut() -> F) -> Result<T, StoreError>
+    where
+        F: Future<Output = Result<T, StoreError>>,
+    {
         let started = Instant::now();
         let mut pause = FIRST_PAUSE;
         loop {
@@ -87,9 +87,9 @@ mod tests {
         let started = Instant::now();
         let mut tries = 0;
         let result: Result<(), _> = Patience::default()
-            .persist(async || {
+            .persist(|| {
                 tries += 1;
-                Err(timeout())
+                async { Err(timeout()) }
             })
             .await;
         assert!(matches!(result, Err(StoreError::Timeout { .. })));
@@ -99,15 +99,12 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_call_is_tried_until_it_succeeds() {
-        let mut left = 3;
+        let mut left = 3_i32;
         let result = Patience::default()
-            .persist(async || {
-                if left == 0 {
-                    Ok("done")
-                } else {
-                    left -= 1;
-                    Err(timeout())
-                }
+            .persist(|| {
+                let answer = if left == 0 { Ok("done") } else { Err(timeout()) };
+                left -= 1;
+                std::future::ready(answer)
             })
             .await;
         assert_eq!(result.unwrap(), "done");
@@ -117,11 +114,13 @@ mod tests {
     async fn what_time_does_not_mend_is_not_tried_again() {
         let mut tries = 0;
         let result: Result<(), _> = Patience::default()
-            .persist(async || {
+            .persist(|| {
                 tries += 1;
-                Err(StoreError::NotFound {
-                    location: "x".to_owned(),
-                })
+                async {
+                    Err(StoreError::NotFound {
+                        location: "x".to_owned(),
+                    })
+                }
             })
             .await;
         assert!(result.unwrap_err().is_not_found());
