@@ -3,8 +3,13 @@
 
 pub mod audit;
 pub mod calculation;
+pub mod cli;
+pub mod config;
+pub mod kafka;
 pub mod model;
+pub mod processor;
 pub mod query;
 pub mod recovery;
 pub mod snapshot;
 pub mod store;
+pub mod telemetry;

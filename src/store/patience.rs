@@ -47,8 +47,6 @@ impl Default for Patience {
 
 impl Patience {
     /// Calls until it succeeds, fails for good, or patience ends; only for what may be done twice.
-    ///
-    /// Not `AsyncFnMut`: the compiler could not see that such a future may move between threads.
     pub async fn persist<T, F>(self, mut call: impl FnMut() -> F) -> Result<T, StoreError>
     where
         F: Future<Output = Result<T, StoreError>>,
@@ -65,9 +63,8 @@ impl Patience {
             }
             tracing::debug!(%error, ?pause, "trying again");
             // Half of the pause is random, so that workers do not come back all at once.
-            // The generator must not live across the await: it is bound to its thread.
-            let jittered = pause.mul_f64(rand::rng().random_range(0.5..=1.0));
-            tokio::time::sleep(jittered).await;
+            let share = rand::rng().random_range(0.5..=1.0);
+            tokio::time::sleep(pause.mul_f64(share)).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
@@ -75,8 +72,6 @@ impl Patience {
 
 #[cfg(test)]
 mod tests {
-    use std::future::ready;
-
     use super::*;
 
     fn timeout() -> StoreError {
@@ -94,7 +89,7 @@ mod tests {
         let result: Result<(), _> = Patience::default()
             .persist(|| {
                 tries += 1;
-                ready(Err(timeout()))
+                async { Err(timeout()) }
             })
             .await;
         assert!(matches!(result, Err(StoreError::Timeout { .. })));
@@ -104,15 +99,12 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_call_is_tried_until_it_succeeds() {
-        let mut left = 3;
+        let mut left = 3_i32;
         let result = Patience::default()
             .persist(|| {
-                if left == 0 {
-                    ready(Ok("done"))
-                } else {
-                    left -= 1;
-                    ready(Err(timeout()))
-                }
+                let answer = if left == 0 { Ok("done") } else { Err(timeout()) };
+                left -= 1;
+                std::future::ready(answer)
             })
             .await;
         assert_eq!(result.unwrap(), "done");
@@ -124,9 +116,11 @@ mod tests {
         let result: Result<(), _> = Patience::default()
             .persist(|| {
                 tries += 1;
-                ready(Err(StoreError::NotFound {
-                    location: "x".to_owned(),
-                }))
+                async {
+                    Err(StoreError::NotFound {
+                        location: "x".to_owned(),
+                    })
+                }
             })
             .await;
         assert!(result.unwrap_err().is_not_found());
