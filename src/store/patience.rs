@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use rand::RngExt as _;
 use tokio::time::Instant;
 
 use super::StoreError;
@@ -47,9 +46,11 @@ impl Default for Patience {
 
 impl Patience {
     /// Calls until it succeeds, fails for good, or patience ends; only for what may be done twice.
-    pub async fn persist<T>(
+    ///
+    /// (Not `AsyncFnMut`: what awaits one that borrows cannot be spawned as a task.)
+    pub async fn persist<T, F: Future<Output = Result<T, StoreError>>>(
         self,
-        mut call: impl AsyncFnMut() -> Result<T, StoreError>,
+        mut call: impl FnMut() -> F,
     ) -> Result<T, StoreError> {
         let started = Instant::now();
         let mut pause = FIRST_PAUSE;
@@ -63,7 +64,9 @@ impl Patience {
             }
             tracing::debug!(%error, ?pause, "trying again");
             // Half of the pause is random, so that workers do not come back all at once.
-            tokio::time::sleep(pause.mul_f64(rand::rng().random_range(0.5..=1.0))).await;
+            // Drawn before the await: the generator is not Send, and this must run in spawned tasks.
+            let share = rand::random_range(0.5..=1.0);
+            tokio::time::sleep(pause.mul_f64(share)).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
@@ -86,9 +89,9 @@ mod tests {
         let started = Instant::now();
         let mut tries = 0;
         let result: Result<(), _> = Patience::default()
-            .persist(async || {
+            .persist(|| {
                 tries += 1;
-                Err(timeout())
+                std::future::ready(Err(timeout()))
             })
             .await;
         assert!(matches!(result, Err(StoreError::Timeout { .. })));
@@ -100,13 +103,13 @@ mod tests {
     async fn a_call_is_tried_until_it_succeeds() {
         let mut left = 3;
         let result = Patience::default()
-            .persist(async || {
-                if left == 0 {
+            .persist(|| {
+                std::future::ready(if left == 0 {
                     Ok("done")
                 } else {
                     left -= 1;
                     Err(timeout())
-                }
+                })
             })
             .await;
         assert_eq!(result.unwrap(), "done");
@@ -116,11 +119,11 @@ mod tests {
     async fn what_time_does_not_mend_is_not_tried_again() {
         let mut tries = 0;
         let result: Result<(), _> = Patience::default()
-            .persist(async || {
+            .persist(|| {
                 tries += 1;
-                Err(StoreError::NotFound {
+                std::future::ready(Err(StoreError::NotFound {
                     location: "x".to_owned(),
-                })
+                }))
             })
             .await;
         assert!(result.unwrap_err().is_not_found());
