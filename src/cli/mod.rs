@@ -9,6 +9,7 @@ mod completions;
 mod config;
 mod demo;
 mod exit;
+mod interrupt;
 mod produce;
 mod run;
 mod snapshots;
@@ -17,6 +18,7 @@ mod verify;
 #[cfg(test)]
 mod tests;
 
+use anyhow::Context as _;
 use clap::{Parser, Subcommand, error::ErrorKind};
 
 use crate::{
@@ -122,7 +124,7 @@ fn dispatch(command: Command) -> anyhow::Result<Exit> {
         Command::Config(args) => config::execute(&args),
         Command::Completions(args) => completions::execute(&args),
         Command::Demo(args) => unwired(&args.common, args.flags()),
-        Command::Run(args) => unwired(&args.common, args.flags()),
+        Command::Run(args) => run::execute(&args),
         Command::Produce(args) => unwired(&args.common, args.flags()),
         Command::Snapshots(args) => {
             let place = args.place();
@@ -130,6 +132,15 @@ fn dispatch(command: Command) -> anyhow::Result<Exit> {
         }
         Command::Verify(args) => unwired(&args.common, args.flags()),
     }
+}
+
+/// The threads on which store work runs, beside the workers.
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")
 }
 
 /// The configuration is read; the engine is wired when its branch is merged.
