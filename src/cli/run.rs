@@ -17,15 +17,16 @@ use crate::{
 };
 
 const EXAMPLES: &str = "\
-Ctrl-C or SIGTERM finishes the transaction, takes a snapshot, verifies it and ends with 0; a second one aborts.
+Ctrl-C or SIGTERM finishes the transaction, takes a snapshot, verifies it and ends with 0;
+a second one aborts.
 
 Examples:
-  snapback run                                   localhost:9092, topic events, group recalc_group, ./snapshots
-  snapback run --brokers kafka:9092 --store s3://bucket/snapshots --s3-endpoint http://minio:9000
+  snapback run                                   all defaults: localhost:9092, ./snapshots
+  snapback run --brokers kafka:9092 --store s3://bucket/prefix --s3-endpoint http://minio:9000
   snapback run --exit-at-end                     process what is there, then end: batch use
   snapback run --fields 'price DECIMAL(10,2) NOT NULL, note VARCHAR' --calculation 'square(price)'
   snapback run --delivery at-least-once          for brokers without transactions
-  snapback run --accept-loss 3:1000-1200         record events as lost that Kafka no longer has, once";
+  snapback run --accept-loss 3:1000-1200         record what Kafka no longer has as lost, once";
 
 /// Process events: calculate, publish, take snapshots; after a crash, recover
 #[derive(Debug, Args)]
