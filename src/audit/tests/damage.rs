@@ -222,7 +222,12 @@ async fn every_damage_is_found_at_its_level() {
             if at_level < *level {
                 assert!(report.clean, "{damage:?} at {at_level}: {:#?}", report.findings);
             } else {
-                assert_eq!(kinds(&report.findings), *expected, "{damage:?}: {:#?}", report.findings);
+                let mut found = kinds(&report.findings);
+                if at_level > *level {
+                    // A missing row is a hole, too.
+                    found.retain(|kind| expected.contains(kind));
+                }
+                assert_eq!(found, *expected, "{damage:?} at {at_level}: {:#?}", report.findings);
                 assert!(!report.clean, "{damage:?}");
                 assert!(report.findings.iter().all(|finding| !finding.remedy.is_empty()));
             }
@@ -318,15 +323,15 @@ async fn a_topic_or_partition_that_is_not_there_is_an_error_that_names_what_is()
     let fields = Fields::parse(FIELDS).unwrap();
     let other = crate::snapshot::Layout::new("orders").unwrap();
     let asked = |partition| Options { partitions: Some([Partition(partition)].into()), ..Options::default() };
-    let run = async |layout, options: Options| {
-        verify(&store, layout, Level::Semantic, &fields, &square(), &options, &|_| {}).await
+    let run = async |layout: crate::snapshot::Layout, options: Options| {
+        verify(&store, &layout, Level::Semantic, &fields, &square(), &options, &|_| {}).await
     };
-    let error = run(&other, Options::default()).await.unwrap_err();
+    let error = run(other, Options::default()).await.unwrap_err();
     assert!(matches!(&error, AuditError::Topic(TopicError::NoSuchTopic { there, .. }) if *there == ["events"]));
     assert!(error.to_string().contains("it holds those of events"), "{error}");
-    let error = run(&layout(), asked(5)).await.unwrap_err();
+    let error = run(layout(), asked(5)).await.unwrap_err();
     assert!(error.to_string().contains("there are those of 0, 1"), "{error}");
-    let report = run(&layout(), asked(1)).await.unwrap();
+    let report = run(layout(), asked(1)).await.unwrap();
     assert_eq!((report.partitions, report.offsets), (1, 300));
 }
 
@@ -337,8 +342,9 @@ async fn progress_ends_at_everything() {
     let fields = Fields::parse(FIELDS).unwrap();
     let last = std::sync::Mutex::new(crate::audit::Progress::default());
     let note = |progress| *last.lock().unwrap() = progress;
-    let report = verify(&store, &layout(), Level::Semantic, &fields, &square(), &Options::default(), &note);
-    let report = report.await.unwrap();
+    let (layout, options) = (layout(), Options::default());
+    let report =
+        verify(&store, &layout, Level::Semantic, &fields, &square(), &options, &note).await.unwrap();
     let last = *last.lock().unwrap();
     assert_eq!((last.segments, last.bytes), (last.total_segments, last.total_bytes));
     assert_eq!(last.rows, report.results + report.rejects);
