@@ -27,7 +27,11 @@ fn every_command_explains_itself_with_examples() {
             .stdout
             .split_once("Examples:")
             .unwrap_or_else(|| panic!("no examples for {name}:\n{}", finished.stdout));
-        assert!(examples.contains(&example), "no example of {name}:\n{}", finished.stdout);
+        assert!(
+            examples.contains(&example),
+            "no example of {name}:\n{}",
+            finished.stdout
+        );
         assert!(finished.stderr.is_empty(), "{name}: {}", finished.stderr);
     }
 }
@@ -36,11 +40,17 @@ fn every_command_explains_itself_with_examples() {
 fn the_help_lists_every_command_and_the_exit_codes() {
     let finished = snapback(["--help"]).run().expect_code(0);
     for name in COMMANDS.map(|command| command[0]) {
-        let listed = finished.stdout.lines().any(|line| line.trim_start().starts_with(name));
+        let listed = finished
+            .stdout
+            .lines()
+            .any(|line| line.trim_start().starts_with(name));
         assert!(listed, "{name} is not in\n{}", finished.stdout);
     }
     for code in ["0", "1", "2", "3", "4", "5", "130"] {
-        let listed = finished.stdout.lines().any(|line| line.trim_start().starts_with(code));
+        let listed = finished
+            .stdout
+            .lines()
+            .any(|line| line.trim_start().starts_with(code));
         assert!(listed, "exit code {code} is not in\n{}", finished.stdout);
     }
 }
@@ -48,7 +58,10 @@ fn the_help_lists_every_command_and_the_exit_codes() {
 #[test]
 fn the_version_is_that_of_the_package() {
     let finished = snapback(["--version"]).run().expect_code(0);
-    assert_eq!(finished.stdout, format!("snapback {}\n", env!("CARGO_PKG_VERSION")));
+    assert_eq!(
+        finished.stdout,
+        format!("snapback {}\n", env!("CARGO_PKG_VERSION"))
+    );
 }
 
 /// Each must end with exit code 2 and name its mistake.
@@ -71,10 +84,16 @@ fn what_cannot_be_understood_is_a_usage_error_that_names_it() {
         (&["run", "--fields", "text VARCHAR"], "square"),
         (&["run", "--calculation", "cube"], "cube"),
         (&["run", "--calculation", "square(other)"], "other"),
-        (&["run", "--store", "ftp://host/folder"], "ftp://host/folder"),
+        (
+            &["run", "--store", "ftp://host/folder"],
+            "ftp://host/folder",
+        ),
         (&["run", "-X", "no-equals-sign"], "no-equals-sign"),
         (&["run", "-X", "group.id=other"], "--group"),
-        (&["run", "-X", "enable.auto.commit=true"], "enable.auto.commit"),
+        (
+            &["run", "-X", "enable.auto.commit=true"],
+            "enable.auto.commit",
+        ),
         (&["run", "-X", "no.such.property=1"], "no.such.property"),
         (&["run", "--events", "same", "--results", "same"], "same"),
         (&["run", "--config", "missing.toml"], "missing.toml"),
@@ -86,8 +105,16 @@ fn what_cannot_be_understood_is_a_usage_error_that_names_it() {
     for (args, mistake) in table {
         let finished = snapback(*args).run().expect_code(2);
         let named = finished.stderr.contains(mistake);
-        assert!(named, "{args:?} does not name {mistake}:\n{}", finished.stderr);
-        assert!(finished.stdout.is_empty(), "{args:?} prints {}", finished.stdout);
+        assert!(
+            named,
+            "{args:?} does not name {mistake}:\n{}",
+            finished.stderr
+        );
+        assert!(
+            finished.stdout.is_empty(),
+            "{args:?} prints {}",
+            finished.stdout
+        );
     }
 }
 
@@ -102,23 +129,42 @@ fn mistakes_in_the_file_are_named_with_the_file() {
             .file("own.toml", content)
             .run()
             .expect_code(2);
-        assert!(finished.stderr.contains(mistake), "{content}:\n{}", finished.stderr);
-        assert!(finished.stderr.contains("own.toml"), "{content}:\n{}", finished.stderr);
+        assert!(
+            finished.stderr.contains(mistake),
+            "{content}:\n{}",
+            finished.stderr
+        );
+        assert!(
+            finished.stderr.contains("own.toml"),
+            "{content}:\n{}",
+            finished.stderr
+        );
     }
 }
 
 #[test]
 fn the_configuration_is_shown_with_its_sources_and_without_its_secrets() {
     let run = |output: &str| {
-        snapback(["config", "-o", output, "--events", "from-a-flag", "--group", "flag"])
-            .args(["-X", "sasl.password=hunter2", "-X", "sasl.username=app"])
-            .file("snapback.toml", "events = \"from-the-file\"\nresults = \"file\"\n")
-            .env("SNAPBACK_GROUP", "from-the-environment")
-            .env("SNAPBACK_BROKERS", "broker:9092")
-            .env("AWS_ACCESS_KEY_ID", "an-id")
-            .env("AWS_SECRET_ACCESS_KEY", "hunter3")
-            .run()
-            .expect_code(0)
+        snapback([
+            "config",
+            "-o",
+            output,
+            "--events",
+            "from-a-flag",
+            "--group",
+            "flag",
+        ])
+        .args(["-X", "sasl.password=hunter2", "-X", "sasl.username=app"])
+        .file(
+            "snapback.toml",
+            "events = \"from-the-file\"\nresults = \"file\"\n",
+        )
+        .env("SNAPBACK_GROUP", "from-the-environment")
+        .env("SNAPBACK_BROKERS", "broker:9092")
+        .env("AWS_ACCESS_KEY_ID", "an-id")
+        .env("AWS_SECRET_ACCESS_KEY", "hunter3")
+        .run()
+        .expect_code(0)
     };
     let table = run("table");
     let json = run("json");
@@ -127,7 +173,11 @@ fn the_configuration_is_shown_with_its_sources_and_without_its_secrets() {
             let all = format!("{}{}", finished.stdout, finished.stderr);
             assert!(!all.contains(secret), "{secret} is in\n{all}");
         }
-        assert!(finished.stdout.contains("sasl.password"), "{}", finished.stdout);
+        assert!(
+            finished.stdout.contains("sasl.password"),
+            "{}",
+            finished.stdout
+        );
     }
     for (value, source) in [
         ("from-a-flag", "--events"),
@@ -138,7 +188,11 @@ fn the_configuration_is_shown_with_its_sources_and_without_its_secrets() {
     ] {
         let line = |line: &&str| line.contains(value) && line.contains(source);
         let found = table.stdout.lines().any(|text| line(&text));
-        assert!(found, "no line with {value} from {source}:\n{}", table.stdout);
+        assert!(
+            found,
+            "no line with {value} from {source}:\n{}",
+            table.stdout
+        );
     }
     let _: Value = serde_json::from_str(&json.stdout).expect("JSON");
 }

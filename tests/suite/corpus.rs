@@ -48,7 +48,10 @@ fn every_message_of_the_corpus_becomes_what_the_corpus_says() {
     let mut by_configuration: BTreeMap<_, Vec<&Case>> = BTreeMap::new();
     for case in &cases {
         let configuration = (case.fields.as_deref(), case.calculation.as_deref());
-        by_configuration.entry(configuration).or_default().push(case);
+        by_configuration
+            .entry(configuration)
+            .or_default()
+            .push(case);
     }
     for ((fields, calculation), cases) in by_configuration {
         let flags = [("--fields", fields), ("--calculation", calculation)];
@@ -75,5 +78,9 @@ fn check(cases: &[&Case], flags: &[&str]) {
     }
     assert!(published.is_empty(), "outcomes of nothing: {published:?}");
     let report = pipeline.verify_with(flags, 0);
-    assert_eq!((&report["clean"], &report["offsets"]), (&json!(true), &json!(cases.len())), "{report:#}");
+    assert_eq!(
+        (&report["clean"], &report["offsets"]),
+        (&json!(true), &json!(cases.len())),
+        "{report:#}"
+    );
 }

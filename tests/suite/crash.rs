@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-use crate::outside::{LIMIT, MALFORMED, Pipeline, Place, committed_events, event, wait_until_committed};
-use crate::support::process::Running;
-use crate::support::{
-    Kafka, S3Server, create_topic, eventually, minio, produce,
+use crate::outside::{
+    LIMIT, MALFORMED, Pipeline, Place, committed_events, event, wait_until_committed,
 };
+use crate::support::process::Running;
+use crate::support::{Kafka, S3Server, create_topic, eventually, minio, produce};
 
 const PARTITIONS: i32 = 4;
 const EVENTS: i64 = 300_000;
@@ -27,7 +27,9 @@ fn load(pipeline: &Pipeline, hurry: &AtomicBool) {
     let start = Instant::now();
     let records = (0..EVENTS).map(|n| {
         if n % 500 == 0 && !hurry.load(Ordering::Relaxed) {
-            let due = Duration::from_millis(u64::try_from(n * 1_000 / EVENTS_PER_SECOND).expect("positive"));
+            let due = Duration::from_millis(
+                u64::try_from(n * 1_000 / EVENTS_PER_SECOND).expect("positive"),
+            );
             sleep(due.saturating_sub(start.elapsed()));
         }
         let payload = if n % MALFORMED_EVERY == 0 {
@@ -54,7 +56,10 @@ fn survives(pipeline: &Pipeline, processes: usize, flags: &[&str]) {
     let hurry = Arc::new(AtomicBool::new(false));
     // Small transactions and snapshots, so that kills hit them.
     let start = || {
-        let program = pipeline.run().args(["--snapshot-interval", "200ms"]).args(flags);
+        let program = pipeline
+            .run()
+            .args(["--snapshot-interval", "200ms"])
+            .args(flags);
         program.spawn()
     };
 
@@ -75,7 +80,11 @@ fn survives(pipeline: &Pipeline, processes: usize, flags: &[&str]) {
             let victims = if random.random() { running.len() } else { 1 };
             for victim in running.drain(..victims).collect::<Vec<_>>() {
                 let killed = victim.kill();
-                assert_eq!(killed.signal, Some(libc::SIGKILL), "ended by itself: {killed:?}");
+                assert_eq!(
+                    killed.signal,
+                    Some(libc::SIGKILL),
+                    "ended by itself: {killed:?}"
+                );
             }
             running.extend((0..victims).map(|_| start()));
         }
@@ -86,8 +95,9 @@ fn survives(pipeline: &Pipeline, processes: usize, flags: &[&str]) {
         loading.join().expect("the load to be written");
     });
     // As many as before: nobody has to wait until the broker gives a dead member up.
-    let finishing: Vec<Running> =
-        (0..processes).map(|_| pipeline.run_to_end().args(flags).spawn()).collect();
+    let finishing: Vec<Running> = (0..processes)
+        .map(|_| pipeline.run_to_end().args(flags).spawn())
+        .collect();
     for last in finishing {
         last.wait(LIMIT).expect_code(0);
     }
@@ -108,7 +118,9 @@ fn killed_again_and_again_every_event_is_there_once() {
     survives(&pipeline, 1, &[]);
     pipeline.check();
     // The kills were not all before the first snapshot.
-    let snapshots: usize = (0..PARTITIONS).map(|partition| pipeline.manifests(partition).len()).sum();
+    let snapshots: usize = (0..PARTITIONS)
+        .map(|partition| pipeline.manifests(partition).len())
+        .sum();
     assert!(snapshots > 2 * KILLS, "only {snapshots} manifests");
 }
 
@@ -150,7 +162,10 @@ fn a_killed_broker_costs_nothing() {
     pipeline.brokers = broker.brokers().to_owned();
     create_topic(&pipeline.brokers, &pipeline.events, 1);
     pipeline.send_numbers(0, 0..1_000);
-    let mut running = pipeline.run().args(["--snapshot-interval", "200ms"]).spawn();
+    let mut running = pipeline
+        .run()
+        .args(["--snapshot-interval", "200ms"])
+        .spawn();
     wait_until_committed(&pipeline, 1_000);
     broker.kill();
     broker.restart();
@@ -167,7 +182,10 @@ fn while_the_object_store_is_away_events_go_on_and_nothing_is_lost() {
     let server: &'static S3Server = Box::leak(Box::new(S3Server::start_minio()));
     let pipeline = Pipeline::new(1, Place::bucket(server));
     pipeline.send_numbers(0, 0..1_000);
-    let mut running = pipeline.run().args(["--snapshot-interval", "200ms"]).spawn();
+    let mut running = pipeline
+        .run()
+        .args(["--snapshot-interval", "200ms"])
+        .spawn();
     wait_until_committed(&pipeline, 1_000);
     server.kill();
     pipeline.send_numbers(0, 1_000..2_000);
@@ -183,7 +201,12 @@ fn while_the_object_store_is_away_events_go_on_and_nothing_is_lost() {
 #[test]
 fn a_suspended_process_that_wakes_up_after_its_replacement_doubles_nothing() {
     let pipeline = Pipeline::new(2, Place::folder());
-    let start = || pipeline.run().args(["--snapshot-interval", "200ms"]).spawn();
+    let start = || {
+        pipeline
+            .run()
+            .args(["--snapshot-interval", "200ms"])
+            .spawn()
+    };
     let mut suspended = start();
     let mut sent = 0;
     let mut send = |events: i64| {

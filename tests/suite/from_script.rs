@@ -10,9 +10,17 @@ const DOCUMENT: &str = include_str!("../../docs/from-the-script.md");
 
 /// Starts the script on a pipeline's topics and group; the results topic must exist.
 fn start_the_script(pipeline: &Pipeline) -> Running {
-    let Pipeline { brokers, events, results, group, .. } = pipeline;
+    let Pipeline {
+        brokers,
+        events,
+        results,
+        group,
+        ..
+    } = pipeline;
     let args = [brokers.as_str(), events, results, group];
-    python().program(include_str!("python/old_script.py"), &args).spawn()
+    python()
+        .program(include_str!("python/old_script.py"), &args)
+        .spawn()
 }
 
 /// Waits until the script has dealt with so many events, then stops it as its user does.
@@ -21,7 +29,11 @@ fn let_the_script_process(pipeline: &Pipeline, events: usize) -> String {
     eventually_ok(LIMIT, "events that the script has processed", || {
         let skipped = script.stdout_so_far().matches("skipping bad event").count();
         let done = skipped + read_all(&pipeline.brokers, &pipeline.results).len();
-        if done == events { Ok(()) } else { Err(format!("{done}\n{}", script.stderr_so_far())) }
+        if done == events {
+            Ok(())
+        } else {
+            Err(format!("{done}\n{}", script.stderr_so_far()))
+        }
     });
     script.signal(libc::SIGTERM);
     script.wait(LIMIT).expect_code(0).stdout
@@ -33,40 +45,66 @@ fn snapback_takes_over_from_the_script_in_its_group() {
     create_topic(&pipeline.brokers, &pipeline.results, 2);
     let send = |round: i64| {
         for partition in 0..2 {
-            let texts = ["{\"number\": 1.5}", "{\"number\": 1e3}", "{\"number\": true}", "nothing"];
+            let texts = [
+                "{\"number\": 1.5}",
+                "{\"number\": 1e3}",
+                "{\"number\": true}",
+                "nothing",
+            ];
             pipeline.send_numbers(partition, round * 100..round * 100 + 50);
             pipeline.send(partition, texts);
-            let malformed = MALFORMED.map(|payload| (Some(partition), None, payload.map(<[u8]>::to_vec)));
-            produce(&pipeline.brokers, &pipeline.events, malformed.into_iter().skip(1));
+            let malformed =
+                MALFORMED.map(|payload| (Some(partition), None, payload.map(<[u8]>::to_vec)));
+            produce(
+                &pipeline.brokers,
+                &pipeline.events,
+                malformed.into_iter().skip(1),
+            );
         }
     };
     send(1);
     let before = pipeline.expected();
     let output = let_the_script_process(&pipeline, before.results.len() + before.rejects.len());
-    assert!(output.contains("results in memory are gone now"), "{output}");
+    assert!(
+        output.contains("results in memory are gone now"),
+        "{output}"
+    );
     let of_the_script = read_all(&pipeline.brokers, &pipeline.results);
     assert!(of_the_script.iter().all(|record| record.key.is_none()));
     let commits = committed(&pipeline.brokers, &pipeline.group, &pipeline.events);
-    let commits: BTreeMap<i32, i64> =
-        commits.into_iter().map(|(p, commit)| (p, commit.expect("a commit").0)).collect();
-    assert_eq!(commits, BTreeMap::from([(0, 65), (1, 65)]), "the script has committed all");
+    let commits: BTreeMap<i32, i64> = commits
+        .into_iter()
+        .map(|(p, commit)| (p, commit.expect("a commit").0))
+        .collect();
+    assert_eq!(
+        commits,
+        BTreeMap::from([(0, 65), (1, 65)]),
+        "the script has committed all"
+    );
 
     send(2);
     let finished = pipeline.run_to_end().run().expect_code(0);
     let says = "was committed at 65 by another program";
     assert!(finished.stderr.contains(says), "{}", finished.stderr);
-    let later = pipeline.expected().only(|(partition, offset)| offset >= commits[&partition]);
+    let later = pipeline
+        .expected()
+        .only(|(partition, offset)| offset >= commits[&partition]);
     assert_eq!((later.results.len(), later.rejects.len()), (2 * 50, 2 * 15));
     pipeline.check_stored(&later, Offsets::default());
     // The script's own messages are still there: they alone have no key.
     let published = read_all(&pipeline.brokers, &pipeline.results);
-    let without_key = published.iter().filter(|record| record.key.is_none()).count();
+    let without_key = published
+        .iter()
+        .filter(|record| record.key.is_none())
+        .count();
     assert_eq!(without_key, of_the_script.len());
     pipeline.check_published_with(&later, |record| record.key.is_some());
 
     send(3);
     pipeline.run_to_end().run().expect_code(0);
-    let later = pipeline.expected().only(|(partition, offset)| offset >= commits[&partition]);
+    let later = pipeline
+        .expected()
+        .only(|(partition, offset)| offset >= commits[&partition]);
     pipeline.check_stored(&later, Offsets::default());
     pipeline.check_published_with(&later, |record| record.key.is_some());
 }
@@ -83,7 +121,9 @@ struct Row {
 }
 
 fn rows() -> Vec<Row> {
-    let lines = DOCUMENT.lines().skip_while(|line| !line.starts_with("|---"));
+    let lines = DOCUMENT
+        .lines()
+        .skip_while(|line| !line.starts_with("|---"));
     let rows = lines.skip(1).take_while(|line| line.starts_with('|'));
     rows.map(row).collect()
 }
@@ -94,10 +134,16 @@ fn row(line: &str) -> Row {
         panic!("four cells: {line}")
     };
     let code = |cell: &str| -> Vec<String> {
-        cell.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+        cell.split('`')
+            .skip(1)
+            .step_by(2)
+            .map(str::to_owned)
+            .collect()
     };
     let one = |cell: &str| {
-        let [text] = code(cell).try_into().unwrap_or_else(|_| panic!("one value: {line}"));
+        let [text] = code(cell)
+            .try_into()
+            .unwrap_or_else(|_| panic!("one value: {line}"));
         text
     };
     Row {
@@ -110,8 +156,9 @@ fn row(line: &str) -> Row {
         taken_with: match *taken_with {
             "" | "none" => None,
             _ => {
-                let [fields, result] =
-                    code(taken_with).try_into().unwrap_or_else(|_| panic!("fields, result: {line}"));
+                let [fields, result] = code(taken_with)
+                    .try_into()
+                    .unwrap_or_else(|_| panic!("fields, result: {line}"));
                 Some((fields, result))
             }
         },
@@ -148,14 +195,21 @@ fn the_table_of_differences_holds_for_snapback() {
     let mut by_fields: BTreeMap<&str, Vec<(&str, &str)>> = BTreeMap::new();
     for row in &rows {
         if let Some((fields, result)) = &row.taken_with {
-            by_fields.entry(fields).or_default().push((&row.event, result));
+            by_fields
+                .entry(fields)
+                .or_default()
+                .push((&row.event, result));
         }
     }
     for (fields, rows) in by_fields {
         let events: Vec<&str> = rows.iter().map(|(event, _)| *event).collect();
         let (found, _) = outcomes_of(&events, &["--fields", fields]);
         for ((event, result), found) in rows.into_iter().zip(found) {
-            assert_eq!(found, Outcome::Result(result.to_owned()), "{event} with {fields}");
+            assert_eq!(
+                found,
+                Outcome::Result(result.to_owned()),
+                "{event} with {fields}"
+            );
         }
     }
 }
@@ -166,11 +220,20 @@ fn outcomes_of(events: &[&str], flags: &[&str]) -> (Vec<Outcome>, String) {
     pipeline.send(0, events.iter().copied());
     let finished = pipeline.run_to_end().args(flags).run().expect_code(0);
     let published = pipeline.published();
-    assert!(published.keys().map(|(_, offset)| *offset).eq(0..events.len() as i64), "{published:?}");
+    assert!(
+        published
+            .keys()
+            .map(|(_, offset)| *offset)
+            .eq(0..events.len() as i64),
+        "{published:?}"
+    );
     let outcomes = published.into_values().map(|outcomes| {
         let [outcome] = outcomes.try_into().expect("one outcome");
         outcome
     });
-    let line = finished.stderr.lines().find(|line| line.contains(" rejects: "));
+    let line = finished
+        .stderr
+        .lines()
+        .find(|line| line.contains(" rejects: "));
     (outcomes.collect(), line.unwrap_or_default().to_owned())
 }

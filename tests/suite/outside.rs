@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 
 use crate::support::process::Finished;
 use crate::support::{
-    Program, Record, S3Server, committed, create_topic, eventually, kafka, produce, python, read_all,
-    snapback, unique,
+    Program, Record, S3Server, committed, create_topic, eventually, kafka, produce, python,
+    read_all, snapback, unique,
 };
 
 /// How long one run of snapback may take in these tests; seconds are usual, on a busy machine more.
@@ -236,7 +236,9 @@ impl Pipeline {
         assert_equal(
             "dead letters",
             self.dead_letters(expected),
-            read_all(&self.brokers, &self.rejects).into_iter().map(without_reason),
+            read_all(&self.brokers, &self.rejects)
+                .into_iter()
+                .map(without_reason),
         );
     }
 
@@ -244,10 +246,22 @@ impl Pipeline {
     #[track_caller]
     pub fn check_published_at_least_once(&self, expected: &Outcomes) {
         let once = |messages: BTreeSet<Message>| messages.into_iter();
-        let published = read_all(&self.brokers, &self.results).into_iter().map(Message::from);
-        assert_equal("published results", self.result_messages(expected), once(published.collect()));
-        let letters = read_all(&self.brokers, &self.rejects).into_iter().map(without_reason);
-        assert_equal("dead letters", self.dead_letters(expected), once(letters.collect()));
+        let published = read_all(&self.brokers, &self.results)
+            .into_iter()
+            .map(Message::from);
+        assert_equal(
+            "published results",
+            self.result_messages(expected),
+            once(published.collect()),
+        );
+        let letters = read_all(&self.brokers, &self.rejects)
+            .into_iter()
+            .map(without_reason);
+        assert_equal(
+            "dead letters",
+            self.dead_letters(expected),
+            once(letters.collect()),
+        );
     }
 
     /// The store holds exactly these outcomes, each once: as DuckDB reads the plain glob, and as `verify` says.
@@ -261,9 +275,16 @@ impl Pipeline {
         ] {
             let as_expected =
                 json!({"rows": rows, "twice": nothing, "missing": nothing, "unexpected": nothing});
-            assert_eq!(seen[kind], as_expected, "stored {kind} as DuckDB reads them");
+            assert_eq!(
+                seen[kind], as_expected,
+                "stored {kind} as DuckDB reads them"
+            );
         }
-        assert_eq!(seen["wrong"], json!(0), "results that DuckDB calculates differently");
+        assert_eq!(
+            seen["wrong"],
+            json!(0),
+            "results that DuckDB calculates differently"
+        );
         self.check_verified(expected, offsets);
     }
 
@@ -299,8 +320,9 @@ impl Pipeline {
             .limit(LIMIT)
             .run()
             .expect_code(code);
-        serde_json::from_str(&finished.stdout)
-            .unwrap_or_else(|error| panic!("verify printed no report: {error}\n{}", finished.stdout))
+        serde_json::from_str(&finished.stdout).unwrap_or_else(|error| {
+            panic!("verify printed no report: {error}\n{}", finished.stdout)
+        })
     }
 
     /// The kinds of what `verify` finds, sorted; it ends with exit code 1.
@@ -321,11 +343,17 @@ impl Pipeline {
         }
         let mut rejects = "partition,kafka_offset,payload\n".to_owned();
         for ((partition, offset), event) in &expected.rejects {
-            let payload = event.payload.as_ref().map_or("null".to_owned(), hex::encode);
+            let payload = event
+                .payload
+                .as_ref()
+                .map_or("null".to_owned(), hex::encode);
             writeln!(rejects, "{partition},{offset},\"{payload}\"").expect("a string takes all");
         }
         let mut program = python()
-            .program(include_str!("python/read_store.py"), &[&self.store.url(), &self.events])
+            .program(
+                include_str!("python/read_store.py"),
+                &[&self.store.url(), &self.events],
+            )
             .file("expected_results.csv", results)
             .file("expected_rejects.csv", rejects)
             .envs(self.env())
@@ -352,19 +380,30 @@ impl Pipeline {
     #[track_caller]
     fn files(&self, kind: &str, partition: i32) -> Vec<PathBuf> {
         let folder = self.store.path().join(&self.events).join(kind);
-        let mut files: Vec<PathBuf> = std::fs::read_dir(folder.join(format!("partition={partition}")))
-            .map(|entries| entries.map(|entry| entry.expect("a folder's entry").path()).collect())
-            .unwrap_or_default();
+        let mut files: Vec<PathBuf> =
+            std::fs::read_dir(folder.join(format!("partition={partition}")))
+                .map(|entries| {
+                    entries
+                        .map(|entry| entry.expect("a folder's entry").path())
+                        .collect()
+                })
+                .unwrap_or_default();
         files.sort();
         files
     }
 
     fn result_messages(&self, expected: &Outcomes) -> impl Iterator<Item = Message> {
-        expected.results.iter().map(|(source, number)| self.result_message(*source, *number))
+        expected
+            .results
+            .iter()
+            .map(|(source, number)| self.result_message(*source, *number))
     }
 
     fn dead_letters(&self, expected: &Outcomes) -> impl Iterator<Item = Message> {
-        expected.rejects.values().map(|event| self.dead_letter(event))
+        expected
+            .rejects
+            .values()
+            .map(|event| self.dead_letter(event))
     }
 
     /// The message that publishes the result of an event.
@@ -388,17 +427,28 @@ impl Pipeline {
                 let (partition, offset) = rest.strip_prefix('/')?.split_once('/')?;
                 Some((partition.parse().ok()?, offset.parse().ok()?))
             });
-            let source = source.unwrap_or_else(|| panic!("a result's key names its event, not {key}"));
+            let source =
+                source.unwrap_or_else(|| panic!("a result's key names its event, not {key}"));
             let value = readable(result.payload.expect("a result has a value"));
-            published.entry(source).or_default().push(Outcome::Result(value));
+            published
+                .entry(source)
+                .or_default()
+                .push(Outcome::Result(value));
         }
         for letter in read_all(&self.brokers, &self.rejects) {
             let number = |name| header(&letter, name).parse::<i64>().expect("a number");
             let partition = i32::try_from(number("snapback-partition")).expect("a partition");
             let reason = header(&letter, "snapback-reason");
-            let code = reason.split(": ").next().expect("the first part").to_owned();
+            let code = reason
+                .split(": ")
+                .next()
+                .expect("the first part")
+                .to_owned();
             let source = (partition, number("snapback-offset"));
-            published.entry(source).or_default().push(Outcome::Reject(code));
+            published
+                .entry(source)
+                .or_default()
+                .push(Outcome::Reject(code));
         }
         published
     }
@@ -522,9 +572,12 @@ impl From<Record> for Message {
 fn without_reason(record: Record) -> Message {
     let mut letter = Message::from(record);
     letter.partition = None;
-    let reasons = letter.headers.extract_if(.., |(name, _)| name == "snapback-reason");
+    let reasons = letter
+        .headers
+        .extract_if(.., |(name, _)| name == "snapback-reason");
     let reasons: Vec<_> = reasons.collect();
-    let says_why = |reason: &Option<String>| reason.as_ref().is_some_and(|text| text.contains(": "));
+    let says_why =
+        |reason: &Option<String>| reason.as_ref().is_some_and(|text| text.contains(": "));
     assert!(
         matches!(reasons.as_slice(), [(_, reason)] if says_why(reason)),
         "a dead letter has one reason, not {reasons:?}: {letter:?}"
@@ -588,7 +641,10 @@ fn copy_folder(from: &Path, to: &Path) -> std::io::Result<()> {
 /// The commands that a program printed for its user to run, each on a line of its own.
 pub fn printed_commands(finished: &Finished) -> Vec<String> {
     let lines = finished.stderr.lines().map(str::trim);
-    lines.filter(|line| line.starts_with("snapback ")).map(str::to_owned).collect()
+    lines
+        .filter(|line| line.starts_with("snapback "))
+        .map(str::to_owned)
+        .collect()
 }
 
 /// A command as it was printed, in a shell, as its user runs it.
@@ -597,7 +653,10 @@ pub fn in_a_shell(command: &str) -> Program {
     let mut path = binary.parent().expect("a folder").as_os_str().to_owned();
     path.push(":");
     path.push(std::env::var_os("PATH").unwrap_or_default());
-    Program::new("sh").args(["-c", command]).env("PATH", path).limit(LIMIT)
+    Program::new("sh")
+        .args(["-c", command])
+        .env("PATH", path)
+        .limit(LIMIT)
 }
 
 /// How many events are in the topic; they must not have been trimmed.
@@ -619,5 +678,9 @@ pub fn wait_until_committed(pipeline: &Pipeline, events: i64) {
 #[track_caller]
 pub fn committed_events(pipeline: &Pipeline) -> i64 {
     let committed = committed(&pipeline.brokers, &pipeline.group, &pipeline.events);
-    committed.into_values().flatten().map(|(offset, _)| offset).sum()
+    committed
+        .into_values()
+        .flatten()
+        .map(|(offset, _)| offset)
+        .sum()
 }

@@ -47,7 +47,11 @@ fn crash_after(pipeline: &Pipeline, events: i64) {
     let running = pipeline.run().args(["--snapshot-interval", "1h"]).spawn();
     wait_until_committed(pipeline, target);
     running.kill();
-    assert_eq!(pipeline.segments("results", 0), before, "nothing is to be stored before the crash");
+    assert_eq!(
+        pipeline.segments("results", 0),
+        before,
+        "nothing is to be stored before the crash"
+    );
 }
 
 /// The group's commit for partition 0.
@@ -63,12 +67,23 @@ fn forge_commit(pipeline: &Pipeline, change: impl FnOnce(&mut Value)) {
     let (offset, mut metadata) = commit_of(pipeline);
     change(&mut metadata);
     let metadata = metadata.to_string();
-    commit_with_metadata(&pipeline.brokers, &pipeline.group, &pipeline.events, (0, offset), &metadata);
+    commit_with_metadata(
+        &pipeline.brokers,
+        &pipeline.group,
+        &pipeline.events,
+        (0, offset),
+        &metadata,
+    );
 }
 
 /// Moves the group as an operator's tool or another consumer does.
 fn commit_elsewhere(pipeline: &Pipeline, offset: i64) {
-    commit_as_stranger(&pipeline.brokers, &pipeline.group, &pipeline.events, &[(0, offset)]);
+    commit_as_stranger(
+        &pipeline.brokers,
+        &pipeline.group,
+        &pipeline.events,
+        &[(0, offset)],
+    );
 }
 
 fn newest_manifest(pipeline: &Pipeline) -> std::path::PathBuf {
@@ -78,10 +93,14 @@ fn newest_manifest(pipeline: &Pipeline) -> std::path::PathBuf {
 /// Changes a manifest as somebody does who knows how its digest is made.
 fn forge_manifest(path: &Path, change: impl FnOnce(String) -> String) {
     let text = fs::read_to_string(path).expect("a manifest");
-    let body = text.rsplit_once("\"digest\":\"").expect("a digest at its end").0;
+    let body = text
+        .rsplit_once("\"digest\":\"")
+        .expect("a digest at its end")
+        .0;
     let body = change(body.to_owned());
     let digest = hex::encode(Sha256::digest(&body));
-    fs::write(path, format!("{body}\"digest\":\"sha256:{digest}\"\n}}\n")).expect("a writable store");
+    fs::write(path, format!("{body}\"digest\":\"sha256:{digest}\"\n}}\n"))
+        .expect("a writable store");
 }
 
 /// A refusal: exit code 4, the text, and the commands in it.
@@ -97,14 +116,20 @@ fn refused(name: &str, pipeline: &Pipeline, flags: &[&str]) -> Refusal {
     hold(name, pipeline, &finished);
     let commands = printed_commands(&finished);
     assert!(!commands.is_empty(), "no command:\n{}", finished.stderr);
-    Refusal { pipeline: pipeline.env(), commands }
+    Refusal {
+        pipeline: pipeline.env(),
+        commands,
+    }
 }
 
 impl Refusal {
     /// The only printed command with this text.
     #[track_caller]
     fn command(&self, part: &str) -> &str {
-        let mut found = self.commands.iter().filter(|command| command.contains(part));
+        let mut found = self
+            .commands
+            .iter()
+            .filter(|command| command.contains(part));
         match (found.next(), found.next()) {
             (Some(command), None) => command,
             found => panic!("{part}: {found:?} of {:#?}", self.commands),
@@ -114,7 +139,10 @@ impl Refusal {
     /// The only printed command that `part` is not in.
     #[track_caller]
     fn command_without(&self, part: &str) -> &str {
-        let mut found = self.commands.iter().filter(|command| !command.contains(part));
+        let mut found = self
+            .commands
+            .iter()
+            .filter(|command| !command.contains(part));
         match (found.next(), found.next()) {
             (Some(command), None) => command,
             found => panic!("without {part}: {found:?} of {:#?}", self.commands),
@@ -130,7 +158,10 @@ impl Refusal {
     /// Runs a printed command, which resolves the refusal.
     #[track_caller]
     fn run(&self, command: &str) -> Finished {
-        in_a_shell(command).envs(self.pipeline.clone()).run().expect_code(0)
+        in_a_shell(command)
+            .envs(self.pipeline.clone())
+            .run()
+            .expect_code(0)
     }
 }
 
@@ -161,9 +192,18 @@ fn hold(name: &str, pipeline: &Pipeline, finished: &Finished) {
         (r"\b[0-9a-f]{16}\b", "FINGERPRINT"),
         (r"-[0-9a-f]{8}\.parquet", "-ID.parquet"),
         // Ids of topics and clusters.
-        (r"(id:?) [A-Za-z0-9_-]{22} in the store, [A-Za-z0-9_-]{22} here", "$1 ID in the store, OTHER here"),
-        (r"id [A-Za-z0-9_-]{22} there, [A-Za-z0-9_-]{22} here", "id ID there, OTHER here"),
-        (r"snapback \d+\.\d+\.\d+ \S+/\d+", "snapback VERSION INSTANCE"),
+        (
+            r"(id:?) [A-Za-z0-9_-]{22} in the store, [A-Za-z0-9_-]{22} here",
+            "$1 ID in the store, OTHER here",
+        ),
+        (
+            r"id [A-Za-z0-9_-]{22} there, [A-Za-z0-9_-]{22} here",
+            "id ID there, OTHER here",
+        ),
+        (
+            r"snapback \d+\.\d+\.\d+ \S+/\d+",
+            "snapback VERSION INSTANCE",
+        ),
     ] {
         settings.add_filter(pattern, replacement);
     }
@@ -205,7 +245,11 @@ fn what_was_published_and_not_stored_is_replayed_and_not_published_again() {
 fn what_was_published_before_the_first_snapshot_is_replayed() {
     let pipeline = Pipeline::new(1, Place::folder());
     crash_after(&pipeline, 30);
-    assert_eq!(pipeline.manifests(0).len(), 1, "manifest 1 comes before the first commit");
+    assert_eq!(
+        pipeline.manifests(0).len(),
+        1,
+        "manifest 1 comes before the first commit"
+    );
     pipeline.run_to_end().run().expect_code(0);
     pipeline.check();
 }
@@ -215,7 +259,11 @@ fn a_new_group_starts_at_the_earliest_event() {
     let pipeline = Pipeline::new(1, Place::folder());
     send_more(&pipeline, 20);
     delete_records(&pipeline.brokers, &pipeline.events, 0, 5);
-    pipeline.run_to_end().args(["--start", "earliest"]).run().expect_code(0);
+    pipeline
+        .run_to_end()
+        .args(["--start", "earliest"])
+        .run()
+        .expect_code(0);
     // Expired before anybody wanted them: no loss.
     pipeline.check();
     assert_eq!(pipeline.expected().results.len(), 15);
@@ -225,7 +273,11 @@ fn a_new_group_starts_at_the_earliest_event() {
 fn a_new_group_starts_behind_the_latest_event_when_told_to() {
     let pipeline = Pipeline::new(1, Place::folder());
     send_more(&pipeline, 20);
-    pipeline.run_to_end().args(["--start", "latest"]).run().expect_code(0);
+    pipeline
+        .run_to_end()
+        .args(["--start", "latest"])
+        .run()
+        .expect_code(0);
     assert!(read_all(&pipeline.brokers, &pipeline.results).is_empty());
     // What it started with is remembered: the flag has no meaning any more.
     send_more(&pipeline, 5);
@@ -237,10 +289,18 @@ fn a_new_group_starts_behind_the_latest_event_when_told_to() {
 fn a_new_group_starts_at_a_time_when_told_to() {
     let pipeline = Pipeline::new(1, Place::folder());
     send_more(&pipeline, 20);
-    pipeline.run_to_end().args(["--start", "2020-02-02T20:20:20Z"]).run().expect_code(0);
+    pipeline
+        .run_to_end()
+        .args(["--start", "2020-02-02T20:20:20Z"])
+        .run()
+        .expect_code(0);
     pipeline.check();
     let second = pipeline.fresh(&["group", "store"]);
-    second.run_to_end().args(["--start", "2120-02-02T20:20:20Z"]).run().expect_code(0);
+    second
+        .run_to_end()
+        .args(["--start", "2120-02-02T20:20:20Z"])
+        .run()
+        .expect_code(0);
     // Nothing is as young as that: it stands at the end.
     second.check_verified(&Outcomes::default(), lost(0));
     pipeline.check();
@@ -268,7 +328,11 @@ fn a_damaged_newest_manifest_is_kept_and_its_events_are_replayed() {
     let finished = pipeline.run_to_end().run().expect_code(0);
     let name = damaged.display().to_string();
     assert!(finished.stderr.contains(&name), "{}", finished.stderr);
-    assert_eq!(fs::read(&damaged).expect("still there").len(), whole.len() / 2, "never rewritten");
+    assert_eq!(
+        fs::read(&damaged).expect("still there").len(),
+        whole.len() / 2,
+        "never rewritten"
+    );
     store_more(&pipeline, 10);
     pipeline.check();
 }
@@ -295,7 +359,11 @@ fn a_damaged_segment_is_said_and_found() {
     bytes[middle] ^= 0x10;
     fs::write(&segment, bytes).expect("a writable store");
     let finished = pipeline.run_to_end().run();
-    let name = segment.file_name().expect("a name").to_string_lossy().into_owned();
+    let name = segment
+        .file_name()
+        .expect("a name")
+        .to_string_lossy()
+        .into_owned();
     assert!(finished.stderr.contains(&name), "{}", finished.stderr);
     assert_eq!(pipeline.findings(), ["digest-mismatch".to_owned()].into());
 }
@@ -305,7 +373,9 @@ fn a_live_segment_in_the_attic_is_put_back() {
     let pipeline = stored(20);
     let segment = pipeline.segments("results", 0).pop().expect("a segment");
     let root = pipeline.store.path().join(&pipeline.events);
-    let inside = segment.strip_prefix(&root).expect("a segment of this topic");
+    let inside = segment
+        .strip_prefix(&root)
+        .expect("a segment of this topic");
     let attic = root.join("_attic").join(inside);
     fs::create_dir_all(attic.parent().expect("a folder")).expect("a writable store");
     fs::rename(&segment, &attic).expect("a writable store");
@@ -320,7 +390,11 @@ fn a_segment_that_no_manifest_lists_goes_to_the_attic() {
     let pipeline = stored(20);
     // As a process leaves it that dies between the segment and its manifest.
     let segment = pipeline.segments("results", 0).pop().expect("a segment");
-    let name = segment.file_name().expect("a name").to_string_lossy().into_owned();
+    let name = segment
+        .file_name()
+        .expect("a name")
+        .to_string_lossy()
+        .into_owned();
     let (range, _) = name.rsplit_once('-').expect("range-id.parquet");
     let orphan = segment.with_file_name(format!("{range}-00000000.parquet"));
     fs::copy(&segment, &orphan).expect("a writable store");
@@ -478,7 +552,10 @@ fn an_older_copy_of_the_store_is_refused_and_may_record_a_gap() {
     refusal.resolve_with("--resume-from committed");
     store_more(&older, 10);
     older.check_published(&older.expected());
-    older.check_stored(&only(&older, |offset| !(20..50).contains(&offset)), lost(30));
+    older.check_stored(
+        &only(&older, |offset| !(20..50).contains(&offset)),
+        lost(30),
+    );
 }
 
 #[test]
@@ -511,7 +588,10 @@ fn events_that_expired_unread_are_refused_until_exactly_they_are_accepted() {
     let all = pipeline.expected();
     delete_records(&pipeline.brokers, &pipeline.events, 0, 25);
     let refusal = refused("expired-unread", &pipeline, &[]);
-    for (name, range) in [("expired-unread-too-few", "0:10-24"), ("expired-unread-too-many", "0:9-26")] {
+    for (name, range) in [
+        ("expired-unread-too-few", "0:10-24"),
+        ("expired-unread-too-many", "0:9-26"),
+    ] {
         refused(name, &pipeline, &["--accept-loss", range]);
     }
     refusal.resolve_with("--accept-loss 0:10-25");
@@ -540,14 +620,19 @@ fn all_partitions_with_expired_events_are_accepted_by_one_command_and_the_others
     delete_records(&pipeline.brokers, &pipeline.events, 2, 30);
 
     let finished = pipeline.run_to_end().run().expect_code(4);
-    let not_held = all.clone().only(|(partition, offset)| partition == 1 || offset < 10);
+    let not_held = all
+        .clone()
+        .only(|(partition, offset)| partition == 1 || offset < 10);
     pipeline.check_against(&not_held, lost(0));
 
     let commands = printed_commands(&finished);
     let both = |command: &&String| {
         command.contains("--accept-loss 0:10-20") && command.contains("--accept-loss 2:10-30")
     };
-    let together = commands.iter().find(both).unwrap_or_else(|| panic!("{commands:#?}"));
+    let together = commands
+        .iter()
+        .find(both)
+        .unwrap_or_else(|| panic!("{commands:#?}"));
     in_a_shell(together).run().expect_code(0);
     let expected = all.only(|(partition, offset)| match partition {
         0 => !(10..20).contains(&offset),
@@ -571,9 +656,17 @@ fn a_held_partition_does_not_stop_the_others() {
     assert!(running.is_running());
     running.signal(libc::SIGTERM);
     let finished = running.wait(LIMIT);
-    assert!(finished.stderr.contains("--accept-loss 0:10-20"), "{}", finished.stderr);
+    assert!(
+        finished.stderr.contains("--accept-loss 0:10-20"),
+        "{}",
+        finished.stderr
+    );
     let commits = committed(&pipeline.brokers, &pipeline.group, &pipeline.events);
-    assert_eq!(commits[&0].as_ref().map(|(offset, _)| *offset), Some(10), "held where it was");
+    assert_eq!(
+        commits[&0].as_ref().map(|(offset, _)| *offset),
+        Some(10),
+        "held where it was"
+    );
 }
 
 #[test]
@@ -597,7 +690,10 @@ fn published_events_that_are_gone_before_their_snapshot_are_refused() {
     let refusal = refused("gone-before-their-snapshot", &pipeline, &[]);
     refusal.resolve_with("--accept-loss 0:10-25");
     pipeline.check_published(&all);
-    pipeline.check_stored(&all.only(|(_, offset)| !(10..25).contains(&offset)), lost(15));
+    pipeline.check_stored(
+        &all.only(|(_, offset)| !(10..25).contains(&offset)),
+        lost(15),
+    );
 }
 
 #[test]
@@ -627,7 +723,10 @@ fn what_a_stranger_committed_is_refused_and_may_be_skipped() {
     commit_elsewhere(&pipeline, 25);
     let refusal = refused("committed-by-a-stranger", &pipeline, &[]);
     refusal.resolve_with("--resume-from committed");
-    pipeline.check_against(&only(&pipeline, |offset| !(10..25).contains(&offset)), lost(15));
+    pipeline.check_against(
+        &only(&pipeline, |offset| !(10..25).contains(&offset)),
+        lost(15),
+    );
 }
 
 #[test]
@@ -689,8 +788,13 @@ fn a_replay_under_a_new_calculation_is_refused() {
     // From here on it is the new one.
     pipeline.send(0, ["{\"number\": 5, \"note\": \"five\"}"]);
     refusal.run(new);
-    let last = read_all(&pipeline.brokers, &pipeline.results).pop().expect("a result");
+    let last = read_all(&pipeline.brokers, &pipeline.results)
+        .pop()
+        .expect("a result");
     let value = r#"{"number":5,"note":"five","result":25}"#;
-    assert_eq!(String::from_utf8_lossy(&last.payload.expect("a value")), value);
+    assert_eq!(
+        String::from_utf8_lossy(&last.payload.expect("a value")),
+        value
+    );
     assert_eq!(pipeline.verify_with(&flags, 0)["results"], 31);
 }

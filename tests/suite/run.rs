@@ -25,13 +25,17 @@ fn count(value: &serde_json::Value) -> u64 {
 /// Good and malformed events over all partitions, some with keys, some with headers.
 fn send_a_mixture(pipeline: &Pipeline, events: i64) {
     let numbers = (0..events).map(|n| {
-        let number = if n % 3 == 0 { -n * n * 1_000_000_007 } else { n };
+        let number = if n % 3 == 0 {
+            -n * n * 1_000_000_007
+        } else {
+            n
+        };
         let payload = format!("{{\"number\": {number}}}").into_bytes();
         let key = (n % 2 == 0).then(|| format!("key of {n}").into_bytes());
         (Some(n as i32 % PARTITIONS), key, Some(payload))
     });
-    let extremes = [i64::MIN, i64::MAX, 0, -1]
-        .map(|number| (Some(1), None, Some(outside::event(number))));
+    let extremes =
+        [i64::MIN, i64::MAX, 0, -1].map(|number| (Some(1), None, Some(outside::event(number))));
     produce(&pipeline.brokers, &pipeline.events, numbers.chain(extremes));
     for (n, payload) in MALFORMED.into_iter().enumerate() {
         let key = (n % 2 == 0).then_some(b"key \xff of a bad one".as_slice());
@@ -41,7 +45,13 @@ fn send_a_mixture(pipeline: &Pipeline, events: i64) {
             _ => &[("trace", Some(b"a1")), ("trace", Some(b"\xff"))],
         };
         let partition = n as i32 % PARTITIONS;
-        produce_with_headers(&pipeline.brokers, &pipeline.events, partition, (key, payload), headers);
+        produce_with_headers(
+            &pipeline.brokers,
+            &pipeline.events,
+            partition,
+            (key, payload),
+            headers,
+        );
     }
 }
 
@@ -49,7 +59,10 @@ fn send_a_mixture(pipeline: &Pipeline, events: i64) {
 fn every_event_once(pipeline: &Pipeline) {
     send_a_mixture(pipeline, 2_000);
     let expected = pipeline.expected();
-    assert_eq!((expected.results.len(), expected.rejects.len()), (2_004, 12));
+    assert_eq!(
+        (expected.results.len(), expected.rejects.len()),
+        (2_004, 12)
+    );
 
     pipeline.run_to_end().run().expect_code(0);
     pipeline.check();
@@ -98,13 +111,29 @@ fn output_topics_are_not_created_when_that_is_switched_off() {
     pipeline.send_numbers(0, [7]);
     let run = || pipeline.run_to_end().arg("--create-topics=false").run();
     let refused = run().expect_code(2);
-    assert!(refused.stderr.contains(&pipeline.results), "{}", refused.stderr);
-    assert!(refused.stderr.contains("--create-topics"), "{}", refused.stderr);
+    assert!(
+        refused.stderr.contains(&pipeline.results),
+        "{}",
+        refused.stderr
+    );
+    assert!(
+        refused.stderr.contains("--create-topics"),
+        "{}",
+        refused.stderr
+    );
 
     create_topic(&pipeline.brokers, &pipeline.results, 3);
     let refused = run().expect_code(2);
-    assert!(refused.stderr.contains(&pipeline.rejects), "{}", refused.stderr);
-    assert!(refused.stderr.contains("3 partitions"), "{}", refused.stderr);
+    assert!(
+        refused.stderr.contains(&pipeline.rejects),
+        "{}",
+        refused.stderr
+    );
+    assert!(
+        refused.stderr.contains("3 partitions"),
+        "{}",
+        refused.stderr
+    );
 
     create_topic(&pipeline.brokers, &pipeline.rejects, 3);
     run().expect_code(0);
@@ -153,7 +182,11 @@ fn a_broker_that_cannot_be_reached_is_said() {
         .run()
         .expect_code(3);
     assert!(finished.stderr.contains(&address), "{}", finished.stderr);
-    assert!(finished.stderr.contains("Connection refused"), "{}", finished.stderr);
+    assert!(
+        finished.stderr.contains("Connection refused"),
+        "{}",
+        finished.stderr
+    );
 }
 
 #[test]
@@ -161,7 +194,12 @@ fn a_store_that_cannot_be_reached_is_said() {
     let pipeline = Pipeline::new(1, Place::bucket(minio()));
     let missing = format!("{}-missing", minio().bucket());
     let finished = snapback(["run", "--exit-at-end", "--brokers", &pipeline.brokers])
-        .args(["--events", &pipeline.events, "--s3-endpoint", minio().endpoint()])
+        .args([
+            "--events",
+            &pipeline.events,
+            "--s3-endpoint",
+            minio().endpoint(),
+        ])
         .args(["--store", &format!("s3://{missing}/prefix")])
         .envs(pipeline.env())
         .limit(LIMIT)
@@ -198,7 +236,10 @@ fn ctrl_c_ends_committed_snapshotted_and_verified() {
 fn snapshots_follow_their_interval_also_when_nothing_more_comes() {
     let pipeline = Pipeline::new(1, Place::folder());
     pipeline.send_numbers(0, 0..10);
-    let running = pipeline.run().args(["--snapshot-interval", "200ms"]).spawn();
+    let running = pipeline
+        .run()
+        .args(["--snapshot-interval", "200ms"])
+        .spawn();
     eventually(LIMIT, "a stored segment", || {
         (pipeline.segments("results", 0).len() == 1).then_some(())
     });
@@ -249,7 +290,12 @@ fn workers_of_two_processes_share_the_partitions() {
 fn at_least_once_publishes_and_stores_every_event() {
     let pipeline = Pipeline::new(PARTITIONS, Place::folder());
     send_a_mixture(&pipeline, 500);
-    let run = || pipeline.run_to_end().args(["--delivery", "at-least-once"]).run();
+    let run = || {
+        pipeline
+            .run_to_end()
+            .args(["--delivery", "at-least-once"])
+            .run()
+    };
     run().expect_code(0);
     // Without a crash in between nothing is published twice.
     pipeline.check();
@@ -260,9 +306,20 @@ fn at_least_once_publishes_and_stores_every_event() {
 #[test]
 fn one_line_sums_the_rejects_up_and_says_what_would_accept_them() {
     let pipeline = Pipeline::new(1, Place::folder());
-    pipeline.send(0, ["{\"number\": 1.5}", "{\"number\": 2.5}", "{\"number\": 7}", "nothing"]);
+    pipeline.send(
+        0,
+        [
+            "{\"number\": 1.5}",
+            "{\"number\": 2.5}",
+            "{\"number\": 7}",
+            "nothing",
+        ],
+    );
     let finished = pipeline.run_to_end().run().expect_code(0);
-    let line = finished.stderr.lines().find(|line| line.contains("3 rejects"));
+    let line = finished
+        .stderr
+        .lines()
+        .find(|line| line.contains("3 rejects"));
     let line = line.unwrap_or_else(|| panic!("no line with the rejects:\n{}", finished.stderr));
     for part in ["2 fraction", "1 not-json", "--fields", "number DOUBLE"] {
         assert!(line.contains(part), "{part} is not in: {line}");
@@ -287,7 +344,10 @@ fn offsets_of_markers_and_aborted_events_are_counted_as_absent() {
     let send = |number| {
         let payload = outside::event(number);
         let record = BaseRecord::<[u8], [u8]>::to(&pipeline.events).payload(&payload);
-        producer.send(record).map_err(|(error, _)| error).expect("a place in the queue");
+        producer
+            .send(record)
+            .map_err(|(error, _)| error)
+            .expect("a place in the queue");
     };
     for number in 0..5 {
         producer.begin_transaction().expect("a transaction");
@@ -306,7 +366,14 @@ fn offsets_of_markers_and_aborted_events_are_counted_as_absent() {
 
     pipeline.run_to_end().run().expect_code(0);
     let expected = pipeline.expected();
-    assert_eq!(expected.results.keys().map(|(_, offset)| *offset).collect::<Vec<_>>(), [0, 4, 8]);
+    assert_eq!(
+        expected
+            .results
+            .keys()
+            .map(|(_, offset)| *offset)
+            .collect::<Vec<_>>(),
+        [0, 4, 8]
+    );
     // Two aborted events and five markers.
     pipeline.check_against(&expected, Offsets { absent: 7, lost: 0 });
 
@@ -332,7 +399,11 @@ fn a_compacted_topic_is_read_with_its_holes() {
         // Only what lies before the newest file of the log is compacted, and a new event begins a new one.
         let keyed = (0..5).map(|key| {
             number += 1;
-            (Some(0), Some(format!("key {key}").into_bytes()), Some(outside::event(number)))
+            (
+                Some(0),
+                Some(format!("key {key}").into_bytes()),
+                Some(outside::event(number)),
+            )
         });
         produce(&pipeline.brokers, &pipeline.events, keyed);
         (number_of_events(&pipeline) < number).then_some(())
@@ -342,8 +413,15 @@ fn a_compacted_topic_is_read_with_its_holes() {
     // Events that went away meanwhile may be among the results.
     let report = pipeline.verify(0);
     let (results, absent) = (count(&report["results"]), count(&report["absent"]));
-    assert_eq!(results + absent, u64::try_from(number).expect("a small number"), "{report:#}");
-    assert!(absent > 0 && results >= expected.results.len() as u64, "{report:#}");
+    assert_eq!(
+        results + absent,
+        u64::try_from(number).expect("a small number"),
+        "{report:#}"
+    );
+    assert!(
+        absent > 0 && results >= expected.results.len() as u64,
+        "{report:#}"
+    );
     let published = read_all(&pipeline.brokers, &pipeline.results);
     assert_eq!(published.len() as u64, results, "{report:#}");
 }
@@ -352,16 +430,26 @@ fn a_compacted_topic_is_read_with_its_holes() {
 fn the_environment_and_the_file_configure_it_and_flags_win() {
     let pipeline = Pipeline::new(1, Place::folder());
     pipeline.send_numbers(0, [7]);
-    let file = format!("events = {:?}\ngroup = \"from the file\"\n", pipeline.events);
-    snapback(["run", "--exit-at-end", "--group", &pipeline.group, "--config", "own.toml"])
-        .file("own.toml", file)
-        .env("SNAPBACK_BROKERS", &pipeline.brokers)
-        .env("SNAPBACK_RESULTS", &pipeline.results)
-        .env("SNAPBACK_STORE", pipeline.store.url())
-        .env("SNAPBACK_GROUP", "from-the-environment")
-        .limit(LIMIT)
-        .run()
-        .expect_code(0);
+    let file = format!(
+        "events = {:?}\ngroup = \"from the file\"\n",
+        pipeline.events
+    );
+    snapback([
+        "run",
+        "--exit-at-end",
+        "--group",
+        &pipeline.group,
+        "--config",
+        "own.toml",
+    ])
+    .file("own.toml", file)
+    .env("SNAPBACK_BROKERS", &pipeline.brokers)
+    .env("SNAPBACK_RESULTS", &pipeline.results)
+    .env("SNAPBACK_STORE", pipeline.store.url())
+    .env("SNAPBACK_GROUP", "from-the-environment")
+    .limit(LIMIT)
+    .run()
+    .expect_code(0);
     pipeline.check();
     let committed = committed(&pipeline.brokers, &pipeline.group, &pipeline.events);
     assert_eq!(committed[&0].as_ref().map(|(offset, _)| *offset), Some(1));
@@ -373,13 +461,22 @@ fn produced_events_are_processed_with_every_default_name() {
     let brokers = kafka().brokers();
     let folder = tempfile::tempdir().expect("a folder");
     let at = |args: &[&str]| {
-        snapback(args).env("SNAPBACK_BROKERS", brokers).current_dir(&folder).limit(LIMIT)
+        snapback(args)
+            .env("SNAPBACK_BROKERS", brokers)
+            .current_dir(&folder)
+            .limit(LIMIT)
     };
-    at(&["produce", "--count", "1000", "--partitions", "2"]).run().expect_code(0);
+    at(&["produce", "--count", "1000", "--partitions", "2"])
+        .run()
+        .expect_code(0);
     at(&["run", "--exit-at-end"]).run().expect_code(0);
     let report = at(&["verify", "-o", "json"]).run().expect_code(0).stdout;
     let report: serde_json::Value = serde_json::from_str(&report).expect("JSON");
-    assert_eq!((&report["clean"], &report["offsets"]), (&json!(true), &json!(1000)), "{report:#}");
+    assert_eq!(
+        (&report["clean"], &report["offsets"]),
+        (&json!(true), &json!(1000)),
+        "{report:#}"
+    );
     assert_eq!(report["partitions"], 2);
     assert!(folder.path().join("snapshots/events/results").is_dir());
     let keys: BTreeMap<_, _> = read_all(brokers, "results")

@@ -283,7 +283,7 @@ pub fn commit_with_metadata(
     (partition, offset): (i32, i64),
     metadata: &str,
 ) {
-    let mut list = offsets(topic, &[(partition, offset)]);
+    let list = offsets(topic, &[(partition, offset)]);
     let mut element = list
         .find_partition(topic, partition)
         .expect("added just before");
