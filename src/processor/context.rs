@@ -15,7 +15,7 @@ use crate::{
     kafka::{Admin, KafkaError, Publisher, PublisherConfig, SourceConfig, Topic},
     model::{Offset, Partition},
     recovery::{Gatherer, OurCalculation, PipelineIdentity},
-    snapshot::{Layout, Pipeline, Stamp},
+    snapshot::{Clock, Layout, Pipeline},
     store::Store,
 };
 
@@ -89,11 +89,13 @@ impl Context {
             admin: Arc::clone(&admin),
             identity: identity.clone(),
             calculation: OurCalculation {
-                fingerprint: evaluator.fingerprint().to_string(),
+                fingerprint: evaluator.fingerprint().clone(),
                 calculation: calculation_text.clone(),
                 fields: fields_text.clone(),
             },
             start: settings.policy.start,
+            writer: instance.name().to_owned(),
+            clock: Clock::system(),
         };
         Ok(Context {
             progress: Progress::new(settings.workers),
@@ -207,15 +209,6 @@ impl Context {
             "snapback {} {}/{worker}",
             env!("CARGO_PKG_VERSION"),
             self.instance.name()
-        )
-    }
-
-    /// The signature of manifests written now.
-    pub(super) fn stamp(&self, worker: usize) -> Stamp {
-        Stamp::now(
-            self.writer(worker),
-            self.calculation_text.clone(),
-            self.fields_text.clone(),
         )
     }
 

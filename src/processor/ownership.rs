@@ -11,7 +11,7 @@ use std::{
 
 use super::{
     WorkerError, activation,
-    partition::{Epoch, Owned, Phase},
+    partition::{Epoch, Owned, Phase, head_of},
     report::{Planned, Report},
     worker::{Arriving, Worker},
 };
@@ -210,9 +210,10 @@ impl Worker {
         };
         let records_now = matches!(phase, Phase::AcceptingLoss(_)) && !commit;
         owned.buffer = Buffer::new(at);
-        owned.outcomes_before = chain.outcomes();
-        owned.lost = chain.lost();
-        owned.head = chain.head();
+        let counts = chain.newest().map(|newest| newest.counts).unwrap_or_default();
+        owned.outcomes_before = counts.outcomes();
+        owned.lost = counts.lost;
+        owned.head = head_of(&chain);
         owned.chain = Some(chain);
         owned.facts = Some(facts);
         owned.phase = phase;

@@ -100,3 +100,9 @@ impl Owned {
         self.last_snapshot = Instant::now();
     }
 }
+
+/// The newest manifest of a chain, as commits name it.
+pub(super) fn head_of(chain: &Chain) -> Option<Head> {
+    let (sequence, digest) = chain.tail().head()?;
+    Some(Head { sequence, digest })
+}

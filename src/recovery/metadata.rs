@@ -177,7 +177,7 @@ mod tests {
 
     #[test]
     fn the_text_is_this_one() {
-        insta::assert_snapshot!(metadata().encode(), @"");
+        insta::assert_snapshot!(metadata().encode());
     }
 
     #[test]

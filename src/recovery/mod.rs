@@ -12,20 +12,27 @@
 //!
 //! [`CommitMetadata`] is what every commit carries, so that the next owner knows whose commit it was and what it holds.
 
+mod decision;
 mod explain;
 mod facts;
+mod gather;
+mod identity;
 mod invocation;
 mod metadata;
 mod plan;
 mod refusal;
 mod remedies;
+#[cfg(test)]
+mod tests;
 
+pub use decision::{AcceptLoss, Commit, Decision, Expected, LossReason, Plan, Replay};
 pub use explain::report;
 pub use facts::{
     ChainFacts, Committed, Damage, Facts, GoodChain, LogFacts, OurCalculation, PipelineIdentity,
     Policy, ResumeFrom, Start,
 };
+pub use gather::{GatherError, Gathered, Gatherer};
 pub use invocation::Invocation;
 pub use metadata::{Authored, CommitMetadata, Corrections, Head, MAX_METADATA_BYTES};
-pub use plan::{AcceptLoss, Decision, Expected, LossReason, Plan, Replay, plan};
+pub use plan::plan;
 pub use refusal::{Cause, Difference, IdentityPart, Published, Refusal, Remedy};

@@ -1,11 +1,13 @@
-//! The decision table.
+//! The decision table: each function is a row of the protocol, tried from the top.
 
 use std::time::Duration;
 
 use super::{
-    facts::{ChainFacts, Facts, GoodChain, Policy, ResumeFrom, Start},
+    decision::{AcceptLoss, Commit, Decision, Expected, LossReason, Plan, Replay},
+    facts::{Facts, GoodChain, Policy, ResumeFrom, Start},
+    identity,
     metadata::{Authored, CommitMetadata},
-    refusal::{Cause, Difference, IdentityPart, Published, Refusal},
+    refusal::{Cause, Published, Refusal},
     remedies,
 };
 use crate::model::{Offset, OffsetRange, Sequence};
@@ -13,115 +15,6 @@ use crate::model::{Offset, OffsetRange, Sequence};
 /// A partition bound to the store less than this ago cannot have lost its group offsets to expiry (brokers keep those of an
 /// empty group for a week by default): its first commit simply did not happen.
 const FRESHLY_BOUND: Duration = Duration::from_secs(24 * 60 * 60);
-
-/// What to do, in this order: bind the partition to the store if the plan says so, make the commit, act on the plan.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Decision {
-    /// What to do.
-    pub plan: Plan,
-    /// The offset to commit, with fresh metadata of ours, before anything is published or appended (but after manifest 1
-    /// of [`Plan::Start`], [`Plan::Adopt`] and [`AcceptLoss::bind`]). It makes what was decided here durable, so that the
-    /// next start needs none of the operator's flags. `None`: what is committed is right, or must not be touched yet.
-    pub commit: Option<Offset>,
-    /// For people: what is unusual, and flags that were not needed. They do not name the partition.
-    pub notes: Vec<String>,
-}
-
-/// What a worker does with a partition that it has just been given.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Plan {
-    /// Nothing is stored or committed: bind the partition to the store with manifest 1 at `at`, and consume from there.
-    Start {
-        /// Origin and position.
-        at: Offset,
-    },
-    /// Somebody else got this far: bind with manifest 1 at `at`, and consume from there.
-    Adopt {
-        /// Origin and position.
-        at: Offset,
-    },
-    /// Store and group agree: consume from `at`.
-    Continue {
-        /// Frontier and position.
-        at: Offset,
-        /// Outcomes from the origin to `at`.
-        outcomes: u64,
-    },
-    /// Read again what was published but not yet in a snapshot, publishing nothing; then consume from its end.
-    Replay(Replay),
-    /// Record a range as lost, then gather the facts and plan again.
-    AcceptLoss(AcceptLoss),
-    /// Consume and publish from the frontier although more may have been published: an operator said so.
-    Republish {
-        /// Frontier and position.
-        at: Offset,
-        /// Outcomes from the origin to `at`.
-        outcomes: u64,
-    },
-    /// Hold the partition.
-    Refuse(Box<Refusal>),
-}
-
-/// See [`Plan::Replay`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Replay {
-    /// `[frontier, committed)`; all of it is in the log.
-    pub range: OffsetRange,
-    /// How many outcomes it must give. When it does not, set [`Facts::replayed`] and plan again.
-    pub expected: Expected,
-    /// Outcomes from the origin to the range's start; what the replay gives comes on top.
-    pub outcomes_at_start: u64,
-}
-
-/// How many outcomes a replay gives.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Expected {
-    /// Exactly as many as the commit says were published.
-    Exactly(u64),
-    /// At most so many: some of those that were published lie in a gap that was recorded since.
-    AtMost(u64),
-}
-
-impl Expected {
-    /// Whether a replay that gave `found` outcomes is what was published.
-    #[must_use]
-    pub const fn admits(self, found: u64) -> bool {
-        match self {
-            Expected::Exactly(outcomes) => found == outcomes,
-            Expected::AtMost(outcomes) => found <= outcomes,
-        }
-    }
-
-    /// The number, exact or not.
-    #[must_use]
-    pub const fn outcomes(self) -> u64 {
-        match self {
-            Expected::Exactly(outcomes) | Expected::AtMost(outcomes) => outcomes,
-        }
-    }
-}
-
-/// See [`Plan::AcceptLoss`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct AcceptLoss {
-    /// What is lost; starts at the frontier.
-    pub range: OffsetRange,
-    /// Why.
-    pub reason: LossReason,
-    /// There is no manifest yet: bind the partition with manifest 1 at the range's start first.
-    pub bind: bool,
-}
-
-/// Why a range will never be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum LossReason {
-    /// It is gone from Kafka.
-    Expired,
-    /// Somebody else handled it.
-    Foreign,
-    /// Reading it again does not give what was published.
-    Changed,
-}
 
 /// What to do with a partition; total, and a function of nothing but its arguments.
 #[must_use]
@@ -160,101 +53,22 @@ struct Position<'a> {
     ours: Option<&'a CommitMetadata>,
 }
 
-type Judgement = Result<(Plan, Option<Offset>), Cause>;
+type Judgement = Result<(Plan, Option<Commit>), Cause>;
 
 /// The rows, in the protocol's order: what to do and what to commit first, or why not.
 pub(super) fn judge(facts: &Facts, policy: &Policy) -> Judgement {
-    same_pipeline(facts)?;
-    let chain = readable(facts)?;
+    identity::same_pipeline(facts)?;
+    let chain = identity::readable(facts)?;
     let position = committed(facts, policy, chain)?;
     within_the_log(facts, chain)?;
     match (chain, position) {
         (None, None) => {
             let at = start(facts, policy.start);
-            Ok((Plan::Start { at }, Some(at)))
+            Ok((Plan::Start { at }, commit(at, 0)))
         }
         (None, Some(position)) => adopt(facts, policy, position),
         (Some(chain), None) => without_committed(facts, policy, chain),
         (Some(chain), Some(position)) => resume(facts, policy, chain, position),
-    }
-}
-
-/// Row: the store is of another pipeline, or a topic was recreated or resized.
-fn same_pipeline(facts: &Facts) -> Result<(), Cause> {
-    let ChainFacts::Good(chain) = &facts.chain else {
-        return Ok(());
-    };
-    let (store, ours) = (&chain.pipeline, &facts.ours);
-    let both = |a: &Option<String>, b: &Option<String>| a.clone().zip(b.clone());
-    let known = |a: &String, b: &String| Some((a.clone(), b.clone()));
-    let differences: Vec<Difference> = [
-        (
-            IdentityPart::Cluster,
-            both(&store.cluster_id, &ours.cluster_id),
-        ),
-        (IdentityPart::Group, known(&store.group, &ours.group)),
-        (
-            IdentityPart::EventsTopic,
-            known(&store.events_topic, &ours.events_topic),
-        ),
-        (
-            IdentityPart::EventsTopicId,
-            both(&store.events_topic_id, &ours.events_topic_id),
-        ),
-        (
-            IdentityPart::ResultsTopic,
-            known(&store.results_topic, &ours.results_topic),
-        ),
-        (
-            IdentityPart::ResultsPartitions,
-            known(
-                &store.results_partitions.to_string(),
-                &ours.results_partitions.to_string(),
-            ),
-        ),
-    ]
-    .into_iter()
-    .filter_map(|(part, values)| values.map(|(store, ours)| Difference { part, store, ours }))
-    .filter(|difference| difference.store != difference.ours)
-    .collect();
-    if differences.is_empty() {
-        return Ok(());
-    }
-    Err(Cause::OtherPipeline {
-        sequence: chain.sequence,
-        differences,
-    })
-}
-
-/// Rows: a newer format; no manifest can be read.
-fn readable(facts: &Facts) -> Result<Option<&GoodChain>, Cause> {
-    if let ChainFacts::Newer {
-        sequence,
-        version,
-        writer,
-    } = &facts.chain
-    {
-        return Err(Cause::NewerManifest {
-            sequence: *sequence,
-            version: *version,
-            by: writer.clone(),
-        });
-    }
-    if let Some(committed) = &facts.committed
-        && let Authored::Newer { version, by } = &committed.authored
-    {
-        return Err(Cause::NewerCommit {
-            committed: committed.offset,
-            version: *version,
-            by: by.clone(),
-        });
-    }
-    match &facts.chain {
-        ChainFacts::Good(chain) => Ok(Some(chain)),
-        ChainFacts::Unreadable { damage } => Err(Cause::Unreadable {
-            damage: damage.clone(),
-        }),
-        ChainFacts::Absent | ChainFacts::Newer { .. } => Ok(None),
     }
 }
 
@@ -311,11 +125,12 @@ fn within_the_log(facts: &Facts, chain: Option<&GoodChain>) -> Result<(), Cause>
 /// Row: nothing stored, nothing committed.
 fn start(facts: &Facts, start: Start) -> Offset {
     let log = facts.log;
-    match start {
+    let wanted = match start {
         Start::Earliest => log.start,
-        Start::Latest => log.stable_end.max(log.start),
-        Start::Time(_) => log.since.unwrap_or(log.stable_end).max(log.start),
-    }
+        Start::Latest => log.stable_end,
+        Start::Time(_) => log.since.unwrap_or(log.stable_end),
+    };
+    wanted.max(log.start).min(log.end)
 }
 
 /// Row: no manifest, committed by somebody else (the old script), or by us into a store that was given up.
@@ -330,9 +145,9 @@ fn adopt(facts: &Facts, policy: &Policy, position: Position<'_>) -> Judgement {
             reason: LossReason::Expired,
             bind: true,
         };
-        return Ok((Plan::AcceptLoss(loss), Some(range.end())));
+        return Ok((Plan::AcceptLoss(loss), commit(range.end(), 0)));
     }
-    Ok((Plan::Adopt { at }, Some(at)))
+    Ok((Plan::Adopt { at }, commit(at, 0)))
 }
 
 /// Row: a manifest, and no committed offset.
@@ -346,7 +161,7 @@ fn without_committed(facts: &Facts, policy: &Policy, chain: &GoodChain) -> Judge
         && chain.age.is_some_and(|age| age < FRESHLY_BOUND);
     let expired = range(at, facts.log.start);
     if nothing_follows || (never_committed && expired.is_none()) {
-        return Ok((Plan::Continue { at, outcomes }, Some(at)));
+        return Ok((Plan::Continue { at, outcomes }, commit(at, outcomes)));
     }
     if never_committed || policy.resume_from == Some(ResumeFrom::Frontier) {
         return republish(facts, policy, chain, None);
@@ -372,7 +187,9 @@ fn resume(facts: &Facts, policy: &Policy, chain: &GoodChain, position: Position<
             reason: LossReason::Expired,
             bind: false,
         };
-        return Ok((Plan::AcceptLoss(loss), Some(range.end())));
+        // What was published up to the committed offset stays in the count until the gap is recorded.
+        let outcomes = position.ours.map_or(outcomes, |metadata| metadata.outcomes);
+        return Ok((Plan::AcceptLoss(loss), commit(range.end(), outcomes)));
     }
     if let Some(reset) = range(committed, frontier) {
         if policy.resume_from == Some(ResumeFrom::Frontier) {
@@ -381,20 +198,18 @@ fn resume(facts: &Facts, policy: &Policy, chain: &GoodChain, position: Position<
                     at: frontier,
                     outcomes,
                 },
-                Some(frontier),
+                commit(frontier, outcomes),
             ));
         }
         return Err(Cause::GroupReset { range: reset });
     }
     let Some(ahead) = range(frontier, committed) else {
-        let commit = position.ours.is_none().then_some(frontier);
-        return Ok((
-            Plan::Continue {
-                at: frontier,
-                outcomes,
-            },
-            commit,
-        ));
+        let plan = Plan::Continue {
+            at: frontier,
+            outcomes,
+        };
+        let settled = position.ours.is_some();
+        return Ok((plan, commit(frontier, outcomes).filter(|_| !settled)));
     };
     let Some(metadata) = position.ours else {
         return match policy.resume_from {
@@ -494,14 +309,14 @@ fn republish(
             reason: LossReason::Expired,
             bind: false,
         };
-        return Ok((Plan::AcceptLoss(loss), Some(range.end())));
+        return Ok((Plan::AcceptLoss(loss), commit(range.end(), chain.outcomes)));
     }
     Ok((
         Plan::Republish {
             at: chain.end,
             outcomes: chain.outcomes,
         },
-        Some(chain.end),
+        commit(chain.end, chain.outcomes),
     ))
 }
 
@@ -542,6 +357,11 @@ fn gone(
         damage: chain.map(|chain| chain.damage.clone()).unwrap_or_default(),
         given: remedies::given(facts, policy),
     }
+}
+
+#[allow(clippy::unnecessary_wraps, reason = "it is what a judgement holds")]
+fn commit(offset: Offset, outcomes: u64) -> Option<Commit> {
+    Some(Commit { offset, outcomes })
 }
 
 /// `[start, end)` when it holds anything.

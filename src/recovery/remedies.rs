@@ -1,8 +1,9 @@
 //! What resolves a refusal, found by asking the table itself: a flag is offered only when [`plan`](super::plan) goes on with it.
 
 use super::{
+    decision::{LossReason, Plan},
     facts::{ChainFacts, Damage, Facts, Policy, ResumeFrom},
-    plan::{LossReason, Plan, judge},
+    plan::judge,
     refusal::{Cause, IdentityPart, Remedy},
 };
 use crate::model::OffsetRange;
@@ -16,10 +17,6 @@ pub(super) fn of(facts: &Facts, policy: &Policy, cause: &Cause) -> Vec<Remedy> {
             .collect::<Vec<_>>()
     };
     let either = [ResumeFrom::Frontier, ResumeFrom::Committed];
-    let fresh = Remedy::Fresh {
-        group: true,
-        results: false,
-    };
     let fresh_results = Remedy::Fresh {
         group: true,
         results: true,
@@ -84,7 +81,7 @@ pub(super) fn of(facts: &Facts, policy: &Policy, cause: &Cause) -> Vec<Remedy> {
         Cause::CommittedByOther { .. } => resume(&either),
         Cause::GroupReset { .. } => {
             let mut remedies = resume(&[ResumeFrom::Frontier]);
-            remedies.push(fresh);
+            remedies.push(fresh_results);
             remedies
         }
         Cause::CommittedMissing { .. } => resume(&[ResumeFrom::Frontier]),

@@ -23,7 +23,7 @@ pub(super) fn sentence(refusal: &Refusal, remedy: &Remedy) -> String {
                 }
                 text.push_str(&loss_sentence(&refusal.cause, &range.to_string()));
             }
-            text.push_str(" Running it again later does no harm, but leave the flag out then:");
+            text.push_str(" Needed once; leave it out afterwards:");
             text
         }
         Remedy::OldCalculation { calculation: Some(_), fields: Some(_) } => {
@@ -209,6 +209,12 @@ pub(super) fn commands(
 /// The next name: `results` -> `results-2` -> `results-3`.
 fn another(name: &str) -> String {
     let name = name.trim_end_matches('/');
+    if name
+        .strip_prefix("s3://")
+        .is_some_and(|bucket| !bucket.contains('/'))
+    {
+        return format!("{name}/snapback-2");
+    }
     let numbered = name.rsplit_once('-').and_then(|(stem, number)| {
         Some((
             stem,
@@ -236,6 +242,7 @@ mod tests {
             ("results-2", "results-3"),
             ("./snapshots/", "./snapshots-2"),
             ("s3://bucket/prefix", "s3://bucket/prefix-2"),
+            ("s3://bucket", "s3://bucket/snapback-2"),
             ("topic-0", "topic-0-2"),
             ("", "-2"),
         ];

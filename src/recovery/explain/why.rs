@@ -86,12 +86,12 @@ fn gone(range: crate::model::OffsetRange, published: Option<Published>) -> Strin
     if let Some(published) = published {
         let range = published.range;
         text.push_str(&match published.outcomes {
-            Some(0) => format!(" Of {range} nothing was published: it held no events."),
+            Some(0) => format!(" No outcome of {range} was published."),
             Some(n) if published.exact => {
-                format!(" Of {range} {n} outcomes were published already; the results topic still holds them, the store will not.")
+                format!(" {n} outcomes of {range} were published already; the results topic still holds them, the store will not.")
             }
             Some(n) => format!(
-                " Of {range} at most {n} outcomes were published already; the results topic still holds them, the store will not."
+                " At most {n} outcomes of {range} were published already; the results topic still holds them, the store will not."
             ),
             None => format!(" {range} was committed by somebody else; whether results of it were published is not known."),
         });
