@@ -346,8 +346,8 @@ impl Pipeline {
             let payload = event
                 .payload
                 .as_ref()
-                .map_or("null".to_owned(), hex::encode);
-            writeln!(rejects, "{partition},{offset},\"{payload}\"").expect("a string takes all");
+                .map_or("null".to_owned(), |bytes| format!("x{}", hex::encode(bytes)));
+            writeln!(rejects, "{partition},{offset},{payload}").expect("a string takes all");
         }
         let mut program = python()
             .program(

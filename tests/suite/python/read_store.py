@@ -2,8 +2,8 @@
 
 usage: read_store.py STORE TOPIC   (s3://BUCKET/PREFIX reads its server from the environment)
 
-expected_results.csv (partition,kafka_offset,number) and expected_rejects.csv (partition,kafka_offset,payload in
-hexadecimal) lie in the working folder. Prints one JSON object.
+expected_results.csv (partition,kafka_offset,number) and expected_rejects.csv (partition,kafka_offset,payload as x and
+hexadecimal digits, or null) lie in the working folder. Prints one JSON object.
 """
 
 import glob
@@ -62,7 +62,7 @@ for kind, types in [
 
 db.execute(
     """CREATE VIEW rejected AS SELECT "partition", kafka_offset,
-       coalesce(lower(hex(payload)), 'null') AS payload FROM rejects"""
+       coalesce('x' || lower(hex(payload)), 'null') AS payload FROM rejects"""
 )
 
 
