@@ -8,6 +8,7 @@ pub mod config;
 pub mod kafka;
 pub mod model;
 pub mod processor;
+pub mod query;
 pub mod recovery;
 pub mod snapshot;
 pub mod store;

@@ -9,8 +9,9 @@ use super::{
 use crate::config::Flags;
 
 const EXAMPLES: &str = "\
-Without --brokers it starts a broker of its own, which has no transactions: results may be published twice, and it says how
-many were. On a real broker it is exactly once. It leaves ./snapback-demo behind; the next demo replaces it.
+Without --brokers it starts a broker of its own, which has no transactions: results may be
+published twice, and it says how many were. On a real broker it is exactly once. It leaves
+./snapback-demo behind; the next demo replaces it.
 
 Examples:
   snapback demo

@@ -2,7 +2,10 @@
 
 use std::process::ExitCode;
 
-use crate::config::ConfigError;
+use crate::{
+    config::ConfigError,
+    processor::{InstanceError, ProcessorError, WorkerError},
+};
 
 /// The exit codes, the same for every command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,10 +31,22 @@ pub enum Exit {
 impl Exit {
     /// The code for an error that ended a command.
     pub(super) fn of(error: &anyhow::Error) -> Exit {
-        if error.downcast_ref::<ConfigError>().is_some() {
+        if error.downcast_ref::<ConfigError>().is_some()
+            || error.downcast_ref::<InstanceError>().is_some()
+        {
             return Exit::Usage;
         }
-        Exit::Unreachable
+        match error.downcast_ref::<ProcessorError>() {
+            Some(
+                ProcessorError::Configuration(_)
+                | ProcessorError::Layout(_)
+                | ProcessorError::NoEventsTopic { .. }
+                | ProcessorError::NoOutputTopic { .. },
+            ) => Exit::Usage,
+            Some(ProcessorError::Refused { .. }) => Exit::Refused,
+            Some(ProcessorError::Worker(WorkerError::Fenced { .. })) => Exit::Fenced,
+            _ => Exit::Unreachable,
+        }
     }
 }
 

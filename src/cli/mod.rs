@@ -1,6 +1,6 @@
 //! The command line: one file per command, with its arguments and how its outcome is shown; no logic.
 //!
-//! In: what was typed. Each command turns its arguments into [`Flags`](crate::config::Flags), lets [`config`](crate::config)
+//! In: what was typed. Each command turns its arguments into [`Flags`], lets [`config`](crate::config)
 //! validate them together with environment and file, calls the module that does the work, and renders what comes back:
 //! data on stdout, everything else on stderr. Out: an [`Exit`]. Types of the argument parser do not leave this folder.
 
@@ -9,6 +9,7 @@ mod completions;
 mod config;
 mod demo;
 mod exit;
+mod interrupt;
 mod produce;
 mod run;
 mod snapshots;
@@ -17,6 +18,7 @@ mod verify;
 #[cfg(test)]
 mod tests;
 
+use anyhow::Context as _;
 use clap::{Parser, Subcommand, error::ErrorKind};
 
 use crate::{
@@ -32,12 +34,13 @@ Exit codes:
   1    findings: a check found something wrong, or a plan has something to do
   2    usage or configuration
   3    broker or store unreachable
-  4    refused to protect data; the text says what would be lost or doubled, and how to resolve it
+  4    refused to protect data; the text says what would be lost or doubled, and what resolves it
   5    fenced: a newer process has our name
   130  interrupted
 
-Every flag can also be given as a variable (SNAPBACK_COMMIT_INTERVAL=1s) or in snapback.toml (commit-interval = \"1s\");
-flags win over variables, variables over the file. `snapback config` shows what applies, and from where.
+Settings can also be given as variables (SNAPBACK_COMMIT_INTERVAL=1s) or in snapback.toml
+(commit-interval = \"1s\"); flags win over variables, variables over the file.
+`snapback config` shows what applies, and from where.
 
 Examples:
   snapback demo                                  the whole story, no server needed
@@ -47,7 +50,7 @@ Examples:
 
 /// Kafka events to provable results: calculated once, published exactly once, checkpointed as Parquet with their offsets.
 #[derive(Debug, Parser)]
-#[command(name = "snapback", version, after_help = EXIT_CODES, subcommand_required = true, max_term_width = 110)]
+#[command(name = "snapback", version, after_help = EXIT_CODES, subcommand_required = true, max_term_width = 100)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -81,7 +84,6 @@ impl Session {
 }
 
 /// Parses, does what was asked for, and says how it ended.
-#[must_use]
 pub fn main() -> Exit {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
@@ -95,8 +97,25 @@ pub fn main() -> Exit {
         }
     };
     dispatch(cli.command).unwrap_or_else(|error| {
-        eprintln!("error: {error:#}");
+        let closed = error.downcast_ref::<std::io::Error>();
+        if closed.is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe) {
+            // Whoever read our output has read enough: `snapback snapshots list | head`.
+            return Exit::Done;
+        }
+        eprintln!("error: {}", told(&error));
         Exit::of(&error)
+    })
+}
+
+/// An error and its causes; those that its text contains already are left out.
+fn told(error: &anyhow::Error) -> String {
+    error.chain().fold(String::new(), |text, cause| {
+        let cause = cause.to_string();
+        match (text.is_empty(), text.contains(&cause)) {
+            (true, _) => cause,
+            (false, true) => text,
+            (false, false) => format!("{text}: {cause}"),
+        }
     })
 }
 
@@ -105,14 +124,23 @@ fn dispatch(command: Command) -> anyhow::Result<Exit> {
         Command::Config(args) => config::execute(&args),
         Command::Completions(args) => completions::execute(&args),
         Command::Demo(args) => unwired(&args.common, args.flags()),
-        Command::Run(args) => unwired(&args.common, args.flags()),
+        Command::Run(args) => run::execute(&args),
         Command::Produce(args) => unwired(&args.common, args.flags()),
         Command::Snapshots(args) => {
-            let place = args.command.place();
+            let place = args.place();
             unwired(&place.common, place.flags())
         }
         Command::Verify(args) => unwired(&args.common, args.flags()),
     }
+}
+
+/// The threads on which store work runs, beside the workers.
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")
 }
 
 /// The configuration is read; the engine is wired when its branch is merged.

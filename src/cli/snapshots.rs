@@ -7,7 +7,7 @@ use crate::config::Flags;
 
 const EXAMPLES: &str = "\
 Examples:
-  snapback snapshots list                        all partitions of the topic `events` in ./snapshots
+  snapback snapshots                             the partitions of `events` in ./snapshots
   snapback snapshots list --events orders --store s3://bucket/snapshots -o json
   snapback snapshots show 3                      partition 3: its ranges, segments and gaps";
 
@@ -24,25 +24,29 @@ Examples:
 
 /// What is stored: partitions, ranges, rows, gaps, segments
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES, subcommand_required = true, arg_required_else_help = true)]
+#[command(after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
 pub(super) struct SnapshotsArgs {
+    /// Without one: list.
     #[command(subcommand)]
-    pub(super) command: SnapshotsCommand,
+    pub(super) command: Option<SnapshotsCommand>,
+    #[command(flatten)]
+    list: ListArgs,
+}
+
+impl SnapshotsArgs {
+    pub(super) fn place(&self) -> &PlaceArgs {
+        match &self.command {
+            None => &self.list.place,
+            Some(SnapshotsCommand::List(args)) => &args.place,
+            Some(SnapshotsCommand::Show(args)) => &args.place,
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]
 pub(super) enum SnapshotsCommand {
     List(ListArgs),
     Show(ShowArgs),
-}
-
-impl SnapshotsCommand {
-    pub(super) fn place(&self) -> &PlaceArgs {
-        match self {
-            SnapshotsCommand::List(args) => &args.place,
-            SnapshotsCommand::Show(args) => &args.place,
-        }
-    }
 }
 
 /// List the partitions with their newest snapshots

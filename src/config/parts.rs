@@ -92,13 +92,17 @@ pub fn connection(layers: &Layers) -> Result<Connection, ConfigError> {
     {
         let property = vec![(name, text)];
         // One at a time, so that the error can say where it came from.
-        Connection::new(&brokers, property.clone(), CLIENT_ID)
-            .map_err(|source| ConfigError::Property { origin, source })?;
+        Connection::new(&brokers, property.clone(), CLIENT_ID).map_err(|source| {
+            ConfigError::Property {
+                origin,
+                source: Box::new(source),
+            }
+        })?;
         properties.extend(property);
     }
     Connection::new(&brokers, properties, CLIENT_ID).map_err(|source| ConfigError::Property {
         origin: Source::Flag("-X".to_owned()),
-        source,
+        source: Box::new(source),
     })
 }
 
@@ -171,7 +175,7 @@ pub fn calculation(layers: &Layers) -> Result<CalculationConfig, ConfigError> {
         .map_err(|source| ConfigError::Calculation {
             calculation: layers.text(key::CALCULATION).text,
             fields: fields.to_string(),
-            source,
+            source: Box::new(source),
         })?;
     Ok(CalculationConfig {
         fields,

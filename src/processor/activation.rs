@@ -109,7 +109,7 @@ async fn prepare(context: &Arc<Context>, gathered: Gathered) -> Option<Planned> 
     }
     Some(Planned::Go {
         plan,
-        commit: decision.commit.is_some(),
+        commit: decision.commit,
         chain,
         facts: Box::new(facts),
     })
@@ -142,14 +142,19 @@ async fn check_newest(context: &Arc<Context>, chain: &Chain, partition: Partitio
     let since = Instant::now();
     let checked = audit::check_segments(
         &context.store,
-        &settings.fields,
-        &settings.calculation,
+        &settings.calculation.fields,
+        &settings.calculation.calculation,
         added,
         START_CHECK,
     )
     .await;
     for finding in &checked.findings {
         tracing::error!("partition {partition}: {finding}");
+    }
+    if let Some(error) = &checked.failure {
+        tracing::warn!(
+            "partition {partition}: the newest snapshot could not be read back yet: {error}"
+        );
     }
     tracing::info!(
         "partition {partition}: verified {} of {count} segments of the newest snapshot in {:?}, {} findings",

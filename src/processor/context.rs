@@ -7,10 +7,10 @@ use std::{
 };
 
 use super::{
-    Delivery, Instance, ProcessorError, Settings, Stop, WorkerError, progress::Progress,
-    tally::Tally,
+    Instance, ProcessorError, Stop, WorkerError, progress::Progress, tally::Tally,
 };
 use crate::{
+    config::{Delivery, RunConfig},
     calculation::{Evaluator, advice},
     kafka::{Admin, KafkaError, Publisher, PublisherConfig, SourceConfig, Topic},
     model::{Offset, Partition},
@@ -26,11 +26,10 @@ const INIT: Duration = Duration::from_secs(60);
 
 /// See the module.
 pub(super) struct Context {
-    pub settings: Settings,
+    pub settings: RunConfig,
     pub instance: Instance,
     pub store: Store,
     pub gatherer: Gatherer,
-    pub layout: Layout,
     pub pipeline: Pipeline,
     pub runtime: tokio::runtime::Handle,
     pub stop: Stop,
@@ -49,35 +48,35 @@ pub(super) struct Context {
 impl Context {
     /// Connects, checks the topics (missing output topics are made), and learns who this pipeline is.
     pub(super) fn prepare(
-        settings: Settings,
+        settings: RunConfig,
         instance: Instance,
         store: Store,
         runtime: tokio::runtime::Handle,
         stop: Stop,
     ) -> Result<Context, ProcessorError> {
-        let evaluator = Evaluator::new(settings.fields.clone(), Arc::clone(&settings.calculation))?;
-        let layout = Layout::new(&settings.events)?;
+        let evaluator = Evaluator::new(settings.calculation.fields.clone(), Arc::clone(&settings.calculation.calculation))?;
+        let layout = Layout::new(&settings.pipeline.events)?;
         let admin = Arc::new(Admin::connect(&settings.connection, ASK)?);
         let events = admin
-            .topic(&settings.events)?
+            .topic(&settings.pipeline.events)?
             .ok_or_else(|| ProcessorError::NoEventsTopic {
-                topic: settings.events.clone(),
+                topic: settings.pipeline.events.clone(),
                 brokers: settings.connection.brokers().to_owned(),
             })?;
-        let results = output(&admin, &settings, &settings.results, events.partitions)?;
-        let rejects = output(&admin, &settings, &settings.rejects, events.partitions)?;
+        let results = output(&admin, &settings, &settings.pipeline.results, events.partitions)?;
+        let rejects = output(&admin, &settings, &settings.pipeline.rejects, events.partitions)?;
         let identity = PipelineIdentity {
             cluster_id: admin.cluster_id(),
-            group: settings.group.clone(),
-            events_topic: settings.events.clone(),
+            group: settings.pipeline.group.clone(),
+            events_topic: settings.pipeline.events.clone(),
             events_topic_id: events.id,
-            results_topic: settings.results.clone(),
+            results_topic: settings.pipeline.results.clone(),
             results_partitions: results.partitions,
         };
         let mut targets = BTreeMap::new();
         if settings.exit_at_end {
             for partition in (0..).map(Partition).take(events.partitions as usize) {
-                let marks = admin.watermarks(&settings.events, partition)?;
+                let marks = admin.watermarks(&settings.pipeline.events, partition)?;
                 targets.insert(partition, marks.stable_end);
             }
         }
@@ -85,14 +84,15 @@ impl Context {
         let fields_text = evaluator.fields().to_string();
         let gatherer = Gatherer {
             store: store.clone(),
-            layout: layout.clone(),
+            layout,
             admin: Arc::clone(&admin),
             identity: identity.clone(),
             calculation: OurCalculation {
-                fingerprint: evaluator.fingerprint().clone(),
+                fingerprint: evaluator.fingerprint().to_string(),
                 calculation: calculation_text.clone(),
                 fields: fields_text.clone(),
             },
+            fingerprint: evaluator.fingerprint().clone(),
             start: settings.policy.start,
             writer: instance.name().to_owned(),
             clock: Clock::system(),
@@ -102,7 +102,6 @@ impl Context {
             instance,
             store,
             gatherer,
-            layout,
             pipeline: Pipeline {
                 cluster_id: identity.cluster_id,
                 group: identity.group,
@@ -160,7 +159,7 @@ impl Context {
         let settings = &self.settings;
         let committed =
             self.admin
-                .committed(&settings.group, &settings.events, partitions)?;
+                .committed(&settings.pipeline.group, &settings.pipeline.events, partitions)?;
         Ok(committed
             .into_iter()
             .map(|(partition, at)| (partition, at.map(|at| at.offset)))
@@ -194,12 +193,10 @@ impl Context {
 
     /// How a worker of that name joins the group.
     pub(super) fn source_config(&self, name: &str, queue: u64) -> SourceConfig {
+        let pipeline = &self.settings.pipeline;
         SourceConfig {
-            group: self.settings.group.clone(),
-            topic: self.settings.events.clone(),
             instance_id: Some(name.to_owned()),
-            queue_bytes: queue,
-            partitions: self.partitions,
+            ..SourceConfig::new(&pipeline.group, &pipeline.events, self.partitions, queue)
         }
     }
 
@@ -229,7 +226,7 @@ fn modulo(partition: Partition, count: u32) -> i32 {
 
 fn output(
     admin: &Admin,
-    settings: &Settings,
+    settings: &RunConfig,
     name: &str,
     partitions: u32,
 ) -> Result<Topic, ProcessorError> {

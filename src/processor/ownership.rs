@@ -189,7 +189,7 @@ impl Worker {
         };
         tracing::info!(
             "partition {partition} of {}: {}",
-            self.context.settings.events,
+            self.context.settings.pipeline.events,
             describe(&plan)
         );
         let (at, phase) = match plan {
@@ -208,7 +208,7 @@ impl Worker {
         let Some(owned) = self.owned.get_mut(&partition) else {
             return Ok(());
         };
-        let records_now = matches!(phase, Phase::AcceptingLoss(_)) && !commit;
+        let records_now = matches!(phase, Phase::AcceptingLoss(_)) && commit.is_none();
         owned.buffer = Buffer::new(at);
         let counts = chain.newest().map(|newest| newest.counts).unwrap_or_default();
         owned.outcomes_before = counts.outcomes();
@@ -264,7 +264,7 @@ impl Worker {
 
     /// Holds `partition`: says why, fetches nothing, lets the others go on.
     pub(super) fn hold(&mut self, partition: Partition, refusal: Box<Refusal>) {
-        tracing::error!("partition {partition} is held: {}", refusal.headline());
+        tracing::error!("{refusal}");
         if let Some(owned) = self.owned.get_mut(&partition) {
             if owned.fetching {
                 owned.fetching = false;
