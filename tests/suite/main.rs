@@ -5,6 +5,7 @@
 
 mod compose;
 mod kafka;
+mod sample;
 mod servers;
 mod store_conformance;
 mod support;
