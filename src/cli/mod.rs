@@ -152,7 +152,7 @@ fn stored(
     if let StoreUrl::Local(folder) = &config.url
         && !folder.is_dir()
     {
-        return Err(Missing(folder.display().to_string()).into());
+        return Err(MissingStore(folder.display().to_string()).into());
     }
     let topic = crate::config::events(&session.layers)?;
     let layout = Layout::new(&topic)?;
@@ -162,7 +162,7 @@ fn stored(
 /// A folder that is to be read is not there.
 #[derive(Debug, thiserror::Error)]
 #[error("there is no folder {0}; check --store")]
-struct Missing(String);
+struct MissingStore(String);
 
 /// A bar on stderr when that is a terminal, else nothing.
 fn progress_bar(template: &str) -> ProgressBar {
