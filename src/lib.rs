@@ -1,7 +1,15 @@
 //! snapback consumes events from a Kafka topic, calculates a result for each, publishes the results,
 //! and checkpoints them with their offsets as Parquet files that can prove themselves.
 
+pub mod audit;
 pub mod calculation;
+pub mod cli;
+pub mod config;
+pub mod kafka;
 pub mod model;
+pub mod processor;
+pub mod query;
+pub mod recovery;
 pub mod snapshot;
 pub mod store;
+pub mod telemetry;

@@ -31,6 +31,7 @@ use place::Place;
 mod classify;
 mod disk;
 mod error;
+mod folder;
 mod local;
 mod open;
 mod path;
@@ -298,12 +299,12 @@ impl Store {
         // Nobody else has this name: "exists" is our own attempt that arrived after all.
         let created = self
             .patience
-            .persist(|| self.create(&probe, first.clone()))
+            .persist(|| async { self.create(&probe, first.clone()).await })
             .await;
         let refused = match created {
             Ok(_) => {
                 self.patience
-                    .persist(|| self.create(&probe, second.clone()))
+                    .persist(|| async { self.create(&probe, second.clone()).await })
                     .await
             }
             Err(error) => return Err(error),
@@ -367,3 +368,6 @@ impl fmt::Debug for Store {
         write!(f, "Store({})", self.place)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,8 @@
 //! How long a call may take, and how often it is tried.
 
-use std::time::Duration;
+use std::{future::Future, time::Duration};
 
+use rand::RngExt as _;
 use tokio::time::Instant;
 
 use super::StoreError;
@@ -46,12 +47,10 @@ impl Default for Patience {
 
 impl Patience {
     /// Calls until it succeeds, fails for good, or patience ends; only for what may be done twice.
-    ///
-    /// (Not `AsyncFnMut`: what awaits one that borrows cannot be spawned as a task.)
-    pub async fn persist<T, F: Future<Output = Result<T, StoreError>>>(
-        self,
-        mut call: impl FnMut() -> F,
-    ) -> Result<T, StoreError> {
+    pub async fn persist<T, F>(self, call: impl Fn() -> F) -> Result<T, StoreError>
+    where
+        F: Future<Output = Result<T, StoreError>>,
+    {
         let started = Instant::now();
         let mut pause = FIRST_PAUSE;
         loop {
@@ -63,18 +62,36 @@ impl Patience {
                 return Err(error);
             }
             tracing::debug!(%error, ?pause, "trying again");
-            // Half of the pause is random, so that workers do not come back all at once.
-            // Drawn before the await: the generator is not Send, and this must run in spawned tasks.
-            let share = rand::random_range(0.5..=1.0);
-            tokio::time::sleep(pause.mul_f64(share)).await;
+            tokio::time::sleep(jittered(pause)).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
 }
 
+/// Half of a pause is random, so that workers do not come back all at once.
+fn jittered(pause: Duration) -> Duration {
+    pause.mul_f64(rand::rng().random_range(0.5..=1.0))
+}
+
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use super::*;
+
+    /// Fails `failures` times, and the number of times it was tried.
+    async fn tried(failures: u32, error: impl Fn() -> StoreError) -> (Result<(), StoreError>, u32) {
+        let tries = Cell::new(0);
+        let call = || async {
+            tries.set(tries.get() + 1);
+            if tries.get() <= failures {
+                Err(error())
+            } else {
+                Ok(())
+            }
+        };
+        (Patience::default().persist(call).await, tries.get())
+    }
 
     fn timeout() -> StoreError {
         StoreError::Timeout {
@@ -87,13 +104,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_outage_is_outlasted_within_bounds_and_then_reported() {
         let started = Instant::now();
-        let mut tries = 0;
-        let result: Result<(), _> = Patience::default()
-            .persist(|| {
-                tries += 1;
-                std::future::ready(Err(timeout()))
-            })
-            .await;
+        let (result, tries) = tried(u32::MAX, timeout).await;
         assert!(matches!(result, Err(StoreError::Timeout { .. })));
         assert!(started.elapsed() <= RETRY_FOR, "{:?}", started.elapsed());
         assert!((8..20).contains(&tries), "{tries}");
@@ -101,31 +112,17 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_call_is_tried_until_it_succeeds() {
-        let mut left = 3;
-        let result = Patience::default()
-            .persist(|| {
-                std::future::ready(if left == 0 {
-                    Ok("done")
-                } else {
-                    left -= 1;
-                    Err(timeout())
-                })
-            })
-            .await;
-        assert_eq!(result.unwrap(), "done");
+        let (result, tries) = tried(3, timeout).await;
+        result.unwrap();
+        assert_eq!(tries, 4);
     }
 
     #[tokio::test(start_paused = true)]
     async fn what_time_does_not_mend_is_not_tried_again() {
-        let mut tries = 0;
-        let result: Result<(), _> = Patience::default()
-            .persist(|| {
-                tries += 1;
-                std::future::ready(Err(StoreError::NotFound {
-                    location: "x".to_owned(),
-                }))
-            })
-            .await;
+        let missing = || StoreError::NotFound {
+            location: "x".to_owned(),
+        };
+        let (result, tries) = tried(u32::MAX, missing).await;
         assert!(result.unwrap_err().is_not_found());
         assert_eq!(tries, 1);
     }

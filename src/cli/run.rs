@@ -1,0 +1,220 @@
+//! `snapback run`
+
+use std::io::Write as _;
+
+use clap::Args;
+
+use super::{
+    Exit, Session,
+    args::{CalculationArgs, Common, EventsArgs, KafkaArgs, PipelineArgs, StoreArgs},
+    interrupt,
+};
+use crate::{
+    config::{Flags, Output, RunConfig, key},
+    model::Partition,
+    processor::{self, Instance, Stop, Summary},
+    store::Store,
+};
+
+const EXAMPLES: &str = "\
+Ctrl-C or SIGTERM finishes the transaction, takes a snapshot, verifies it and ends with 0;
+a second one aborts.
+
+Examples:
+  snapback run                                   all defaults: localhost:9092, ./snapshots
+  snapback run --brokers kafka:9092 --store s3://bucket/prefix --s3-endpoint http://minio:9000
+  snapback run --exit-at-end                     process what is there, then end: batch use
+  snapback run --fields 'price DECIMAL(10,2) NOT NULL, note VARCHAR' --calculation 'square(price)'
+  snapback run --delivery at-least-once          for brokers without transactions
+  snapback run --accept-loss 3:1000-1200         record what Kafka no longer has as lost, once";
+
+/// Process events: calculate, publish, take snapshots; after a crash, recover
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct RunArgs {
+    #[command(flatten)]
+    kafka: KafkaArgs,
+    #[command(flatten)]
+    events: EventsArgs,
+    #[command(flatten)]
+    pipeline: PipelineArgs,
+    #[command(flatten)]
+    store: StoreArgs,
+    #[command(flatten)]
+    calculation: CalculationArgs,
+    #[command(flatten)]
+    processor: ProcessorArgs,
+    #[command(flatten)]
+    pub(super) common: Common,
+}
+
+impl RunArgs {
+    pub(super) fn flags(&self) -> Flags {
+        let mut flags = Flags::default();
+        self.common.collect(&mut flags);
+        self.kafka.collect(&mut flags);
+        self.events.collect(&mut flags);
+        self.pipeline.collect(&mut flags);
+        self.store.collect(&mut flags);
+        self.calculation.collect(&mut flags);
+        self.processor.collect(&mut flags);
+        flags
+    }
+}
+
+/// Runs the processor until the end of its input or of its time.
+pub(super) fn execute(args: &RunArgs) -> anyhow::Result<Exit> {
+    let session = Session::begin(&args.common, args.flags())?;
+    let config = RunConfig::new(&session.layers)?;
+    let runtime = super::runtime()?;
+    let instance = match &config.instance {
+        Some(name) => Instance::named(name),
+        None => Instance::claim(
+            &std::env::temp_dir(),
+            &gethostname::gethostname().to_string_lossy(),
+            &format!(
+                "{} {} {}",
+                config.connection.brokers(),
+                config.pipeline.group,
+                config.pipeline.events
+            ),
+        )?,
+    };
+    let store = runtime.block_on(async {
+        let store = Store::open(&config.store).await?;
+        store.probe_put_if_absent().await?;
+        anyhow::Ok(store)
+    })?;
+    let stop = Stop::default();
+    interrupt::watch(&runtime, stop.clone());
+    let summary = processor::run(config, instance, store, runtime.handle(), stop.clone())?;
+    render(&summary, session.output.output)?;
+    if stop.is_abort() {
+        return Ok(Exit::Interrupted);
+    }
+    Ok(verdict(&summary))
+}
+
+fn verdict(summary: &Summary) -> Exit {
+    if !summary.unsaved.is_empty() {
+        tracing::error!(
+            "the shutdown time-out was over before partitions {} were stored; nothing is lost: the next start replays them from Kafka",
+            list(&summary.unsaved)
+        );
+        return Exit::Unreachable;
+    }
+    for finding in &summary.findings {
+        tracing::error!("{finding}");
+    }
+    if summary.findings.is_empty() {
+        Exit::Done
+    } else {
+        Exit::Findings
+    }
+}
+
+fn render(summary: &Summary, output: Output) -> anyhow::Result<()> {
+    if let Some(line) = &summary.reject_line {
+        tracing::warn!("{line}");
+    }
+    if summary.unverified > 0 {
+        tracing::warn!(
+            "{} segments could not be read back within the shutdown time-out; `snapback verify` checks them",
+            summary.unverified
+        );
+    }
+    let mut out = std::io::stdout().lock();
+    match output {
+        Output::Json => {
+            let value = serde_json::json!({
+                "results": summary.results,
+                "rejects": summary.rejects.total(),
+                "replayed": summary.replayed,
+                "snapshots": summary.snapshots,
+                "verified_segments": summary.verified,
+                "findings": summary.findings.len(),
+            });
+            writeln!(out, "{value}")?;
+        }
+        Output::Table => writeln!(
+            out,
+            "published {} results and {} rejects, replayed {}, stored {} snapshots, verified {} segments: {}",
+            summary.results,
+            summary.rejects.total(),
+            summary.replayed,
+            summary.snapshots,
+            summary.verified,
+            match summary.findings.len() {
+                0 => "all is well".to_owned(),
+                count => format!("{count} findings"),
+            }
+        )?,
+    }
+    Ok(())
+}
+
+fn list(partitions: &[Partition]) -> String {
+    let names: Vec<String> = partitions.iter().map(Partition::to_string).collect();
+    names.join(", ")
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Processor")]
+pub(super) struct ProcessorArgs {
+    /// exactly-once, or at-least-once [default: exactly-once]
+    #[arg(long, value_name = "MODE", value_parser = ["exactly-once", "at-least-once"], hide_possible_values = true)]
+    delivery: Option<String>,
+    /// How long results wait for their commit [default: 100ms]
+    #[arg(long, value_name = "DURATION")]
+    commit_interval: Option<String>,
+    /// How long outcomes wait for their snapshot [default: 30s]
+    #[arg(long, value_name = "DURATION")]
+    snapshot_interval: Option<String>,
+    /// Memory of the process, Kafka's queues included [default: 256MiB]
+    #[arg(long, value_name = "BYTES")]
+    memory: Option<String>,
+    /// Worker threads, each a member of the group [default: 1]
+    #[arg(long, value_name = "COUNT")]
+    workers: Option<String>,
+    /// Name of this process in the group; must survive a restart [default: the host's name and a free slot]
+    #[arg(long, value_name = "NAME")]
+    instance: Option<String>,
+    /// Where a partition starts that has no committed offset: earliest, latest, or a UTC time [default: earliest]
+    #[arg(long, value_name = "WHERE")]
+    start: Option<String>,
+    /// End when everything is committed and stored that the topic holds at start
+    #[arg(long)]
+    exit_at_end: bool,
+    /// Time for the last snapshot and its verification when asked to stop [default: 25s]
+    #[arg(long, value_name = "DURATION")]
+    shutdown_timeout: Option<String>,
+    /// Make missing output topics: true or false [default: true]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true",
+          value_parser = ["true", "false"], hide_possible_values = true)]
+    create_topics: Option<String>,
+    /// Record this range of a partition as lost; exactly as a refusal printed it; repeatable
+    #[arg(long, value_name = "P:START-END")]
+    accept_loss: Vec<String>,
+    /// Where store and group disagree, as a refusal explained: frontier or committed
+    #[arg(long, value_name = "SIDE", value_parser = ["frontier", "committed"], hide_possible_values = true)]
+    resume_from: Option<String>,
+}
+
+impl ProcessorArgs {
+    pub(super) fn collect(&self, flags: &mut Flags) {
+        flags.add(key::DELIVERY, self.delivery.as_deref());
+        flags.add(key::COMMIT_INTERVAL, self.commit_interval.as_deref());
+        flags.add(key::SNAPSHOT_INTERVAL, self.snapshot_interval.as_deref());
+        flags.add(key::MEMORY, self.memory.as_deref());
+        flags.add(key::WORKERS, self.workers.as_deref());
+        flags.add(key::INSTANCE, self.instance.as_deref());
+        flags.add(key::START, self.start.as_deref());
+        flags.switch(key::EXIT_AT_END, self.exit_at_end);
+        flags.add(key::SHUTDOWN_TIMEOUT, self.shutdown_timeout.as_deref());
+        flags.add(key::CREATE_TOPICS, self.create_topics.as_deref());
+        for loss in &self.accept_loss {
+            flags.add(key::ACCEPT_LOSS, Some(loss));
+        }
+        flags.add(key::RESUME_FROM, self.resume_from.as_deref());
+    }
+}

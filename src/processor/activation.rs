@@ -1,0 +1,188 @@
+//! From facts to plan to a partition that is ready: gathering, deciding, and the chain edits that must come first.
+
+use std::{
+    sync::{Arc, mpsc::Sender},
+    time::{Duration, Instant},
+};
+
+use super::{
+    Context,
+    partition::Epoch,
+    report::{Planned, Report},
+};
+use crate::{
+    audit,
+    model::Partition,
+    recovery::{self, AcceptLoss, Gathered, LossReason, Plan},
+    snapshot::{Appended, Chain, Edit, GapReason, Segment},
+};
+
+/// Waits between attempts while the store or the broker is away.
+const FIRST_BACKOFF: Duration = Duration::from_millis(200);
+const LONGEST_BACKOFF: Duration = Duration::from_secs(5);
+/// How long the newest segments are checked before work goes on.
+const START_CHECK: Duration = Duration::from_millis(500);
+
+/// Gathers the facts of `wanted`, plans, makes the edits that must precede work, and reports each partition.
+pub(super) async fn gather_and_plan(
+    context: Arc<Context>,
+    wanted: Vec<(Partition, Epoch)>,
+    sender: Sender<Report>,
+) {
+    let partitions: Vec<Partition> = wanted.iter().map(|(partition, _)| *partition).collect();
+    let mut backoff = FIRST_BACKOFF;
+    let gathered = loop {
+        match context.gatherer.gather(&partitions).await {
+            Ok(gathered) => break gathered,
+            Err(error) => {
+                tracing::warn!("recovery waits: {error}; trying again in {backoff:?}");
+            }
+        }
+        if context.stop.is_requested() {
+            return;
+        }
+        tokio::time::sleep(backoff).await;
+        backoff = (backoff * 2).min(LONGEST_BACKOFF);
+    };
+    let epochs: std::collections::BTreeMap<Partition, Epoch> = wanted.into_iter().collect();
+    let ready = gathered.into_iter().filter_map(|gathered| {
+        let partition = gathered.facts.partition;
+        let epoch = *epochs.get(&partition)?;
+        let context = Arc::clone(&context);
+        let sender = sender.clone();
+        Some(async move {
+            if let Some(answer) = prepare(&context, gathered).await {
+                // A worker that has ended listens no more.
+                let _ = sender.send(Report::Planned {
+                    partition,
+                    epoch,
+                    answer: Box::new(answer),
+                });
+            }
+        })
+    });
+    futures::future::join_all(ready).await;
+}
+
+async fn prepare(context: &Arc<Context>, gathered: Gathered) -> Option<Planned> {
+    let Gathered {
+        facts,
+        chain,
+        tidied,
+    } = gathered;
+    let partition = facts.partition;
+    let decision = recovery::plan(&facts, &context.settings.policy);
+    for note in &decision.notes {
+        tracing::warn!("partition {partition}: {note}");
+    }
+    if !tidied.retired.is_empty() || !tidied.adopted.is_empty() || !tidied.put_back.is_empty() {
+        tracing::info!(
+            "partition {partition}: what a crash left behind is in order: {} segments adopted, {} put back, {} moved to the attic",
+            tidied.adopted.len(),
+            tidied.put_back.len(),
+            tidied.retired.len()
+        );
+    }
+    let (plan, chain) = match (decision.plan, chain) {
+        (Plan::Refuse(refusal), _) => return Some(Planned::Refused(refusal)),
+        (plan, Some(chain)) => (plan, chain),
+        (plan, None) => unreachable!("a chain that cannot be read is refused, not {plan:?}"),
+    };
+    let mut chain = chain;
+    let bind_at = match &plan {
+        Plan::Start { at } | Plan::Adopt { at } => Some(*at),
+        Plan::AcceptLoss(loss) if loss.bind => Some(loss.range.start()),
+        _ => None,
+    };
+    match bind_at {
+        Some(origin) => {
+            let edit = Edit::Bind {
+                pipeline: context.pipeline.clone(),
+                partition,
+                origin,
+            };
+            if !append_until_done(context, &mut chain, edit).await {
+                return None;
+            }
+        }
+        None => check_newest(context, &chain, partition).await,
+    }
+    Some(Planned::Go {
+        plan,
+        commit: decision.commit,
+        chain,
+        facts: Box::new(facts),
+    })
+}
+
+/// The edit that records an accepted loss.
+pub(super) fn loss_edit(loss: AcceptLoss) -> Edit {
+    let reason = match loss.reason {
+        LossReason::Expired => GapReason::Expired,
+        LossReason::Foreign => GapReason::Foreign,
+        LossReason::Changed => GapReason::Compacted,
+    };
+    Edit::AcceptLoss {
+        range: loss.range,
+        reason,
+    }
+}
+
+/// Reads back what the newest manifest added, for at most [`START_CHECK`]; what is wrong is said loudly.
+async fn check_newest(context: &Arc<Context>, chain: &Chain, partition: Partition) {
+    let added: Vec<Segment> = chain
+        .newest()
+        .map(|newest| newest.added().cloned().collect())
+        .unwrap_or_default();
+    if added.is_empty() {
+        return;
+    }
+    let settings = &context.settings;
+    let count = added.len();
+    let since = Instant::now();
+    let checked = audit::check_segments(
+        &context.store,
+        &settings.calculation.fields,
+        &settings.calculation.calculation,
+        added,
+        START_CHECK,
+    )
+    .await;
+    for finding in &checked.findings {
+        tracing::error!("partition {partition}: {finding}");
+    }
+    if let Some(error) = &checked.failure {
+        tracing::warn!(
+            "partition {partition}: the newest snapshot could not be read back yet: {error}"
+        );
+    }
+    tracing::info!(
+        "partition {partition}: verified {} of {count} segments of the newest snapshot in {:?}, {} findings",
+        checked.checked,
+        since.elapsed(),
+        checked.findings.len()
+    );
+}
+
+/// Appends `edit`, waiting out a store that is away; `false` when the processor stops first.
+pub(super) async fn append_until_done(
+    context: &Arc<Context>,
+    chain: &mut Chain,
+    edit: Edit,
+) -> bool {
+    let mut backoff = FIRST_BACKOFF;
+    loop {
+        match chain.append(edit.clone(), None).await {
+            // Lost means that another owner of this partition did the same first; the chain's end tells.
+            Ok(Appended::Won { .. } | Appended::Lost) => return true,
+            Err(error) => {
+                tracing::warn!("recovery waits: {error}; trying again in {backoff:?}");
+            }
+        }
+        tokio::time::sleep(backoff).await;
+        backoff = (backoff * 2).min(LONGEST_BACKOFF);
+        if context.stop.is_requested() {
+            return false;
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! What all workers of a process share: settings, connections, the pipeline's identity, limits and targets.
+
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use super::{
+    Instance, ProcessorError, Stop, WorkerError, progress::Progress, tally::Tally,
+};
+use crate::{
+    config::{Delivery, RunConfig},
+    calculation::{Evaluator, advice},
+    kafka::{Admin, KafkaError, Publisher, PublisherConfig, SourceConfig, Topic},
+    model::{Offset, Partition},
+    recovery::{Gatherer, OurCalculation, PipelineIdentity},
+    snapshot::{Clock, Layout, Pipeline},
+    store::Store,
+};
+
+/// How long a metadata question to the broker may take.
+pub(super) const ASK: Duration = Duration::from_secs(30);
+/// How long `init_transactions` may take: a predecessor's open transaction is ended in it.
+const INIT: Duration = Duration::from_secs(60);
+
+/// See the module.
+pub(super) struct Context {
+    pub settings: RunConfig,
+    pub instance: Instance,
+    pub store: Store,
+    pub gatherer: Gatherer,
+    pub pipeline: Pipeline,
+    pub runtime: tokio::runtime::Handle,
+    pub stop: Stop,
+    pub progress: Progress,
+    /// Partitions of the events topic at start.
+    pub partitions: u32,
+    results_partitions: u32,
+    rejects_partitions: u32,
+    admin: Arc<Admin>,
+    /// With `--exit-at-end`: the last stable offsets at start.
+    targets: BTreeMap<Partition, Offset>,
+    pub calculation_text: String,
+    pub fields_text: String,
+}
+
+impl Context {
+    /// Connects, checks the topics (missing output topics are made), and learns who this pipeline is.
+    pub(super) fn prepare(
+        settings: RunConfig,
+        instance: Instance,
+        store: Store,
+        runtime: tokio::runtime::Handle,
+        stop: Stop,
+    ) -> Result<Context, ProcessorError> {
+        let evaluator = Evaluator::new(settings.calculation.fields.clone(), Arc::clone(&settings.calculation.calculation))?;
+        let layout = Layout::new(&settings.pipeline.events)?;
+        let admin = Arc::new(Admin::connect(&settings.connection, ASK)?);
+        let events = admin
+            .topic(&settings.pipeline.events)?
+            .ok_or_else(|| ProcessorError::NoEventsTopic {
+                topic: settings.pipeline.events.clone(),
+                brokers: settings.connection.brokers().to_owned(),
+            })?;
+        let results = output(&admin, &settings, &settings.pipeline.results, events.partitions)?;
+        let rejects = output(&admin, &settings, &settings.pipeline.rejects, events.partitions)?;
+        let identity = PipelineIdentity {
+            cluster_id: admin.cluster_id(),
+            group: settings.pipeline.group.clone(),
+            events_topic: settings.pipeline.events.clone(),
+            events_topic_id: events.id,
+            results_topic: settings.pipeline.results.clone(),
+            results_partitions: results.partitions,
+        };
+        let mut targets = BTreeMap::new();
+        if settings.exit_at_end {
+            for partition in (0..).map(Partition).take(events.partitions as usize) {
+                let marks = admin.watermarks(&settings.pipeline.events, partition)?;
+                targets.insert(partition, marks.stable_end);
+            }
+        }
+        let calculation_text = evaluator.calculation_text();
+        let fields_text = evaluator.fields().to_string();
+        let gatherer = Gatherer {
+            store: store.clone(),
+            layout,
+            admin: Arc::clone(&admin),
+            identity: identity.clone(),
+            calculation: OurCalculation {
+                fingerprint: evaluator.fingerprint().to_string(),
+                calculation: calculation_text.clone(),
+                fields: fields_text.clone(),
+            },
+            fingerprint: evaluator.fingerprint().clone(),
+            start: settings.policy.start,
+            writer: instance.name().to_owned(),
+            clock: Clock::system(),
+        };
+        Ok(Context {
+            progress: Progress::new(settings.workers),
+            instance,
+            store,
+            gatherer,
+            pipeline: Pipeline {
+                cluster_id: identity.cluster_id,
+                group: identity.group,
+                events_topic: identity.events_topic,
+                events_topic_id: identity.events_topic_id,
+                results_topic: identity.results_topic,
+                results_partitions: identity.results_partitions,
+            },
+            runtime,
+            stop,
+            partitions: events.partitions,
+            results_partitions: results.partitions,
+            rejects_partitions: rejects.partitions,
+            admin,
+            targets,
+            calculation_text,
+            fields_text,
+            settings,
+        })
+    }
+
+    /// The results partition of an events partition; a result follows from its source alone.
+    pub(super) fn results_partition(&self, partition: Partition) -> i32 {
+        modulo(partition, self.results_partitions)
+    }
+
+    /// The dead-letter partition of an events partition.
+    pub(super) fn rejects_partition(&self, partition: Partition) -> i32 {
+        modulo(partition, self.rejects_partitions)
+    }
+
+    /// The offset that `partition` must have committed before `--exit-at-end` ends the run.
+    pub(super) fn target(&self, partition: Partition) -> Option<Offset> {
+        self.targets.get(&partition).copied()
+    }
+
+    /// Whether the group has committed every target.
+    pub(super) fn group_reached_targets(&self) -> Result<bool, KafkaError> {
+        let partitions: Vec<Partition> = self.targets.keys().copied().collect();
+        let committed = self.committed_offsets(&partitions)?;
+        Ok(self.targets.iter().all(|(partition, target)| {
+            *target == Offset::ZERO
+                || committed
+                    .get(partition)
+                    .copied()
+                    .flatten()
+                    .is_some_and(|at| at >= *target)
+        }))
+    }
+
+    fn committed_offsets(
+        &self,
+        partitions: &[Partition],
+    ) -> Result<BTreeMap<Partition, Option<Offset>>, KafkaError> {
+        let settings = &self.settings;
+        let committed =
+            self.admin
+                .committed(&settings.pipeline.group, &settings.pipeline.events, partitions)?;
+        Ok(committed
+            .into_iter()
+            .map(|(partition, at)| (partition, at.map(|at| at.offset)))
+            .collect())
+    }
+
+    /// What the group has committed for `partitions`, once no transaction is open on them.
+    pub(super) fn committed(
+        &self,
+        partitions: &[Partition],
+    ) -> Result<BTreeMap<Partition, Option<Offset>>, WorkerError> {
+        Ok(self.committed_offsets(partitions)?)
+    }
+
+    /// A producer that is ready to publish; it has ended what a predecessor of the same name left open.
+    pub(super) fn new_publisher(&self, name: &str, queue: u64) -> Result<Publisher, WorkerError> {
+        let connection = &self.settings.connection;
+        let config = PublisherConfig { queue_bytes: queue };
+        let since = Instant::now();
+        let publisher = match self.settings.delivery {
+            Delivery::ExactlyOnce => {
+                let mut publisher = Publisher::transactional(connection, name, &config)?;
+                publisher.init(INIT)?;
+                publisher
+            }
+            Delivery::AtLeastOnce => Publisher::idempotent(connection, &config)?,
+        };
+        tracing::debug!("producer {name} ready after {:?}", since.elapsed());
+        Ok(publisher)
+    }
+
+    /// How a worker of that name joins the group.
+    pub(super) fn source_config(&self, name: &str, queue: u64) -> SourceConfig {
+        let pipeline = &self.settings.pipeline;
+        SourceConfig {
+            instance_id: Some(name.to_owned()),
+            ..SourceConfig::new(&pipeline.group, &pipeline.events, self.partitions, queue)
+        }
+    }
+
+    /// Who writes, for commits and manifests.
+    pub(super) fn writer(&self, worker: usize) -> String {
+        format!(
+            "snapback {} {}/{worker}",
+            env!("CARGO_PKG_VERSION"),
+            self.instance.name()
+        )
+    }
+
+    /// What is left for the shutdown.
+    pub(super) fn shutdown_left(&self) -> Duration {
+        self.stop.remaining(self.settings.shutdown_timeout)
+    }
+
+    /// One line about the rejects, with what would accept them.
+    pub(super) fn reject_line(&self, rejects: &Tally) -> Option<String> {
+        rejects.line(|code| advice(code))
+    }
+}
+
+fn modulo(partition: Partition, count: u32) -> i32 {
+    partition.0.rem_euclid(count.max(1).cast_signed())
+}
+
+fn output(
+    admin: &Admin,
+    settings: &RunConfig,
+    name: &str,
+    partitions: u32,
+) -> Result<Topic, ProcessorError> {
+    if let Some(topic) = admin.topic(name)? {
+        return Ok(topic);
+    }
+    let missing = || ProcessorError::NoOutputTopic {
+        topic: name.to_owned(),
+        brokers: settings.connection.brokers().to_owned(),
+        partitions,
+    };
+    if !settings.create_topics {
+        return Err(missing());
+    }
+    admin.create_topic(name, partitions, &[])?;
+    tracing::info!("created the topic {name} with {partitions} partitions");
+    admin.topic(name)?.ok_or_else(missing)
+}

@@ -1,0 +1,179 @@
+//! Starts the workers, watches them, and ends the run: at the input's end, on request, or with the first failure.
+
+use std::{
+    sync::Arc,
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
+
+use super::{
+    Instance, ProcessorError, Stop, WorkerError,
+    context::Context,
+    tally::Tally,
+    worker::{Worker, WorkerSummary},
+};
+use crate::{
+    audit::{self, Finding},
+    config::RunConfig,
+    model::Partition,
+    recovery::{self, Refusal},
+    store::Store,
+};
+
+/// How often the workers are looked at.
+const WATCH: Duration = Duration::from_millis(20);
+/// How often the broker is asked whether the whole group has reached the end.
+const ASK_GROUP: Duration = Duration::from_millis(250);
+
+/// What a run did.
+#[derive(Debug, Default)]
+pub struct Summary {
+    /// Results published.
+    pub results: u64,
+    /// Rejects published, by reason.
+    pub rejects: Tally,
+    /// Outcomes rebuilt after a restart.
+    pub replayed: u64,
+    /// Snapshots stored.
+    pub snapshots: u64,
+    /// Segments that were read back and verified at the end.
+    pub verified: usize,
+    /// What the verification found wrong.
+    pub findings: Vec<Finding>,
+    /// Segments that could not be verified within the shutdown time-out.
+    pub unverified: usize,
+    /// Partitions with committed outcomes that could not be stored in time; the next start replays them.
+    pub unsaved: Vec<Partition>,
+    /// One line about rejects, with the declaration that would accept them.
+    pub reject_line: Option<String>,
+}
+
+/// Runs until `stop` is requested, the end is reached (`exit_at_end`), or nothing can go on.
+///
+/// # Errors
+/// When Kafka, the store or the configuration cannot be used, a newer process has our name, or all that is left are held
+/// partitions.
+pub fn run(
+    settings: RunConfig,
+    instance: Instance,
+    store: Store,
+    runtime: &tokio::runtime::Handle,
+    stop: Stop,
+) -> Result<Summary, ProcessorError> {
+    let context = Arc::new(Context::prepare(
+        settings,
+        instance,
+        store,
+        runtime.clone(),
+        stop,
+    )?);
+    let workers: Vec<JoinHandle<_>> = (0..context.settings.workers)
+        .map(|index| spawn(&context, index))
+        .collect();
+    let mut watch = Watch {
+        asked: Instant::now(),
+    };
+    while !context.stop.is_requested() && !workers.iter().any(JoinHandle::is_finished) {
+        if watch.is_done(&context) {
+            context.stop.finish();
+        }
+        std::thread::sleep(WATCH);
+    }
+    // One worker's failure ends all: the others commit and store what they have.
+    context.stop.finish();
+    let mut summary = Summary::default();
+    let mut written = Vec::new();
+    let mut failure = None;
+    for (index, worker) in workers.into_iter().enumerate() {
+        match worker.join() {
+            Ok(Ok(done)) => written.extend(summary.add(done)),
+            Ok(Err(error)) => failure = failure.or(Some(error)),
+            Err(panic) => {
+                let message = panic
+                    .downcast_ref::<String>()
+                    .map(String::as_str)
+                    .or_else(|| panic.downcast_ref::<&str>().copied())
+                    .unwrap_or("no message")
+                    .to_owned();
+                failure = failure.or(Some(WorkerError::Panicked { index, message }));
+            }
+        }
+    }
+    summary.reject_line = context.reject_line(&summary.rejects);
+    if let Some(error) = failure {
+        return Err(error.into());
+    }
+    if !context.stop.is_abort() {
+        let report = runtime.block_on(audit::check_segments(
+            &context.store,
+            &context.settings.calculation.fields,
+            &context.settings.calculation.calculation,
+            written,
+            context.shutdown_left(),
+        ));
+        summary.verified = report.checked;
+        summary.unverified = report.unchecked.len();
+        if let Some(error) = &report.failure {
+            tracing::warn!("what this run wrote could not be read back: {error}");
+        }
+        summary.findings = report.findings;
+    }
+    let refusals: Vec<Refusal> = context.progress.held().into_values().collect();
+    if !refusals.is_empty() {
+        let text = recovery::report(&refusals, &context.settings.invocation);
+        return Err(ProcessorError::Refused { refusals, text });
+    }
+    Ok(summary)
+}
+
+fn spawn(
+    context: &Arc<Context>,
+    index: usize,
+) -> JoinHandle<Result<WorkerSummary, WorkerError>> {
+    let context = Arc::clone(context);
+    std::thread::Builder::new()
+        .name(format!("worker-{index}"))
+        .spawn(move || Worker::start(context, index)?.run())
+        .expect("the operating system starts a thread")
+}
+
+struct Watch {
+    asked: Instant,
+}
+
+impl Watch {
+    /// Whether nothing is left to do: the end is reached, or all that this process owns is held.
+    fn is_done(&mut self, context: &Context) -> bool {
+        let held = context.progress.held();
+        let reached = context.progress.all_reached();
+        if !held.is_empty() && context.progress.working() == 0 && reached {
+            return true;
+        }
+        if !context.settings.exit_at_end || !reached || self.asked.elapsed() < ASK_GROUP {
+            return false;
+        }
+        self.asked = Instant::now();
+        if !held.is_empty() {
+            // The held ones never get there; the others of this process have.
+            return true;
+        }
+        match context.group_reached_targets() {
+            Ok(done) => done,
+            Err(error) => {
+                tracing::debug!("the group's progress is not known yet: {error}");
+                false
+            }
+        }
+    }
+}
+
+impl Summary {
+    fn add(&mut self, worker: WorkerSummary) -> Vec<crate::snapshot::Segment> {
+        self.results += worker.results;
+        self.rejects.merge(&worker.rejects);
+        self.replayed += worker.replayed;
+        self.snapshots += worker.snapshots;
+        self.unsaved.extend(worker.unsaved);
+        worker.written
+    }
+}

@@ -1,0 +1,111 @@
+//! One partition that a worker owns: where it stands between its assignment and its next snapshot.
+
+use std::time::Instant;
+
+use crate::{
+    model::{Counts, Offset, Partition},
+    recovery::{AcceptLoss, Commit, Facts, Head, Refusal, Replay},
+    snapshot::{Buffer, Chain},
+};
+
+/// Tells one ownership of a partition from the next, so that a report about an earlier one is not taken for this one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Epoch(pub u64);
+
+/// What a worker does with a partition that it owns.
+#[derive(Debug)]
+pub(super) enum Phase {
+    /// Facts are being gathered; nothing is fetched.
+    Gathering,
+    /// An accepted gap must be committed, then recorded, before the facts are gathered again.
+    AcceptingLoss(AcceptLoss),
+    /// Outcomes of this range were published before the restart: rebuild them, publish nothing.
+    Replaying(Replay),
+    /// Events are processed and published.
+    Running,
+    /// Held: going on would lose or double something.
+    Held(Box<Refusal>),
+}
+
+/// An owned partition.
+#[derive(Debug)]
+pub(super) struct Owned {
+    pub partition: Partition,
+    pub epoch: Epoch,
+    pub phase: Phase,
+    /// Whether the consumer fetches it; a partition is assigned paused when its facts take long.
+    pub fetching: bool,
+    /// Where the consumer must start it again, as soon as no rebalance waits for an answer.
+    pub start_at: Option<Offset>,
+    /// Outcomes that no snapshot task has taken.
+    pub buffer: Buffer,
+    /// Outcomes since the origin, up to the start of `buffer`.
+    pub outcomes_before: u64,
+    /// Offsets recorded as lost since the origin.
+    pub lost: u64,
+    /// What the next commit must make durable although nothing is new: recovery decided it.
+    pub must_commit: Option<Commit>,
+    /// What recovery knew, for a replay that does not give what was published.
+    pub facts: Option<Box<Facts>>,
+    /// The newest manifest known.
+    pub head: Option<Head>,
+    /// The chain, while no snapshot task holds it.
+    pub chain: Option<Chain>,
+    /// Bytes of outcomes that a snapshot task holds.
+    pub in_flight: usize,
+    /// When the last snapshot was taken or found.
+    pub last_snapshot: Instant,
+    /// Aborted transactions in a row without progress.
+    pub aborts: u32,
+}
+
+impl Owned {
+    /// A partition just assigned, about which nothing is known.
+    pub fn new(partition: Partition, epoch: Epoch) -> Owned {
+        Owned {
+            partition,
+            epoch,
+            phase: Phase::Gathering,
+            fetching: false,
+            start_at: None,
+            buffer: Buffer::new(Offset::ZERO),
+            outcomes_before: 0,
+            lost: 0,
+            must_commit: None,
+            facts: None,
+            head: None,
+            chain: None,
+            in_flight: 0,
+            last_snapshot: Instant::now(),
+            aborts: 0,
+        }
+    }
+
+    /// Outcomes since the origin, up to the end of the buffer.
+    pub fn outcomes(&self) -> u64 {
+        self.outcomes_before + self.buffer.counts().outcomes()
+    }
+
+    /// Bytes of outcomes held for it, in the buffer and by a snapshot task.
+    pub fn bytes(&self) -> usize {
+        self.buffer.bytes() + self.in_flight
+    }
+
+    /// Whether events are fetched and their outcomes kept.
+    pub fn is_active(&self) -> bool {
+        matches!(self.phase, Phase::Running | Phase::Replaying(_))
+    }
+
+    /// Forgets the counts of what a snapshot task took from the front of the buffer.
+    pub fn took(&mut self, counts: Counts, bytes: usize) {
+        self.outcomes_before += counts.outcomes();
+        self.in_flight = bytes;
+        self.last_snapshot = Instant::now();
+    }
+}
+
+/// The newest manifest of a chain, as commits name it.
+pub(super) fn head_of(chain: &Chain) -> Option<Head> {
+    let (sequence, digest) = chain.tail().head()?;
+    Some(Head { sequence, digest })
+}

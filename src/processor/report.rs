@@ -1,0 +1,48 @@
+//! What other threads tell a worker.
+
+use super::partition::Epoch;
+use crate::{
+    model::Partition,
+    recovery::{Commit, Facts, Plan, Refusal},
+    snapshot::{Chain, Segment},
+};
+
+/// An answer to work that a worker started; `epoch` tells whether it still concerns the partition as it is owned now.
+#[derive(Debug)]
+pub(super) enum Report {
+    /// The facts of a partition are gathered and its plan is made.
+    Planned {
+        partition: Partition,
+        epoch: Epoch,
+        answer: Box<Planned>,
+    },
+    /// An accepted gap stands in the chain.
+    LossRecorded { partition: Partition, epoch: Epoch },
+    /// A snapshot ended; `written` are the segments that it added, none when another writer's covered it.
+    Stored {
+        partition: Partition,
+        epoch: Epoch,
+        chain: Box<Chain>,
+        written: Vec<Segment>,
+    },
+    /// A snapshot cannot be stored, ever: the chain is not what it was.
+    NotStored {
+        partition: Partition,
+        epoch: Epoch,
+        reason: String,
+    },
+}
+
+/// What recovery decided.
+#[derive(Debug)]
+pub(super) enum Planned {
+    /// Go on as the plan says; the chain has at least manifest 1.
+    Go {
+        plan: Plan,
+        commit: Option<Commit>,
+        chain: Chain,
+        facts: Box<Facts>,
+    },
+    /// Hold the partition.
+    Refused(Box<Refusal>),
+}

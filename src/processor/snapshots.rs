@@ -1,0 +1,139 @@
+//! When outcomes leave memory: on the interval, when memory runs short, at revocation and at shutdown.
+//!
+//! Taking is instant and happens on the worker's thread; encoding and storing run on the runtime, one snapshot of a
+//! partition at a time. While the store is away the task keeps trying, the buffers fill, and consumption pauses when the
+//! budget is used.
+
+use std::{sync::Arc, time::Duration};
+
+use super::{
+    Context,
+    partition::{Epoch, Phase, head_of},
+    report::Report,
+    worker::Worker,
+};
+use crate::{
+    model::Partition,
+    snapshot::{Chain, Pending, Segment, Taken, write_snapshot},
+};
+
+/// The first and the longest wait between attempts to store a snapshot.
+const FIRST_BACKOFF: Duration = Duration::from_millis(500);
+const LONGEST_BACKOFF: Duration = Duration::from_secs(15);
+
+impl Worker {
+    /// Starts the snapshots whose time has come.
+    pub(super) fn start_due_snapshots(&mut self) {
+        let interval = self.context.settings.snapshot_interval;
+        let buffered: usize = self.owned.values().map(|owned| owned.buffer.bytes()).sum();
+        let short = buffered as u64 > self.budget.snapshot_above;
+        let due: Vec<Partition> = self
+            .owned
+            .values()
+            .filter(|owned| {
+                let running = matches!(owned.phase, Phase::Running);
+                short || (running && owned.last_snapshot.elapsed() >= interval)
+            })
+            .map(|owned| owned.partition)
+            .collect();
+        for partition in due {
+            self.start_snapshot(partition);
+        }
+    }
+
+    /// Starts a snapshot of what `partition` has committed, unless one is under way or there is nothing to keep.
+    pub(super) fn start_snapshot(&mut self, partition: Partition) {
+        let Some(owned) = self.owned.get_mut(&partition) else {
+            return;
+        };
+        if !owned.is_active() || owned.chain.is_none() {
+            return;
+        }
+        let Some(taken) = owned.buffer.take_committed() else {
+            return;
+        };
+        let Some(chain) = owned.chain.take() else {
+            return;
+        };
+        owned.took(taken.counts(), taken.bytes());
+        let task = store(
+            Arc::clone(&self.context),
+            chain,
+            taken,
+            partition,
+            owned.epoch,
+        );
+        let sender = self.sender.clone();
+        self.context.runtime.spawn(async move {
+            if let Some(report) = task.await {
+                // A worker that has ended listens no more; the next start replays what it needs.
+                let _ = sender.send(report);
+            }
+        });
+    }
+
+    pub(super) fn stored(
+        &mut self,
+        partition: Partition,
+        epoch: Epoch,
+        chain: Chain,
+        written: Vec<Segment>,
+    ) {
+        self.leaving.remove(&(partition, epoch));
+        if !written.is_empty() {
+            self.summary.snapshots += 1;
+        }
+        self.summary.written.extend(written);
+        if self.is_current(partition, epoch)
+            && let Some(owned) = self.owned.get_mut(&partition)
+        {
+            owned.in_flight = 0;
+            owned.head = head_of(&chain);
+            owned.chain = Some(chain);
+        }
+    }
+}
+
+/// Encodes and stores `taken`, trying again while the store is away; `None` when the processor is told to abort.
+async fn store(
+    context: Arc<Context>,
+    mut chain: Chain,
+    taken: Taken,
+    partition: Partition,
+    epoch: Epoch,
+) -> Option<Report> {
+    let mut pending = Pending::from(taken);
+    let range = pending.range();
+    let mut backoff = FIRST_BACKOFF;
+    loop {
+        match write_snapshot(&mut chain, &mut pending).await {
+            Ok(written) => {
+                tracing::debug!("partition {partition}: snapshot of {range} stored");
+                return Some(Report::Stored {
+                    partition,
+                    epoch,
+                    chain: Box::new(chain),
+                    written: written.segments,
+                });
+            }
+            Err(error) if error.is_retryable() => {
+                tracing::warn!(
+                    "partition {partition}: the snapshot of {range} cannot be stored yet: {error}; trying again in {:.1} s, nothing is lost",
+                    backoff.as_secs_f32()
+                );
+            }
+            Err(error) => {
+                return Some(Report::NotStored {
+                    partition,
+                    epoch,
+                    reason: error.to_string(),
+                });
+            }
+        }
+        tokio::time::sleep(backoff).await;
+        backoff = (backoff * 2).min(LONGEST_BACKOFF);
+        if context.stop.is_abort() {
+            return None;
+        }
+    }
+}
