@@ -13,6 +13,7 @@ mod kafka;
 mod outside;
 mod recovery;
 mod run;
+mod sample;
 mod servers;
 mod store_conformance;
 mod support;
