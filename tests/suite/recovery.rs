@@ -188,8 +188,14 @@ fn hold(name: &str, pipeline: &Pipeline, finished: &Finished) {
         (r"\b[0-9a-f]{16}\b", "FINGERPRINT"),
         (r"-[0-9a-f]{8}\.parquet", "-ID.parquet"),
         // Ids of topics and clusters.
-        (r"[A-Za-z0-9_-]{22}(\s+there,\s+)[A-Za-z0-9_-]{22}", "ID${1}OTHER"),
-        (r"[A-Za-z0-9_-]{22} in the store, [A-Za-z0-9_-]{22} here", "ID in the store, OTHER here"),
+        (
+            r"[A-Za-z0-9_-]{22}(\s+there,\s+)[A-Za-z0-9_-]{22}",
+            "ID${1}OTHER",
+        ),
+        (
+            r"[A-Za-z0-9_-]{22} in the store, [A-Za-z0-9_-]{22} here",
+            "ID in the store, OTHER here",
+        ),
         // Names that another pipeline has.
         (r"\b(events|results|group)-t\d{4}\b", "OTHER"),
         (
