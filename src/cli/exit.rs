@@ -2,9 +2,14 @@
 
 use std::process::ExitCode;
 
+use super::MissingStore;
 use crate::{
+    audit::AuditError,
     config::ConfigError,
+    kafka::KafkaError,
     processor::{InstanceError, ProcessorError, WorkerError},
+    query::QueryError,
+    snapshot::LayoutError,
 };
 
 /// The exit codes, the same for every command.
@@ -31,23 +36,43 @@ pub enum Exit {
 impl Exit {
     /// The code for an error that ended a command.
     pub(super) fn of(error: &anyhow::Error) -> Exit {
-        if error.downcast_ref::<ConfigError>().is_some()
-            || error.downcast_ref::<InstanceError>().is_some()
+        if error.is::<ConfigError>()
+            || error.is::<InstanceError>()
+            || error.is::<LayoutError>()
+            || error.is::<MissingStore>()
+            || matches!(error.downcast_ref(), Some(QueryError::Topic(_)))
+            || matches!(
+                error.downcast_ref(),
+                Some(AuditError::Topic(_) | AuditError::Calculation(_))
+            )
+            || error.downcast_ref().is_some_and(is_of_the_command_line)
         {
             return Exit::Usage;
         }
         match error.downcast_ref::<ProcessorError>() {
             Some(
                 ProcessorError::Configuration(_)
+                | ProcessorError::Worker(WorkerError::Configuration(_))
                 | ProcessorError::Layout(_)
                 | ProcessorError::NoEventsTopic { .. }
                 | ProcessorError::NoOutputTopic { .. },
             ) => Exit::Usage,
+            Some(ProcessorError::Kafka(error)) if is_of_the_command_line(error) => Exit::Usage,
             Some(ProcessorError::Refused { .. }) => Exit::Refused,
             Some(ProcessorError::Worker(WorkerError::Fenced { .. })) => Exit::Fenced,
             _ => Exit::Unreachable,
         }
     }
+}
+
+/// Whether a Kafka client refused what was typed, not what it met.
+fn is_of_the_command_line(error: &KafkaError) -> bool {
+    matches!(
+        error,
+        KafkaError::OwnedProperty { .. }
+            | KafkaError::NotAProperty { .. }
+            | KafkaError::Property { .. }
+    )
 }
 
 impl From<Exit> for ExitCode {

@@ -23,9 +23,12 @@ use clap::{Parser, Subcommand, error::ErrorKind};
 
 use crate::{
     config::{Flags, Layers, OutputConfig},
+    snapshot::Layout,
+    store::{Store, StoreUrl},
     telemetry,
 };
 use args::Common;
+use indicatif::{ProgressBar, ProgressStyle};
 pub use exit::Exit;
 
 const EXIT_CODES: &str = "\
@@ -126,11 +129,8 @@ fn dispatch(command: Command) -> anyhow::Result<Exit> {
         Command::Demo(args) => unwired(&args.common, args.flags()),
         Command::Run(args) => run::execute(&args),
         Command::Produce(args) => unwired(&args.common, args.flags()),
-        Command::Snapshots(args) => {
-            let place = args.place();
-            unwired(&place.common, place.flags())
-        }
-        Command::Verify(args) => unwired(&args.common, args.flags()),
+        Command::Snapshots(args) => snapshots::execute(&args),
+        Command::Verify(args) => verify::execute(&args),
     }
 }
 
@@ -141,6 +141,36 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
         .enable_all()
         .build()
         .context("cannot start the runtime")
+}
+
+/// The store that is configured, which must be there already, and its folders for the events topic.
+fn stored(
+    runtime: &tokio::runtime::Runtime,
+    session: &Session,
+) -> anyhow::Result<(Store, Layout)> {
+    let config = crate::config::store(&session.layers)?;
+    if let StoreUrl::Local(folder) = &config.url
+        && !folder.is_dir()
+    {
+        return Err(MissingStore(folder.display().to_string()).into());
+    }
+    let topic = crate::config::events(&session.layers)?;
+    let layout = Layout::new(&topic)?;
+    Ok((runtime.block_on(Store::open(&config))?, layout))
+}
+
+/// A folder that is to be read is not there.
+#[derive(Debug, thiserror::Error)]
+#[error("there is no folder {0}; check --store")]
+struct MissingStore(String);
+
+/// A bar on stderr when that is a terminal, else nothing.
+fn progress_bar(template: &str) -> ProgressBar {
+    let style = ProgressStyle::with_template(template)
+        .expect("the templates in this folder are valid")
+        .progress_chars("=> ");
+    // The default target draws on stderr, and only on a terminal.
+    ProgressBar::new(0).with_style(style)
 }
 
 /// The configuration is read; the engine is wired when its branch is merged.

@@ -106,10 +106,18 @@ pub fn connection(layers: &Layers) -> Result<Connection, ConfigError> {
     })
 }
 
+/// The events topic, for commands that need no other.
+///
+/// # Errors
+/// When the name is none.
+pub fn events(layers: &Layers) -> Result<String, ConfigError> {
+    layers.parsed(key::EVENTS, parse::topic)
+}
+
 /// The topics and the group.
 ///
 /// # Errors
-/// When a name is none, or two topics are the same.
+/// When a name cannot be one, or two topics are the same.
 pub fn pipeline(layers: &Layers) -> Result<PipelineConfig, ConfigError> {
     let events = layers.parsed(key::EVENTS, parse::topic)?;
     let results = layers.parsed(key::RESULTS, parse::topic)?;
