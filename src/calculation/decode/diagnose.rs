@@ -1,0 +1,183 @@
+//! The reasons for which payloads are rejected, in words. Nothing here is on the path of a good event.
+
+use std::str::Utf8Error;
+
+use serde::de::IgnoredAny;
+
+use super::super::{
+    fields::{Field, FieldType},
+    reason::{ReasonCode, excerpt},
+};
+
+/// A payload that is not UTF-8.
+pub(super) fn not_utf8(payload: &[u8], error: Utf8Error) -> String {
+    let at = error.valid_up_to();
+    ReasonCode::NotUtf8.because(format_args!(
+        "byte 0x{:02x} at position {at} of {} is not UTF-8; send JSON in UTF-8",
+        payload[at],
+        payload.len()
+    ))
+}
+
+/// A text that is not one JSON object.
+pub(super) fn not_an_object(text: &str, error: &serde_json::Error) -> String {
+    if text.trim_ascii().is_empty() {
+        return ReasonCode::Empty.because("the payload has no text; send a JSON object");
+    }
+    if let Some(rest) = text.strip_prefix('\u{feff}') {
+        return ReasonCode::NotJson.because(format_args!(
+            "the payload starts with a byte-order mark, before {}; send JSON without one",
+            excerpt(rest)
+        ));
+    }
+    if serde_json::from_str::<IgnoredAny>(text).is_ok() && !text.trim_ascii_start().starts_with('{')
+    {
+        return ReasonCode::NotObject.because(format_args!(
+            "the payload is {}; send a JSON object with the declared fields",
+            found(text.trim_ascii())
+        ));
+    }
+    if error.is_eof() {
+        return ReasonCode::NotJson.because(format_args!(
+            "the payload ends in the middle of its JSON, after {}; send a whole JSON object",
+            excerpt(last(text))
+        ));
+    }
+    let rest = &text[position(text, error)..];
+    let trailing = serde_json::Deserializer::from_str(text)
+        .into_iter::<IgnoredAny>()
+        .next()
+        .is_some_and(|first| first.is_ok());
+    if trailing && text.trim_ascii_start().starts_with('{') {
+        return ReasonCode::NotJson.because(format_args!(
+            "the payload goes on behind its JSON object, with {}; send one object in each event",
+            excerpt(rest)
+        ));
+    }
+    let advice = if rest.starts_with("NaN") || rest.starts_with("Infinity") {
+        "; JSON has no NaN and no Infinity: send null and declare the field without NOT NULL"
+    } else if rest.starts_with('\'') {
+        "; JSON has no single quotes: send json.dumps(event), not str(event)"
+    } else {
+        "; send a JSON object"
+    };
+    ReasonCode::NotJson.because(format_args!(
+        "the payload is not JSON from byte {} on, at {}{advice}",
+        text.len() - rest.len(),
+        excerpt(rest)
+    ))
+}
+
+/// Where in `text` the parser stopped: a byte position on a character's boundary.
+fn position(text: &str, error: &serde_json::Error) -> usize {
+    let line: usize = text
+        .split_inclusive('\n')
+        .take(error.line().saturating_sub(1))
+        .map(str::len)
+        .sum();
+    let at = line + error.column().saturating_sub(1);
+    text.floor_char_boundary(at.min(text.len()))
+}
+
+/// The end of a long text.
+fn last(text: &str) -> &str {
+    &text[text.floor_char_boundary(text.len().saturating_sub(32))..]
+}
+
+/// A declared field that occurs twice.
+pub(super) fn duplicate(field: &Field) -> String {
+    ReasonCode::DuplicateField.because(format_args!(
+        "field {} occurs more than once; send it once",
+        name(field)
+    ))
+}
+
+/// A field that is NOT NULL, but missing or null.
+pub(super) fn absent(field: &Field, token: Option<&str>) -> String {
+    let (code, how) = match token {
+        None => (ReasonCode::MissingField, "missing"),
+        Some(_) => (ReasonCode::NullField, "null"),
+    };
+    code.because(format_args!(
+        "field {} is {how}; send it, or declare it {} without NOT NULL",
+        name(field),
+        field.data_type
+    ))
+}
+
+/// A value that is not what the field was declared to be.
+pub(super) fn value(field: &Field, token: &str, code: ReasonCode) -> String {
+    let declared = field.data_type;
+    let (holds, advice) = match (code, declared) {
+        (ReasonCode::Fraction, FieldType::BigInt) => (
+            "holds no fraction".to_owned(),
+            "declare it DOUBLE or DECIMAL(p,s)",
+        ),
+        (ReasonCode::Exponent, FieldType::BigInt) => (
+            "is written without an exponent".to_owned(),
+            "declare it DOUBLE or DECIMAL(p,s)",
+        ),
+        (ReasonCode::OutOfRange, FieldType::BigInt) => (
+            format!("holds {} to {}", i64::MIN, i64::MAX),
+            "declare it DECIMAL(38,0) or DOUBLE",
+        ),
+        (ReasonCode::OutOfRange, FieldType::Double) => (
+            format!("holds at most {:e}", f64::MAX),
+            "send it as a string and declare it VARCHAR",
+        ),
+        (ReasonCode::Fraction, FieldType::Decimal { scale, .. }) => (
+            format!("holds {scale} fraction digits"),
+            "declare it DECIMAL(p,s) with a larger s, or DOUBLE",
+        ),
+        (ReasonCode::OutOfRange, FieldType::Decimal { precision, scale }) => (
+            format!("holds {} digits before the point", precision - scale),
+            "declare it DECIMAL(p,s) with a larger p, or DOUBLE",
+        ),
+        (ReasonCode::BadString, _) => (
+            "holds text, which half of a surrogate pair is not".to_owned(),
+            "send the whole pair, or the character itself",
+        ),
+        _ => (needs(declared).to_owned(), fitting(token, declared)),
+    };
+    code.because(format_args!(
+        "field {} is {}, a {declared} {holds}; {advice}",
+        name(field),
+        found(token)
+    ))
+}
+
+fn name(field: &Field) -> String {
+    format!("\"{}\"", excerpt(&field.name))
+}
+
+/// A JSON value in words.
+fn found(token: &str) -> String {
+    let kind = match token.as_bytes().first() {
+        Some(b'"') => "the string ",
+        Some(b'{') => "the object ",
+        Some(b'[') => "the array ",
+        _ => "",
+    };
+    format!("{kind}{}", excerpt(token))
+}
+
+const fn needs(declared: FieldType) -> &'static str {
+    match declared {
+        FieldType::BigInt | FieldType::Double | FieldType::Decimal { .. } => "is a number",
+        FieldType::Varchar => "is a string",
+        FieldType::Boolean => "is true or false",
+    }
+}
+
+/// What to do about a value of another kind than was declared.
+fn fitting(token: &str, declared: FieldType) -> &'static str {
+    match token.as_bytes().first() {
+        Some(b'"') if declared.is_numeric() => "send it without quotes, or declare it VARCHAR",
+        Some(b'"') => "declare it VARCHAR",
+        Some(b't' | b'f') => "declare it BOOLEAN",
+        Some(b'{' | b'[') => {
+            "send its parts as fields of their own: no type holds an object or array"
+        }
+        _ => "declare it BIGINT, DOUBLE or DECIMAL(p,s)",
+    }
+}

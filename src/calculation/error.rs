@@ -1,0 +1,177 @@
+//! What can go wrong with a calculation as a whole. A single event's trouble is a reject instead.
+
+use std::error::Error;
+
+use arrow_schema::{ArrowError, DataType};
+
+/// A calculation that cannot be used, or that failed on a batch.
+#[derive(Debug, thiserror::Error)]
+pub enum CalculationError {
+    /// There is no such calculation.
+    #[error("there is no calculation {spec:?}; built in are square and square(field)")]
+    Unknown {
+        /// What was asked for.
+        spec: String,
+    },
+    /// The field to calculate with is not declared.
+    #[error("{calculation}: there is no field {field:?}; declared are: {declared}")]
+    NoSuchField {
+        /// The calculation.
+        calculation: String,
+        /// The field that it names.
+        field: String,
+        /// The declared fields.
+        declared: String,
+    },
+    /// It is not clear which field to calculate with.
+    #[error(
+        "{calculation}: which field? {candidates} could be meant; name it, as in {calculation}({example})"
+    )]
+    Ambiguous {
+        /// The calculation.
+        calculation: String,
+        /// The fields that could be meant.
+        candidates: String,
+        /// One of them.
+        example: String,
+    },
+    /// No field has a type that it can calculate with.
+    #[error(
+        "{calculation} needs a field that is a BIGINT, DOUBLE or DECIMAL(p,s); declared are: {declared}"
+    )]
+    NoNumber {
+        /// The calculation.
+        calculation: String,
+        /// The declared fields.
+        declared: String,
+    },
+    /// The field has a type that it cannot calculate with.
+    #[error(
+        "{calculation}: field {field:?} is a {found}; it must be a BIGINT, DOUBLE or DECIMAL(p,s)"
+    )]
+    WrongFieldType {
+        /// The calculation.
+        calculation: String,
+        /// The field.
+        field: String,
+        /// Its type.
+        found: String,
+    },
+    /// The result would need more fraction digits than a DECIMAL holds.
+    #[error("{calculation}: field {field:?} has {scale} fraction digits, so its result has {}, but a DECIMAL holds 38; declare it DECIMAL(p,s) with s of at most 19, or DOUBLE", 2 * u16::from(*.scale))]
+    Scale {
+        /// The calculation.
+        calculation: String,
+        /// The field.
+        field: String,
+        /// Its scale.
+        scale: u8,
+    },
+    /// The calculation promises results of a type that cannot be stored or published.
+    #[error(
+        "{calculation} has results of the type {found}; a result is a BIGINT (Int64), DOUBLE (Float64), DECIMAL(p,s) (Decimal128), VARCHAR (Utf8) or BOOLEAN (Boolean)"
+    )]
+    ResultType {
+        /// The calculation.
+        calculation: String,
+        /// The type that it promises.
+        found: DataType,
+    },
+    /// The calculation panicked.
+    #[error("{calculation} panicked: {message}")]
+    Panicked {
+        /// The calculation.
+        calculation: String,
+        /// What the panic said.
+        message: String,
+    },
+    /// The calculation failed.
+    #[error("{calculation} failed: {source}")]
+    Failed {
+        /// The calculation.
+        calculation: String,
+        /// What it said.
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// The calculation returned another number of results than it was given rows.
+    #[error(
+        "{calculation} returned {found} results for {expected} rows; it must return one for each row"
+    )]
+    WrongRows {
+        /// The calculation.
+        calculation: String,
+        /// The rows that it was given.
+        expected: usize,
+        /// The results that it returned.
+        found: usize,
+    },
+    /// The calculation returned results of another type than it promised.
+    #[error("{calculation} returned results of the type {found} but promised {expected}")]
+    WrongType {
+        /// The calculation.
+        calculation: String,
+        /// The type that it promised.
+        expected: DataType,
+        /// The type that it returned.
+        found: DataType,
+    },
+    /// The calculation rejected a row that does not exist.
+    #[error("{calculation} rejected row {row} of {rows} rows; rows count from 0")]
+    NoSuchRow {
+        /// The calculation.
+        calculation: String,
+        /// The row.
+        row: usize,
+        /// The rows that it was given.
+        rows: usize,
+    },
+    /// Stored results do not have the fields that are declared.
+    #[error("the stored results have {} column {column:?}; the declared fields need it as {expected}. They were written with other fields: recalculate them", .found.as_ref().map_or("no".to_owned(), |found| format!("a {found}")))]
+    Stored {
+        /// The column.
+        column: String,
+        /// The type that the declared fields need.
+        expected: DataType,
+        /// The type that is stored.
+        found: Option<DataType>,
+    },
+    /// The columns of a batch do not fit together or became too large.
+    #[error(
+        "a batch of {rows} events could not be put together (a batch holds at most 2 GiB of keys or of one text field): {source}"
+    )]
+    Batch {
+        /// The events of the batch.
+        rows: usize,
+        /// What Arrow said.
+        source: ArrowError,
+    },
+}
+
+impl CalculationError {
+    /// The failure of `calculation` on a whole batch, for [`Calculation`](super::Calculation)s to return.
+    pub fn failed(
+        calculation: impl Into<String>,
+        source: impl Into<Box<dyn Error + Send + Sync>>,
+    ) -> CalculationError {
+        CalculationError::Failed {
+            calculation: calculation.into(),
+            source: source.into(),
+        }
+    }
+
+    /// Whether another `--fields` or `--calculation` is the remedy, as opposed to a fault of the
+    /// calculation.
+    #[must_use]
+    pub const fn is_configuration(&self) -> bool {
+        matches!(
+            self,
+            CalculationError::Unknown { .. }
+                | CalculationError::NoSuchField { .. }
+                | CalculationError::Ambiguous { .. }
+                | CalculationError::NoNumber { .. }
+                | CalculationError::WrongFieldType { .. }
+                | CalculationError::Scale { .. }
+                | CalculationError::ResultType { .. }
+        )
+    }
+}

@@ -1,0 +1,312 @@
+//! Batches of events in, results and rejects out.
+
+use std::sync::Arc;
+
+use arrow_array::{
+    Array, ArrayRef, BooleanArray, Int64Array, RecordBatch, TimestampMillisecondArray,
+    cast::AsArray,
+    new_empty_array, new_null_array,
+    types::{Int64Type, TimestampMillisecondType},
+};
+use arrow_buffer::BooleanBufferBuilder;
+use arrow_schema::{ArrowError, DataType, Field as ArrowField, Schema, SchemaRef, TimeUnit};
+use arrow_select::filter::FilterBuilder;
+
+use super::{
+    Calculation, CalculationError, Fingerprint, Outcomes,
+    decode::{Bytes, Decoder, Numbers},
+    fields::{FieldType, Fields},
+    settle,
+};
+use crate::model::{Event, Offset, Reject};
+
+/// The outcomes of a batch of events: each event is in exactly one of the two.
+#[derive(Clone, Debug)]
+pub struct Evaluated {
+    /// The results, with the [results schema](Evaluator::results_schema), ascending by offset.
+    pub results: RecordBatch,
+    /// The events without a result, ascending by offset.
+    pub rejects: Vec<Reject>,
+}
+
+/// Declared fields and a calculation that works on them.
+///
+/// It can be shared between threads, or each can have its own.
+pub struct Evaluator {
+    decoder: Decoder,
+    calculation: Arc<dyn Calculation>,
+    parameters: String,
+    inputs: SchemaRef,
+    results: SchemaRef,
+    fingerprint: Fingerprint,
+}
+
+/// How many columns of a result stand before the fields: offset, timestamp and key.
+const SOURCE_COLUMNS: usize = 3;
+
+fn source_columns() -> [ArrowField; SOURCE_COLUMNS] {
+    [
+        ArrowField::new("kafka_offset", DataType::Int64, false),
+        ArrowField::new("kafka_timestamp", timestamp_type(), true),
+        ArrowField::new("key", DataType::Binary, true),
+    ]
+}
+
+fn timestamp_type() -> DataType {
+    DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into()))
+}
+
+/// The schema of rejects: `kafka_offset`, `kafka_timestamp`, `key`, `payload` and `reason`.
+#[must_use]
+pub fn rejects_schema() -> SchemaRef {
+    let mut columns = source_columns().to_vec();
+    columns.push(ArrowField::new("payload", DataType::Binary, true));
+    columns.push(ArrowField::new("reason", DataType::Utf8, false));
+    Arc::new(Schema::new(columns))
+}
+
+impl Evaluator {
+    /// An evaluator of `calculation` on events with `fields`.
+    ///
+    /// # Errors
+    /// When the calculation does not work on these fields, or promises results of a type that cannot be
+    /// stored: a configuration error that says what to change.
+    pub fn new(
+        fields: Fields,
+        calculation: Arc<dyn Calculation>,
+    ) -> Result<Evaluator, CalculationError> {
+        let inputs = Arc::new(fields.schema());
+        let output = calculation.output(&inputs)?;
+        let result = FieldType::of(&output).ok_or_else(|| CalculationError::ResultType {
+            calculation: calculation.name().to_owned(),
+            found: output.clone(),
+        })?;
+        let parameters = calculation.parameters(&inputs);
+        let fingerprint = Fingerprint::new(calculation.as_ref(), &parameters, &fields, result);
+        let mut columns = source_columns().to_vec();
+        columns.extend(inputs.fields().iter().map(|field| field.as_ref().clone()));
+        columns.push(ArrowField::new("result", output, false));
+        Ok(Evaluator {
+            decoder: Decoder::new(fields),
+            calculation,
+            parameters,
+            inputs,
+            results: Arc::new(Schema::new(columns)),
+            fingerprint,
+        })
+    }
+
+    /// What could change an outcome, as 16 digits.
+    #[must_use]
+    pub fn fingerprint(&self) -> &Fingerprint {
+        &self.fingerprint
+    }
+
+    /// The calculation for people: `square(number)`.
+    #[must_use]
+    pub fn calculation_text(&self) -> String {
+        let name = self.calculation.name();
+        if self.parameters.is_empty() {
+            name.to_owned()
+        } else {
+            format!("{name}({})", self.parameters)
+        }
+    }
+
+    /// The declared fields.
+    #[must_use]
+    pub fn fields(&self) -> &Fields {
+        self.decoder.fields()
+    }
+
+    /// The schema of results: `kafka_offset`, `kafka_timestamp`, `key`, the fields, and `result`, which is
+    /// never NULL.
+    #[must_use]
+    pub fn results_schema(&self) -> SchemaRef {
+        Arc::clone(&self.results)
+    }
+
+    /// The outcomes of `events`, which are in the order of the log.
+    ///
+    /// # Errors
+    /// When the calculation fails as a whole (also by a panic) or breaks its word. No outcome of the batch
+    /// is known then; the caller knows which offsets that are.
+    pub fn evaluate<'a>(
+        &self,
+        events: impl ExactSizeIterator<Item = Event<'a>>,
+    ) -> Result<Evaluated, CalculationError> {
+        let batch = self.decode(events)?;
+        let output = self.output();
+        let outcomes = if batch.payloads.is_empty() {
+            Outcomes {
+                results: new_empty_array(output),
+                rejections: Vec::new(),
+            }
+        } else {
+            let inputs = batch.columns[SOURCE_COLUMNS..].to_vec();
+            let inputs = RecordBatch::try_new(Arc::clone(&self.inputs), inputs)
+                .map_err(batch_error(batch.payloads.len()))?;
+            settle::outcomes(self.calculation.as_ref(), &inputs, output)?
+        };
+        self.divide(batch, outcomes)
+    }
+
+    /// The outcomes of stored results, calculated once more from the fields that are stored with them.
+    ///
+    /// Rejections are in order, one for a row; their rows have no meaning in [`Outcomes::results`].
+    ///
+    /// # Errors
+    /// When the stored columns are not the declared fields, or the calculation fails as in
+    /// [`evaluate`](Evaluator::evaluate).
+    pub fn recalculate(&self, stored: &RecordBatch) -> Result<Outcomes, CalculationError> {
+        let output = self.output();
+        if stored.num_rows() == 0 {
+            return Ok(Outcomes {
+                results: new_empty_array(output),
+                rejections: Vec::new(),
+            });
+        }
+        let column = |field: &Arc<ArrowField>| {
+            let found = stored.column_by_name(field.name());
+            found
+                .filter(|column| column.data_type() == field.data_type())
+                .cloned()
+                .ok_or_else(|| CalculationError::Stored {
+                    column: field.name().clone(),
+                    expected: field.data_type().clone(),
+                    found: found.map(|column| column.data_type().clone()),
+                })
+        };
+        let columns = self.inputs.fields().iter().map(column);
+        let columns = columns.collect::<Result<Vec<_>, _>>()?;
+        let inputs = RecordBatch::try_new(Arc::clone(&self.inputs), columns)
+            .map_err(batch_error(stored.num_rows()))?;
+        settle::outcomes(self.calculation.as_ref(), &inputs, output)
+    }
+
+    /// The type of the results.
+    fn output(&self) -> &DataType {
+        self.results
+            .field(SOURCE_COLUMNS + self.inputs.fields().len())
+            .data_type()
+    }
+
+    fn decode<'a>(
+        &self,
+        events: impl ExactSizeIterator<Item = Event<'a>>,
+    ) -> Result<Batch<'a>, CalculationError> {
+        let count = events.len();
+        let mut offsets: Vec<i64> = Vec::with_capacity(count);
+        let mut timestamps = Numbers::new(count);
+        let mut keys: Option<Bytes> = None;
+        let mut payloads = Vec::with_capacity(count);
+        let mut rows = self.decoder.rows(count);
+        let mut rejects = Vec::new();
+        for event in events {
+            if let Err(reason) = self.decoder.decode(event.payload, &mut rows) {
+                rejects.push(reject(&event, reason));
+                continue;
+            }
+            if let Some(key) = event.key {
+                let keys = keys.get_or_insert_with(|| Bytes::new(count));
+                keys.push_nulls(payloads.len() - keys.len());
+                keys.push(Some(key));
+            }
+            offsets.push(event.offset.get());
+            match event.timestamp {
+                Some(timestamp) => timestamps.push(timestamp),
+                None => timestamps.push_null(),
+            }
+            payloads.push(event.payload.unwrap_or_default());
+        }
+        debug_assert_eq!(rows.len(), payloads.len());
+        let keys = match keys {
+            None => Ok(new_null_array(&DataType::Binary, payloads.len())),
+            Some(mut keys) => {
+                keys.push_nulls(payloads.len() - keys.len());
+                keys.finish_binary().map(|keys| Arc::new(keys) as ArrayRef)
+            }
+        };
+        let failed = batch_error(payloads.len());
+        let (timestamps, missing) = timestamps.finish();
+        let timestamps = TimestampMillisecondArray::new(timestamps, missing);
+        let mut columns: Vec<ArrayRef> = vec![
+            Arc::new(Int64Array::new(offsets.into(), None)),
+            Arc::new(timestamps.with_data_type(timestamp_type())),
+            keys.map_err(&failed)?,
+        ];
+        columns.extend(rows.finish().map_err(&failed)?);
+        Ok(Batch {
+            columns,
+            payloads,
+            rejects,
+        })
+    }
+
+    /// Puts each row where its outcome belongs.
+    fn divide(&self, batch: Batch<'_>, outcomes: Outcomes) -> Result<Evaluated, CalculationError> {
+        let failed = batch_error(batch.payloads.len());
+        let Batch {
+            mut columns,
+            payloads,
+            mut rejects,
+        } = batch;
+        columns.push(outcomes.results);
+        if !outcomes.rejections.is_empty() {
+            let mut kept = BooleanBufferBuilder::new(payloads.len());
+            kept.append_n(payloads.len(), true);
+            for (row, reason) in outcomes.rejections {
+                kept.set_bit(row, false);
+                rejects.push(rejected(&columns, row, payloads[row], reason));
+            }
+            rejects.sort_by_key(|reject| reject.offset);
+            let kept = FilterBuilder::new(&BooleanArray::from(kept.build()))
+                .optimize()
+                .build();
+            columns = columns
+                .iter()
+                .map(|column| kept.filter(column))
+                .collect::<Result<_, _>>()
+                .map_err(&failed)?;
+        }
+        let results = RecordBatch::try_new(self.results_schema(), columns).map_err(failed)?;
+        Ok(Evaluated { results, rejects })
+    }
+}
+
+/// A batch of events that could be decoded, and those that could not.
+struct Batch<'a> {
+    /// Offset, timestamp, key, and the fields.
+    columns: Vec<ArrayRef>,
+    payloads: Vec<&'a [u8]>,
+    rejects: Vec<Reject>,
+}
+
+fn batch_error(rows: usize) -> impl Fn(ArrowError) -> CalculationError {
+    move |source| CalculationError::Batch { rows, source }
+}
+
+/// An event that could not be decoded.
+fn reject(event: &Event<'_>, reason: String) -> Reject {
+    Reject {
+        offset: event.offset,
+        timestamp: event.timestamp,
+        key: event.key.map(<[u8]>::to_vec),
+        payload: event.payload.map(<[u8]>::to_vec),
+        reason,
+    }
+}
+
+/// An event that was decoded, but could not be calculated.
+fn rejected(columns: &[ArrayRef], row: usize, payload: &[u8], reason: String) -> Reject {
+    let offset = columns[0].as_primitive::<Int64Type>().value(row);
+    let timestamps = columns[1].as_primitive::<TimestampMillisecondType>();
+    let keys = columns[2].as_binary::<i32>();
+    Reject {
+        offset: Offset::new(offset).expect("it was an offset before it was put into the column"),
+        timestamp: timestamps.is_valid(row).then(|| timestamps.value(row)),
+        key: keys.is_valid(row).then(|| keys.value(row).to_vec()),
+        payload: Some(payload.to_vec()),
+        reason,
+    }
+}

@@ -1,0 +1,327 @@
+use std::sync::Arc;
+
+use arrow_array::{
+    Array, ArrayRef, Float64Array, Int64Array, RecordBatch, cast::AsArray, types::*,
+};
+use arrow_schema::{DataType, Schema};
+
+use super::*;
+use crate::model::{Event, Offset};
+
+fn events<'a>(payloads: &'a [&'a str]) -> impl ExactSizeIterator<Item = Event<'a>> {
+    payloads.iter().enumerate().map(|(index, payload)| Event {
+        offset: Offset::ZERO.plus(10 + index as u64),
+        timestamp: Some(1000 + index as i64),
+        key: None,
+        payload: Some(payload.as_bytes()),
+    })
+}
+
+fn square(fields: &str) -> Evaluator {
+    Evaluator::new(Fields::parse(fields).unwrap(), builtin("square").unwrap()).unwrap()
+}
+
+/// A calculation on one BIGINT that does what a test needs.
+struct Scripted<F>(DataType, F);
+
+impl<F: Fn(&RecordBatch) -> Result<Outcomes, CalculationError> + Send + Sync> Calculation
+    for Scripted<F>
+{
+    fn name(&self) -> &str {
+        "scripted"
+    }
+    fn version(&self) -> u32 {
+        3
+    }
+    fn output(&self, _: &Schema) -> Result<DataType, CalculationError> {
+        Ok(self.0.clone())
+    }
+    fn calculate(&self, batch: &RecordBatch) -> Result<Outcomes, CalculationError> {
+        self.1(batch)
+    }
+}
+
+fn scripted(
+    output: DataType,
+    calculate: impl Fn(&RecordBatch) -> Result<Outcomes, CalculationError> + Send + Sync + 'static,
+) -> Evaluator {
+    Evaluator::new(Fields::default(), Arc::new(Scripted(output, calculate))).unwrap()
+}
+
+fn gives(results: impl Array + 'static, rejections: Vec<(usize, &str)>) -> Outcomes {
+    Outcomes {
+        results: Arc::new(results) as ArrayRef,
+        rejections: rejections
+            .into_iter()
+            .map(|(row, text)| (row, text.to_owned()))
+            .collect(),
+    }
+}
+
+const THREE: [&str; 3] = [r#"{"number":1}"#, r#"{"number":2}"#, r#"{"number":3}"#];
+
+#[test]
+fn results_have_the_declared_schema_and_the_exact_squares() {
+    let evaluator = square("number BIGINT NOT NULL");
+    let largest = format!("{{\"number\":{}}}", i64::MIN);
+    let evaluated = evaluator
+        .evaluate(events(&[r#"{"number":-7}"#, &largest]))
+        .unwrap();
+    assert_eq!(evaluated.results.schema(), evaluator.results_schema());
+    let squares = evaluated.results.column(4).as_primitive::<Decimal128Type>();
+    assert_eq!(squares.values().as_ref(), [49, 1_i128 << 126]);
+    assert_eq!(
+        evaluated
+            .results
+            .column(0)
+            .as_primitive::<Int64Type>()
+            .values()
+            .as_ref(),
+        [10, 11]
+    );
+    assert_eq!(
+        evaluated
+            .results
+            .column(1)
+            .as_primitive::<TimestampMillisecondType>()
+            .values()
+            .as_ref(),
+        [1000, 1001]
+    );
+    assert_eq!(evaluated.results.column(2).null_count(), 2);
+    assert_eq!(evaluator.calculation_text(), "square(number)");
+    insta::assert_snapshot!(format!(
+        "{:#?}",
+        evaluator
+            .results_schema()
+            .fields()
+            .iter()
+            .map(|f| format!("{} {} {}", f.name(), f.data_type(), f.is_nullable()))
+            .collect::<Vec<_>>()
+    ));
+}
+
+#[test]
+fn keys_and_timestamps_stay_with_their_events_whatever_is_rejected() {
+    let evaluator = square("number DOUBLE NOT NULL");
+    let payloads = [
+        "{\"number\":1}",
+        "x",
+        "{\"number\":1e300}",
+        "{\"number\":2}",
+        "{\"number\":1e301}",
+        "{}",
+    ];
+    let keyed = payloads.iter().enumerate().map(|(index, payload)| Event {
+        offset: Offset::ZERO.plus(index as u64),
+        timestamp: (index % 2 == 0).then_some(index as i64),
+        key: [
+            None,
+            None,
+            Some(b"c".as_slice()),
+            Some(b""),
+            None,
+            Some(b"f"),
+        ][index],
+        payload: Some(payload.as_bytes()),
+    });
+    let Evaluated { results, rejects } = evaluator.evaluate(keyed.clone()).unwrap();
+    assert_eq!(
+        results
+            .column(0)
+            .as_primitive::<Int64Type>()
+            .values()
+            .as_ref(),
+        [0, 3]
+    );
+    let keys: Vec<_> = results.column(2).as_binary::<i32>().iter().collect();
+    assert_eq!(keys, [None, Some(b"".as_slice())]);
+    let timestamps: Vec<_> = results
+        .column(1)
+        .as_primitive::<TimestampMillisecondType>()
+        .iter()
+        .collect();
+    assert_eq!(timestamps, [Some(0), None]);
+    let found: Vec<_> = rejects
+        .iter()
+        .map(|r| (r.offset.get(), reason_code(&r.reason)))
+        .collect();
+    assert_eq!(
+        found,
+        [
+            (1, "not-json"),
+            (2, "overflow"),
+            (4, "overflow"),
+            (5, "missing-field")
+        ]
+    );
+    for (reject, event) in rejects
+        .iter()
+        .zip(keyed.enumerate().filter(|(i, _)| ![0, 3].contains(i)))
+    {
+        let (_, event) = event;
+        assert_eq!(
+            (
+                reject.timestamp,
+                reject.key.as_deref(),
+                reject.payload.as_deref()
+            ),
+            (event.timestamp, event.key, event.payload)
+        );
+    }
+}
+
+#[test]
+fn an_empty_batch_and_one_of_rejects_only_have_no_results() {
+    let never = scripted(DataType::Int64, |_| panic!("there is nothing to calculate"));
+    for payloads in [&[][..], &["x", ""]] {
+        let evaluated = never.evaluate(events(payloads)).unwrap();
+        assert_eq!(
+            evaluated.results,
+            RecordBatch::new_empty(never.results_schema())
+        );
+        assert_eq!(evaluated.rejects.len(), payloads.len());
+        assert_eq!(
+            never.recalculate(&evaluated.results).unwrap().results.len(),
+            0
+        );
+    }
+}
+
+#[test]
+fn stored_results_are_calculated_once_more_from_their_own_columns() {
+    let evaluator = square("a VARCHAR, number DECIMAL(30,1)");
+    let payloads = [r#"{"number":1.5}"#, r#"{"a":"x","number":-2}"#];
+    let stored = evaluator.evaluate(events(&payloads)).unwrap().results;
+    let again = evaluator.recalculate(&stored).unwrap();
+    assert_eq!(&again.results, stored.column_by_name("result").unwrap());
+    assert!(again.rejections.is_empty());
+    let error = square("number BIGINT").recalculate(&stored).unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("a Decimal128(30, 1) column \"number\""),
+        "{error}"
+    );
+    let error = square("b BIGINT").recalculate(&stored).unwrap_err();
+    assert!(error.to_string().contains("no column \"b\""), "{error}");
+}
+
+#[test]
+fn a_panic_is_an_error_that_says_what_the_panic_said() {
+    let panics = scripted(DataType::Int64, |batch| {
+        panic!("at {} rows", batch.num_rows())
+    });
+    let error = panics.evaluate(events(&THREE)).unwrap_err();
+    assert!(
+        matches!(&error, CalculationError::Panicked { message, .. } if message == "at 3 rows"),
+        "{error}"
+    );
+    assert!(!error.is_configuration());
+}
+
+#[test]
+fn a_calculation_that_breaks_its_word_is_an_error() {
+    let few = scripted(DataType::Int64, |_| {
+        Ok(gives(Int64Array::from(vec![1, 2]), vec![]))
+    });
+    let error = few.evaluate(events(&THREE)).unwrap_err();
+    assert!(
+        matches!(
+            error,
+            CalculationError::WrongRows {
+                expected: 3,
+                found: 2,
+                ..
+            }
+        ),
+        "{error}"
+    );
+    let other = scripted(DataType::Int64, |_| {
+        Ok(gives(Float64Array::from(vec![1.0, 2.0, 3.0]), vec![]))
+    });
+    let error = other.evaluate(events(&THREE)).unwrap_err();
+    assert!(
+        matches!(error, CalculationError::WrongType { .. }),
+        "{error}"
+    );
+    let beyond = scripted(DataType::Int64, |_| {
+        Ok(gives(Int64Array::from(vec![1, 2, 3]), vec![(3, "x")]))
+    });
+    let error = beyond.evaluate(events(&THREE)).unwrap_err();
+    assert!(
+        matches!(
+            error,
+            CalculationError::NoSuchRow {
+                row: 3,
+                rows: 3,
+                ..
+            }
+        ),
+        "{error}"
+    );
+    let fails = scripted(DataType::Int64, |_| {
+        Err(CalculationError::failed("scripted", "no luck"))
+    });
+    assert_eq!(
+        fails.evaluate(events(&THREE)).unwrap_err().to_string(),
+        "scripted failed: no luck"
+    );
+    let promises = Scripted(DataType::Int32, |_: &RecordBatch| unreachable!());
+    let error = Evaluator::new(Fields::default(), Arc::new(promises))
+        .err()
+        .unwrap();
+    assert!(
+        matches!(error, CalculationError::ResultType { .. }) && error.is_configuration(),
+        "{error}"
+    );
+}
+
+#[test]
+fn what_cannot_be_stored_or_published_is_rejected_whatever_the_calculation_says() {
+    let nulls = scripted(DataType::Int64, |_| {
+        Ok(gives(
+            Int64Array::from(vec![None, Some(2), None]),
+            vec![(2, "odd"), (2, "overflow: later")],
+        ))
+    });
+    let evaluated = nulls.evaluate(events(&THREE)).unwrap();
+    let reasons: Vec<_> = evaluated
+        .rejects
+        .iter()
+        .map(|r| r.reason.as_str())
+        .collect();
+    assert_eq!(
+        reasons,
+        [
+            "null-result: the calculation gave NULL without a reason",
+            "calculation: odd"
+        ]
+    );
+    assert_eq!(evaluated.results.num_rows(), 1);
+
+    let infinite = scripted(DataType::Float64, |_| {
+        Ok(gives(
+            Float64Array::from(vec![1.0, f64::NAN, f64::INFINITY]),
+            vec![],
+        ))
+    });
+    let evaluated = infinite.evaluate(events(&THREE)).unwrap();
+    assert_eq!(
+        (evaluated.results.num_rows(), evaluated.rejects.len()),
+        (1, 2)
+    );
+
+    let long = scripted(DataType::Decimal128(2, 0), |_| {
+        let values = arrow_array::Decimal128Array::from(vec![99, 100, -100]);
+        Ok(gives(
+            values.with_data_type(DataType::Decimal128(2, 0)),
+            vec![],
+        ))
+    });
+    let evaluated = long.evaluate(events(&THREE)).unwrap();
+    assert_eq!(
+        (evaluated.results.num_rows(), evaluated.rejects.len()),
+        (1, 2)
+    );
+}

@@ -1,0 +1,88 @@
+//! From events to results: what an event's fields are, how its payload is read, what is calculated
+//! from it, and how a result is written.
+//!
+//! In flows a batch of one partition's [`Event`](crate::model::Event)s, in the order of the log. Out
+//! flows [`Evaluated`]: the results as one Arrow batch and the rejects with their reasons, every event
+//! in exactly one of the two (the part of I4 that is decided here), both ascending by offset. A result
+//! becomes a message through [`ResultEncoder`].
+//!
+//! Nothing here does I/O, looks at a clock or draws a random number: the same events give the same
+//! outcomes in every process and on every day, which is what verifying and repairing rest on. Whatever
+//! could change an outcome is in the [`Fingerprint`].
+//!
+//! Numbers are exact: they are read from the digits of the message, never through a float on the way,
+//! and what a declared type cannot hold is a reject that says what to declare instead
+//! ([`ReasonCode`] lists the reasons).
+
+mod decode;
+mod encode;
+mod error;
+mod evaluator;
+mod fields;
+mod fingerprint;
+mod parse;
+mod reason;
+mod settle;
+mod square;
+
+#[cfg(test)]
+mod corpus;
+#[cfg(test)]
+mod evaluator_tests;
+
+use arrow_array::{ArrayRef, RecordBatch};
+use arrow_schema::{DataType, Schema};
+
+pub use encode::{EncodeError, MessageBuffer, ResultEncoder};
+pub use error::CalculationError;
+pub use evaluator::{Evaluated, Evaluator, rejects_schema};
+pub use fields::{Field, FieldType, Fields};
+pub use fingerprint::{Fingerprint, NotAFingerprint};
+pub use parse::FieldsError;
+pub use reason::{ReasonCode, reason_code};
+pub use square::builtin;
+
+/// A deterministic function from an event's fields to a result.
+///
+/// It is called with a batch at a time, columns in and a column out. The same fields must always give
+/// the same result: snapback recomputes results to prove them. When its arithmetic changes, raise
+/// [`version`](Calculation::version).
+pub trait Calculation: Send + Sync {
+    /// Its name, as in `square(number)`.
+    fn name(&self) -> &str;
+
+    /// The version of its arithmetic; part of the fingerprint.
+    fn version(&self) -> u32;
+
+    /// Its parameters as they apply to `fields`, as text (`number` in `square(number)`); part of the
+    /// fingerprint.
+    fn parameters(&self, fields: &Schema) -> String {
+        let _ = fields;
+        String::new()
+    }
+
+    /// The type of its results for events with these fields: BIGINT (`Int64`), DOUBLE (`Float64`),
+    /// DECIMAL(p,s) (`Decimal128`), VARCHAR (`Utf8`) or BOOLEAN (`Boolean`).
+    ///
+    /// # Errors
+    /// When it cannot work on these fields: a configuration error that says what it needs.
+    fn output(&self, fields: &Schema) -> Result<DataType, CalculationError>;
+
+    /// The results of a batch that has one column for each field, and at least one row.
+    ///
+    /// # Errors
+    /// Only when the batch as a whole cannot be calculated; it stops the processor. A row that has no
+    /// result is one of the [`Outcomes::rejections`].
+    fn calculate(&self, batch: &RecordBatch) -> Result<Outcomes, CalculationError>;
+}
+
+/// What a calculation makes of a batch.
+#[derive(Clone, Debug)]
+pub struct Outcomes {
+    /// One value for each row of the batch, of the type that [`Calculation::output`] promised. The
+    /// values of rejected rows are ignored.
+    pub results: ArrayRef,
+    /// The rows that have no result, and why: `code: text` with a [`ReasonCode`]; text without a known
+    /// code is given the code `calculation`.
+    pub rejections: Vec<(usize, String)>,
+}

@@ -1,0 +1,308 @@
+//! The built-in calculation: the square of a number.
+
+use std::sync::Arc;
+
+use arrow_array::{
+    Array, ArrayRef, Decimal128Array, Float64Array, RecordBatch,
+    cast::AsArray,
+    types::{Decimal128Type, Float64Type, Int64Type},
+};
+use arrow_schema::{DataType, Schema};
+
+use super::{
+    Calculation, CalculationError, Outcomes, fields::FieldType, parse::Identifier,
+    reason::ReasonCode,
+};
+
+const NAME: &str = "square";
+
+/// The largest number of 38 digits.
+const LARGEST_DECIMAL: i128 = 10_i128.pow(38) - 1;
+
+/// The calculation that `--calculation` names: `square`, or `square(field)`.
+///
+/// `square` alone is the square of the only number field, or of the field `number` if there are several.
+///
+/// # Errors
+/// When there is no such calculation. Whether it can work on the declared fields shows in
+/// [`Evaluator::new`](super::Evaluator::new).
+pub fn builtin(spec: &str) -> Result<Arc<dyn Calculation>, CalculationError> {
+    let unknown = || CalculationError::Unknown {
+        spec: spec.to_owned(),
+    };
+    let spec = spec.trim();
+    let (name, field) = match spec.split_once('(') {
+        None => (spec, None),
+        Some((name, rest)) => {
+            let argument = rest.strip_suffix(')').ok_or_else(unknown)?;
+            (name.trim_end(), Some(unquoted(argument.trim())))
+        }
+    };
+    if name != NAME || field.as_ref().is_some_and(String::is_empty) {
+        return Err(unknown());
+    }
+    Ok(Arc::new(Square { field }))
+}
+
+/// A name as it was declared, without the quotes that SQL needs around some.
+fn unquoted(name: &str) -> String {
+    name.strip_prefix('"')
+        .and_then(|name| name.strip_suffix('"'))
+        .map_or_else(|| name.to_owned(), |name| name.replace("\"\"", "\""))
+}
+
+struct Square {
+    field: Option<String>,
+}
+
+impl Square {
+    /// The position of the field to square, and its type.
+    fn input(&self, fields: &Schema) -> Result<(usize, FieldType), CalculationError> {
+        let index = match &self.field {
+            Some(name) => fields
+                .fields()
+                .iter()
+                .position(|f| f.name() == name)
+                .ok_or_else(|| CalculationError::NoSuchField {
+                    calculation: NAME.to_owned(),
+                    field: name.clone(),
+                    declared: names(fields, |_| true),
+                })?,
+            None => only_number(fields)?,
+        };
+        let field = fields.field(index);
+        match FieldType::of(field.data_type()) {
+            Some(found) if found.is_numeric() => Ok((index, found)),
+            found => Err(CalculationError::WrongFieldType {
+                calculation: NAME.to_owned(),
+                field: field.name().clone(),
+                found: found.map_or_else(|| field.data_type().to_string(), |f| f.to_string()),
+            }),
+        }
+    }
+}
+
+fn is_number(field: &arrow_schema::Field) -> bool {
+    FieldType::of(field.data_type()).is_some_and(FieldType::is_numeric)
+}
+
+fn names(fields: &Schema, which: impl Fn(&arrow_schema::Field) -> bool) -> String {
+    let names: Vec<_> = fields
+        .fields()
+        .iter()
+        .filter(|f| which(f))
+        .map(|f| Identifier(f.name()).to_string())
+        .collect();
+    names.join(", ")
+}
+
+/// The only number field, or the field `number`.
+fn only_number(fields: &Schema) -> Result<usize, CalculationError> {
+    let numbers: Vec<usize> = (0..fields.fields().len())
+        .filter(|index| is_number(fields.field(*index)))
+        .collect();
+    let named = |index: &&usize| fields.field(**index).name() == "number";
+    match (numbers.as_slice(), numbers.iter().find(named)) {
+        ([only], _) | (_, Some(only)) => Ok(*only),
+        ([], None) => Err(CalculationError::NoNumber {
+            calculation: NAME.to_owned(),
+            declared: names(fields, |_| true),
+        }),
+        ([first, ..], None) => Err(CalculationError::Ambiguous {
+            calculation: NAME.to_owned(),
+            candidates: names(fields, is_number),
+            example: Identifier(fields.field(*first).name()).to_string(),
+        }),
+    }
+}
+
+impl Calculation for Square {
+    fn name(&self) -> &str {
+        NAME
+    }
+
+    fn version(&self) -> u32 {
+        1
+    }
+
+    fn parameters(&self, fields: &Schema) -> String {
+        self.input(fields).map_or_else(
+            |_| String::new(),
+            |(index, _)| Identifier(fields.field(index).name()).to_string(),
+        )
+    }
+
+    fn output(&self, fields: &Schema) -> Result<DataType, CalculationError> {
+        let (index, input) = self.input(fields)?;
+        match input {
+            FieldType::Double => Ok(DataType::Float64),
+            FieldType::Decimal { scale, .. } if scale > 19 => Err(CalculationError::Scale {
+                calculation: NAME.to_owned(),
+                field: fields.field(index).name().clone(),
+                scale,
+            }),
+            FieldType::Decimal { scale, .. } => {
+                Ok(DataType::Decimal128(38, 2 * scale.cast_signed()))
+            }
+            // A square of 64 bits has at most 38 digits: 2^126 = 85070591730234615865843651857942052864.
+            _ => Ok(DataType::Decimal128(38, 0)),
+        }
+    }
+
+    fn calculate(&self, batch: &RecordBatch) -> Result<Outcomes, CalculationError> {
+        let schema = batch.schema_ref();
+        let (index, input) = self.input(schema)?;
+        let output = self.output(schema)?;
+        let numbers = batch.column(index);
+        let mut rejections = nulls(numbers.as_ref(), schema.field(index).name());
+        let results: ArrayRef = match input {
+            FieldType::Double => Arc::new(square_doubles(numbers.as_primitive(), &mut rejections)),
+            FieldType::Decimal { .. } => {
+                let squares = square_decimals(numbers.as_primitive(), &mut rejections);
+                Arc::new(squares.with_data_type(output))
+            }
+            _ => {
+                let squares: Decimal128Array = numbers
+                    .as_primitive::<Int64Type>()
+                    .unary(|n| i128::from(n) * i128::from(n));
+                Arc::new(squares.with_data_type(output))
+            }
+        };
+        Ok(Outcomes {
+            results,
+            rejections,
+        })
+    }
+}
+
+fn nulls(numbers: &dyn Array, name: &str) -> Vec<(usize, String)> {
+    if numbers.null_count() == 0 {
+        return Vec::new();
+    }
+    let reason = ReasonCode::NullInput.because(format_args!(
+        "field {name:?} is NULL, which has no square; send a number, or declare it NOT NULL to have it rejected as such"
+    ));
+    (0..numbers.len())
+        .filter(|row| numbers.is_null(*row))
+        .map(|row| (row, reason.clone()))
+        .collect()
+}
+
+fn square_doubles(numbers: &Float64Array, rejections: &mut Vec<(usize, String)>) -> Float64Array {
+    let squares: Float64Array = numbers.unary::<_, Float64Type>(|n| n * n);
+    let valid = |row| numbers.is_valid(row);
+    for (row, square) in squares.values().iter().enumerate() {
+        if !square.is_finite() && valid(row) {
+            let text = format!(
+                "the square of {:e} is larger than the largest DOUBLE; declare the field DECIMAL(p,s) if its numbers have at most 19 digits",
+                numbers.value(row)
+            );
+            rejections.push((row, ReasonCode::Overflow.because(text)));
+        }
+    }
+    squares
+}
+
+fn square_decimals(
+    numbers: &Decimal128Array,
+    rejections: &mut Vec<(usize, String)>,
+) -> Decimal128Array {
+    let exact = |n: i128| n.checked_mul(n).filter(|square| *square <= LARGEST_DECIMAL);
+    let squares = numbers.unary::<_, Decimal128Type>(|n| exact(n).unwrap_or_default());
+    for (row, number) in numbers.values().iter().enumerate() {
+        if exact(*number).is_none() && numbers.is_valid(row) {
+            let text = format!(
+                "the square of {} has more than 38 digits, which is all a DECIMAL holds; declare the field DOUBLE if a rounded result will do",
+                numbers.value_as_string(row)
+            );
+            rejections.push((row, ReasonCode::Overflow.because(text)));
+        }
+    }
+    squares
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::{Evaluator, Fields},
+        *,
+    };
+
+    fn result(fields: &str, spec: &str) -> Result<(String, DataType), String> {
+        let fields = Fields::parse(fields).unwrap();
+        let calculation = builtin(spec).map_err(|error| error.to_string())?;
+        let evaluator = Evaluator::new(fields, calculation).map_err(|error| {
+            assert!(error.is_configuration(), "{error}");
+            error.to_string()
+        })?;
+        let schema = evaluator.results_schema();
+        let result = schema.field_with_name("result").unwrap().data_type();
+        Ok((evaluator.calculation_text(), result.clone()))
+    }
+
+    #[test]
+    fn the_field_to_square_is_named_or_clear() {
+        for (fields, spec, expected) in [
+            ("number BIGINT", "square", "square(number)"),
+            ("n DOUBLE", " square ", "square(n)"),
+            ("a VARCHAR, n BIGINT", "square", "square(n)"),
+            ("n BIGINT, number BIGINT", "square", "square(number)"),
+            ("n BIGINT, m BIGINT", "square(m)", "square(m)"),
+            (
+                "\"a b\" BIGINT, m BIGINT",
+                "square( \"a b\" )",
+                "square(\"a b\")",
+            ),
+            ("\"a b\" BIGINT, m BIGINT", "square(a b)", "square(\"a b\")"),
+        ] {
+            assert_eq!(result(fields, spec).unwrap().0, expected, "{fields} {spec}");
+        }
+    }
+
+    #[test]
+    fn the_result_is_wide_enough_or_it_is_a_configuration_error() {
+        for (fields, expected) in [
+            ("n BIGINT", DataType::Decimal128(38, 0)),
+            ("n DOUBLE", DataType::Float64),
+            ("n DECIMAL(10,2)", DataType::Decimal128(38, 4)),
+            ("n DECIMAL(19,19)", DataType::Decimal128(38, 38)),
+        ] {
+            assert_eq!(result(fields, "square").unwrap().1, expected, "{fields}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_squared_is_refused_with_the_remedy() {
+        for (fields, spec, part) in [
+            ("n BIGINT", "cube", "built in are square"),
+            ("n BIGINT", "square(", "built in are square"),
+            ("n BIGINT", "square()", "built in are square"),
+            ("n BIGINT", "square(n) x", "built in are square"),
+            (
+                "n BIGINT",
+                "square(m)",
+                "there is no field \"m\"; declared are: n",
+            ),
+            (
+                "n BIGINT",
+                "square(N)",
+                "there is no field \"N\"; declared are: n",
+            ),
+            (
+                "n BIGINT, a VARCHAR, m DOUBLE",
+                "square",
+                "n, m could be meant; name it, as in square(n)",
+            ),
+            ("a VARCHAR, b BOOLEAN", "square", "declared are: a, b"),
+            ("a VARCHAR, b BIGINT", "square(a)", "\"a\" is a VARCHAR"),
+            (
+                "n DECIMAL(38,20)",
+                "square",
+                "has 40, but a DECIMAL holds 38",
+            ),
+        ] {
+            let error = result(fields, spec).expect_err(spec);
+            assert!(error.contains(part), "{fields} {spec}: {error}");
+        }
+    }
+}
