@@ -3,3 +3,4 @@
 
 pub mod calculation;
 pub mod model;
+pub mod store;

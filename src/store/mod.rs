@@ -1,0 +1,369 @@
+//! The store of snapshots: a folder, or a bucket of S3; everything that knows their differences.
+//!
+//! In flow whole objects as bytes under relative [`Path`]s, out flows what was stored; what the bytes
+//! mean is the business of `snapshot`. Every back end keeps the same promises:
+//!
+//! - An object is there whole or not at all, and when [`Store::put`] or [`Store::create`] has returned,
+//!   it survives a crash and a power failure (invariant I3 builds on that).
+//! - [`Store::create`] lets exactly one of any number of processes win (I2 builds on that). An answer
+//!   other than [`Created::Created`] is a question, to be settled by reading back.
+//! - No call lasts for ever: each try has a deadline that grows with its bytes, and calls that may be
+//!   repeated are, for some seconds, with growing random pauses. A longer outage is the caller's to
+//!   wait for ([`StoreError::is_retryable`]).
+//! - A path means the same object everywhere, and nothing outside the root can be reached.
+
+use std::{
+    fmt,
+    future::Future,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use bytes::Bytes;
+use futures::TryStreamExt as _;
+use object_store::{ObjectStore, ObjectStoreExt as _, PutMode, memory::InMemory};
+use tokio::time::Instant;
+
+use classify::{CREATE, Call, DELETE, GET, HEAD, LIST, PUT, RENAME};
+use patience::{COPY, PAGE, Patience, deadline};
+use place::Place;
+
+mod classify;
+mod disk;
+mod error;
+mod local;
+mod open;
+mod path;
+mod patience;
+mod place;
+mod s3;
+mod url;
+
+pub use error::StoreError;
+pub use path::{Path, PathError, PathFault};
+pub use url::{StoreConfig, StoreUrl};
+
+/// A store of snapshots. Clones are cheap and share the connection.
+#[derive(Clone)]
+pub struct Store {
+    backend: Arc<dyn ObjectStore>,
+    place: Arc<Place>,
+    renames: Renames,
+    patience: Patience,
+}
+
+/// How an object moves.
+#[derive(Clone, Copy, Debug)]
+enum Renames {
+    /// In one step.
+    Whole,
+    /// As a copy, and then a delete.
+    CopyAndDelete,
+}
+
+/// What came of creating an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Created {
+    /// It did not exist, and holds our bytes now.
+    Created,
+    /// Something is there, or another process is just creating it; S3 also says so when our own
+    /// earlier attempt has arrived after all. Read it back.
+    Exists,
+}
+
+/// What came of renaming an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Moved {
+    /// It is at its new path, and no longer at the old one.
+    Moved,
+    /// Nothing was at the old path; nothing has changed.
+    SourceMissing,
+}
+
+/// An object, as a listing shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Its path.
+    pub path: Path,
+    /// Its size in bytes.
+    pub size: u64,
+    /// When it was written, by the store's clock.
+    pub modified: SystemTime,
+}
+
+impl Store {
+    /// A store in memory, gone with its last clone.
+    #[must_use]
+    pub fn memory() -> Store {
+        Store::over(Arc::new(InMemory::new()), "memory:")
+    }
+
+    /// A store over any back end, called `name` in messages: the seam for tests that inject faults.
+    #[must_use]
+    pub fn over(backend: Arc<dyn ObjectStore>, name: &str) -> Store {
+        Store {
+            backend,
+            place: Arc::new(Place::Named(name.to_owned())),
+            renames: Renames::CopyAndDelete,
+            patience: Patience::default(),
+        }
+    }
+
+    /// The same store, trying failed calls again for this long instead of 15 seconds.
+    #[must_use]
+    pub fn retrying_for(mut self, retry_for: Duration) -> Store {
+        self.patience = Patience { retry_for };
+        self
+    }
+
+    /// Writes an object, durably, replacing what is there. For names that nobody else uses: it is
+    /// repeated after errors.
+    ///
+    /// # Errors
+    /// When the store could not be reached or refused for as long as calls are repeated.
+    pub async fn put(&self, path: &Path, bytes: Bytes) -> Result<(), StoreError> {
+        let key = self.place.key(path);
+        let limit = deadline(bytes.len() as u64);
+        let put = || self.backend.put(&key, bytes.clone().into());
+        self.patience
+            .persist(async || self.call(PUT, path, limit, put()).await.map(drop))
+            .await
+    }
+
+    /// Creates an object, durably, unless one exists. It is tried once.
+    ///
+    /// # Errors
+    /// On any other answer; [`StoreError::is_ambiguous`] tells whether the object may exist now.
+    pub async fn create(&self, path: &Path, bytes: Bytes) -> Result<Created, StoreError> {
+        let key = self.place.key(path);
+        let limit = deadline(bytes.len() as u64);
+        let create = async {
+            match self
+                .backend
+                .put_opts(&key, bytes.into(), PutMode::Create.into())
+                .await
+            {
+                Ok(_) => Ok(Created::Created),
+                Err(object_store::Error::AlreadyExists { .. }) => Ok(Created::Exists),
+                Err(error) => Err(error),
+            }
+        };
+        self.call(CREATE, path, limit, create).await
+    }
+
+    /// Reads an object, unless it is larger than `max_bytes`; its size is known before its bytes are
+    /// read.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`], [`StoreError::TooLarge`], or that the store cannot be read.
+    pub async fn get(&self, path: &Path, max_bytes: u64) -> Result<Bytes, StoreError> {
+        let key = self.place.key(path);
+        self.patience
+            .persist(async || {
+                let object = self
+                    .call(GET, path, deadline(0), self.backend.get(&key))
+                    .await?;
+                let size = object.meta.size;
+                if size > max_bytes {
+                    return Err(StoreError::TooLarge {
+                        location: self.locate(path),
+                        size,
+                        limit: max_bytes,
+                    });
+                }
+                let bytes = self.call(GET, path, deadline(size), object.bytes()).await?;
+                if bytes.len() as u64 == size {
+                    return Ok(bytes);
+                }
+                let cut = format!("{} of {size} bytes arrived", bytes.len());
+                Err(self
+                    .about(GET, path, Instant::now())
+                    .unavailable(cut.into()))
+            })
+            .await
+    }
+
+    /// The size of an object in bytes, or `None` when it does not exist.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn head(&self, path: &Path) -> Result<Option<u64>, StoreError> {
+        let key = self.place.key(path);
+        let head = async || {
+            self.call(HEAD, path, deadline(0), self.backend.head(&key))
+                .await
+        };
+        match self.patience.persist(head).await {
+            Ok(object) => Ok(Some(object.size)),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// All objects below `prefix`, sorted by path. Parts of paths are compared whole: `partition=1`
+    /// does not hold `partition=10`. Objects whose names no store of ours would give are left out.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn list(&self, prefix: &Path) -> Result<Vec<Entry>, StoreError> {
+        let key = self.place.key(prefix);
+        let mut entries = self
+            .patience
+            .persist(async || {
+                let mut entries = Vec::new();
+                let mut listing = self.backend.list(Some(&key).filter(|key| !key.as_ref().is_empty()));
+                while let Some(object) = self.call(LIST, prefix, PAGE, listing.try_next()).await? {
+                    let path = self.place.path(&object.location);
+                    let Some(path) = path.filter(|path| path.below(prefix).is_some()) else {
+                        tracing::debug!(key = %object.location, "not a name of ours: left out of the listing");
+                        continue;
+                    };
+                    entries.push(Entry {
+                        path,
+                        size: object.size,
+                        modified: object.last_modified.into(),
+                    });
+                }
+                Ok(entries)
+            })
+            .await?;
+        entries.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+        Ok(entries)
+    }
+
+    /// Moves an object, replacing what is at `to`. In a bucket that is a copy and a delete, so for a
+    /// moment, and after a crash, it may be at both paths.
+    ///
+    /// # Errors
+    /// When the store refused or could not be reached; the object is then at one of the paths or both.
+    pub async fn rename(&self, from: &Path, to: &Path) -> Result<Moved, StoreError> {
+        let (source, target) = (self.place.key(from), self.place.key(to));
+        if source == target {
+            let found = self.head(from).await?;
+            return Ok(found.map_or(Moved::SourceMissing, |_| Moved::Moved));
+        }
+        let moved = match self.renames {
+            Renames::Whole => {
+                self.call(
+                    RENAME,
+                    from,
+                    deadline(0),
+                    self.backend.rename(&source, &target),
+                )
+                .await
+            }
+            Renames::CopyAndDelete => {
+                let copy = || self.backend.copy(&source, &target);
+                self.patience
+                    .persist(async || self.call(RENAME, from, COPY, copy()).await)
+                    .await
+            }
+        };
+        match moved {
+            Err(error) if error.is_not_found() => return Ok(Moved::SourceMissing),
+            moved => moved?,
+        }
+        if matches!(self.renames, Renames::CopyAndDelete) {
+            self.delete(from).await?;
+        }
+        Ok(Moved::Moved)
+    }
+
+    /// Deletes an object; one that does not exist is deleted already.
+    ///
+    /// # Errors
+    /// When the store refused or could not be reached.
+    pub async fn delete(&self, path: &Path) -> Result<(), StoreError> {
+        let key = self.place.key(path);
+        let delete = async || {
+            self.call(DELETE, path, deadline(0), self.backend.delete(&key))
+                .await
+        };
+        match self.patience.persist(delete).await {
+            Err(error) if !error.is_not_found() => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Makes sure that the store is writable and that [`Store::create`] does not overwrite: some
+    /// servers ignore the condition, and two processes would destroy each other's manifests.
+    ///
+    /// # Errors
+    /// [`StoreError::IgnoresPutIfAbsent`], or that the store cannot be written.
+    pub async fn probe_put_if_absent(&self) -> Result<(), StoreError> {
+        let probe = Path::probe(rand::random());
+        let (first, second) = (Bytes::from_static(b"first"), Bytes::from_static(b"second"));
+        // Nobody else has this name: "exists" is our own attempt that arrived after all.
+        let created = self
+            .patience
+            .persist(async || self.create(&probe, first.clone()).await)
+            .await;
+        let refused = match created {
+            Ok(_) => {
+                self.patience
+                    .persist(async || self.create(&probe, second.clone()).await)
+                    .await
+            }
+            Err(error) => return Err(error),
+        };
+        let kept = self.get(&probe, 1 << 10).await;
+        self.delete(&probe).await?;
+        if refused? == Created::Exists && kept? == first {
+            Ok(())
+        } else {
+            Err(StoreError::IgnoresPutIfAbsent {
+                location: self.uri(),
+            })
+        }
+    }
+
+    /// Where an object is, for people: `./snapshots/events/...` or `s3://bucket/prefix/...`.
+    #[must_use]
+    pub fn locate(&self, path: &Path) -> String {
+        self.place.locate(path)
+    }
+
+    /// Where the root is: a folder as it was written, or `s3://bucket/prefix`.
+    #[must_use]
+    pub fn uri(&self) -> String {
+        self.place.to_string()
+    }
+
+    /// One try, within its deadline.
+    async fn call<T>(
+        &self,
+        operation: &'static str,
+        path: &Path,
+        limit: Duration,
+        call: impl Future<Output = object_store::Result<T>>,
+    ) -> Result<T, StoreError> {
+        let started = Instant::now();
+        match tokio::time::timeout(limit, call).await {
+            Ok(answer) => {
+                answer.map_err(|error| self.about(operation, path, started).failed(error))
+            }
+            Err(_) => Err(StoreError::Timeout {
+                operation,
+                location: self.locate(path),
+                after: limit,
+            }),
+        }
+    }
+
+    fn about(&self, operation: &'static str, path: &Path, started: Instant) -> Call<'_> {
+        Call {
+            operation,
+            location: self.locate(path),
+            place: &self.place,
+            elapsed: started.elapsed(),
+        }
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Store({})", self.place)
+    }
+}

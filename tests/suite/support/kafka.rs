@@ -1,0 +1,230 @@
+//! Apache Kafka: one node, broker and controller in one process.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use rand::RngExt;
+use rdkafka::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+
+use super::cache::{installed, run_tool};
+use super::port::Port;
+use super::server::Server;
+use super::wait::poll;
+
+const VERSION: &str = "4.3.1";
+const JAVA: &str = "Java 17 (Debian: openjdk-17-jdk-headless)";
+const MAVEN: &str = "Maven (Debian: maven)";
+/// How long a broker may take to answer after its start; 3 s are usual.
+const READY_WITHIN: Duration = Duration::from_secs(60);
+
+const POM: &str = r#"<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>
+<groupId>snapback.tests</groupId><artifactId>broker</artifactId><version>1</version><dependencies>
+<dependency><groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId><version>@VERSION@</version></dependency>
+<dependency><groupId>org.apache.logging.log4j</groupId><artifactId>log4j-slf4j-impl</artifactId><version>2.24.3</version></dependency>
+</dependencies></project>
+"#;
+
+const LOGGING: &str = r#"<Configuration><Appenders><Console name="console"><PatternLayout pattern="%d %p %m (%c)%n"/></Console></Appenders>
+<Loggers><Root level="warn"><AppenderRef ref="console"/></Root></Loggers></Configuration>
+"#;
+
+/// Short waits: for a killed transaction's end, for a first member, and for a killed broker's own ghost.
+const PROPERTIES: &str = "\
+process.roles=broker,controller
+node.id=1
+controller.listener.names=CONTROLLER
+inter.broker.listener.name=PLAINTEXT
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=1
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+transaction.state.log.num.partitions=1
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+auto.create.topics.enable=false
+group.initial.rebalance.delay.ms=0
+group.min.session.timeout.ms=1000
+transaction.abort.timed.out.transaction.cleanup.interval.ms=1000
+broker.session.timeout.ms=2000
+broker.heartbeat.interval.ms=500
+";
+
+/// A Kafka broker, stopped and removed when dropped.
+pub struct Kafka {
+    server: Server,
+    brokers: String,
+    cluster_id: String,
+    _ports: [Port; 2],
+}
+
+/// The broker that all tests share, started on first use.
+#[track_caller]
+pub fn kafka() -> &'static Kafka {
+    // A failure is kept too: every test then fails at once with the same words.
+    static SHARED: OnceLock<Result<Kafka, String>> = OnceLock::new();
+    SHARED
+        .get_or_init(|| Kafka::try_start(&[]))
+        .as_ref()
+        .unwrap_or_else(|error| panic!("{error}"))
+}
+
+impl Kafka {
+    /// A private broker; `extra_properties` come after the usual ones and win over them.
+    #[track_caller]
+    pub fn start(extra_properties: &[(&str, &str)]) -> Self {
+        Self::try_start(extra_properties).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// `host:port`, as in `--brokers`.
+    pub fn brokers(&self) -> &str {
+        &self.brokers
+    }
+
+    /// The id that a client sees.
+    pub fn cluster_id(&self) -> &str {
+        &self.cluster_id
+    }
+
+    /// Ends the broker in an orderly way.
+    pub fn stop(&self) {
+        self.server.stop();
+    }
+
+    /// Ends the broker with SIGKILL.
+    pub fn kill(&self) {
+        self.server.kill();
+    }
+
+    /// Starts the broker again on the same port and data, after stopping it if it still runs.
+    #[track_caller]
+    pub fn restart(&self) {
+        self.server.stop();
+        self.server.start();
+        self.ready().unwrap_or_else(|error| panic!("{error}"));
+    }
+
+    fn try_start(extra_properties: &[(&str, &str)]) -> Result<Self, String> {
+        let classes = jars()?.join("*");
+        let ports = [Port::reserve()?, Port::reserve()?];
+        let [brokers, controller] = ports
+            .each_ref()
+            .map(|port| format!("127.0.0.1:{}", port.number()));
+        let folder = Server::new_folder()?;
+        let mut properties = format!(
+            "{PROPERTIES}\
+             controller.quorum.voters=1@{controller}\n\
+             listeners=PLAINTEXT://{brokers},CONTROLLER://{controller}\n\
+             advertised.listeners=PLAINTEXT://{brokers}\n\
+             log.dirs=data\n"
+        );
+        for (name, value) in extra_properties {
+            properties.push_str(&format!("{name}={value}\n"));
+        }
+        write(folder.path(), "server.properties", &properties)?;
+        write(folder.path(), "log4j2.xml", LOGGING)?;
+
+        let cluster_id = random_cluster_id();
+        run_tool(
+            java(&classes)
+                .args(["kafka.tools.StorageTool", "format", "-t", &cluster_id])
+                .args(["-c", "server.properties"])
+                .current_dir(folder.path()),
+            JAVA,
+        )?;
+        let mut command = java(&classes);
+        command.args(["kafka.Kafka", "server.properties"]);
+        let server = Server::new(folder, &command)?;
+        server.start();
+        let kafka = Self {
+            server,
+            brokers,
+            cluster_id,
+            _ports: ports,
+        };
+        kafka.ready()?;
+        Ok(kafka)
+    }
+
+    /// Waits until the broker answers a client.
+    fn ready(&self) -> Result<(), String> {
+        let client: BaseConsumer = ClientConfig::new()
+            .set("bootstrap.servers", &self.brokers)
+            .set("reconnect.backoff.max.ms", "200")
+            .set("log_level", "0")
+            .create()
+            .map_err(|error| format!("cannot make a Kafka client: {error}"))?;
+        let second = Duration::from_secs(1);
+        poll(READY_WITHIN, || {
+            let metadata = client.fetch_metadata(None, second).map_err(|error| error.to_string())?;
+            if metadata.brokers().is_empty() {
+                return Err("it knows no broker".to_owned());
+            }
+            let id = client.client().fetch_cluster_id(second);
+            (id.as_ref() == Some(&self.cluster_id)).then_some(()).ok_or(format!("its cluster is {id:?}"))
+        })
+        .map_err(|last| {
+            format!(
+                "Kafka on {} was not ready within {READY_WITHIN:?}: {last}; the end of its log:\n{}",
+                self.brokers,
+                self.server.last_log_lines()
+            )
+        })
+    }
+}
+
+fn java(classes: &Path) -> Command {
+    let mut java = Command::new("java");
+    java.args([
+        "-XX:TieredStopAtLevel=1",
+        "-Xmx512m",
+        "-Dlog4j2.configurationFile=log4j2.xml",
+        "-cp",
+    ]);
+    java.arg(classes);
+    java
+}
+
+/// The folder with the broker's jars.
+fn jars() -> Result<PathBuf, String> {
+    installed(&format!("kafka-{VERSION}"), |folder| {
+        let work = tempfile::tempdir().map_err(|error| format!("cannot make a folder: {error}"))?;
+        write(work.path(), "pom.xml", &POM.replace("@VERSION@", VERSION))?;
+        let mut output = std::ffi::OsString::from("-DoutputDirectory=");
+        output.push(folder);
+        run_tool(
+            Command::new("mvn")
+                .args([
+                    "-q",
+                    "-B",
+                    "-ntp",
+                    "dependency:copy-dependencies",
+                    "-DincludeScope=runtime",
+                ])
+                .arg(output)
+                .current_dir(work.path()),
+            MAVEN,
+        )?;
+        Ok(())
+    })
+}
+
+/// 22 characters that are the base64 form of 16 bytes, as Kafka wants them.
+fn random_cluster_id() -> String {
+    let mut random = rand::rng();
+    let mut id: String = (0..21)
+        .map(|_| char::from(random.sample(rand::distr::Alphanumeric)))
+        .collect();
+    // The last character carries two bits only.
+    id.push('A');
+    id
+}
+
+fn write(folder: &Path, name: &str, content: &str) -> Result<(), String> {
+    let path = folder.join(name);
+    fs::write(&path, content).map_err(|error| format!("cannot write {}: {error}", path.display()))
+}

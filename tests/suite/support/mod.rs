@@ -1,0 +1,27 @@
+//! What the tests stand on: real servers, a Python with its packages, and the snapback binary as a child.
+//!
+//! The shared servers are started by the first test that asks for one and live as long as the test process.
+//! Tests keep apart by names of their own: `unique` topics and groups, `new_prefix` in the bucket. A test that
+//! kills or reconfigures a server starts a private one, which ends with its value.
+
+mod blocking;
+mod cache;
+mod kafka;
+mod port;
+pub mod process;
+mod python;
+mod s3;
+mod server;
+mod topics;
+mod wait;
+
+pub use blocking::block_on;
+pub use kafka::{Kafka, kafka};
+pub use process::{Program, snapback};
+pub use python::python;
+pub use s3::{S3Server, minio, versitygw};
+pub use topics::{
+    Record, commit_as_stranger, committed, create_topic, create_topic_with, delete_records,
+    delete_topic, produce, read_all, unique,
+};
+pub use wait::{eventually, eventually_ok};

@@ -1,0 +1,234 @@
+//! S3 servers: MinIO, and versitygw, whose bucket is a plain folder.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use futures::TryStreamExt;
+use object_store::aws::{AmazonS3, AmazonS3Builder};
+use object_store::{ClientOptions, ObjectStore, RetryConfig};
+
+use super::blocking::block_on;
+use super::cache::{installed, run_tool};
+use super::port::Port;
+use super::server::Server;
+use super::wait::poll;
+
+const GO: &str = "Go 1.24 or newer (https://go.dev/dl)";
+const ACCESS_KEY: &str = "snapback-tests";
+const SECRET_KEY: &str = "a-secret-of-the-tests";
+const BUCKET: &str = "snapshots";
+const REGION: &str = "us-east-1";
+/// How long a server may take to answer after its start; half a second is usual.
+const READY_WITHIN: Duration = Duration::from_secs(30);
+
+/// The last version of MinIO's community edition, which has no tags as a Go module.
+const MINIO: Tool = Tool {
+    name: "minio",
+    package: "github.com/minio/minio",
+    version: "v0.0.0-20260212201848-7aac2a2c5b7c",
+};
+const VERSITYGW: Tool = Tool {
+    name: "versitygw",
+    package: "github.com/versity/versitygw/cmd/versitygw",
+    version: "v1.8.0",
+};
+
+/// An S3 server with one empty bucket, stopped and removed when dropped.
+pub struct S3Server {
+    name: &'static str,
+    server: Server,
+    endpoint: String,
+    _port: Port,
+}
+
+/// The MinIO server that all tests share, started on first use.
+#[track_caller]
+pub fn minio() -> &'static S3Server {
+    static SHARED: OnceLock<Result<S3Server, String>> = OnceLock::new();
+    SHARED
+        .get_or_init(S3Server::try_start_minio)
+        .as_ref()
+        .unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// The versitygw server that all tests share, started on first use.
+#[track_caller]
+pub fn versitygw() -> &'static S3Server {
+    static SHARED: OnceLock<Result<S3Server, String>> = OnceLock::new();
+    SHARED
+        .get_or_init(S3Server::try_start_versitygw)
+        .as_ref()
+        .unwrap_or_else(|error| panic!("{error}"))
+}
+
+impl S3Server {
+    /// A private MinIO.
+    #[track_caller]
+    pub fn start_minio() -> Self {
+        Self::try_start_minio().unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// `http://host:port`, as in `--s3-endpoint`.
+    pub fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    /// The one user's name.
+    pub fn access_key(&self) -> &'static str {
+        ACCESS_KEY
+    }
+
+    /// The one user's password.
+    pub fn secret_key(&self) -> &'static str {
+        SECRET_KEY
+    }
+
+    /// The bucket, which exists.
+    pub fn bucket(&self) -> &'static str {
+        BUCKET
+    }
+
+    /// The environment of a client that may use this server.
+    pub fn env(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("AWS_ACCESS_KEY_ID", ACCESS_KEY.to_owned()),
+            ("AWS_SECRET_ACCESS_KEY", SECRET_KEY.to_owned()),
+            ("AWS_REGION", REGION.to_owned()),
+        ]
+    }
+
+    /// A prefix that no other test of this process has.
+    pub fn new_prefix(&self) -> String {
+        static NEXT: AtomicUsize = AtomicUsize::new(1);
+        format!("test-{}", NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// A client, to look at the bucket from outside of snapback.
+    pub fn client(&self) -> AmazonS3 {
+        self.builder().build().expect("a complete configuration")
+    }
+
+    /// The configuration of [`S3Server::client`], for a test that changes it.
+    pub fn builder(&self) -> AmazonS3Builder {
+        AmazonS3Builder::new()
+            .with_endpoint(&self.endpoint)
+            .with_bucket_name(BUCKET)
+            .with_region(REGION)
+            .with_access_key_id(ACCESS_KEY)
+            .with_secret_access_key(SECRET_KEY)
+            .with_allow_http(true)
+    }
+
+    /// Ends the server with SIGKILL.
+    pub fn kill(&self) {
+        self.server.kill();
+    }
+
+    /// Starts the server again on the same port and data, after stopping it if it still runs.
+    #[track_caller]
+    pub fn restart(&self) {
+        self.server.stop();
+        self.server.start();
+        self.ready().unwrap_or_else(|error| panic!("{error}"));
+    }
+
+    fn try_start_minio() -> Result<Self, String> {
+        Self::try_start(&MINIO, |command, address| {
+            command.args(["server", "data", "--quiet", "--address", address]);
+            command.envs([
+                ("MINIO_ROOT_USER", ACCESS_KEY),
+                ("MINIO_ROOT_PASSWORD", SECRET_KEY),
+            ]);
+            command.env("MINIO_BROWSER", "off");
+        })
+    }
+
+    fn try_start_versitygw() -> Result<Self, String> {
+        Self::try_start(&VERSITYGW, |command, address| {
+            command.args(["--quiet", "--port", address, "posix", "data"]);
+            command.envs([
+                ("ROOT_ACCESS_KEY", ACCESS_KEY),
+                ("ROOT_SECRET_KEY", SECRET_KEY),
+            ]);
+        })
+    }
+
+    fn try_start(tool: &Tool, configure: impl Fn(&mut Command, &str)) -> Result<Self, String> {
+        let mut command = Command::new(tool.binary()?);
+        let port = Port::reserve()?;
+        let address = format!("127.0.0.1:{}", port.number());
+        configure(&mut command, &address);
+
+        let folder = Server::new_folder()?;
+        // Both servers take a folder for a bucket.
+        let bucket = folder.path().join("data").join(BUCKET);
+        fs::create_dir_all(&bucket)
+            .map_err(|error| format!("cannot make {}: {error}", bucket.display()))?;
+        let server = Server::new(folder, &command)?;
+        server.start();
+        let store = Self {
+            name: tool.name,
+            server,
+            endpoint: format!("http://{address}"),
+            _port: port,
+        };
+        store.ready()?;
+        Ok(store)
+    }
+
+    /// Waits until the server lists its bucket.
+    fn ready(&self) -> Result<(), String> {
+        let client = self
+            .builder()
+            .with_retry(RetryConfig {
+                max_retries: 0,
+                ..RetryConfig::default()
+            })
+            .with_client_options(
+                ClientOptions::new()
+                    .with_allow_http(true)
+                    .with_timeout(Duration::from_secs(2)),
+            )
+            .build()
+            .map_err(|error| format!("cannot make an S3 client: {error}"))?;
+        poll(READY_WITHIN, || {
+            block_on(async { client.list(None).try_next().await })
+        })
+        .map_err(|last| {
+            format!(
+                "{} on {} was not ready within {READY_WITHIN:?}: {last}; the end of its log:\n{}",
+                self.name,
+                self.endpoint,
+                self.server.last_log_lines()
+            )
+        })?;
+        Ok(())
+    }
+}
+
+/// A program that is built from a Go module.
+struct Tool {
+    name: &'static str,
+    package: &'static str,
+    version: &'static str,
+}
+
+impl Tool {
+    /// The path of the program, built unless it is in the cache.
+    fn binary(&self) -> Result<PathBuf, String> {
+        let folder = installed(&format!("{}-{}", self.name, self.version), |folder| {
+            run_tool(
+                Command::new("go")
+                    .args(["install", &format!("{}@{}", self.package, self.version)])
+                    .env("GOBIN", folder),
+                GO,
+            )?;
+            Ok(())
+        })?;
+        Ok(folder.join(self.name))
+    }
+}
