@@ -2,5 +2,6 @@
 //! and checkpoints them with their offsets as Parquet files that can prove themselves.
 
 pub mod calculation;
+pub mod kafka;
 pub mod model;
 pub mod store;

@@ -1,0 +1,59 @@
+//! Messages of one partition, as events.
+
+use super::raw::Messages;
+use crate::model::{Event, Offset};
+
+/// Messages of one partition in offset order; never empty. They are freed on drop.
+pub struct Batch {
+    messages: Messages,
+}
+
+impl Batch {
+    /// `None` when there is no message.
+    pub(super) fn of(messages: Messages) -> Option<Batch> {
+        (messages.len() > 0).then_some(Batch { messages })
+    }
+
+    /// How many messages it holds.
+    #[must_use]
+    #[allow(clippy::len_without_is_empty, reason = "a batch is never empty")]
+    pub fn len(&self) -> usize {
+        self.messages.len()
+    }
+
+    /// The events, in offset order.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = Event<'_>> + Clone {
+        self.messages.events()
+    }
+
+    /// The headers of the message at `index` (its place in the batch, not its offset).
+    #[must_use]
+    pub fn headers(&self, index: usize) -> Vec<(String, Option<Vec<u8>>)> {
+        self.messages.headers(index)
+    }
+
+    /// The first message's offset.
+    #[must_use]
+    pub fn first_offset(&self) -> Offset {
+        self.at(0)
+    }
+
+    /// The last message's offset.
+    #[must_use]
+    pub fn last_offset(&self) -> Offset {
+        self.at(self.len() - 1)
+    }
+
+    fn at(&self, index: usize) -> Offset {
+        self.messages
+            .offset(index)
+            .and_then(Offset::new)
+            .unwrap_or(Offset::ZERO)
+    }
+}
+
+impl std::fmt::Debug for Batch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Batch({}..={})", self.first_offset(), self.last_offset())
+    }
+}

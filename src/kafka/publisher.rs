@@ -1,0 +1,375 @@
+//! A producer: transactional, or idempotent for at-least-once delivery.
+
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
+use rdkafka::{
+    error::{KafkaError as NativeError, RDKafkaErrorCode as Code},
+    message::{Header, OwnedHeaders},
+    producer::{BaseRecord, Producer, ThreadedProducer},
+};
+
+use super::{
+    connection::Connection,
+    context::Context,
+    error::{Failure, PublishError, is_passing},
+    raw::{self, Outbox, TopicHandle},
+    source::Source,
+};
+use crate::model::{Offset, Partition};
+
+/// What librdkafka keeps for one waiting message besides its bytes.
+const MESSAGE_OVERHEAD: u64 = 400;
+/// How many messages go into the client's queue with one call.
+const CHUNK: usize = 4096;
+/// How long to wait before a full queue is tried again.
+const FULL_WAIT: Duration = Duration::from_millis(1);
+
+/// What a [`Publisher`] may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PublisherConfig {
+    /// What all messages that wait to be sent may take in memory, in bytes.
+    pub queue_bytes: u64,
+}
+
+/// A message to publish.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Record<'a> {
+    /// Its key.
+    pub key: Option<&'a [u8]>,
+    /// Its payload; `None` is a tombstone.
+    pub payload: Option<&'a [u8]>,
+}
+
+impl<'a> From<(&'a [u8], &'a [u8])> for Record<'a> {
+    fn from((key, payload): (&'a [u8], &'a [u8])) -> Record<'a> {
+        Record {
+            key: Some(key),
+            payload: Some(payload),
+        }
+    }
+}
+
+/// A producer. Dropping it purges what was not sent.
+pub struct Publisher {
+    topics: Vec<(String, TopicHandle)>,
+    outbox: Outbox,
+    producer: ThreadedProducer<Context>,
+    name: String,
+}
+
+impl Publisher {
+    /// A transactional producer; [`init`](Publisher::init) it next.
+    ///
+    /// # Errors
+    /// When the client cannot be created. It does not wait for a broker.
+    pub fn transactional(
+        connection: &Connection,
+        transactional_id: &str,
+        config: &PublisherConfig,
+    ) -> Result<Publisher, PublishError> {
+        let fixed = [("transactional.id", transactional_id)];
+        let name = format!("transactional producer {transactional_id:?}");
+        Publisher::create(
+            connection,
+            &[("transaction.timeout.ms", "15000")],
+            &fixed,
+            name,
+            *config,
+        )
+    }
+
+    /// An idempotent producer without transactions: no message twice, but only as long as it lives.
+    ///
+    /// # Errors
+    /// When the client cannot be created. It does not wait for a broker.
+    pub fn idempotent(
+        connection: &Connection,
+        config: &PublisherConfig,
+    ) -> Result<Publisher, PublishError> {
+        Publisher::create(connection, &[], &[], "producer".to_owned(), *config)
+    }
+
+    fn create(
+        connection: &Connection,
+        defaults: &[(&str, &str)],
+        fixed: &[(&str, &str)],
+        name: String,
+        config: PublisherConfig,
+    ) -> Result<Publisher, PublishError> {
+        let messages = (config.queue_bytes / 2 / MESSAGE_OVERHEAD)
+            .clamp(1_000, 2_000_000)
+            .to_string();
+        let kilobytes = (config.queue_bytes / 2 / 1024)
+            .clamp(1_024, 2_097_151)
+            .to_string();
+        let mut all_defaults = vec![("compression.type", "lz4"), ("linger.ms", "5")];
+        all_defaults.extend(defaults);
+        let mut all_fixed = vec![
+            ("enable.idempotence", "true"),
+            // Only failures are reported: a commit, or a flush without failures, proves the rest.
+            ("delivery.report.only.error", "true"),
+            ("queue.buffering.max.messages", messages.as_str()),
+            ("queue.buffering.max.kbytes", kilobytes.as_str()),
+        ];
+        all_fixed.extend(fixed);
+        let context = Context::new("producer");
+        let producer = connection.client(&all_defaults, &all_fixed, context)?;
+        Ok(Publisher {
+            topics: Vec::new(),
+            outbox: Outbox::default(),
+            producer,
+            name,
+        })
+    }
+
+    /// Registers the transactional id: ends what an earlier holder of it left open, and fences that holder.
+    ///
+    /// # Errors
+    /// See [`PublishError::disposition`].
+    pub fn init(&mut self, timeout: Duration) -> Result<(), PublishError> {
+        let result = self.producer.init_transactions(timeout);
+        self.transaction("initialise the transactional id", result)
+    }
+
+    /// Begins a transaction.
+    ///
+    /// # Errors
+    /// See [`PublishError::disposition`].
+    pub fn begin(&mut self) -> Result<(), PublishError> {
+        let result = self.producer.begin_transaction();
+        self.transaction("begin a transaction", result)
+    }
+
+    /// Hands `records` to the client, in order, for one partition of `topic`; their bytes are copied. Waits at most
+    /// `timeout` for room in its queue.
+    ///
+    /// # Errors
+    /// See [`PublishError::disposition`]; some of the records may be on their way.
+    pub fn produce<'a>(
+        &mut self,
+        topic: &str,
+        partition: i32,
+        records: impl IntoIterator<Item = Record<'a>>,
+        timeout: Duration,
+    ) -> Result<(), PublishError> {
+        let deadline = Instant::now() + timeout;
+        let place = self.topic(topic, partition)?;
+        let mut records = records.into_iter().peekable();
+        while records.peek().is_some() {
+            let chunk = records.by_ref().take(CHUNK);
+            let sent = self
+                .outbox
+                .send(&self.topics[place].1, partition, chunk, || {
+                    wait_until(deadline)
+                });
+            sent.map_err(|code| self.refused(topic, partition, code, timeout))?;
+        }
+        Ok(())
+    }
+
+    /// Hands one message with headers to the client. Waits at most `timeout` for room in its queue.
+    ///
+    /// # Errors
+    /// See [`PublishError::disposition`].
+    pub fn produce_reject(
+        &mut self,
+        topic: &str,
+        partition: i32,
+        record: Record<'_>,
+        headers: &[(&str, &[u8])],
+        timeout: Duration,
+    ) -> Result<(), PublishError> {
+        let deadline = Instant::now() + timeout;
+        let headers = headers.iter().fold(
+            OwnedHeaders::new_with_capacity(headers.len()),
+            |headers, (key, value)| {
+                headers.insert(Header {
+                    key,
+                    value: Some(*value),
+                })
+            },
+        );
+        let mut message: BaseRecord<'_, [u8], [u8]> = BaseRecord::to(topic).partition(partition);
+        (message.key, message.payload) = (record.key, record.payload);
+        message.headers = Some(headers);
+        loop {
+            match self.producer.send(message) {
+                Ok(()) => return Ok(()),
+                Err((NativeError::MessageProduction(Code::QueueFull), again))
+                    if wait_until(deadline) =>
+                {
+                    message = again;
+                }
+                Err((error, _)) => {
+                    let code = error.rdkafka_error_code().unwrap_or(Code::Fail);
+                    return Err(self.refused(topic, partition, code, timeout));
+                }
+            }
+        }
+    }
+
+    /// Waits until all messages are acknowledged or given up.
+    ///
+    /// # Errors
+    /// When some were not delivered ([`PublishError::Undelivered`]) or the time is over. In a transaction the commit
+    /// would say so as well.
+    pub fn flush(&mut self, timeout: Duration) -> Result<(), PublishError> {
+        let flushed = raw::flush(&self.producer, timeout);
+        let undelivered = self.producer.context().take_undelivered();
+        if let Some((topic, partition, source)) = undelivered.first {
+            let publisher = self.name.clone();
+            let source = self.underlying(source);
+            let count = undelivered.count;
+            return Err(PublishError::Undelivered {
+                publisher,
+                count,
+                topic,
+                partition,
+                source,
+            });
+        }
+        flushed.map_err(|code| {
+            let failure = Failure {
+                retriable: code == Code::OperationTimedOut,
+                ..Failure::of(code)
+            };
+            self.failed("flush", failure)
+        })
+    }
+
+    /// Makes `source`'s offsets, with their metadata, part of the open transaction.
+    ///
+    /// # Errors
+    /// [`PublishError::NotAMember`] when `source` is not a member of its group now (the broker would not fence it);
+    /// otherwise see [`PublishError::disposition`].
+    pub fn send_offsets(
+        &mut self,
+        source: &Source,
+        offsets: &[(Partition, Offset, String)],
+        timeout: Duration,
+    ) -> Result<(), PublishError> {
+        let Some(membership) = source.membership() else {
+            let (publisher, group) = (self.name.clone(), source.group().to_owned());
+            return Err(PublishError::NotAMember { publisher, group });
+        };
+        raw::send_offsets(
+            &self.producer,
+            &source.offsets(offsets),
+            &membership,
+            timeout,
+        )
+        .map_err(|failure| self.failed("add offsets to the transaction", failure))
+    }
+
+    /// Commits the transaction; flushes first.
+    ///
+    /// # Errors
+    /// See [`PublishError::disposition`].
+    pub fn commit(&mut self, timeout: Duration) -> Result<(), PublishError> {
+        let deadline = Instant::now() + timeout;
+        self.flush(timeout)?;
+        let left = deadline
+            .saturating_duration_since(Instant::now())
+            .max(FULL_WAIT);
+        let result = self.producer.commit_transaction(left);
+        self.transaction("commit the transaction", result)
+    }
+
+    /// Aborts the transaction; purges what was not sent.
+    ///
+    /// # Errors
+    /// See [`PublishError::disposition`].
+    pub fn abort(&mut self, timeout: Duration) -> Result<(), PublishError> {
+        let result = self.producer.abort_transaction(timeout);
+        self.producer.context().take_undelivered();
+        self.transaction("abort the transaction", result)
+    }
+
+    /// The client's last error text, when it is recent: for a status page.
+    #[must_use]
+    pub fn last_trouble(&self) -> Option<String> {
+        self.producer.context().why()
+    }
+
+    fn topic(&mut self, topic: &str, partition: i32) -> Result<usize, PublishError> {
+        if let Some(place) = self.topics.iter().position(|(name, _)| name == topic) {
+            return Ok(place);
+        }
+        let handle = TopicHandle::new(&self.producer, topic).map_err(|source| {
+            let (publisher, topic) = (self.name.clone(), topic.to_owned());
+            PublishError::Refused {
+                publisher,
+                topic,
+                partition,
+                source,
+            }
+        })?;
+        self.topics.push((topic.to_owned(), handle));
+        Ok(self.topics.len() - 1)
+    }
+
+    fn refused(&self, topic: &str, partition: i32, code: Code, waited: Duration) -> PublishError {
+        let (publisher, topic) = (self.name.clone(), topic.to_owned());
+        if code == Code::QueueFull {
+            let why = self.last_trouble();
+            return PublishError::Full {
+                publisher,
+                topic,
+                partition,
+                waited,
+                why,
+            };
+        }
+        let source = self.underlying(Failure::of(code));
+        PublishError::Refused {
+            publisher,
+            topic,
+            partition,
+            source,
+        }
+    }
+
+    /// The reason behind "fatal".
+    fn underlying(&self, failure: Failure) -> Failure {
+        match self.producer.client().fatal_error() {
+            Some((code, text)) => Failure {
+                code,
+                text,
+                fatal: true,
+                ..failure
+            },
+            None => failure,
+        }
+    }
+
+    fn transaction(
+        &self,
+        doing: &'static str,
+        result: Result<(), NativeError>,
+    ) -> Result<(), PublishError> {
+        result.map_err(|error| self.failed(doing, error.into()))
+    }
+
+    fn failed(&self, doing: &'static str, failure: Failure) -> PublishError {
+        let why = self.last_trouble().filter(|_| is_passing(failure.code));
+        let source = self.underlying(failure);
+        PublishError::Transaction {
+            publisher: self.name.clone(),
+            doing,
+            why,
+            source,
+        }
+    }
+}
+
+/// Waits a moment, unless `deadline` has passed.
+fn wait_until(deadline: Instant) -> bool {
+    let wait = Instant::now() < deadline;
+    if wait {
+        thread::sleep(FULL_WAIT);
+    }
+    wait
+}

@@ -1,0 +1,197 @@
+//! Questions to a client or a broker.
+
+use std::{ffi::c_char, ptr, ptr::NonNull, time::Duration};
+
+use rdkafka::{
+    ClientContext, TopicPartitionList, bindings as sys,
+    client::Client as AnyClient,
+    consumer::{BaseConsumer, Consumer},
+    error::RDKafkaErrorCode as Code,
+    types::RDKafkaRespErr,
+};
+
+use super::{Queue, QueueEvent, c_string, millis, text};
+use crate::kafka::{context::Context, error::Failure};
+
+/// Who a consumer is in its group.
+pub(in crate::kafka) struct Membership(NonNull<sys::rd_kafka_consumer_group_metadata_t>);
+
+impl Membership {
+    /// `None` unless the consumer is a member now: with generation -1 or without a member id the broker fences nothing.
+    pub(in crate::kafka) fn of(consumer: &BaseConsumer<Context>) -> Option<Membership> {
+        // SAFETY: the client is alive; the metadata is ours and destroyed in `drop`.
+        let pointer =
+            unsafe { sys::rd_kafka_consumer_group_metadata(consumer.client().native_ptr()) };
+        let membership = Membership(NonNull::new(pointer)?);
+        // SAFETY: the metadata is alive.
+        let (generation, member) = unsafe {
+            (
+                sys::rd_kafka_consumer_group_metadata_generation_id(pointer),
+                text(sys::rd_kafka_consumer_group_metadata_member_id(pointer)),
+            )
+        };
+        (generation >= 0 && member.is_some_and(|id| !id.is_empty())).then_some(membership)
+    }
+
+    pub(super) fn pointer(&self) -> *const sys::rd_kafka_consumer_group_metadata_t {
+        self.0.as_ptr()
+    }
+}
+
+impl Drop for Membership {
+    fn drop(&mut self) {
+        // SAFETY: the metadata is ours, once.
+        unsafe { sys::rd_kafka_consumer_group_metadata_destroy(self.0.as_ptr()) }
+    }
+}
+
+/// The offset behind the last message that was taken, markers and aborted messages passed; `None` before the first.
+pub(in crate::kafka) fn position(
+    consumer: &BaseConsumer<Context>,
+    topic: &str,
+    partition: i32,
+) -> Option<i64> {
+    let mut list = TopicPartitionList::with_capacity(1);
+    list.add_partition(topic, partition);
+    // SAFETY: client and list are alive.
+    unsafe { sys::rd_kafka_position(consumer.client().native_ptr(), list.ptr()) };
+    let element = list.find_partition(topic, partition)?;
+    element.error().ok()?;
+    match element.offset() {
+        rdkafka::Offset::Offset(offset) => Some(offset),
+        _ => None,
+    }
+}
+
+/// Commits `offsets` and waits for the answer.
+pub(in crate::kafka) fn commit(
+    consumer: &BaseConsumer<Context>,
+    offsets: &TopicPartitionList,
+    timeout: Duration,
+) -> Result<(), Failure> {
+    let handle = consumer.client().native_ptr();
+    // SAFETY: the client is alive; the queue is destroyed by `Queue`.
+    let queue = Queue::of(unsafe { sys::rd_kafka_queue_new(handle) });
+    let queue = queue.ok_or_else(|| Failure::of(Code::CriticalSystemResource))?;
+    // SAFETY: client, offsets and queue are alive; without a callback the answer becomes an event in the queue.
+    let sent = unsafe {
+        sys::rd_kafka_commit_queue(
+            handle,
+            offsets.ptr(),
+            queue.0.as_ptr(),
+            None,
+            ptr::null_mut(),
+        )
+    };
+    check(sent)?;
+    let event = queue
+        .wait(timeout)
+        .ok_or_else(|| Failure::of(Code::OperationTimedOut))?;
+    check(event.error())
+}
+
+/// The id of `topic`; `None` when there is no such topic or the broker knows no ids.
+pub(in crate::kafka) fn topic_id(
+    consumer: &BaseConsumer<Context>,
+    topic: &str,
+    timeout: Duration,
+) -> Result<Option<String>, Failure> {
+    struct Collection(*mut sys::rd_kafka_TopicCollection_t);
+    impl Drop for Collection {
+        fn drop(&mut self) {
+            // SAFETY: ours, once.
+            unsafe { sys::rd_kafka_TopicCollection_destroy(self.0) }
+        }
+    }
+    struct Options(*mut sys::rd_kafka_AdminOptions_t);
+    impl Drop for Options {
+        fn drop(&mut self) {
+            // SAFETY: ours, once.
+            unsafe { sys::rd_kafka_AdminOptions_destroy(self.0) }
+        }
+    }
+    let name = c_string(topic)?;
+    let mut names: [*const c_char; 1] = [name.as_ptr()];
+    let handle = consumer.client().native_ptr();
+    // SAFETY: the client is alive; everything made here is destroyed once, after the answer; the description belongs to
+    // the event, which outlives the reading of it.
+    unsafe {
+        let collection = Collection(sys::rd_kafka_TopicCollection_of_topic_names(
+            names.as_mut_ptr(),
+            1,
+        ));
+        let options = Options(sys::rd_kafka_AdminOptions_new(
+            handle,
+            sys::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS,
+        ));
+        let milliseconds = millis(timeout).max(1);
+        sys::rd_kafka_AdminOptions_set_request_timeout(options.0, milliseconds, ptr::null_mut(), 0);
+        let queue = Queue::of(sys::rd_kafka_queue_new(handle))
+            .ok_or_else(|| Failure::of(Code::CriticalSystemResource))?;
+        sys::rd_kafka_DescribeTopics(handle, collection.0, options.0, queue.0.as_ptr());
+        let event = queue
+            .wait(timeout + Duration::from_secs(1))
+            .ok_or_else(|| Failure::of(Code::OperationTimedOut))?;
+        if event.error() == RDKafkaRespErr::RD_KAFKA_RESP_ERR__UNSUPPORTED_FEATURE {
+            return Ok(None);
+        }
+        check(event.error())?;
+        let result = sys::rd_kafka_event_DescribeTopics_result(event.0.as_ptr());
+        let mut count = 0;
+        let topics = sys::rd_kafka_DescribeTopics_result_topics(result, &raw mut count);
+        if topics.is_null() || count == 0 {
+            return Ok(None);
+        }
+        match Code::from(sys::rd_kafka_error_code(
+            sys::rd_kafka_TopicDescription_error(*topics),
+        )) {
+            Code::NoError => {}
+            Code::UnknownTopicOrPartition => return Ok(None),
+            other => return Err(Failure::of(other)),
+        }
+        let id = sys::rd_kafka_TopicDescription_topic_id(*topics);
+        // A broker without ids answers with zeros.
+        let known = !id.is_null()
+            && (sys::rd_kafka_Uuid_most_significant_bits(id) != 0
+                || sys::rd_kafka_Uuid_least_significant_bits(id) != 0);
+        Ok(known
+            .then(|| text(sys::rd_kafka_Uuid_base64str(id)))
+            .flatten())
+    }
+}
+
+impl QueueEvent {
+    fn error(&self) -> RDKafkaRespErr {
+        // SAFETY: the event is alive.
+        unsafe { sys::rd_kafka_event_error(self.0.as_ptr()) }
+    }
+}
+
+fn check(error: RDKafkaRespErr) -> Result<(), Failure> {
+    match error {
+        RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR => Ok(()),
+        error => Err(Failure::of(error.into())),
+    }
+}
+
+/// The addresses of the mock cluster that `client` hosts.
+pub(in crate::kafka) fn mock_bootstrap<C: ClientContext>(client: &AnyClient<C>) -> Option<String> {
+    // SAFETY: the client is alive and owns the cluster.
+    unsafe {
+        let cluster = sys::rd_kafka_handle_mock_cluster(client.native_ptr());
+        (!cluster.is_null())
+            .then(|| text(sys::rd_kafka_mock_cluster_bootstraps(cluster)))
+            .flatten()
+    }
+}
+
+/// Lets groups of the mock cluster that `client` hosts start without the usual delay of 3 s.
+pub(in crate::kafka) fn hurry_groups<C: ClientContext>(client: &AnyClient<C>) {
+    // SAFETY: the client is alive and owns the cluster.
+    unsafe {
+        let cluster = sys::rd_kafka_handle_mock_cluster(client.native_ptr());
+        if !cluster.is_null() {
+            sys::rd_kafka_mock_group_initial_rebalance_delay_ms(cluster, 0);
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! Reads ranges of a topic from outside any group.
+
+use std::{
+    ops::ControlFlow,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use rdkafka::{
+    consumer::{BaseConsumer, Consumer},
+    error::RDKafkaErrorCode as Code,
+};
+
+use super::{
+    batch::Batch,
+    connection::Connection,
+    context::Context,
+    error::{Failure, KafkaError},
+    raw::{self, RangeReader},
+};
+use crate::model::{Offset, OffsetRange, Partition};
+
+/// How many messages come at once.
+const BATCH: usize = 10_000;
+/// The longest uninterrupted wait.
+const WAIT: Duration = Duration::from_millis(100);
+
+/// Reads committed messages of one topic without joining or changing anything.
+pub struct Reader {
+    consumer: Arc<BaseConsumer<Context>>,
+    topic: String,
+    brokers: String,
+}
+
+impl Reader {
+    /// A reader of `topic`.
+    ///
+    /// # Errors
+    /// When the client cannot be created. It does not wait for a broker.
+    pub fn open(connection: &Connection, topic: &str) -> Result<Reader, KafkaError> {
+        let fixed = [
+            ("isolation.level", "read_committed"),
+            ("auto.offset.reset", "error"),
+            ("enable.partition.eof", "false"),
+            ("queued.min.messages", "20000"),
+            ("queued.max.messages.kbytes", "16384"),
+        ];
+        let defaults = [("fetch.queue.backoff.ms", "10")];
+        let consumer = connection.client(&defaults, &fixed, Context::new("reader"))?;
+        let (topic, brokers) = (topic.to_owned(), connection.brokers().to_owned());
+        Ok(Reader {
+            consumer: Arc::new(consumer),
+            topic,
+            brokers,
+        })
+    }
+
+    /// Delivers the committed messages of `range` in order until the range is complete or `each` breaks. The range must
+    /// end at or below the partition's stable end.
+    ///
+    /// # Errors
+    /// [`KafkaError::OutOfRange`] when the range does not begin in the log; [`KafkaError::Idle`] when nothing comes for
+    /// `idle`.
+    pub fn read(
+        &self,
+        partition: Partition,
+        range: OffsetRange,
+        idle: Duration,
+        mut each: impl FnMut(Batch) -> ControlFlow<()>,
+    ) -> Result<(), KafkaError> {
+        if range.is_empty() {
+            return Ok(());
+        }
+        let start = RangeReader::start(
+            &self.consumer,
+            &self.topic,
+            partition.0,
+            range.start().get(),
+        );
+        let queue = start.map_err(|failure| self.failed(partition, failure))?;
+        let mut position = range.start();
+        let mut heard = Instant::now();
+        while position < range.end() {
+            while self.consumer.poll(Duration::ZERO).is_some() {}
+            let mut messages = queue.take(BATCH, WAIT);
+            if let Some(trouble) = messages.clean(position.get()) {
+                match Offset::new(trouble.offset) {
+                    Some(offset) if trouble.code == Code::AutoOffsetReset => {
+                        let topic = self.topic.clone();
+                        return Err(KafkaError::OutOfRange {
+                            topic,
+                            partition,
+                            offset,
+                        });
+                    }
+                    Some(_) => {
+                        let failure = Failure {
+                            text: trouble.text,
+                            ..Failure::of(trouble.code)
+                        };
+                        return Err(self.failed(partition, failure));
+                    }
+                    None => {}
+                }
+            }
+            messages.truncate(range.end().get());
+            let batch = Batch::of(messages);
+            let native =
+                raw::position(&self.consumer, &self.topic, partition.0).and_then(Offset::new);
+            let now = native
+                .max(batch.as_ref().map(|b| b.last_offset().plus(1)))
+                .unwrap_or(position);
+            if now > position {
+                (position, heard) = (now, Instant::now());
+            }
+            if batch.is_some_and(|batch| each(batch).is_break()) {
+                break;
+            }
+            if position < range.end() && heard.elapsed() > idle {
+                return Err(self.idle(partition, range, position, idle));
+            }
+        }
+        Ok(())
+    }
+
+    fn idle(
+        &self,
+        partition: Partition,
+        range: OffsetRange,
+        position: Offset,
+        waited: Duration,
+    ) -> KafkaError {
+        let (topic, why) = (self.topic.clone(), self.consumer.context().why());
+        KafkaError::Idle {
+            topic,
+            partition,
+            range,
+            position,
+            waited,
+            why,
+        }
+    }
+
+    fn failed(&self, partition: Partition, failure: Failure) -> KafkaError {
+        let doing = format!("read {:?} partition {partition}", self.topic);
+        self.consumer
+            .context()
+            .failed(&self.brokers, doing, failure)
+    }
+}
