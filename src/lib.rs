@@ -2,6 +2,9 @@
 //! and checkpoints them with their offsets as Parquet files that can prove themselves.
 
 pub mod calculation;
+pub mod demo;
 pub mod kafka;
+pub mod load;
 pub mod model;
+pub mod snapshot;
 pub mod store;

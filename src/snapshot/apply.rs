@@ -1,0 +1,255 @@
+//! The one way in which a chain grows: `apply(base, edit) -> manifest`, a pure function.
+
+use chrono::{DateTime, SubsecRound, Utc};
+
+use super::{
+    Damaged, EditSummary, Gap, GapReason, Layout, LayoutError, Link, Manifest, Pipeline, Segment,
+    SegmentKind, codec,
+    validate::{self, Inconsistency},
+};
+use crate::model::{Counts, Digest, Offset, OffsetRange, Partition, Sequence};
+
+/// A change of one partition's stored history. Compaction, repair and backfill will be further kinds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Edit {
+    /// Manifest 1: empty, at the origin. Binds the partition of a store to a pipeline.
+    Bind {
+        /// The pipeline.
+        pipeline: Pipeline,
+        /// The partition.
+        partition: Partition,
+        /// The first offset that the chain will account for.
+        origin: Offset,
+    },
+    /// New outcomes, from the chain's end on.
+    Append {
+        /// The offsets that they account for.
+        range: OffsetRange,
+        /// At most one segment of results and one of rejects, both of exactly this range.
+        segments: Vec<Segment>,
+        /// What the offsets were; `lost` is none of this edit's business.
+        counts: Counts,
+    },
+    /// Offsets from the chain's end on that have no outcome, accepted by an operator.
+    AcceptLoss {
+        /// The offsets.
+        range: OffsetRange,
+        /// Why they have no outcome.
+        reason: GapReason,
+    },
+}
+
+/// What a manifest records beside the edit: who wrote it, when, and what could not be read then.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    /// Who writes.
+    pub writer: String,
+    /// When; kept to the millisecond.
+    pub created_at: DateTime<Utc>,
+    /// The writer's calculation, as in `--calculation`.
+    pub calculation: String,
+    /// The writer's fields, as in `--fields`.
+    pub fields: String,
+    /// The numbers above the base, ascending and without a hole, none of which can be read.
+    pub skipped: Vec<Damaged>,
+}
+
+/// Why an edit does not fit its base.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ApplyError {
+    /// The partition already has a manifest.
+    #[error("partition {partition} is bound already, by manifest {sequence}")]
+    AlreadyBound {
+        /// The partition.
+        partition: Partition,
+        /// The newest manifest.
+        sequence: Sequence,
+    },
+    /// The first edit of a partition must bind it.
+    #[error("the partition has no manifest yet: it must be bound before anything is added")]
+    NotBound,
+    /// The events topic cannot be a folder.
+    #[error(transparent)]
+    Topic(#[from] LayoutError),
+    /// The edit does not start where the chain ends (I2).
+    #[error("the edit starts at {start}, the chain ends at {end}")]
+    NotAtTheEnd {
+        /// Where the edit starts.
+        start: Offset,
+        /// Where the chain ends.
+        end: Offset,
+    },
+    /// The edit covers no offset.
+    #[error("the edit covers no offset (at {at})")]
+    Empty {
+        /// Where.
+        at: Offset,
+    },
+    /// An append cannot record lost offsets.
+    #[error("an append of {range} cannot have {lost} lost offsets: accept the loss by itself")]
+    LostInAppend {
+        /// The append's range.
+        range: OffsetRange,
+        /// What it called lost.
+        lost: u64,
+    },
+    /// A segment of an append is of another kind or range, empty, or the second of its kind.
+    #[error("{path} cannot be part of an append of {range}")]
+    ForeignSegment {
+        /// The segment.
+        path: String,
+        /// The append's range.
+        range: OffsetRange,
+    },
+    /// The manifest that the edit would make contradicts itself (I4).
+    #[error(transparent)]
+    Inconsistent(#[from] Inconsistency),
+}
+
+/// The manifest that follows `base` by `edit`.
+///
+/// # Errors
+/// When the edit does not continue the base exactly (I2) or its counts and segments do not add up (I4).
+pub fn apply(base: Option<&Manifest>, edit: Edit, stamp: Stamp) -> Result<Manifest, ApplyError> {
+    let manifest = match (base, edit) {
+        (
+            None,
+            Edit::Bind {
+                pipeline,
+                partition,
+                origin,
+            },
+        ) => {
+            Layout::new(&pipeline.events_topic)?;
+            first(pipeline, partition, origin, stamp)
+        }
+        (Some(base), Edit::Bind { partition, .. }) => {
+            return Err(ApplyError::AlreadyBound {
+                partition,
+                sequence: base.sequence,
+            });
+        }
+        (None, _) => return Err(ApplyError::NotBound),
+        (
+            Some(base),
+            Edit::Append {
+                range,
+                segments,
+                counts,
+            },
+        ) => {
+            check_start(base, range)?;
+            check_append(range, &segments, counts)?;
+            let mut next = follow(base, stamp);
+            next.end = range.end();
+            next.counts = next.counts + counts;
+            next.segments.extend(in_order(segments));
+            next.edit = EditSummary::Append { range, counts };
+            next
+        }
+        (Some(base), Edit::AcceptLoss { range, reason }) => {
+            check_start(base, range)?;
+            let mut next = follow(base, stamp);
+            next.end = range.end();
+            next.counts.lost += range.len();
+            next.gaps.push(Gap {
+                range,
+                reason,
+                accepted_at: next.created_at,
+            });
+            next.edit = EditSummary::AcceptLoss { range, reason };
+            next
+        }
+    };
+    validate::check(&manifest)?;
+    Ok(codec::seal(manifest))
+}
+
+fn first(pipeline: Pipeline, partition: Partition, origin: Offset, stamp: Stamp) -> Manifest {
+    Manifest {
+        pipeline,
+        partition,
+        sequence: Sequence::FIRST,
+        base: None,
+        origin,
+        end: origin,
+        segments: Vec::new(),
+        counts: Counts::default(),
+        gaps: Vec::new(),
+        calculation: stamp.calculation,
+        fields: stamp.fields,
+        edit: EditSummary::Bind,
+        writer: stamp.writer,
+        created_at: stamp.created_at.trunc_subsecs(3),
+        digest: Digest::of(&[]),
+    }
+}
+
+/// The base under the next free number, not yet edited.
+fn follow(base: &Manifest, stamp: Stamp) -> Manifest {
+    let last = stamp
+        .skipped
+        .last()
+        .map_or(base.sequence, |damaged| damaged.sequence);
+    Manifest {
+        sequence: last.next(),
+        base: Some(Link {
+            sequence: base.sequence,
+            digest: base.digest,
+            skipped: stamp.skipped,
+        }),
+        calculation: stamp.calculation,
+        fields: stamp.fields,
+        writer: stamp.writer,
+        created_at: stamp.created_at.trunc_subsecs(3),
+        ..base.clone()
+    }
+}
+
+fn check_start(base: &Manifest, range: OffsetRange) -> Result<(), ApplyError> {
+    if range.start() != base.end {
+        return Err(ApplyError::NotAtTheEnd {
+            start: range.start(),
+            end: base.end,
+        });
+    }
+    if range.is_empty() {
+        return Err(ApplyError::Empty { at: range.start() });
+    }
+    Ok(())
+}
+
+fn check_append(
+    range: OffsetRange,
+    segments: &[Segment],
+    counts: Counts,
+) -> Result<(), ApplyError> {
+    if counts.lost > 0 {
+        return Err(ApplyError::LostInAppend {
+            range,
+            lost: counts.lost,
+        });
+    }
+    validate::check_sum(counts, range)?;
+    for (index, segment) in segments.iter().enumerate() {
+        let twice = segments[..index]
+            .iter()
+            .any(|other| other.kind == segment.kind);
+        let corrections = segment.kind == SegmentKind::Corrections;
+        if twice || corrections || segment.range != range || segment.rows == 0 {
+            return Err(ApplyError::ForeignSegment {
+                path: segment.path.to_string(),
+                range,
+            });
+        }
+    }
+    Ok(())
+}
+
+fn in_order(mut segments: Vec<Segment>) -> Vec<Segment> {
+    segments.sort_by_key(|segment| segment.kind);
+    segments
+}
+
+#[cfg(test)]
+mod tests;

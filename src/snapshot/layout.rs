@@ -1,0 +1,357 @@
+//! Where everything lies in the store: names are built here and read back here, nowhere else.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    model::{Offset, OffsetRange, Partition, Sequence},
+    store::Path,
+};
+
+/// Digits of an offset or a sequence in a file name: with them, sorting by name is sorting by number.
+const DIGITS: usize = 20;
+const MANIFESTS: &str = "_manifests";
+const ATTIC: &str = "_attic";
+
+/// What the rows of a segment are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SegmentKind {
+    /// Results: the event's fields and the calculated value.
+    Results,
+    /// Events that could not be decoded or calculated, with the reason.
+    Rejects,
+    /// Changed outcomes that are to be published again.
+    Corrections,
+}
+
+impl SegmentKind {
+    /// Every kind, in the order in which a manifest lists them for one range.
+    pub const ALL: [SegmentKind; 3] = [
+        SegmentKind::Results,
+        SegmentKind::Rejects,
+        SegmentKind::Corrections,
+    ];
+
+    /// The kind's name: the folder, the JSON value, and the Parquet metadata.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            SegmentKind::Results => "results",
+            SegmentKind::Rejects => "rejects",
+            SegmentKind::Corrections => "corrections",
+        }
+    }
+
+    pub(super) fn from_name(name: &str) -> Option<SegmentKind> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+}
+
+impl fmt::Display for SegmentKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// The random part of a segment's name, eight hexadecimal digits: two attempts never share a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SegmentId(pub u32);
+
+impl fmt::Display for SegmentId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:08x}", self.0)
+    }
+}
+
+/// Text that is not eight lower-case hexadecimal digits.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a segment id (expected 8 hexadecimal digits): {0:?}")]
+pub struct NotASegmentId(String);
+
+impl FromStr for SegmentId {
+    type Err = NotASegmentId;
+
+    fn from_str(text: &str) -> Result<SegmentId, NotASegmentId> {
+        let digit = |c: u8| matches!(c, b'0'..=b'9' | b'a'..=b'f');
+        let number = Some(text).filter(|text| text.len() == 8 && text.bytes().all(digit));
+        number
+            .and_then(|text| u32::from_str_radix(text, 16).ok())
+            .map(SegmentId)
+            .ok_or_else(|| NotASegmentId(text.to_owned()))
+    }
+}
+
+/// What a segment's path says about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SegmentName {
+    /// What its rows are.
+    pub kind: SegmentKind,
+    /// The partition of the events topic.
+    pub partition: Partition,
+    /// The offsets that it covers.
+    pub range: OffsetRange,
+    /// The random part.
+    pub id: SegmentId,
+}
+
+/// A name that no Kafka topic can have, or one that the store keeps for itself.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{topic:?} cannot be the folder of an events topic: a topic's name has 1 to 249 characters of \
+     a-z A-Z 0-9 . _ - and is none of `.`, `..`, `.staging`, `_probe`"
+)]
+pub struct LayoutError {
+    topic: String,
+}
+
+/// The folders and names of one events topic.
+///
+/// ```text
+/// <topic>/results/partition=<p>/<start>-<end>-<id>.parquet      (rejects, corrections: the same)
+/// <topic>/_manifests/partition=<p>/<sequence>.json
+/// <topic>/_attic/results/partition=<p>/<start>-<end>-<id>.parquet
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Layout {
+    topic: String,
+}
+
+impl Layout {
+    /// The layout of `events_topic`.
+    ///
+    /// # Errors
+    /// When the name is not one that a Kafka topic can have.
+    pub fn new(events_topic: &str) -> Result<Layout, LayoutError> {
+        let legal = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'.' | b'_' | b'-');
+        let reserved = [".", "..", ".staging", "_probe"];
+        if events_topic.is_empty()
+            || events_topic.len() > 249
+            || !events_topic.bytes().all(legal)
+            || reserved.contains(&events_topic)
+        {
+            return Err(LayoutError {
+                topic: events_topic.to_owned(),
+            });
+        }
+        Ok(Layout {
+            topic: events_topic.to_owned(),
+        })
+    }
+
+    /// The events topic.
+    #[must_use]
+    pub fn topic(&self) -> &str {
+        &self.topic
+    }
+
+    /// The path of a segment.
+    #[must_use]
+    pub fn segment(
+        &self,
+        kind: SegmentKind,
+        partition: Partition,
+        range: OffsetRange,
+        id: SegmentId,
+    ) -> Path {
+        path(format!(
+            "{}/{kind}/partition={partition}/{:0DIGITS$}-{:0DIGITS$}-{id}.parquet",
+            self.topic,
+            range.start().get(),
+            range.end().get(),
+        ))
+    }
+
+    /// The folder of one partition's segments of one kind.
+    #[must_use]
+    pub fn segments(&self, kind: SegmentKind, partition: Partition) -> Path {
+        path(format!("{}/{kind}/partition={partition}", self.topic))
+    }
+
+    /// The path of a manifest.
+    #[must_use]
+    pub fn manifest(&self, partition: Partition, sequence: Sequence) -> Path {
+        path(format!(
+            "{}/{MANIFESTS}/partition={partition}/{:0DIGITS$}.json",
+            self.topic, sequence.0,
+        ))
+    }
+
+    /// The folder of one partition's manifests.
+    #[must_use]
+    pub fn manifests(&self, partition: Partition) -> Path {
+        path(format!("{}/{MANIFESTS}/partition={partition}", self.topic))
+    }
+
+    /// The folder of every partition's manifests.
+    #[must_use]
+    pub fn all_manifests(&self) -> Path {
+        path(format!("{}/{MANIFESTS}", self.topic))
+    }
+
+    /// Where the attic keeps what had its own place at `own`.
+    ///
+    /// `None` when `own` is not a path of this topic's data.
+    #[must_use]
+    pub fn attic(&self, own: &Path) -> Option<Path> {
+        let rest = self.inside(own)?;
+        if rest.starts_with('_') {
+            return None;
+        }
+        Some(path(format!("{}/{ATTIC}/{rest}", self.topic)))
+    }
+
+    /// The place of its own that a file of the attic had.
+    #[must_use]
+    pub fn out_of_attic(&self, kept: &Path) -> Option<Path> {
+        let rest = self.inside(kept)?.strip_prefix(ATTIC)?.strip_prefix('/')?;
+        Path::parse(&format!("{}/{rest}", self.topic)).ok()
+    }
+
+    /// What the path of a segment says; `None` for any other path, and for a segment in the attic.
+    #[must_use]
+    pub fn parse_segment(&self, own: &Path) -> Option<SegmentName> {
+        let mut parts = self.inside(own)?.split('/');
+        let kind = SegmentKind::from_name(parts.next()?)?;
+        let partition = parse_partition(parts.next()?)?;
+        let mut name = parts.next()?.strip_suffix(".parquet")?.split('-');
+        let start = Offset::new(parse_number(name.next()?)?)?;
+        let end = Offset::new(parse_number(name.next()?)?)?;
+        let id = name.next()?.parse().ok()?;
+        if name.next().is_some() || parts.next().is_some() {
+            return None;
+        }
+        Some(SegmentName {
+            kind,
+            partition,
+            range: OffsetRange::new(start, end).ok()?,
+            id,
+        })
+    }
+
+    /// Which manifest a path names; `None` for any other path.
+    #[must_use]
+    pub fn parse_manifest(&self, own: &Path) -> Option<(Partition, Sequence)> {
+        let mut parts = self.inside(own)?.split('/');
+        if parts.next()? != MANIFESTS {
+            return None;
+        }
+        let partition = parse_partition(parts.next()?)?;
+        let sequence: u64 = parse_number(parts.next()?.strip_suffix(".json")?)?;
+        (sequence > 0 && parts.next().is_none()).then_some((partition, Sequence(sequence)))
+    }
+
+    fn inside<'p>(&self, own: &'p Path) -> Option<&'p str> {
+        let rest = own.as_str().strip_prefix(self.topic.as_str())?;
+        rest.strip_prefix('/')
+    }
+}
+
+fn path(text: String) -> Path {
+    Path::parse(&text).expect("a topic's name, fixed words and digits make a valid path")
+}
+
+/// Exactly the digits that the layout writes: one name, one spelling.
+fn parse_number<T: FromStr>(text: &str) -> Option<T> {
+    if text.len() != DIGITS || !text.bytes().all(|c| c.is_ascii_digit()) {
+        return None;
+    }
+    text.parse().ok()
+}
+
+fn parse_partition(folder: &str) -> Option<Partition> {
+    let text = folder.strip_prefix("partition=")?;
+    let number: i32 = text.parse().ok()?;
+    (number >= 0 && number.to_string() == text).then_some(Partition(number))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn layout() -> Layout {
+        Layout::new("events").unwrap()
+    }
+
+    #[test]
+    fn names_are_hive_partitions_with_twenty_digits() {
+        let range = OffsetRange::new(Offset::ZERO, Offset::new(1042).unwrap()).unwrap();
+        let id = SegmentId(0x00c0_ffee);
+        let segment = layout().segment(SegmentKind::Results, Partition(3), range, id);
+        let expected = "events/results/partition=3/\
+                        00000000000000000000-00000000000000001042-00c0ffee.parquet";
+        assert_eq!(segment.as_str(), expected);
+        let attic = layout().attic(&segment).unwrap();
+        assert_eq!(
+            attic.as_str(),
+            expected.replace("events/", "events/_attic/")
+        );
+        assert_eq!(layout().out_of_attic(&attic), Some(segment.clone()));
+        assert_eq!(layout().attic(&attic), None);
+        assert_eq!(layout().parse_segment(&attic), None);
+        let manifest = layout().manifest(Partition(3), Sequence(7));
+        assert_eq!(
+            manifest.as_str(),
+            "events/_manifests/partition=3/00000000000000000007.json"
+        );
+        assert_eq!(layout().attic(&manifest), None);
+    }
+
+    #[test]
+    fn anything_else_in_the_folders_is_not_ours() {
+        for text in [
+            "events/results/partition=3/0-1042-00c0ffee.parquet",
+            "events/results/partition=03/00000000000000000000-00000000000000001042-00c0ffee.parquet",
+            "events/results/partition=3/00000000000000000000-00000000000000001042-00C0FFEE.parquet",
+            "events/results/partition=3/00000000000000001042-00000000000000000000-00c0ffee.parquet",
+            "events/results/partition=3/a/00000000000000000000-00000000000000001042-00c0ffee.parquet",
+            "events/results/partition=-1/00000000000000000000-00000000000000001042-00c0ffee.parquet",
+            "events/results/partition=3/99999999999999999999-99999999999999999999-00c0ffee.parquet",
+            "events2/results/partition=3/00000000000000000000-00000000000000001042-00c0ffee.parquet",
+            "events/_manifests/partition=3/7.json",
+            "events/_manifests/partition=3/00000000000000000000.json",
+            "events/_manifests/partition=3/00000000000000000007.json.tmp",
+        ] {
+            let path = Path::parse(text).unwrap();
+            assert_eq!(layout().parse_segment(&path), None, "{text}");
+            assert_eq!(layout().parse_manifest(&path), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_topic_that_could_leave_the_store_is_refused() {
+        for topic in [
+            "",
+            ".",
+            "..",
+            "a/b",
+            ".staging",
+            "_probe",
+            "é",
+            &"x".repeat(250),
+        ] {
+            assert!(Layout::new(topic).is_err(), "{topic}");
+        }
+        assert!(Layout::new("orders.v1_raw-EU").is_ok());
+    }
+
+    proptest! {
+        #[test]
+        fn every_name_reads_back(partition in 0..i32::MAX, a in 0..i64::MAX, b in 0..i64::MAX,
+                                 id: u32, sequence in 1..u64::MAX, kind in 0..3usize) {
+            let (start, end) = (Offset::new(a.min(b)).unwrap(), Offset::new(a.max(b)).unwrap());
+            let range = OffsetRange::new(start, end).unwrap();
+            let (kind, partition, id) = (SegmentKind::ALL[kind], Partition(partition), SegmentId(id));
+            let path = layout().segment(kind, partition, range, id);
+            prop_assert_eq!(
+                layout().parse_segment(&path),
+                Some(SegmentName { kind, partition, range, id })
+            );
+            let path = layout().manifest(partition, Sequence(sequence));
+            prop_assert_eq!(layout().parse_manifest(&path), Some((partition, Sequence(sequence))));
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! The manifest as a value: all live segments of one partition after one edit. No I/O here.
+
+use std::fmt;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    SegmentKind,
+    codec::{self, ManifestError},
+};
+use crate::{
+    calculation::Fingerprint,
+    model::{Counts, Digest, Offset, OffsetRange, Partition, Sequence},
+    store::Path,
+};
+
+/// The format of manifests and segments that this version writes, and the newest that it reads.
+pub const FORMAT_VERSION: u32 = 1;
+
+/// One immutable Parquet file that a manifest lists.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Segment {
+    /// Its place in the store, relative to the root.
+    pub path: Path,
+    /// What its rows are.
+    pub kind: SegmentKind,
+    /// The offsets that it covers, rows or none.
+    pub range: OffsetRange,
+    /// Its rows.
+    pub rows: u64,
+    /// The file's size.
+    pub bytes: u64,
+    /// The digest of the whole file.
+    pub digest: Digest,
+    /// The calculation that made its rows.
+    pub fingerprint: Fingerprint,
+}
+
+/// What a store is bound to: one group reading one topic and publishing to another.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pipeline {
+    /// The Kafka cluster's id, when the broker tells it.
+    pub cluster_id: Option<String>,
+    /// The consumer group.
+    pub group: String,
+    /// The topic that is read.
+    pub events_topic: String,
+    /// That topic's id, when the broker tells it: a recreated topic has another.
+    pub events_topic_id: Option<String>,
+    /// The topic that results are published to.
+    pub results_topic: String,
+    /// Its partition count, pinned because results are placed by it.
+    pub results_partitions: u32,
+}
+
+/// Which manifest another one was made from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Link {
+    /// The base's number.
+    pub sequence: Sequence,
+    /// The base's digest (the value of its member `digest`).
+    pub digest: Digest,
+    /// Every number between the base and this manifest, none of which could be read.
+    pub skipped: Vec<Damaged>,
+}
+
+/// A number in the chain whose manifest cannot be read; it is never rewritten (I2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Damaged {
+    /// The number.
+    pub sequence: Sequence,
+    /// The digest of the bytes found there; `None` when there is no file, or one beyond all bounds.
+    pub digest: Option<Digest>,
+}
+
+/// Offsets without an outcome, accepted by an operator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// The offsets.
+    pub range: OffsetRange,
+    /// Why they have no outcome.
+    pub reason: GapReason,
+    /// When the gap entered the chain, to the millisecond.
+    pub accepted_at: DateTime<Utc>,
+}
+
+/// Why offsets have no outcome.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum GapReason {
+    /// Kafka's retention removed the events before they were read.
+    Expired,
+    /// The log ended before them: it was truncated, or its topic recreated.
+    Truncated,
+    /// Somebody else committed them, so their outcomes are not known here.
+    Foreign,
+    /// They had outcomes, but compaction removed the events before they were snapshotted.
+    Compacted,
+    /// They had outcomes whose segment was damaged, and nothing is left to rebuild it from.
+    Damaged,
+}
+
+impl fmt::Display for GapReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            GapReason::Expired => "expired",
+            GapReason::Truncated => "truncated",
+            GapReason::Foreign => "foreign",
+            GapReason::Compacted => "compacted",
+            GapReason::Damaged => "damaged",
+        })
+    }
+}
+
+/// What a manifest says about the edit that made it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EditSummary {
+    /// The first manifest: binds the partition to the store.
+    Bind,
+    /// New outcomes; the segments whose range is this one were added.
+    Append {
+        /// The offsets that were added.
+        range: OffsetRange,
+        /// What they were.
+        counts: Counts,
+    },
+    /// A gap behind the end.
+    AcceptLoss {
+        /// The offsets that were given up.
+        range: OffsetRange,
+        /// Why.
+        reason: GapReason,
+    },
+}
+
+/// The durable state of one partition after one edit (DESIGN section 3).
+///
+/// Made by [`super::apply`] and by [`Manifest::decode`] only, so that it always satisfies I4 and its paths
+/// are its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Manifest {
+    /// The pipeline that the store belongs to.
+    pub pipeline: Pipeline,
+    /// The partition of the events topic.
+    pub partition: Partition,
+    /// The manifest's number in its chain.
+    pub sequence: Sequence,
+    /// What it was made from; `None` for the first.
+    pub base: Option<Link>,
+    /// The first offset that the chain accounts for.
+    pub origin: Offset,
+    /// The first offset that it does not account for: the frontier.
+    pub end: Offset,
+    /// The live segments, ascending by range.
+    pub segments: Vec<Segment>,
+    /// What became of `[origin, end)`.
+    pub counts: Counts,
+    /// The accepted gaps, ascending.
+    pub gaps: Vec<Gap>,
+    /// The writer's calculation, as in `--calculation`.
+    pub calculation: String,
+    /// The writer's fields, as in `--fields`.
+    pub fields: String,
+    /// The edit that made it.
+    pub edit: EditSummary,
+    /// Who wrote it.
+    pub writer: String,
+    /// When, to the millisecond.
+    pub created_at: DateTime<Utc>,
+    pub(super) digest: Digest,
+}
+
+impl Manifest {
+    /// The digest of the manifest's body: the value of its member `digest`.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// The number and the digest: what the commit metadata calls `head`.
+    #[must_use]
+    pub fn head(&self) -> (Sequence, Digest) {
+        (self.sequence, self.digest)
+    }
+
+    /// Everything that the chain accounts for: `[origin, end)`.
+    #[must_use]
+    pub fn range(&self) -> OffsetRange {
+        OffsetRange::new(self.origin, self.end).expect("apply and decode keep origin <= end")
+    }
+
+    /// The segments that this manifest's edit added.
+    pub fn added(&self) -> impl Iterator<Item = &Segment> {
+        let range = match self.edit {
+            EditSummary::Append { range, .. } => Some(range),
+            EditSummary::Bind | EditSummary::AcceptLoss { .. } => None,
+        };
+        let added = move |segment: &&Segment| Some(segment.range) == range;
+        self.segments.iter().filter(added)
+    }
+
+    /// Whether the manifest lists the segment at `path`.
+    #[must_use]
+    pub fn lists(&self, path: &Path) -> bool {
+        self.segments.iter().any(|segment| segment.path == *path)
+    }
+
+    /// The stored form.
+    ///
+    /// A JSON object, one member and one segment per line, members in a fixed order. It starts with
+    /// `format_version`; its last two lines are the member `digest` and the closing brace. **The digest is
+    /// the SHA-256 of all lines before those two**, their line ends included, so that
+    /// `head -n -2 FILE | sha256sum` gives what `jq -r .digest FILE` shows.
+    #[must_use]
+    pub fn encode(&self) -> bytes::Bytes {
+        codec::encode(self)
+    }
+
+    /// Reads the stored form, checking version, digest, paths and counts (I4), in this order.
+    ///
+    /// # Errors
+    /// [`ManifestError::Newer`] when a newer snapback wrote it, whatever the rest looks like; any other
+    /// error means that the bytes are damaged.
+    pub fn decode(bytes: &[u8]) -> Result<Manifest, ManifestError> {
+        codec::decode(bytes)
+    }
+}

@@ -1,0 +1,216 @@
+//! A store in memory whose answers to creations can be scripted.
+
+use std::{
+    collections::VecDeque,
+    fmt,
+    ops::Range,
+    sync::{Arc, Mutex},
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::stream::BoxStream;
+use object_store::{
+    CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta,
+    ObjectStore, PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult, RenameOptions,
+    Result, memory::InMemory, path::Path,
+};
+
+use crate::store::Store;
+
+/// What happens to one creation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) enum Fault {
+    /// It is done, but the answer is an error.
+    LandsButFails,
+    /// It is not done, and the answer is an error.
+    Fails,
+    /// The answer is "exists already", though nothing does (a conflict, as S3's 409).
+    Conflict,
+    /// The answer is an error, and it is done only after this many reads have found nothing.
+    LandsAfterReads(u32),
+    /// The answer is an error, and it is done when the test says so.
+    LandsOnDemand,
+}
+
+#[derive(Debug)]
+struct Held {
+    location: Path,
+    payload: PutPayload,
+    reads: Option<u32>,
+}
+
+#[derive(Debug, Default)]
+struct Script {
+    faults: VecDeque<Fault>,
+    held: Vec<Held>,
+    creations: Vec<Bytes>,
+    puts_fail: bool,
+}
+
+/// A store in memory with a script.
+#[derive(Clone, Debug, Default)]
+pub(in super::super) struct Faulty {
+    inner: Arc<InMemory>,
+    script: Arc<Mutex<Script>>,
+}
+
+impl Faulty {
+    /// The store as the product sees it.
+    pub(in super::super) fn store(&self) -> Store {
+        Store::over(Arc::new(self.clone()), "faulty:").retrying_for(std::time::Duration::ZERO)
+    }
+
+    /// Has the next creations go wrong.
+    pub(in super::super) fn next(&self, faults: impl IntoIterator<Item = Fault>) {
+        self.script.lock().unwrap().faults.extend(faults);
+    }
+
+    /// Has every put of a segment fail, or none.
+    pub(in super::super) fn puts_fail(&self, fail: bool) {
+        self.script.lock().unwrap().puts_fail = fail;
+    }
+
+    /// The bytes of every creation that was asked for so far.
+    pub(in super::super) fn creations(&self) -> Vec<Bytes> {
+        self.script.lock().unwrap().creations.clone()
+    }
+
+    /// Lets what was held back arrive now.
+    pub(in super::super) async fn land(&self) {
+        let held = std::mem::take(&mut self.script.lock().unwrap().held);
+        for held in held {
+            let create = PutOptions::from(PutMode::Create);
+            // It may find another's object there, as a late request would.
+            let _ = self.inner.put_opts(&held.location, held.payload, create).await;
+        }
+    }
+
+    fn error<T>() -> Result<T> {
+        Err(Error::Generic {
+            store: "faulty",
+            source: "the connection broke".into(),
+        })
+    }
+
+    /// After a read that found nothing, what was held back for so many reads arrives.
+    async fn after_read(&self) {
+        let due = {
+            let mut script = self.script.lock().unwrap();
+            for held in &mut script.held {
+                held.reads = held.reads.map(|reads| reads.saturating_sub(1));
+            }
+            let (due, held) = std::mem::take(&mut script.held)
+                .into_iter()
+                .partition::<Vec<_>, _>(|held| held.reads == Some(0));
+            script.held = held;
+            due
+        };
+        for held in due {
+            let create = PutOptions::from(PutMode::Create);
+            let _ = self.inner.put_opts(&held.location, held.payload, create).await;
+        }
+    }
+}
+
+impl fmt::Display for Faulty {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Faulty")
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl ObjectStore for Faulty {
+    async fn put_opts(
+        &self,
+        location: &Path,
+        payload: PutPayload,
+        opts: PutOptions,
+    ) -> Result<PutResult> {
+        if opts.mode != PutMode::Create {
+            if self.script.lock().unwrap().puts_fail {
+                return Faulty::error();
+            }
+            return self.inner.put_opts(location, payload, opts).await;
+        }
+        let fault = {
+            let mut script = self.script.lock().unwrap();
+            script.creations.push(payload.clone().into());
+            script.faults.pop_front()
+        };
+        let hold = |reads| {
+            self.script.lock().unwrap().held.push(Held {
+                location: location.clone(),
+                payload: payload.clone(),
+                reads,
+            });
+            Faulty::error()
+        };
+        match fault {
+            None => self.inner.put_opts(location, payload, opts).await,
+            Some(Fault::LandsButFails) => {
+                self.inner.put_opts(location, payload, opts).await?;
+                Faulty::error()
+            }
+            Some(Fault::Fails) => Faulty::error(),
+            Some(Fault::Conflict) => Err(Error::AlreadyExists {
+                path: location.to_string(),
+                source: "409 Conflict".into(),
+            }),
+            Some(Fault::LandsAfterReads(reads)) => hold(Some(reads)),
+            Some(Fault::LandsOnDemand) => hold(None),
+        }
+    }
+
+    async fn put_multipart_opts(
+        &self,
+        location: &Path,
+        opts: PutMultipartOptions,
+    ) -> Result<Box<dyn MultipartUpload>> {
+        self.inner.put_multipart_opts(location, opts).await
+    }
+
+    async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
+        let result = self.inner.get_opts(location, options).await;
+        if matches!(result, Err(Error::NotFound { .. })) {
+            self.after_read().await;
+        }
+        result
+    }
+
+    async fn get_ranges(&self, location: &Path, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
+        self.inner.get_ranges(location, ranges).await
+    }
+
+    fn delete_stream(
+        &self,
+        locations: BoxStream<'static, Result<Path>>,
+    ) -> BoxStream<'static, Result<Path>> {
+        self.inner.delete_stream(locations)
+    }
+
+    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
+        self.inner.list(prefix)
+    }
+
+    fn list_with_offset(
+        &self,
+        prefix: Option<&Path>,
+        offset: &Path,
+    ) -> BoxStream<'static, Result<ObjectMeta>> {
+        self.inner.list_with_offset(prefix, offset)
+    }
+
+    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
+        self.inner.list_with_delimiter(prefix).await
+    }
+
+    async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
+        self.inner.copy_opts(from, to, options).await
+    }
+
+    async fn rename_opts(&self, from: &Path, to: &Path, options: RenameOptions) -> Result<()> {
+        self.inner.rename_opts(from, to, options).await
+    }
+}
