@@ -2,6 +2,7 @@
 //! and checkpoints them with their offsets as Parquet files that can prove themselves.
 
 pub mod calculation;
+pub mod cli;
 pub mod demo;
 pub mod kafka;
 pub mod load;

@@ -332,5 +332,4 @@ fn at(partition: Partition, offset: Offset, what: &str) -> String {
 }
 
 #[cfg(test)]
-#[path = "account_tests.rs"]
 mod tests;
