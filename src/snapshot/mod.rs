@@ -51,4 +51,6 @@ pub use validate::Inconsistency;
 pub use write::{Pending, SnapshotError, Written, write_snapshot};
 
 #[cfg(test)]
+mod golden;
+#[cfg(test)]
 mod testing;

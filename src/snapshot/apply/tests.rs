@@ -11,7 +11,12 @@ fn layout() -> Layout {
 }
 
 fn counts(results: u64, rejects: u64, absent: u64) -> Counts {
-    Counts { results, rejects, absent, lost: 0 }
+    Counts {
+        results,
+        rejects,
+        absent,
+        lost: 0,
+    }
 }
 
 fn segment(kind: SegmentKind, over: OffsetRange, rows: u64, id: u32) -> Segment {
@@ -34,7 +39,11 @@ fn append(over: OffsetRange, counts: Counts, id: u32) -> Edit {
     if counts.results > 0 {
         segments.push(segment(SegmentKind::Results, over, counts.results, id));
     }
-    Edit::Append { range: over, segments, counts }
+    Edit::Append {
+        range: over,
+        segments,
+        counts,
+    }
 }
 
 fn first() -> Manifest {
@@ -42,7 +51,12 @@ fn first() -> Manifest {
 }
 
 fn second() -> Manifest {
-    apply(Some(&first()), append(range(100, 110), counts(7, 2, 1), 1), stamp()).unwrap()
+    apply(
+        Some(&first()),
+        append(range(100, 110), counts(7, 2, 1), 1),
+        stamp(),
+    )
+    .unwrap()
 }
 
 #[test]
@@ -57,7 +71,11 @@ fn the_first_manifest_is_empty_at_its_origin() {
 fn an_append_continues_its_base() {
     let (base, manifest) = (first(), second());
     assert_eq!(manifest.sequence, Sequence(2));
-    let link = Link { sequence: Sequence(1), digest: base.digest(), skipped: vec![] };
+    let link = Link {
+        sequence: Sequence(1),
+        digest: base.digest(),
+        skipped: vec![],
+    };
     assert_eq!(manifest.base, Some(link));
     assert_eq!((manifest.end, manifest.counts), (at(110), counts(7, 2, 1)));
     let kinds: Vec<_> = manifest.added().map(|segment| segment.kind).collect();
@@ -66,7 +84,10 @@ fn an_append_continues_its_base() {
 
 #[test]
 fn an_accepted_loss_is_a_gap_and_counts_as_lost() {
-    let edit = Edit::AcceptLoss { range: range(110, 130), reason: GapReason::Expired };
+    let edit = Edit::AcceptLoss {
+        range: range(110, 130),
+        reason: GapReason::Expired,
+    };
     let manifest = apply(Some(&second()), edit, stamp()).unwrap();
     assert_eq!((manifest.end, manifest.counts.lost), (at(130), 20));
     assert_eq!(manifest.gaps.len(), 1);
@@ -78,60 +99,108 @@ fn an_accepted_loss_is_a_gap_and_counts_as_lost() {
 
 #[test]
 fn damaged_numbers_are_skipped_and_named() {
-    let damaged = |number, digest| Damaged { sequence: Sequence(number), digest };
+    let damaged = |number, digest| Damaged {
+        sequence: Sequence(number),
+        digest,
+    };
     let skipped = vec![damaged(3, Some(Digest::of(b"bad"))), damaged(4, None)];
     let edit = || append(range(110, 111), counts(1, 0, 0), 2);
-    let on = Stamp { skipped: skipped.clone(), ..stamp() };
+    let on = Stamp {
+        skipped: skipped.clone(),
+        ..stamp()
+    };
     let manifest = apply(Some(&second()), edit(), on).unwrap();
     assert_eq!(manifest.sequence, Sequence(5));
     assert_eq!(manifest.base.as_ref().unwrap().skipped, skipped);
     assert_eq!(Manifest::decode(&manifest.encode()).unwrap(), manifest);
 
-    let with_hole = Stamp { skipped: vec![damaged(4, None)], ..stamp() };
+    let with_hole = Stamp {
+        skipped: vec![damaged(4, None)],
+        ..stamp()
+    };
     let refused = apply(Some(&second()), edit(), with_hole).unwrap_err();
-    assert!(matches!(refused, ApplyError::Inconsistent(Inconsistency::Number { .. })));
+    assert!(matches!(
+        refused,
+        ApplyError::Inconsistent(Inconsistency::Number { .. })
+    ));
 }
 
 #[test]
 fn an_edit_that_does_not_fit_is_refused() {
     let over = range(110, 120);
     let good = counts(9, 0, 1);
-    let with = |segments, counts| Edit::Append { range: over, segments, counts };
+    let with = |segments, counts| Edit::Append {
+        range: over,
+        segments,
+        counts,
+    };
     let mut elsewhere = segment(SegmentKind::Results, over, 9, 3);
     elsewhere.path = layout().segment(SegmentKind::Results, Partition(4), over, SegmentId(3));
     let half = segment(SegmentKind::Results, range(110, 115), 5, 3);
     let whole = segment(SegmentKind::Results, over, 9, 3);
     let corrections = segment(SegmentKind::Corrections, over, 9, 3);
-    let lost = Counts { lost: 1, ..counts(9, 0, 0) };
+    let lost = Counts {
+        lost: 1,
+        ..counts(9, 0, 0)
+    };
     let cases: Vec<(&str, Edit)> = vec![
         ("bound twice", bind(110)),
-        ("behind the end", append(range(111, 120), counts(9, 0, 0), 3)),
-        ("before the end", append(range(109, 120), counts(11, 0, 0), 3)),
+        (
+            "behind the end",
+            append(range(111, 120), counts(9, 0, 0), 3),
+        ),
+        (
+            "before the end",
+            append(range(109, 120), counts(11, 0, 0), 3),
+        ),
         ("empty", append(range(110, 110), counts(0, 0, 0), 3)),
         ("too few", append(over, counts(9, 0, 0), 3)),
         ("too many", append(over, counts(9, 1, 1), 3)),
         ("overflowing", append(over, counts(u64::MAX, 11, 0), 3)),
         ("lost", append(over, lost, 3)),
         ("rows without a segment", with(vec![], good)),
-        ("a segment of other rows", with(vec![segment(SegmentKind::Results, over, 8, 3)], good)),
+        (
+            "a segment of other rows",
+            with(vec![segment(SegmentKind::Results, over, 8, 3)], good),
+        ),
         ("of another partition", with(vec![elsewhere], good)),
         ("two halves", with(vec![half.clone()], counts(5, 0, 5))),
-        ("two of a kind", with(vec![whole.clone(), whole.clone()], good)),
+        (
+            "two of a kind",
+            with(vec![whole.clone(), whole.clone()], good),
+        ),
         ("corrections", with(vec![whole, corrections], good)),
-        ("loss elsewhere", Edit::AcceptLoss { range: range(111, 112), reason: GapReason::Foreign }),
-        ("no loss", Edit::AcceptLoss { range: range(110, 110), reason: GapReason::Foreign }),
+        (
+            "loss elsewhere",
+            Edit::AcceptLoss {
+                range: range(111, 112),
+                reason: GapReason::Foreign,
+            },
+        ),
+        (
+            "no loss",
+            Edit::AcceptLoss {
+                range: range(110, 110),
+                reason: GapReason::Foreign,
+            },
+        ),
     ];
     for (name, edit) in cases {
         assert!(apply(Some(&second()), edit, stamp()).is_err(), "{name}");
     }
-    assert_eq!(apply(None, append(over, good, 3), stamp()), Err(ApplyError::NotBound));
+    assert_eq!(
+        apply(None, append(over, good, 3), stamp()),
+        Err(ApplyError::NotBound)
+    );
 }
 
 #[test]
 fn overlapping_segments_are_refused_on_reading() {
     let mut manifest = second();
     let over = range(105, 110);
-    manifest.segments.push(segment(SegmentKind::Results, over, 0, 9));
+    manifest
+        .segments
+        .push(segment(SegmentKind::Results, over, 0, 9));
     let sealed = codec::seal(manifest);
     let error = Manifest::decode(&sealed.encode()).unwrap_err();
     assert!(error.to_string().contains("does not follow"), "{error}");
@@ -200,12 +269,19 @@ fn a_newer_format_is_told_apart_whatever_follows() {
 #[test]
 fn a_path_that_leaves_the_store_is_refused_though_the_digest_is_right() {
     let text = String::from_utf8(second().encode().to_vec()).unwrap();
-    for bad in ["../../etc/partition=3", "other/results/partition=3", "events/results/partition=4"] {
+    for bad in [
+        "../../etc/partition=3",
+        "other/results/partition=3",
+        "events/results/partition=4",
+    ] {
         let changed = text.replace("events/results/partition=3", bad);
         let body = &changed[..changed.rfind("\"digest\":\"").unwrap()];
         let sealed = format!("{body}\"digest\":\"{}\"\n}}\n", Digest::of(body.as_bytes()));
         let error = Manifest::decode(sealed.as_bytes()).unwrap_err();
-        assert!(matches!(error, codec::ManifestError::Inconsistent(Inconsistency::Path { .. })));
+        assert!(matches!(
+            error,
+            codec::ManifestError::Inconsistent(Inconsistency::Path { .. })
+        ));
     }
 }
 
@@ -214,14 +290,22 @@ fn three_thousand_appends_stay_quick_and_small() {
     let mut manifest = first();
     for id in 0..3000 {
         let over = OffsetRange::new(manifest.end, manifest.end.plus(1000)).unwrap();
-        manifest = apply(Some(&manifest), append(over, counts(990, 5, 5), id), stamp()).unwrap();
+        manifest = apply(
+            Some(&manifest),
+            append(over, counts(990, 5, 5), id),
+            stamp(),
+        )
+        .unwrap();
     }
     let started = std::time::Instant::now();
     let bytes = manifest.encode();
     let encoded = started.elapsed();
     assert_eq!(Manifest::decode(&bytes).unwrap(), manifest);
     let decoded = started.elapsed() - encoded;
-    println!("6,000 segments: {} bytes, encode {encoded:?}, decode {decoded:?}", bytes.len());
+    println!(
+        "6,000 segments: {} bytes, encode {encoded:?}, decode {decoded:?}",
+        bytes.len()
+    );
     assert!(bytes.len() < 6000 * 340);
     assert!(bytes.iter().filter(|byte| **byte == b'\n').count() >= 6000);
 }

@@ -36,7 +36,12 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 fn outcomes(start: i64, whats: &[What]) -> Evaluated {
-    let of = |wanted| (start..).zip(whats).filter(move |(_, w)| **w == wanted).map(|(o, _)| o);
+    let of = |wanted| {
+        (start..)
+            .zip(whats)
+            .filter(move |(_, w)| **w == wanted)
+            .map(|(o, _)| o)
+    };
     Evaluated {
         results: results(of(What::Result)),
         rejects: of(What::Reject).map(reject).collect(),
@@ -44,7 +49,11 @@ fn outcomes(start: i64, whats: &[What]) -> Evaluated {
 }
 
 fn offsets_of(model: &BTreeMap<i64, What>, wanted: What) -> Vec<i64> {
-    model.iter().filter(|(_, what)| **what == wanted).map(|(offset, _)| *offset).collect()
+    model
+        .iter()
+        .filter(|(_, what)| **what == wanted)
+        .map(|(offset, _)| *offset)
+        .collect()
 }
 
 proptest! {
@@ -101,13 +110,17 @@ proptest! {
 
 /// The memory of the buffers behind some rows, counted anew, and what a batch costs beside.
 fn kept(rows: &Rows) -> usize {
-    rows.batches().map(|batch| batch.get_array_memory_size() + 256).sum()
+    rows.batches()
+        .map(|batch| batch.get_array_memory_size() + 256)
+        .sum()
 }
 
 #[test]
 fn a_row_costs_the_same_alone_and_in_a_crowd() {
     let mut crowd = Buffer::new(at(0));
-    crowd.append(range(0, 50_000), evaluated(range(0, 50_000))).unwrap();
+    crowd
+        .append(range(0, 50_000), evaluated(range(0, 50_000)))
+        .unwrap();
     let mut alone = Buffer::new(at(0));
     for offset in 0..50_000 {
         let over = range(offset, offset + 1);
@@ -123,7 +136,9 @@ fn a_row_costs_the_same_alone_and_in_a_crowd() {
 #[test]
 fn dropping_most_of_a_batch_frees_its_memory() {
     let mut buffer = Buffer::new(at(0));
-    buffer.append(range(0, 100_000), evaluated(range(0, 100_000))).unwrap();
+    buffer
+        .append(range(0, 100_000), evaluated(range(0, 100_000)))
+        .unwrap();
     let whole = buffer.bytes();
     buffer.mark_committed(at(10_000)).unwrap();
     assert_eq!(buffer.truncate_to_committed(), at(10_000));
@@ -133,7 +148,9 @@ fn dropping_most_of_a_batch_frees_its_memory() {
 #[test]
 fn a_taken_part_and_the_rest_together_keep_little_more_than_the_whole() {
     let mut buffer = Buffer::new(at(0));
-    buffer.append(range(0, 100_000), evaluated(range(0, 100_000))).unwrap();
+    buffer
+        .append(range(0, 100_000), evaluated(range(0, 100_000)))
+        .unwrap();
     let whole = buffer.bytes();
     buffer.mark_committed(at(60_000)).unwrap();
     let taken = buffer.take_committed().unwrap();
@@ -143,16 +160,48 @@ fn a_taken_part_and_the_rest_together_keep_little_more_than_the_whole() {
 #[test]
 fn what_does_not_fit_is_refused_and_changes_nothing() {
     let mut buffer = Buffer::new(at(10));
-    buffer.append(range(10, 20), evaluated(range(10, 20))).unwrap();
+    buffer
+        .append(range(10, 20), evaluated(range(10, 20)))
+        .unwrap();
     let none = || results([]);
     let cases = [
         (range(21, 30), evaluated(range(21, 30))),
         (range(20, 25), evaluated(range(20, 30))),
-        (range(20, 30), Evaluated { results: results([22, 21]), rejects: vec![] }),
-        (range(20, 30), Evaluated { results: results([21, 21]), rejects: vec![] }),
-        (range(20, 30), Evaluated { results: results([19]), rejects: vec![] }),
-        (range(20, 30), Evaluated { results: none(), rejects: vec![reject(30)] }),
-        (range(20, 30), Evaluated { results: results([21, 22]), rejects: vec![reject(22)] }),
+        (
+            range(20, 30),
+            Evaluated {
+                results: results([22, 21]),
+                rejects: vec![],
+            },
+        ),
+        (
+            range(20, 30),
+            Evaluated {
+                results: results([21, 21]),
+                rejects: vec![],
+            },
+        ),
+        (
+            range(20, 30),
+            Evaluated {
+                results: results([19]),
+                rejects: vec![],
+            },
+        ),
+        (
+            range(20, 30),
+            Evaluated {
+                results: none(),
+                rejects: vec![reject(30)],
+            },
+        ),
+        (
+            range(20, 30),
+            Evaluated {
+                results: results([21, 22]),
+                rejects: vec![reject(22)],
+            },
+        ),
     ];
     for (over, outcomes) in cases {
         let before = (buffer.end(), buffer.counts(), buffer.bytes());

@@ -82,7 +82,10 @@ impl Faulty {
         for held in held {
             let create = PutOptions::from(PutMode::Create);
             // It may find another's object there, as a late request would.
-            let _ = self.inner.put_opts(&held.location, held.payload, create).await;
+            let _ = self
+                .inner
+                .put_opts(&held.location, held.payload, create)
+                .await;
         }
     }
 
@@ -108,7 +111,10 @@ impl Faulty {
         };
         for held in due {
             let create = PutOptions::from(PutMode::Create);
-            let _ = self.inner.put_opts(&held.location, held.payload, create).await;
+            let _ = self
+                .inner
+                .put_opts(&held.location, held.payload, create)
+                .await;
         }
     }
 }

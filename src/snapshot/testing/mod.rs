@@ -12,7 +12,9 @@ use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use chrono::{DateTime, Utc};
 
 pub(super) use self::faults::{Fault, Faulty};
-use super::{Chain, Clock, Edit, Identity, Pending, Pipeline, Segment, Stamp, read_segment, rows::Rows};
+use super::{
+    Chain, Clock, Edit, Identity, Pending, Pipeline, Segment, Stamp, read_segment, rows::Rows,
+};
 use crate::{
     calculation::Evaluated,
     model::{Offset, OffsetRange, Partition, Reject},
@@ -90,7 +92,9 @@ pub(super) fn results(offsets: impl IntoIterator<Item = i64>) -> RecordBatch {
     let base = time().timestamp_millis();
     let timestamps = offsets.iter().map(|o| Some(base + o));
     let timestamps = TimestampMillisecondArray::from_iter(timestamps).with_timezone("UTC");
-    let keys = offsets.iter().map(|o| (o % 3 == 0).then(|| format!("key-{}", o % 7)));
+    let keys = offsets
+        .iter()
+        .map(|o| (o % 3 == 0).then(|| format!("key-{}", o % 7)));
     let keys: BinaryArray = keys.collect::<Vec<_>>().into_iter().collect();
     let squares = offsets.iter().map(|o| i128::from(*o) * i128::from(*o));
     let squares = Decimal128Array::from_iter_values(squares);
@@ -120,14 +124,19 @@ pub(super) fn evaluated(range: OffsetRange) -> Evaluated {
     let offsets = || range.start().get()..range.end().get();
     Evaluated {
         results: results(offsets().filter(|o| o % 5 != 0)),
-        rejects: offsets().filter(|o| o % 5 == 0 && o % 10 != 0).map(reject).collect(),
+        rejects: offsets()
+            .filter(|o| o % 5 == 0 && o % 10 != 0)
+            .map(reject)
+            .collect(),
     }
 }
 
 /// What a worker would hand over for `[start, end)`, all committed.
 pub(super) fn pending(start: i64, end: i64) -> Pending {
     let mut buffer = super::Buffer::new(at(start));
-    buffer.append(range(start, end), evaluated(range(start, end))).unwrap();
+    buffer
+        .append(range(start, end), evaluated(range(start, end)))
+        .unwrap();
     buffer.mark_committed(at(end)).unwrap();
     Pending::from(buffer.take_committed().unwrap())
 }
@@ -138,7 +147,9 @@ pub(super) fn clock() -> Clock {
 
 /// A writer's view of the chain of [`PARTITION`].
 pub(super) async fn chain(store: &Store, writer: &str, clock: &Clock) -> Chain {
-    Chain::load(store.clone(), identity(writer), clock.clone()).await.unwrap()
+    Chain::load(store.clone(), identity(writer), clock.clone())
+        .await
+        .unwrap()
 }
 
 /// A chain that is bound at its origin.
@@ -150,7 +161,11 @@ pub(super) async fn bound(store: &Store, writer: &str, clock: &Clock, origin: i6
 }
 
 pub(super) fn batch_offsets(batch: &RecordBatch) -> Vec<i64> {
-    batch.column(0).as_primitive::<Int64Type>().values().to_vec()
+    batch
+        .column(0)
+        .as_primitive::<Int64Type>()
+        .values()
+        .to_vec()
 }
 
 pub(super) fn row_offsets(rows: &Rows) -> Vec<i64> {
@@ -184,5 +199,8 @@ pub(super) async fn paths(store: &Store, folder: &str) -> Vec<Path> {
 }
 
 pub(super) fn names(segments: &[Segment]) -> Vec<Path> {
-    segments.iter().map(|segment| segment.path.clone()).collect()
+    segments
+        .iter()
+        .map(|segment| segment.path.clone())
+        .collect()
 }

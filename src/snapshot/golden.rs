@@ -1,0 +1,120 @@
+//! Golden files: what format version 1 looks like, for good.
+//!
+//! `SNAPBACK_UPDATE_GOLDEN=1 cargo test --lib golden` writes them anew; a change in a stored format needs a new
+//! format version and files of its own beside these.
+
+use std::path::PathBuf;
+
+use arrow_array::{Array, cast::AsArray, types::Decimal128Type};
+
+use super::{
+    Damaged, Edit, GapReason, Manifest, Stamp, apply, encode, read_segment,
+    testing::{PARTITION, at, batch_offsets, bind, evaluated, identity, range, stamp},
+};
+use crate::model::{Digest, Sequence};
+
+fn folder() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden/v1")
+}
+
+/// The golden bytes; what `now` makes, when they are to be written anew.
+fn golden(name: &str, now: impl FnOnce() -> Vec<u8>) -> Vec<u8> {
+    let path = folder().join(name);
+    if std::env::var_os("SNAPBACK_UPDATE_GOLDEN").is_some_and(|value| value == "1") {
+        std::fs::create_dir_all(folder()).unwrap();
+        std::fs::write(&path, now()).unwrap();
+    }
+    std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn encoded() -> super::Encoded {
+    let mut buffer = super::Buffer::new(at(100));
+    let over = range(100, 160);
+    buffer.append(over, evaluated(over)).unwrap();
+    buffer.mark_committed(at(160)).unwrap();
+    encode(buffer.take_committed().unwrap(), &identity("golden")).unwrap()
+}
+
+/// Every kind of edit, a base with damaged numbers, characters that JSON escapes.
+fn manifest(results: &[u8], rejects: &[u8]) -> Manifest {
+    let stamp = || Stamp { writer: "snapback 0.1.0 \"höst\"-0/0".into(), ..stamp() };
+    let first = apply(None, bind(40), stamp()).unwrap();
+    let loss = Edit::AcceptLoss { range: range(40, 100), reason: GapReason::Expired };
+    let second = apply(Some(&first), loss, stamp()).unwrap();
+    let encoded = encoded();
+    let layout = super::Layout::new("events").unwrap();
+    let segments = encoded.segments().zip([results, rejects]).map(|(file, bytes)| {
+        let mut segment = file.named(&layout, super::SegmentId(0x00c0_ffee));
+        segment.digest = Digest::of(bytes);
+        segment.bytes = bytes.len() as u64;
+        segment
+    });
+    let edit = Edit::Append {
+        range: encoded.range,
+        segments: segments.collect(),
+        counts: encoded.counts,
+    };
+    let skipped = vec![
+        Damaged { sequence: Sequence(3), digest: None },
+        Damaged { sequence: Sequence(4), digest: Some(Digest::of(b"damaged")) },
+    ];
+    apply(Some(&second), edit, Stamp { skipped, ..stamp() }).unwrap()
+}
+
+fn segments() -> [Vec<u8>; 2] {
+    let now = encoded();
+    let results = now.results.unwrap().bytes.to_vec();
+    let rejects = now.rejects.unwrap().bytes.to_vec();
+    [golden("results.parquet", || results), golden("rejects.parquet", || rejects)]
+}
+
+#[test]
+fn a_golden_manifest_reads_and_is_written_again_to_the_byte() {
+    let [results, rejects] = segments();
+    let expected = manifest(&results, &rejects);
+    let bytes = golden("manifest.json", || expected.encode().to_vec());
+    let read = Manifest::decode(&bytes).unwrap();
+    assert_eq!(read.encode(), bytes);
+    assert_eq!(read, expected);
+}
+
+#[test]
+fn the_digest_of_a_golden_manifest_is_that_of_all_lines_but_the_last_two() {
+    let [results, rejects] = segments();
+    let bytes = golden("manifest.json", || manifest(&results, &rejects).encode().to_vec());
+    let text = String::from_utf8(bytes).unwrap();
+    let lines: Vec<&str> = text.split_inclusive('\n').collect();
+    let (body, last) = lines.split_at(lines.len() - 2);
+    assert_eq!(last[1], "}\n");
+    let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(value["digest"], Digest::of(body.concat().as_bytes()).to_string());
+}
+
+#[test]
+fn golden_segments_read_back_to_the_value() {
+    for (bytes, kind) in segments().into_iter().zip(super::SegmentKind::ALL) {
+        let reader = read_segment(bytes.into()).unwrap();
+        let facts = reader.facts().clone();
+        assert_eq!((facts.kind, facts.partition), (kind, PARTITION));
+        assert_eq!((facts.range, facts.counts), (range(100, 160), encoded().counts));
+        assert_eq!((facts.topic.as_str(), facts.writer.as_str()), ("events", "golden"));
+        assert_eq!(facts.calculation, "square(number)");
+        for batch in reader {
+            let batch = batch.unwrap();
+            let offsets = batch_offsets(&batch);
+            match kind {
+                super::SegmentKind::Results => {
+                    assert_eq!(batch, super::testing::results(offsets.clone()));
+                    let results = batch.column(4).as_primitive::<Decimal128Type>();
+                    assert_eq!(results.value(0), i128::from(offsets[0]).pow(2));
+                }
+                _ => {
+                    assert_eq!(offsets, [105, 115, 125, 135, 145, 155]);
+                    let reasons = batch.column(4).as_string::<i32>();
+                    assert!(reasons.value(0).starts_with("not-json: "));
+                    assert_eq!(reasons.null_count(), 0);
+                }
+            }
+        }
+    }
+}
