@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     calculation::{Evaluator, advice},
-    kafka::{Admin, KafkaError, Publisher, Topic},
+    kafka::{Admin, KafkaError, Publisher, PublisherConfig, SourceConfig, Topic},
     model::{Offset, Partition},
     recovery::{Gatherer, OurCalculation, PipelineIdentity},
     snapshot::{Layout, Pipeline, Stamp},
@@ -42,8 +42,8 @@ pub(super) struct Context {
     admin: Arc<Admin>,
     /// With `--exit-at-end`: the last stable offsets at start.
     targets: BTreeMap<Partition, Offset>,
-    calculation_text: String,
-    fields_text: String,
+    pub calculation_text: String,
+    pub fields_text: String,
 }
 
 impl Context {
@@ -57,17 +57,17 @@ impl Context {
     ) -> Result<Context, ProcessorError> {
         let evaluator = Evaluator::new(settings.fields.clone(), Arc::clone(&settings.calculation))?;
         let layout = Layout::new(&settings.events)?;
-        let admin = Arc::new(Admin::connect(&settings.connection)?);
+        let admin = Arc::new(Admin::connect(&settings.connection, ASK)?);
         let events = admin
-            .topic(&settings.events, ASK)?
+            .topic(&settings.events)?
             .ok_or_else(|| ProcessorError::NoEventsTopic {
                 topic: settings.events.clone(),
-                brokers: settings.connection.brokers.clone(),
+                brokers: settings.connection.brokers().to_owned(),
             })?;
         let results = output(&admin, &settings, &settings.results, events.partitions)?;
         let rejects = output(&admin, &settings, &settings.rejects, events.partitions)?;
         let identity = PipelineIdentity {
-            cluster_id: admin.cluster_id(ASK)?,
+            cluster_id: admin.cluster_id(),
             group: settings.group.clone(),
             events_topic: settings.events.clone(),
             events_topic_id: events.id,
@@ -77,7 +77,7 @@ impl Context {
         let mut targets = BTreeMap::new();
         if settings.exit_at_end {
             for partition in (0..).map(Partition).take(events.partitions as usize) {
-                let marks = admin.watermarks(&settings.events, partition, ASK)?;
+                let marks = admin.watermarks(&settings.events, partition)?;
                 targets.insert(partition, marks.stable_end);
             }
         }
@@ -123,12 +123,12 @@ impl Context {
     }
 
     /// The results partition of an events partition; a result follows from its source alone.
-    pub(super) fn results_partition(&self, partition: Partition) -> Partition {
+    pub(super) fn results_partition(&self, partition: Partition) -> i32 {
         modulo(partition, self.results_partitions)
     }
 
     /// The dead-letter partition of an events partition.
-    pub(super) fn rejects_partition(&self, partition: Partition) -> Partition {
+    pub(super) fn rejects_partition(&self, partition: Partition) -> i32 {
         modulo(partition, self.rejects_partitions)
     }
 
@@ -158,7 +158,7 @@ impl Context {
         let settings = &self.settings;
         let committed =
             self.admin
-                .committed(&settings.group, &settings.events, partitions, ASK)?;
+                .committed(&settings.group, &settings.events, partitions)?;
         Ok(committed
             .into_iter()
             .map(|(partition, at)| (partition, at.map(|at| at.offset)))
@@ -176,14 +176,29 @@ impl Context {
     /// A producer that is ready to publish; it has ended what a predecessor of the same name left open.
     pub(super) fn new_publisher(&self, name: &str, queue: u64) -> Result<Publisher, WorkerError> {
         let connection = &self.settings.connection;
-        let mut publisher = match self.settings.delivery {
-            Delivery::ExactlyOnce => Publisher::transactional(connection, name, queue)?,
-            Delivery::AtLeastOnce => Publisher::idempotent(connection, queue)?,
-        };
+        let config = PublisherConfig { queue_bytes: queue };
         let since = Instant::now();
-        publisher.init(INIT)?;
+        let publisher = match self.settings.delivery {
+            Delivery::ExactlyOnce => {
+                let mut publisher = Publisher::transactional(connection, name, &config)?;
+                publisher.init(INIT)?;
+                publisher
+            }
+            Delivery::AtLeastOnce => Publisher::idempotent(connection, &config)?,
+        };
         tracing::debug!("producer {name} ready after {:?}", since.elapsed());
         Ok(publisher)
+    }
+
+    /// How a worker of that name joins the group.
+    pub(super) fn source_config(&self, name: &str, queue: u64) -> SourceConfig {
+        SourceConfig {
+            group: self.settings.group.clone(),
+            topic: self.settings.events.clone(),
+            instance_id: Some(name.to_owned()),
+            queue_bytes: queue,
+            partitions: self.partitions,
+        }
     }
 
     /// Who writes, for commits and manifests.
@@ -215,8 +230,8 @@ impl Context {
     }
 }
 
-fn modulo(partition: Partition, count: u32) -> Partition {
-    Partition(partition.0.rem_euclid(count.max(1).cast_signed()))
+fn modulo(partition: Partition, count: u32) -> i32 {
+    partition.0.rem_euclid(count.max(1).cast_signed())
 }
 
 fn output(
@@ -225,18 +240,18 @@ fn output(
     name: &str,
     partitions: u32,
 ) -> Result<Topic, ProcessorError> {
-    if let Some(topic) = admin.topic(name, ASK)? {
+    if let Some(topic) = admin.topic(name)? {
         return Ok(topic);
     }
     let missing = || ProcessorError::NoOutputTopic {
         topic: name.to_owned(),
-        brokers: settings.connection.brokers.clone(),
+        brokers: settings.connection.brokers().to_owned(),
         partitions,
     };
     if !settings.create_topics {
         return Err(missing());
     }
-    admin.create_topic(name, partitions, &[], ASK)?;
+    admin.create_topic(name, partitions, &[])?;
     tracing::info!("created the topic {name} with {partitions} partitions");
-    admin.topic(name, ASK)?.ok_or_else(missing)
+    admin.topic(name)?.ok_or_else(missing)
 }

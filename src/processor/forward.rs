@@ -1,22 +1,27 @@
 //! The forward path of one partition: a batch is decoded, calculated, published and kept for the next snapshot.
 //!
-//! A partition in replay takes the same way, without publishing: its outcomes up to `until` were published before the
-//! restart, and everything that is rebuilt lies below the committed offset (I1).
+//! A partition in replay takes the same way, without publishing: its outcomes up to the replay's end were published before
+//! the restart, and everything that is rebuilt lies below the committed offset (I1).
+
+use std::time::Duration;
 
 use super::{
     WorkerError,
-    partition::{Owned, Phase},
+    partition::Phase,
     worker::Worker,
 };
 use crate::{
     calculation::{Evaluated, reason_code},
-    kafka::{Batch, PublishError},
-    model::{Offset, OffsetRange, Partition},
+    kafka::{Batch, PublishError, Record},
+    model::{Event, Offset, OffsetRange, Partition, Reject},
+    recovery::{Plan, plan},
 };
 
 /// Events taken from a partition in one go: enough to make the cost per batch vanish, few enough that eight
 /// partitions of them stay in the processor's caches.
 const BATCH: usize = 8192;
+/// How long the producer's queue may stay full before the transaction is given up.
+const PUBLISH_LIMIT: Duration = Duration::from_secs(60);
 
 impl Worker {
     /// Moves `partition` forward by at most one batch; returns the events taken.
@@ -25,21 +30,19 @@ impl Worker {
             self.end_replay_behind_the_log(partition)?;
             return Ok(0);
         };
-        let taken = batch.len();
-        let Some(owned) = self.owned.get(&partition) else {
-            return Ok(0);
+        let replay_end = match self.owned.get(&partition).map(|owned| &owned.phase) {
+            Some(Phase::Replaying(replay)) => Some(replay.range.end()),
+            Some(Phase::Running) => None,
+            _ => return Ok(0),
         };
-        // A seek backwards may leave earlier offsets in front of what is wanted.
-        let next = owned.buffer.end();
-        let first = batch.partition_point(next);
-        let split = match &owned.phase {
-            Phase::Replaying { range, .. } => batch.partition_point(range.end()),
-            _ => first,
+        let split = match replay_end {
+            Some(end) => batch.iter().take_while(|event| event.offset < end).count(),
+            None => 0,
         };
-        if first < split {
-            self.replay(partition, &batch, first, split)?;
+        if split > 0 {
+            self.replay(partition, &batch, split)?;
         }
-        if split < taken {
+        if split < batch.len() {
             self.finish_replay(partition)?;
             if matches!(
                 self.owned.get(&partition).map(|owned| &owned.phase),
@@ -48,7 +51,7 @@ impl Worker {
                 self.process(partition, &batch, split)?;
             }
         }
-        Ok(taken)
+        Ok(batch.len())
     }
 
     /// Publishes and keeps the events of `batch` from index `from` on.
@@ -58,20 +61,16 @@ impl Worker {
         batch: &Batch,
         from: usize,
     ) -> Result<(), WorkerError> {
-        let end = batch.end();
-        let evaluated = self.evaluate(partition, batch, from, batch.len())?;
+        let end = batch.last_offset().plus(1);
+        let evaluated = self.evaluate(partition, end, batch.iter().skip(from))?;
         if let Err(error) = self.publish(partition, batch, &evaluated) {
             return self.mend(error);
         }
-        let Some(owned) = self.owned.get_mut(&partition) else {
-            return Ok(());
-        };
         self.summary.results += evaluated.results.num_rows() as u64;
         for reject in &evaluated.rejects {
             self.summary.rejects.add(reason_code(&reject.reason), 1);
         }
-        keep(owned, end, evaluated);
-        Ok(())
+        self.keep(partition, end, evaluated)
     }
 
     fn publish(
@@ -81,63 +80,99 @@ impl Worker {
         evaluated: &Evaluated,
     ) -> Result<(), PublishError> {
         self.begin_if_needed(partition)?;
-        let settings = &self.context.settings;
         if evaluated.results.num_rows() > 0 {
             self.messages.clear();
             self.encoder
                 .encode(partition, &evaluated.results, &mut self.messages);
-            let target = self.context.results_partition(partition);
-            self.publisher
-                .produce(&settings.results, target, &self.messages)?;
-        }
-        for reject in &evaluated.rejects {
-            let headers = batch.headers_at(reject.offset);
-            self.publisher.produce_reject(
-                &settings.rejects,
-                self.context.rejects_partition(partition),
-                &settings.events,
-                partition,
-                reject,
-                &headers,
+            self.publisher.produce(
+                &self.context.settings.results,
+                self.context.results_partition(partition),
+                self.messages.iter().map(Record::from),
+                PUBLISH_LIMIT,
             )?;
+        }
+        if evaluated.rejects.is_empty() {
+            return Ok(());
+        }
+        let mut rejects = evaluated.rejects.iter().peekable();
+        for (index, event) in batch.iter().enumerate() {
+            if let Some(reject) = rejects.next_if(|reject| reject.offset == event.offset) {
+                let headers = batch.headers(index);
+                self.publish_reject(partition, reject, &headers)?;
+            }
         }
         Ok(())
     }
 
-    fn evaluate(
+    fn publish_reject(
         &mut self,
         partition: Partition,
-        batch: &Batch,
-        from: usize,
-        to: usize,
+        reject: &Reject,
+        original: &[(String, Option<Vec<u8>>)],
+    ) -> Result<(), PublishError> {
+        let (source, offset) = (partition.to_string(), reject.offset.to_string());
+        let timestamp = reject.timestamp.map(|at| at.to_string());
+        let mut headers: Vec<(&str, Option<&[u8]>)> = original
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_deref()))
+            .collect();
+        headers.push((
+            "snapback-topic",
+            Some(self.context.settings.events.as_bytes()),
+        ));
+        headers.push(("snapback-partition", Some(source.as_bytes())));
+        headers.push(("snapback-offset", Some(offset.as_bytes())));
+        headers.push((
+            "snapback-timestamp",
+            timestamp.as_ref().map(|at| at.as_bytes()),
+        ));
+        headers.push(("snapback-reason", Some(reject.reason.as_bytes())));
+        self.publisher.produce_reject(
+            &self.context.settings.rejects,
+            self.context.rejects_partition(partition),
+            Record {
+                key: reject.key.as_deref(),
+                payload: reject.payload.as_deref(),
+            },
+            &headers,
+            PUBLISH_LIMIT,
+        )
+    }
+
+    fn evaluate<'a>(
+        &mut self,
+        partition: Partition,
+        end: Offset,
+        events: impl ExactSizeIterator<Item = Event<'a>>,
     ) -> Result<Evaluated, WorkerError> {
         self.evaluator
-            .evaluate(batch.events(from..to))
+            .evaluate(events)
             .map_err(|source| WorkerError::Calculation {
                 topic: self.context.settings.events.clone(),
                 partition,
-                range: batch.range(from..to),
+                end,
                 source,
             })
     }
 
-    /// Rebuilds the outcomes of the events `from..to` of `batch`, which lie inside the range that is replayed.
+    /// Rebuilds the outcomes of the first `count` events of `batch`, which lie inside the range that is replayed.
     fn replay(
         &mut self,
         partition: Partition,
         batch: &Batch,
-        from: usize,
-        to: usize,
+        count: usize,
     ) -> Result<(), WorkerError> {
-        let evaluated = self.evaluate(partition, batch, from, to)?;
-        let end = batch.range(from..to).end();
+        let Some(end) = batch.iter().nth(count - 1).map(|event| event.offset.plus(1)) else {
+            return Ok(());
+        };
+        let evaluated = self.evaluate(partition, end, batch.iter().take(count))?;
+        self.summary.replayed += (evaluated.results.num_rows() + evaluated.rejects.len()) as u64;
+        self.keep(partition, end, evaluated)?;
         let Some(owned) = self.owned.get_mut(&partition) else {
             return Ok(());
         };
-        self.summary.replayed += (evaluated.results.num_rows() + evaluated.rejects.len()) as u64;
-        keep(owned, end, evaluated);
-        owned.buffer.mark_committed(end);
-        if matches!(&owned.phase, Phase::Replaying { range, .. } if end >= range.end()) {
+        owned.buffer.mark_committed(end)?;
+        if matches!(&owned.phase, Phase::Replaying(replay) if end >= replay.range.end()) {
             self.finish_replay(partition)?;
         }
         Ok(())
@@ -145,76 +180,99 @@ impl Worker {
 
     /// The log may end in offsets that it never delivers: the consumer's position passes them.
     fn end_replay_behind_the_log(&mut self, partition: Partition) -> Result<(), WorkerError> {
-        let Some(owned) = self.owned.get(&partition) else {
-            return Ok(());
+        let replay_end = match self.owned.get(&partition).map(|owned| &owned.phase) {
+            Some(Phase::Replaying(replay)) => replay.range.end(),
+            _ => return Ok(()),
         };
-        if let Phase::Replaying { range, .. } = &owned.phase
-            && let Some(position) = self.source.position(partition)
-            && position >= range.end()
-        {
-            return self.finish_replay(partition);
+        match self.source.position(partition) {
+            Some(position) if position >= replay_end => self.finish_replay(partition),
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     /// Ends a replay whose whole range has been read: what is left of it is absent, and the number of outcomes must be
     /// the one that was committed. Does nothing to a partition that is not in replay.
     fn finish_replay(&mut self, partition: Partition) -> Result<(), WorkerError> {
+        let replay = match self.owned.get(&partition).map(|owned| &owned.phase) {
+            Some(Phase::Replaying(replay)) => *replay,
+            _ => return Ok(()),
+        };
+        let end = replay.range.end();
+        self.keep(partition, end, self.nothing())?;
         let Some(owned) = self.owned.get_mut(&partition) else {
             return Ok(());
         };
-        let Phase::Replaying {
-            range,
-            outcomes_at_end,
-        } = &owned.phase
-        else {
-            return Ok(());
-        };
-        let (range, expected) = (*range, *outcomes_at_end);
-        extend(owned, range.end());
-        owned.buffer.mark_committed(range.end());
-        let found = owned.outcomes();
-        if expected.is_some_and(|expected| expected != found) {
-            let refusal = self.context.replay_mismatch(partition, range, expected, found);
-            self.hold(partition, refusal);
+        owned.buffer.mark_committed(end)?;
+        let found = owned.outcomes() - replay.outcomes_at_start;
+        if replay.expected.admits(found) {
+            tracing::info!(
+                "partition {partition}: replayed {}, {found} outcomes as committed; going on at {end}",
+                replay.range
+            );
+            owned.phase = Phase::Running;
             return Ok(());
         }
-        tracing::info!(
-            "partition {partition}: replayed {range} from Kafka, {found} outcomes since the origin as committed; going on at {}",
-            range.end()
-        );
-        owned.phase = Phase::Running;
+        let Some(mut facts) = owned.facts.take() else {
+            return Ok(());
+        };
+        facts.replayed = Some(found);
+        match plan(&facts, &self.context.settings.policy).plan {
+            Plan::Refuse(refusal) => self.hold(partition, refusal),
+            // The operator has accepted it: the range is a gap instead of what was rebuilt.
+            Plan::AcceptLoss(loss) => {
+                owned.buffer = crate::snapshot::Buffer::new(loss.range.end());
+                owned.outcomes_before = replay.outcomes_at_start;
+                owned.phase = Phase::AcceptingLoss(loss);
+                owned.must_commit = true;
+                owned.fetching = false;
+                self.source.pause(&[partition])?;
+            }
+            other => {
+                tracing::warn!("partition {partition}: planned again after a replay: {other:?}");
+                self.regather(partition)?;
+            }
+        }
         Ok(())
     }
 
     /// Takes in the offsets behind the last event of idle partitions that the log will never deliver, so that they are
     /// committed and counted too.
-    pub(super) fn pass_absent_offsets(&mut self) {
-        for owned in self.owned.values_mut() {
-            if owned.fetching
-                && matches!(owned.phase, Phase::Running)
-                && let Some(position) = self.source.position(owned.partition)
-                && position > owned.buffer.end()
-            {
-                extend(owned, position);
-            }
+    pub(super) fn pass_absent_offsets(&mut self) -> Result<(), WorkerError> {
+        let behind: Vec<(Partition, Offset)> = self
+            .owned
+            .values()
+            .filter(|owned| owned.fetching && matches!(owned.phase, Phase::Running))
+            .filter_map(|owned| {
+                let position = self.source.position(owned.partition)?;
+                (position > owned.buffer.end()).then_some((owned.partition, position))
+            })
+            .collect();
+        for (partition, position) in behind {
+            self.keep(partition, position, self.nothing())?;
         }
+        Ok(())
     }
-}
 
-/// Appends evaluated events; `end` is the first offset behind them. Offsets between them are absent: the consumer, which
-/// reads in order and committed data only, never delivers them.
-fn keep(owned: &mut Owned, end: Offset, evaluated: Evaluated) {
-    let range = OffsetRange::new(owned.buffer.end(), end)
-        .expect("a batch starts at or behind the buffer's end");
-    owned.buffer.append(range, evaluated);
-}
+    /// Appends evaluated events; `end` is the first offset behind them. Offsets between them are absent: the consumer,
+    /// which reads in order and committed data only, never delivers them.
+    fn keep(
+        &mut self,
+        partition: Partition,
+        end: Offset,
+        evaluated: Evaluated,
+    ) -> Result<(), WorkerError> {
+        let Some(owned) = self.owned.get_mut(&partition) else {
+            return Ok(());
+        };
+        let range = OffsetRange::new(owned.buffer.end(), end)?;
+        if !range.is_empty() {
+            owned.buffer.append(range, evaluated)?;
+        }
+        Ok(())
+    }
 
-/// Appends offsets that the log never delivers, up to `end`.
-fn extend(owned: &mut Owned, end: Offset) {
-    if let Ok(range) = OffsetRange::new(owned.buffer.end(), end)
-        && !range.is_empty()
-    {
-        owned.buffer.append_absent(range);
+    /// No events at all.
+    fn nothing(&self) -> Evaluated {
+        Evaluated::empty(&self.evaluator)
     }
 }

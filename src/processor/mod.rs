@@ -38,8 +38,9 @@ use context::Context;
 use crate::{
     calculation::{Calculation, CalculationError, Fields},
     kafka::{Connection, KafkaError, PublishError},
-    model::{Offset, OffsetRange, Partition},
+    model::{InvertedRange, Offset, Partition},
     recovery::{Invocation, Policy, Refusal},
+    snapshot::BufferError,
     store::StoreError,
 };
 
@@ -101,20 +102,26 @@ pub enum WorkerError {
     #[error(transparent)]
     Publish(#[from] PublishError),
     /// The calculation failed: not for an event, but as a whole.
-    #[error("the calculation failed for {topic}, partition {partition}, offsets {range}: {source}; nothing of this range was published")]
+    #[error("the calculation failed for {topic}, partition {partition}, in the events before offset {end}: {source}; nothing of this batch was published")]
     Calculation {
         /// The events topic.
         topic: String,
         /// The partition.
         partition: Partition,
-        /// The offsets of the batch.
-        range: OffsetRange,
+        /// The first offset behind the batch.
+        end: Offset,
         /// Why.
         source: CalculationError,
     },
     /// The calculation does not fit the fields.
     #[error(transparent)]
     Configuration(#[from] CalculationError),
+    /// The books of a partition do not add up: a defect, stopped before anything wrong is committed or stored.
+    #[error(transparent)]
+    Buffer(#[from] BufferError),
+    /// The consumer went backwards: a defect, stopped before anything wrong is committed or stored.
+    #[error(transparent)]
+    Range(#[from] InvertedRange),
     /// A newer process has our name.
     #[error(
         "another process runs as instance {instance:?} ({name}) and has taken over; this one stops. Give each process its own --instance, or none at all"
@@ -189,10 +196,10 @@ pub enum ProcessorError {
     Layout(#[from] crate::snapshot::LayoutError),
     /// Partitions are held, and nothing else is left to do.
     #[error("{}", refusals(.0))]
-    Refused(Vec<(Partition, Refusal)>),
+    Refused(Vec<Refusal>),
 }
 
-fn refusals(held: &[(Partition, Refusal)]) -> String {
-    let texts: Vec<String> = held.iter().map(|(_, refusal)| refusal.to_string()).collect();
+fn refusals(held: &[Refusal]) -> String {
+    let texts: Vec<String> = held.iter().map(Refusal::to_string).collect();
     texts.join("\n\n")
 }

@@ -16,10 +16,9 @@ use super::{
     worker::{Arriving, Worker},
 };
 use crate::{
-    kafka::OffsetCommit,
-    model::{Offset, OffsetRange, Partition},
+    model::{Offset, Partition},
     recovery::{Plan, Refusal},
-    snapshot::{Buffer, Chain, Edit},
+    snapshot::Buffer,
 };
 
 /// How long the group waits for the facts of new partitions before they are taken in paused.
@@ -28,7 +27,7 @@ const ASSIGNMENT_PATIENCE: Duration = Duration::from_secs(3);
 impl Worker {
     pub(super) fn assigned(&mut self, partitions: Vec<Partition>) -> Result<(), WorkerError> {
         // The group gives one assignment after the other; an unanswered one is answered first.
-        self.answer_paused()?;
+        self.answer()?;
         let wanted: Vec<(Partition, Epoch)> = partitions
             .iter()
             .map(|partition| (*partition, self.next_epoch()))
@@ -91,7 +90,7 @@ impl Worker {
                 arriving.partitions.iter().map(|p| p.0).collect::<Vec<_>>(),
                 ASSIGNMENT_PATIENCE.as_secs()
             );
-            return self.answer_paused();
+            return self.answer();
         }
         Ok(())
     }
@@ -124,64 +123,48 @@ impl Worker {
         Ok(())
     }
 
-    fn answer_paused(&mut self) -> Result<(), WorkerError> {
-        self.answer()
-    }
-
     pub(super) fn take_report(&mut self, report: Report) -> Result<(), WorkerError> {
         match report {
             Report::Planned {
                 partition,
                 epoch,
                 answer,
-            } if self.is_current(partition, epoch) => match *answer {
-                Planned::Go { plan, chain } => self.follow(partition, plan, chain),
-                Planned::Refused(refusal) => {
-                    self.hold(partition, refusal);
-                    Ok(())
-                }
-            },
-            Report::Planned { .. } => Ok(()),
-            Report::LossRecorded {
-                partition,
-                epoch,
-                chain,
             } => {
                 if self.is_current(partition, epoch) {
-                    let at = chain.end();
-                    self.go_on(partition, *chain, Phase::Running, at)?;
+                    self.follow(partition, *answer)?;
                 }
-                Ok(())
+            }
+            Report::LossRecorded { partition, epoch } => {
+                if self.is_current(partition, epoch) {
+                    self.regather(partition)?;
+                }
             }
             Report::Stored {
                 partition,
                 epoch,
                 chain,
                 written,
-            } => {
-                self.stored(partition, epoch, *chain, written);
-                Ok(())
-            }
+            } => self.stored(partition, epoch, *chain, written),
             Report::NotStored {
                 partition,
                 epoch,
                 reason,
             } => {
                 self.leaving.remove(&(partition, epoch));
-                if self.is_current(partition, epoch) {
+                if let Some(owned) = self.owned.get_mut(&partition)
+                    && owned.epoch == epoch
+                {
+                    owned.in_flight = 0;
                     tracing::error!(
                         "partition {partition}: {reason}; the facts are gathered anew and what is missing is replayed"
                     );
-                    if let Some(owned) = self.owned.get_mut(&partition) {
-                        owned.in_flight = 0;
-                    }
-                    // What is in memory continues a snapshot that will not be: commit, then rebuild it by a replay.
+                    // What is in memory continues a snapshot that will not be: commit it, then rebuild it by a replay.
                     self.commit()?;
                     self.regather(partition)?;
                 }
-                Ok(())
             }
         }
+        Ok(())
     }
 
     pub(super) fn is_current(&self, partition: Partition, epoch: Epoch) -> bool {
@@ -190,77 +173,56 @@ impl Worker {
             .is_some_and(|owned| owned.epoch == epoch)
     }
 
-    fn follow(
-        &mut self,
-        partition: Partition,
-        plan: Plan,
-        chain: Chain,
-    ) -> Result<(), WorkerError> {
-        let topic = &self.context.settings.events;
-        match plan {
-            Plan::Start { at } => {
-                tracing::info!("partition {partition} of {topic}: starts at {at}");
-                self.go_on(partition, chain, Phase::Running, at)
+    /// Does what recovery decided.
+    fn follow(&mut self, partition: Partition, answer: Planned) -> Result<(), WorkerError> {
+        let (plan, commit, chain, facts) = match answer {
+            Planned::Refused(refusal) => {
+                self.hold(partition, refusal);
+                return Ok(());
             }
-            Plan::Adopt { at } => {
-                tracing::info!(
-                    "partition {partition} of {topic}: goes on at {at}, where another program of the group stopped; earlier events are not in the store"
-                );
-                self.go_on(partition, chain, Phase::Running, at)
-            }
-            Plan::Continue { at } => {
-                tracing::info!("partition {partition} of {topic}: goes on at {at}");
-                self.go_on(partition, chain, Phase::Running, at)
-            }
-            Plan::Republish { at } => {
-                tracing::warn!(
-                    "partition {partition} of {topic}: goes on at the frontier {at} as --resume-from says; results that were published from there on are published again"
-                );
-                self.go_on(partition, chain, Phase::Running, at)
-            }
-            Plan::Replay {
-                range,
-                outcomes_at_end,
-            } => {
-                tracing::info!(
-                    "partition {partition} of {topic}: the last snapshot ends at {}; replaying {range}, which was published before the restart",
-                    range.start()
-                );
-                let at = range.start();
-                let phase = Phase::Replaying {
-                    range,
-                    outcomes_at_end,
-                };
-                self.go_on(partition, chain, phase, at)
-            }
-            Plan::AcceptLoss { range, .. } => self.accept_loss(partition, chain, range),
+            Planned::Go {
+                plan,
+                commit,
+                chain,
+                facts,
+            } => (plan, commit, chain, facts),
+        };
+        tracing::info!(
+            "partition {partition} of {}: {}",
+            self.context.settings.events,
+            describe(&plan)
+        );
+        let (at, phase) = match plan {
+            Plan::Start { at }
+            | Plan::Adopt { at }
+            | Plan::Continue { at, .. }
+            | Plan::Republish { at, .. } => (at, Phase::Running),
+            Plan::Replay(replay) => (replay.range.start(), Phase::Replaying(replay)),
+            Plan::AcceptLoss(loss) => (loss.range.end(), Phase::AcceptingLoss(loss)),
             Plan::Refuse(refusal) => {
                 self.hold(partition, refusal);
-                Ok(())
+                return Ok(());
             }
-        }
-    }
-
-    /// Puts `partition` to work at `at`; the consumer is told unless it still waits for the assignment.
-    fn go_on(
-        &mut self,
-        partition: Partition,
-        chain: Chain,
-        phase: Phase,
-        at: Offset,
-    ) -> Result<(), WorkerError> {
+        };
         let waits = self.arrives(partition);
         let Some(owned) = self.owned.get_mut(&partition) else {
             return Ok(());
         };
+        let records_now = matches!(phase, Phase::AcceptingLoss(_)) && !commit;
         owned.buffer = Buffer::new(at);
         owned.outcomes_before = chain.outcomes();
+        owned.lost = chain.lost();
         owned.head = chain.head();
         owned.chain = Some(chain);
+        owned.facts = Some(facts);
         owned.phase = phase;
+        owned.must_commit = commit;
         owned.last_snapshot = Instant::now();
-        if !waits {
+        if records_now {
+            self.record_loss(partition);
+        } else if owned.is_active() && !waits {
             self.source.restart(partition, at)?;
+            self.source.resume(&[partition])?;
             owned.fetching = true;
         }
         Ok(())
@@ -272,53 +234,36 @@ impl Worker {
             .is_some_and(|arriving| arriving.partitions.contains(&partition))
     }
 
-    /// Commits behind an accepted gap first (I1), then has it recorded.
-    fn accept_loss(
-        &mut self,
-        partition: Partition,
-        mut chain: Chain,
-        range: OffsetRange,
-    ) -> Result<(), WorkerError> {
-        self.commit()?;
+    /// Has an accepted gap recorded, now that the group's offset lies behind it (I1).
+    pub(super) fn record_loss(&mut self, partition: Partition) {
         let Some(owned) = self.owned.get_mut(&partition) else {
-            return Ok(());
+            return;
         };
-        owned.phase = Phase::AcceptingLoss(range);
-        owned.head = chain.head();
-        let epoch = owned.epoch;
-        let outcomes = chain.outcomes();
-        let Some(owned) = self.owned.get(&partition) else {
-            return Ok(());
+        let Phase::AcceptingLoss(loss) = &owned.phase else {
+            return;
         };
-        let commit = OffsetCommit {
-            partition,
-            offset: range.end(),
-            metadata: self.metadata(owned, range.end(), outcomes),
+        let Some(mut chain) = owned.chain.take() else {
+            return;
         };
-        self.try_commit(&[commit]).map_err(WorkerError::Publish)?;
-        self.transaction_ended();
+        let edit = activation::loss_edit(*loss);
         tracing::warn!(
-            "partition {partition}: {range} is recorded as lost, as --accept-loss says"
+            "partition {partition}: {} is recorded as lost, as the operator said",
+            loss.range
         );
+        let epoch = owned.epoch;
         let context = Arc::clone(&self.context);
         let sender = self.sender.clone();
         self.context.runtime.spawn(async move {
-            let edit = Edit::AcceptLoss { range };
             if activation::append_until_done(&context, &mut chain, edit).await {
                 // The worker may be gone at shutdown; the next start finds the gap recorded.
-                let _ = sender.send(Report::LossRecorded {
-                    partition,
-                    epoch,
-                    chain: Box::new(chain),
-                });
+                let _ = sender.send(Report::LossRecorded { partition, epoch });
             }
         });
-        Ok(())
     }
 
     /// Holds `partition`: says why, fetches nothing, lets the others go on.
-    pub(super) fn hold(&mut self, partition: Partition, refusal: Refusal) {
-        tracing::error!("partition {partition} is held:\n{refusal}");
+    pub(super) fn hold(&mut self, partition: Partition, refusal: Box<Refusal>) {
+        tracing::error!("partition {partition} is held: {}", refusal.headline());
         if let Some(owned) = self.owned.get_mut(&partition) {
             if owned.fetching {
                 owned.fetching = false;
@@ -330,8 +275,8 @@ impl Worker {
         }
     }
 
-    /// The log no longer holds where the consumer stands (expired, truncated): the facts say what follows.
-    pub(super) fn out_of_range(&mut self, partition: Partition, offset: Offset) -> Result<(), WorkerError> {
+    /// The partition delivers nothing more from where it stands: the facts say what follows.
+    pub(super) fn dead(&mut self, partition: Partition, reason: &str) -> Result<(), WorkerError> {
         let active = self
             .owned
             .get(&partition)
@@ -339,26 +284,60 @@ impl Worker {
         if !active {
             return Ok(());
         }
-        tracing::error!(
-            "partition {partition}: the log does not hold offset {offset} any more; gathering the facts anew"
-        );
+        tracing::error!("partition {partition}: {reason}; gathering the facts anew");
         self.commit()?;
         self.regather(partition)
     }
 
     /// Gives partitions back: commits, starts their last snapshot, then lets the group go on.
     pub(super) fn revoked(&mut self, partitions: &[Partition]) -> Result<(), WorkerError> {
-        self.answer_paused()?;
+        self.answer()?;
         self.commit()?;
         for partition in partitions {
             self.start_snapshot(*partition);
+        }
+        self.release(partitions)
+    }
+
+    /// Somebody else may have the partitions already: nothing of theirs can be committed any more.
+    pub(super) fn lost(&mut self, partitions: &[Partition]) -> Result<(), WorkerError> {
+        self.answer()?;
+        self.abandon_transaction()?;
+        self.release(partitions)
+    }
+
+    fn release(&mut self, partitions: &[Partition]) -> Result<(), WorkerError> {
+        for partition in partitions {
             if let Some(owned) = self.owned.remove(partition)
                 && owned.in_flight > 0
             {
-                self.leaving.insert((*partition, owned.epoch), owned.in_flight);
+                self.leaving
+                    .insert((*partition, owned.epoch), owned.in_flight);
             }
         }
         self.source.unassign(partitions)?;
         Ok(())
+    }
+}
+
+fn describe(plan: &Plan) -> String {
+    match plan {
+        Plan::Start { at } => format!("starts at {at}"),
+        Plan::Adopt { at } => format!(
+            "goes on at {at}, where another program of the group stopped; earlier events are not in the store"
+        ),
+        Plan::Continue { at, outcomes } => {
+            format!("goes on at {at}; the store holds the {outcomes} outcomes before it")
+        }
+        Plan::Replay(replay) => format!(
+            "the last snapshot ends at {}; replaying {}, which was published before the restart",
+            replay.range.start(),
+            replay.range
+        ),
+        Plan::AcceptLoss(loss) => format!("{} is accepted as lost", loss.range),
+        Plan::Republish { at, .. } => format!(
+            "goes on at the frontier {at}; what was published from there on is published again"
+        ),
+        Plan::Refuse(_) => "is held".to_owned(),
     }
 }

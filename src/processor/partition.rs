@@ -3,9 +3,9 @@
 use std::time::Instant;
 
 use crate::{
-    model::{Counts, Offset, OffsetRange, Partition},
-    recovery::Refusal,
-    snapshot::{Buffer, Chain, Head},
+    model::{Counts, Offset, Partition},
+    recovery::{AcceptLoss, Facts, Head, Refusal, Replay},
+    snapshot::{Buffer, Chain},
 };
 
 /// Tells one ownership of a partition from the next, so that a report about an earlier one is not taken for this one.
@@ -17,19 +17,14 @@ pub(super) struct Epoch(pub u64);
 pub(super) enum Phase {
     /// Facts are being gathered; nothing is fetched.
     Gathering,
-    /// An accepted gap must be committed, then recorded, before anything is fetched.
-    AcceptingLoss(OffsetRange),
-    /// Outcomes up to `until` were published before the restart: rebuild them, publish nothing.
-    Replaying {
-        /// The range that is replayed.
-        range: OffsetRange,
-        /// Outcomes since the origin that the commit metadata states for `range.end()`.
-        outcomes_at_end: Option<u64>,
-    },
+    /// An accepted gap must be committed, then recorded, before the facts are gathered again.
+    AcceptingLoss(AcceptLoss),
+    /// Outcomes of this range were published before the restart: rebuild them, publish nothing.
+    Replaying(Replay),
     /// Events are processed and published.
     Running,
     /// Held: going on would lose or double something.
-    Held(Refusal),
+    Held(Box<Refusal>),
 }
 
 /// An owned partition.
@@ -44,6 +39,12 @@ pub(super) struct Owned {
     pub buffer: Buffer,
     /// Outcomes since the origin, up to the start of `buffer`.
     pub outcomes_before: u64,
+    /// Offsets recorded as lost since the origin.
+    pub lost: u64,
+    /// Whether the next commit names it although nothing is new: recovery decided something that must last.
+    pub must_commit: bool,
+    /// What recovery knew, for a replay that does not give what was published.
+    pub facts: Option<Box<Facts>>,
     /// The newest manifest known.
     pub head: Option<Head>,
     /// The chain, while no snapshot task holds it.
@@ -66,6 +67,9 @@ impl Owned {
             fetching: false,
             buffer: Buffer::new(Offset::ZERO),
             outcomes_before: 0,
+            lost: 0,
+            must_commit: false,
+            facts: None,
             head: None,
             chain: None,
             in_flight: 0,
@@ -86,7 +90,7 @@ impl Owned {
 
     /// Whether events are fetched and their outcomes kept.
     pub fn is_active(&self) -> bool {
-        matches!(self.phase, Phase::Running | Phase::Replaying { .. })
+        matches!(self.phase, Phase::Running | Phase::Replaying(_))
     }
 
     /// Forgets the counts of what a snapshot task took from the front of the buffer.

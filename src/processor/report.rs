@@ -3,7 +3,7 @@
 use super::partition::Epoch;
 use crate::{
     model::Partition,
-    recovery::{Plan, Refusal},
+    recovery::{Facts, Plan, Refusal},
     snapshot::{Chain, Segment},
 };
 
@@ -17,11 +17,7 @@ pub(super) enum Report {
         answer: Box<Planned>,
     },
     /// An accepted gap stands in the chain.
-    LossRecorded {
-        partition: Partition,
-        epoch: Epoch,
-        chain: Box<Chain>,
-    },
+    LossRecorded { partition: Partition, epoch: Epoch },
     /// A snapshot ended; `written` are the segments that it added, none when another writer's covered it.
     Stored {
         partition: Partition,
@@ -41,7 +37,12 @@ pub(super) enum Report {
 #[derive(Debug)]
 pub(super) enum Planned {
     /// Go on as the plan says; the chain has at least manifest 1.
-    Go { plan: Plan, chain: Chain },
+    Go {
+        plan: Plan,
+        commit: bool,
+        chain: Chain,
+        facts: Box<Facts>,
+    },
     /// Hold the partition.
-    Refused(Refusal),
+    Refused(Box<Refusal>),
 }

@@ -11,12 +11,12 @@ use std::{
 
 use super::{
     Delivery, WorkerError,
-    partition::{Epoch, Phase},
+    partition::{Epoch, Owned, Phase},
     worker::Worker,
 };
 use crate::{
-    kafka::{Disposition, OffsetCommit, PublishError},
-    model::Partition,
+    kafka::{Disposition, PublishError},
+    model::{Offset, Partition},
     recovery::CommitMetadata,
 };
 
@@ -28,6 +28,9 @@ const MOST_ABORTS: u32 = 8;
 const RETRY_PAUSE: Duration = Duration::from_millis(100);
 /// Two heartbeats: long enough to hear from the group that a newer process has our name.
 const FENCE_WAIT: Duration = Duration::from_secs(6);
+
+/// A partition, the offset to commit, and the metadata that goes with it.
+type OffsetCommit = (Partition, Offset, String);
 
 /// When the open transaction began and what is in it.
 #[derive(Debug)]
@@ -91,7 +94,7 @@ impl Worker {
     /// Commits everything processed so far; on failure everything uncommitted is dropped and will be read again.
     pub(super) fn commit(&mut self) -> Result<(), WorkerError> {
         self.cadence.last = Instant::now();
-        self.pass_absent_offsets();
+        self.pass_absent_offsets()?;
         let offsets = self.offsets_to_commit();
         if offsets.is_empty() && self.cadence.open.is_none() {
             return Ok(());
@@ -99,64 +102,76 @@ impl Worker {
         match self.try_commit(&offsets) {
             Ok(()) => {
                 self.cadence.open = None;
-                for commit in &offsets {
-                    if let Some(owned) = self.owned.get_mut(&commit.partition) {
-                        owned.buffer.mark_committed(commit.offset);
-                        owned.aborts = 0;
-                    }
-                }
-                Ok(())
+                self.committed_upto(&offsets)
             }
             Err(error) => self.mend(error),
         }
     }
 
+    /// Where each partition stands that has something to commit; a partition in replay is in no commit.
     fn offsets_to_commit(&self) -> Vec<OffsetCommit> {
         self.owned
             .values()
-            .filter(|owned| matches!(owned.phase, Phase::Running))
-            .filter(|owned| owned.buffer.end() > owned.buffer.committed())
-            .map(|owned| OffsetCommit {
-                partition: owned.partition,
-                offset: owned.buffer.end(),
-                metadata: self.metadata(owned, owned.buffer.end(), owned.outcomes()),
+            .filter(|owned| matches!(owned.phase, Phase::Running | Phase::AcceptingLoss(_)))
+            .filter(|owned| owned.must_commit || owned.buffer.end() > owned.buffer.committed())
+            .filter_map(|owned| {
+                let at = owned.buffer.end();
+                Some((owned.partition, at, self.metadata(owned, at)?))
             })
             .collect()
     }
 
-    pub(super) fn metadata(
-        &self,
-        owned: &super::partition::Owned,
-        offset: crate::model::Offset,
-        outcomes: u64,
-    ) -> String {
-        CommitMetadata {
+    fn metadata(&self, owned: &Owned, offset: Offset) -> Option<String> {
+        let head = owned.head?;
+        let metadata = CommitMetadata {
             by: self.context.writer(self.index),
             offset,
-            calculation: Some(self.evaluator.calculation_text()),
-            fields: Some(self.evaluator.fields().to_string()),
-            fingerprint: self.evaluator.fingerprint().clone(),
-            head: owned.head,
-            outcomes,
+            calculation: Some(self.context.calculation_text.clone()),
+            fields: Some(self.context.fields_text.clone()),
+            fingerprint: self.evaluator.fingerprint().to_string(),
+            head,
+            outcomes: owned.outcomes(),
+            lost: owned.lost,
             corrections: None,
-        }
-        .encode()
+        };
+        Some(metadata.encode())
     }
 
-    pub(super) fn try_commit(&mut self, offsets: &[OffsetCommit]) -> Result<(), PublishError> {
+    fn committed_upto(&mut self, offsets: &[OffsetCommit]) -> Result<(), WorkerError> {
+        let mut accepted = Vec::new();
+        for (partition, offset, _) in offsets {
+            if let Some(owned) = self.owned.get_mut(partition) {
+                owned.buffer.mark_committed(*offset)?;
+                owned.must_commit = false;
+                owned.aborts = 0;
+                if matches!(owned.phase, Phase::AcceptingLoss(_)) {
+                    accepted.push(*partition);
+                }
+            }
+        }
+        for partition in accepted {
+            self.record_loss(partition);
+        }
+        Ok(())
+    }
+
+    fn try_commit(&mut self, offsets: &[OffsetCommit]) -> Result<(), PublishError> {
         let deadline = Instant::now() + COMMIT_LIMIT;
         let left = || deadline.saturating_duration_since(Instant::now());
         // No transaction outlives a revocation, so an owner that changed under an open one is a defect: abort.
         if let Some(open) = &self.cadence.open {
             for (partition, epoch) in &open.owners {
                 if self.owned.get(partition).map(|owned| owned.epoch) != Some(*epoch) {
-                    return Err(PublishError::ownership_changed(*partition));
+                    tracing::error!(
+                        "partition {partition} changed hands within a transaction; it is aborted"
+                    );
+                    return Err(self.publisher.not_a_member(&self.source));
                 }
             }
         }
         if self.context.settings.delivery == Delivery::AtLeastOnce {
             self.publisher.flush(left())?;
-            return self.source.commit(offsets).map_err(PublishError::from);
+            return Ok(self.source.commit(offsets, left())?);
         }
         if self.cadence.open.is_none() {
             self.publisher.begin()?;
@@ -184,6 +199,17 @@ impl Worker {
             Disposition::Fatal => return Err(WorkerError::Publish(error)),
             Disposition::Abort if self.abort().is_ok() => return self.rewind(),
             _ => {}
+        }
+        self.rebuild()
+    }
+
+    /// Gives up the open transaction and what it holds, because its partitions are somebody else's by now.
+    pub(super) fn abandon_transaction(&mut self) -> Result<(), WorkerError> {
+        if self.cadence.open.is_none() {
+            return self.rewind();
+        }
+        if self.abort().is_ok() {
+            return self.rewind();
         }
         self.rebuild()
     }
@@ -252,7 +278,7 @@ impl Worker {
             };
             match at {
                 Some(at) if owned.buffer.committed() <= at && at <= owned.buffer.end() => {
-                    owned.buffer.mark_committed(at);
+                    owned.buffer.mark_committed(at)?;
                 }
                 // Somebody else committed meanwhile, or nothing is known: gather the facts anew.
                 _ => self.regather(partition)?,

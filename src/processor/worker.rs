@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     calculation::{Evaluator, MessageBuffer, ResultEncoder},
-    kafka::{Publisher, Source, SourceConfig, SourceEvent},
+    kafka::{Publisher, Source, SourceEvent},
     model::{Offset, Partition},
     snapshot::Segment,
 };
@@ -94,13 +94,7 @@ impl Worker {
         let budget = Budget::of_worker(settings.memory, settings.workers);
         let source = Source::join(
             &settings.connection,
-            &SourceConfig {
-                group: settings.group.clone(),
-                topic: settings.events.clone(),
-                instance_id: name.clone(),
-                queue_bytes: budget.fetch_queue,
-                partitions: context.partitions,
-            },
+            &context.source_config(&name, budget.fetch_queue),
         )?;
         let publisher = context.new_publisher(&name, budget.publish_queue)?;
         let evaluator = Evaluator::new(settings.fields.clone(), Arc::clone(&settings.calculation))?;
@@ -157,16 +151,29 @@ impl Worker {
         match event {
             SourceEvent::Assigned(partitions) => self.assigned(partitions),
             SourceEvent::Revoked(partitions) => self.revoked(&partitions),
-            SourceEvent::OutOfRange { partition, offset } => {
-                self.out_of_range(partition, offset);
+            SourceEvent::Lost(partitions) => self.lost(&partitions),
+            SourceEvent::OutOfRange { partition, offset } => self.dead(
+                partition,
+                &format!("the log does not hold offset {offset} any more"),
+            ),
+            SourceEvent::Unreadable {
+                partition,
+                offset,
+                text,
+            } => self.dead(partition, &format!("offset {offset} cannot be read: {text}")),
+            SourceEvent::Fenced { instance } => Err(WorkerError::Fenced {
+                instance: self.context.instance.name().to_owned(),
+                name: instance,
+            }),
+            SourceEvent::Trouble { text } => {
+                tracing::warn!("Kafka: {text}; the client goes on trying");
                 Ok(())
             }
-            SourceEvent::Fenced { .. } => Err(WorkerError::Fenced {
-                instance: self.context.instance.name().to_owned(),
-                name: self.name.clone(),
-            }),
-            SourceEvent::Trouble { .. } => Ok(()),
             SourceEvent::Fatal(source) => Err(WorkerError::Kafka(source)),
+            other => {
+                tracing::warn!("unexpected event of the consumer: {other:?}");
+                Ok(())
+            }
         }
     }
 

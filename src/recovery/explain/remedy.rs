@@ -1,0 +1,253 @@
+//! What to do, as a sentence and as commands.
+
+use crate::recovery::{
+    facts::ResumeFrom,
+    invocation::Invocation,
+    refusal::{Cause, Refusal, Remedy},
+};
+
+/// What a remedy does.
+pub(super) fn sentence(refusal: &Refusal, remedy: &Remedy) -> String {
+    match remedy {
+        Remedy::RightStore => {
+            "If the history is in another store, name that one (in place of THE_RIGHT_STORE):".to_owned()
+        }
+        Remedy::Once { resume_from, accept_loss } => {
+            let mut text = match resume_from {
+                Some(side) => side_sentence(&refusal.cause, *side),
+                None => String::new(),
+            };
+            if let Some(range) = accept_loss {
+                if !text.is_empty() {
+                    text.push(' ');
+                }
+                text.push_str(&loss_sentence(&refusal.cause, &range.to_string()));
+            }
+            text.push_str(" Needed once; leave it out afterwards:");
+            text
+        }
+        Remedy::OldCalculation { calculation: Some(_), fields: Some(_) } => {
+            "Finish under the calculation that published them, which also processes what the topic holds by now, then start this \
+             one again:"
+                .to_owned()
+        }
+        Remedy::OldCalculation { .. } => "Finish under the calculation that published them, then start this one again (its text did \
+            not fit into the commit: put it in place of THE_OLD_CALCULATION and THE_OLD_FIELDS, the newest manifest of the partition \
+            names both):"
+            .to_owned(),
+        Remedy::StoresPipeline { group, results } => {
+            format!("To go on with the pipeline that this store belongs to (group {group}, results topic {results}):")
+        }
+        Remedy::Fresh { results: true, .. } => "Begin a new history beside this one. Every event that the topic still holds is \
+            calculated and published again, so give it a results topic of its own (any unused names will do):"
+            .to_owned(),
+        Remedy::Fresh { group: true, .. } => {
+            "Begin a new history beside this one, with a store and a group of its own (any unused names will do):".to_owned()
+        }
+        Remedy::Fresh { .. } => "Give this pipeline a store of its own (any unused name will do):".to_owned(),
+        Remedy::NewerProgram { by } => format!(
+            "Run the same command with the newer program ({}):",
+            by.as_deref().unwrap_or("its version is not known")
+        ),
+        Remedy::Restore => "Bring the damaged files back from a backup or an earlier object version, then:".to_owned(),
+    }
+}
+
+fn side_sentence(cause: &Cause, side: ResumeFrom) -> String {
+    match (cause, side) {
+        (
+            Cause::HeadUnknown {
+                committed,
+                newest: Some((_, frontier)),
+                ..
+            },
+            ResumeFrom::Frontier,
+        ) if committed < frontier => {
+            format!(
+                "Believe the store: go on at offset {frontier}, behind everything that it holds."
+            )
+        }
+        (
+            Cause::HeadUnknown {
+                committed,
+                newest: Some((_, frontier)),
+                ..
+            },
+            ResumeFrom::Frontier,
+        ) => {
+            format!(
+                "Believe the store: publish from offset {frontier} on. What was published of {frontier}-{committed} appears twice."
+            )
+        }
+        (
+            Cause::HeadUnknown {
+                committed,
+                newest: None,
+                ..
+            },
+            ResumeFrom::Committed,
+        ) => format!(
+            "Begin a new history here: go on at offset {committed}, publish nothing twice. What came before is not in this store."
+        ),
+        (
+            Cause::HeadUnknown {
+                committed,
+                newest: Some((_, frontier)),
+                ..
+            },
+            ResumeFrom::Committed,
+        ) if committed == frontier => {
+            format!("Both end at offset {committed}: go on there.")
+        }
+        (
+            Cause::HeadUnknown {
+                committed,
+                newest: Some((_, frontier)),
+                ..
+            },
+            ResumeFrom::Committed,
+        ) => format!(
+            "Believe the group: go on at offset {committed}, publish nothing twice. The store records {frontier}-{committed} as lost."
+        ),
+        (Cause::CommittedByOther { range }, ResumeFrom::Frontier) => {
+            format!("Publish {range}, which may double what somebody else published of it.")
+        }
+        (Cause::CommittedByOther { range }, ResumeFrom::Committed) => {
+            format!(
+                "Skip {range}: go on at offset {}; the store records the range as lost.",
+                range.end()
+            )
+        }
+        (Cause::GroupReset { range }, _) => {
+            format!(
+                "Go on at offset {}, behind what is stored. Nothing is published twice.",
+                range.end()
+            )
+        }
+        (Cause::CommittedMissing { frontier, .. }, _) => format!(
+            "Go on at offset {frontier}. What was published behind the last snapshot, if anything, appears twice."
+        ),
+        (_, ResumeFrom::Frontier) => "Go on at the store's frontier.".to_owned(),
+        (_, ResumeFrom::Committed) => "Go on at the group's committed offset.".to_owned(),
+    }
+}
+
+fn loss_sentence(cause: &Cause, range: &str) -> String {
+    match cause {
+        Cause::ReplayMismatch { .. } => format!(
+            "Accept that {range} is not stored: it becomes a recorded gap, its results stay in the results topic."
+        ),
+        Cause::Gone { .. } => format!(
+            "Accept it: {range} becomes a recorded gap, and everything behind it is processed. (While retention deletes on, the log's \
+             start moves, and with it the range: do not wait.)"
+        ),
+        _ => format!("{range} is gone from Kafka and becomes a recorded gap."),
+    }
+}
+
+/// The commands, in the order in which to run them.
+pub(super) fn commands(
+    refusal: &Refusal,
+    remedy: &Remedy,
+    invocation: &Invocation,
+) -> Vec<Invocation> {
+    let again = invocation.clone();
+    match remedy {
+        Remedy::RightStore => vec![again.set("--store", "THE_RIGHT_STORE")],
+        Remedy::Once {
+            resume_from,
+            accept_loss,
+        } => {
+            let mut command = again;
+            if let Some(side) = resume_from {
+                command = command.set("--resume-from", side.as_str());
+            }
+            if let Some(range) = accept_loss {
+                command = command.accepting(refusal.partition, *range);
+            }
+            vec![command]
+        }
+        Remedy::OldCalculation {
+            calculation,
+            fields,
+        } => vec![
+            invocation
+                .clone()
+                .set(
+                    "--calculation",
+                    calculation.as_deref().unwrap_or("THE_OLD_CALCULATION"),
+                )
+                .set("--fields", fields.as_deref().unwrap_or("THE_OLD_FIELDS"))
+                .with_switch("--exit-at-end"),
+            again,
+        ],
+        Remedy::StoresPipeline { group, results } => {
+            let mut command = again;
+            if *group != refusal.pipeline.group {
+                command = command.set("--group", group);
+            }
+            if *results != refusal.pipeline.results_topic {
+                command = command.set("--results", results);
+            }
+            vec![command]
+        }
+        Remedy::Fresh { group, results } => {
+            let mut command = again.without("--resume-from").without("--accept-loss");
+            command = command.set("--store", another(&refusal.store));
+            if *group {
+                command = command.set("--group", another(&refusal.pipeline.group));
+            }
+            if *results {
+                command = command.set("--results", another(&refusal.pipeline.results_topic));
+            }
+            vec![command]
+        }
+        Remedy::NewerProgram { .. } | Remedy::Restore => vec![again],
+    }
+}
+
+/// The next name: `results` -> `results-2` -> `results-3`.
+fn another(name: &str) -> String {
+    let name = name.trim_end_matches('/');
+    if name
+        .strip_prefix("s3://")
+        .is_some_and(|bucket| !bucket.contains('/'))
+    {
+        return format!("{name}/snapback-2");
+    }
+    let numbered = name.rsplit_once('-').and_then(|(stem, number)| {
+        Some((
+            stem,
+            number
+                .parse::<u32>()
+                .ok()
+                .filter(|n| *n >= 2)?
+                .checked_add(1)?,
+        ))
+    });
+    match numbered {
+        Some((stem, number)) => format!("{stem}-{number}"),
+        None => format!("{name}-2"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::another;
+
+    #[test]
+    fn names_are_counted_up() {
+        let table = [
+            ("results", "results-2"),
+            ("results-2", "results-3"),
+            ("./snapshots/", "./snapshots-2"),
+            ("s3://bucket/prefix", "s3://bucket/prefix-2"),
+            ("s3://bucket", "s3://bucket/snapback-2"),
+            ("topic-0", "topic-0-2"),
+            ("", "-2"),
+        ];
+        for (name, expected) in table {
+            assert_eq!(another(name), expected);
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! The values that [`plan`](super::plan) decides on.
+
+use std::time::Duration;
+
+use super::metadata::Authored;
+use crate::model::{Offset, OffsetRange, Partition, Sequence};
+
+/// Everything that is known about one partition at the moment it is assigned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Facts {
+    /// The partition.
+    pub partition: Partition,
+    /// The pipeline that this process runs.
+    pub ours: PipelineIdentity,
+    /// The calculation that this process runs.
+    pub calculation: OurCalculation,
+    /// The store's root as people write it: `./snapshots`, `s3://bucket/prefix`.
+    pub store: String,
+    /// What the store holds of this partition.
+    pub chain: ChainFacts,
+    /// The group's committed offset; `None` when there is none.
+    pub committed: Option<Committed>,
+    /// What the log holds.
+    pub log: LogFacts,
+    /// How many outcomes a replay of `[frontier, committed)` gave, when one was tried and did not give what was expected.
+    /// The worker sets it and plans again.
+    pub replayed: Option<u64>,
+}
+
+/// Who a store belongs to: a group that turns one events topic into one results topic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PipelineIdentity {
+    /// The Kafka cluster's id, when the broker tells one.
+    pub cluster_id: Option<String>,
+    /// The consumer group.
+    pub group: String,
+    /// The events topic.
+    pub events_topic: String,
+    /// The events topic's id, when the broker tells one; a recreated topic has another.
+    pub events_topic_id: Option<String>,
+    /// The results topic.
+    pub results_topic: String,
+    /// How many partitions the results topic has; pinned, because a result's partition follows from it.
+    pub results_partitions: u32,
+}
+
+/// The calculation of this process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OurCalculation {
+    /// Its fingerprint.
+    pub fingerprint: String,
+    /// Its text, `square(number)`.
+    pub calculation: String,
+    /// The event fields' text, `number BIGINT NOT NULL`.
+    pub fields: String,
+}
+
+/// What the store holds of a partition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ChainFacts {
+    /// No manifest at all.
+    Absent,
+    /// The newest manifest is of a newer format than this program reads.
+    Newer {
+        /// Its number.
+        sequence: Sequence,
+        /// Its format version.
+        version: u32,
+        /// Who wrote it, when that can be read.
+        writer: Option<String>,
+    },
+    /// There are manifests, but not one of them can be read.
+    Unreadable {
+        /// What is wrong with each.
+        damage: Vec<Damage>,
+    },
+    /// The newest manifest that can be read.
+    Good(GoodChain),
+}
+
+/// The newest good manifest of a partition, and what lies around it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GoodChain {
+    /// The pipeline that the manifest names.
+    pub pipeline: PipelineIdentity,
+    /// Its number.
+    pub sequence: Sequence,
+    /// Where the chain starts.
+    pub origin: Offset,
+    /// The frontier: where the manifest ends.
+    pub end: Offset,
+    /// Results and rejects from origin to frontier.
+    pub outcomes: u64,
+    /// Offsets recorded as lost from origin to frontier.
+    pub lost: u64,
+    /// Whether the `head` of the commit metadata is in this chain (a damaged manifest at its number counts as present).
+    /// Without a commit of ours: not asked, any value.
+    pub head_known: bool,
+    /// How long ago the manifest was written; `None` when the clocks disagree.
+    pub age: Option<Duration>,
+    /// Newer manifests, or segments of this one, that are damaged or missing.
+    pub damage: Vec<Damage>,
+}
+
+/// A stored file that is damaged or missing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Damage {
+    /// Where it is, for people (`Store::locate`).
+    pub path: String,
+    /// What is wrong with it.
+    pub detail: String,
+}
+
+/// The group's committed offset and who wrote it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Committed {
+    /// The offset.
+    pub offset: Offset,
+    /// Whose commit it is.
+    pub authored: Authored,
+}
+
+/// The log of the events partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogFacts {
+    /// The first offset that is still there.
+    pub start: Offset,
+    /// Behind the last offset that a read_committed consumer can see.
+    pub stable_end: Offset,
+    /// Behind the last offset.
+    pub end: Offset,
+    /// With [`Start::Time`]: the first offset at or after that time; `None` when there is none yet.
+    pub since: Option<Offset>,
+}
+
+/// What the operator said on the command line.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Policy {
+    /// Where a partition starts of which nothing is stored or committed.
+    pub start: Start,
+    /// Which side to believe where store and group disagree.
+    pub resume_from: Option<ResumeFrom>,
+    /// The losses that are accepted; each must be exactly the range that a refusal named.
+    pub accept_loss: Vec<(Partition, OffsetRange)>,
+}
+
+/// Where a new partition starts (`--start`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Start {
+    /// At the log's start.
+    #[default]
+    Earliest,
+    /// Behind the last event.
+    Latest,
+    /// At the first event of that time or later, in milliseconds since the epoch; [`LogFacts::since`] is its offset.
+    Time(i64),
+}
+
+/// Which side goes on where store and group disagree (`--resume-from`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ResumeFrom {
+    /// The store's frontier: what lies behind it is calculated and published (again).
+    Frontier,
+    /// The group's committed offset: what the store does not hold before it becomes a recorded gap.
+    Committed,
+}
+
+impl ResumeFrom {
+    /// As it is typed.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            ResumeFrom::Frontier => "frontier",
+            ResumeFrom::Committed => "committed",
+        }
+    }
+}

@@ -1,0 +1,339 @@
+//! Gathering: asks the store, the group and the log for the facts of some partitions, in the order that makes them true.
+//!
+//! Manifests are read before the committed offsets: a frontier never lies above what was committed when it was written
+//! (I1), so it cannot lie above what is committed when it is asked for afterwards. The caller has joined the group and
+//! initialised its producer, so that nobody else commits for these partitions any more.
+
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use super::{
+    Authored, ChainFacts, CommitMetadata, Committed, Damage, Facts, GoodChain, LogFacts,
+    OurCalculation, PipelineIdentity, Start,
+};
+use crate::{
+    kafka::{self, Admin, KafkaError},
+    model::{Digest, Offset, Partition, Sequence},
+    snapshot::{
+        self, Chain, ChainError, Clock, Identity, Layout, Manifest, Pipeline, Tidied, tidy,
+    },
+    store::Store,
+};
+
+/// What does not change while a process runs, and where to ask.
+#[derive(Clone)]
+pub struct Gatherer {
+    /// The store.
+    pub store: Store,
+    /// Its folders for the events topic.
+    pub layout: Layout,
+    /// Questions to the broker.
+    pub admin: Arc<Admin>,
+    /// The pipeline of this process.
+    pub identity: PipelineIdentity,
+    /// The calculation of this process.
+    pub calculation: OurCalculation,
+    /// Where new partitions start.
+    pub start: Start,
+    /// Who writes manifests: a name that is kept over a restart.
+    pub writer: String,
+    /// Time and ids of what is written.
+    pub clock: Clock,
+}
+
+/// The facts of a partition, and its chain as they describe it.
+#[derive(Debug)]
+pub struct Gathered {
+    /// The facts.
+    pub facts: Facts,
+    /// The chain.
+    pub chain: Option<Chain>,
+    /// What tidying found and did.
+    pub tidied: Tidied,
+}
+
+/// Why facts are not known yet.
+#[derive(Debug, thiserror::Error)]
+pub enum GatherError {
+    /// The chain cannot be read.
+    #[error("the manifests of partition {partition} cannot be read: {source}")]
+    Chain {
+        /// The partition.
+        partition: Partition,
+        /// Why.
+        source: ChainError,
+    },
+    /// The broker does not answer, or an open transaction of a dead process has not timed out yet.
+    #[error(transparent)]
+    Kafka(#[from] KafkaError),
+    /// The thread that asks the broker is gone.
+    #[error("asking the broker ended early: {0}")]
+    Interrupted(#[from] tokio::task::JoinError),
+}
+
+/// What the store says about one partition.
+enum Seen {
+    Chain(Box<Chain>),
+    Newer(ChainFacts),
+}
+
+impl Gatherer {
+    /// Gathers the facts of `partitions` and puts their folders in order.
+    ///
+    /// # Errors
+    /// When store or broker do not answer; asking again later may help.
+    pub async fn gather(&self, partitions: &[Partition]) -> Result<Vec<Gathered>, GatherError> {
+        let began = Instant::now();
+        let loads = partitions.iter().map(|partition| self.load(*partition));
+        let seen = futures::future::try_join_all(loads).await?;
+        let loaded = began.elapsed();
+        let committed = self.committed(partitions).await?;
+        let asked = began.elapsed();
+        let heads = partitions.iter().map(|partition| committed.get(partition));
+        let tidying = futures::future::try_join_all(
+            seen.into_iter()
+                .zip(heads)
+                .map(|(seen, committed)| self.tidied(seen, head_of(committed))),
+        );
+        let (tidied, logs) = tokio::join!(tidying, self.logs(partitions));
+        let (tidied, logs) = (tidied?, logs?);
+        tracing::debug!(
+            "facts of {} partitions: manifests {loaded:?}, committed offsets {:?}, folders and logs {:?}",
+            partitions.len(),
+            asked - loaded,
+            began.elapsed() - asked
+        );
+        let mut gathered = Vec::with_capacity(partitions.len());
+        for (partition, (seen, tidied)) in partitions.iter().zip(tidied) {
+            let committed = committed.get(partition).cloned();
+            let log = logs[partition];
+            gathered.push(
+                self.facts(*partition, seen, tidied, committed, log)
+                    .await?,
+            );
+        }
+        Ok(gathered)
+    }
+
+    async fn load(&self, partition: Partition) -> Result<Seen, GatherError> {
+        let identity = Identity {
+            topic: self.identity.events_topic.clone(),
+            partition,
+            calculation: self.calculation.calculation.clone(),
+            fingerprint: self.calculation.fingerprint.clone(),
+            fields: self.calculation.fields.clone(),
+            writer: self.writer.clone(),
+        };
+        match Chain::load(self.store.clone(), identity, self.clock.clone()).await {
+            Ok(chain) => Ok(Seen::Chain(Box::new(chain))),
+            Err(ChainError::Newer { path, source }) => {
+                let sequence = self
+                    .layout
+                    .parse_manifest(&path)
+                    .map_or(Sequence::FIRST, |(_, sequence)| sequence);
+                Ok(Seen::Newer(ChainFacts::Newer {
+                    sequence,
+                    version: source.found_version().unwrap_or_default(),
+                    writer: None,
+                }))
+            }
+            Err(source) => Err(GatherError::Chain { partition, source }),
+        }
+    }
+
+    async fn tidied(
+        &self,
+        seen: Seen,
+        head: Option<(Sequence, Digest)>,
+    ) -> Result<(Seen, Tidied), GatherError> {
+        let mut chain = match seen {
+            Seen::Chain(chain) => chain,
+            newer @ Seen::Newer(_) => return Ok((newer, Tidied::default())),
+        };
+        // Another pipeline's store is looked at, never touched.
+        let ours = chain
+            .newest()
+            .is_some_and(|newest| identity_of(&newest.pipeline) == self.identity);
+        if !ours {
+            return Ok((Seen::Chain(chain), Tidied::default()));
+        }
+        let partition = chain.partition();
+        let tidied = tidy(&mut chain, head)
+            .await
+            .map_err(|source| GatherError::Chain { partition, source })?;
+        Ok((Seen::Chain(chain), tidied))
+    }
+
+    async fn facts(
+        &self,
+        partition: Partition,
+        seen: Seen,
+        tidied: Tidied,
+        committed: Option<Committed>,
+        log: LogFacts,
+    ) -> Result<Gathered, GatherError> {
+        let (chain_facts, chain) = match seen {
+            Seen::Newer(facts) => (facts, None),
+            Seen::Chain(chain) => {
+                let facts = self
+                    .chain_facts(&chain, &tidied, head_of(committed.as_ref()))
+                    .await
+                    .map_err(|source| GatherError::Chain { partition, source })?;
+                (facts, Some(*chain))
+            }
+        };
+        Ok(Gathered {
+            facts: Facts {
+                partition,
+                ours: self.identity.clone(),
+                calculation: self.calculation.clone(),
+                store: self.store.uri().to_owned(),
+                chain: chain_facts,
+                committed,
+                log,
+                replayed: None,
+            },
+            chain,
+            tidied,
+        })
+    }
+
+    async fn chain_facts(
+        &self,
+        chain: &Chain,
+        tidied: &Tidied,
+        head: Option<(Sequence, Digest)>,
+    ) -> Result<ChainFacts, ChainError> {
+        let tail = chain.tail();
+        let mut damage: Vec<Damage> = tail
+            .damaged
+            .iter()
+            .map(|damaged| Damage {
+                path: self
+                    .store
+                    .locate(&self.layout.manifest(chain.partition(), damaged.sequence)),
+                detail: match damaged.digest {
+                    Some(digest) => format!("the manifest cannot be read; its bytes are {digest}"),
+                    None => "the manifest is missing, or too large to be one".to_owned(),
+                },
+            })
+            .collect();
+        let Some(newest) = &tail.newest else {
+            return Ok(if damage.is_empty() {
+                ChainFacts::Absent
+            } else {
+                ChainFacts::Unreadable { damage }
+            });
+        };
+        damage.extend(tidied.missing.iter().map(|segment| Damage {
+            path: self.store.locate(&segment.path),
+            detail: format!(
+                "the segment is missing; {} rows of offsets {} are not in the store",
+                segment.rows, segment.range
+            ),
+        }));
+        let head_known = match head {
+            None => false,
+            Some(head) if head == newest.head() => true,
+            Some(head) => {
+                snapshot::contains(&self.store, &self.layout, chain.partition(), head).await?
+            }
+        };
+        Ok(ChainFacts::Good(good(
+            newest,
+            head_known,
+            damage,
+            &self.clock,
+        )))
+    }
+
+    async fn committed(
+        &self,
+        partitions: &[Partition],
+    ) -> Result<BTreeMap<Partition, Committed>, GatherError> {
+        let (admin, partitions) = (Arc::clone(&self.admin), partitions.to_vec());
+        let (group, topic) = (
+            self.identity.group.clone(),
+            self.identity.events_topic.clone(),
+        );
+        let answer = tokio::task::spawn_blocking(move || {
+            admin.committed(&group, &topic, &partitions)
+        })
+        .await??;
+        Ok(answer
+            .into_iter()
+            .filter_map(|(partition, committed)| Some((partition, authored(committed?))))
+            .collect())
+    }
+
+    async fn logs(
+        &self,
+        partitions: &[Partition],
+    ) -> Result<BTreeMap<Partition, LogFacts>, GatherError> {
+        let (admin, partitions) = (Arc::clone(&self.admin), partitions.to_vec());
+        let (topic, start) = (self.identity.events_topic.clone(), self.start);
+        let logs = tokio::task::spawn_blocking(move || {
+            let since = match start {
+                Start::Time(at) => admin.offsets_for_time(&topic, &partitions, at)?,
+                Start::Earliest | Start::Latest => BTreeMap::new(),
+            };
+            let ask = |partition: Partition| {
+                let marks = admin.watermarks(&topic, partition)?;
+                let facts = LogFacts {
+                    start: marks.start,
+                    stable_end: marks.stable_end,
+                    end: marks.end,
+                    since: since.get(&partition).copied().flatten(),
+                };
+                Ok::<_, KafkaError>((partition, facts))
+            };
+            partitions.into_iter().map(ask).collect::<Result<_, _>>()
+        })
+        .await??;
+        Ok(logs)
+    }
+}
+
+fn authored(committed: kafka::Committed) -> Committed {
+    let text = Some(committed.metadata.as_str()).filter(|text| !text.is_empty());
+    Committed {
+        offset: committed.offset,
+        authored: CommitMetadata::parse(text, committed.offset),
+    }
+}
+
+fn head_of(committed: Option<&Committed>) -> Option<(Sequence, Digest)> {
+    match &committed?.authored {
+        Authored::Ours(metadata) => Some((metadata.head.sequence, metadata.head.digest)),
+        Authored::Newer { .. } | Authored::Stranger => None,
+    }
+}
+
+fn identity_of(pipeline: &Pipeline) -> PipelineIdentity {
+    PipelineIdentity {
+        cluster_id: pipeline.cluster_id.clone(),
+        group: pipeline.group.clone(),
+        events_topic: pipeline.events_topic.clone(),
+        events_topic_id: pipeline.events_topic_id.clone(),
+        results_topic: pipeline.results_topic.clone(),
+        results_partitions: pipeline.results_partitions,
+    }
+}
+
+fn good(newest: &Manifest, head_known: bool, damage: Vec<Damage>, clock: &Clock) -> GoodChain {
+    let age = (clock.now() - newest.created_at).to_std().ok();
+    GoodChain {
+        pipeline: identity_of(&newest.pipeline),
+        sequence: newest.sequence,
+        origin: newest.origin,
+        end: newest.end,
+        outcomes: newest.counts.outcomes(),
+        lost: newest.counts.lost,
+        head_known,
+        age: age.map(|age: Duration| age),
+        damage,
+    }
+}

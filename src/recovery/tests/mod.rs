@@ -1,0 +1,147 @@
+//! The table row by row, the texts of its refusals, and its properties.
+
+mod properties;
+mod refusals;
+mod rows;
+
+use std::time::Duration;
+
+use super::*;
+use crate::model::{Digest, Offset, OffsetRange, Partition, Sequence};
+
+const OURS: &str = "00000000000000aa";
+
+fn at(offset: u64) -> Offset {
+    Offset::ZERO.plus(offset)
+}
+
+fn range(start: u64, end: u64) -> OffsetRange {
+    OffsetRange::new(at(start), at(end)).expect("in order")
+}
+
+fn head() -> Head {
+    Head {
+        sequence: Sequence(12),
+        digest: Digest::of(b"manifest 12"),
+    }
+}
+
+/// Frontier = committed = 1000 with 990 outcomes, log 0..5000: nothing is wrong.
+fn facts() -> Facts {
+    Facts {
+        partition: Partition(3),
+        ours: pipeline(),
+        calculation: OurCalculation {
+            fingerprint: OURS.into(),
+            calculation: "square(number)".into(),
+            fields: "number BIGINT NOT NULL".into(),
+        },
+        store: "./snapshots".into(),
+        chain: ChainFacts::Good(chain()),
+        committed: ours(1000, 990),
+        log: LogFacts {
+            start: at(0),
+            stable_end: at(4990),
+            end: at(5000),
+            since: None,
+        },
+        replayed: None,
+    }
+}
+
+fn pipeline() -> PipelineIdentity {
+    PipelineIdentity {
+        cluster_id: Some("kPq0oTzmQ9u0AAAAAAAAAA".into()),
+        group: "recalc_group".into(),
+        events_topic: "events".into(),
+        events_topic_id: Some("b3IxSVhUQ0tLZ3c".into()),
+        results_topic: "results".into(),
+        results_partitions: 8,
+    }
+}
+
+fn chain() -> GoodChain {
+    GoodChain {
+        pipeline: pipeline(),
+        sequence: Sequence(12),
+        origin: at(0),
+        end: at(1000),
+        outcomes: 990,
+        lost: 0,
+        head_known: true,
+        age: Some(Duration::from_secs(60)),
+        damage: Vec::new(),
+    }
+}
+
+fn ours(offset: u64, outcomes: u64) -> Option<Committed> {
+    let metadata = CommitMetadata {
+        by: "snapback 0.1.0 host-0/0".into(),
+        offset: at(offset),
+        calculation: Some("square(number)".into()),
+        fields: Some("number BIGINT NOT NULL".into()),
+        fingerprint: OURS.into(),
+        head: head(),
+        outcomes,
+        lost: 0,
+        corrections: None,
+    };
+    Some(Committed {
+        offset: at(offset),
+        authored: Authored::Ours(Box::new(metadata)),
+    })
+}
+
+fn by_old_calculation(offset: u64, outcomes: u64) -> Option<Committed> {
+    let mut committed = ours(offset, outcomes)?;
+    if let Authored::Ours(metadata) = &mut committed.authored {
+        metadata.fingerprint = "00000000000000bb".into();
+        metadata.calculation = Some("square(n)".into());
+        metadata.fields = Some("n BIGINT".into());
+    }
+    Some(committed)
+}
+
+fn stranger(offset: u64) -> Option<Committed> {
+    Some(Committed {
+        offset: at(offset),
+        authored: Authored::Stranger,
+    })
+}
+
+fn with_chain(change: impl FnOnce(&mut GoodChain)) -> Facts {
+    let mut chain = chain();
+    change(&mut chain);
+    Facts {
+        chain: ChainFacts::Good(chain),
+        ..facts()
+    }
+}
+
+fn log_from(start: u64) -> LogFacts {
+    LogFacts {
+        start: at(start),
+        ..facts().log
+    }
+}
+
+fn accepting(ranges: &[OffsetRange]) -> Policy {
+    Policy {
+        accept_loss: ranges.iter().map(|range| (Partition(3), *range)).collect(),
+        ..Policy::default()
+    }
+}
+
+fn resuming(side: ResumeFrom) -> Policy {
+    Policy {
+        resume_from: Some(side),
+        ..Policy::default()
+    }
+}
+
+fn refusal(decision: Decision) -> Refusal {
+    match decision.plan {
+        Plan::Refuse(refusal) => *refusal,
+        other => panic!("not refused: {other:?}"),
+    }
+}

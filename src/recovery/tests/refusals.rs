@@ -1,0 +1,130 @@
+//! The whole text of every refusal.
+
+use super::*;
+
+fn invocation() -> Invocation {
+    Invocation::new("run")
+        .with("--brokers", "kafka-1:9092,kafka-2:9092")
+        .with("--fields", "number BIGINT NOT NULL")
+}
+
+fn explained(facts: &Facts, policy: &Policy) -> String {
+    refusal(plan(facts, policy)).explain(&invocation())
+}
+
+macro_rules! texts {
+    ($($name:ident: $facts:expr, $policy:expr;)*) => {
+        $(
+            #[test]
+            fn $name() {
+                insta::assert_snapshot!(stringify!($name), explained(&$facts, &$policy));
+            }
+        )*
+    };
+}
+
+fn damage() -> Vec<Damage> {
+    vec![Damage {
+        path: "./snapshots/events/_manifests/partition=3/00000000000000000013.json".into(),
+        detail: "its digest does not match".into(),
+    }]
+}
+
+texts! {
+    another_groups_store: with_chain(|c| c.pipeline.group = "billing".into()), Policy::default();
+    another_results_topic: with_chain(|c| c.pipeline.results_topic = "squares".into()), Policy::default();
+    another_cluster: with_chain(|c| c.pipeline.cluster_id = Some("zzz".into())), Policy::default();
+    a_recreated_topic: with_chain(|c| c.pipeline.events_topic_id = Some("zzz".into())), Policy::default();
+    a_resized_results_topic: with_chain(|c| c.pipeline.results_partitions = 4), Policy::default();
+    a_newer_commit: Facts {
+        committed: Some(Committed {
+            offset: at(1000),
+            authored: Authored::Newer { version: 2, by: Some("snapback 0.9.0 host-0/0".into()) },
+        }),
+        ..facts()
+    }, Policy::default();
+    a_newer_manifest: Facts {
+        chain: ChainFacts::Newer { sequence: Sequence(13), version: 2, writer: None },
+        ..facts()
+    }, Policy::default();
+    no_readable_manifest: Facts { chain: ChainFacts::Unreadable { damage: damage() }, ..facts() }, Policy::default();
+    an_empty_store: Facts { chain: ChainFacts::Absent, ..facts() }, Policy::default();
+    an_older_store: Facts {
+        committed: ours(1500, 1480),
+        ..with_chain(|c| c.head_known = false)
+    }, Policy::default();
+    another_store_that_is_ahead: Facts {
+        committed: ours(700, 690),
+        ..with_chain(|c| c.head_known = false)
+    }, Policy::default();
+    a_truncated_log: Facts {
+        log: LogFacts { start: at(0), stable_end: at(800), end: at(800), since: None },
+        ..facts()
+    }, Policy::default();
+    expired_unread: Facts { log: log_from(1200), ..facts() }, Policy::default();
+    expired_partly_published: Facts { log: log_from(1200), committed: ours(1100, 1085), ..facts() }, Policy::default();
+    expired_and_another_range_accepted: Facts { log: log_from(1200), ..facts() }, accepting(&[range(1000, 1100)]);
+    expired_before_replay: Facts { log: log_from(1200), committed: ours(1500, 1480), ..facts() }, Policy::default();
+    expired_behind_a_damaged_manifest: Facts {
+        log: log_from(1200),
+        committed: ours(1500, 1480),
+        ..with_chain(|c| c.damage = damage())
+    }, Policy::default();
+    expired_behind_the_old_script: Facts {
+        chain: ChainFacts::Absent,
+        committed: stranger(1000),
+        log: log_from(1300),
+        ..facts()
+    }, Policy::default();
+    a_new_calculation: Facts { committed: by_old_calculation(1500, 1480), ..facts() }, Policy::default();
+    a_new_calculation_and_the_old_text_did_not_fit: {
+        let mut committed = by_old_calculation(1500, 1480);
+        if let Some(Committed { authored: Authored::Ours(metadata), .. }) = &mut committed {
+            (metadata.calculation, metadata.fields) = (None, None);
+        }
+        Facts { committed, ..facts() }
+    }, Policy::default();
+    a_replay_that_gives_less: Facts {
+        committed: ours(1500, 1480),
+        replayed: Some(480),
+        ..facts()
+    }, Policy::default();
+    committed_by_somebody_else: Facts { committed: stranger(1500), ..facts() }, Policy::default();
+    committed_by_somebody_else_and_expired: Facts {
+        committed: stranger(1500),
+        log: log_from(1200),
+        ..facts()
+    }, Policy::default();
+    a_group_reset: Facts { committed: stranger(400), ..facts() }, Policy::default();
+    a_group_without_offsets: Facts { committed: None, ..facts() }, Policy::default();
+}
+
+#[test]
+fn several_partitions_get_one_command() {
+    let refused = |partition| {
+        let facts = Facts {
+            partition: Partition(partition),
+            log: log_from(1200),
+            ..facts()
+        };
+        refusal(plan(&facts, &Policy::default()))
+    };
+    let text = report(&[refused(3), refused(5)], &invocation());
+    insta::assert_snapshot!("several_partitions", text);
+}
+
+#[test]
+fn no_line_but_a_command_or_a_path_is_longer_than_a_terminal() {
+    let text = explained(
+        &Facts {
+            committed: stranger(1500),
+            ..facts()
+        },
+        &Policy::default(),
+    );
+    assert!(
+        text.lines()
+            .all(|line| line.starts_with("  ") || line.len() <= 100),
+        "{text}"
+    );
+}
