@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use parquet::file::metadata::KeyValue;
 
-use super::{SegmentKind, manifest::FORMAT_VERSION};
+use super::{Absent, SegmentKind, manifest::FORMAT_VERSION};
 use crate::{
     calculation::Fingerprint,
     model::{Counts, Offset, OffsetRange, Partition},
@@ -44,6 +44,8 @@ pub struct SegmentFacts {
     pub fingerprint: Fingerprint,
     /// What the offsets of the append that it belongs to are, its own rows and its twin's.
     pub counts: Counts,
+    /// Which of them are absent: as many as the counts say.
+    pub absent: Absent,
     /// Who wrote it.
     pub writer: String,
 }
@@ -97,6 +99,7 @@ const FINGERPRINT: &str = "snapback.fingerprint";
 const RESULTS: &str = "snapback.results";
 const REJECTS: &str = "snapback.rejects";
 const ABSENT: &str = "snapback.absent";
+const ABSENT_RANGES: &str = "snapback.absent_ranges";
 const WRITER: &str = "snapback.writer";
 
 impl SegmentFacts {
@@ -104,6 +107,7 @@ impl SegmentFacts {
         kind: SegmentKind,
         range: OffsetRange,
         counts: Counts,
+        absent: Absent,
         identity: &Identity,
     ) -> SegmentFacts {
         SegmentFacts {
@@ -114,6 +118,7 @@ impl SegmentFacts {
             calculation: identity.calculation.clone(),
             fingerprint: identity.fingerprint.clone(),
             counts,
+            absent,
             writer: identity.writer.clone(),
         }
     }
@@ -142,6 +147,7 @@ impl SegmentFacts {
             pair(RESULTS, self.counts.results.to_string()),
             pair(REJECTS, self.counts.rejects.to_string()),
             pair(ABSENT, self.counts.absent.to_string()),
+            pair(ABSENT_RANGES, self.absent.to_string()),
             pair(WRITER, self.writer.clone()),
         ]
     }
@@ -176,6 +182,7 @@ impl SegmentFacts {
             calculation: text(pairs, CALCULATION)?.to_owned(),
             fingerprint: number(pairs, FINGERPRINT)?,
             counts,
+            absent: number(pairs, ABSENT_RANGES)?,
             writer: text(pairs, WRITER)?.to_owned(),
         })
     }

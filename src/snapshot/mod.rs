@@ -14,6 +14,7 @@
 //!
 //! Segments are durable before a manifest lists them (I3). Times and random names come from a [`Clock`].
 
+mod absent;
 mod adopt;
 mod apply;
 mod buffer;
@@ -32,6 +33,7 @@ mod tidy;
 mod validate;
 mod write;
 
+pub use absent::{Absent, AbsentBuilder, NotAbsent};
 pub use apply::{ApplyError, Edit, Stamp, apply};
 pub use buffer::{Buffer, BufferError, Taken};
 pub use chain::{Appended, Chain};

@@ -131,7 +131,11 @@ impl Rows {
         })
     }
 
-    #[cfg(test)]
+    /// The offset of each row, ascending.
+    pub(super) fn offsets(&self) -> impl Iterator<Item = i64> {
+        self.batches().flat_map(|batch| offsets(batch).values().iter().copied())
+    }
+
     pub(super) fn batches(&self) -> impl ExactSizeIterator<Item = &RecordBatch> {
         self.pieces.iter().map(|piece| &piece.batch)
     }

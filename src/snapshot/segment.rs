@@ -15,7 +15,7 @@ use parquet::{
 };
 
 use super::{
-    Segment, SegmentFacts, SegmentId, SegmentKind, Taken,
+    Absent, AbsentBuilder, Segment, SegmentFacts, SegmentId, SegmentKind, Taken,
     buffer::counts,
     facts::{FactsError, Identity},
     layout::Layout,
@@ -138,7 +138,11 @@ impl Encoded {
                     .filter_map(move |batch| batch.map(|batch| behind(&batch, at)).transpose()),
             )
         };
-        encode_rows(range, rows(&self.results)?, rows(&self.rejects)?, identity)
+        let kept = |offset: &i64| *offset >= at.get();
+        let results = read_offsets(self.results.as_ref())?;
+        let rejects = read_offsets(self.rejects.as_ref())?;
+        let absent = absent(range, results.into_iter().filter(kept), rejects.into_iter().filter(kept));
+        encode_rows(range, rows(&self.results)?, rows(&self.rejects)?, absent, identity)
     }
 }
 
@@ -156,11 +160,16 @@ fn behind(batch: &RecordBatch, at: Offset) -> Option<RecordBatch> {
 /// When the rows do not have one schema, or do not lie in the range: a defect of the caller.
 pub fn encode(taken: Taken, identity: &Identity) -> Result<Encoded, SegmentError> {
     let range = taken.range();
+    let absent = match taken.counts().absent {
+        0 => Absent::none(),
+        _ => absent(range, taken.results.offsets(), taken.rejects.offsets()),
+    };
     let (mut results, mut rejects) = (taken.results, taken.rejects);
     encode_rows(
         range,
         std::iter::from_fn(move || results.pop_front().map(Ok)),
         std::iter::from_fn(move || rejects.pop_front().map(Ok)),
+        absent,
         identity,
     )
 }
@@ -169,6 +178,7 @@ fn encode_rows(
     range: OffsetRange,
     results: impl Iterator<Item = Result<RecordBatch, SegmentError>>,
     rejects: impl Iterator<Item = Result<RecordBatch, SegmentError>>,
+    absent: Absent,
     identity: &Identity,
 ) -> Result<Encoded, SegmentError> {
     let results = write_all(SegmentKind::Results, range, results)?;
@@ -177,7 +187,7 @@ fn encode_rows(
     let counts = counts(range, rows(&results), rows(&rejects));
     let finish = |writer: Option<SegmentWriter>| {
         writer
-            .map(|writer| writer.finish(counts, identity))
+            .map(|writer| writer.finish(counts, absent.clone(), identity))
             .transpose()
     };
     Ok(Encoded {
@@ -186,6 +196,37 @@ fn encode_rows(
         results: finish(results)?,
         rejects: finish(rejects)?,
     })
+}
+
+/// The offsets of `range` that are in neither of the two, both ascending.
+fn absent(
+    range: OffsetRange,
+    results: impl Iterator<Item = i64>,
+    rejects: impl Iterator<Item = i64>,
+) -> Absent {
+    let (mut results, mut rejects) = (results.peekable(), rejects.peekable());
+    let mut absent = AbsentBuilder::default();
+    let mut next = range.start();
+    loop {
+        let offset = match (results.peek(), rejects.peek()) {
+            (Some(result), Some(reject)) if reject < result => rejects.next(),
+            (Some(_), _) => results.next(),
+            (None, _) => rejects.next(),
+        };
+        let Some(offset) = offset.and_then(Offset::new) else { break };
+        next = absent.skip(next, offset);
+    }
+    absent.skip(next, range.end());
+    absent.finish()
+}
+
+fn read_offsets(segment: Option<&EncodedSegment>) -> Result<Vec<i64>, SegmentError> {
+    let reader = segment.map(|segment| read::read_segment(segment.bytes.clone())).transpose()?;
+    let mut offsets = Vec::new();
+    for batch in reader.into_iter().flatten() {
+        offsets.extend_from_slice(rows::offsets(&batch?).values());
+    }
+    Ok(offsets)
 }
 
 fn write_all(
@@ -251,16 +292,18 @@ impl SegmentWriter {
         Ok(())
     }
 
-    /// Ends the file. `counts` are those of the append that the segment belongs to.
+    /// Ends the file. `counts` are those of the append that the segment belongs to, and `absent` says which
+    /// of its offsets are absent.
     ///
     /// # Errors
     /// When Parquet refuses.
     pub fn finish(
         mut self,
         counts: Counts,
+        absent: Absent,
         identity: &Identity,
     ) -> Result<EncodedSegment, SegmentError> {
-        let facts = SegmentFacts::new(self.kind, self.range, counts, identity);
+        let facts = SegmentFacts::new(self.kind, self.range, counts, absent, identity);
         for pair in facts.to_metadata() {
             self.writer.append_key_value_metadata(pair);
         }

@@ -1,0 +1,177 @@
+//! Which offsets of an append the log never delivered: the record that lets a hole be told from them (I4).
+//!
+//! A count alone could be adjusted together with the rows; with the record, a row that is missing from a
+//! segment is seen even when every digest and every count agrees.
+
+use std::{fmt::Write as _, str::FromStr};
+
+use sha2::{Digest as _, Sha256};
+
+use crate::model::{Offset, OffsetRange};
+
+/// So many runs are written out; more of them (a compacted topic) are only digested.
+const LISTED: usize = 1000;
+
+/// The absent offsets of a range, as runs that are ascending and do not touch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Absent {
+    /// Every run; none when nothing is absent. Written `12-13,17-19` (half-open).
+    Ranges(Vec<OffsetRange>),
+    /// Too many runs to list: the SHA-256 of their text, written `sha256:` and 64 digits.
+    Digest([u8; 32]),
+}
+
+/// Text that is no record of absent offsets.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a list of ascending ranges, nor the digest of one: {0:?}")]
+pub struct NotAbsent(String);
+
+impl Absent {
+    /// Nothing is absent.
+    #[must_use]
+    pub const fn none() -> Absent {
+        Absent::Ranges(Vec::new())
+    }
+}
+
+/// Collects runs into an [`Absent`], in bounded memory.
+#[derive(Clone, Debug, Default)]
+pub struct AbsentBuilder {
+    open: Option<OffsetRange>,
+    closed: Vec<OffsetRange>,
+    /// The digest of the text so far, once the runs are too many.
+    digest: Option<Sha256>,
+}
+
+impl AbsentBuilder {
+    /// Adds a run that starts at or behind the end of the one before. Empty ones are ignored.
+    pub fn push(&mut self, run: OffsetRange) {
+        if run.is_empty() {
+            return;
+        }
+        match self.open {
+            Some(open) if open.end() == run.start() => {
+                self.open = OffsetRange::new(open.start(), run.end()).ok();
+            }
+            _ => {
+                self.close();
+                self.open = Some(run);
+            }
+        }
+    }
+
+    /// Everything from `next` to `offset` is absent; returns what may follow it.
+    pub fn skip(&mut self, next: Offset, offset: Offset) -> Offset {
+        if let Ok(run) = OffsetRange::new(next, offset) {
+            self.push(run);
+        }
+        offset.plus(1)
+    }
+
+    /// The record.
+    #[must_use]
+    pub fn finish(mut self) -> Absent {
+        self.close();
+        match self.digest {
+            Some(digest) => Absent::Digest(digest.finalize().into()),
+            None => Absent::Ranges(self.closed),
+        }
+    }
+
+    fn close(&mut self) {
+        let Some(run) = self.open.take() else { return };
+        if let Some(digest) = &mut self.digest {
+            digest.update(format!(",{run}"));
+            return;
+        }
+        self.closed.push(run);
+        if self.closed.len() > LISTED {
+            let mut digest = Sha256::new();
+            digest.update(text(&std::mem::take(&mut self.closed)));
+            self.digest = Some(digest);
+        }
+    }
+}
+
+fn text(runs: &[OffsetRange]) -> String {
+    let mut text = String::new();
+    for (index, run) in runs.iter().enumerate() {
+        let separator = if index == 0 { "" } else { "," };
+        // Writing to a String cannot fail.
+        drop(write!(text, "{separator}{run}"));
+    }
+    text
+}
+
+impl std::fmt::Display for Absent {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Absent::Ranges(runs) => f.write_str(&text(runs)),
+            Absent::Digest(digest) => write!(f, "sha256:{}", hex::encode(digest)),
+        }
+    }
+}
+
+impl FromStr for Absent {
+    type Err = NotAbsent;
+
+    fn from_str(text: &str) -> Result<Absent, NotAbsent> {
+        let wrong = || NotAbsent(text.chars().take(80).collect());
+        if let Some(digits) = text.strip_prefix("sha256:") {
+            let mut digest = [0; 32];
+            return match hex::decode_to_slice(digits, &mut digest) {
+                Ok(()) => Ok(Absent::Digest(digest)),
+                Err(_) => Err(wrong()),
+            };
+        }
+        let mut runs: Vec<OffsetRange> = Vec::new();
+        for run in text.split(',').filter(|_| !text.is_empty()) {
+            let (start, end) = run.split_once('-').ok_or_else(wrong)?;
+            let offset = |text: &str| text.parse().ok().and_then(Offset::new).ok_or_else(wrong);
+            let run = OffsetRange::new(offset(start)?, offset(end)?).map_err(|_| wrong())?;
+            let follows = runs.last().is_none_or(|last| last.end() < run.start());
+            if run.is_empty() || !follows || runs.len() == LISTED {
+                return Err(wrong());
+            }
+            runs.push(run);
+        }
+        Ok(Absent::Ranges(runs))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(start: i64, end: i64) -> OffsetRange {
+        OffsetRange::new(Offset::new(start).unwrap(), Offset::new(end).unwrap()).unwrap()
+    }
+
+    fn built(runs: impl IntoIterator<Item = OffsetRange>) -> Absent {
+        let mut builder = AbsentBuilder::default();
+        runs.into_iter().for_each(|run| builder.push(run));
+        builder.finish()
+    }
+
+    #[test]
+    fn runs_are_joined_and_read_back() {
+        let absent = built([run(3, 5), run(5, 6), run(7, 7), run(9, 10)]);
+        assert_eq!(absent.to_string(), "3-6,9-10");
+        assert_eq!("3-6,9-10".parse(), Ok(absent));
+        assert_eq!("".parse(), Ok(Absent::none()));
+        for text in ["3", "3-3", "5-3", "3-6,6-7", "9-10,3-6", "-1-2", "3-6,", "sha256:12"] {
+            assert!(text.parse::<Absent>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_thousand_runs_are_listed_and_more_are_digested() {
+        let runs = |count: i64| (0..count).map(|i| run(2 * i, 2 * i + 1));
+        let (listed, digested) = (built(runs(1000)), built(runs(1001)));
+        assert!(matches!(&listed, Absent::Ranges(runs) if runs.len() == 1000));
+        assert_eq!(listed.to_string().parse(), Ok(listed));
+        assert_eq!(digested, Absent::Digest(Sha256::digest(text(&runs(1001).collect::<Vec<_>>())).into()));
+        assert_eq!(digested.to_string().parse(), Ok(digested.clone()));
+        assert_ne!(digested, built(runs(1002)));
+    }
+}
