@@ -2,12 +2,10 @@
 //! and checkpoints them with their offsets as Parquet files that can prove themselves.
 
 pub mod calculation;
-pub mod cli;
 pub mod demo;
 pub mod kafka;
 pub mod load;
 pub mod model;
-pub mod processor;
 pub mod recovery;
 pub mod snapshot;
 pub mod store;

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::Serialize;
+
 use super::readings::{Calculated, Outcome, PartitionReadings, Readings};
 use crate::{
     load::Content,
@@ -12,7 +14,7 @@ use crate::{
 const EXAMPLES: usize = 5;
 
 /// A claim, and what contradicts it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Check {
     /// What is claimed.
     pub claim: &'static str,
@@ -52,7 +54,7 @@ impl Check {
 }
 
 /// Sums over everything that was read.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Totals {
     /// Events in the events topic.
     pub events: u64,

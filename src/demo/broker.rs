@@ -3,7 +3,7 @@
 use std::{
     io::{self, BufRead as _, BufReader, Read, Write},
     path::{Path, PathBuf},
-    process::{ChildStdin, Command, Stdio},
+    process::{ChildStdin, Stdio},
     sync::mpsc::{self, RecvTimeoutError},
     thread,
     time::{Duration, Instant},
@@ -52,7 +52,7 @@ impl Broker {
         interrupt: &Interrupt,
     ) -> Result<Broker, DemoError> {
         let topics = topics.iter().map(|topic| format!("{topic}={partitions}"));
-        let mut command = Command::new(program);
+        let mut command = child::command(program);
         command
             .arg("demo-broker")
             .args(topics)

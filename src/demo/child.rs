@@ -18,6 +18,17 @@ use super::DemoError;
 /// How much of a log is shown when something went wrong.
 const LAST_WORDS: usize = 20;
 
+/// A command without the variables that configure the user's own pipelines and logs.
+pub(super) fn command(program: &Path) -> Command {
+    let mut command = Command::new(program);
+    for (name, _) in std::env::vars_os() {
+        if name == "RUST_LOG" || name.to_string_lossy().starts_with("SNAPBACK_") {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
 /// A child process; killed, at the latest, when this is dropped.
 pub(super) struct Guard {
     child: Child,
@@ -31,12 +42,6 @@ impl Guard {
         role: &'static str,
         log: PathBuf,
     ) -> Result<Guard, DemoError> {
-        // What configures the user's own pipelines is not about this one.
-        for (name, _) in std::env::vars_os() {
-            if name.to_string_lossy().starts_with("SNAPBACK_") {
-                command.env_remove(name);
-            }
-        }
         let child = command.spawn().map_err(|source| DemoError::Start {
             program: command.get_program().into(),
             role,
@@ -202,14 +207,10 @@ fn parse(line: &str) -> (Option<String>, String) {
     #[derive(Deserialize)]
     struct Line {
         level: Option<String>,
-        fields: Fields,
-    }
-    #[derive(Deserialize)]
-    struct Fields {
         message: String,
     }
     match serde_json::from_str::<Line>(line) {
-        Ok(line) => (line.level, line.fields.message),
+        Ok(line) => (line.level, line.message),
         Err(_) => (None, line.to_owned()),
     }
 }
@@ -231,7 +232,7 @@ mod tests {
 
     #[test]
     fn a_line_of_the_json_log_gives_its_text_and_any_other_line_is_text() {
-        let line = r#"{"timestamp":"2026-01-01T00:00:00Z","level":"INFO","fields":{"message":"partition 3: replays 5-9"},"target":"snapback"}"#;
+        let line = r#"{"timestamp":"2026-01-01T00:00:00Z","level":"INFO","message":"partition 3: replays 5-9","target":"snapback"}"#;
         assert_eq!(parse(line), (Some("INFO".to_owned()), "partition 3: replays 5-9".to_owned()));
         for line in ["thread 'main' panicked", "{\"level\":3}", ""] {
             assert_eq!(parse(line), (None, line.to_owned()));

@@ -1,7 +1,7 @@
 //! The processor, as the demo runs it: `snapback run` in a process of its own.
 
 use std::{
-    process::{Command, Stdio},
+    process::Stdio,
     time::Instant,
 };
 
@@ -48,9 +48,10 @@ impl Stage<'_> {
         tell: &mut dyn FnMut(Scene),
     ) -> Result<Processor, DemoError> {
         let log = self.folder.log(log);
-        let mut command = Command::new(&self.settings.program);
+        let mut command = child::command(&self.settings.program);
         command
             .args(self.arguments(life))
+            .envs(self.variables())
             // Not where a snapback.toml of the user's may be.
             .current_dir(self.folder.path())
             .stdin(Stdio::null())
@@ -84,27 +85,31 @@ impl Stage<'_> {
         flag("--group", &self.pipeline.group);
         flag("--store", &self.folder.path().display().to_string());
         flag("--snapshot-interval", "1s");
-        flag("--status", "off");
         flag("--instance", "demo");
         flag("--log-format", "json");
         flag("--delivery", self.delivery());
-        match &self.settings.cluster {
-            Cluster::Embedded => {
-                // The embedded broker knows no static members: the dead one is in the way until its session has ended.
-                flag("-X", "session.timeout.ms=2000");
-                flag("-X", "heartbeat.interval.ms=500");
-            }
-            Cluster::Existing { properties, .. } => {
-                for (key, value) in properties {
-                    flag("-X", &format!("{key}={value}"));
-                }
-            }
+        if self.settings.cluster == Cluster::Embedded {
+            // The embedded broker knows no static members: the dead one is in the way until its session has ended.
+            flag("-X", "session.timeout.ms=2000");
+            flag("-X", "heartbeat.interval.ms=500");
         }
         // The first life has no end of its own.
         if life == Life::Second {
             arguments.push("--exit-at-end".to_owned());
         }
         arguments
+    }
+
+    /// Client properties as variables: some are secrets, and everybody can see command lines.
+    fn variables(&self) -> impl Iterator<Item = (String, &str)> {
+        let properties: &[(String, String)] = match &self.settings.cluster {
+            Cluster::Embedded => &[],
+            Cluster::Existing { properties, .. } => properties,
+        };
+        properties.iter().map(|(name, value)| {
+            let name = name.to_ascii_uppercase().replace('.', "_");
+            (format!("SNAPBACK_KAFKA_{name}"), value.as_str())
+        })
     }
 
     /// The command line without what only the demo needs, and without properties, which may be secrets.

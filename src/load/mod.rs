@@ -13,6 +13,7 @@ mod lines;
 mod loader;
 mod malformed;
 mod numbers;
+mod topic;
 
 pub use chunk::Chunk;
 pub use content::Content;
@@ -20,6 +21,7 @@ pub use lines::{Lines, LinesError};
 pub use loader::{LoadError, Loaded, Loader};
 pub use malformed::Malformed;
 pub use numbers::Numbers;
+pub use topic::ensure_topic;
 
 /// Where events come from.
 pub trait Events {

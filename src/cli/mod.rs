@@ -1,7 +1,0 @@
-//! The command line: arguments in, text and an exit code out.
-
-pub mod demo;
-mod failure;
-pub mod produce;
-
-pub use failure::Failure;
