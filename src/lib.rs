@@ -2,6 +2,8 @@
 //! and checkpoints them with their offsets as Parquet files that can prove themselves.
 
 pub mod calculation;
+pub mod cli;
+pub mod config;
 pub mod demo;
 pub mod kafka;
 pub mod load;
@@ -9,3 +11,4 @@ pub mod model;
 pub mod recovery;
 pub mod snapshot;
 pub mod store;
+pub mod telemetry;

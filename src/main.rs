@@ -1,2 +1,7 @@
 //! The snapback command.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    snapback::cli::main().into()
+}

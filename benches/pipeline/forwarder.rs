@@ -13,9 +13,10 @@ use std::{
 use rdkafka::{
     ClientConfig,
     bindings::{
-        RD_KAFKA_MSG_F_COPY, rd_kafka_consume_batch_queue, rd_kafka_flush, rd_kafka_message_destroy,
-        rd_kafka_message_t, rd_kafka_produce_batch, rd_kafka_queue_destroy, rd_kafka_queue_forward,
-        rd_kafka_queue_get_partition, rd_kafka_queue_t, rd_kafka_topic_new,
+        RD_KAFKA_MSG_F_COPY, rd_kafka_consume_batch_queue, rd_kafka_flush,
+        rd_kafka_message_destroy, rd_kafka_message_t, rd_kafka_produce_batch,
+        rd_kafka_queue_destroy, rd_kafka_queue_forward, rd_kafka_queue_get_partition,
+        rd_kafka_queue_t, rd_kafka_topic_new,
     },
     consumer::{BaseConsumer, Consumer},
     producer::{DefaultProducerContext, Producer, ThreadedProducer},
@@ -33,7 +34,14 @@ struct Event {
 }
 
 /// Forwards `events` events of `input` to `output`, then ends.
-pub fn forward(brokers: &str, input: &str, output: &str, group: &str, partitions: i32, events: u64) {
+pub fn forward(
+    brokers: &str,
+    input: &str,
+    output: &str,
+    group: &str,
+    partitions: i32,
+    events: u64,
+) {
     let consumer: BaseConsumer = ClientConfig::new()
         .set("bootstrap.servers", brokers)
         .set("group.id", group)
@@ -52,9 +60,13 @@ pub fn forward(brokers: &str, input: &str, output: &str, group: &str, partitions
         .set("delivery.report.only.error", "true")
         .create()
         .expect("a producer is created");
-    producer.init_transactions(LIMIT).expect("transactions are initialised");
+    producer
+        .init_transactions(LIMIT)
+        .expect("transactions are initialised");
     // Joining the group makes the offsets of the transaction fenced, as a real processor needs them.
-    consumer.subscribe(&[input]).expect("the topic is subscribed");
+    consumer
+        .subscribe(&[input])
+        .expect("the topic is subscribed");
     let started = Instant::now();
     while consumer.assignment().expect("an assignment").count() < partitions as usize {
         assert!(started.elapsed() < LIMIT, "no assignment within {LIMIT:?}");
@@ -63,20 +75,32 @@ pub fn forward(brokers: &str, input: &str, output: &str, group: &str, partitions
     }
     let mut list = TopicPartitionList::new();
     for partition in 0..partitions {
-        list.add_partition_offset(input, partition, Offset::Beginning).expect("an offset");
+        list.add_partition_offset(input, partition, Offset::Beginning)
+            .expect("an offset");
     }
-    consumer.seek_partitions(list, LIMIT).expect("the beginning is sought");
+    consumer
+        .seek_partitions(list, LIMIT)
+        .expect("the beginning is sought");
 
     let topic_name = CString::new(input).expect("a topic name");
     let output_name = CString::new(output).expect("a topic name");
     // SAFETY: both clients outlive the handles taken from them; the process ends before they are destroyed.
-    let topic = unsafe { rd_kafka_topic_new(producer.client().native_ptr(), output_name.as_ptr(), ptr::null_mut()) };
+    let topic = unsafe {
+        rd_kafka_topic_new(
+            producer.client().native_ptr(),
+            output_name.as_ptr(),
+            ptr::null_mut(),
+        )
+    };
     let queues: Vec<*mut rd_kafka_queue_t> = (0..partitions)
         .map(|partition| {
             // SAFETY: the consumer is alive and the name is a valid C string.
             unsafe {
-                let queue =
-                    rd_kafka_queue_get_partition(consumer.client().native_ptr(), topic_name.as_ptr(), partition);
+                let queue = rd_kafka_queue_get_partition(
+                    consumer.client().native_ptr(),
+                    topic_name.as_ptr(),
+                    partition,
+                );
                 rd_kafka_queue_forward(queue, ptr::null_mut());
                 queue
             }
@@ -93,8 +117,11 @@ pub fn forward(brokers: &str, input: &str, output: &str, group: &str, partitions
         let mut moved = false;
         for (partition, queue) in queues.iter().enumerate() {
             // SAFETY: `pointers` has room for BATCH messages, each of which is destroyed below.
-            let count = unsafe { rd_kafka_consume_batch_queue(*queue, 0, pointers.as_mut_ptr(), BATCH) };
-            let Some(count) = usize::try_from(count).ok().filter(|count| *count > 0) else { continue };
+            let count =
+                unsafe { rd_kafka_consume_batch_queue(*queue, 0, pointers.as_mut_ptr(), BATCH) };
+            let Some(count) = usize::try_from(count).ok().filter(|count| *count > 0) else {
+                continue;
+            };
             moved = true;
             if began.is_none() {
                 producer.begin_transaction().expect("a transaction begins");
@@ -107,7 +134,8 @@ pub fn forward(brokers: &str, input: &str, output: &str, group: &str, partitions
                 unsafe {
                     let message = &**pointer;
                     if message.err as i32 == 0 && message.offset >= next[partition] {
-                        let payload = std::slice::from_raw_parts(message.payload.cast::<u8>(), message.len);
+                        let payload =
+                            std::slice::from_raw_parts(message.payload.cast::<u8>(), message.len);
                         let event: Event = serde_json::from_slice(payload).expect("a valid event");
                         let start = text.len();
                         let square = i128::from(event.number) * i128::from(event.number);
@@ -119,7 +147,14 @@ pub fn forward(brokers: &str, input: &str, output: &str, group: &str, partitions
                     rd_kafka_message_destroy(*pointer);
                 }
             }
-            send(&producer, topic, partition as i32, &mut text, &spans, &mut records);
+            send(
+                &producer,
+                topic,
+                partition as i32,
+                &mut text,
+                &spans,
+                &mut records,
+            );
             done += spans.len() as u64;
         }
         drop(consumer.poll(Duration::ZERO));
@@ -162,7 +197,13 @@ fn send(
         let rest = &mut records[from..];
         // SAFETY: the records point into `text`, which librdkafka copies before the call returns.
         let taken = unsafe {
-            rd_kafka_produce_batch(topic, partition, RD_KAFKA_MSG_F_COPY as i32, rest.as_mut_ptr(), rest.len() as i32)
+            rd_kafka_produce_batch(
+                topic,
+                partition,
+                RD_KAFKA_MSG_F_COPY as i32,
+                rest.as_mut_ptr(),
+                rest.len() as i32,
+            )
         };
         // A full queue refuses the tail of the batch: give the client a moment, then hand over the rest.
         from += usize::try_from(taken).expect("a count");
@@ -188,6 +229,10 @@ fn commit(
             .expect("an offset");
     }
     let metadata = consumer.group_metadata().expect("a member of the group");
-    producer.send_offsets_to_transaction(&offsets, &metadata, LIMIT).expect("offsets are sent");
-    producer.commit_transaction(LIMIT).expect("the transaction commits");
+    producer
+        .send_offsets_to_transaction(&offsets, &metadata, LIMIT)
+        .expect("offsets are sent");
+    producer
+        .commit_transaction(LIMIT)
+        .expect("the transaction commits");
 }

@@ -29,7 +29,10 @@ const PARTITIONS: i32 = 8;
 const SNAPSHOT_INTERVAL: &str = "5s";
 
 fn main() {
-    let args: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
+    let args: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|arg| arg != "--bench")
+        .collect();
     if args.first().map(String::as_str) == Some("forward") {
         return forwarder::forward(
             &args[1],
@@ -40,13 +43,23 @@ fn main() {
             args[5].parse().expect("a number of events"),
         );
     }
-    let events: u64 = args.iter().find_map(|arg| arg.parse().ok()).unwrap_or(5_000_000);
-    let only = args.iter().find(|arg| arg.parse::<u64>().is_err()).map(String::as_str);
+    let events: u64 = args
+        .iter()
+        .find_map(|arg| arg.parse().ok())
+        .unwrap_or(5_000_000);
+    let only = args
+        .iter()
+        .find(|arg| arg.parse::<u64>().is_err())
+        .map(String::as_str);
 
     let broker = support::Kafka::start(&[]);
     let brokers = broker.brokers();
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let bench = Bench { brokers, folder: folder.path(), events };
+    let bench = Bench {
+        brokers,
+        folder: folder.path(),
+        events,
+    };
     bench.load("events", events);
     if only.is_none() || only == Some("throughput") {
         bench.throughput();
@@ -54,7 +67,12 @@ fn main() {
     if only.is_none() || only == Some("recovery") {
         bench.recovery("events", events, 3_000_000.min(events * 3 / 5), "3M");
         bench.load("history", events * 6);
-        bench.recovery("history", events * 6, 30_000_000.min(events * 6 - 500_000), "30M");
+        bench.recovery(
+            "history",
+            events * 6,
+            30_000_000.min(events * 6 - 500_000),
+            "30M",
+        );
     }
 }
 
@@ -75,12 +93,18 @@ impl Bench<'_> {
             .status()
             .expect("snapback produce starts");
         assert!(status.success(), "snapback produce failed");
-        println!("loaded {events} events into {topic} in {:.1} s", began.elapsed().as_secs_f64());
+        println!(
+            "loaded {events} events into {topic} in {:.1} s",
+            began.elapsed().as_secs_f64()
+        );
     }
 
     fn snapback(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_snapback"));
-        command.args(args).args(["--brokers", self.brokers]).current_dir(self.folder);
+        command
+            .args(args)
+            .args(["--brokers", self.brokers])
+            .current_dir(self.folder);
         command
     }
 
@@ -89,23 +113,40 @@ impl Bench<'_> {
         command
             .args(["--snapshot-interval", SNAPSHOT_INTERVAL, "--events", events])
             .args(["--store", &self.store(name)])
-            .args(["--results", &format!("results-{name}"), "--rejects", &format!("dlq-{name}")])
+            .args([
+                "--results",
+                &format!("results-{name}"),
+                "--rejects",
+                &format!("dlq-{name}"),
+            ])
             .args(["--group", &format!("group-{name}")])
             .stdout(Stdio::null());
         command
     }
 
     fn store(&self, name: &str) -> String {
-        self.folder.join(format!("store-{name}")).display().to_string()
+        self.folder
+            .join(format!("store-{name}"))
+            .display()
+            .to_string()
     }
 
     fn throughput(&self) {
         let mut rows = Vec::new();
         support::create_topic(self.brokers, "results-forwarder", PARTITIONS);
         let mut forward = Command::new(std::env::current_exe().expect("this program's path"));
-        forward.args(["forward", self.brokers, "events", "results-forwarder", "forwarder"]);
+        forward.args([
+            "forward",
+            self.brokers,
+            "events",
+            "results-forwarder",
+            "forwarder",
+        ]);
         forward.arg(self.events.to_string());
-        rows.push(("(a) bare librdkafka forwarder", self.measured(forward, "results-forwarder")));
+        rows.push((
+            "(a) bare librdkafka forwarder",
+            self.measured(forward, "results-forwarder"),
+        ));
         for (name, label, delivery) in [
             ("eo", "(b) snapback exactly-once", "exactly-once"),
             ("alo", "(c) snapback at-least-once", "at-least-once"),
@@ -115,7 +156,10 @@ impl Bench<'_> {
             rows.push((label, self.measured(command, &format!("results-{name}"))));
         }
         let base = rows[0].1.events_per_second(self.events);
-        println!("\n{:<32}{:>12}{:>14}{:>12}{:>10}", "", "events/s", "CPU us/event", "peak MB", "ratio");
+        println!(
+            "\n{:<32}{:>12}{:>14}{:>12}{:>10}",
+            "", "events/s", "CPU us/event", "peak MB", "ratio"
+        );
         for (label, measured) in &rows {
             let rate = measured.events_per_second(self.events);
             println!(
@@ -132,16 +176,34 @@ impl Bench<'_> {
     }
 
     fn measured(&self, command: Command, results: &str) -> Measured {
-        measure(command, &Watcher::new(self.brokers, results, PARTITIONS), self.events)
+        measure(
+            command,
+            &Watcher::new(self.brokers, results, PARTITIONS),
+            self.events,
+        )
     }
 
     fn verify(&self, name: &str, events: &str) {
         let output = Command::new(env!("CARGO_BIN_EXE_snapback"))
-            .args(["verify", "--store", &self.store(name), "--events", events, "-o", "json"])
+            .args([
+                "verify",
+                "--store",
+                &self.store(name),
+                "--events",
+                events,
+                "-o",
+                "json",
+            ])
             .output()
             .expect("snapback verify starts");
-        println!("verify {name}: {}", String::from_utf8_lossy(&output.stdout).trim());
-        assert!(output.status.success(), "the snapshots of {name} do not verify");
+        println!(
+            "verify {name}: {}",
+            String::from_utf8_lossy(&output.stdout).trim()
+        );
+        assert!(
+            output.status.success(),
+            "the snapshots of {name} do not verify"
+        );
     }
 
     /// SIGKILL when `stored` events are in snapshots, then the time from exec to the first new visible result.
@@ -149,13 +211,23 @@ impl Bench<'_> {
         let name = format!("recovery-{label}");
         let results = format!("results-{name}");
         support::create_topic(self.brokers, &results, PARTITIONS);
-        let mut first = self.run(&name, events, "exactly-once").stderr(Stdio::null()).spawn().expect("snapback starts");
+        let mut first = self
+            .run(&name, events, "exactly-once")
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("snapback starts");
         let began = Instant::now();
         let mut watcher = Watcher::new(self.brokers, &results, PARTITIONS);
         let store = std::path::PathBuf::from(self.store(&name));
         while measure::frontiers(&store.join(events).join("_manifests")) < stored {
-            assert!(first.try_wait().expect("a child").is_none(), "the run ended before {stored} events were stored");
-            assert!(began.elapsed() < Duration::from_secs(300), "{stored} of {total} events were not stored in time");
+            assert!(
+                first.try_wait().expect("a child").is_none(),
+                "the run ended before {stored} events were stored"
+            );
+            assert!(
+                began.elapsed() < Duration::from_secs(300),
+                "{stored} of {total} events were not stored in time"
+            );
             std::thread::sleep(Duration::from_millis(10));
         }
         first.kill().expect("the run is killed");
@@ -163,7 +235,11 @@ impl Bench<'_> {
         let published = watcher.visible();
         let frontier = measure::frontiers(&store.join(events).join("_manifests"));
         let restarted = Instant::now();
-        let mut second = self.run(&name, events, "exactly-once").stderr(Stdio::null()).spawn().expect("snapback starts");
+        let mut second = self
+            .run(&name, events, "exactly-once")
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("snapback starts");
         watcher.wait_for_new_record(Duration::from_secs(60));
         let until_first = restarted.elapsed();
         let status = second.wait().expect("the run has ended");

@@ -45,7 +45,11 @@ impl Watcher {
             .set("fetch.queue.backoff.ms", "10")
             .create()
             .expect("a consumer is created");
-        let watcher = Watcher { consumer, topic: topic.to_owned(), partitions };
+        let watcher = Watcher {
+            consumer,
+            topic: topic.to_owned(),
+            partitions,
+        };
         watcher.stand_at_the_end();
         watcher
     }
@@ -54,8 +58,10 @@ impl Watcher {
     pub fn visible(&self) -> u64 {
         (0..self.partitions)
             .map(|partition| {
-                let (_, high) =
-                    self.consumer.fetch_watermarks(&self.topic, partition, ASK).expect("the broker answers");
+                let (_, high) = self
+                    .consumer
+                    .fetch_watermarks(&self.topic, partition, ASK)
+                    .expect("the broker answers");
                 high.unsigned_abs()
             })
             .sum()
@@ -64,10 +70,16 @@ impl Watcher {
     fn stand_at_the_end(&self) {
         let mut list = TopicPartitionList::new();
         for partition in 0..self.partitions {
-            let (_, high) = self.consumer.fetch_watermarks(&self.topic, partition, ASK).expect("the broker answers");
-            list.add_partition_offset(&self.topic, partition, Offset::Offset(high)).expect("an offset");
+            let (_, high) = self
+                .consumer
+                .fetch_watermarks(&self.topic, partition, ASK)
+                .expect("the broker answers");
+            list.add_partition_offset(&self.topic, partition, Offset::Offset(high))
+                .expect("an offset");
         }
-        self.consumer.assign(&list).expect("the partitions are assigned");
+        self.consumer
+            .assign(&list)
+            .expect("the partitions are assigned");
     }
 
     /// Waits for a record behind what is visible now.
@@ -99,12 +111,18 @@ pub fn measure(mut command: Command, watcher: &Watcher, events: u64) -> Measured
         if visible >= events {
             last.get_or_insert_with(Instant::now);
         }
-        assert!(began.elapsed() < LIMIT, "{visible} of {events} results within {LIMIT:?}");
+        assert!(
+            began.elapsed() < LIMIT,
+            "{visible} of {events} results within {LIMIT:?}"
+        );
         std::thread::sleep(EVERY);
     }
     let (cpu, peak_bytes) = usage.expect("the program has ended");
     Measured {
-        elapsed: last.zip(first).map(|(last, first)| last - first).expect("both were seen"),
+        elapsed: last
+            .zip(first)
+            .map(|(last, first)| last - first)
+            .expect("both were seen"),
         cpu,
         peak_bytes,
     }
@@ -116,7 +134,15 @@ fn usage_if_ended(pid: u32) -> Option<(Duration, u64)> {
     // SAFETY: all-zero is a valid rusage; wait4 fills it for our own child.
     let (ended, usage) = unsafe {
         let mut usage: libc::rusage = std::mem::zeroed();
-        (libc::wait4(pid.cast_signed(), &raw mut status, libc::WNOHANG, &raw mut usage), usage)
+        (
+            libc::wait4(
+                pid.cast_signed(),
+                &raw mut status,
+                libc::WNOHANG,
+                &raw mut usage,
+            ),
+            usage,
+        )
     };
     if ended == 0 {
         return None;
@@ -124,21 +150,28 @@ fn usage_if_ended(pid: u32) -> Option<(Duration, u64)> {
     assert_eq!(ended, pid.cast_signed(), "the child is waited for");
     assert_eq!(status, 0, "the program succeeds");
     let time = |value: libc::timeval| {
-        Duration::from_secs(value.tv_sec.unsigned_abs()) + Duration::from_micros(value.tv_usec.unsigned_abs())
+        Duration::from_secs(value.tv_sec.unsigned_abs())
+            + Duration::from_micros(value.tv_usec.unsigned_abs())
     };
-    Some((time(usage.ru_utime) + time(usage.ru_stime), usage.ru_maxrss.unsigned_abs() * 1024))
+    Some((
+        time(usage.ru_utime) + time(usage.ru_stime),
+        usage.ru_maxrss.unsigned_abs() * 1024,
+    ))
 }
 
 /// Events stored: the sum of `end - origin` over the newest manifest of each partition below `manifests`.
 pub fn frontiers(manifests: &Path) -> u64 {
-    let Ok(partitions) = std::fs::read_dir(manifests) else { return 0 };
+    let Ok(partitions) = std::fs::read_dir(manifests) else {
+        return 0;
+    };
     partitions
         .filter_map(|partition| {
             let newest = std::fs::read_dir(partition.ok()?.path())
                 .ok()?
                 .filter_map(|entry| Some(entry.ok()?.path()))
                 .max()?;
-            let manifest: serde_json::Value = serde_json::from_slice(&std::fs::read(newest).ok()?).ok()?;
+            let manifest: serde_json::Value =
+                serde_json::from_slice(&std::fs::read(newest).ok()?).ok()?;
             Some(manifest.get("end")?.as_u64()? - manifest.get("origin")?.as_u64()?)
         })
         .sum()

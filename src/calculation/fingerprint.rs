@@ -107,7 +107,10 @@ mod tests {
     #[test]
     fn the_default_calculation_keeps_its_fingerprint_in_every_release() {
         // It is stored in every snapshot: if this changes, every stored result is recalculated.
-        assert_eq!(of("number BIGINT NOT NULL", "square").as_str(), "a750cc43294b72b5");
+        assert_eq!(
+            of("number BIGINT NOT NULL", "square").as_str(),
+            "a750cc43294b72b5"
+        );
     }
 
     #[test]

@@ -111,6 +111,22 @@ impl Connection {
         }
     }
 
+    /// Whether the value of a property may be a secret, and must not be shown.
+    #[must_use]
+    pub fn is_secret(property: &str) -> bool {
+        [
+            "password",
+            "secret",
+            "pem",
+            "jaas",
+            "token",
+            "oauthbearer.config",
+            "client.assertion",
+        ]
+        .iter()
+        .any(|part| property.contains(part))
+    }
+
     /// The brokers as they were given.
     #[must_use]
     pub fn brokers(&self) -> &str {
@@ -170,7 +186,7 @@ impl Connection {
         let secrets = self
             .properties
             .iter()
-            .filter(|(key, value)| is_secret(key) && !value.is_empty());
+            .filter(|(key, value)| Connection::is_secret(key) && !value.is_empty());
         secrets.fold(text.to_owned(), |text, (_, value)| {
             text.replace(value.as_str(), "...")
         })
@@ -198,20 +214,6 @@ fn owned(property: &str) -> Option<&'static str> {
         None => property == *name,
     });
     found.map(|(_, instead)| *instead)
-}
-
-fn is_secret(property: &str) -> bool {
-    [
-        "password",
-        "secret",
-        "pem",
-        "jaas",
-        "token",
-        "oauthbearer.config",
-        "client.assertion",
-    ]
-    .iter()
-    .any(|part| property.contains(part))
 }
 
 #[cfg(test)]

@@ -94,8 +94,9 @@ impl fmt::Display for Invocation {
         for (flag, value) in &self.flags {
             write!(f, " {flag}")?;
             if let Some(value) = value {
-                // A value that starts with a dash would be read as a flag.
-                f.write_str(if value.starts_with('-') { "=" } else { " " })?;
+                // A value that starts with a dash would be read as a flag, and that of a switch only follows a sign.
+                let sign = value.starts_with('-') || matches!(value.as_str(), "true" | "false");
+                f.write_str(if sign { "=" } else { " " })?;
                 f.write_str(&quoted(value))?;
             }
         }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{
     decision::{AcceptLoss, Commit, Decision, Expected, LossReason, Plan, Replay},
-    facts::{ChainFacts, Facts, GoodChain, Policy, ResumeFrom, Start},
+    facts::{Facts, GoodChain, Policy, ResumeFrom, Start},
     identity,
     metadata::{Authored, CommitMetadata},
     refusal::{Cause, Published, Refusal},

@@ -1,0 +1,28 @@
+//! `snapback completions`
+
+use clap::{Args, CommandFactory as _};
+use clap_complete::{Shell, generate};
+
+use super::{Cli, Exit};
+
+const EXAMPLES: &str = "\
+Examples:
+  snapback completions bash > ~/.local/share/bash-completion/completions/snapback
+  snapback completions zsh > ~/.zfunc/_snapback
+  snapback completions fish > ~/.config/fish/completions/snapback.fish";
+
+/// Print a completion script for a shell
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct CompletionsArgs {
+    /// bash, elvish, fish, powershell or zsh
+    #[arg(value_name = "SHELL", hide_possible_values = true)]
+    shell: Shell,
+}
+
+pub(super) fn execute(args: &CompletionsArgs) -> anyhow::Result<Exit> {
+    let mut script = Vec::new();
+    generate(args.shell, &mut Cli::command(), "snapback", &mut script);
+    std::io::Write::write_all(&mut std::io::stdout().lock(), &script)?;
+    Ok(Exit::Done)
+}

@@ -1,0 +1,95 @@
+//! What can be wrong with a configuration.
+
+use std::path::PathBuf;
+
+use super::layers::Source;
+use crate::{calculation::CalculationError, kafka::KafkaError};
+
+/// A mistake in the configuration; all of them end the program with exit code 2.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// A value that its setting cannot have.
+    #[error("{setting} cannot be {value:?} (from {origin}): {reason}")]
+    Invalid {
+        /// The flag's name.
+        setting: String,
+        /// The value.
+        value: String,
+        /// Where it came from.
+        origin: Source,
+        /// What it may be.
+        reason: String,
+    },
+    /// Two settings that must differ are the same.
+    #[error("{first} and {second} are both {value:?}: give each a topic of its own")]
+    SameTopic {
+        /// A flag.
+        first: String,
+        /// Another.
+        second: String,
+        /// Their value.
+        value: String,
+    },
+    /// A key in the file that no setting has.
+    #[error("{path}: there is no setting {key:?}{}", nearest.map(|name| format!("; did you mean {name:?}?")).unwrap_or_default(), path = path.display())]
+    UnknownKey {
+        /// The file.
+        path: PathBuf,
+        /// The key.
+        key: String,
+        /// The most similar one.
+        nearest: Option<&'static str>,
+    },
+    /// A decision for one start stands in the file.
+    #[error("{path}: {key:?} is a decision for one start, not a setting; give it as --{key}", path = path.display())]
+    OnceInFile {
+        /// The file.
+        path: PathBuf,
+        /// The key.
+        key: String,
+    },
+    /// A value of a kind that no setting has.
+    #[error("{path}: {key:?} must be a text, a number, true or false, not {found}", path = path.display())]
+    Kind {
+        /// The file.
+        path: PathBuf,
+        /// The key.
+        key: String,
+        /// What it is.
+        found: &'static str,
+    },
+    /// The file cannot be read.
+    #[error("{path} cannot be read: {source}", path = path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file is not TOML.
+    #[error("{path} is not TOML: {message}", path = path.display())]
+    Syntax {
+        /// The file.
+        path: PathBuf,
+        /// What and where.
+        message: String,
+    },
+    /// A librdkafka property that snapback owns, or that is none.
+    #[error("{origin}: {source}")]
+    Property {
+        /// Where it came from.
+        origin: Source,
+        /// Why.
+        source: KafkaError,
+    },
+    /// The calculation cannot be made of these fields.
+    #[error("--calculation {calculation} with --fields {fields:?}: {source}")]
+    Calculation {
+        /// The calculation.
+        calculation: String,
+        /// The fields.
+        fields: String,
+        /// Why.
+        source: CalculationError,
+    },
+}

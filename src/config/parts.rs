@@ -1,0 +1,196 @@
+//! The parts that several commands share.
+
+use std::{fmt, sync::Arc};
+
+use super::{
+    error::ConfigError,
+    key::{self, Key},
+    layers::{Layers, Source, Value},
+    parse,
+};
+use crate::{
+    calculation::{self, Calculation, Fields},
+    kafka::Connection,
+    store::{StoreConfig, StoreUrl},
+};
+
+/// The name under which brokers see our connections.
+const CLIENT_ID: &str = "snapback";
+
+/// The topics and the group; all valid names, the three topics different.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PipelineConfig {
+    /// The events topic.
+    pub events: String,
+    /// The results topic.
+    pub results: String,
+    /// The dead-letter topic.
+    pub rejects: String,
+    /// The consumer group.
+    pub group: String,
+}
+
+/// Fields and a calculation that can be made of them.
+#[derive(Clone)]
+pub struct CalculationConfig {
+    /// The event's fields.
+    pub fields: Fields,
+    /// The calculation.
+    pub calculation: Arc<dyn Calculation>,
+}
+
+impl fmt::Debug for CalculationConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CalculationConfig")
+            .field("fields", &self.fields.to_string())
+            .field("calculation", &self.calculation.name())
+            .finish()
+    }
+}
+
+/// How data is written to stdout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// For people.
+    Table,
+    /// For programs.
+    Json,
+}
+
+/// How log lines are written to stderr.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// How a command writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OutputConfig {
+    /// Data.
+    pub output: Output,
+    /// Log lines.
+    pub log_format: LogFormat,
+}
+
+/// How to reach Kafka.
+///
+/// # Errors
+/// When the brokers cannot be such, or a property is snapback's own.
+pub fn connection(layers: &Layers) -> Result<Connection, ConfigError> {
+    let brokers = layers.parsed(key::BROKERS, parse::brokers)?;
+    let mut properties = Vec::new();
+    for (
+        name,
+        Value {
+            text,
+            source: origin,
+        },
+    ) in layers.properties()?
+    {
+        let property = vec![(name, text)];
+        // One at a time, so that the error can say where it came from.
+        Connection::new(&brokers, property.clone(), CLIENT_ID)
+            .map_err(|source| ConfigError::Property { origin, source })?;
+        properties.extend(property);
+    }
+    Connection::new(&brokers, properties, CLIENT_ID).map_err(|source| ConfigError::Property {
+        origin: Source::Flag("-X".to_owned()),
+        source,
+    })
+}
+
+/// The topics and the group.
+///
+/// # Errors
+/// When a name is none, or two topics are the same.
+pub fn pipeline(layers: &Layers) -> Result<PipelineConfig, ConfigError> {
+    let events = layers.parsed(key::EVENTS, parse::topic)?;
+    let results = layers.parsed(key::RESULTS, parse::topic)?;
+    let rejects = match layers.value(key::REJECTS) {
+        Some(value) => parse::topic(&value.text)
+            .map_err(|reason| parse::invalid(key::REJECTS, value, &reason))?,
+        None => {
+            let value = Value {
+                text: format!("{events}.dlq"),
+                source: Source::Default,
+            };
+            parse::topic(&value.text)
+                .map_err(|reason| parse::invalid(key::REJECTS, value, &reason))?
+        }
+    };
+    let group = layers.parsed(key::GROUP, parse::name)?;
+    let topics = [
+        (key::EVENTS, &events),
+        (key::RESULTS, &results),
+        (key::REJECTS, &rejects),
+    ];
+    for (n, (first, value)) in topics.into_iter().enumerate() {
+        let same = |(_, other): &&(Key, &String)| *other == value;
+        if let Some((second, _)) = topics[n + 1..].iter().find(same) {
+            return Err(ConfigError::SameTopic {
+                first: first.flag(),
+                second: second.flag(),
+                value: value.clone(),
+            });
+        }
+    }
+    Ok(PipelineConfig {
+        events,
+        results,
+        rejects,
+        group,
+    })
+}
+
+/// Where the snapshots are; with the `AWS_*` variables of the environment.
+///
+/// # Errors
+/// When it is neither a folder nor a bucket.
+pub fn store(layers: &Layers) -> Result<StoreConfig, ConfigError> {
+    let url: StoreUrl = layers.parsed(key::STORE, str::parse::<StoreUrl>)?;
+    let s3_endpoint = layers.value(key::S3_ENDPOINT).map(|value| value.text);
+    Ok(StoreConfig {
+        url,
+        s3_endpoint,
+        env: layers.aws(),
+    })
+}
+
+/// The fields, and the calculation over them.
+///
+/// # Errors
+/// When one of them cannot be read, or the calculation cannot be made of these fields.
+pub fn calculation(layers: &Layers) -> Result<CalculationConfig, ConfigError> {
+    let fields = layers.parsed(key::FIELDS, Fields::parse)?;
+    let calculation = layers.parsed(key::CALCULATION, calculation::builtin)?;
+    calculation
+        .output(&fields.schema())
+        .map_err(|source| ConfigError::Calculation {
+            calculation: layers.text(key::CALCULATION).text,
+            fields: fields.to_string(),
+            source,
+        })?;
+    Ok(CalculationConfig {
+        fields,
+        calculation,
+    })
+}
+
+/// How a command writes.
+///
+/// # Errors
+/// When a format is unknown.
+pub fn output(layers: &Layers) -> Result<OutputConfig, ConfigError> {
+    let output = layers.choice(
+        key::OUTPUT,
+        &[("table", Output::Table), ("json", Output::Json)],
+    )?;
+    let log_format = layers.choice(
+        key::LOG_FORMAT,
+        &[("text", LogFormat::Text), ("json", LogFormat::Json)],
+    )?;
+    Ok(OutputConfig { output, log_format })
+}

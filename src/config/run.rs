@@ -1,0 +1,125 @@
+//! What `snapback run` needs.
+
+use std::time::Duration;
+
+use super::{
+    error::ConfigError,
+    key,
+    layers::Layers,
+    parse,
+    parts::{self, CalculationConfig, PipelineConfig},
+};
+use crate::{
+    kafka::Connection,
+    recovery::{Invocation, Policy},
+    store::StoreConfig,
+};
+
+const MIB: u64 = 1024 * 1024;
+
+/// How often an outcome may reach the output topics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    /// Results, rejects and offsets in one transaction.
+    ExactlyOnce,
+    /// Acknowledged, then committed: a crash publishes some again.
+    AtLeastOnce,
+}
+
+/// Everything that the processor needs, validated.
+#[derive(Clone, Debug)]
+pub struct RunConfig {
+    /// How to reach Kafka.
+    pub connection: Connection,
+    /// The topics and the group.
+    pub pipeline: PipelineConfig,
+    /// Where the snapshots are.
+    pub store: StoreConfig,
+    /// Fields and calculation.
+    pub calculation: CalculationConfig,
+    /// How often an outcome may be published.
+    pub delivery: Delivery,
+    /// From a transaction's first event to its commit; 1 ms to 5 s, well below the transaction timeout.
+    pub commit_interval: Duration,
+    /// From one snapshot of a partition to the next; 100 ms to a day.
+    pub snapshot_interval: Duration,
+    /// Bytes for the whole process; at least 64 MiB.
+    pub memory: u64,
+    /// Worker threads; 1 to 256.
+    pub workers: usize,
+    /// The process's name in the group; `None`: host name and a free slot.
+    pub instance: Option<String>,
+    /// What the operator decided for this start.
+    pub policy: Policy,
+    /// End at the end of the topic.
+    pub exit_at_end: bool,
+    /// From the request to stop to the end; 1 s to an hour.
+    pub shutdown_timeout: Duration,
+    /// Make missing output topics.
+    pub create_topics: bool,
+    /// How the program was started.
+    pub invocation: Invocation,
+}
+
+impl RunConfig {
+    /// Validates everything that `run` needs.
+    ///
+    /// # Errors
+    /// The first value that cannot be.
+    pub fn new(layers: &Layers) -> Result<RunConfig, ConfigError> {
+        let delivery = [
+            ("exactly-once", Delivery::ExactlyOnce),
+            ("at-least-once", Delivery::AtLeastOnce),
+        ];
+        let commits = Duration::from_millis(1)..=Duration::from_secs(5);
+        let snapshots = Duration::from_millis(100)..=Duration::from_secs(24 * 60 * 60);
+        let shutdown = Duration::from_secs(1)..=Duration::from_secs(60 * 60);
+        Ok(RunConfig {
+            connection: parts::connection(layers)?,
+            pipeline: parts::pipeline(layers)?,
+            store: parts::store(layers)?,
+            calculation: parts::calculation(layers)?,
+            delivery: layers.choice(key::DELIVERY, &delivery)?,
+            commit_interval: layers.duration(key::COMMIT_INTERVAL, commits)?,
+            snapshot_interval: layers.duration(key::SNAPSHOT_INTERVAL, snapshots)?,
+            memory: layers.bytes(key::MEMORY, 64 * MIB..=1024 * 1024 * MIB)?,
+            workers: layers.number(key::WORKERS, 1..=256)?,
+            instance: instance(layers)?,
+            policy: policy(layers)?,
+            exit_at_end: layers.boolean(key::EXIT_AT_END)?,
+            shutdown_timeout: layers.duration(key::SHUTDOWN_TIMEOUT, shutdown)?,
+            create_topics: layers.boolean(key::CREATE_TOPICS)?,
+            invocation: layers.invocation("run"),
+        })
+    }
+}
+
+fn instance(layers: &Layers) -> Result<Option<String>, ConfigError> {
+    let Some(value) = layers.value(key::INSTANCE) else {
+        return Ok(None);
+    };
+    match parse::instance(&value.text) {
+        Ok(instance) => Ok(Some(instance)),
+        Err(reason) => Err(parse::invalid(key::INSTANCE, value, &reason)),
+    }
+}
+
+fn policy(layers: &Layers) -> Result<Policy, ConfigError> {
+    let mut accept_loss = Vec::new();
+    for value in layers.flag_values(key::ACCEPT_LOSS) {
+        let loss = parse::loss(&value.text);
+        accept_loss.push(loss.map_err(|reason| parse::invalid(key::ACCEPT_LOSS, value, &reason))?);
+    }
+    let resume_from = match layers.value(key::RESUME_FROM) {
+        None => None,
+        Some(value) => match parse::resume_from(&value.text) {
+            Ok(side) => Some(side),
+            Err(reason) => return Err(parse::invalid(key::RESUME_FROM, value, &reason)),
+        },
+    };
+    Ok(Policy {
+        start: layers.parsed(key::START, parse::start)?,
+        resume_from,
+        accept_loss,
+    })
+}
