@@ -2,7 +2,11 @@
 
 use std::process::ExitCode;
 
-use crate::config::ConfigError;
+use crate::{
+    config::ConfigError,
+    demo::DemoError,
+    load::{LinesError, LoadError},
+};
 
 /// The exit codes, the same for every command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +33,16 @@ impl Exit {
     /// The code for an error that ended a command.
     pub(super) fn of(error: &anyhow::Error) -> Exit {
         if error.downcast_ref::<ConfigError>().is_some() {
+            return Exit::Usage;
+        }
+        match error.downcast_ref::<DemoError>() {
+            Some(DemoError::Folder(_)) => return Exit::Usage,
+            Some(DemoError::Interrupted) => return Exit::Interrupted,
+            Some(DemoError::Child { .. } | DemoError::Stalled { .. }) => return Exit::Findings,
+            _ => {}
+        }
+        let input = matches!(error.downcast_ref::<LoadError>(), Some(LoadError::Input(_)));
+        if input || error.downcast_ref::<LinesError>().is_some() {
             return Exit::Usage;
         }
         Exit::Unreachable

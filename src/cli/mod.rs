@@ -56,6 +56,8 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Demo(demo::DemoArgs),
+    #[command(hide = true)]
+    DemoBroker(demo::DemoBrokerArgs),
     Run(run::RunArgs),
     Produce(produce::ProduceArgs),
     Snapshots(snapshots::SnapshotsArgs),
@@ -104,9 +106,10 @@ fn dispatch(command: Command) -> anyhow::Result<Exit> {
     match command {
         Command::Config(args) => config::execute(&args),
         Command::Completions(args) => completions::execute(&args),
-        Command::Demo(args) => unwired(&args.common, args.flags()),
+        Command::Demo(args) => demo::execute(&args),
+        Command::DemoBroker(args) => demo::serve_broker(&args),
         Command::Run(args) => unwired(&args.common, args.flags()),
-        Command::Produce(args) => unwired(&args.common, args.flags()),
+        Command::Produce(args) => produce::execute(&args),
         Command::Snapshots(args) => {
             let place = args.command.place();
             unwired(&place.common, place.flags())

@@ -25,6 +25,6 @@ pub use key::Key;
 pub use layers::{Flags, Layers, Source, Value};
 pub use parts::{
     CalculationConfig, LogFormat, Output, OutputConfig, PipelineConfig, calculation, connection,
-    output, pipeline, store,
+    events, output, pipeline, store,
 };
 pub use run::{Delivery, RunConfig};

@@ -145,6 +145,14 @@ pub fn pipeline(layers: &Layers) -> Result<PipelineConfig, ConfigError> {
     })
 }
 
+/// The events topic.
+///
+/// # Errors
+/// When it cannot be the name of a topic.
+pub fn events(layers: &Layers) -> Result<String, ConfigError> {
+    layers.parsed(key::EVENTS, parse::topic)
+}
+
 /// Where the snapshots are; with the `AWS_*` variables of the environment.
 ///
 /// # Errors

@@ -119,11 +119,17 @@ pub fn account(readings: &Readings) -> Account {
     let mut checks = Checks {
         loaded: Check::new("the events topic holds what was produced"),
         once: Check::new("each event is in the snapshots exactly once, as a result or as a reject"),
-        values: Check::new("each stored result is the square of its event's number, recomputed here"),
-        reasons: Check::new("each stored reject is an event that was malformed on purpose, with its reason"),
+        values: Check::new(
+            "each stored result is the square of its event's number, recomputed here",
+        ),
+        reasons: Check::new(
+            "each stored reject is an event that was malformed on purpose, with its reason",
+        ),
         results: Check::new(results),
         letters: Check::new(rejects),
-        complete: Check::new("committed offsets and snapshots reach the end of each partition, without a gap"),
+        complete: Check::new(
+            "committed offsets and snapshots reach the end of each partition, without a gap",
+        ),
         audit: Check::new("`snapback verify` finds nothing"),
     };
     let mut totals = Totals::default();
@@ -167,7 +173,9 @@ impl From<Checks> for Vec<Check> {
             complete,
             audit,
         } = checks;
-        vec![loaded, once, values, reasons, results, letters, complete, audit]
+        vec![
+            loaded, once, values, reasons, results, letters, complete, audit,
+        ]
     }
 }
 
@@ -202,18 +210,27 @@ impl Checks {
                 Outcome::Result(value) => {
                     totals.results += 1;
                     if expected_result(event) != Some(*value) {
-                        self.values.contradict(|| wrong_result(read.partition, source, event, *value));
+                        self.values
+                            .contradict(|| wrong_result(read.partition, source, event, *value));
                     }
                 }
                 Outcome::Reject { reason, content } => {
                     *totals.rejects.entry(reason.clone()).or_default() += 1;
                     if expected_reason(event) != Some(reason) || *content != event {
-                        self.reasons.contradict(|| wrong_reject(read.partition, source, event, reason));
+                        self.reasons
+                            .contradict(|| wrong_reject(read.partition, source, event, reason));
                     }
                 }
             }
         }
-        compare(&mut self.once, read, "in the snapshots", &rows, |_| true, true);
+        compare(
+            &mut self.once,
+            read,
+            "in the snapshots",
+            &rows,
+            |_| true,
+            true,
+        );
     }
 
     fn published(&mut self, read: &PartitionReadings, exactly_once: bool, totals: &mut Totals) {
@@ -221,26 +238,46 @@ impl Checks {
         for published in &read.published {
             *results.entry(published.source).or_default() += 1;
             let event = read.events.get(&published.source).copied().flatten();
-            if matches!(event, Some(Content::Number(_))) && expected_result(event) != Some(published.value) {
-                self.results
-                    .contradict(|| wrong_result(read.partition, published.source, event, published.value));
+            if matches!(event, Some(Content::Number(_)))
+                && expected_result(event) != Some(published.value)
+            {
+                self.results.contradict(|| {
+                    wrong_result(read.partition, published.source, event, published.value)
+                });
             }
         }
         let is_number = |event| matches!(event, Some(Content::Number(_)));
-        compare(&mut self.results, read, "in the results topic", &results, is_number, exactly_once);
+        compare(
+            &mut self.results,
+            read,
+            "in the results topic",
+            &results,
+            is_number,
+            exactly_once,
+        );
 
         let mut letters: BTreeMap<Offset, u64> = BTreeMap::new();
         for letter in &read.letters {
             *letters.entry(letter.source).or_default() += 1;
             let event = read.events.get(&letter.source).copied().flatten();
             let malformed = matches!(event, Some(Content::Malformed(_)));
-            if malformed && (expected_reason(event) != Some(&letter.reason) || letter.content != event) {
-                self.letters
-                    .contradict(|| wrong_reject(read.partition, letter.source, event, &letter.reason));
+            if malformed
+                && (expected_reason(event) != Some(&letter.reason) || letter.content != event)
+            {
+                self.letters.contradict(|| {
+                    wrong_reject(read.partition, letter.source, event, &letter.reason)
+                });
             }
         }
         let is_malformed = |event| matches!(event, Some(Content::Malformed(_)));
-        compare(&mut self.letters, read, "in the dead-letter topic", &letters, is_malformed, exactly_once);
+        compare(
+            &mut self.letters,
+            read,
+            "in the dead-letter topic",
+            &letters,
+            is_malformed,
+            exactly_once,
+        );
         let copies = results.values().chain(letters.values());
         totals.published_twice += copies.map(|copies| copies - 1).sum::<u64>();
     }
@@ -251,14 +288,23 @@ impl Checks {
             return;
         }
         if read.committed != Some(log.end()) {
-            let committed = read.committed.map_or("nothing".to_owned(), |at| at.to_string());
-            self.complete
-                .contradict(|| format!("partition {partition}: committed is {committed}, the log ends at {}", log.end()));
+            let committed = read
+                .committed
+                .map_or("nothing".to_owned(), |at| at.to_string());
+            self.complete.contradict(|| {
+                format!(
+                    "partition {partition}: committed is {committed}, the log ends at {}",
+                    log.end()
+                )
+            });
         }
         if read.chain != Some(log) {
-            let chain = read.chain.map_or("nothing".to_owned(), |range| range.to_string());
-            self.complete
-                .contradict(|| format!("partition {partition}: the snapshots cover {chain}, the log is {log}"));
+            let chain = read
+                .chain
+                .map_or("nothing".to_owned(), |range| range.to_string());
+            self.complete.contradict(|| {
+                format!("partition {partition}: the snapshots cover {chain}, the log is {log}")
+            });
         }
         for gap in &read.gaps {
             self.complete
@@ -283,12 +329,30 @@ fn compare(
     }
     for (offset, copies) in found {
         match read.events.get(offset) {
-            None => check.contradict(|| at(read.partition, *offset, &format!("is {place}, but is no event"))),
+            None => check.contradict(|| {
+                at(
+                    read.partition,
+                    *offset,
+                    &format!("is {place}, but is no event"),
+                )
+            }),
             Some(content) if !belongs(*content) => {
-                check.contradict(|| at(read.partition, *offset, &format!("is {place}, where it does not belong")));
+                check.contradict(|| {
+                    at(
+                        read.partition,
+                        *offset,
+                        &format!("is {place}, where it does not belong"),
+                    )
+                });
             }
             Some(_) if once && *copies > 1 => {
-                check.contradict(|| at(read.partition, *offset, &format!("is {place} {copies} times")));
+                check.contradict(|| {
+                    at(
+                        read.partition,
+                        *offset,
+                        &format!("is {place} {copies} times"),
+                    )
+                });
             }
             Some(_) => {}
         }
@@ -312,13 +376,31 @@ fn expected_reason(event: Option<Content>) -> Option<&'static str> {
     }
 }
 
-fn wrong_result(partition: Partition, offset: Offset, event: Option<Content>, found: Calculated) -> String {
+fn wrong_result(
+    partition: Partition,
+    offset: Offset,
+    event: Option<Content>,
+    found: Calculated,
+) -> String {
     let Calculated { number, result } = found;
-    at(partition, offset, &format!("has the result {result} of {number}, {}", means(event)))
+    at(
+        partition,
+        offset,
+        &format!("has the result {result} of {number}, {}", means(event)),
+    )
 }
 
-fn wrong_reject(partition: Partition, offset: Offset, event: Option<Content>, reason: &str) -> String {
-    at(partition, offset, &format!("is a reject for {reason}, {}", means(event)))
+fn wrong_reject(
+    partition: Partition,
+    offset: Offset,
+    event: Option<Content>,
+    reason: &str,
+) -> String {
+    at(
+        partition,
+        offset,
+        &format!("is a reject for {reason}, {}", means(event)),
+    )
 }
 
 fn means(event: Option<Content>) -> String {

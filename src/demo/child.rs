@@ -169,7 +169,10 @@ impl Words {
         thread::spawn(move || {
             let mut source = BufReader::new(source);
             let mut line = Vec::new();
-            while source.read_until(b'\n', &mut line).is_ok_and(|length| length > 0) {
+            while source
+                .read_until(b'\n', &mut line)
+                .is_ok_and(|length| length > 0)
+            {
                 // The log helps people; the demo goes on without it.
                 let _ = file.write_all(&line);
                 let _ = sender.send(String::from_utf8_lossy(&line).trim_end().to_owned());
@@ -218,7 +221,11 @@ fn parse(line: &str) -> (Option<String>, String) {
 fn without_numbers(text: &str) -> String {
     let mut shape = String::with_capacity(text.len());
     for character in text.chars() {
-        let character = if character.is_ascii_digit() { '#' } else { character };
+        let character = if character.is_ascii_digit() {
+            '#'
+        } else {
+            character
+        };
         if character != '#' || !shape.ends_with('#') {
             shape.push(character);
         }
@@ -233,7 +240,13 @@ mod tests {
     #[test]
     fn a_line_of_the_json_log_gives_its_text_and_any_other_line_is_text() {
         let line = r#"{"timestamp":"2026-01-01T00:00:00Z","level":"INFO","message":"partition 3: replays 5-9","target":"snapback"}"#;
-        assert_eq!(parse(line), (Some("INFO".to_owned()), "partition 3: replays 5-9".to_owned()));
+        assert_eq!(
+            parse(line),
+            (
+                Some("INFO".to_owned()),
+                "partition 3: replays 5-9".to_owned()
+            )
+        );
         for line in ["thread 'main' panicked", "{\"level\":3}", ""] {
             assert_eq!(parse(line), (None, line.to_owned()));
         }
@@ -270,7 +283,10 @@ mod tests {
             assert!(Instant::now() < deadline);
         }
         let error = child.ended_early().to_string();
-        assert!(error.contains("exit status: 3") && error.contains("out of luck"), "{error}");
+        assert!(
+            error.contains("exit status: 3") && error.contains("out of luck"),
+            "{error}"
+        );
     }
 
     #[test]

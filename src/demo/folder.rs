@@ -10,7 +10,8 @@ use std::{
 const MARKER: &str = ".snapback-demo";
 /// Where the logs of the child processes go.
 const LOGS: &str = "logs";
-const MARKER_TEXT: &str = "This folder was made by `snapback demo`. The next demo replaces everything in it.\n";
+const MARKER_TEXT: &str =
+    "This folder was made by `snapback demo`. The next demo replaces everything in it.\n";
 
 /// The demo's folder. While this lives no other demo takes it.
 #[derive(Debug)]
@@ -99,7 +100,9 @@ impl Folder {
             Err(TryLockError::Error(error)) => return Err(failed("lock", error)),
         }
         clear(path).map_err(|error| failed("empty", error))?;
-        let written = file.set_len(0).and_then(|()| file.write_all(MARKER_TEXT.as_bytes()));
+        let written = file
+            .set_len(0)
+            .and_then(|()| file.write_all(MARKER_TEXT.as_bytes()));
         written.map_err(|error| failed("write to", error))?;
         let logs = path.join(LOGS);
         fs::create_dir(&logs).map_err(|error| failed("make a folder in", error))?;
@@ -180,8 +183,14 @@ mod tests {
         fs::write(path.join("chapter-1"), "years of work").unwrap();
         let error = Folder::take(&path).unwrap_err();
         assert!(matches!(error, FolderError::NotOurs { .. }));
-        assert!(error.to_string().contains(path.to_str().unwrap()), "{error}");
-        let left: Vec<_> = fs::read_dir(&path).unwrap().map(|e| e.unwrap().file_name()).collect();
+        assert!(
+            error.to_string().contains(path.to_str().unwrap()),
+            "{error}"
+        );
+        let left: Vec<_> = fs::read_dir(&path)
+            .unwrap()
+            .map(|e| e.unwrap().file_name())
+            .collect();
         assert_eq!(left, ["chapter-1"]);
     }
 
@@ -193,9 +202,15 @@ mod tests {
         fs::write(target.join("precious"), "x").unwrap();
         let link = root.path().join("link");
         std::os::unix::fs::symlink(&target, &link).unwrap();
-        assert!(matches!(Folder::take(&link), Err(FolderError::NotAFolder { .. })));
+        assert!(matches!(
+            Folder::take(&link),
+            Err(FolderError::NotAFolder { .. })
+        ));
         let file = target.join("precious");
-        assert!(matches!(Folder::take(&file), Err(FolderError::NotAFolder { .. })));
+        assert!(matches!(
+            Folder::take(&file),
+            Err(FolderError::NotAFolder { .. })
+        ));
 
         let path = root.path().join("demo");
         drop(Folder::take(&path).unwrap());
@@ -210,7 +225,10 @@ mod tests {
         let path = root.path().join("demo");
         let running = Folder::take(&path).unwrap();
         fs::write(path.join("snapshot"), "x").unwrap();
-        assert!(matches!(Folder::take(&path), Err(FolderError::InUse { .. })));
+        assert!(matches!(
+            Folder::take(&path),
+            Err(FolderError::InUse { .. })
+        ));
         assert!(path.join("snapshot").exists());
         drop(running);
         Folder::take(&path).unwrap();

@@ -36,9 +36,7 @@ pub use account::{Account, Check, Totals, account};
 pub use broker::serve;
 pub use folder::{Folder, FolderError};
 pub use play::{check, play};
-pub use readings::{
-    Calculated, Letter, Outcome, PartitionReadings, Published, Readings, Stored,
-};
+pub use readings::{Calculated, Letter, Outcome, PartitionReadings, Published, Readings, Stored};
 pub use scene::{CatchUp, Ending, Loss, Progress, Scene};
 
 use crate::{

@@ -33,7 +33,9 @@ impl Observer {
     /// How far the processor is, when `produced` events are there.
     pub(super) fn progress(&self, produced: u64) -> Result<Progress, DemoError> {
         // The store first: it never is ahead of the group (I1), so neither is what was read of it.
-        let frontiers = self.runtime.block_on(frontiers(&self.store, &self.layout, self.partitions))?;
+        let frontiers =
+            self.runtime
+                .block_on(frontiers(&self.store, &self.layout, self.partitions))?;
         let committed = self.group.committed(self.partitions, ASK)?;
         Ok(progress(&frontiers, &committed, produced, self.total))
     }
@@ -47,8 +49,14 @@ fn progress(
 ) -> Progress {
     Progress {
         produced,
-        committed: committed.values().map(|offset| offset.get().unsigned_abs()).sum(),
-        stored: frontiers.values().map(|frontier| frontier.chain.len()).sum(),
+        committed: committed
+            .values()
+            .map(|offset| offset.get().unsigned_abs())
+            .sum(),
+        stored: frontiers
+            .values()
+            .map(|frontier| frontier.chain.len())
+            .sum(),
         total,
     }
 }

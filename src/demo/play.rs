@@ -8,7 +8,8 @@ use std::{
 use tokio::runtime::Handle;
 
 use super::{
-    Account, CatchUp, DemoError, Ending, Interrupt, Pipeline, Readings, Scene, Settings, account, child,
+    Account, CatchUp, DemoError, Ending, Interrupt, Pipeline, Readings, Scene, Settings, account,
+    child,
     processor::{Life, Processor},
     producer::Producer,
     scene::Progress,
@@ -37,7 +38,8 @@ pub fn play(
     interrupt: &Interrupt,
     tell: &mut dyn FnMut(Scene),
 ) -> Result<Ending, DemoError> {
-    let played = Stage::prepare(settings, runtime, interrupt, tell).and_then(|stage| stage.run(tell));
+    let played =
+        Stage::prepare(settings, runtime, interrupt, tell).and_then(|stage| stage.run(tell));
     match played {
         // Ctrl-C reaches the children as well: their ends are not the reason.
         Err(error) => {
@@ -88,7 +90,13 @@ impl Stage<'_> {
         let settings = self.settings;
         let mut processor = self.start("run-1.log", Life::First, tell)?;
         let producer = Producer::start(&self.connection, &self.pipeline, settings)?;
-        self.watch(&mut processor, "half of the events", tell, || producer.sent(), Progress::is_time_to_kill)?;
+        self.watch(
+            &mut processor,
+            "half of the events",
+            tell,
+            || producer.sent(),
+            Progress::is_time_to_kill,
+        )?;
         let pid = processor.guard.id();
         processor.guard.kill()?;
         let progress = self.observer.progress(producer.sent())?;
@@ -107,9 +115,13 @@ impl Stage<'_> {
         let restarted_at = SystemTime::now();
         let mut processor = self.start("run-2.log", Life::Second, tell)?;
         let (since, before) = (processor.since, progress.committed);
-        self.watch(&mut processor, "the first new commit", tell, || loaded.events, |now| {
-            now.committed > before || before >= loaded.events
-        })?;
+        self.watch(
+            &mut processor,
+            "the first new commit",
+            tell,
+            || loaded.events,
+            |now| now.committed > before || before >= loaded.events,
+        )?;
         tell(Scene::Recovered {
             after: since.elapsed(),
         });
@@ -129,7 +141,13 @@ impl Stage<'_> {
         tell(Scene::Checking);
         let exactly_once = self.is_exactly_once();
         let (connection, pipeline) = (&self.connection, &self.pipeline);
-        let checked = check(connection, pipeline, &self.store, loaded.events, exactly_once);
+        let checked = check(
+            connection,
+            pipeline,
+            &self.store,
+            loaded.events,
+            exactly_once,
+        );
         let (account, readings) = self.observer.runtime.block_on(checked)?;
         Ok(Ending {
             catch_up: catch_up(&readings, restarted_at),
@@ -225,7 +243,10 @@ impl Patience {
 
 /// The results that were published since `restart`, and how long that took.
 fn catch_up(readings: &Readings, restart: SystemTime) -> Option<CatchUp> {
-    let restart = restart.duration_since(SystemTime::UNIX_EPOCH).ok()?.as_millis();
+    let restart = restart
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .ok()?
+        .as_millis();
     let published = readings.partitions.iter().flat_map(|read| &read.published);
     let times = published.filter_map(|published| u64::try_from(published.timestamp?).ok());
     let (mut results, mut first, mut last) = (0, u64::MAX, 0);

@@ -1,9 +1,6 @@
 //! The processor, as the demo runs it: `snapback run` in a process of its own.
 
-use std::{
-    process::Stdio,
-    time::Instant,
-};
+use std::{process::Stdio, time::Instant};
 
 use super::{Cluster, DemoError, Scene, child, stage::Stage};
 

@@ -48,7 +48,9 @@ impl Producer {
                     ControlFlow::Continue(())
                 }
             };
-            loader.load(&mut numbers, Some(rate), |sent| each(sent, faster.is_raised()))?;
+            loader.load(&mut numbers, Some(rate), |sent| {
+                each(sent, faster.is_raised())
+            })?;
             loader.load(&mut numbers, None, |sent| each(sent, false))?;
             loader.finish()
         });

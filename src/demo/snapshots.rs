@@ -63,7 +63,10 @@ pub(super) async fn read(
         let numbers = list_manifests(store, layout, read.partition).await?;
         for damaged in &tail.damaged {
             let path = layout.manifest(read.partition, damaged.sequence);
-            unreadable.push(format!("{}: a manifest that cannot be read", store.locate(&path)));
+            unreadable.push(format!(
+                "{}: a manifest that cannot be read",
+                store.locate(&path)
+            ));
         }
         // The first binds the partition to the store and holds no outcome.
         read.snapshots = (numbers.len() as u64).saturating_sub(1);
@@ -92,7 +95,12 @@ pub(super) async fn read(
             }
         }
     }
-    let missing = |path: &Path| format!("{}: listed by a manifest, but not there", store.locate(path));
+    let missing = |path: &Path| {
+        format!(
+            "{}: listed by a manifest, but not there",
+            store.locate(path)
+        )
+    };
     unreadable.extend(digests.keys().map(missing));
     Ok(unreadable)
 }
@@ -115,7 +123,9 @@ fn rows(name: SegmentName, bytes: Bytes, digest: Option<Digest>) -> Result<Vec<S
 }
 
 fn decode(kind: SegmentKind, batch: &RecordBatch) -> Option<Vec<Stored>> {
-    let offsets = batch.column_by_name("kafka_offset")?.as_primitive_opt::<Int64Type>()?;
+    let offsets = batch
+        .column_by_name("kafka_offset")?
+        .as_primitive_opt::<Int64Type>()?;
     let outcomes: Vec<Outcome> = match kind {
         SegmentKind::Results => results(batch)?,
         SegmentKind::Rejects => rejects(batch)?,
@@ -132,8 +142,12 @@ fn decode(kind: SegmentKind, batch: &RecordBatch) -> Option<Vec<Stored>> {
 }
 
 fn results(batch: &RecordBatch) -> Option<Vec<Outcome>> {
-    let numbers = batch.column_by_name("number")?.as_primitive_opt::<Int64Type>()?;
-    let results = batch.column_by_name("result")?.as_primitive_opt::<Decimal128Type>()?;
+    let numbers = batch
+        .column_by_name("number")?
+        .as_primitive_opt::<Int64Type>()?;
+    let results = batch
+        .column_by_name("result")?
+        .as_primitive_opt::<Decimal128Type>()?;
     let rows = numbers.values().iter().zip(results.values());
     let calculated = rows.map(|(number, result)| {
         Outcome::Result(Calculated {

@@ -32,16 +32,21 @@ pub(super) fn read(
     pipeline: &Pipeline,
 ) -> Result<Topics, DemoError> {
     let mut partitions = Vec::new();
-    read_topic(connection, admin, &pipeline.events, |partition, log, batches| {
-        let mut read = PartitionReadings::new(partition, log);
-        batches(&mut |batch| {
-            for event in batch.iter() {
-                read.events.insert(event.offset, Content::of(event.payload));
-            }
-        })?;
-        partitions.push(read);
-        Ok(())
-    })?;
+    read_topic(
+        connection,
+        admin,
+        &pipeline.events,
+        |partition, log, batches| {
+            let mut read = PartitionReadings::new(partition, log);
+            batches(&mut |batch| {
+                for event in batch.iter() {
+                    read.events.insert(event.offset, Content::of(event.payload));
+                }
+            })?;
+            partitions.push(read);
+            Ok(())
+        },
+    )?;
     let asked: Vec<Partition> = partitions.iter().map(|read| read.partition).collect();
     let committed = admin.committed(&pipeline.group, &pipeline.events, &asked)?;
     for read in &mut partitions {
@@ -207,17 +212,30 @@ mod tests {
     fn a_key_names_its_event() {
         let parsed = parse_key("events", b"events/3/1042");
         assert_eq!(parsed, Some((Partition(3), Offset::new(1042).unwrap())));
-        for key in ["event/3/1", "events/3", "events/3/-1", "events/3/1/2", "eventss/3/1", ""] {
+        for key in [
+            "event/3/1",
+            "events/3",
+            "events/3/-1",
+            "events/3/1/2",
+            "eventss/3/1",
+            "",
+        ] {
             assert_eq!(parse_key("events", key.as_bytes()), None, "{key}");
         }
     }
 
     #[test]
     fn a_result_of_38_digits_is_read_exactly() {
-        let value = br#"{"number":-9223372036854775808,"result":85070591730234615865843651857942052864}"#;
+        let value =
+            br#"{"number":-9223372036854775808,"result":85070591730234615865843651857942052864}"#;
         let read = parse_result(value).unwrap();
         assert_eq!(read.result, i128::from(i64::MIN) * i128::from(i64::MIN));
-        for value in ["{\"number\":7}", "{\"number\":7,\"result\":49.0}", "{\"number\":7,\"result\":\"49\"}", ""] {
+        for value in [
+            "{\"number\":7}",
+            "{\"number\":7,\"result\":49.0}",
+            "{\"number\":7,\"result\":\"49\"}",
+            "",
+        ] {
             assert_eq!(parse_result(value.as_bytes()), None, "{value}");
         }
     }

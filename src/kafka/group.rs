@@ -26,7 +26,11 @@ impl GroupWatch {
     ///
     /// # Errors
     /// When the client cannot be created. It does not wait for a broker.
-    pub fn open(connection: &Connection, group: &str, topic: &str) -> Result<GroupWatch, KafkaError> {
+    pub fn open(
+        connection: &Connection,
+        group: &str,
+        topic: &str,
+    ) -> Result<GroupWatch, KafkaError> {
         let fixed = [
             ("group.id", group),
             ("isolation.level", "read_uncommitted"),
@@ -59,7 +63,10 @@ impl GroupWatch {
             let context = self.consumer.client().context();
             context.failed(&self.brokers, doing, error)
         };
-        let answer = self.consumer.committed_offsets(asked, timeout).map_err(failed)?;
+        let answer = self
+            .consumer
+            .committed_offsets(asked, timeout)
+            .map_err(failed)?;
         let mut found = BTreeMap::new();
         for element in answer.elements() {
             element.error().map_err(failed)?;

@@ -52,7 +52,12 @@ mod tests {
 
     #[test]
     fn anything_else_means_nothing() {
-        for payload in ["{\"number\": 07}", "{\"number\":7}", "{\"number\": +7}", "7"] {
+        for payload in [
+            "{\"number\": 07}",
+            "{\"number\":7}",
+            "{\"number\": +7}",
+            "7",
+        ] {
             assert_eq!(Content::of(Some(payload.as_bytes())), None, "{payload}");
         }
     }

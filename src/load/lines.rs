@@ -1,6 +1,10 @@
 //! The lines of a file or of standard input as events.
 
-use std::io::{self, BufRead as _, BufReader, Read};
+use std::{
+    fs::File,
+    io::{self, BufRead as _, BufReader, Read},
+    path::Path,
+};
 
 use super::{Chunk, Events};
 
@@ -15,9 +19,17 @@ pub struct Lines<R> {
     read: u64,
 }
 
-/// A line that cannot be read.
+/// Lines that cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum LinesError {
+    /// There is no such file, or not for us.
+    #[error("cannot open {name}: {source}")]
+    Open {
+        /// The file.
+        name: String,
+        /// Why not.
+        source: io::Error,
+    },
     /// The input broke off.
     #[error("cannot read {name} behind line {line}: {source}")]
     Read {
@@ -36,6 +48,20 @@ pub enum LinesError {
         /// The line.
         line: u64,
     },
+}
+
+impl Lines<File> {
+    /// The lines of the file at `path`.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub fn open(path: &Path) -> Result<Lines<File>, LinesError> {
+        let name = path.display().to_string();
+        match File::open(path) {
+            Ok(file) => Ok(Lines::new(&name, file)),
+            Err(source) => Err(LinesError::Open { name, source }),
+        }
+    }
 }
 
 impl<R: Read> Lines<R> {

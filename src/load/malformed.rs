@@ -107,15 +107,16 @@ mod tests {
                 payload: way.payload(),
             })
             .collect();
-        let evaluated = Arc::new(evaluator)
-            .evaluate(events.into_iter())
-            .unwrap();
+        let evaluated = Arc::new(evaluator).evaluate(events.into_iter()).unwrap();
         let codes: Vec<&str> = evaluated
             .rejects
             .iter()
             .map(|reject| reason_code(&reject.reason))
             .collect();
-        let expected: Vec<&str> = Malformed::ALL.iter().map(|way| way.reason().as_str()).collect();
+        let expected: Vec<&str> = Malformed::ALL
+            .iter()
+            .map(|way| way.reason().as_str())
+            .collect();
         assert_eq!(codes, expected);
     }
 }

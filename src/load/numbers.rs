@@ -25,7 +25,11 @@ impl Numbers {
         Numbers {
             random: Xoshiro256PlusPlus::seed_from_u64(seed),
             left: count,
-            malformed: if malformed.is_nan() { 0.0 } else { malformed.clamp(0.0, 1.0) },
+            malformed: if malformed.is_nan() {
+                0.0
+            } else {
+                malformed.clamp(0.0, 1.0)
+            },
             ways: Malformed::ALL.iter().cycle(),
         }
     }

@@ -67,8 +67,14 @@ fn clean_readings_pass_every_check_and_add_up() {
         let account = account(&clean(exactly_once));
         assert!(account.holds(), "{:?}", account.checks);
         let totals = &account.totals;
-        assert_eq!((totals.events, totals.results, totals.published_twice), (4, 3, 0));
-        assert_eq!(totals.rejects, BTreeMap::from([("wrong-type".to_owned(), 1)]));
+        assert_eq!(
+            (totals.events, totals.results, totals.published_twice),
+            (4, 3, 0)
+        );
+        assert_eq!(
+            totals.rejects,
+            BTreeMap::from([("wrong-type".to_owned(), 1)])
+        );
         assert_eq!((totals.absent, totals.lost), (0, 0));
         assert_eq!(totals.bytes_per_event(), Some(10.0));
     }
@@ -232,7 +238,10 @@ fn every_fault_contradicts_its_claim_and_no_other() {
         ),
         (
             "a file cannot be read",
-            |r| r.unreadable.push("events/results/x.parquet: not Parquet".to_owned()),
+            |r| {
+                r.unreadable
+                    .push("events/results/x.parquet: not Parquet".to_owned())
+            },
             &["exactly once, as a result"],
             "not Parquet",
         ),
@@ -247,13 +256,24 @@ fn every_fault_contradicts_its_claim_and_no_other() {
         let mut readings = clean(true);
         damage(&mut readings);
         let account = account(&readings);
-        let failed: Vec<&Check> = account.checks.iter().filter(|check| !check.passed()).collect();
+        let failed: Vec<&Check> = account
+            .checks
+            .iter()
+            .filter(|check| !check.passed())
+            .collect();
         assert_eq!(failed.len(), claims.len(), "{name}: {failed:?}");
         for claim in *claims {
-            assert!(failed.iter().any(|check| check.claim.contains(claim)), "{name}: {failed:?}");
+            assert!(
+                failed.iter().any(|check| check.claim.contains(claim)),
+                "{name}: {failed:?}"
+            );
         }
         let said = failed.iter().flat_map(|check| &check.examples);
-        assert!(said.clone().any(|text| text.contains(example)), "{name}: {:?}", said.collect::<Vec<_>>());
+        assert!(
+            said.clone().any(|text| text.contains(example)),
+            "{name}: {:?}",
+            said.collect::<Vec<_>>()
+        );
     }
 }
 
@@ -299,6 +319,8 @@ fn many_faults_are_all_counted_and_a_few_shown() {
 #[test]
 fn a_partition_without_events_needs_neither_snapshot_nor_commit() {
     let mut readings = clean(true);
-    readings.partitions.push(PartitionReadings::new(Partition(4), range(0, 0)));
+    readings
+        .partitions
+        .push(PartitionReadings::new(Partition(4), range(0, 0)));
     assert!(account(&readings).holds());
 }
