@@ -1,6 +1,7 @@
 //! snapback consumes events from a Kafka topic, calculates a result for each, publishes the results,
 //! and checkpoints them with their offsets as Parquet files that can prove themselves.
 
+pub mod audit;
 pub mod calculation;
 pub mod cli;
 pub mod config;
@@ -8,6 +9,7 @@ pub mod demo;
 pub mod kafka;
 pub mod load;
 pub mod model;
+pub mod processor;
 pub mod recovery;
 pub mod snapshot;
 pub mod store;

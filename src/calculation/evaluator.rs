@@ -29,6 +29,17 @@ pub struct Evaluated {
     pub rejects: Vec<Reject>,
 }
 
+impl Evaluated {
+    /// The outcome of no events at all, in the schemas of `evaluator`.
+    #[must_use]
+    pub fn empty(evaluator: &Evaluator) -> Evaluated {
+        Evaluated {
+            results: RecordBatch::new_empty(evaluator.results_schema()),
+            rejects: Vec::new(),
+        }
+    }
+}
+
 /// Declared fields and a calculation that works on them.
 ///
 /// It can be shared between threads, or each can have its own.

@@ -100,6 +100,18 @@ pub fn reason_code(reason: &str) -> &str {
     reason.split_once(": ").map_or(reason, |(code, _)| code)
 }
 
+/// The declaration that would accept events that were rejected with this code, where there is one.
+#[must_use]
+pub fn advice(code: &str) -> Option<&'static str> {
+    match ReasonCode::parse(code)? {
+        ReasonCode::Fraction => Some("--fields with DOUBLE or DECIMAL(p,s)"),
+        ReasonCode::Exponent => Some("--fields with DOUBLE or DECIMAL(p,s)"),
+        ReasonCode::OutOfRange => Some("--fields with DECIMAL(38,0)"),
+        ReasonCode::MissingField | ReasonCode::NullField => Some("--fields without NOT NULL"),
+        _ => None,
+    }
+}
+
 /// A reason that a calculation gave, brought into the form of all reasons: a known code, bounded, and
 /// printable.
 pub(super) fn calculations_own(reason: &str) -> String {

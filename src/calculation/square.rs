@@ -180,7 +180,7 @@ fn nulls(numbers: &dyn Array, name: &str) -> Vec<(usize, String)> {
         return Vec::new();
     }
     let reason = ReasonCode::NullInput.because(format_args!(
-        "field {name:?} is NULL, which has no square; send a number, or declare it NOT NULL to have it rejected as such"
+        "field {name:?} is NULL, which has no square; send a number"
     ));
     (0..numbers.len())
         .filter(|row| numbers.is_null(*row))

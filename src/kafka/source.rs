@@ -1,6 +1,8 @@
 //! A member of a consumer group.
 
 mod config;
+mod events;
+mod member;
 mod signal;
 
 use std::{
@@ -12,71 +14,28 @@ use std::{
 };
 
 use rdkafka::{
-    Message, TopicPartitionList,
+    TopicPartitionList,
     consumer::{BaseConsumer, Consumer},
     error::{KafkaError as NativeError, RDKafkaErrorCode as Code},
 };
 
 pub use config::SourceConfig;
+pub use events::SourceEvent;
 pub(super) use signal::Signal;
 
 use super::{
     batch::Batch,
     connection::Connection,
-    context::{Context, Rebalance, answer},
+    context::{Context, Rebalance},
     error::{Failure, KafkaError},
-    raw::{self, Membership, PartitionQueue},
+    raw::{self, PartitionQueue},
 };
 use crate::model::{Offset, Partition};
 
 /// How long [`Source::seek`] waits for a partition that is only just starting.
 const SEEK_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long [`Source::leave`] waits for the group to let go.
-const LEAVE_TIMEOUT: Duration = Duration::from_secs(5);
 /// The longest uninterrupted wait inside [`Source::poll`].
 const POLL_INTERVAL: Duration = Duration::from_millis(500);
-
-/// What happened to a [`Source`].
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum SourceEvent {
-    /// These partitions are ours (possibly none). Nothing is fetched from any partition until [`Source::assign`] has
-    /// answered, with these partitions, some or none of them.
-    Assigned(Vec<Partition>),
-    /// These partitions go to somebody else as soon as [`Source::unassign`] has answered with all of them; commit or
-    /// abort first. Nothing is fetched from any partition until then.
-    Revoked(Vec<Partition>),
-    /// The same, but somebody else may have them already: abort, nothing of theirs can be committed.
-    Lost(Vec<Partition>),
-    /// The partition's next offset is not in the log; it delivers nothing until [`Source::restart`].
-    OutOfRange {
-        /// The partition.
-        partition: Partition,
-        /// The offset that was wanted.
-        offset: Offset,
-    },
-    /// The partition's next messages cannot be read; it delivers nothing until [`Source::restart`].
-    Unreadable {
-        /// The partition.
-        partition: Partition,
-        /// The offset from which on nothing was delivered.
-        offset: Offset,
-        /// Why.
-        text: String,
-    },
-    /// A newer process has this instance's name: this source is of no more use.
-    Fenced {
-        /// The instance's name.
-        instance: String,
-    },
-    /// Something that the client tries to overcome by itself; reported at most every 5 s per kind.
-    Trouble {
-        /// What the client says.
-        text: String,
-    },
-    /// The client is of no more use.
-    Fatal(KafkaError),
-}
 
 struct Held {
     queue: PartitionQueue,
@@ -128,20 +87,20 @@ impl Source {
         Ok(source)
     }
 
-    /// Serves the client, for at most `timeout`: returns as soon as there are events, or messages to
+    /// Serves the client, for at most `timeout`: returns as soon as there are events, or perhaps messages to
     /// [`fetch`](Source::fetch). Call it at least every few seconds, and with a time-out of zero while
     /// [`fetch`](Source::fetch) delivers.
     pub fn poll(&mut self, timeout: Duration) -> Vec<SourceEvent> {
         let deadline = Instant::now() + timeout;
         loop {
-            self.serve();
-            let events = mem::take(&mut self.events);
+            self.drain();
             let left = deadline.saturating_duration_since(Instant::now());
-            if !events.is_empty() || left.is_zero() {
-                return events;
+            if !self.events.is_empty() || left.is_zero() {
+                return mem::take(&mut self.events);
             }
-            if self.signal.wait(left.min(POLL_INTERVAL)) && raw::waiting(&self.consumer) == 0 {
-                return events;
+            if self.signal.wait(left.min(POLL_INTERVAL)) {
+                self.drain();
+                return mem::take(&mut self.events);
             }
         }
     }
@@ -360,162 +319,6 @@ impl Source {
         self.held.keys().copied().collect()
     }
 
-    /// Commits offsets with metadata, outside of any transaction, and waits for the answer.
-    ///
-    /// # Errors
-    /// [`KafkaError::NotAMember`], or when the group's coordinator refuses or does not answer in time.
-    pub fn commit(
-        &self,
-        offsets: &[(Partition, Offset, String)],
-        timeout: Duration,
-    ) -> Result<(), KafkaError> {
-        if !self.is_member() {
-            return Err(KafkaError::NotAMember {
-                group: self.config.group.clone(),
-            });
-        }
-        let list = self.offsets(offsets);
-        raw::commit(&self.consumer, &list, timeout)
-            .map_err(|failure| self.failed("commit offsets", failure))
-    }
-
-    /// Whether this is a member of its group at present.
-    #[must_use]
-    pub fn is_member(&self) -> bool {
-        self.membership().is_some()
-    }
-
-    /// The group's name.
-    #[must_use]
-    pub fn group(&self) -> &str {
-        &self.config.group
-    }
-
-    /// The client's last error text, when it is recent: for a status page.
-    #[must_use]
-    pub fn last_trouble(&self) -> Option<String> {
-        self.consumer.context().why()
-    }
-
-    /// Leaves the group, so that others get the partitions at once. Returns within seconds.
-    pub fn leave(self) {
-        drop(self);
-    }
-
-    pub(super) fn membership(&self) -> Option<Membership> {
-        Membership::of(&self.consumer)
-    }
-
-    pub(super) fn offsets(&self, offsets: &[(Partition, Offset, String)]) -> TopicPartitionList {
-        let mut list = TopicPartitionList::with_capacity(offsets.len());
-        for (partition, offset, metadata) in offsets {
-            let mut element = list.add_partition(&self.config.topic, partition.0);
-            element.set_metadata(metadata);
-            element
-                .set_offset(rdkafka::Offset::Offset(offset.get()))
-                .expect("an offset of the model is never negative");
-        }
-        list
-    }
-
-    fn serve_marking_lost(&mut self) {
-        let before = self.events.len();
-        self.drain();
-        for event in &mut self.events[before..] {
-            if let SourceEvent::Revoked(partitions) = event {
-                *event = SourceEvent::Lost(mem::take(partitions));
-            }
-        }
-    }
-
-    /// Serves the consumer's queue once.
-    fn serve(&mut self) {
-        self.signal.clear();
-        self.drain();
-    }
-
-    /// Serves the consumer's queue until it is empty, or a rebalance has come (the next one comes only after its answer).
-    fn drain(&mut self) {
-        let consumer = Arc::clone(&self.consumer);
-        loop {
-            match consumer.poll(Duration::ZERO) {
-                Some(Ok(message)) => self.stray(Partition(message.partition())),
-                Some(Err(error)) => self.trouble(&error),
-                None if raw::waiting(&consumer) == 0 => break,
-                None => {}
-            }
-        }
-        while let Some(rebalance) = self.consumer.context().next_rebalance() {
-            self.events.push(match &rebalance {
-                Rebalance::Assigned(partitions) => SourceEvent::Assigned(partitions.clone()),
-                Rebalance::Revoked {
-                    partitions,
-                    lost: true,
-                } => SourceEvent::Lost(partitions.clone()),
-                Rebalance::Revoked { partitions, .. } => SourceEvent::Revoked(partitions.clone()),
-                Rebalance::Failed(text) => SourceEvent::Trouble { text: text.clone() },
-            });
-            if !matches!(rebalance, Rebalance::Failed(_)) {
-                self.pending = Some(rebalance);
-            }
-        }
-    }
-
-    /// A message in the consumer's own queue, where none should be: fetch it again through the partition's.
-    fn stray(&mut self, partition: Partition) {
-        let Some(next) = self
-            .held
-            .get(&partition)
-            .filter(|held| !held.dead)
-            .map(|held| held.next)
-        else {
-            return;
-        };
-        tracing::debug!(%partition, "a message came through the consumer's own queue");
-        let again = self.split(partition).and_then(|queue| {
-            if let Some(held) = self.held.get_mut(&partition) {
-                held.queue = queue;
-            }
-            self.seek(partition, next)
-        });
-        if let Err(error) = again {
-            if let Some(held) = self.held.get_mut(&partition) {
-                held.dead = true;
-            }
-            let text = error.to_string();
-            self.events.push(SourceEvent::Unreadable {
-                partition,
-                offset: next,
-                text,
-            });
-        }
-    }
-
-    fn trouble(&mut self, error: &NativeError) {
-        let fatal = self.consumer.client().fatal_error();
-        let code = error.rdkafka_error_code().unwrap_or(Code::Fail);
-        if let Some((code, reason)) = fatal {
-            self.events.push(if code == Code::FencedInstanceId {
-                let instance = self.config.instance_id.clone().unwrap_or_default();
-                SourceEvent::Fenced { instance }
-            } else {
-                let failure = Failure {
-                    text: reason,
-                    fatal: true,
-                    ..Failure::of(code)
-                };
-                SourceEvent::Fatal(self.failed("go on consuming", failure))
-            });
-        } else if self.consumer.context().is_news(&format!("event {code:?}")) {
-            let text = self
-                .consumer
-                .context()
-                .why()
-                .unwrap_or_else(|| code.to_string());
-            self.events.push(SourceEvent::Trouble { text });
-        }
-    }
-
     fn split(&self, partition: Partition) -> Result<PartitionQueue, KafkaError> {
         PartitionQueue::split(
             &self.consumer,
@@ -557,28 +360,6 @@ impl Source {
         KafkaError::NotAssigned {
             topic: self.config.topic.clone(),
             partition,
-        }
-    }
-}
-
-impl Drop for Source {
-    fn drop(&mut self) {
-        self.consumer.context().leave();
-        self.held.clear();
-        while let Some(rebalance) = self
-            .pending
-            .take()
-            .or_else(|| self.consumer.context().next_rebalance())
-        {
-            answer(&self.consumer, &rebalance);
-        }
-        // A static member that only closes would keep its partitions from the others until its session times out.
-        if self.consumer.client().fatal_error().is_none() {
-            self.consumer.unsubscribe();
-            let deadline = Instant::now() + LEAVE_TIMEOUT;
-            while Instant::now() < deadline && self.is_member() {
-                self.consumer.poll(Duration::from_millis(10));
-            }
         }
     }
 }

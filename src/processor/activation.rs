@@ -2,7 +2,7 @@
 
 use std::{
     sync::{Arc, mpsc::Sender},
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, Instant},
 };
 
 use super::{
@@ -13,8 +13,8 @@ use super::{
 use crate::{
     audit,
     model::Partition,
-    recovery::{self, Gathered, Plan},
-    snapshot::{Chain, Edit, tidy},
+    recovery::{self, AcceptLoss, Gathered, LossReason, Plan},
+    snapshot::{Appended, Chain, Edit, GapReason, Segment},
 };
 
 /// Waits between attempts while the store or the broker is away.
@@ -65,45 +65,75 @@ pub(super) async fn gather_and_plan(
 }
 
 async fn prepare(context: &Arc<Context>, gathered: Gathered) -> Option<Planned> {
-    let Gathered { facts, tail } = gathered;
+    let Gathered {
+        facts,
+        chain,
+        tidied,
+    } = gathered;
     let partition = facts.partition;
     let decision = recovery::plan(&facts, &context.settings.policy);
     for note in &decision.notes {
         tracing::warn!("partition {partition}: {note}");
     }
-    let mut chain = Chain::new(
-        context.store.clone(),
-        context.layout.clone(),
-        partition,
-        tail,
-    );
-    match &decision.plan {
-        Plan::Refuse(refusal) => return Some(Planned::Refused(refusal.clone())),
-        Plan::Start { at } | Plan::Adopt { at } => {
+    if !tidied.retired.is_empty() || !tidied.adopted.is_empty() || !tidied.put_back.is_empty() {
+        tracing::info!(
+            "partition {partition}: what a crash left behind is in order: {} segments adopted, {} put back, {} moved to the attic",
+            tidied.adopted.len(),
+            tidied.put_back.len(),
+            tidied.retired.len()
+        );
+    }
+    let (plan, chain) = match (decision.plan, chain) {
+        (Plan::Refuse(refusal), _) => return Some(Planned::Refused(refusal)),
+        (plan, Some(chain)) => (plan, chain),
+        (plan, None) => unreachable!("a chain that cannot be read is refused, not {plan:?}"),
+    };
+    let mut chain = chain;
+    let bind_at = match &plan {
+        Plan::Start { at } | Plan::Adopt { at } => Some(*at),
+        Plan::AcceptLoss(loss) if loss.bind => Some(loss.range.start()),
+        _ => None,
+    };
+    match bind_at {
+        Some(origin) => {
             let edit = Edit::Bind {
                 pipeline: context.pipeline.clone(),
                 partition,
-                origin: *at,
+                origin,
             };
             if !append_until_done(context, &mut chain, edit).await {
                 return None;
             }
         }
-        _ => {
-            check_newest(context, &chain, partition).await;
-            spawn_tidying(context, &chain, partition);
-        }
+        None => check_newest(context, &chain, partition).await,
     }
     Some(Planned::Go {
-        plan: decision.plan,
+        plan,
+        commit: decision.commit,
         chain,
         facts: Box::new(facts),
     })
 }
 
+/// The edit that records an accepted loss.
+pub(super) fn loss_edit(loss: AcceptLoss) -> Edit {
+    let reason = match loss.reason {
+        LossReason::Expired => GapReason::Expired,
+        LossReason::Foreign => GapReason::Foreign,
+        LossReason::Changed => GapReason::Compacted,
+    };
+    Edit::AcceptLoss {
+        range: loss.range,
+        reason,
+    }
+}
+
 /// Reads back what the newest manifest added, for at most [`START_CHECK`]; what is wrong is said loudly.
 async fn check_newest(context: &Arc<Context>, chain: &Chain, partition: Partition) {
-    let added = chain.newest_segments();
+    let added: Vec<Segment> = chain
+        .newest()
+        .map(|newest| newest.added().cloned().collect())
+        .unwrap_or_default();
     if added.is_empty() {
         return;
     }
@@ -112,8 +142,8 @@ async fn check_newest(context: &Arc<Context>, chain: &Chain, partition: Partitio
     let since = Instant::now();
     let checked = audit::check_segments(
         &context.store,
-        &settings.fields,
-        &settings.calculation,
+        &settings.calculation.fields,
+        &settings.calculation.calculation,
         added,
         START_CHECK,
     )
@@ -122,26 +152,11 @@ async fn check_newest(context: &Arc<Context>, chain: &Chain, partition: Partitio
         tracing::error!("partition {partition}: {finding}");
     }
     tracing::info!(
-        "partition {partition}: verified {} of the {count} segments of the newest snapshot in {:?}, {} findings",
+        "partition {partition}: verified {} of {count} segments of the newest snapshot in {:?}, {} findings",
         checked.checked,
         since.elapsed(),
         checked.findings.len()
     );
-}
-
-/// Puts the data folders in order beside the work: what a crash left behind goes to the attic.
-fn spawn_tidying(context: &Arc<Context>, chain: &Chain, partition: Partition) {
-    let context = Arc::clone(context);
-    let tail = chain.tail().clone();
-    context.runtime.clone().spawn(async move {
-        match tidy(&context.store, &context.layout, partition, &tail, SystemTime::now()).await {
-            Ok(report) if report.is_empty() => {}
-            Ok(report) => tracing::info!("partition {partition}: {report}"),
-            Err(error) => tracing::warn!(
-                "partition {partition}: the data folders could not be tidied: {error}; the next start tries again"
-            ),
-        }
-    });
 }
 
 /// Appends `edit`, waiting out a store that is away; `false` when the processor stops first.
@@ -151,13 +166,18 @@ pub(super) async fn append_until_done(
     edit: Edit,
 ) -> bool {
     let mut backoff = FIRST_BACKOFF;
-    while let Err(error) = chain.append(edit.clone(), context.stamp(0)).await {
-        tracing::warn!("recovery waits: {error}; trying again in {backoff:?}");
+    loop {
+        match chain.append(edit.clone(), None).await {
+            // Lost means that another owner of this partition did the same first; the chain's end tells.
+            Ok(Appended::Won { .. } | Appended::Lost) => return true,
+            Err(error) => {
+                tracing::warn!("recovery waits: {error}; trying again in {backoff:?}");
+            }
+        }
         tokio::time::sleep(backoff).await;
         backoff = (backoff * 2).min(LONGEST_BACKOFF);
         if context.stop.is_requested() {
             return false;
         }
     }
-    true
 }

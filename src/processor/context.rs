@@ -7,15 +7,15 @@ use std::{
 };
 
 use super::{
-    Delivery, Instance, ProcessorError, Settings, Stop, WorkerError, progress::Progress,
-    tally::Tally,
+    Instance, ProcessorError, Stop, WorkerError, progress::Progress, tally::Tally,
 };
 use crate::{
+    config::{Delivery, RunConfig},
     calculation::{Evaluator, advice},
     kafka::{Admin, KafkaError, Publisher, PublisherConfig, SourceConfig, Topic},
     model::{Offset, Partition},
     recovery::{Gatherer, OurCalculation, PipelineIdentity},
-    snapshot::{Layout, Pipeline, Stamp},
+    snapshot::{Clock, Layout, Pipeline},
     store::Store,
 };
 
@@ -26,7 +26,7 @@ const INIT: Duration = Duration::from_secs(60);
 
 /// See the module.
 pub(super) struct Context {
-    pub settings: Settings,
+    pub settings: RunConfig,
     pub instance: Instance,
     pub store: Store,
     pub gatherer: Gatherer,
@@ -49,35 +49,35 @@ pub(super) struct Context {
 impl Context {
     /// Connects, checks the topics (missing output topics are made), and learns who this pipeline is.
     pub(super) fn prepare(
-        settings: Settings,
+        settings: RunConfig,
         instance: Instance,
         store: Store,
         runtime: tokio::runtime::Handle,
         stop: Stop,
     ) -> Result<Context, ProcessorError> {
-        let evaluator = Evaluator::new(settings.fields.clone(), Arc::clone(&settings.calculation))?;
-        let layout = Layout::new(&settings.events)?;
+        let evaluator = Evaluator::new(settings.calculation.fields.clone(), Arc::clone(&settings.calculation.calculation))?;
+        let layout = Layout::new(&settings.pipeline.events)?;
         let admin = Arc::new(Admin::connect(&settings.connection, ASK)?);
         let events = admin
-            .topic(&settings.events)?
+            .topic(&settings.pipeline.events)?
             .ok_or_else(|| ProcessorError::NoEventsTopic {
-                topic: settings.events.clone(),
+                topic: settings.pipeline.events.clone(),
                 brokers: settings.connection.brokers().to_owned(),
             })?;
-        let results = output(&admin, &settings, &settings.results, events.partitions)?;
-        let rejects = output(&admin, &settings, &settings.rejects, events.partitions)?;
+        let results = output(&admin, &settings, &settings.pipeline.results, events.partitions)?;
+        let rejects = output(&admin, &settings, &settings.pipeline.rejects, events.partitions)?;
         let identity = PipelineIdentity {
             cluster_id: admin.cluster_id(),
-            group: settings.group.clone(),
-            events_topic: settings.events.clone(),
+            group: settings.pipeline.group.clone(),
+            events_topic: settings.pipeline.events.clone(),
             events_topic_id: events.id,
-            results_topic: settings.results.clone(),
+            results_topic: settings.pipeline.results.clone(),
             results_partitions: results.partitions,
         };
         let mut targets = BTreeMap::new();
         if settings.exit_at_end {
             for partition in (0..).map(Partition).take(events.partitions as usize) {
-                let marks = admin.watermarks(&settings.events, partition)?;
+                let marks = admin.watermarks(&settings.pipeline.events, partition)?;
                 targets.insert(partition, marks.stable_end);
             }
         }
@@ -93,7 +93,10 @@ impl Context {
                 calculation: calculation_text.clone(),
                 fields: fields_text.clone(),
             },
+            fingerprint: evaluator.fingerprint().clone(),
             start: settings.policy.start,
+            writer: instance.name().to_owned(),
+            clock: Clock::system(),
         };
         Ok(Context {
             progress: Progress::new(settings.workers),
@@ -158,7 +161,7 @@ impl Context {
         let settings = &self.settings;
         let committed =
             self.admin
-                .committed(&settings.group, &settings.events, partitions)?;
+                .committed(&settings.pipeline.group, &settings.pipeline.events, partitions)?;
         Ok(committed
             .into_iter()
             .map(|(partition, at)| (partition, at.map(|at| at.offset)))
@@ -192,12 +195,10 @@ impl Context {
 
     /// How a worker of that name joins the group.
     pub(super) fn source_config(&self, name: &str, queue: u64) -> SourceConfig {
+        let pipeline = &self.settings.pipeline;
         SourceConfig {
-            group: self.settings.group.clone(),
-            topic: self.settings.events.clone(),
             instance_id: Some(name.to_owned()),
-            queue_bytes: queue,
-            partitions: self.partitions,
+            ..SourceConfig::new(&pipeline.group, &pipeline.events, self.partitions, queue)
         }
     }
 
@@ -207,15 +208,6 @@ impl Context {
             "snapback {} {}/{worker}",
             env!("CARGO_PKG_VERSION"),
             self.instance.name()
-        )
-    }
-
-    /// The signature of manifests written now.
-    pub(super) fn stamp(&self, worker: usize) -> Stamp {
-        Stamp::now(
-            self.writer(worker),
-            self.calculation_text.clone(),
-            self.fields_text.clone(),
         )
     }
 
@@ -236,7 +228,7 @@ fn modulo(partition: Partition, count: u32) -> i32 {
 
 fn output(
     admin: &Admin,
-    settings: &Settings,
+    settings: &RunConfig,
     name: &str,
     partitions: u32,
 ) -> Result<Topic, ProcessorError> {

@@ -7,15 +7,16 @@ use std::{
 };
 
 use super::{
-    Instance, ProcessorError, Settings, Stop, WorkerError,
+    Instance, ProcessorError, Stop, WorkerError,
     context::Context,
     tally::Tally,
     worker::{Worker, WorkerSummary},
 };
 use crate::{
     audit::{self, Finding},
+    config::RunConfig,
     model::Partition,
-    recovery::Refusal,
+    recovery::{self, Refusal},
     store::Store,
 };
 
@@ -43,8 +44,6 @@ pub struct Summary {
     pub unverified: usize,
     /// Partitions with committed outcomes that could not be stored in time; the next start replays them.
     pub unsaved: Vec<Partition>,
-    /// Partitions that were held.
-    pub held: Vec<(Partition, Refusal)>,
     /// One line about rejects, with the declaration that would accept them.
     pub reject_line: Option<String>,
 }
@@ -55,7 +54,7 @@ pub struct Summary {
 /// When Kafka, the store or the configuration cannot be used, a newer process has our name, or all that is left are held
 /// partitions.
 pub fn run(
-    settings: Settings,
+    settings: RunConfig,
     instance: Instance,
     store: Store,
     runtime: &tokio::runtime::Handle,
@@ -100,7 +99,6 @@ pub fn run(
             }
         }
     }
-    summary.held = context.progress.held().into_iter().collect();
     summary.reject_line = context.reject_line(&summary.rejects);
     if let Some(error) = failure {
         return Err(error.into());
@@ -109,8 +107,8 @@ pub fn run(
         let segments = written.len();
         let report = runtime.block_on(audit::check_segments(
             &context.store,
-            &context.settings.fields,
-            &context.settings.calculation,
+            &context.settings.calculation.fields,
+            &context.settings.calculation.calculation,
             written,
             context.shutdown_left(),
         ));
@@ -118,8 +116,10 @@ pub fn run(
         summary.unverified = segments - report.checked;
         summary.findings = report.findings;
     }
-    if !summary.held.is_empty() {
-        return Err(ProcessorError::Refused(summary.held));
+    let refusals: Vec<Refusal> = context.progress.held().into_values().collect();
+    if !refusals.is_empty() {
+        let text = recovery::report(&refusals, &context.settings.invocation);
+        return Err(ProcessorError::Refused { refusals, text });
     }
     Ok(summary)
 }

@@ -85,7 +85,7 @@ impl Worker {
             self.encoder
                 .encode(partition, &evaluated.results, &mut self.messages);
             self.publisher.produce(
-                &self.context.settings.results,
+                &self.context.settings.pipeline.results,
                 self.context.results_partition(partition),
                 self.messages.iter().map(Record::from),
                 PUBLISH_LIMIT,
@@ -118,7 +118,7 @@ impl Worker {
             .collect();
         headers.push((
             "snapback-topic",
-            Some(self.context.settings.events.as_bytes()),
+            Some(self.context.settings.pipeline.events.as_bytes()),
         ));
         headers.push(("snapback-partition", Some(source.as_bytes())));
         headers.push(("snapback-offset", Some(offset.as_bytes())));
@@ -128,7 +128,7 @@ impl Worker {
         ));
         headers.push(("snapback-reason", Some(reject.reason.as_bytes())));
         self.publisher.produce_reject(
-            &self.context.settings.rejects,
+            &self.context.settings.pipeline.rejects,
             self.context.rejects_partition(partition),
             Record {
                 key: reject.key.as_deref(),
@@ -148,7 +148,7 @@ impl Worker {
         self.evaluator
             .evaluate(events)
             .map_err(|source| WorkerError::Calculation {
-                topic: self.context.settings.events.clone(),
+                topic: self.context.settings.pipeline.events.clone(),
                 partition,
                 end,
                 source,
@@ -216,14 +216,15 @@ impl Worker {
             return Ok(());
         };
         facts.replayed = Some(found);
-        match plan(&facts, &self.context.settings.policy).plan {
+        let decision = plan(&facts, &self.context.settings.policy);
+        match decision.plan {
             Plan::Refuse(refusal) => self.hold(partition, refusal),
             // The operator has accepted it: the range is a gap instead of what was rebuilt.
             Plan::AcceptLoss(loss) => {
                 owned.buffer = crate::snapshot::Buffer::new(loss.range.end());
                 owned.outcomes_before = replay.outcomes_at_start;
                 owned.phase = Phase::AcceptingLoss(loss);
-                owned.must_commit = true;
+                owned.must_commit = decision.commit;
                 owned.fetching = false;
                 self.source.pause(&[partition])?;
             }

@@ -1,6 +1,6 @@
 //! The running system: workers that turn events into published results and stored snapshots.
 //!
-//! In: a validated [`Settings`], an open store, a request to [`Stop`]. Out: a [`Summary`], or the reason why it could not
+//! In: a validated [`RunConfig`](crate::config::RunConfig), an open store, a request to [`Stop`]. Out: a [`Summary`], or the reason why it could not
 //! go on. The processor keeps I1 (a snapshot takes only what is committed), I5 (results, rejects and offsets become
 //! visible together) and I8 (memory is divided once, consumption pauses when it is used).
 //!
@@ -25,8 +25,6 @@ mod tally;
 mod transaction;
 mod worker;
 
-use std::{sync::Arc, time::Duration};
-
 pub use coordinator::{Summary, run};
 pub use instance::{Instance, InstanceError};
 pub use memory::Budget;
@@ -36,61 +34,13 @@ pub use tally::Tally;
 use context::Context;
 
 use crate::{
-    calculation::{Calculation, CalculationError, Fields},
-    kafka::{Connection, KafkaError, PublishError},
+    calculation::{CalculationError, EncodeError},
+    kafka::{KafkaError, PublishError},
     model::{InvertedRange, Offset, Partition},
-    recovery::{Invocation, Policy, Refusal},
+    recovery::Refusal,
     snapshot::BufferError,
     store::StoreError,
 };
-
-/// How often an outcome may reach the output topics.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Delivery {
-    /// Results, rejects and offsets in one transaction.
-    ExactlyOnce,
-    /// Results and rejects acknowledged before the offsets are committed; a crash publishes some again.
-    AtLeastOnce,
-}
-
-/// What to process, and how.
-#[derive(Clone)]
-pub struct Settings {
-    /// The Kafka cluster.
-    pub connection: Connection,
-    /// The events topic.
-    pub events: String,
-    /// The results topic.
-    pub results: String,
-    /// The dead-letter topic.
-    pub rejects: String,
-    /// The consumer group.
-    pub group: String,
-    /// The event's fields.
-    pub fields: Fields,
-    /// The calculation.
-    pub calculation: Arc<dyn Calculation>,
-    /// Exactly-once or at-least-once.
-    pub delivery: Delivery,
-    /// From the first event of a transaction to its commit.
-    pub commit_interval: Duration,
-    /// From one snapshot of a partition to the next.
-    pub snapshot_interval: Duration,
-    /// Bytes for the whole process (I8).
-    pub memory: u64,
-    /// Worker threads, at least one.
-    pub workers: usize,
-    /// What to do where facts disagree or nothing is known.
-    pub policy: Policy,
-    /// Ends when the group has committed what was in the topic at start.
-    pub exit_at_end: bool,
-    /// From the request to stop to the end of the process.
-    pub shutdown_timeout: Duration,
-    /// Makes missing output topics.
-    pub create_topics: bool,
-    /// How the program was called, for the commands in refusals.
-    pub invocation: Invocation,
-}
 
 /// Why a worker ended early.
 #[derive(Debug, thiserror::Error)]
@@ -116,6 +66,9 @@ pub enum WorkerError {
     /// The calculation does not fit the fields.
     #[error(transparent)]
     Configuration(#[from] CalculationError),
+    /// The fields cannot be written as messages.
+    #[error(transparent)]
+    Encoding(#[from] EncodeError),
     /// The books of a partition do not add up: a defect, stopped before anything wrong is committed or stored.
     #[error(transparent)]
     Buffer(#[from] BufferError),
@@ -195,11 +148,11 @@ pub enum ProcessorError {
     #[error(transparent)]
     Layout(#[from] crate::snapshot::LayoutError),
     /// Partitions are held, and nothing else is left to do.
-    #[error("{}", refusals(.0))]
-    Refused(Vec<Refusal>),
-}
-
-fn refusals(held: &[Refusal]) -> String {
-    let texts: Vec<String> = held.iter().map(Refusal::to_string).collect();
-    texts.join("\n\n")
+    #[error("{text}")]
+    Refused {
+        /// Which, and why.
+        refusals: Vec<Refusal>,
+        /// All of it for people, with the commands that resolve it.
+        text: String,
+    },
 }

@@ -11,7 +11,7 @@ use std::{
 
 use super::{
     WorkerError, activation,
-    partition::{Epoch, Owned, Phase},
+    partition::{Epoch, Owned, Phase, head_of},
     report::{Planned, Report},
     worker::{Arriving, Worker},
 };
@@ -189,7 +189,7 @@ impl Worker {
         };
         tracing::info!(
             "partition {partition} of {}: {}",
-            self.context.settings.events,
+            self.context.settings.pipeline.events,
             describe(&plan)
         );
         let (at, phase) = match plan {
@@ -208,11 +208,12 @@ impl Worker {
         let Some(owned) = self.owned.get_mut(&partition) else {
             return Ok(());
         };
-        let records_now = matches!(phase, Phase::AcceptingLoss(_)) && !commit;
+        let records_now = matches!(phase, Phase::AcceptingLoss(_)) && commit.is_none();
         owned.buffer = Buffer::new(at);
-        owned.outcomes_before = chain.outcomes();
-        owned.lost = chain.lost();
-        owned.head = chain.head();
+        let counts = chain.newest().map(|newest| newest.counts).unwrap_or_default();
+        owned.outcomes_before = counts.outcomes();
+        owned.lost = counts.lost;
+        owned.head = head_of(&chain);
         owned.chain = Some(chain);
         owned.facts = Some(facts);
         owned.phase = phase;
@@ -263,7 +264,7 @@ impl Worker {
 
     /// Holds `partition`: says why, fetches nothing, lets the others go on.
     pub(super) fn hold(&mut self, partition: Partition, refusal: Box<Refusal>) {
-        tracing::error!("partition {partition} is held: {}", refusal.headline());
+        tracing::error!("{refusal}");
         if let Some(owned) = self.owned.get_mut(&partition) {
             if owned.fetching {
                 owned.fetching = false;

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use crate::{
     model::{Counts, Offset, Partition},
-    recovery::{AcceptLoss, Facts, Head, Refusal, Replay},
+    recovery::{AcceptLoss, Commit, Facts, Head, Refusal, Replay},
     snapshot::{Buffer, Chain},
 };
 
@@ -41,8 +41,8 @@ pub(super) struct Owned {
     pub outcomes_before: u64,
     /// Offsets recorded as lost since the origin.
     pub lost: u64,
-    /// Whether the next commit names it although nothing is new: recovery decided something that must last.
-    pub must_commit: bool,
+    /// What the next commit must make durable although nothing is new: recovery decided it.
+    pub must_commit: Option<Commit>,
     /// What recovery knew, for a replay that does not give what was published.
     pub facts: Option<Box<Facts>>,
     /// The newest manifest known.
@@ -68,7 +68,7 @@ impl Owned {
             buffer: Buffer::new(Offset::ZERO),
             outcomes_before: 0,
             lost: 0,
-            must_commit: false,
+            must_commit: None,
             facts: None,
             head: None,
             chain: None,
@@ -99,4 +99,10 @@ impl Owned {
         self.in_flight = bytes;
         self.last_snapshot = Instant::now();
     }
+}
+
+/// The newest manifest of a chain, as commits name it.
+pub(super) fn head_of(chain: &Chain) -> Option<Head> {
+    let (sequence, digest) = chain.tail().head()?;
+    Some(Head { sequence, digest })
 }

@@ -41,7 +41,7 @@ impl Progress {
             state.held = owned
                 .values()
                 .filter_map(|owned| match &owned.phase {
-                    Phase::Held(refusal) => Some((owned.partition, refusal.clone())),
+                    Phase::Held(refusal) => Some((owned.partition, (**refusal).clone())),
                     _ => None,
                 })
                 .collect();

@@ -3,7 +3,7 @@
 use super::partition::Epoch;
 use crate::{
     model::Partition,
-    recovery::{Facts, Plan, Refusal},
+    recovery::{Commit, Facts, Plan, Refusal},
     snapshot::{Chain, Segment},
 };
 
@@ -39,7 +39,7 @@ pub(super) enum Planned {
     /// Go on as the plan says; the chain has at least manifest 1.
     Go {
         plan: Plan,
-        commit: bool,
+        commit: Option<Commit>,
         chain: Chain,
         facts: Box<Facts>,
     },

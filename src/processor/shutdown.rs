@@ -41,7 +41,7 @@ impl Worker {
             }
             self.poll(POLL)?;
         }
-        self.source.leave()?;
+        self.source.leave();
         Ok(self.summary)
     }
 }

@@ -8,13 +8,13 @@ use std::{sync::Arc, time::Duration};
 
 use super::{
     Context,
-    partition::Epoch,
+    partition::{Epoch, Phase, head_of},
     report::Report,
     worker::Worker,
 };
 use crate::{
     model::Partition,
-    snapshot::{Chain, Segment, Snapshot, SnapshotError, Taken},
+    snapshot::{Chain, Pending, Segment, Taken, write_snapshot},
 };
 
 /// The first and the longest wait between attempts to store a snapshot.
@@ -31,8 +31,8 @@ impl Worker {
             .owned
             .values()
             .filter(|owned| {
-                let replaying = !matches!(owned.phase, super::partition::Phase::Running);
-                short || (!replaying && owned.last_snapshot.elapsed() >= interval)
+                let running = matches!(owned.phase, Phase::Running);
+                short || (running && owned.last_snapshot.elapsed() >= interval)
             })
             .map(|owned| owned.partition)
             .collect();
@@ -88,7 +88,7 @@ impl Worker {
             && let Some(owned) = self.owned.get_mut(&partition)
         {
             owned.in_flight = 0;
-            owned.head = chain.head();
+            owned.head = head_of(&chain);
             owned.chain = Some(chain);
         }
     }
@@ -102,18 +102,18 @@ async fn store(
     partition: Partition,
     epoch: Epoch,
 ) -> Option<Report> {
-    let range = taken.range();
-    let mut snapshot = Snapshot::new(taken, context.stamp());
+    let mut pending = Pending::from(taken);
+    let range = pending.range();
     let mut backoff = FIRST_BACKOFF;
     loop {
-        match snapshot.store(&mut chain).await {
+        match write_snapshot(&mut chain, &mut pending).await {
             Ok(written) => {
                 tracing::debug!("partition {partition}: snapshot of {range} stored");
                 return Some(Report::Stored {
                     partition,
                     epoch,
                     chain: Box::new(chain),
-                    written,
+                    written: written.segments,
                 });
             }
             Err(error) if error.is_retryable() => {

@@ -10,11 +10,12 @@ use std::{
 };
 
 use super::{
-    Delivery, WorkerError,
+    WorkerError,
     partition::{Epoch, Owned, Phase},
     worker::Worker,
 };
 use crate::{
+    config::Delivery,
     kafka::{Disposition, PublishError},
     model::{Offset, Partition},
     recovery::CommitMetadata,
@@ -113,7 +114,7 @@ impl Worker {
         self.owned
             .values()
             .filter(|owned| matches!(owned.phase, Phase::Running | Phase::AcceptingLoss(_)))
-            .filter(|owned| owned.must_commit || owned.buffer.end() > owned.buffer.committed())
+            .filter(|owned| owned.must_commit.is_some() || owned.buffer.end() > owned.buffer.committed())
             .filter_map(|owned| {
                 let at = owned.buffer.end();
                 Some((owned.partition, at, self.metadata(owned, at)?))
@@ -130,7 +131,10 @@ impl Worker {
             fields: Some(self.context.fields_text.clone()),
             fingerprint: self.evaluator.fingerprint().to_string(),
             head,
-            outcomes: owned.outcomes(),
+            outcomes: match owned.must_commit {
+                Some(commit) if commit.offset == offset => commit.outcomes,
+                _ => owned.outcomes(),
+            },
             lost: owned.lost,
             corrections: None,
         };
@@ -142,7 +146,7 @@ impl Worker {
         for (partition, offset, _) in offsets {
             if let Some(owned) = self.owned.get_mut(partition) {
                 owned.buffer.mark_committed(*offset)?;
-                owned.must_commit = false;
+                owned.must_commit = None;
                 owned.aborts = 0;
                 if matches!(owned.phase, Phase::AcceptingLoss(_)) {
                     accepted.push(*partition);
@@ -165,7 +169,10 @@ impl Worker {
                     tracing::error!(
                         "partition {partition} changed hands within a transaction; it is aborted"
                     );
-                    return Err(self.publisher.not_a_member(&self.source));
+                    return Err(PublishError::NotAMember {
+                        publisher: self.name.clone(),
+                        group: self.source.group().to_owned(),
+                    });
                 }
             }
         }
@@ -228,7 +235,7 @@ impl Worker {
                 owned.aborts += 1;
                 if owned.aborts >= MOST_ABORTS {
                     return Err(WorkerError::NoProgress {
-                        topic: self.context.settings.events.clone(),
+                        topic: self.context.settings.pipeline.events.clone(),
                         partition: owned.partition,
                         offset: owned.buffer.committed(),
                         attempts: owned.aborts,

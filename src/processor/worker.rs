@@ -87,8 +87,8 @@ impl Worker {
         let settings = &context.settings;
         let name = format!(
             "{}.{}.{}.{index}",
-            settings.group,
-            settings.events,
+            settings.pipeline.group,
+            settings.pipeline.events,
             context.instance.name()
         );
         let budget = Budget::of_worker(settings.memory, settings.workers);
@@ -97,8 +97,8 @@ impl Worker {
             &context.source_config(&name, budget.fetch_queue),
         )?;
         let publisher = context.new_publisher(&name, budget.publish_queue)?;
-        let evaluator = Evaluator::new(settings.fields.clone(), Arc::clone(&settings.calculation))?;
-        let encoder = ResultEncoder::new(&settings.events, &evaluator.results_schema());
+        let evaluator = Evaluator::new(settings.calculation.fields.clone(), Arc::clone(&settings.calculation.calculation))?;
+        let encoder = ResultEncoder::new(&settings.pipeline.events, &evaluator.results_schema())?;
         let (sender, reports) = channel();
         Ok(Worker {
             cadence: Cadence::new(settings.commit_interval),

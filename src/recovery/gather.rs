@@ -15,10 +15,12 @@ use super::{
     OurCalculation, PipelineIdentity, Start,
 };
 use crate::{
+    calculation::Fingerprint,
     kafka::{self, Admin, KafkaError},
-    model::{Digest, Offset, Partition, Sequence},
+    model::{Digest, Partition, Sequence},
     snapshot::{
-        self, Chain, ChainError, Clock, Identity, Layout, Manifest, Pipeline, Tidied, tidy,
+        self, Chain, ChainError, Clock, Identity, Layout, Manifest, ManifestError, Pipeline,
+        Tidied, tidy,
     },
     store::Store,
 };
@@ -36,6 +38,8 @@ pub struct Gatherer {
     pub identity: PipelineIdentity,
     /// The calculation of this process.
     pub calculation: OurCalculation,
+    /// Its fingerprint, as segments carry it.
+    pub fingerprint: Fingerprint,
     /// Where new partitions start.
     pub start: Start,
     /// Who writes manifests: a name that is kept over a restart.
@@ -123,7 +127,7 @@ impl Gatherer {
             topic: self.identity.events_topic.clone(),
             partition,
             calculation: self.calculation.calculation.clone(),
-            fingerprint: self.calculation.fingerprint.clone(),
+            fingerprint: self.fingerprint.clone(),
             fields: self.calculation.fields.clone(),
             writer: self.writer.clone(),
         };
@@ -136,7 +140,10 @@ impl Gatherer {
                     .map_or(Sequence::FIRST, |(_, sequence)| sequence);
                 Ok(Seen::Newer(ChainFacts::Newer {
                     sequence,
-                    version: source.found_version().unwrap_or_default(),
+                    version: match source {
+                        ManifestError::Newer { found, .. } => found.try_into().unwrap_or(u32::MAX),
+                        _ => 0,
+                    },
                     writer: None,
                 }))
             }

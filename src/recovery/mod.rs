@@ -15,6 +15,7 @@
 mod decision;
 mod explain;
 mod facts;
+mod gather;
 mod identity;
 mod invocation;
 mod metadata;
@@ -30,6 +31,7 @@ pub use facts::{
     ChainFacts, Committed, Damage, Facts, GoodChain, LogFacts, OurCalculation, PipelineIdentity,
     Policy, ResumeFrom, Start,
 };
+pub use gather::{GatherError, Gathered, Gatherer};
 pub use invocation::Invocation;
 pub use metadata::{Authored, CommitMetadata, Corrections, Head, MAX_METADATA_BYTES};
 pub use plan::plan;

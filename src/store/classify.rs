@@ -82,15 +82,15 @@ impl Call<'_> {
         }
         let missing = matches!(error, Error::NotFound { .. }) || status == Some(404);
         if code == Some("NoSuchBucket") || missing && !self.reads_names() {
-            if let Place::Bucket {
-                bucket, endpoint, ..
-            } = self.place
-            {
-                return StoreError::NoBucket {
+            return match self.place {
+                Place::Bucket {
+                    bucket, endpoint, ..
+                } => StoreError::NoBucket {
                     bucket: bucket.clone(),
                     endpoint: endpoint.clone(),
-                };
-            }
+                },
+                Place::Folder { .. } | Place::Named(_) => self.other(error),
+            };
         }
         if missing {
             return StoreError::NotFound {

@@ -31,6 +31,7 @@ use place::Place;
 mod classify;
 mod disk;
 mod error;
+mod folder;
 mod local;
 mod open;
 mod path;
@@ -367,3 +368,6 @@ impl fmt::Debug for Store {
         write!(f, "Store({})", self.place)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use super::local::STAGING;
+use super::folder::STAGING;
 
 /// The longest path, in bytes: what S3 allows for a key, less room for the root's prefix.
 const MAX_PATH: usize = 900;

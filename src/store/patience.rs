@@ -63,7 +63,8 @@ impl Patience {
             }
             tracing::debug!(%error, ?pause, "trying again");
             // Half of the pause is random, so that workers do not come back all at once.
-            tokio::time::sleep(pause.mul_f64(rand::rng().random_range(0.5..=1.0))).await;
+            let share = rand::rng().random_range(0.5..=1.0);
+            tokio::time::sleep(pause.mul_f64(share)).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }

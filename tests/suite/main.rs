@@ -4,5 +4,7 @@
 //! those servers on first use and holds what the tests have in common; every other module is a group of tests.
 
 mod compose;
+mod kafka;
 mod servers;
+mod store_conformance;
 mod support;

@@ -30,13 +30,15 @@ pub(super) fn not_an_object(text: &str, error: &serde_json::Error) -> String {
             excerpt(rest)
         ));
     }
-    if serde_json::from_str::<IgnoredAny>(text).is_ok() && !text.trim_ascii_start().starts_with('{')
-    {
+    let is_object = text.trim_ascii_start().starts_with('{');
+    let any = serde_json::from_str::<IgnoredAny>(text);
+    if any.is_ok() && !is_object {
         return ReasonCode::NotObject.because(format_args!(
             "the payload is {}; send a JSON object with the declared fields",
             found(text.trim_ascii())
         ));
     }
+    let error = any.as_ref().err().unwrap_or(error);
     if error.is_eof() {
         return ReasonCode::NotJson.because(format_args!(
             "the payload ends in the middle of its JSON, after {}; send a whole JSON object",
@@ -44,11 +46,9 @@ pub(super) fn not_an_object(text: &str, error: &serde_json::Error) -> String {
         ));
     }
     let rest = &text[position(text, error)..];
-    let trailing = serde_json::Deserializer::from_str(text)
-        .into_iter::<IgnoredAny>()
-        .next()
-        .is_some_and(|first| first.is_ok());
-    if trailing && text.trim_ascii_start().starts_with('{') {
+    let mut values = serde_json::Deserializer::from_str(text).into_iter::<IgnoredAny>();
+    let first_is_whole = values.next().is_some_and(|first| first.is_ok());
+    if any.is_err() && is_object && first_is_whole {
         return ReasonCode::NotJson.because(format_args!(
             "the payload goes on behind its JSON object, with {}; send one object in each event",
             excerpt(rest)

@@ -1,6 +1,7 @@
 //! Wakes the thread that owns a source when something has come.
 
 use std::{
+    mem,
     sync::{Condvar, Mutex, PoisonError},
     time::Duration,
 };
@@ -18,17 +19,13 @@ impl Signal {
         self.changed.notify_one();
     }
 
-    /// Waits until it is raised; says whether it is. Leaves it raised.
+    /// Waits until it is raised, and lowers it; says whether it was.
     pub(super) fn wait(&self, timeout: Duration) -> bool {
         let raised = self.raised.lock().unwrap_or_else(PoisonError::into_inner);
-        let (raised, _) = self
+        let (mut raised, _) = self
             .changed
             .wait_timeout_while(raised, timeout, |raised| !*raised)
             .unwrap_or_else(PoisonError::into_inner);
-        *raised
-    }
-
-    pub(super) fn clear(&self) {
-        *self.raised.lock().unwrap_or_else(PoisonError::into_inner) = false;
+        mem::take(&mut *raised)
     }
 }

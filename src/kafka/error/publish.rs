@@ -1,0 +1,275 @@
+//! Why something could not be published, and what may be done then.
+
+use std::time::Duration;
+
+use rdkafka::error::RDKafkaErrorCode as Code;
+
+use super::{Failure, KafkaError, is_definite};
+
+/// Answers about permissions or topics: somebody has to change something first.
+fn needs_an_operator(code: Code) -> bool {
+    is_definite(code)
+        || matches!(
+            code,
+            Code::TopicAuthorizationFailed
+                | Code::GroupAuthorizationFailed
+                | Code::ClusterAuthorizationFailed
+                | Code::TransactionalIdAuthorizationFailed
+                | Code::UnknownTopic
+                | Code::UnknownPartition
+                | Code::UnknownTopicOrPartition
+                | Code::InvalidTransactionTimeout
+                | Code::UnsupportedFeature
+                | Code::UnsupportedVersion
+        )
+}
+
+/// What a caller may do after a [`PublishError`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Disposition {
+    /// The same call again, with the same arguments: it goes on where it was.
+    Retry,
+    /// Abort the transaction (at-least-once: nothing to abort), rewind, and go on with the same publisher.
+    Abort,
+    /// The publisher is of no more use (fenced, timed out by the broker, or in an unknown state): drop it, make a new
+    /// one, initialise it, and read the committed offsets from the broker.
+    Rebuild,
+    /// Nothing helps but a person: no permission, no such topic.
+    Fatal,
+}
+
+/// Why something could not be published.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PublishError {
+    /// A call of the transaction protocol failed.
+    #[error("{publisher}: cannot {doing}: {source}{}", .why.as_ref().map(|why| format!(" ({why})")).unwrap_or_default())]
+    Transaction {
+        /// Which publisher.
+        publisher: String,
+        /// What was tried.
+        doing: &'static str,
+        /// The client's last error text, when it has a recent one.
+        why: Option<String>,
+        /// Kafka's answer.
+        source: Failure,
+    },
+    /// The client refused a message.
+    #[error("{publisher}: cannot publish to {topic:?} partition {partition}: {source}")]
+    Refused {
+        /// Which publisher.
+        publisher: String,
+        /// The topic.
+        topic: String,
+        /// The partition.
+        partition: i32,
+        /// Kafka's answer.
+        source: Failure,
+    },
+    /// The send queue stayed full.
+    #[error("{publisher}: the send queue stayed full for {waited:?} on the way to {topic:?} partition {partition}: the brokers do not take messages{}", .why.as_ref().map(|why| format!(" ({why})")).unwrap_or_default())]
+    Full {
+        /// Which publisher.
+        publisher: String,
+        /// The topic.
+        topic: String,
+        /// The partition.
+        partition: i32,
+        /// How long it was waited for.
+        waited: Duration,
+        /// The client's last error text, when it has a recent one.
+        why: Option<String>,
+    },
+    /// Messages that the brokers did not take.
+    #[error(
+        "{publisher}: {count} messages were not delivered, the first to {topic:?} partition {partition}: {source}"
+    )]
+    Undelivered {
+        /// Which publisher.
+        publisher: String,
+        /// How many.
+        count: u64,
+        /// The first one's topic.
+        topic: String,
+        /// The first one's partition.
+        partition: i32,
+        /// Kafka's answer for the first one.
+        source: Failure,
+    },
+    /// Offsets were to be committed without being a member of the group.
+    #[error("{publisher}: no offsets can be committed: not a member of group {group:?} at present")]
+    NotAMember {
+        /// Which publisher.
+        publisher: String,
+        /// The group.
+        group: String,
+    },
+    /// The publisher could not be made.
+    #[error(transparent)]
+    Client(#[from] KafkaError),
+}
+
+impl PublishError {
+    /// What the caller may do now.
+    #[must_use]
+    pub fn disposition(&self) -> Disposition {
+        match self {
+            PublishError::Transaction { source, .. } => disposition(source),
+            PublishError::Refused { source, .. } | PublishError::Undelivered { source, .. } => {
+                match disposition(source) {
+                    // The call cannot simply be repeated: other messages of it are on their way.
+                    Disposition::Retry => Disposition::Abort,
+                    Disposition::Rebuild if !source.fatal && !is_fenced(source.code) => {
+                        Disposition::Abort
+                    }
+                    other => other,
+                }
+            }
+            PublishError::Full { .. } | PublishError::NotAMember { .. } => Disposition::Abort,
+            PublishError::Client(error) if error.is_transient() => Disposition::Rebuild,
+            PublishError::Client(_) => Disposition::Fatal,
+        }
+    }
+
+    /// Whether a message, or the batch that it was in, is larger than the topic or the client allows.
+    #[must_use]
+    pub fn is_too_large(&self) -> bool {
+        matches!(
+            self,
+            PublishError::Transaction { source, .. }
+            | PublishError::Refused { source, .. }
+            | PublishError::Undelivered { source, .. }
+                if matches!(source.code, Code::MessageSizeTooLarge | Code::InvalidMessageSize)
+        )
+    }
+}
+
+fn is_fenced(code: Code) -> bool {
+    matches!(
+        code,
+        Code::Fenced
+            | Code::ProducerFenced
+            | Code::InvalidProducerEpoch
+            | Code::InvalidProducerIdMapping
+            | Code::UnknownProducerId
+            | Code::Fatal
+    )
+}
+
+fn disposition(failure: &Failure) -> Disposition {
+    if needs_an_operator(failure.code) {
+        Disposition::Fatal
+    } else if failure.fatal {
+        Disposition::Rebuild
+    } else if failure.retriable {
+        Disposition::Retry
+    } else if failure.requires_abort {
+        Disposition::Abort
+    } else {
+        Disposition::Rebuild
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failure(code: Code, fatal: bool, retriable: bool, requires_abort: bool) -> Failure {
+        Failure {
+            code,
+            text: code.to_string(),
+            fatal,
+            retriable,
+            requires_abort,
+        }
+    }
+
+    #[test]
+    fn a_failure_of_the_transaction_protocol_says_what_to_do_next() {
+        for (code, fatal, retriable, abort, expected) in [
+            (
+                Code::OperationTimedOut,
+                false,
+                true,
+                false,
+                Disposition::Retry,
+            ),
+            (
+                Code::ConcurrentTransactions,
+                false,
+                true,
+                false,
+                Disposition::Retry,
+            ),
+            (
+                Code::UnknownMemberId,
+                false,
+                false,
+                true,
+                Disposition::Abort,
+            ),
+            (
+                Code::OffsetMetadataTooLarge,
+                false,
+                false,
+                true,
+                Disposition::Abort,
+            ),
+            (
+                Code::MessageSizeTooLarge,
+                false,
+                false,
+                true,
+                Disposition::Abort,
+            ),
+            (Code::Fenced, true, false, false, Disposition::Rebuild),
+            (Code::Fenced, true, true, true, Disposition::Rebuild),
+            (Code::State, false, false, false, Disposition::Rebuild),
+            (Code::Conflict, false, false, false, Disposition::Rebuild),
+            (
+                Code::TopicAuthorizationFailed,
+                false,
+                false,
+                true,
+                Disposition::Fatal,
+            ),
+            (
+                Code::TransactionalIdAuthorizationFailed,
+                true,
+                false,
+                false,
+                Disposition::Fatal,
+            ),
+            (
+                Code::UnknownTopicOrPartition,
+                false,
+                false,
+                true,
+                Disposition::Fatal,
+            ),
+        ] {
+            let found = disposition(&failure(code, fatal, retriable, abort));
+            assert_eq!(found, expected, "{code:?}");
+        }
+    }
+
+    #[test]
+    fn a_refused_message_is_never_simply_sent_again() {
+        for (code, fatal, expected) in [
+            (Code::MessageSizeTooLarge, false, Disposition::Abort),
+            (Code::MessageTimedOut, false, Disposition::Abort),
+            (Code::PurgeQueue, false, Disposition::Abort),
+            (Code::InvalidProducerEpoch, false, Disposition::Rebuild),
+            (Code::Fatal, true, Disposition::Rebuild),
+            (Code::UnknownPartition, false, Disposition::Fatal),
+        ] {
+            let error = PublishError::Refused {
+                publisher: "p".into(),
+                topic: "t".into(),
+                partition: 0,
+                source: failure(code, fatal, false, false),
+            };
+            assert_eq!(error.disposition(), expected, "{code:?}");
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! A source as a member of its group: committing and leaving.
+
+use std::time::{Duration, Instant};
+
+use rdkafka::{TopicPartitionList, consumer::Consumer};
+
+use super::Source;
+use crate::{
+    kafka::{
+        context::answer,
+        error::KafkaError,
+        raw::{self, Membership},
+    },
+    model::{Offset, Partition},
+};
+
+/// How long [`Source::leave`] waits for the group to let go.
+const LEAVE_TIMEOUT: Duration = Duration::from_secs(5);
+
+impl Source {
+    /// Commits offsets with metadata, outside of any transaction, and waits for the answer.
+    ///
+    /// # Errors
+    /// [`KafkaError::NotAMember`], or when the group's coordinator refuses or does not answer in time.
+    pub fn commit(
+        &self,
+        offsets: &[(Partition, Offset, String)],
+        timeout: Duration,
+    ) -> Result<(), KafkaError> {
+        if !self.is_member() {
+            return Err(KafkaError::NotAMember {
+                group: self.config.group.clone(),
+            });
+        }
+        let list = self.offsets(offsets);
+        raw::commit(&self.consumer, &list, timeout)
+            .map_err(|failure| self.failed("commit offsets", failure))
+    }
+
+    /// Whether this is a member of its group at present.
+    #[must_use]
+    pub fn is_member(&self) -> bool {
+        self.membership().is_some()
+    }
+
+    /// The group's name.
+    #[must_use]
+    pub fn group(&self) -> &str {
+        &self.config.group
+    }
+
+    /// The client's last error text, when it is recent: for a status page.
+    #[must_use]
+    pub fn last_trouble(&self) -> Option<String> {
+        self.consumer.context().why()
+    }
+
+    /// Leaves the group, so that others get the partitions at once. Returns within seconds.
+    pub fn leave(self) {
+        drop(self);
+    }
+
+    pub(in crate::kafka) fn membership(&self) -> Option<Membership> {
+        Membership::of(&self.consumer)
+    }
+
+    pub(in crate::kafka) fn offsets(
+        &self,
+        offsets: &[(Partition, Offset, String)],
+    ) -> TopicPartitionList {
+        let mut list = TopicPartitionList::with_capacity(offsets.len());
+        for (partition, offset, metadata) in offsets {
+            let mut element = list.add_partition(&self.config.topic, partition.0);
+            element.set_metadata(metadata);
+            element
+                .set_offset(rdkafka::Offset::Offset(offset.get()))
+                .expect("an offset of the model is never negative");
+        }
+        list
+    }
+}
+
+impl Drop for Source {
+    fn drop(&mut self) {
+        self.consumer.context().leave();
+        self.held.clear();
+        while let Some(rebalance) = self
+            .pending
+            .take()
+            .or_else(|| self.consumer.context().next_rebalance())
+        {
+            answer(&self.consumer, &rebalance);
+        }
+        // A static member that only closes would keep its partitions from the others until its session times out.
+        if self.consumer.client().fatal_error().is_none() {
+            self.consumer.unsubscribe();
+            let deadline = Instant::now() + LEAVE_TIMEOUT;
+            while Instant::now() < deadline && self.is_member() {
+                self.consumer.poll(Duration::from_millis(10));
+            }
+        }
+    }
+}

@@ -1,0 +1,394 @@
+//! One suite over every back end of the store: memory, a folder, MinIO, versitygw; and what is said
+//! when a server is not there or will not have us.
+
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use bytes::Bytes;
+use futures::future::join_all;
+use snapback::store::{Created, Entry, Moved, Path, Store, StoreConfig, StoreError};
+
+use crate::support::{S3Server, minio, versitygw};
+
+/// Everything that a back end promises; the store must be empty.
+pub async fn conformance(store: &Store) {
+    nothing_is_there(store).await;
+    an_object_is_written_read_and_replaced(store).await;
+    an_object_is_created_once(store).await;
+    one_of_many_creators_wins(store).await;
+    a_listing_is_sorted_and_keeps_to_whole_parts(store).await;
+    an_object_moves(store).await;
+    a_large_object_comes_back(store).await;
+    store.probe_put_if_absent().await.expect("a probe");
+    assert_eq!(
+        names(&store.list(&path("_probe")).await.unwrap()),
+        [""; 0],
+        "a probe leaves nothing"
+    );
+}
+
+fn path(text: &str) -> Path {
+    Path::parse(text).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn names(entries: &[Entry]) -> Vec<&str> {
+    entries.iter().map(|entry| entry.path.as_str()).collect()
+}
+
+const MIB: u64 = 1 << 20;
+
+async fn nothing_is_there(store: &Store) {
+    let missing = path("t/results/partition=0/missing");
+    assert_eq!(store.list(&Path::root()).await.unwrap(), []);
+    assert_eq!(store.list(&path("t/results")).await.unwrap(), []);
+    assert_eq!(store.head(&missing).await.unwrap(), None);
+    let error = store.get(&missing, MIB).await.unwrap_err();
+    assert!(error.is_not_found() && !error.is_retryable(), "{error:?}");
+    assert!(
+        error.to_string().contains(&store.locate(&missing)),
+        "{error}"
+    );
+    assert_eq!(
+        store.rename(&missing, &path("t/elsewhere")).await.unwrap(),
+        Moved::SourceMissing
+    );
+    assert_eq!(
+        store.rename(&missing, &missing).await.unwrap(),
+        Moved::SourceMissing
+    );
+    store.delete(&missing).await.unwrap();
+}
+
+async fn an_object_is_written_read_and_replaced(store: &Store) {
+    let object = path("t/results/partition=1/00-01-ab.parquet");
+    store
+        .put(&object, Bytes::from_static(b"first"))
+        .await
+        .unwrap();
+    assert_eq!(store.get(&object, 5).await.unwrap(), "first");
+    assert_eq!(store.head(&object).await.unwrap(), Some(5));
+    match store.get(&object, 4).await.unwrap_err() {
+        StoreError::TooLarge { size, limit, .. } => assert_eq!((size, limit), (5, 4)),
+        other => panic!("{other:?}"),
+    }
+    store
+        .put(&object, Bytes::from_static(b"second"))
+        .await
+        .unwrap();
+    assert_eq!(store.get(&object, 6).await.unwrap(), "second");
+    // A folder is not an object.
+    assert_eq!(
+        store.head(&path("t/results/partition=1")).await.unwrap(),
+        None
+    );
+    assert!(
+        store
+            .get(&path("t/results"), MIB)
+            .await
+            .unwrap_err()
+            .is_not_found()
+    );
+    store.put(&path("t/empty"), Bytes::new()).await.unwrap();
+    assert_eq!(store.get(&path("t/empty"), 0).await.unwrap(), "");
+    for _ in 0..2 {
+        store.delete(&path("t/empty")).await.unwrap();
+        store.delete(&object).await.unwrap();
+        assert_eq!(store.head(&object).await.unwrap(), None);
+    }
+}
+
+async fn an_object_is_created_once(store: &Store) {
+    let object = path("t/_manifests/partition=1/00000000000000000001.json");
+    assert_eq!(
+        store
+            .create(&object, Bytes::from_static(b"mine"))
+            .await
+            .unwrap(),
+        Created::Created
+    );
+    assert_eq!(
+        store
+            .create(&object, Bytes::from_static(b"yours"))
+            .await
+            .unwrap(),
+        Created::Exists
+    );
+    assert_eq!(
+        store
+            .create(&object, Bytes::from_static(b"mine"))
+            .await
+            .unwrap(),
+        Created::Exists
+    );
+    assert_eq!(store.get(&object, MIB).await.unwrap(), "mine");
+    store.delete(&object).await.unwrap();
+    assert_eq!(
+        store
+            .create(&object, Bytes::from_static(b"yours"))
+            .await
+            .unwrap(),
+        Created::Created
+    );
+    store.delete(&object).await.unwrap();
+}
+
+async fn one_of_many_creators_wins(store: &Store) {
+    for key in 0..10 {
+        let object = path(&format!("race/{key}"));
+        let racers = (0..8).map(|racer| {
+            let (store, object) = (store.clone(), object.clone());
+            tokio::spawn(async move {
+                (
+                    racer,
+                    store.create(&object, Bytes::from(format!("{racer}"))).await,
+                )
+            })
+        });
+        let mut winners = Vec::new();
+        for racer in join_all(racers).await {
+            let (racer, created) = racer.unwrap();
+            if created.unwrap() == Created::Created {
+                winners.push(racer);
+            }
+        }
+        assert_eq!(winners.len(), 1, "{object}: {winners:?}");
+        assert_eq!(
+            store.get(&object, MIB).await.unwrap(),
+            format!("{}", winners[0])
+        );
+        store.delete(&object).await.unwrap();
+    }
+}
+
+async fn a_listing_is_sorted_and_keeps_to_whole_parts(store: &Store) {
+    let before = SystemTime::now();
+    let all = [
+        "l/partition=1.json",
+        "l/partition=1/a",
+        "l/partition=1/b/c",
+        "l/partition=10/a",
+        "l/partition=2/ü %20~&+",
+        "lx",
+    ];
+    for name in all.iter().rev() {
+        store.put(&path(name), Bytes::from(*name)).await.unwrap();
+    }
+    let everything = store.list(&Path::root()).await.unwrap();
+    assert_eq!(names(&everything), all);
+    for entry in &everything {
+        assert_eq!(entry.size, entry.path.as_str().len() as u64);
+        // S3 counts in seconds, and a server's clock is not ours.
+        let skew = entry
+            .modified
+            .duration_since(before)
+            .unwrap_or_else(|error| error.duration());
+        assert!(skew < Duration::from_secs(60), "{skew:?}");
+        assert_eq!(
+            store.get(&entry.path, MIB).await.unwrap(),
+            entry.path.as_str()
+        );
+    }
+    assert_eq!(
+        names(&store.list(&path("l/partition=1")).await.unwrap()),
+        ["l/partition=1/a", "l/partition=1/b/c"]
+    );
+    assert_eq!(
+        names(&store.list(&path("l/partition=1/b")).await.unwrap()),
+        ["l/partition=1/b/c"]
+    );
+    assert_eq!(
+        names(&store.list(&path("l/partition")).await.unwrap()),
+        [""; 0]
+    );
+    assert_eq!(
+        names(&store.list(&path("lx")).await.unwrap()),
+        [""; 0],
+        "an object is not below itself"
+    );
+    for name in all {
+        store.delete(&path(name)).await.unwrap();
+    }
+    assert_eq!(store.list(&Path::root()).await.unwrap(), []);
+}
+
+async fn an_object_moves(store: &Store) {
+    let (from, to) = (
+        path("m/results/partition=1/a b"),
+        path("m/_attic/results/partition=1/a b"),
+    );
+    store.put(&from, Bytes::from_static(b"new")).await.unwrap();
+    store.put(&to, Bytes::from_static(b"old")).await.unwrap();
+    assert_eq!(store.rename(&from, &from).await.unwrap(), Moved::Moved);
+    assert_eq!(store.rename(&from, &to).await.unwrap(), Moved::Moved);
+    assert_eq!(names(&store.list(&path("m")).await.unwrap()), [to.as_str()]);
+    assert_eq!(store.get(&to, MIB).await.unwrap(), "new");
+    assert_eq!(
+        store.rename(&from, &to).await.unwrap(),
+        Moved::SourceMissing
+    );
+    assert_eq!(store.get(&to, MIB).await.unwrap(), "new");
+    assert_eq!(
+        store.rename(&to, &path("m/a/new/folder/x")).await.unwrap(),
+        Moved::Moved
+    );
+    store.delete(&path("m/a/new/folder/x")).await.unwrap();
+}
+
+async fn a_large_object_comes_back(store: &Store) {
+    let bytes: Bytes = (0..20 * MIB).map(|at| (at % 251) as u8).collect();
+    let object = path("t/large");
+    store.put(&object, bytes.clone()).await.unwrap();
+    assert_eq!(store.head(&object).await.unwrap(), Some(20 * MIB));
+    assert!(store.get(&object, 20 * MIB).await.unwrap() == bytes);
+    store.delete(&object).await.unwrap();
+    assert_eq!(
+        store.create(&object, bytes.clone()).await.unwrap(),
+        Created::Created
+    );
+    assert!(store.get(&object, 20 * MIB).await.unwrap() == bytes);
+    store.delete(&object).await.unwrap();
+}
+
+fn bucket(server: &S3Server, prefix: &str) -> StoreConfig {
+    StoreConfig {
+        url: format!("s3://{}/{prefix}", server.bucket())
+            .parse()
+            .unwrap(),
+        s3_endpoint: Some(server.endpoint().to_owned()),
+        env: server
+            .env()
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect(),
+    }
+}
+
+#[tokio::test]
+async fn memory_keeps_the_promises_of_a_store() {
+    conformance(&Store::memory()).await;
+}
+
+#[tokio::test]
+async fn a_folder_keeps_the_promises_of_a_store() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = folder
+        .path()
+        .join("snapshots")
+        .display()
+        .to_string()
+        .parse()
+        .unwrap();
+    let store = Store::open(&StoreConfig::new(url)).await.unwrap();
+    conformance(&store).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn minio_keeps_the_promises_of_a_store() {
+    let server = minio();
+    conformance(
+        &Store::open(&bucket(server, &server.new_prefix()))
+            .await
+            .unwrap(),
+    )
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn versitygw_keeps_the_promises_of_a_store() {
+    let server = versitygw();
+    conformance(
+        &Store::open(&bucket(server, &server.new_prefix()))
+            .await
+            .unwrap(),
+    )
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wrong_credentials_and_a_missing_bucket_are_told_apart_at_opening() {
+    for server in [minio(), versitygw()] {
+        for (name, value) in [
+            ("AWS_SECRET_ACCESS_KEY", "wrong"),
+            ("AWS_ACCESS_KEY_ID", "nobody"),
+        ] {
+            let mut config = bucket(server, "x");
+            config
+                .env
+                .iter_mut()
+                .filter(|(key, _)| key == name)
+                .for_each(|(_, known)| *known = value.to_owned());
+            let error = Store::open(&config).await.unwrap_err();
+            assert!(matches!(error, StoreError::Denied { .. }), "{error:?}");
+            assert!(error.to_string().contains("AWS_ACCESS_KEY_ID"), "{error}");
+        }
+        let mut config = bucket(server, "x");
+        config.url = "s3://no-such-bucket/x".parse().unwrap();
+        let error = Store::open(&config).await.unwrap_err();
+        assert!(matches!(error, StoreError::NoBucket { .. }), "{error:?}");
+        assert!(
+            error.to_string().contains("aws s3 mb s3://no-such-bucket"),
+            "{error}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bucket_that_vanishes_is_not_taken_for_missing_objects() {
+    for server in [minio(), versitygw()] {
+        // Opening it as a bucket would have said so.
+        let gone = server.builder().with_bucket_name("no-such-bucket");
+        let store = Store::over(Arc::new(gone.build().unwrap()), "gone");
+        let errors = [
+            store.put(&path("a"), Bytes::new()).await.unwrap_err(),
+            store.create(&path("a"), Bytes::new()).await.unwrap_err(),
+            store.get(&path("a"), MIB).await.unwrap_err(),
+            store.rename(&path("a"), &path("b")).await.unwrap_err(),
+            store.list(&Path::root()).await.unwrap_err(),
+        ];
+        for error in errors {
+            assert!(!error.is_not_found(), "{error:?}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_closed_port_is_unreachable_within_seconds() {
+    let port = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
+    let mut config = bucket(versitygw(), "x");
+    config.s3_endpoint = Some(format!("http://127.0.0.1:{port}"));
+    let started = Instant::now();
+    let error = Store::open(&config).await.unwrap_err();
+    assert!(matches!(error, StoreError::Unreachable { .. }), "{error:?}");
+    assert!(!error.is_ambiguous() && error.is_retryable());
+    assert!(error.to_string().contains(&port.to_string()), "{error}");
+    assert!(
+        started.elapsed() < Duration::from_secs(8),
+        "{:?}",
+        started.elapsed()
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_restarts_is_waited_for() {
+    let server = S3Server::start_minio();
+    let store = Store::open(&bucket(&server, "x")).await.unwrap();
+    server.kill();
+    let (writer, object) = (store.clone(), path("t/a"));
+    let writing =
+        tokio::spawn(async move { writer.put(&path("t/a"), Bytes::from_static(b"data")).await });
+    let error = store.create(&path("t/b"), Bytes::new()).await.unwrap_err();
+    assert!(error.is_retryable(), "{error:?}");
+    tokio::task::spawn_blocking(move || {
+        server.restart();
+        server
+    })
+    .await
+    .unwrap();
+    writing.await.unwrap().unwrap();
+    assert_eq!(store.get(&object, MIB).await.unwrap(), "data");
+}
