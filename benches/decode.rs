@@ -64,8 +64,8 @@ fn round(evaluator: &Evaluator, payloads: &[String]) -> (f64, f64) {
     let batches: Vec<_> = payloads
         .chunks(BATCH)
         .map(|chunk| {
-            let events = chunk.iter().zip(0..).map(|(payload, offset)| Event {
-                offset: Offset::ZERO.plus(offset),
+            let events = chunk.iter().enumerate().map(|(row, payload)| Event {
+                offset: Offset::ZERO.plus(row as u64),
                 timestamp: Some(1_700_000_000_000),
                 key: None,
                 payload: Some(payload.as_bytes()),
