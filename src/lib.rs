@@ -9,7 +9,6 @@ pub mod demo;
 pub mod kafka;
 pub mod load;
 pub mod model;
-pub mod processor;
 pub mod recovery;
 pub mod snapshot;
 pub mod store;

@@ -198,7 +198,7 @@ impl Folder {
         }
         let folder = to.parent().unwrap_or(&self.root);
         // `rename` creates nothing, so a folder that vanished is made again first.
-        if !folder.is_dir() {
+        if self.known().contains(folder) && !folder.is_dir() {
             self.known().clear();
         }
         self.make_durable(folder)?;

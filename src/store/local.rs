@@ -171,7 +171,7 @@ impl ObjectStore for LocalFolder {
         };
         self.blocking(move |folder| {
             // A copy of the bytes: a second link would let damage to one file reach the other.
-            let mut source = inner
+            let mut source = folder
                 .disk
                 .step(Action::Read, &from, || fs::File::open(&from))?;
             let staged = folder.stage(|file| io::copy(&mut source, file).map(drop))?;

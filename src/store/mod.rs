@@ -129,7 +129,7 @@ impl Store {
         let limit = deadline(bytes.len() as u64);
         let put = || self.backend.put(&key, bytes.clone().into());
         self.patience
-            .persist(async || self.call(PUT, path, limit, put()).await.map(drop))
+            .persist(|| async { self.call(PUT, path, limit, put()).await.map(drop) })
             .await
     }
 
@@ -162,7 +162,7 @@ impl Store {
     pub async fn get(&self, path: &Path, max_bytes: u64) -> Result<Bytes, StoreError> {
         let key = self.place.key(path);
         self.patience
-            .persist(async || {
+            .persist(|| async {
                 let object = self
                     .call(GET, path, deadline(0), self.backend.get(&key))
                     .await?;
@@ -192,7 +192,7 @@ impl Store {
     /// When the store cannot be read.
     pub async fn head(&self, path: &Path) -> Result<Option<u64>, StoreError> {
         let key = self.place.key(path);
-        let head = async || {
+        let head = || async {
             self.call(HEAD, path, deadline(0), self.backend.head(&key))
                 .await
         };
@@ -212,7 +212,7 @@ impl Store {
         let key = self.place.key(prefix);
         let mut entries = self
             .patience
-            .persist(async || {
+            .persist(|| async {
                 let mut entries = Vec::new();
                 let mut listing = self.backend.list(Some(&key).filter(|key| !key.as_ref().is_empty()));
                 while let Some(object) = self.call(LIST, prefix, PAGE, listing.try_next()).await? {
@@ -258,7 +258,7 @@ impl Store {
             Renames::CopyAndDelete => {
                 let copy = || self.backend.copy(&source, &target);
                 self.patience
-                    .persist(async || self.call(RENAME, from, COPY, copy()).await)
+                    .persist(|| async { self.call(RENAME, from, COPY, copy()).await })
                     .await
             }
         };
@@ -278,7 +278,7 @@ impl Store {
     /// When the store refused or could not be reached.
     pub async fn delete(&self, path: &Path) -> Result<(), StoreError> {
         let key = self.place.key(path);
-        let delete = async || {
+        let delete = || async {
             self.call(DELETE, path, deadline(0), self.backend.delete(&key))
                 .await
         };
@@ -299,12 +299,12 @@ impl Store {
         // Nobody else has this name: "exists" is our own attempt that arrived after all.
         let created = self
             .patience
-            .persist(async || self.create(&probe, first.clone()).await)
+            .persist(|| async { self.create(&probe, first.clone()).await })
             .await;
         let refused = match created {
             Ok(_) => {
                 self.patience
-                    .persist(async || self.create(&probe, second.clone()).await)
+                    .persist(|| async { self.create(&probe, second.clone()).await })
                     .await
             }
             Err(error) => return Err(error),

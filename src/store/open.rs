@@ -110,7 +110,7 @@ impl Store {
             retry_for: OPEN_FOR,
         };
         patience
-            .persist(async || {
+            .persist(|| async {
                 let mut listing = store.backend.list(Some(&key));
                 store
                     .call(LIST, &Path::root(), deadline(0), listing.try_next())

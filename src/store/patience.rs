@@ -1,6 +1,6 @@
 //! How long a call may take, and how often it is tried.
 
-use std::time::Duration;
+use std::{future::Future, time::Duration};
 
 use rand::RngExt as _;
 use tokio::time::Instant;
@@ -47,10 +47,10 @@ impl Default for Patience {
 
 impl Patience {
     /// Calls until it succeeds, fails for good, or patience ends; only for what may be done twice.
-    pub async fn persist<T>(
-        self,
-        mut call: impl AsyncFnMut() -> Result<T, StoreError>,
-    ) -> Result<T, StoreError> {
+    pub async fn persist<T, F>(self, call: impl Fn() -> F) -> Result<T, StoreError>
+    where
+        F: Future<Output = Result<T, StoreError>>,
+    {
         let started = Instant::now();
         let mut pause = FIRST_PAUSE;
         loop {
@@ -62,17 +62,36 @@ impl Patience {
                 return Err(error);
             }
             tracing::debug!(%error, ?pause, "trying again");
-            // Half of the pause is random, so that workers do not come back all at once.
-            let share = rand::rng().random_range(0.5..=1.0);
-            tokio::time::sleep(pause.mul_f64(share)).await;
+            tokio::time::sleep(jittered(pause)).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
 }
 
+/// Half of a pause is random, so that workers do not come back all at once.
+fn jittered(pause: Duration) -> Duration {
+    pause.mul_f64(rand::rng().random_range(0.5..=1.0))
+}
+
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use super::*;
+
+    /// Fails `failures` times, and the number of times it was tried.
+    async fn tried(failures: u32, error: impl Fn() -> StoreError) -> (Result<(), StoreError>, u32) {
+        let tries = Cell::new(0);
+        let call = || async {
+            tries.set(tries.get() + 1);
+            if tries.get() <= failures {
+                Err(error())
+            } else {
+                Ok(())
+            }
+        };
+        (Patience::default().persist(call).await, tries.get())
+    }
 
     fn timeout() -> StoreError {
         StoreError::Timeout {
@@ -85,13 +104,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_outage_is_outlasted_within_bounds_and_then_reported() {
         let started = Instant::now();
-        let mut tries = 0;
-        let result: Result<(), _> = Patience::default()
-            .persist(async || {
-                tries += 1;
-                Err(timeout())
-            })
-            .await;
+        let (result, tries) = tried(u32::MAX, timeout).await;
         assert!(matches!(result, Err(StoreError::Timeout { .. })));
         assert!(started.elapsed() <= RETRY_FOR, "{:?}", started.elapsed());
         assert!((8..20).contains(&tries), "{tries}");
@@ -99,31 +112,17 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_call_is_tried_until_it_succeeds() {
-        let mut left = 3;
-        let result = Patience::default()
-            .persist(async || {
-                if left == 0 {
-                    Ok("done")
-                } else {
-                    left -= 1;
-                    Err(timeout())
-                }
-            })
-            .await;
-        assert_eq!(result.unwrap(), "done");
+        let (result, tries) = tried(3, timeout).await;
+        result.unwrap();
+        assert_eq!(tries, 4);
     }
 
     #[tokio::test(start_paused = true)]
     async fn what_time_does_not_mend_is_not_tried_again() {
-        let mut tries = 0;
-        let result: Result<(), _> = Patience::default()
-            .persist(async || {
-                tries += 1;
-                Err(StoreError::NotFound {
-                    location: "x".to_owned(),
-                })
-            })
-            .await;
+        let missing = || StoreError::NotFound {
+            location: "x".to_owned(),
+        };
+        let (result, tries) = tried(u32::MAX, missing).await;
         assert!(result.unwrap_err().is_not_found());
         assert_eq!(tries, 1);
     }

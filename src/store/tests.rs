@@ -83,7 +83,7 @@ impl fmt::Display for Faulty {
 
 #[async_trait]
 #[deny(clippy::missing_trait_methods)]
-impl ObjectStore for Arc<Faulty> {
+impl ObjectStore for Faulty {
     async fn put_opts(
         &self,
         location: &Key,
@@ -217,7 +217,7 @@ async fn calls_that_may_be_repeated_outlast_a_short_outage() {
     );
     faulty.script.lock().unwrap().push_back(Some(Fault::Cut));
     assert_eq!(
-        store.get(&path("p/a"), 4).await.unwrap(),
+        store.get(&path("p/a"), 5).await.unwrap(),
         DATA,
         "a cut body is read again"
     );
@@ -288,4 +288,20 @@ async fn a_probe_whose_answers_got_lost_does_not_suspect_the_store() {
     let (_, store) = Faulty::store([Some(Fault::After), Some(Fault::Before), Some(Fault::After)]);
     store.probe_put_if_absent().await.unwrap();
     assert_eq!(store.list(&Path::root()).await.unwrap(), []);
+}
+
+#[test]
+fn every_call_may_be_spawned() {
+    fn spawnable<F: Future + Send>(_: F) {}
+    let (store, a) = (Store::memory(), path("a"));
+    spawnable(store.put(&a, DATA));
+    spawnable(store.create(&a, DATA));
+    spawnable(store.get(&a, 4));
+    spawnable(store.head(&a));
+    spawnable(store.list(&a));
+    spawnable(store.rename(&a, &a));
+    spawnable(store.delete(&a));
+    spawnable(store.probe_put_if_absent());
+    let config = StoreConfig::new("s3://bucket".parse().unwrap());
+    spawnable(Store::open_existing(&config));
 }

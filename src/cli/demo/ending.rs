@@ -198,7 +198,20 @@ mod tests {
 
     #[test]
     fn the_table_says_everything_that_was_counted() {
-        insta::assert_snapshot!(table(&ending(false)), @"");
+        insta::assert_snapshot!(table(&ending(false)), @r"
+        events           200,000
+        results          199,800
+        rejects              200
+          empty               90
+          not-json           110
+        absent                 0
+        lost                   0
+        snapshots             40
+        segments              71
+        bytes per event     11.0  in the Parquet files
+        events/s         950,000  after the restart: 95,000 results in 100 ms, by the results topic
+        published twice    1,234  at-least-once: the embedded broker has no transactions; exactly-once: --brokers HOST:PORT
+        ");
     }
 
     #[test]
@@ -213,11 +226,24 @@ mod tests {
             wrong: 0,
             examples: Vec::new(),
         };
-        insta::assert_snapshot!(checks(&[failed, passed], Paint::plain()), @"");
+        insta::assert_snapshot!(checks(&[failed, passed], Paint::plain()), @r"
+        ✗ NOT TRUE: each event is stored exactly once
+            3/1042 is not in the snapshots
+            … 1,007 in all
+        ✓ `snapback verify` finds nothing
+        ");
     }
 
     #[test]
     fn the_suggestions_name_the_folder_and_the_topic() {
-        insta::assert_snapshot!(suggestions(&ending(true)), @"");
+        insta::assert_snapshot!(suggestions(&ending(true)), @r"
+        The snapshots are plain Parquet files in ./snapback-demo. In DuckDB:
+          SELECT partition, count(*) AS results, max(kafka_offset) AS newest FROM read_parquet('./snapback-demo/events/results/**/*.parquet', hive_partitioning=true) GROUP BY partition ORDER BY partition;
+          SELECT number, result FROM read_parquet('./snapback-demo/events/results/**/*.parquet') ORDER BY result DESC LIMIT 5;
+          SELECT reason, decode(payload) AS payload FROM read_parquet('./snapback-demo/events/rejects/**/*.parquet') WHERE reason NOT LIKE 'not-utf8%' LIMIT 20;
+        And without DuckDB:
+          snapback snapshots list --store ./snapback-demo
+          snapback verify --store ./snapback-demo
+        ");
     }
 }

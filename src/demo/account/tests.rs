@@ -87,7 +87,9 @@ fn every_fault_contradicts_its_claim_and_no_other() {
     let table: &[(&str, Damage, &[&str], &str)] = &[
         (
             "a stored row is missing",
-            |r| drop(r.partitions[0].stored.remove(1)),
+            |r| {
+                r.partitions[0].stored.remove(1);
+            },
             &["exactly once, as a result"],
             "3/1 is not in the snapshots",
         ),
@@ -169,7 +171,9 @@ fn every_fault_contradicts_its_claim_and_no_other() {
         ),
         (
             "a result was not published",
-            |r| drop(r.partitions[0].published.remove(2)),
+            |r| {
+                r.partitions[0].published.remove(2);
+            },
             &["results topic"],
             "3/2 is not in the results topic",
         ),
