@@ -9,6 +9,8 @@ pub mod demo;
 pub mod kafka;
 pub mod load;
 pub mod model;
+pub mod processor;
+pub mod query;
 pub mod recovery;
 pub mod snapshot;
 pub mod store;

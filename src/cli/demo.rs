@@ -26,9 +26,10 @@ use paint::Paint;
 use teller::Teller;
 
 const EXAMPLES: &str = "\
-Without --brokers it starts a broker of its own, which has no transactions: results may be published twice, and it says how
-many were. On a real broker it is exactly once. It leaves ./snapback-demo behind; the next demo replaces it. Everything is
-checked from outside in the end, by reading all topics and snapshots again; exit code 1 if anything is wrong.
+Without --brokers it starts a broker of its own, which has no transactions: results may be
+published twice, and it says how many were. On a real broker it is exactly once. It leaves
+./snapback-demo behind; the next demo replaces it. In the end everything is checked from outside,
+by reading all topics and snapshots again; exit code 1 if anything is wrong.
 
 Examples:
   snapback demo
@@ -121,7 +122,7 @@ pub(super) fn execute(args: &DemoArgs) -> anyhow::Result<Exit> {
     let session = Session::begin(&args.common, args.flags())?;
     let settings = args.settings(&session)?;
     let interrupt = Interrupt::default();
-    let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
+    let runtime = super::runtime()?;
     raise_on_signals(&runtime, &interrupt)?;
     let mut teller = Teller::new(interrupt.clone());
     let ending = play(&settings, runtime.handle(), &interrupt, &mut |scene| {

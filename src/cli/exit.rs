@@ -2,10 +2,16 @@
 
 use std::process::ExitCode;
 
+use super::MissingStore;
 use crate::{
+    audit::AuditError,
     config::ConfigError,
     demo::DemoError,
+    kafka::KafkaError,
     load::{LinesError, LoadError},
+    processor::{InstanceError, ProcessorError, WorkerError},
+    query::QueryError,
+    snapshot::LayoutError,
 };
 
 /// The exit codes, the same for every command.
@@ -32,7 +38,17 @@ pub enum Exit {
 impl Exit {
     /// The code for an error that ended a command.
     pub(super) fn of(error: &anyhow::Error) -> Exit {
-        if error.downcast_ref::<ConfigError>().is_some() {
+        if error.is::<ConfigError>()
+            || error.is::<InstanceError>()
+            || error.is::<LayoutError>()
+            || error.is::<MissingStore>()
+            || matches!(error.downcast_ref(), Some(QueryError::Topic(_)))
+            || matches!(
+                error.downcast_ref(),
+                Some(AuditError::Topic(_) | AuditError::Calculation(_))
+            )
+            || error.downcast_ref().is_some_and(is_of_the_command_line)
+        {
             return Exit::Usage;
         }
         match error.downcast_ref::<DemoError>() {
@@ -41,12 +57,34 @@ impl Exit {
             Some(DemoError::Child { .. } | DemoError::Stalled { .. }) => return Exit::Findings,
             _ => {}
         }
-        let input = matches!(error.downcast_ref::<LoadError>(), Some(LoadError::Input(_)));
-        if input || error.downcast_ref::<LinesError>().is_some() {
+        let input = matches!(error.downcast_ref(), Some(LoadError::Input(_)));
+        if input || error.is::<LinesError>() {
             return Exit::Usage;
         }
-        Exit::Unreachable
+        match error.downcast_ref::<ProcessorError>() {
+            Some(
+                ProcessorError::Configuration(_)
+                | ProcessorError::Worker(WorkerError::Configuration(_))
+                | ProcessorError::Layout(_)
+                | ProcessorError::NoEventsTopic { .. }
+                | ProcessorError::NoOutputTopic { .. },
+            ) => Exit::Usage,
+            Some(ProcessorError::Kafka(error)) if is_of_the_command_line(error) => Exit::Usage,
+            Some(ProcessorError::Refused { .. }) => Exit::Refused,
+            Some(ProcessorError::Worker(WorkerError::Fenced { .. })) => Exit::Fenced,
+            _ => Exit::Unreachable,
+        }
     }
+}
+
+/// Whether a Kafka client refused what was typed, not what it met.
+fn is_of_the_command_line(error: &KafkaError) -> bool {
+    matches!(
+        error,
+        KafkaError::OwnedProperty { .. }
+            | KafkaError::NotAProperty { .. }
+            | KafkaError::Property { .. }
+    )
 }
 
 impl From<Exit> for ExitCode {

@@ -1,6 +1,6 @@
 //! The command line: one file per command, with its arguments and how its outcome is shown; no logic.
 //!
-//! In: what was typed. Each command turns its arguments into [`Flags`](crate::config::Flags), lets [`config`](crate::config)
+//! In: what was typed. Each command turns its arguments into [`Flags`], lets [`config`](crate::config)
 //! validate them together with environment and file, calls the module that does the work, and renders what comes back:
 //! data on stdout, everything else on stderr. Out: an [`Exit`]. Types of the argument parser do not leave this folder.
 
@@ -9,6 +9,7 @@ mod completions;
 mod config;
 mod demo;
 mod exit;
+mod interrupt;
 mod produce;
 mod run;
 mod snapshots;
@@ -17,13 +18,17 @@ mod verify;
 #[cfg(test)]
 mod tests;
 
+use anyhow::Context as _;
 use clap::{Parser, Subcommand, error::ErrorKind};
 
 use crate::{
     config::{Flags, Layers, OutputConfig},
+    snapshot::Layout,
+    store::{Store, StoreUrl},
     telemetry,
 };
 use args::Common;
+use indicatif::{ProgressBar, ProgressStyle};
 pub use exit::Exit;
 
 const EXIT_CODES: &str = "\
@@ -32,12 +37,13 @@ Exit codes:
   1    findings: a check found something wrong, or a plan has something to do
   2    usage or configuration
   3    broker or store unreachable
-  4    refused to protect data; the text says what would be lost or doubled, and how to resolve it
+  4    refused to protect data; the text says what would be lost or doubled, and what resolves it
   5    fenced: a newer process has our name
   130  interrupted
 
-Every flag can also be given as a variable (SNAPBACK_COMMIT_INTERVAL=1s) or in snapback.toml (commit-interval = \"1s\");
-flags win over variables, variables over the file. `snapback config` shows what applies, and from where.
+Settings can also be given as variables (SNAPBACK_COMMIT_INTERVAL=1s) or in snapback.toml
+(commit-interval = \"1s\"); flags win over variables, variables over the file.
+`snapback config` shows what applies, and from where.
 
 Examples:
   snapback demo                                  the whole story, no server needed
@@ -47,7 +53,7 @@ Examples:
 
 /// Kafka events to provable results: calculated once, published exactly once, checkpointed as Parquet with their offsets.
 #[derive(Debug, Parser)]
-#[command(name = "snapback", version, after_help = EXIT_CODES, subcommand_required = true, max_term_width = 110)]
+#[command(name = "snapback", version, after_help = EXIT_CODES, subcommand_required = true, max_term_width = 100)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -83,7 +89,6 @@ impl Session {
 }
 
 /// Parses, does what was asked for, and says how it ended.
-#[must_use]
 pub fn main() -> Exit {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
@@ -97,8 +102,25 @@ pub fn main() -> Exit {
         }
     };
     dispatch(cli.command).unwrap_or_else(|error| {
-        eprintln!("error: {error:#}");
+        let closed = error.downcast_ref::<std::io::Error>();
+        if closed.is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe) {
+            // Whoever read our output has read enough: `snapback snapshots list | head`.
+            return Exit::Done;
+        }
+        eprintln!("error: {}", told(&error));
         Exit::of(&error)
+    })
+}
+
+/// An error and its causes; those that its text contains already are left out.
+fn told(error: &anyhow::Error) -> String {
+    error.chain().fold(String::new(), |text, cause| {
+        let cause = cause.to_string();
+        match (text.is_empty(), text.contains(&cause)) {
+            (true, _) => cause,
+            (false, true) => text,
+            (false, false) => format!("{text}: {cause}"),
+        }
     })
 }
 
@@ -108,20 +130,50 @@ fn dispatch(command: Command) -> anyhow::Result<Exit> {
         Command::Completions(args) => completions::execute(&args),
         Command::Demo(args) => demo::execute(&args),
         Command::DemoBroker(args) => demo::serve_broker(&args),
-        Command::Run(args) => unwired(&args.common, args.flags()),
+        Command::Run(args) => run::execute(&args),
         Command::Produce(args) => produce::execute(&args),
-        Command::Snapshots(args) => {
-            let place = args.command.place();
-            unwired(&place.common, place.flags())
-        }
-        Command::Verify(args) => unwired(&args.common, args.flags()),
+        Command::Snapshots(args) => snapshots::execute(&args),
+        Command::Verify(args) => verify::execute(&args),
     }
 }
 
-/// The configuration is read; the engine is wired when its branch is merged.
-fn unwired(common: &Common, flags: Flags) -> anyhow::Result<Exit> {
-    Session::begin(common, flags)?;
-    anyhow::bail!("this build does not have that command yet")
+/// The threads on which store work runs, beside the workers.
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")
+}
+
+/// The store that is configured, which must be there already, and its folders for the events topic.
+fn stored(
+    runtime: &tokio::runtime::Runtime,
+    session: &Session,
+) -> anyhow::Result<(Store, Layout)> {
+    let config = crate::config::store(&session.layers)?;
+    if let StoreUrl::Local(folder) = &config.url
+        && !folder.is_dir()
+    {
+        return Err(MissingStore(folder.display().to_string()).into());
+    }
+    let topic = crate::config::events(&session.layers)?;
+    let layout = Layout::new(&topic)?;
+    Ok((runtime.block_on(Store::open(&config))?, layout))
+}
+
+/// A folder that is to be read is not there.
+#[derive(Debug, thiserror::Error)]
+#[error("there is no folder {0}; check --store")]
+struct MissingStore(String);
+
+/// A bar on stderr when that is a terminal, else nothing.
+fn progress_bar(template: &str) -> ProgressBar {
+    let style = ProgressStyle::with_template(template)
+        .expect("the templates in this folder are valid")
+        .progress_chars("=> ");
+    // The default target draws on stderr, and only on a terminal.
+    ProgressBar::new(0).with_style(style)
 }
 
 /// The environment, as far as it is text.

@@ -1,20 +1,32 @@
 //! `snapback run`
 
+use std::io::Write as _;
+
 use clap::Args;
 
-use super::args::{CalculationArgs, Common, EventsArgs, KafkaArgs, PipelineArgs, StoreArgs};
-use crate::config::{Flags, key};
+use super::{
+    Exit, Session,
+    args::{CalculationArgs, Common, EventsArgs, KafkaArgs, PipelineArgs, StoreArgs},
+    interrupt,
+};
+use crate::{
+    config::{Flags, Output, RunConfig, key},
+    model::Partition,
+    processor::{self, Instance, Stop, Summary},
+    store::Store,
+};
 
 const EXAMPLES: &str = "\
-Ctrl-C or SIGTERM finishes the transaction, takes a snapshot, verifies it and ends with 0; a second one aborts.
+Ctrl-C or SIGTERM finishes the transaction, takes a snapshot, verifies it and ends with 0;
+a second one aborts.
 
 Examples:
-  snapback run                                   localhost:9092, topic events, group recalc_group, ./snapshots
-  snapback run --brokers kafka:9092 --store s3://bucket/snapshots --s3-endpoint http://minio:9000
+  snapback run                                   all defaults: localhost:9092, ./snapshots
+  snapback run --brokers kafka:9092 --store s3://bucket/prefix --s3-endpoint http://minio:9000
   snapback run --exit-at-end                     process what is there, then end: batch use
   snapback run --fields 'price DECIMAL(10,2) NOT NULL, note VARCHAR' --calculation 'square(price)'
   snapback run --delivery at-least-once          for brokers without transactions
-  snapback run --accept-loss 3:1000-1200         record events as lost that Kafka no longer has, once";
+  snapback run --accept-loss 3:1000-1200         record what Kafka no longer has as lost, once";
 
 /// Process events: calculate, publish, take snapshots; after a crash, recover
 #[derive(Debug, Args)]
@@ -48,6 +60,102 @@ impl RunArgs {
         self.processor.collect(&mut flags);
         flags
     }
+}
+
+/// Runs the processor until the end of its input or of its time.
+pub(super) fn execute(args: &RunArgs) -> anyhow::Result<Exit> {
+    let session = Session::begin(&args.common, args.flags())?;
+    let config = RunConfig::new(&session.layers)?;
+    let runtime = super::runtime()?;
+    let instance = match &config.instance {
+        Some(name) => Instance::named(name),
+        None => Instance::claim(
+            &std::env::temp_dir(),
+            &gethostname::gethostname().to_string_lossy(),
+            &format!(
+                "{} {} {}",
+                config.connection.brokers(),
+                config.pipeline.group,
+                config.pipeline.events
+            ),
+        )?,
+    };
+    let store = runtime.block_on(async {
+        let store = Store::open(&config.store).await?;
+        store.probe_put_if_absent().await?;
+        anyhow::Ok(store)
+    })?;
+    let stop = Stop::default();
+    interrupt::watch(&runtime, stop.clone());
+    let summary = processor::run(config, instance, store, runtime.handle(), stop.clone())?;
+    render(&summary, session.output.output)?;
+    if stop.is_abort() {
+        return Ok(Exit::Interrupted);
+    }
+    Ok(verdict(&summary))
+}
+
+fn verdict(summary: &Summary) -> Exit {
+    if !summary.unsaved.is_empty() {
+        tracing::error!(
+            "the shutdown time-out was over before partitions {} were stored; nothing is lost: the next start replays them from Kafka",
+            list(&summary.unsaved)
+        );
+        return Exit::Unreachable;
+    }
+    for finding in &summary.findings {
+        tracing::error!("{finding}");
+    }
+    if summary.findings.is_empty() {
+        Exit::Done
+    } else {
+        Exit::Findings
+    }
+}
+
+fn render(summary: &Summary, output: Output) -> anyhow::Result<()> {
+    if let Some(line) = &summary.reject_line {
+        tracing::warn!("{line}");
+    }
+    if summary.unverified > 0 {
+        tracing::warn!(
+            "{} segments could not be read back within the shutdown time-out; `snapback verify` checks them",
+            summary.unverified
+        );
+    }
+    let mut out = std::io::stdout().lock();
+    match output {
+        Output::Json => {
+            let value = serde_json::json!({
+                "results": summary.results,
+                "rejects": summary.rejects.total(),
+                "replayed": summary.replayed,
+                "snapshots": summary.snapshots,
+                "verified_segments": summary.verified,
+                "findings": summary.findings.len(),
+            });
+            writeln!(out, "{value}")?;
+        }
+        Output::Table => writeln!(
+            out,
+            "published {} results and {} rejects, replayed {}, stored {} snapshots, verified {} segments: {}",
+            summary.results,
+            summary.rejects.total(),
+            summary.replayed,
+            summary.snapshots,
+            summary.verified,
+            match summary.findings.len() {
+                0 => "all is well".to_owned(),
+                count => format!("{count} findings"),
+            }
+        )?,
+    }
+    Ok(())
+}
+
+fn list(partitions: &[Partition]) -> String {
+    let names: Vec<String> = partitions.iter().map(Partition::to_string).collect();
+    names.join(", ")
 }
 
 #[derive(Debug, Args)]

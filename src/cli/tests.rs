@@ -29,7 +29,7 @@ fn every_help_has_an_example_of_its_command_and_lines_that_fit() {
             .unwrap_or_else(|| panic!("{path} has no examples"));
         assert!(examples.contains(&path), "no example of {path}");
         assert!(
-            help.lines().all(|line| line.chars().count() <= 125),
+            help.lines().all(|line| line.chars().count() <= 100),
             "{path}:\n{help}"
         );
     }

@@ -1,9 +1,18 @@
 //! `snapback verify`
 
+use std::io::Write as _;
+
 use clap::{Args, ValueEnum};
 
-use super::args::{CalculationArgs, Common, EventsArgs, StoreArgs};
-use crate::config::Flags;
+use super::{
+    Exit, Session,
+    args::{CalculationArgs, Common, EventsArgs, StoreArgs},
+};
+use crate::{
+    audit::{self, Options, Report},
+    config::{self, Flags, Output},
+    model::Partition,
+};
 
 const EXAMPLES: &str = "\
 Ends with 0 when everything holds, with 1 when there are findings. It needs no Kafka and changes nothing.
@@ -53,4 +62,83 @@ impl VerifyArgs {
         self.calculation.collect(&mut flags);
         flags
     }
+}
+
+impl From<Level> for audit::Level {
+    fn from(level: Level) -> audit::Level {
+        match level {
+            Level::Integrity => audit::Level::Integrity,
+            Level::Coverage => audit::Level::Coverage,
+            Level::Semantic => audit::Level::Semantic,
+        }
+    }
+}
+
+/// Verifies and shows what was found.
+pub(super) fn execute(args: &VerifyArgs) -> anyhow::Result<Exit> {
+    let session = Session::begin(&args.common, args.flags())?;
+    let calculation = config::calculation(&session.layers)?;
+    let runtime = super::runtime()?;
+    let (store, layout) = super::stored(&runtime, &session)?;
+    let options = Options {
+        partitions: (!args.partition.is_empty())
+            .then(|| args.partition.iter().copied().map(Partition).collect()),
+        ..Options::default()
+    };
+    let bar = super::progress_bar("verifying {bytes} of {total_bytes} [{wide_bar}] {eta}");
+    let report = runtime.block_on(audit::verify(
+        &store,
+        &layout,
+        args.level.into(),
+        &calculation.fields,
+        &calculation.calculation,
+        &options,
+        &|progress| {
+            bar.set_length(progress.total_bytes);
+            bar.set_position(progress.bytes);
+        },
+    ))?;
+    bar.finish_and_clear();
+    let mut out = std::io::stdout().lock();
+    match session.output.output {
+        Output::Json => writeln!(out, "{}", serde_json::to_string(&report)?)?,
+        Output::Table => write!(out, "{}", text(&report))?,
+    }
+    Ok(if report.clean {
+        Exit::Done
+    } else {
+        Exit::Findings
+    })
+}
+
+fn text(report: &Report) -> String {
+    let mut text = String::new();
+    for finding in &report.findings {
+        text.push_str(&format!(
+            "{}: partition {}, offsets {}-{}{}\n  {}\n  {}\n",
+            finding.kind,
+            finding.partition,
+            finding.start,
+            finding.end,
+            finding
+                .segment
+                .as_ref()
+                .map(|segment| format!(", {segment}"))
+                .unwrap_or_default(),
+            finding.detail,
+            finding.remedy
+        ));
+    }
+    text.push_str(&format!(
+        "{}: {} partitions, {} offsets = {} results + {} rejects + {} absent + {} lost; {} findings\n",
+        if report.clean { "clean" } else { "NOT clean" },
+        report.partitions,
+        report.offsets,
+        report.results,
+        report.rejects,
+        report.absent,
+        report.lost,
+        report.findings.len()
+    ));
+    text
 }

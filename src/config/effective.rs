@@ -76,6 +76,7 @@ pub fn effective(layers: &Layers) -> Result<Vec<Effective>, ConfigError> {
             "AWS_ENDPOINT_URL",
             "AWS_ENDPOINT_URL_S3",
             "AWS_PROFILE",
+            "AWS_CA_BUNDLE",
         ];
         let text = if open.contains(&name.as_str()) {
             text

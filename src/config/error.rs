@@ -9,7 +9,10 @@ use crate::{calculation::CalculationError, kafka::KafkaError};
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// A value that its setting cannot have.
-    #[error("{setting} cannot be {value:?} (from {origin}): {reason}")]
+    #[error(
+        "{setting} cannot be {value:?}{}: {reason}",
+        elsewhere(setting, origin)
+    )]
     Invalid {
         /// The flag's name.
         setting: String,
@@ -75,12 +78,12 @@ pub enum ConfigError {
         message: String,
     },
     /// A librdkafka property that snapback owns, or that is none.
-    #[error("{origin}: {source}")]
+    #[error("{source}{}", elsewhere("-X", origin))]
     Property {
         /// Where it came from.
         origin: Source,
         /// Why.
-        source: KafkaError,
+        source: Box<KafkaError>,
     },
     /// The calculation cannot be made of these fields.
     #[error("--calculation {calculation} with --fields {fields:?}: {source}")]
@@ -90,6 +93,14 @@ pub enum ConfigError {
         /// The fields.
         fields: String,
         /// Why.
-        source: CalculationError,
+        source: Box<CalculationError>,
     },
+}
+
+/// Where a value came from, unless the message begins with it.
+fn elsewhere(setting: &str, origin: &Source) -> String {
+    match origin {
+        Source::Flag(flag) if flag == setting => String::new(),
+        origin => format!(" (from {origin})"),
+    }
 }

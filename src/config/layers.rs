@@ -237,7 +237,7 @@ impl Layers {
             let (name, text) =
                 Connection::parse_property(argument).map_err(|error| ConfigError::Property {
                     origin: source.clone(),
-                    source: error,
+                    source: Box::new(error),
                 })?;
             properties.insert(
                 name,

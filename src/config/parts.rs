@@ -92,20 +92,32 @@ pub fn connection(layers: &Layers) -> Result<Connection, ConfigError> {
     {
         let property = vec![(name, text)];
         // One at a time, so that the error can say where it came from.
-        Connection::new(&brokers, property.clone(), CLIENT_ID)
-            .map_err(|source| ConfigError::Property { origin, source })?;
+        Connection::new(&brokers, property.clone(), CLIENT_ID).map_err(|source| {
+            ConfigError::Property {
+                origin,
+                source: Box::new(source),
+            }
+        })?;
         properties.extend(property);
     }
     Connection::new(&brokers, properties, CLIENT_ID).map_err(|source| ConfigError::Property {
         origin: Source::Flag("-X".to_owned()),
-        source,
+        source: Box::new(source),
     })
+}
+
+/// The events topic, for commands that need no other.
+///
+/// # Errors
+/// When the name is none.
+pub fn events(layers: &Layers) -> Result<String, ConfigError> {
+    layers.parsed(key::EVENTS, parse::topic)
 }
 
 /// The topics and the group.
 ///
 /// # Errors
-/// When a name is none, or two topics are the same.
+/// When a name cannot be one, or two topics are the same.
 pub fn pipeline(layers: &Layers) -> Result<PipelineConfig, ConfigError> {
     let events = layers.parsed(key::EVENTS, parse::topic)?;
     let results = layers.parsed(key::RESULTS, parse::topic)?;
@@ -145,14 +157,6 @@ pub fn pipeline(layers: &Layers) -> Result<PipelineConfig, ConfigError> {
     })
 }
 
-/// The events topic.
-///
-/// # Errors
-/// When it cannot be the name of a topic.
-pub fn events(layers: &Layers) -> Result<String, ConfigError> {
-    layers.parsed(key::EVENTS, parse::topic)
-}
-
 /// Where the snapshots are; with the `AWS_*` variables of the environment.
 ///
 /// # Errors
@@ -179,7 +183,7 @@ pub fn calculation(layers: &Layers) -> Result<CalculationConfig, ConfigError> {
         .map_err(|source| ConfigError::Calculation {
             calculation: layers.text(key::CALCULATION).text,
             fields: fields.to_string(),
-            source,
+            source: Box::new(source),
         })?;
     Ok(CalculationConfig {
         fields,

@@ -179,7 +179,7 @@ impl Publisher {
         topic: &str,
         partition: i32,
         record: Record<'_>,
-        headers: &[(&str, &[u8])],
+        headers: &[(&str, Option<&[u8]>)],
         timeout: Duration,
     ) -> Result<(), PublishError> {
         let deadline = Instant::now() + timeout;
@@ -188,7 +188,7 @@ impl Publisher {
             |headers, (key, value)| {
                 headers.insert(Header {
                     key,
-                    value: Some(*value),
+                    value: *value,
                 })
             },
         );

@@ -151,6 +151,11 @@ async fn check_newest(context: &Arc<Context>, chain: &Chain, partition: Partitio
     for finding in &checked.findings {
         tracing::error!("partition {partition}: {finding}");
     }
+    if let Some(error) = &checked.failure {
+        tracing::warn!(
+            "partition {partition}: the newest snapshot could not be read back yet: {error}"
+        );
+    }
     tracing::info!(
         "partition {partition}: verified {} of {count} segments of the newest snapshot in {:?}, {} findings",
         checked.checked,

@@ -30,7 +30,6 @@ pub(super) struct Context {
     pub instance: Instance,
     pub store: Store,
     pub gatherer: Gatherer,
-    pub layout: Layout,
     pub pipeline: Pipeline,
     pub runtime: tokio::runtime::Handle,
     pub stop: Stop,
@@ -85,7 +84,7 @@ impl Context {
         let fields_text = evaluator.fields().to_string();
         let gatherer = Gatherer {
             store: store.clone(),
-            layout: layout.clone(),
+            layout,
             admin: Arc::clone(&admin),
             identity: identity.clone(),
             calculation: OurCalculation {
@@ -103,7 +102,6 @@ impl Context {
             instance,
             store,
             gatherer,
-            layout,
             pipeline: Pipeline {
                 cluster_id: identity.cluster_id,
                 group: identity.group,

@@ -104,7 +104,6 @@ pub fn run(
         return Err(error.into());
     }
     if !context.stop.is_abort() {
-        let segments = written.len();
         let report = runtime.block_on(audit::check_segments(
             &context.store,
             &context.settings.calculation.fields,
@@ -113,7 +112,10 @@ pub fn run(
             context.shutdown_left(),
         ));
         summary.verified = report.checked;
-        summary.unverified = segments - report.checked;
+        summary.unverified = report.unchecked.len();
+        if let Some(error) = &report.failure {
+            tracing::warn!("what this run wrote could not be read back: {error}");
+        }
         summary.findings = report.findings;
     }
     let refusals: Vec<Refusal> = context.progress.held().into_values().collect();

@@ -63,6 +63,9 @@ impl Worker {
     ) -> Result<(), WorkerError> {
         let end = batch.last_offset().plus(1);
         let evaluated = self.evaluate(partition, end, batch.iter().skip(from))?;
+        self.messages.clear();
+        self.encoder
+            .encode(partition, &evaluated.results, &mut self.messages)?;
         if let Err(error) = self.publish(partition, batch, &evaluated) {
             return self.mend(error);
         }
@@ -81,9 +84,6 @@ impl Worker {
     ) -> Result<(), PublishError> {
         self.begin_if_needed(partition)?;
         if evaluated.results.num_rows() > 0 {
-            self.messages.clear();
-            self.encoder
-                .encode(partition, &evaluated.results, &mut self.messages);
             self.publisher.produce(
                 &self.context.settings.pipeline.results,
                 self.context.results_partition(partition),

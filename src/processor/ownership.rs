@@ -16,6 +16,7 @@ use super::{
     worker::{Arriving, Worker},
 };
 use crate::{
+    kafka::KafkaError,
     model::{Offset, Partition},
     recovery::{Plan, Refusal},
     snapshot::Buffer,
@@ -222,8 +223,25 @@ impl Worker {
         if records_now {
             self.record_loss(partition);
         } else if owned.is_active() && !waits {
-            self.source.restart(partition, at)?;
-            self.source.resume(&[partition])?;
+            owned.start_at = Some(at);
+        }
+        Ok(())
+    }
+
+    /// Starts partitions that were rewound, or whose facts came after the assignment had been answered.
+    pub(super) fn start_waiting(&mut self) -> Result<(), WorkerError> {
+        for owned in self.owned.values_mut() {
+            let Some(at) = owned.start_at else {
+                continue;
+            };
+            match self.source.restart(owned.partition, at) {
+                Ok(()) => {}
+                // The next poll answers it; some of the partitions may be gone then.
+                Err(KafkaError::RebalancePending { .. }) => return Ok(()),
+                Err(error) => return Err(error.into()),
+            }
+            self.source.resume(&[owned.partition])?;
+            owned.start_at = None;
             owned.fetching = true;
         }
         Ok(())
@@ -272,6 +290,7 @@ impl Worker {
                     tracing::warn!("partition {partition} cannot be paused: {error}");
                 }
             }
+            owned.start_at = None;
             owned.phase = Phase::Held(refusal);
         }
     }

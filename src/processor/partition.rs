@@ -35,6 +35,8 @@ pub(super) struct Owned {
     pub phase: Phase,
     /// Whether the consumer fetches it; a partition is assigned paused when its facts take long.
     pub fetching: bool,
+    /// Where the consumer must start it again, as soon as no rebalance waits for an answer.
+    pub start_at: Option<Offset>,
     /// Outcomes that no snapshot task has taken.
     pub buffer: Buffer,
     /// Outcomes since the origin, up to the start of `buffer`.
@@ -65,6 +67,7 @@ impl Owned {
             epoch,
             phase: Phase::Gathering,
             fetching: false,
+            start_at: None,
             buffer: Buffer::new(Offset::ZERO),
             outcomes_before: 0,
             lost: 0,

@@ -204,7 +204,10 @@ impl Worker {
         self.count_abort(&error)?;
         match disposition {
             Disposition::Fatal => return Err(WorkerError::Publish(error)),
-            Disposition::Abort if self.abort().is_ok() => return self.rewind(),
+            Disposition::Abort if self.abort().is_ok() => {
+                self.rewind();
+                return Ok(());
+            }
             _ => {}
         }
         self.rebuild()
@@ -212,11 +215,9 @@ impl Worker {
 
     /// Gives up the open transaction and what it holds, because its partitions are somebody else's by now.
     pub(super) fn abandon_transaction(&mut self) -> Result<(), WorkerError> {
-        if self.cadence.open.is_none() {
-            return self.rewind();
-        }
-        if self.abort().is_ok() {
-            return self.rewind();
+        if self.cadence.open.is_none() || self.abort().is_ok() {
+            self.rewind();
+            return Ok(());
         }
         self.rebuild()
     }
@@ -247,17 +248,17 @@ impl Worker {
         Ok(())
     }
 
-    /// Drops every uncommitted tail and reads it again.
-    fn rewind(&mut self) -> Result<(), WorkerError> {
+    /// Drops every uncommitted tail and has it read again.
+    fn rewind(&mut self) {
         for owned in self.owned.values_mut() {
             if matches!(owned.phase, Phase::Running) {
                 let at = owned.buffer.truncate_to_committed();
                 if owned.fetching {
-                    self.source.seek(owned.partition, at)?;
+                    owned.fetching = false;
+                    owned.start_at = Some(at);
                 }
             }
         }
-        Ok(())
     }
 
     /// A fenced or broken producer: if the group still takes us, a new one settles the open transaction, and the broker
@@ -291,7 +292,8 @@ impl Worker {
                 _ => self.regather(partition)?,
             }
         }
-        self.rewind()
+        self.rewind();
+        Ok(())
     }
 }
 

@@ -144,7 +144,8 @@ impl Worker {
         while let Ok(report) = self.reports.try_recv() {
             self.take_report(report)?;
         }
-        self.answer_assignment()
+        self.answer_assignment()?;
+        self.start_waiting()
     }
 
     fn handle(&mut self, event: SourceEvent) -> Result<(), WorkerError> {
@@ -170,10 +171,6 @@ impl Worker {
                 Ok(())
             }
             SourceEvent::Fatal(source) => Err(WorkerError::Kafka(source)),
-            other => {
-                tracing::warn!("unexpected event of the consumer: {other:?}");
-                Ok(())
-            }
         }
     }
 

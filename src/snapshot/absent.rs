@@ -98,7 +98,7 @@ fn text(runs: &[OffsetRange]) -> String {
     for (index, run) in runs.iter().enumerate() {
         let separator = if index == 0 { "" } else { "," };
         // Writing to a String cannot fail.
-        drop(write!(text, "{separator}{run}"));
+        let _ = write!(text, "{separator}{run}");
     }
     text
 }

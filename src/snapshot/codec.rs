@@ -164,7 +164,12 @@ fn split(bytes: &[u8]) -> Option<(&[u8], Digest)> {
     let rest = bytes.strip_suffix(LAST_LINES)?;
     let (rest, digest) = rest.split_at_checked(rest.len().checked_sub(DIGEST_CHARS)?)?;
     let body = rest.strip_suffix(DIGEST_LINE)?;
-    let digest = std::str::from_utf8(digest).ok()?.parse().ok()?;
+    let text = std::str::from_utf8(digest).ok()?;
+    let digest: Digest = text.parse().ok()?;
+    // Upper-case digits parse as well, but are not what was written.
+    if digest.to_string() != text {
+        return None;
+    }
     (body.last() == Some(&b'\n')).then_some((body, digest))
 }
 

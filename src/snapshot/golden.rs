@@ -37,26 +37,41 @@ fn encoded() -> super::Encoded {
 
 /// Every kind of edit, a base with damaged numbers, characters that JSON escapes.
 fn manifest(results: &[u8], rejects: &[u8]) -> Manifest {
-    let stamp = || Stamp { writer: "snapback 0.1.0 \"höst\"-0/0".into(), ..stamp() };
+    let stamp = || Stamp {
+        writer: "snapback 0.1.0 \"höst\"-0/0".into(),
+        ..stamp()
+    };
     let first = apply(None, bind(40), stamp()).unwrap();
-    let loss = Edit::AcceptLoss { range: range(40, 100), reason: GapReason::Expired };
+    let loss = Edit::AcceptLoss {
+        range: range(40, 100),
+        reason: GapReason::Expired,
+    };
     let second = apply(Some(&first), loss, stamp()).unwrap();
     let encoded = encoded();
     let layout = super::Layout::new("events").unwrap();
-    let segments = encoded.segments().zip([results, rejects]).map(|(file, bytes)| {
-        let mut segment = file.named(&layout, super::SegmentId(0x00c0_ffee));
-        segment.digest = Digest::of(bytes);
-        segment.bytes = bytes.len() as u64;
-        segment
-    });
+    let segments = encoded
+        .segments()
+        .zip([results, rejects])
+        .map(|(file, bytes)| {
+            let mut segment = file.named(&layout, super::SegmentId(0x00c0_ffee));
+            segment.digest = Digest::of(bytes);
+            segment.bytes = bytes.len() as u64;
+            segment
+        });
     let edit = Edit::Append {
         range: encoded.range,
         segments: segments.collect(),
         counts: encoded.counts,
     };
     let skipped = vec![
-        Damaged { sequence: Sequence(3), digest: None },
-        Damaged { sequence: Sequence(4), digest: Some(Digest::of(b"damaged")) },
+        Damaged {
+            sequence: Sequence(3),
+            digest: None,
+        },
+        Damaged {
+            sequence: Sequence(4),
+            digest: Some(Digest::of(b"damaged")),
+        },
     ];
     apply(Some(&second), edit, Stamp { skipped, ..stamp() }).unwrap()
 }
@@ -65,7 +80,10 @@ fn segments() -> [Vec<u8>; 2] {
     let now = encoded();
     let results = now.results.unwrap().bytes.to_vec();
     let rejects = now.rejects.unwrap().bytes.to_vec();
-    [golden("results.parquet", || results), golden("rejects.parquet", || rejects)]
+    [
+        golden("results.parquet", || results),
+        golden("rejects.parquet", || rejects),
+    ]
 }
 
 #[test]
@@ -81,13 +99,18 @@ fn a_golden_manifest_reads_and_is_written_again_to_the_byte() {
 #[test]
 fn the_digest_of_a_golden_manifest_is_that_of_all_lines_but_the_last_two() {
     let [results, rejects] = segments();
-    let bytes = golden("manifest.json", || manifest(&results, &rejects).encode().to_vec());
+    let bytes = golden("manifest.json", || {
+        manifest(&results, &rejects).encode().to_vec()
+    });
     let text = String::from_utf8(bytes).unwrap();
     let lines: Vec<&str> = text.split_inclusive('\n').collect();
     let (body, last) = lines.split_at(lines.len() - 2);
     assert_eq!(last[1], "}\n");
     let value: serde_json::Value = serde_json::from_str(&text).unwrap();
-    assert_eq!(value["digest"], Digest::of(body.concat().as_bytes()).to_string());
+    assert_eq!(
+        value["digest"],
+        Digest::of(body.concat().as_bytes()).to_string()
+    );
 }
 
 #[test]
@@ -96,8 +119,14 @@ fn golden_segments_read_back_to_the_value() {
         let reader = read_segment(bytes.into()).unwrap();
         let facts = reader.facts().clone();
         assert_eq!((facts.kind, facts.partition), (kind, PARTITION));
-        assert_eq!((facts.range, facts.counts), (range(100, 160), encoded().counts));
-        assert_eq!((facts.topic.as_str(), facts.writer.as_str()), ("events", "golden"));
+        assert_eq!(
+            (facts.range, facts.counts),
+            (range(100, 160), encoded().counts)
+        );
+        assert_eq!(
+            (facts.topic.as_str(), facts.writer.as_str()),
+            ("events", "golden")
+        );
         assert_eq!(facts.calculation, "square(number)");
         for batch in reader {
             let batch = batch.unwrap();

@@ -169,6 +169,21 @@ impl Layout {
         path(format!("{}/{kind}/partition={partition}", self.topic))
     }
 
+    /// The folder of every partition's segments of one kind.
+    #[must_use]
+    pub fn all_segments(&self, kind: SegmentKind) -> Path {
+        path(format!("{}/{kind}", self.topic))
+    }
+
+    /// In which partition's folder of segments a file lies, whatever the file is.
+    #[must_use]
+    pub fn partition_of(&self, own: &Path) -> Option<Partition> {
+        let mut parts = self.inside(own)?.split('/');
+        SegmentKind::from_name(parts.next()?)?;
+        let partition = parse_partition(parts.next()?)?;
+        parts.next().map(|_| partition)
+    }
+
     /// The path of a manifest.
     #[must_use]
     pub fn manifest(&self, partition: Partition, sequence: Sequence) -> Path {
@@ -319,6 +334,10 @@ mod tests {
             assert_eq!(layout().parse_segment(&path), None, "{text}");
             assert_eq!(layout().parse_manifest(&path), None, "{text}");
         }
+        let of = |text: &str| layout().partition_of(&Path::parse(text).unwrap());
+        assert_eq!(of("events/rejects/partition=3/copy of 7.parquet"), Some(Partition(3)));
+        assert_eq!(of("events/rejects/partition=3"), None);
+        assert_eq!(of("events/_manifests/partition=3/7.json"), None);
     }
 
     #[test]

@@ -80,27 +80,23 @@ impl Call<'_> {
                 location: self.place.to_string(),
             };
         }
-        let missing = matches!(error, Error::NotFound { .. }) || status == Some(404);
-        if code == Some("NoSuchBucket") || missing && !self.reads_names() {
-            return match self.place {
-                Place::Bucket {
-                    bucket, endpoint, ..
-                } => StoreError::NoBucket {
-                    bucket: bucket.clone(),
-                    endpoint: endpoint.clone(),
-                },
-                Place::Folder { .. } | Place::Named(_) => self.other(error),
-            };
-        }
-        if missing {
-            return StoreError::NotFound {
-                location: self.location,
-            };
-        }
+        // versitygw answers 404 to an unknown access key.
         let denied = matches!(
             error,
             Error::PermissionDenied { .. } | Error::Unauthenticated { .. }
-        );
+        ) || code == Some("XAdminUserNotFound");
+        let missing = matches!(error, Error::NotFound { .. }) || status == Some(404);
+        match code {
+            Some("NoSuchBucket") => return self.no_bucket(error),
+            None if missing && !self.reads_names() => return self.no_bucket(error),
+            // Only these say that it is the object that is missing.
+            None | Some("NoSuchKey" | "NoSuchVersion" | "NotFound") if missing => {
+                return StoreError::NotFound {
+                    location: self.location,
+                };
+            }
+            _ => {}
+        }
         if denied || matches!(status, Some(401 | 403)) {
             return StoreError::Denied {
                 operation: self.operation,
@@ -135,6 +131,19 @@ impl Call<'_> {
                 self.unavailable(Box::new(error))
             }
             _ => self.other(error),
+        }
+    }
+
+    fn no_bucket(self, error: Error) -> StoreError {
+        match self.place {
+            Place::Bucket {
+                bucket, endpoint, ..
+            } => StoreError::NoBucket {
+                bucket: bucket.clone(),
+                endpoint: endpoint.clone(),
+                source: Box::new(error),
+            },
+            Place::Folder { .. } | Place::Named(_) => self.other(error),
         }
     }
 
@@ -235,7 +244,7 @@ mod tests {
                 "Error performing GET - Server returned non-2xx status code: {status}: <Code>{code}</Code>"
             )
         };
-        let cases: [(&str, &str, String, &str); 10] = [
+        let cases: [(&str, &str, String, &str); 12] = [
             (
                 "denied",
                 LIST,
@@ -253,6 +262,18 @@ mod tests {
                 GET,
                 status("404 Not Found", "NoSuchBucket"),
                 "bucket 'b' does not exist",
+            ),
+            (
+                "unknown key of versitygw",
+                GET,
+                status("404 Not Found", "XAdminUserNotFound"),
+                "denied (XAdminUserNotFound)",
+            ),
+            (
+                "another 404",
+                GET,
+                status("404 Not Found", "Surprise"),
+                "reading s3://b/x failed",
             ),
             (
                 "no object",

@@ -89,6 +89,8 @@ pub enum StoreError {
         bucket: String,
         /// The server that was asked.
         endpoint: String,
+        /// What the back end said.
+        source: Cause,
     },
     /// No credentials were given.
     #[error(

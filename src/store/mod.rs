@@ -193,8 +193,17 @@ impl Store {
     pub async fn head(&self, path: &Path) -> Result<Option<u64>, StoreError> {
         let key = self.place.key(path);
         let head = || async {
-            self.call(HEAD, path, deadline(0), self.backend.head(&key))
-                .await
+            let head = self.backend.head(&key);
+            match self.call(HEAD, path, deadline(0), head).await {
+                // The answer has no body that could say that the bucket is missing, or the
+                // credentials unknown (a 404 of versitygw); the answer to a get has.
+                Err(error) if error.is_not_found() => {
+                    let get = self.backend.get(&key);
+                    let object = self.call(HEAD, path, deadline(0), get).await?;
+                    Ok(object.meta)
+                }
+                found => found,
+            }
         };
         match self.patience.persist(head).await {
             Ok(object) => Ok(Some(object.size)),

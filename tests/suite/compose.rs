@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use yaml_rust2::{Yaml, YamlLoader};
 
+use super::support::snapback;
+
 const COMPOSE: &str = include_str!("../../docker-compose.yml");
 const DOCKERFILE: &str = include_str!("../../Dockerfile");
 
@@ -210,6 +212,49 @@ fn snapback_keeps_its_name_and_has_time_to_finish() {
     assert_eq!(snapback["hostname"].as_str(), Some("snapback"));
     assert_eq!(snapback["stop_grace_period"].as_str(), Some("30s"));
     assert_eq!(strings(&snapback["command"]), ["run"]);
+}
+
+#[test]
+fn every_setting_of_snapbacks_container_is_one() {
+    let compose = compose();
+    let environment = compose["services"]["snapback"]["environment"]
+        .as_hash()
+        .expect("an environment");
+    let variables: Vec<(&str, &str)> = environment
+        .iter()
+        .map(|(name, value)| (name.as_str().expect("a name"), value.as_str().expect("text")))
+        .collect();
+    let shown = snapback(["config", "-o", "json"])
+        .envs(variables.iter().copied())
+        .run()
+        .expect_code(0)
+        .stdout;
+    let settings: serde_json::Value = serde_json::from_str(&shown).expect("JSON");
+    let settings = settings.as_array().expect("a list");
+    for (name, value) in variables {
+        let Some(setting) = name.strip_prefix("SNAPBACK_") else {
+            continue;
+        };
+        let setting = setting.to_lowercase().replace('_', "-");
+        let found = settings.iter().find(|one| one["setting"] == setting.as_str());
+        assert_eq!(
+            found.map(|one| &one["value"]),
+            Some(&value.into()),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn snapbacks_health_is_asked_of_snapback_and_the_store() {
+    let compose = compose();
+    let snapback = &compose["services"]["snapback"];
+    assert_eq!(
+        strings(&snapback["healthcheck"]["test"]),
+        ["CMD", "snapback", "snapshots", "list"]
+    );
+    // It serves nothing, so it opens nothing.
+    assert!(snapback["ports"].is_badvalue());
 }
 
 #[test]

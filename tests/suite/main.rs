@@ -1,10 +1,19 @@
 //! The integration tests: snapback seen from outside, against real servers.
 //!
 //! One binary, so that all tests share one broker and one object store of each kind. `support` starts
-//! those servers on first use and holds what the tests have in common; every other module is a group of tests.
+//! those servers on first use, `outside` is a pipeline under test and what must hold for it; every other module is a
+//! group of tests.
 
+mod cli;
 mod compose;
+mod corpus;
+mod crash;
+mod from_script;
 mod kafka;
+mod outside;
+mod recovery;
+mod run;
+mod sample;
 mod servers;
 mod store_conformance;
 mod support;

@@ -343,6 +343,7 @@ async fn a_bucket_that_vanishes_is_not_taken_for_missing_objects() {
             store.put(&path("a"), Bytes::new()).await.unwrap_err(),
             store.create(&path("a"), Bytes::new()).await.unwrap_err(),
             store.get(&path("a"), MIB).await.unwrap_err(),
+            store.head(&path("a")).await.unwrap_err(),
             store.rename(&path("a"), &path("b")).await.unwrap_err(),
             store.list(&Path::root()).await.unwrap_err(),
         ];
@@ -383,7 +384,7 @@ async fn a_server_that_restarts_is_waited_for() {
         tokio::spawn(async move { writer.put(&path("t/a"), Bytes::from_static(b"data")).await });
     let error = store.create(&path("t/b"), Bytes::new()).await.unwrap_err();
     assert!(error.is_retryable(), "{error:?}");
-    tokio::task::spawn_blocking(move || {
+    let _running = tokio::task::spawn_blocking(move || {
         server.restart();
         server
     })

@@ -1,7 +1,9 @@
 //! The table row by row, the texts of its refusals, and its properties.
 
+mod beginnings;
 mod properties;
 mod refusals;
+mod resuming;
 mod rows;
 
 use std::time::Duration;
@@ -145,3 +147,32 @@ fn refusal(decision: Decision) -> Refusal {
         other => panic!("not refused: {other:?}"),
     }
 }
+
+fn expect(facts: &Facts, policy: &Policy, expected: &Plan, commit: Option<u64>) {
+    let decision = plan(facts, policy);
+    assert_eq!(decision.plan, *expected);
+    assert_eq!(decision.commit.map(|commit| commit.offset), commit.map(at));
+}
+
+fn loss(range: OffsetRange, reason: LossReason, bind: bool) -> Plan {
+    Plan::AcceptLoss(AcceptLoss {
+        range,
+        reason,
+        bind,
+    })
+}
+
+fn replay(range: OffsetRange, expected: Expected) -> Plan {
+    Plan::Replay(Replay {
+        range,
+        expected,
+        outcomes_at_start: 990,
+    })
+}
+
+fn cause(facts: &Facts, policy: &Policy) -> Cause {
+    refusal(plan(facts, policy)).cause
+}
+
+const FRONTIER: ResumeFrom = ResumeFrom::Frontier;
+const COMMITTED: ResumeFrom = ResumeFrom::Committed;

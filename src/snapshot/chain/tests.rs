@@ -12,7 +12,10 @@ fn absent(start: i64, end: i64) -> Edit {
     Edit::Append {
         range,
         segments: Vec::new(),
-        counts: Counts { absent: range.len(), ..Counts::default() },
+        counts: Counts {
+            absent: range.len(),
+            ..Counts::default()
+        },
     }
 }
 
@@ -21,7 +24,9 @@ async fn append(chain: &mut Chain, start: i64, end: i64) -> Appended {
 }
 
 fn won() -> Appended {
-    Appended::Won { put_back: Vec::new() }
+    Appended::Won {
+        put_back: Vec::new(),
+    }
 }
 
 async fn damage(store: &Store, number: u64) -> Digest {
@@ -35,7 +40,9 @@ async fn damage(store: &Store, number: u64) -> Digest {
 }
 
 async fn remove(store: &Store, number: u64) {
-    let path = Layout::new("events").unwrap().manifest(PARTITION, Sequence(number));
+    let path = Layout::new("events")
+        .unwrap()
+        .manifest(PARTITION, Sequence(number));
     store.delete(&path).await.unwrap();
 }
 
@@ -47,10 +54,16 @@ async fn a_chain_grows_by_numbers_and_reloads() {
     assert_eq!(append(&mut ours, 20, 25).await, won());
     let loaded = chain(&store, "theirs", &clock).await;
     assert_eq!(loaded.tail(), ours.tail());
-    assert_eq!((loaded.end(), loaded.tail().highest), (Some(at(25)), Some(Sequence(3))));
+    assert_eq!(
+        (loaded.end(), loaded.tail().highest),
+        (Some(at(25)), Some(Sequence(3)))
+    );
     assert!(!ours.reload().await.unwrap());
     let refused = ours.append(absent(26, 27), None).await.unwrap_err();
-    assert!(matches!(refused, ChainError::Apply(ApplyError::NotAtTheEnd { .. })));
+    assert!(matches!(
+        refused,
+        ChainError::Apply(ApplyError::NotAtTheEnd { .. })
+    ));
     // A refused edit leaves nothing behind.
     assert_eq!(append(&mut ours, 25, 26).await, won());
 }
@@ -89,9 +102,15 @@ async fn eight_writers_at_once_leave_one_chain() {
     let layout = Layout::new("events").unwrap();
     let mut before: Option<Manifest> = None;
     for number in 1..=41 {
-        let bytes = store.get(&layout.manifest(PARTITION, Sequence(number)), 1 << 20).await.unwrap();
+        let bytes = store
+            .get(&layout.manifest(PARTITION, Sequence(number)), 1 << 20)
+            .await
+            .unwrap();
         let manifest = Manifest::decode(&bytes).unwrap();
-        let base = manifest.base.as_ref().map(|base| (base.sequence, base.digest));
+        let base = manifest
+            .base
+            .as_ref()
+            .map(|base| (base.sequence, base.digest));
         assert_eq!(base, before.as_ref().map(Manifest::head));
         before = Some(manifest);
     }
@@ -107,7 +126,12 @@ async fn an_unclear_answer_is_settled_by_reading_back() {
         vec![Fault::Conflict],
         vec![Fault::LandsAfterReads(1)],
         vec![Fault::LandsAfterReads(2), Fault::Fails],
-        vec![Fault::Fails, Fault::Conflict, Fault::LandsAfterReads(1), Fault::Fails],
+        vec![
+            Fault::Fails,
+            Fault::Conflict,
+            Fault::LandsAfterReads(1),
+            Fault::Fails,
+        ],
         vec![Fault::Fails; 5],
     ] {
         let (faulty, clock) = (Faulty::default(), clock());
@@ -115,8 +139,14 @@ async fn an_unclear_answer_is_settled_by_reading_back() {
         faulty.next(faults.clone());
         assert_eq!(append(&mut ours, 0, 5).await, won(), "{faults:?}");
         let creations = faulty.creations();
-        assert!(creations[1..].iter().all(|bytes| *bytes == creations[1]), "the same bytes");
-        assert_eq!(chain(&faulty.store(), "other", &clock).await.tail(), ours.tail());
+        assert!(
+            creations[1..].iter().all(|bytes| *bytes == creations[1]),
+            "the same bytes"
+        );
+        assert_eq!(
+            chain(&faulty.store(), "other", &clock).await.tail(),
+            ours.tail()
+        );
     }
 }
 
@@ -157,8 +187,14 @@ async fn a_damaged_newest_manifest_is_stepped_over_and_never_rewritten() {
     let fifth = damage(&store, 5).await;
     let mut ours = chain(&store, "ours", &clock).await;
     let damaged = vec![
-        Damaged { sequence: Sequence(4), digest: Some(fourth) },
-        Damaged { sequence: Sequence(5), digest: Some(fifth) },
+        Damaged {
+            sequence: Sequence(4),
+            digest: Some(fourth),
+        },
+        Damaged {
+            sequence: Sequence(5),
+            digest: Some(fifth),
+        },
     ];
     assert_eq!(ours.tail().damaged, damaged);
     assert_eq!(ours.end(), Some(at(2)));
@@ -169,11 +205,16 @@ async fn a_damaged_newest_manifest_is_stepped_over_and_never_rewritten() {
     assert_eq!((base.sequence, &base.skipped), (Sequence(3), &damaged));
     let reader = load_tail(&store, ours.layout(), PARTITION).await.unwrap();
     assert_eq!(&reader, ours.tail());
-    assert_eq!(damage(&store, 4).await, Digest::of(&good_again(&store, 4).await));
+    assert_eq!(
+        damage(&store, 4).await,
+        Digest::of(&good_again(&store, 4).await)
+    );
 }
 
 async fn good_again(store: &Store, number: u64) -> Bytes {
-    let path = Layout::new("events").unwrap().manifest(PARTITION, Sequence(number));
+    let path = Layout::new("events")
+        .unwrap()
+        .manifest(PARTITION, Sequence(number));
     store.get(&path, 1 << 20).await.unwrap()
 }
 
@@ -187,8 +228,14 @@ async fn a_missing_manifest_below_the_highest_counts_as_damaged() {
     remove(&store, 3).await;
     let fourth = damage(&store, 4).await;
     let mut ours = chain(&store, "ours", &clock).await;
-    let third = Damaged { sequence: Sequence(3), digest: None };
-    let fourth = Damaged { sequence: Sequence(4), digest: Some(fourth) };
+    let third = Damaged {
+        sequence: Sequence(3),
+        digest: None,
+    };
+    let fourth = Damaged {
+        sequence: Sequence(4),
+        digest: Some(fourth),
+    };
     assert_eq!(ours.tail().damaged, [third, fourth]);
     assert_eq!(append(&mut ours, 1, 3).await, won());
     assert_eq!(ours.newest().unwrap().sequence, Sequence(5));
@@ -211,7 +258,9 @@ async fn a_manifest_of_a_newer_format_stops_everything() {
     let path = ours.layout().manifest(PARTITION, Sequence(2));
     let newer = Bytes::from_static(b"{\n\"format_version\":2,\n\"what\":");
     store.put(&path, newer).await.unwrap();
-    let error = load_tail(&store, ours.layout(), PARTITION).await.unwrap_err();
+    let error = load_tail(&store, ours.layout(), PARTITION)
+        .await
+        .unwrap_err();
     assert!(matches!(error, ChainError::Newer { .. }), "{error}");
 }
 
@@ -220,7 +269,10 @@ async fn a_manifest_under_anothers_number_is_damage() {
     let (store, clock) = (Store::memory(), clock());
     let ours = bound(&store, "ours", &clock, 0).await;
     let bytes = good_again(&store, 1).await;
-    store.put(&ours.layout().manifest(PARTITION, Sequence(2)), bytes).await.unwrap();
+    store
+        .put(&ours.layout().manifest(PARTITION, Sequence(2)), bytes)
+        .await
+        .unwrap();
     let tail = load_tail(&store, ours.layout(), PARTITION).await.unwrap();
     assert_eq!(tail.newest.as_ref(), ours.newest());
     assert_eq!(tail.damaged.len(), 1);
@@ -264,7 +316,10 @@ async fn a_sleeper_whose_number_was_collected_does_not_fork_the_chain() {
 async fn a_loss_is_appended_like_anything_else() {
     let (store, clock) = (Store::memory(), clock());
     let mut ours = bound(&store, "ours", &clock, 0).await;
-    let loss = Edit::AcceptLoss { range: range(0, 50), reason: GapReason::Expired };
+    let loss = Edit::AcceptLoss {
+        range: range(0, 50),
+        reason: GapReason::Expired,
+    };
     assert_eq!(ours.append(loss, None).await.unwrap(), won());
     assert_eq!(ours.newest().unwrap().counts.lost, 50);
 }

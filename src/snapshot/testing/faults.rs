@@ -92,7 +92,7 @@ impl Faulty {
     fn error<T>() -> Result<T> {
         Err(Error::Generic {
             store: "faulty",
-            source: "the connection broke".into(),
+            source: "Server returned non-2xx status code: 503: slow down".into(),
         })
     }
 

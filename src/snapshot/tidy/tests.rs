@@ -8,7 +8,7 @@ use crate::{
         },
         write_snapshot,
     },
-    store::Store,
+    store::{Moved, Store},
 };
 
 async fn write(chain: &mut Chain, mut outcomes: Pending) {
@@ -20,7 +20,9 @@ async fn orphan(store: &Store, writer: &str, id: u32, start: i64, end: i64) -> V
     let layout = super::super::Layout::new("events").unwrap();
     let mut buffer = super::super::Buffer::new(at(start));
     let over = range(start, end);
-    buffer.append(over, super::super::testing::evaluated(over)).unwrap();
+    buffer
+        .append(over, super::super::testing::evaluated(over))
+        .unwrap();
     buffer.mark_committed(at(end)).unwrap();
     let taken = buffer.take_committed().unwrap();
     let encoded = super::super::encode(taken, &identity(writer)).unwrap();
@@ -40,7 +42,10 @@ fn real_clock() -> super::super::Clock {
 
 async fn remove_manifest(store: &Store, number: u64) {
     let layout = super::super::Layout::new("events").unwrap();
-    store.delete(&layout.manifest(PARTITION, Sequence(number))).await.unwrap();
+    store
+        .delete(&layout.manifest(PARTITION, Sequence(number)))
+        .await
+        .unwrap();
 }
 
 #[tokio::test]
@@ -62,7 +67,13 @@ async fn orphans_that_the_chain_covers_go_to_the_attic_at_once() {
     covered.sort();
     let mut tidied = tidy(&mut ours, None).await.unwrap();
     tidied.retired.sort();
-    assert_eq!(tidied, Tidied { retired: covered, ..Tidied::default() });
+    assert_eq!(
+        tidied,
+        Tidied {
+            retired: covered,
+            ..Tidied::default()
+        }
+    );
     assert_glob(&store, 0, 50).await;
 }
 
@@ -72,8 +83,15 @@ async fn a_young_orphan_of_another_is_left_alone_until_it_is_covered() {
     let mut ours = bound(&store, "ours", &clock, 0).await;
     write(&mut ours, pending(0, 50)).await;
     let young = orphan(&store, "other", 1, 50, 80).await;
-    let tidied = tidy(&mut ours, ours.tail().head()).await.unwrap();
-    assert_eq!(tidied, Tidied { left_alone: young, ..Tidied::default() });
+    let head = ours.tail().head();
+    let tidied = tidy(&mut ours, head).await.unwrap();
+    assert_eq!(
+        tidied,
+        Tidied {
+            left_alone: young,
+            ..Tidied::default()
+        }
+    );
     write(&mut ours, pending(50, 90)).await;
     assert_glob(&store, 0, 90).await;
 }
@@ -86,7 +104,7 @@ async fn an_old_orphan_goes_to_the_attic() {
     clock.advance(TimeDelta::minutes(61));
     let tidied = tidy(&mut ours, None).await.unwrap();
     assert_eq!(tidied.retired, old);
-    assert_eq!(glob(&store, "events/results").await, []);
+    assert_eq!(glob(&store, "events/results").await, Vec::<i64>::new());
 }
 
 #[tokio::test]
@@ -94,8 +112,15 @@ async fn what_a_crash_of_our_own_left_goes_to_the_attic_at_once() {
     let (store, clock) = (Store::memory(), real_clock());
     let mut ours = bound(&store, "ours", &clock, 0).await;
     let own = orphan(&store, "ours", 1, 0, 80).await;
-    let tidied = tidy(&mut ours, ours.tail().head()).await.unwrap();
-    assert_eq!(tidied, Tidied { retired: own, ..Tidied::default() });
+    let head = ours.tail().head();
+    let tidied = tidy(&mut ours, head).await.unwrap();
+    assert_eq!(
+        tidied,
+        Tidied {
+            retired: own,
+            ..Tidied::default()
+        }
+    );
 }
 
 #[tokio::test]
@@ -107,7 +132,8 @@ async fn a_listed_segment_in_the_attic_is_put_back_and_a_missing_one_reported() 
     let segments = ours.newest().unwrap().segments.clone();
     let moved = &segments[0];
     let attic = ours.layout().attic(&moved.path).unwrap();
-    store.rename(&moved.path, &attic).await.unwrap();
+    let done = store.rename(&moved.path, &attic).await.unwrap();
+    assert_eq!(done, Moved::Moved);
     store.delete(&segments[2].path).await.unwrap();
     let found = fetch_segment(&store, ours.layout(), moved).await.unwrap();
     assert_eq!(found.place, Place::Attic);
@@ -120,7 +146,9 @@ async fn a_listed_segment_in_the_attic_is_put_back_and_a_missing_one_reported() 
     assert_eq!(tidied, expected);
     let found = fetch_segment(&store, ours.layout(), moved).await.unwrap();
     assert_eq!(found.place, Place::Own);
-    let missing = fetch_segment(&store, ours.layout(), &segments[2]).await.unwrap_err();
+    let missing = fetch_segment(&store, ours.layout(), &segments[2])
+        .await
+        .unwrap_err();
     assert!(matches!(missing, FetchError::Missing { .. }));
 }
 
@@ -130,14 +158,25 @@ async fn a_damaged_segment_is_never_handed_out() {
     let mut ours = bound(&store, "ours", &clock, 0).await;
     write(&mut ours, pending(0, 50)).await;
     let segment = ours.newest().unwrap().segments[0].clone();
-    let mut bytes = store.get(&segment.path, segment.bytes).await.unwrap().to_vec();
+    let mut bytes = store
+        .get(&segment.path, segment.bytes)
+        .await
+        .unwrap()
+        .to_vec();
     bytes[40] ^= 4;
-    store.put(&segment.path, bytes.clone().into()).await.unwrap();
-    let error = fetch_segment(&store, ours.layout(), &segment).await.unwrap_err();
+    store
+        .put(&segment.path, bytes.clone().into())
+        .await
+        .unwrap();
+    let error = fetch_segment(&store, ours.layout(), &segment)
+        .await
+        .unwrap_err();
     assert!(matches!(error, FetchError::Damaged { .. }));
     bytes.push(0);
     store.put(&segment.path, bytes.into()).await.unwrap();
-    let error = fetch_segment(&store, ours.layout(), &segment).await.unwrap_err();
+    let error = fetch_segment(&store, ours.layout(), &segment)
+        .await
+        .unwrap_err();
     assert!(matches!(error, FetchError::TooLarge { .. }));
 }
 
@@ -156,7 +195,13 @@ async fn segments_whose_manifests_were_lost_are_adopted() {
     assert_eq!(ours.end(), Some(at(50)));
     let tidied = tidy(&mut ours, head).await.unwrap();
     let adopted = vec![range(50, 90), range(90, 120)];
-    assert_eq!(tidied, Tidied { adopted, ..Tidied::default() });
+    assert_eq!(
+        tidied,
+        Tidied {
+            adopted,
+            ..Tidied::default()
+        }
+    );
     assert_eq!(ours.newest().unwrap().segments, files);
     assert_glob(&store, 0, 120).await;
 }
@@ -168,7 +213,10 @@ async fn a_damaged_newest_manifest_loses_no_segment() {
     write(&mut ours, pending(0, 50)).await;
     write(&mut ours, pending(50, 90)).await;
     let path = ours.layout().manifest(PARTITION, Sequence(3));
-    store.put(&path, bytes::Bytes::from_static(b"{}")).await.unwrap();
+    store
+        .put(&path, bytes::Bytes::from_static(b"{}"))
+        .await
+        .unwrap();
     let mut ours = chain(&store, "ours", &clock).await;
     let tidied = tidy(&mut ours, None).await.unwrap();
     assert_eq!(tidied.adopted, [range(50, 90)]);
@@ -190,7 +238,11 @@ async fn without_its_twin_or_its_rows_a_segment_is_not_adopted() {
         match broken {
             "no twin" => store.delete(&files[1].path).await.unwrap(),
             "damaged" => {
-                let mut bytes = store.get(&results.path, results.bytes).await.unwrap().to_vec();
+                let mut bytes = store
+                    .get(&results.path, results.bytes)
+                    .await
+                    .unwrap()
+                    .to_vec();
                 let middle = bytes.len() / 2;
                 bytes.truncate(middle);
                 store.put(&results.path, bytes.into()).await.unwrap();
@@ -200,7 +252,9 @@ async fn without_its_twin_or_its_rows_a_segment_is_not_adopted() {
                 other.partition = crate::model::Partition(9);
                 let mut buffer = super::super::Buffer::new(at(0));
                 let over = range(0, 50);
-                buffer.append(over, super::super::testing::evaluated(over)).unwrap();
+                buffer
+                    .append(over, super::super::testing::evaluated(over))
+                    .unwrap();
                 buffer.mark_committed(at(50)).unwrap();
                 let taken = buffer.take_committed().unwrap();
                 let encoded = super::super::encode(taken, &other).unwrap();
@@ -210,7 +264,11 @@ async fn without_its_twin_or_its_rows_a_segment_is_not_adopted() {
         }
         let mut theirs = chain(&store, "theirs", &clock).await;
         let tidied = tidy(&mut theirs, head).await.unwrap();
-        assert_eq!((tidied.adopted, theirs.end()), (vec![], Some(at(0))), "{broken}");
+        assert_eq!(
+            (tidied.adopted, theirs.end()),
+            (vec![], Some(at(0))),
+            "{broken}"
+        );
     }
 }
 
@@ -219,7 +277,8 @@ async fn nothing_is_adopted_into_a_chain_that_was_not_longer() {
     let (store, clock) = (Store::memory(), real_clock());
     let mut ours = bound(&store, "ours", &clock, 0).await;
     orphan(&store, "other", 1, 0, 50).await;
-    let tidied = tidy(&mut ours, ours.tail().head()).await.unwrap();
+    let head = ours.tail().head();
+    let tidied = tidy(&mut ours, head).await.unwrap();
     assert_eq!((tidied.adopted, tidied.left_alone.len()), (vec![], 2));
 }
 
@@ -228,8 +287,17 @@ async fn files_of_other_people_are_named_and_not_touched() {
     let (store, clock) = (Store::memory(), clock());
     let mut ours = bound(&store, "ours", &clock, 0).await;
     let stray = Path::parse("events/results/partition=3/notes.txt").unwrap();
-    store.put(&stray, bytes::Bytes::from_static(b"mine")).await.unwrap();
+    store
+        .put(&stray, bytes::Bytes::from_static(b"mine"))
+        .await
+        .unwrap();
     let tidied = tidy(&mut ours, None).await.unwrap();
-    assert_eq!(tidied, Tidied { unknown: vec![stray.clone()], ..Tidied::default() });
+    assert_eq!(
+        tidied,
+        Tidied {
+            unknown: vec![stray.clone()],
+            ..Tidied::default()
+        }
+    );
     assert_eq!(paths(&store, "events/results").await, [stray]);
 }

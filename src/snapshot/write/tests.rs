@@ -9,7 +9,7 @@ use crate::{
             range,
         },
     },
-    store::{Store, StoreConfig, StoreUrl},
+    store::{Moved, Store, StoreConfig, StoreUrl},
 };
 
 #[tokio::test]
@@ -17,7 +17,9 @@ async fn snapshots_follow_each_other() {
     let (store, clock) = (Store::memory(), clock());
     let mut ours = bound(&store, "ours", &clock, 0).await;
     for (start, end) in [(0, 100), (100, 101), (101, 250)] {
-        let written = write_snapshot(&mut ours, &mut pending(start, end)).await.unwrap();
+        let written = write_snapshot(&mut ours, &mut pending(start, end))
+            .await
+            .unwrap();
         assert_eq!(written.appended, Some(range(start, end)));
         assert_eq!((written.end, written.rebased), (at(end), false));
         assert_eq!(Some(written.head), ours.tail().head());
@@ -38,11 +40,18 @@ async fn a_local_folder_holds_what_memory_holds() {
     let clock = clock();
     let mut ours = bound(&store, "ours", &clock, 0).await;
     let mut theirs = chain(&store, "theirs", &clock).await;
-    write_snapshot(&mut theirs, &mut pending(0, 60)).await.unwrap();
-    let written = write_snapshot(&mut ours, &mut pending(0, 90)).await.unwrap();
+    write_snapshot(&mut theirs, &mut pending(0, 60))
+        .await
+        .unwrap();
+    let written = write_snapshot(&mut ours, &mut pending(0, 90))
+        .await
+        .unwrap();
     assert_eq!(written.appended, Some(range(60, 90)));
     assert_glob(&store, 0, 90).await;
-    assert_eq!(load_tail(&store, ours.layout(), PARTITION).await.unwrap(), *ours.tail());
+    assert_eq!(
+        load_tail(&store, ours.layout(), PARTITION).await.unwrap(),
+        *ours.tail()
+    );
 }
 
 #[tokio::test]
@@ -51,13 +60,19 @@ async fn a_zombies_late_snapshot_is_trimmed_by_the_new_owner() {
     let mut zombie = bound(&store, "zombie", &clock, 0).await;
     let mut owner = chain(&store, "owner", &clock).await;
     // The owner has taken [0, 300); the zombie, who had [0, 120) committed, is late but faster (I1).
-    write_snapshot(&mut zombie, &mut pending(0, 120)).await.unwrap();
+    write_snapshot(&mut zombie, &mut pending(0, 120))
+        .await
+        .unwrap();
     let mut ours = pending(0, 300);
     let written = write_snapshot(&mut owner, &mut ours).await.unwrap();
     assert!(written.rebased);
     assert_eq!(written.appended, Some(range(120, 300)));
     assert_glob(&store, 0, 300).await;
-    assert_eq!(paths(&store, "events/_attic").await.len(), 2, "the owner's first attempt");
+    assert_eq!(
+        paths(&store, "events/_attic").await.len(),
+        2,
+        "the owner's first attempt"
+    );
 }
 
 #[tokio::test]
@@ -65,8 +80,12 @@ async fn a_zombie_that_comes_last_has_nothing_to_add() {
     let (store, clock) = (Store::memory(), clock());
     let mut zombie = bound(&store, "zombie", &clock, 0).await;
     let mut owner = chain(&store, "owner", &clock).await;
-    write_snapshot(&mut owner, &mut pending(0, 300)).await.unwrap();
-    let written = write_snapshot(&mut zombie, &mut pending(0, 120)).await.unwrap();
+    write_snapshot(&mut owner, &mut pending(0, 300))
+        .await
+        .unwrap();
+    let written = write_snapshot(&mut zombie, &mut pending(0, 120))
+        .await
+        .unwrap();
     assert_eq!((written.appended, written.end), (None, at(300)));
     assert_eq!(zombie.tail(), owner.tail());
     assert_glob(&store, 0, 300).await;
@@ -84,7 +103,9 @@ async fn writers_racing_over_the_same_events_add_each_outcome_once() {
             let mut at = ours.end().unwrap().get();
             while at < 1000 {
                 let end = (at + step).min(1000);
-                let written = write_snapshot(&mut ours, &mut pending(at, end)).await.unwrap();
+                let written = write_snapshot(&mut ours, &mut pending(at, end))
+                    .await
+                    .unwrap();
                 at = written.end.get();
             }
         })
@@ -152,7 +173,8 @@ async fn what_was_taken_for_an_orphan_meanwhile_is_put_again() {
     let mut outcomes = pending(0, 100);
     write_snapshot(&mut ours, &mut outcomes).await.unwrap_err();
     for path in paths(&store, "events/results").await {
-        store.rename(&path, &ours.layout().attic(&path).unwrap()).await.unwrap();
+        let attic = ours.layout().attic(&path).unwrap();
+        assert_eq!(store.rename(&path, &attic).await.unwrap(), Moved::Moved);
     }
     clock.advance(TimeDelta::minutes(11));
     write_snapshot(&mut ours, &mut outcomes).await.unwrap();
@@ -168,7 +190,8 @@ async fn the_winner_puts_back_what_was_moved_away_before_it_won() {
     let encoded = outcomes.encode(at(0), &identity).await.unwrap();
     outcomes.put(&ours, &encoded).await.unwrap();
     for path in paths(&store, "events/results").await {
-        store.rename(&path, &ours.layout().attic(&path).unwrap()).await.unwrap();
+        let attic = ours.layout().attic(&path).unwrap();
+        assert_eq!(store.rename(&path, &attic).await.unwrap(), Moved::Moved);
     }
     let written = write_snapshot(&mut ours, &mut outcomes).await.unwrap();
     assert!(written.appended.is_some());
@@ -187,7 +210,11 @@ async fn a_segment_that_vanished_is_never_listed() {
     store.delete(&segments[0].path).await.unwrap();
     let put_at = clock.now();
     clock.advance(TimeDelta::minutes(11));
-    let edit = Edit::Append { range: range(0, 100), segments, counts: encoded.counts };
+    let edit = Edit::Append {
+        range: range(0, 100),
+        segments,
+        counts: encoded.counts,
+    };
     let error = ours.append(edit, Some(put_at)).await.unwrap_err();
     assert!(matches!(error, ChainError::SegmentVanished { .. }));
     assert_eq!(chain(&store, "other", &clock).await.end(), Some(at(0)));
@@ -201,9 +228,16 @@ async fn a_segment_that_vanished_is_never_listed() {
 async fn a_chain_that_was_rolled_back_is_noticed() {
     let (store, clock) = (Store::memory(), clock());
     let mut ours = bound(&store, "ours", &clock, 0).await;
-    write_snapshot(&mut ours, &mut pending(0, 50)).await.unwrap();
-    let error = write_snapshot(&mut ours, &mut pending(60, 70)).await.unwrap_err();
-    assert!(matches!(error, SnapshotError::Chain(ChainError::Diverged { .. })));
+    write_snapshot(&mut ours, &mut pending(0, 50))
+        .await
+        .unwrap();
+    let error = write_snapshot(&mut ours, &mut pending(60, 70))
+        .await
+        .unwrap_err();
+    assert!(matches!(
+        error,
+        SnapshotError::Chain(ChainError::Diverged { .. })
+    ));
     assert!(!error.is_retryable());
 }
 
@@ -211,20 +245,29 @@ async fn a_chain_that_was_rolled_back_is_noticed() {
 async fn a_partition_must_be_bound_first() {
     let store = Store::memory();
     let mut ours = chain(&store, "ours", &clock()).await;
-    let error = write_snapshot(&mut ours, &mut pending(0, 50)).await.unwrap_err();
-    assert!(matches!(error, SnapshotError::Chain(ChainError::Apply(ApplyError::NotBound))));
+    let error = write_snapshot(&mut ours, &mut pending(0, 50))
+        .await
+        .unwrap_err();
+    assert!(matches!(
+        error,
+        SnapshotError::Chain(ChainError::Apply(ApplyError::NotBound))
+    ));
 }
 
 #[tokio::test]
 async fn a_manifest_lists_exactly_the_files_that_are_there() {
     let (store, clock) = (Store::memory(), clock());
     let mut ours = bound(&store, "ours", &clock, 0).await;
-    let written = write_snapshot(&mut ours, &mut pending(0, 50)).await.unwrap();
+    let written = write_snapshot(&mut ours, &mut pending(0, 50))
+        .await
+        .unwrap();
     let mut files = paths(&store, "events/results").await;
     files.extend(paths(&store, "events/rejects").await);
     assert_eq!(names(&written.segments), files);
     for segment in &written.segments {
-        let fetched = super::super::fetch_segment(&store, ours.layout(), segment).await.unwrap();
+        let fetched = super::super::fetch_segment(&store, ours.layout(), segment)
+            .await
+            .unwrap();
         assert_eq!(fetched.bytes.len() as u64, segment.bytes);
     }
 }

@@ -148,7 +148,7 @@ fn keys_payloads_headers_and_times_come_as_they_were_sent() {
         record(Some(b"k"), Some(b"\xff\x00")),
     ];
     publisher.produce(&topic, 0, records, LIMIT).unwrap();
-    let headers: [(&str, &[u8]); 2] = [("a", b"1"), ("a", b"")];
+    let headers: [(&str, Option<&[u8]>); 2] = [("a", Some(b"1")), ("a", Some(b""))];
     publisher
         .produce_reject(&topic, 0, record(Some(b"k"), None), &headers, LIMIT)
         .unwrap();

@@ -9,7 +9,7 @@ use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{Headers, Message};
+use rdkafka::message::{Header, Headers, Message, OwnedHeaders};
 use rdkafka::producer::{
     BaseRecord, DeliveryResult, NoCustomPartitioner, Producer, ProducerContext, ThreadedProducer,
 };
@@ -33,10 +33,10 @@ pub struct Record {
     pub headers: Vec<(String, Option<Vec<u8>>)>,
 }
 
-/// A name for a topic or group that no other test of this process has.
+/// A name for a topic or group that no other test of this process has; all are of one length.
 pub fn unique(name: &str) -> String {
     static NEXT: AtomicUsize = AtomicUsize::new(1);
-    format!("{name}-{}", NEXT.fetch_add(1, Ordering::Relaxed))
+    format!("{name}-t{:04}", NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
 /// Creates a topic and waits until it can be used.
@@ -125,6 +125,38 @@ pub fn produce(
         }
     }
     producer.flush(LIMIT).expect("all records to be delivered");
+    let failures = failures.0.lock().expect("no panic while locked");
+    assert!(failures.is_empty(), "not written to {topic}: {failures:?}");
+}
+
+/// Writes one record with headers and returns when the broker has acknowledged it.
+#[track_caller]
+pub fn produce_with_headers(
+    brokers: &str,
+    topic: &str,
+    partition: i32,
+    (key, payload): (Option<&[u8]>, Option<&[u8]>),
+    headers: &[(&str, Option<&[u8]>)],
+) {
+    let failures = Failures::default();
+    let producer: ThreadedProducer<Failures> = client(brokers)
+        .create_with_context(failures.clone())
+        .expect("a producer");
+    let mut all = OwnedHeaders::new();
+    for (key, value) in headers {
+        let value = *value;
+        all = all.insert(Header { key, value });
+    }
+    let mut record = BaseRecord::<[u8], [u8]>::to(topic)
+        .partition(partition)
+        .headers(all);
+    record.key = key;
+    record.payload = payload;
+    producer
+        .send(record)
+        .map_err(|(error, _)| error)
+        .expect("a place in the queue");
+    producer.flush(LIMIT).expect("the record to be delivered");
     let failures = failures.0.lock().expect("no panic while locked");
     assert!(failures.is_empty(), "not written to {topic}: {failures:?}");
 }
@@ -239,13 +271,47 @@ pub fn committed(brokers: &str, group: &str, topic: &str) -> BTreeMap<i32, Optio
 /// while the group has no members.
 #[track_caller]
 pub fn commit_as_stranger(brokers: &str, group: &str, topic: &str, commits: &[(i32, i64)]) {
+    commit_list(brokers, group, &offsets(topic, commits));
+}
+
+/// As [`commit_as_stranger`], with metadata: a forged commit of somebody who knows the format.
+#[track_caller]
+pub fn commit_with_metadata(
+    brokers: &str,
+    group: &str,
+    topic: &str,
+    (partition, offset): (i32, i64),
+    metadata: &str,
+) {
+    let list = offsets(topic, &[(partition, offset)]);
+    let mut element = list
+        .find_partition(topic, partition)
+        .expect("added just before");
+    element.set_metadata(metadata);
+    commit_list(brokers, group, &list);
+}
+
+#[track_caller]
+fn commit_list(brokers: &str, group: &str, offsets: &TopicPartitionList) {
     let consumer: BaseConsumer = client(brokers)
         .set("group.id", group)
         .create()
         .expect("a consumer");
-    consumer
-        .commit(&offsets(topic, commits), CommitMode::Sync)
-        .expect("the commit to be accepted");
+    // A member that was killed a moment ago may still count as one.
+    eventually_ok(LIMIT, "a group without members", || {
+        consumer.commit(offsets, CommitMode::Sync)
+    });
+}
+
+/// Deletes a group with its offsets, as their expiry does.
+#[track_caller]
+pub fn delete_group(brokers: &str, group: &str) {
+    let admin = admin(brokers);
+    eventually_ok(LIMIT, "a group without members", || {
+        let deleted = block_on(admin.delete_groups(&[group], &options())).expect("an answer");
+        let answer = deleted.into_iter().next().expect("one for the group");
+        answer.map_err(|(_, error)| error)
+    });
 }
 
 fn client(brokers: &str) -> ClientConfig {

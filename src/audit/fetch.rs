@@ -1,0 +1,53 @@
+//! A listed segment's file, from wherever it lies, or the finding that says why it cannot be had.
+
+use super::{AuditError, Finding, FindingKind, chain::concerns_the_file, inspect::File, remedy};
+use crate::{
+    model::Partition,
+    snapshot::{FetchError, Layout, Place, Segment, fetch_segment},
+    store::Store,
+};
+
+/// Fetches a segment and compares it with its digest.
+///
+/// # Errors
+/// When the store does not answer; what is wrong with the file alone is a finding.
+pub(super) async fn fetch(
+    store: &Store,
+    layout: &Layout,
+    partition: Partition,
+    segment: &Segment,
+) -> Result<(File, Option<Finding>), AuditError> {
+    let location = store.locate(&segment.path);
+    let finding = |kind, detail: String, remedy: String| {
+        Finding::new(kind, partition, segment.range, detail, remedy).of(&segment.path)
+    };
+    let restore = || remedy::restore(segment, &location);
+    let stated = format!("its manifest states {} bytes and {}", segment.bytes, segment.digest);
+    let (bytes, finding) = match fetch_segment(store, layout, segment).await {
+        Ok(fetched) if fetched.place == Place::Own => (Some(fetched.bytes), None),
+        Ok(fetched) => {
+            let attic = layout.attic(&segment.path).map(|path| store.locate(&path)).unwrap_or_default();
+            let detail = format!("the segment is live, but lies in the attic ({attic})");
+            let remedy = remedy::out_of_attic(&attic, &location);
+            (Some(fetched.bytes), Some(finding(FindingKind::MisplacedSegment, detail, remedy)))
+        }
+        Err(FetchError::Missing { .. }) => {
+            let detail = format!("there is no file {location}, and none in the attic");
+            (None, Some(finding(FindingKind::MissingSegment, detail, restore())))
+        }
+        Err(FetchError::Damaged { actual, .. }) => {
+            let detail = format!("the digest of {location} is {actual}; {stated}");
+            (None, Some(finding(FindingKind::DigestMismatch, detail, restore())))
+        }
+        Err(FetchError::TooLarge { .. }) => {
+            let detail = format!("{location} is larger than it should be; {stated}");
+            (None, Some(finding(FindingKind::DigestMismatch, detail, restore())))
+        }
+        Err(FetchError::Store(error)) if concerns_the_file(&error) => {
+            (None, Some(finding(FindingKind::Unreadable, error.to_string(), restore())))
+        }
+        Err(FetchError::Store(error)) => return Err(error.into()),
+    };
+    let file = File { segment: segment.clone(), location, bytes };
+    Ok((file, finding))
+}

@@ -1,0 +1,116 @@
+//! What lies in a topic's folders: the manifests of each partition, and files that no manifest lists.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::{Duration, SystemTime},
+};
+
+use super::{AuditError, Finding, FindingKind, remedy};
+use crate::{
+    model::{OffsetRange, Partition, Sequence},
+    query::TopicError,
+    snapshot::{Layout, Manifest, SegmentKind, load_tail},
+    store::{Entry, Path, Store},
+};
+
+/// How long a segment that continues the chain may wait for its manifest.
+const ON_ITS_WAY: Duration = Duration::from_secs(60 * 60);
+
+/// A partition's share of the folders.
+#[derive(Default)]
+pub(super) struct Folder {
+    /// The numbers of its manifests, ascending.
+    pub manifests: Vec<Sequence>,
+    /// Everything in its folders of segments that a plain glob would read.
+    pub files: Vec<Entry>,
+}
+
+/// Lists the folders of a topic, manifests first: a segment that is listed here and by no manifest of
+/// then may be on its way.
+pub(super) async fn folders(
+    store: &Store,
+    layout: &Layout,
+) -> Result<BTreeMap<Partition, Folder>, AuditError> {
+    let mut folders: BTreeMap<Partition, Folder> = BTreeMap::new();
+    for (partition, manifests) in crate::query::manifests(store, layout).await? {
+        folders.entry(partition).or_default().manifests = manifests;
+    }
+    for kind in SegmentKind::ALL {
+        for entry in store.list(&layout.all_segments(kind)).await? {
+            let parquet = entry.path.as_str().ends_with(".parquet");
+            if let Some(partition) = layout.partition_of(&entry.path).filter(|_| parquet) {
+                folders.entry(partition).or_default().files.push(entry);
+            }
+        }
+    }
+    if folders.is_empty() {
+        return Err(TopicError::missing(store, layout).await?.into());
+    }
+    Ok(folders)
+}
+
+/// The files of a partition that `newest` does not list.
+pub(super) async fn orphans(
+    store: &Store,
+    layout: &Layout,
+    partition: Partition,
+    newest: &Manifest,
+    files: &[Entry],
+) -> Result<Vec<Finding>, AuditError> {
+    let unlisted = unlisted(newest, files);
+    if unlisted.is_empty() {
+        return Ok(Vec::new());
+    }
+    // The processor may have gone on meanwhile: what a newer manifest lists, or is gone, is none.
+    let tail = load_tail(store, layout, partition).await?;
+    let newest = tail.newest.as_ref().unwrap_or(newest);
+    let listed = paths(newest);
+    let mut findings = Vec::new();
+    for entry in unlisted {
+        let known = listed.contains(entry.path.as_str()) || is_on_its_way(layout, newest, entry);
+        if !known && store.head(&entry.path).await?.is_some() {
+            findings.push(orphan(store, layout, partition, newest, &entry.path));
+        }
+    }
+    Ok(findings)
+}
+
+fn paths(manifest: &Manifest) -> BTreeSet<&str> {
+    manifest.segments.iter().map(|segment| segment.path.as_str()).collect()
+}
+
+fn unlisted<'e>(newest: &Manifest, files: &'e [Entry]) -> Vec<&'e Entry> {
+    let listed = paths(newest);
+    files.iter().filter(|entry| !listed.contains(entry.path.as_str())).collect()
+}
+
+/// Whether a file may be a segment whose manifest is about to be created.
+fn is_on_its_way(layout: &Layout, newest: &Manifest, entry: &Entry) -> bool {
+    let beyond = layout.parse_segment(&entry.path).is_some_and(|name| name.range.end() > newest.end);
+    // A clock that is behind the store's makes a file young.
+    let age = SystemTime::now().duration_since(entry.modified).unwrap_or_default();
+    beyond && age < ON_ITS_WAY
+}
+
+fn orphan(
+    store: &Store,
+    layout: &Layout,
+    partition: Partition,
+    newest: &Manifest,
+    path: &Path,
+) -> Finding {
+    let location = store.locate(path);
+    let Some(name) = layout.parse_segment(path) else {
+        let detail = format!("{location} is no segment of snapback, but a plain glob reads it");
+        let range = OffsetRange::empty(newest.end);
+        let remedy = remedy::stranger(&location);
+        return Finding::new(FindingKind::Orphan, partition, range, detail, remedy).of(path);
+    };
+    let beyond = name.range.end() > newest.end;
+    let detail = format!(
+        "no manifest lists {location}, but a plain glob counts its rows; the chain ends at {}",
+        newest.end
+    );
+    let remedy = remedy::orphan(&location, beyond);
+    Finding::new(FindingKind::Orphan, partition, name.range, detail, remedy).of(path)
+}

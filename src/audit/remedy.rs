@@ -1,0 +1,109 @@
+//! What can be done about each finding with this version of snapback.
+//!
+//! Only commands that exist are named.
+
+use crate::{
+    model::{Digest, Offset, Sequence},
+    snapshot::Segment,
+};
+
+/// A live segment whose file is damaged or gone.
+pub(super) fn restore(segment: &Segment, location: &str) -> String {
+    format!(
+        "restore {location} from a backup ({} bytes, {}), keeping the damaged file, if there is one, \
+         under another name outside of the store; this version of snapback cannot rebuild a segment",
+        segment.bytes, segment.digest
+    )
+}
+
+/// A live segment whose bytes are what the manifest states, but whose rows are wrong.
+pub(super) fn rewritten(location: &str) -> String {
+    format!(
+        "the digests agree, so the file was written or rewritten like this: restore {location} and the \
+         manifests of its partition from a backup made before; keep the present files, this version of \
+         snapback cannot mend them"
+    )
+}
+
+/// A wrong value beside right inputs.
+pub(super) fn recomputed(location: &str) -> String {
+    format!(
+        "use the recalculated value; it follows from the fields stored beside it. The digests agree, so \
+         {location} was written or rewritten like this: restore it and the manifests of its partition \
+         from a backup made before, or keep it until this version is replaced by one that can mend it"
+    )
+}
+
+/// A live segment that lies in the attic.
+pub(super) fn out_of_attic(attic: &str, location: &str) -> String {
+    format!(
+        "`snapback run` puts it back when it takes the partition over; while nothing runs, you can move \
+         {attic} to {location} yourself"
+    )
+}
+
+/// A file that no manifest lists.
+pub(super) fn orphan(location: &str, beyond: bool) -> String {
+    if beyond {
+        format!(
+            "`snapback run` adopts it or moves it to the attic when it takes the partition over; until \
+             then leave {location} where it is: it may hold what the chain has lost"
+        )
+    } else {
+        format!(
+            "the chain holds these offsets without it: `snapback run` moves it to the attic when it takes \
+             the partition over; while nothing runs, you can move {location} out of the store yourself"
+        )
+    }
+}
+
+/// A file among the segments that is none.
+pub(super) fn stranger(location: &str) -> String {
+    format!("snapback did not write it: move {location} out of the store")
+}
+
+/// Numbers above the newest good manifest that cannot be read.
+pub(super) fn newest_manifest(location: &str, end: Offset) -> String {
+    format!(
+        "restore {location} from a backup; without one, `snapback run` continues the chain from offset \
+         {end} and replays what follows from Kafka, as long as Kafka still holds it"
+    )
+}
+
+/// A number inside the chain that cannot be read.
+pub(super) fn older_manifest(location: &str) -> String {
+    format!(
+        "restore {location} from a backup; newer manifests list everything that is live, so nothing is \
+         lost with it but the record of how it came about"
+    )
+}
+
+/// A number that a later manifest has recorded as unreadable.
+pub(super) fn skipped(by: Sequence) -> String {
+    format!("nothing to do: manifest {by} has recorded the damage and continues from the manifest before")
+}
+
+/// No manifest of the partition can be read.
+pub(super) fn no_manifest(location: &str) -> String {
+    format!("restore {location} from a backup, before `snapback run` takes the partition over")
+}
+
+/// A manifest that does not follow from its base.
+pub(super) fn broken(newer: &str, older: &str, base: Option<Digest>) -> String {
+    let stated = base.map(|digest| format!(" (its digest was {digest})")).unwrap_or_default();
+    format!(
+        "one of the two was rewritten: compare {newer} and {older}{stated} with a backup, and restore the \
+         one that differs"
+    )
+}
+
+/// Segments of another calculation.
+pub(super) fn other_calculation(writer: Option<&(String, String)>) -> String {
+    match writer {
+        Some((calculation, fields)) => format!(
+            "to check them against the calculation that wrote them: snapback verify --calculation \
+             '{calculation}' --fields '{fields}'"
+        ),
+        None => "to check them, verify with the calculation and the fields that wrote them".to_owned(),
+    }
+}

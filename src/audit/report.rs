@@ -1,0 +1,52 @@
+//! The answer of `verify`: what was counted, and what was found.
+
+use serde::Serialize;
+
+use super::Finding;
+use crate::model::Counts;
+
+/// What verifying a topic found. Serialised, it is the document of `verify -o json`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// Whether nothing has to be done; accepted losses and notices do not count against it.
+    pub clean: bool,
+    /// The partitions that were verified.
+    pub partitions: u64,
+    /// The offsets that their chains account for: the sum of `end - origin`.
+    pub offsets: u64,
+    /// The rows of results that were read.
+    pub results: u64,
+    /// The rows of rejects that were read.
+    pub rejects: u64,
+    /// The offsets that the manifests state as never delivered by the log.
+    pub absent: u64,
+    /// The offsets that the manifests record as lost.
+    pub lost: u64,
+    /// What was found, by partition and offset.
+    pub findings: Vec<Finding>,
+}
+
+impl Report {
+    /// A partition's share, from its newest manifest: `counts.results` and `counts.rejects` are left to
+    /// [`Report::rows`].
+    pub(super) fn partition(&mut self, stated: Option<Counts>) {
+        let stated = stated.unwrap_or_default();
+        self.partitions += 1;
+        self.offsets += stated.offsets();
+        self.absent += stated.absent;
+        self.lost += stated.lost;
+    }
+
+    /// Rows that were read.
+    pub(super) fn rows(&mut self, results: u64, rejects: u64) {
+        self.results += results;
+        self.rejects += rejects;
+    }
+
+    /// The report, complete: sorted and judged.
+    pub(super) fn close(mut self) -> Report {
+        self.findings.sort_by_cached_key(Finding::order);
+        self.clean = !self.findings.iter().any(Finding::is_damage);
+        self
+    }
+}

@@ -1,0 +1,171 @@
+//! Whether stored outcomes are what the calculation gives: results from the fields stored beside them,
+//! rejects from the payloads stored with them. No I/O, no Kafka.
+
+use arrow_array::{
+    Array, ArrayRef, RecordBatch,
+    cast::AsArray as _,
+    types::{Int64Type, TimestampMillisecondType},
+};
+use arrow_cast::display::{ArrayFormatter, FormatOptions};
+
+use crate::{
+    calculation::{CalculationError, Evaluator, ReasonCode, reason_code},
+    model::{Event, Offset, OffsetRange},
+};
+
+/// A row whose stored outcome is not the calculation's.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Wrong {
+    /// Its offset; a range when it is a whole batch.
+    pub range: OffsetRange,
+    /// What is stored, and what it should be.
+    pub detail: String,
+}
+
+/// What comparing a batch gave.
+#[derive(Debug)]
+pub(super) enum Compared {
+    /// These rows differ.
+    Rows(Vec<Wrong>),
+    /// The columns are not those that the fingerprint stands for.
+    OtherColumns(String),
+}
+
+/// Recalculates a batch of stored results.
+pub(super) fn results(evaluator: &Evaluator, batch: &RecordBatch) -> Compared {
+    let Some((stored, offsets)) = batch.column_by_name("result").zip(offsets(batch)) else {
+        return Compared::OtherColumns("there is no column result".to_owned());
+    };
+    let outcomes = match evaluator.recalculate(batch) {
+        Ok(outcomes) => outcomes,
+        Err(error @ (CalculationError::Stored { .. } | CalculationError::Batch { .. })) => {
+            return Compared::OtherColumns(error.to_string());
+        }
+        Err(error) => return failed(batch, &error),
+    };
+    let calculated = &outcomes.results;
+    if stored.data_type() != calculated.data_type() {
+        return Compared::OtherColumns(format!(
+            "the column result is a {}, the calculation gives a {}",
+            stored.data_type(),
+            calculated.data_type()
+        ));
+    }
+    // Column against column first: nearly always that is all.
+    let same = outcomes.rejections.is_empty() && stored.to_data() == calculated.to_data();
+    if same {
+        return Compared::Rows(Vec::new());
+    }
+    let mut rejections = outcomes.rejections.iter().peekable();
+    let mut wrong = Vec::new();
+    for (row, offset) in offsets.iter().enumerate() {
+        let is = || display(stored, row);
+        let detail = match rejections.next_if(|(rejected, _)| *rejected == row) {
+            Some((_, reason)) => {
+                format!("offset {offset} is stored with the result {}; recalculated, it is a reject: {reason}", is())
+            }
+            None if stored.slice(row, 1).to_data() == calculated.slice(row, 1).to_data() => continue,
+            None => format!(
+                "offset {offset} is stored with the result {}; recalculated, it is {}",
+                is(),
+                display(calculated, row)
+            ),
+        };
+        wrong.push(Wrong { range: single(*offset), detail });
+    }
+    Compared::Rows(wrong)
+}
+
+/// Decodes and calculates a batch of stored rejects once more.
+pub(super) fn rejects(evaluator: &Evaluator, batch: &RecordBatch) -> Compared {
+    let Some(columns) = Columns::of(batch) else {
+        return Compared::OtherColumns("the columns are not those of rejects".to_owned());
+    };
+    let events = (0..batch.num_rows()).map(|row| columns.event(row));
+    let evaluated = match evaluator.evaluate(events) {
+        Ok(evaluated) => evaluated,
+        Err(error) => return failed(batch, &error),
+    };
+    let mut again = evaluated.rejects.iter().peekable();
+    let mut wrong = Vec::new();
+    for row in 0..batch.num_rows() {
+        let (offset, stored) = (columns.offsets[row], columns.reasons.value(row));
+        let code = reason_code(stored);
+        let detail = match again.next_if(|reject| reject.offset.get() == offset) {
+            Some(reject) if reason_code(&reject.reason) == code => continue,
+            Some(reject) => format!(
+                "offset {offset} is stored as rejected for {stored:?}; decoded again, the reason is {:?}",
+                reject.reason
+            ),
+            // These two are the broker's word, not the calculation's.
+            None if from_the_broker(code) => continue,
+            None => format!("offset {offset} is stored as rejected for {stored:?}; decoded again, it has a result"),
+        };
+        wrong.push(Wrong { range: single(offset), detail });
+    }
+    Compared::Rows(wrong)
+}
+
+fn from_the_broker(code: &str) -> bool {
+    matches!(ReasonCode::parse(code), Some(ReasonCode::TooLarge | ReasonCode::Refused))
+}
+
+fn failed(batch: &RecordBatch, error: &CalculationError) -> Compared {
+    let offsets = offsets(batch).unwrap_or_default();
+    let ends = offsets.first().zip(offsets.last());
+    let range = ends.and_then(|(first, last)| {
+        OffsetRange::new(single(*first).start(), single(*last).end()).ok()
+    });
+    Compared::Rows(vec![Wrong {
+        range: range.unwrap_or(OffsetRange::empty(Offset::ZERO)),
+        detail: format!("the stored rows cannot be recalculated: {error}"),
+    }])
+}
+
+struct Columns<'a> {
+    offsets: &'a [i64],
+    timestamps: &'a arrow_array::TimestampMillisecondArray,
+    keys: &'a arrow_array::BinaryArray,
+    payloads: &'a arrow_array::BinaryArray,
+    reasons: &'a arrow_array::StringArray,
+}
+
+impl Columns<'_> {
+    fn of(batch: &RecordBatch) -> Option<Columns<'_>> {
+        Some(Columns {
+            offsets: offsets(batch)?,
+            timestamps: batch
+                .column_by_name("kafka_timestamp")?
+                .as_primitive_opt::<TimestampMillisecondType>()?,
+            keys: batch.column_by_name("key")?.as_binary_opt()?,
+            payloads: batch.column_by_name("payload")?.as_binary_opt()?,
+            reasons: batch.column_by_name("reason")?.as_string_opt()?,
+        })
+    }
+
+    fn event(&self, row: usize) -> Event<'_> {
+        Event {
+            offset: single(self.offsets[row]).start(),
+            timestamp: self.timestamps.is_valid(row).then(|| self.timestamps.value(row)),
+            key: self.keys.is_valid(row).then(|| self.keys.value(row)),
+            payload: self.payloads.is_valid(row).then(|| self.payloads.value(row)),
+        }
+    }
+}
+
+/// The offsets of a batch of any kind; `None` when it is not a column of offsets.
+pub(super) fn offsets(batch: &RecordBatch) -> Option<&[i64]> {
+    let column = batch.column_by_name("kafka_offset")?.as_primitive_opt::<Int64Type>()?;
+    (column.null_count() == 0).then(|| &**column.values())
+}
+
+/// The range of one offset; what is no offset becomes an empty range at 0.
+pub(super) fn single(offset: i64) -> OffsetRange {
+    let at = Offset::new(offset).unwrap_or(Offset::ZERO);
+    OffsetRange::new(at, at.plus(1)).unwrap_or(OffsetRange::empty(at))
+}
+
+fn display(column: &ArrayRef, row: usize) -> String {
+    let formatter = ArrayFormatter::try_new(column, &FormatOptions::new().with_null("NULL"));
+    formatter.map_or_else(|error| error.to_string(), |formatter| formatter.value(row).to_string())
+}

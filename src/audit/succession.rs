@@ -1,0 +1,98 @@
+//! Whether a manifest is its base with its edit: a pure comparison, without building it anew.
+
+use crate::{
+    model::{Counts, OffsetRange},
+    snapshot::{EditSummary, Gap, Manifest, Segment},
+};
+
+/// In what `next` differs from `base` with `next`'s edit; `None` when it follows.
+///
+/// Each of the two satisfies I4 by itself, since both were decoded.
+pub(super) fn difference(base: &Manifest, next: &Manifest) -> Option<String> {
+    if next.pipeline != base.pipeline {
+        return Some("it names another pipeline".to_owned());
+    }
+    if next.origin != base.origin {
+        return Some(format!("its origin is {}, not {}", next.origin, base.origin));
+    }
+    let Some((range, counts)) = share(next.edit) else {
+        return Some("it binds a partition that is bound".to_owned());
+    };
+    if range.start() != base.end || range.end() != next.end {
+        return Some(format!(
+            "it adds {range} and ends at {}, but its base ends at {}",
+            next.end, base.end
+        ));
+    }
+    if !adds_up(base.counts, counts, next.counts) {
+        return Some(format!(
+            "its counts are {:?}; {:?} and {counts:?} do not give that",
+            next.counts, base.counts
+        ));
+    }
+    segments(base, next, range).or_else(|| gaps(base, next, range))
+}
+
+/// The offsets that an edit adds, and what it says they are.
+fn share(edit: EditSummary) -> Option<(OffsetRange, Counts)> {
+    match edit {
+        EditSummary::Bind => None,
+        EditSummary::Append { range, counts } => Some((range, counts)),
+        EditSummary::AcceptLoss { range, .. } => {
+            let lost = Counts { lost: range.len(), ..Counts::default() };
+            Some((range, lost))
+        }
+    }
+}
+
+fn adds_up(base: Counts, added: Counts, sum: Counts) -> bool {
+    let parts = |counts: Counts| [counts.results, counts.rejects, counts.absent, counts.lost];
+    let sums = parts(base).into_iter().zip(parts(added));
+    sums.map(|(base, added)| base.checked_add(added)).eq(parts(sum).map(Some))
+}
+
+fn segments(base: &Manifest, next: &Manifest, range: OffsetRange) -> Option<String> {
+    let kept = next.segments.iter().take(base.segments.len());
+    for (before, now) in base.segments.iter().zip(kept) {
+        if before != now {
+            return Some(changed(before, now));
+        }
+    }
+    if let Some(gone) = base.segments.get(next.segments.len()) {
+        return Some(format!("it no longer lists {}", gone.path));
+    }
+    let appends = matches!(next.edit, EditSummary::Append { .. });
+    let added = next.segments.iter().skip(base.segments.len());
+    let strange = added.into_iter().find(|segment| !appends || segment.range != range);
+    strange.map(|segment| format!("it lists {}, which its edit did not add", segment.path))
+}
+
+fn changed(before: &Segment, now: &Segment) -> String {
+    if before.path != now.path {
+        return format!("it lists {} instead of {}", now.path, before.path);
+    }
+    format!(
+        "it lists {} as {} rows, {} bytes, {}, calculation {}; before, these were {} rows, {} bytes, {}, \
+         calculation {}",
+        now.path,
+        now.rows,
+        now.bytes,
+        now.digest,
+        now.fingerprint,
+        before.rows,
+        before.bytes,
+        before.digest,
+        before.fingerprint,
+    )
+}
+
+fn gaps(base: &Manifest, next: &Manifest, range: OffsetRange) -> Option<String> {
+    let added = match next.edit {
+        EditSummary::AcceptLoss { reason, .. } => {
+            Some(Gap { range, reason, accepted_at: next.created_at })
+        }
+        EditSummary::Append { .. } | EditSummary::Bind => None,
+    };
+    let follows = base.gaps.iter().chain(&added).eq(&next.gaps);
+    (!follows).then(|| "its gaps are not those of its base with its edit".to_owned())
+}

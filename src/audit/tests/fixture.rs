@@ -1,0 +1,257 @@
+//! A store written through the snapshot module, and ways to damage it.
+
+use std::{num::NonZeroUsize, sync::Arc};
+
+use arrow_array::RecordBatch;
+use arrow_select::concat::concat_batches;
+use bytes::Bytes;
+use parquet::{
+    arrow::{ArrowWriter, arrow_reader::ParquetRecordBatchReaderBuilder},
+    file::{metadata::KeyValue, properties::WriterProperties},
+};
+
+use crate::{
+    audit::{Finding, FindingKind, Level, Options, Report, verify},
+    calculation::{Calculation, Evaluator, Fields, builtin},
+    model::{Counts, Digest, Event, Offset, OffsetRange, Partition, Sequence},
+    snapshot::{
+        Appended, Buffer, Chain, Clock, Edit, EditSummary, GapReason, Identity, Layout, Manifest,
+        Pending, Pipeline, Segment, SegmentKind, Stamp, apply, load_tail, write_snapshot,
+    },
+    store::{Path, Store},
+};
+
+pub(super) const FIELDS: &str = "number BIGINT NOT NULL";
+
+pub(super) fn at(offset: i64) -> Offset {
+    Offset::new(offset).unwrap()
+}
+
+pub(super) fn range(start: i64, end: i64) -> OffsetRange {
+    OffsetRange::new(at(start), at(end)).unwrap()
+}
+
+pub(super) fn layout() -> Layout {
+    Layout::new("events").unwrap()
+}
+
+pub(super) fn square() -> Arc<dyn Calculation> {
+    builtin("square").unwrap()
+}
+
+fn evaluator() -> Evaluator {
+    Evaluator::new(Fields::parse(FIELDS).unwrap(), square()).unwrap()
+}
+
+fn pipeline() -> Pipeline {
+    Pipeline {
+        cluster_id: None,
+        group: "recalc_group".into(),
+        events_topic: "events".into(),
+        events_topic_id: None,
+        results_topic: "results".into(),
+        results_partitions: 2,
+    }
+}
+
+pub(super) async fn chain(store: &Store, partition: i32) -> Chain {
+    let evaluator = evaluator();
+    let identity = Identity {
+        topic: "events".into(),
+        partition: Partition(partition),
+        calculation: evaluator.calculation_text(),
+        fingerprint: evaluator.fingerprint().clone(),
+        fields: evaluator.fields().to_string(),
+        writer: "tests".into(),
+    };
+    Chain::load(store.clone(), identity, Clock::system()).await.unwrap()
+}
+
+pub(super) async fn edit(chain: &mut Chain, edit: Edit) {
+    assert!(matches!(chain.append(edit, None).await.unwrap(), Appended::Won { .. }));
+}
+
+/// Offsets whose event is malformed.
+pub(super) fn is_bad(offset: i64) -> bool {
+    offset % 17 == 3
+}
+
+/// A snapshot of these offsets; those that `absent` names, the log does not deliver.
+pub(super) async fn snapshot(chain: &mut Chain, start: i64, end: i64, absent: impl Fn(i64) -> bool) {
+    let payload = |offset: i64| match is_bad(offset) {
+        true => format!("{{\"number\": \"{offset}\"}}"),
+        false => format!("{{\"number\": {offset}}}"),
+    };
+    let payloads: Vec<(i64, String)> =
+        (start..end).filter(|offset| !absent(*offset)).map(|offset| (offset, payload(offset))).collect();
+    let events: Vec<Event<'_>> = payloads
+        .iter()
+        .map(|(offset, payload)| Event {
+            offset: at(*offset),
+            timestamp: Some(1_763_800_000_000 + offset),
+            key: (offset % 3 == 0).then_some(b"key"),
+            payload: Some(payload.as_bytes()),
+        })
+        .collect();
+    let evaluated = evaluator().evaluate(events.into_iter()).unwrap();
+    let mut buffer = Buffer::new(at(start));
+    buffer.append(range(start, end), evaluated).unwrap();
+    buffer.mark_committed(at(end)).unwrap();
+    let mut pending = Pending::from(buffer.take_committed().unwrap());
+    write_snapshot(chain, &mut pending).await.unwrap();
+}
+
+/// Partition 0: `[100, 400)` in three snapshots, nothing absent. Partition 1: `[0, 300)` with markers at
+/// every tenth offset, an append of nothing but one marker, and a gap.
+pub(super) async fn sample() -> Store {
+    let store = Store::memory();
+    let mut first = chain(&store, 0).await;
+    bind(&mut first, 100).await;
+    for start in [100, 200, 300] {
+        snapshot(&mut first, start, start + 100, |_| false).await;
+    }
+    let mut second = chain(&store, 1).await;
+    bind(&mut second, 0).await;
+    snapshot(&mut second, 0, 100, |offset| offset % 10 == 9).await;
+    snapshot(&mut second, 100, 101, |_| true).await;
+    edit(&mut second, Edit::AcceptLoss { range: range(101, 200), reason: GapReason::Expired }).await;
+    snapshot(&mut second, 200, 300, |offset| offset % 10 == 9).await;
+    store
+}
+
+pub(super) async fn bind(chain: &mut Chain, origin: i64) {
+    let partition = chain.partition();
+    edit(chain, Edit::Bind { pipeline: pipeline(), partition, origin: at(origin) }).await;
+}
+
+pub(super) async fn audit(store: &Store, level: Level) -> Report {
+    audit_with(store, level, 2, FIELDS).await
+}
+
+pub(super) async fn audit_with(store: &Store, level: Level, parallelism: usize, fields: &str) -> Report {
+    let fields = Fields::parse(fields).unwrap();
+    let parallelism = NonZeroUsize::new(parallelism).unwrap();
+    let options = Options { parallelism, ..Options::default() };
+    verify(store, &layout(), level, &fields, &square(), &options, &|_| {}).await.unwrap()
+}
+
+/// Kind, partition and range of each finding.
+pub(super) fn brief(findings: &[Finding]) -> Vec<(FindingKind, i32, i64, i64)> {
+    let brief = |f: &Finding| (f.kind, f.partition.0, f.start.get(), f.end.get());
+    findings.iter().map(brief).collect()
+}
+
+pub(super) async fn newest(store: &Store, partition: i32) -> Manifest {
+    load_tail(store, &layout(), Partition(partition)).await.unwrap().newest.unwrap()
+}
+
+/// The live segment of one kind that starts at `start`.
+pub(super) async fn segment(store: &Store, partition: i32, kind: SegmentKind, start: i64) -> Segment {
+    let newest = newest(store, partition).await;
+    let is = |segment: &&Segment| segment.kind == kind && segment.range.start() == at(start);
+    newest.segments.iter().find(is).unwrap().clone()
+}
+
+pub(super) async fn get(store: &Store, path: &Path) -> Bytes {
+    store.get(path, u64::MAX).await.unwrap()
+}
+
+/// Rewrites one append of a partition so that every digest and every count agrees: the rows of one kind,
+/// the counts in both files' metadata, every manifest from the append on, and their links.
+pub(super) async fn falsify(
+    store: &Store,
+    partition: i32,
+    start: i64,
+    kind: SegmentKind,
+    rows: impl Fn(&RecordBatch) -> RecordBatch,
+    counts: impl Fn(&mut Counts),
+) {
+    let mut history = history(store, partition).await;
+    for (edit, _) in &mut history {
+        let Edit::Append { range, segments, counts: stated } = edit else { continue };
+        if range.start() != at(start) {
+            continue;
+        }
+        counts(stated);
+        for segment in segments {
+            let file = get(store, &segment.path).await;
+            let (file, stored) = rewrite(file, *stated, |batch| match segment.kind == kind {
+                true => rows(batch),
+                false => batch.clone(),
+            });
+            segment.rows = stored;
+            segment.bytes = file.len() as u64;
+            segment.digest = Digest::of(&file);
+            store.put(&segment.path, file).await.unwrap();
+        }
+    }
+    replay(store, partition, history).await;
+}
+
+/// The edits of a partition's chain.
+pub(super) async fn history(store: &Store, partition: i32) -> Vec<(Edit, Stamp)> {
+    let mut history = Vec::new();
+    for number in 1..=newest(store, partition).await.sequence.0 {
+        let path = layout().manifest(Partition(partition), Sequence(number));
+        let manifest = Manifest::decode(&get(store, &path).await).unwrap();
+        let edit = match manifest.edit {
+            EditSummary::Bind => Edit::Bind {
+                pipeline: manifest.pipeline.clone(),
+                partition: manifest.partition,
+                origin: manifest.origin,
+            },
+            EditSummary::Append { range, counts } => Edit::Append {
+                range,
+                segments: manifest.added().cloned().collect(),
+                counts,
+            },
+            EditSummary::AcceptLoss { range, reason } => Edit::AcceptLoss { range, reason },
+        };
+        let stamp = Stamp {
+            writer: manifest.writer.clone(),
+            created_at: manifest.created_at,
+            calculation: manifest.calculation.clone(),
+            fields: manifest.fields.clone(),
+            skipped: Vec::new(),
+        };
+        history.push((edit, stamp));
+    }
+    history
+}
+
+/// Writes a chain anew.
+pub(super) async fn replay(store: &Store, partition: i32, history: Vec<(Edit, Stamp)>) {
+    let mut base: Option<Manifest> = None;
+    for (edit, stamp) in history {
+        let manifest = apply(base.as_ref(), edit, stamp).unwrap();
+        let path = layout().manifest(Partition(partition), manifest.sequence);
+        store.put(&path, manifest.encode()).await.unwrap();
+        base = Some(manifest);
+    }
+}
+
+/// The same file with other rows and counts; and how many rows.
+pub(super) fn rewrite(
+    file: Bytes,
+    counts: Counts,
+    rows: impl Fn(&RecordBatch) -> RecordBatch,
+) -> (Bytes, u64) {
+    let reader = ParquetRecordBatchReaderBuilder::try_new(file).unwrap();
+    let pairs = reader.metadata().file_metadata().key_value_metadata().unwrap().clone();
+    let schema = reader.schema().clone();
+    let batches: Vec<RecordBatch> = reader.build().unwrap().map(Result::unwrap).collect();
+    let batch = rows(&concat_batches(&batches[0].schema(), &batches).unwrap());
+    let pairs = pairs.into_iter().filter(|pair| pair.key.starts_with("snapback.")).map(|pair| {
+        let count = match pair.key.as_str() {
+            "snapback.results" => counts.results,
+            "snapback.rejects" => counts.rejects,
+            "snapback.absent" => counts.absent,
+            _ => return pair,
+        };
+        KeyValue::new(pair.key, count.to_string())
+    });
+    let properties = WriterProperties::builder().set_key_value_metadata(Some(pairs.collect())).build();
+    let mut writer = ArrowWriter::try_new(Vec::new(), schema, Some(properties)).unwrap();
+    writer.write(&batch).unwrap();
+    (Bytes::from(writer.into_inner().unwrap()), batch.num_rows() as u64)
+}

@@ -1,0 +1,6 @@
+//! Real small stores, damaged in every way that a level claims to see.
+
+mod consistent;
+mod damage;
+mod fixture;
+mod single;

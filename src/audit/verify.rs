@@ -1,0 +1,239 @@
+//! `verify`: partitions are walked, then their segments inspected, several at a time.
+//!
+//! Memory: one group of segments per slot (its compressed files and a batch of decoded rows of each), the
+//! newest manifest and a few of its predecessors per slot, and the listing of the folders. It does not
+//! grow with the rows.
+
+use std::{
+    collections::BTreeSet,
+    num::NonZeroUsize,
+    sync::Arc,
+    thread::available_parallelism,
+    time::Instant,
+};
+
+use futures::{Stream, StreamExt as _, stream};
+
+use super::{
+    AuditError, Finding, Level, Report, chain,
+    fetch::fetch,
+    folders::{Folder, folders, orphans},
+    groups::{Group, group},
+    inspect::{Inspected, Task, inspect},
+    partition::{self, Examined},
+};
+use crate::{
+    calculation::{Calculation, Evaluator, Fields},
+    model::{Counts, Partition},
+    query::TopicError,
+    snapshot::Layout,
+    store::Store,
+};
+
+/// What to verify, and how fast.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Groups of segments, or chains, at a time.
+    pub parallelism: NonZeroUsize,
+    /// The partitions to verify; `None` for all.
+    pub partitions: Option<BTreeSet<Partition>>,
+}
+
+impl Default for Options {
+    /// All partitions, with as many tasks as the machine has cores.
+    fn default() -> Options {
+        Options {
+            parallelism: available_parallelism().unwrap_or(NonZeroUsize::MIN),
+            partitions: None,
+        }
+    }
+}
+
+/// How far verifying is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Segments read so far.
+    pub segments: u64,
+    /// The segments that lie in the folders.
+    pub total_segments: u64,
+    /// Rows read so far.
+    pub rows: u64,
+    /// Bytes of segments read so far.
+    pub bytes: u64,
+    /// The bytes of all segments in the folders.
+    pub total_bytes: u64,
+}
+
+/// What every task needs.
+#[derive(Clone)]
+pub(super) struct Context {
+    pub store: Store,
+    pub layout: Layout,
+    pub level: Level,
+    pub evaluator: Arc<Evaluator>,
+    /// When to give up.
+    pub until: Option<Instant>,
+}
+
+/// Verifies the snapshots of a topic. `progress` is called after every group of segments.
+///
+/// # Errors
+/// When there is nothing of the topic or of a partition asked for, the calculation does not fit the
+/// fields, a newer snapback wrote a manifest, or the store does not answer. Damage is in the report.
+pub async fn verify(
+    store: &Store,
+    layout: &Layout,
+    level: Level,
+    fields: &Fields,
+    calculation: &Arc<dyn Calculation>,
+    options: &Options,
+    progress: &(dyn Fn(Progress) + Sync),
+) -> Result<Report, AuditError> {
+    let context = Context {
+        store: store.clone(),
+        layout: layout.clone(),
+        level,
+        evaluator: Arc::new(Evaluator::new(fields.clone(), Arc::clone(calculation))?),
+        until: None,
+    };
+    let chosen = chosen(&context, options).await?;
+    let files = || chosen.iter().flat_map(|(_, folder)| &folder.files);
+    let mut state = Progress {
+        total_segments: files().count() as u64,
+        total_bytes: files().map(|entry| entry.size).sum(),
+        ..Progress::default()
+    };
+    let mut report = Report::default();
+    let mut work = std::pin::pin!(work(context, chosen, options.parallelism.get()));
+    while let Some(done) = work.next().await {
+        match done? {
+            Done::Partition { stated, findings } => {
+                report.partition(stated);
+                report.findings.extend(findings);
+            }
+            Done::Group { segments, bytes, inspected } => {
+                state.segments += segments;
+                state.bytes += bytes;
+                state.rows += inspected.results + inspected.rejects;
+                report.rows(inspected.results, inspected.rejects);
+                report.findings.extend(inspected.findings);
+                progress(state);
+            }
+        }
+    }
+    Ok(report.close())
+}
+
+/// The folders of the partitions that were asked for.
+async fn chosen(
+    context: &Context,
+    options: &Options,
+) -> Result<Vec<(Partition, Folder)>, AuditError> {
+    let mut there = folders(&context.store, &context.layout).await?;
+    if let Some(wanted) = &options.partitions {
+        if let Some(partition) = wanted.iter().find(|partition| !there.contains_key(*partition)) {
+            return Err(AuditError::Topic(TopicError::NoSuchPartition {
+                topic: context.layout.topic().to_owned(),
+                partition: *partition,
+                there: there.into_keys().collect(),
+            }));
+        }
+        there.retain(|partition, _| wanted.contains(partition));
+    }
+    Ok(there.into_iter().collect())
+}
+
+enum Work {
+    Partition { stated: Option<Counts>, findings: Vec<Finding> },
+    Group { partition: Partition, group: Group },
+}
+
+enum Done {
+    Partition { stated: Option<Counts>, findings: Vec<Finding> },
+    Group { segments: u64, bytes: u64, inspected: Inspected },
+}
+
+/// Walks every chain and inspects every group of segments, `parallelism` at a time, in any order.
+fn work(
+    context: Context,
+    chosen: Vec<(Partition, Folder)>,
+    parallelism: usize,
+) -> impl Stream<Item = Result<Done, AuditError>> {
+    let walker = context.clone();
+    let walks = stream::iter(chosen).map(move |(partition, folder)| {
+        let context = walker.clone();
+        async move { tokio::spawn(walk(context, partition, folder)).await? }
+    });
+    let work = walks.buffered(parallelism).flat_map(|walked| {
+        stream::iter(match walked {
+            Ok(work) => work.into_iter().map(Ok).collect(),
+            Err(error) => vec![Err(error)],
+        })
+    });
+    let tasks = work.map(move |work| {
+        let context = context.clone();
+        async move {
+            Ok(match work? {
+                Work::Partition { stated, findings } => Done::Partition { stated, findings },
+                Work::Group { partition, group } => {
+                    let segments = group.segments.len() as u64;
+                    let bytes = group.segments.iter().map(|segment| segment.bytes).sum();
+                    let inspected = tokio::spawn(examine(context, partition, group)).await??;
+                    Done::Group { segments, bytes, inspected: inspected.unwrap_or_default() }
+                }
+            })
+        }
+    });
+    tasks.buffer_unordered(parallelism)
+}
+
+/// The work that a partition is: its own findings, and its groups of segments.
+async fn walk(
+    context: Context,
+    partition: Partition,
+    folder: Folder,
+) -> Result<Vec<Work>, AuditError> {
+    let Context { store, layout, level, .. } = &context;
+    let walked = chain::walk(store, layout, partition, &folder.manifests).await?;
+    let Some(newest) = walked.newest.clone() else {
+        let findings = partition::without_manifest(store, layout, walked, &folder.files);
+        return Ok(vec![Work::Partition { stated: None, findings }]);
+    };
+    let groups = group(&newest.segments, true);
+    let orphans = orphans(store, layout, partition, &newest, &folder.files).await?;
+    let examined = Examined { walked: &walked, newest: &newest, groups: &groups };
+    let mut findings = examined.findings(store, *level, context.evaluator.fingerprint());
+    findings.extend(walked.findings);
+    findings.extend(orphans);
+    let mut work = vec![Work::Partition { stated: Some(newest.counts), findings }];
+    work.extend(groups.into_iter().map(|group| Work::Group { partition, group }));
+    Ok(work)
+}
+
+/// Fetches and inspects one group; `None` when the time was over before the end.
+pub(super) async fn examine(
+    context: Context,
+    partition: Partition,
+    group: Group,
+) -> Result<Option<Inspected>, AuditError> {
+    let mut files = Vec::with_capacity(group.segments.len());
+    let mut findings = Vec::new();
+    for segment in &group.segments {
+        let (file, finding) = fetch(&context.store, &context.layout, partition, segment).await?;
+        files.push(file);
+        findings.extend(finding);
+    }
+    let inspected = tokio::task::spawn_blocking(move || {
+        let task = Task {
+            topic: context.layout.topic(),
+            partition,
+            level: context.level,
+            until: context.until,
+        };
+        inspect(&task, &group, &mut files, Some(&context.evaluator))
+    });
+    Ok(inspected.await?.map(|mut inspected| {
+        inspected.findings.extend(findings);
+        inspected
+    }))
+}

@@ -1,0 +1,276 @@
+//! `snapshots list` and `snapshots show`: what the newest manifests say.
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use serde::{Serialize, Serializer};
+
+use super::{QueryError, TopicError, topics};
+use crate::{
+    model::{Digest, Offset, Partition, Sequence},
+    snapshot::{
+        EditSummary, Found, GapReason, Layout, Manifest, SegmentKind, load_manifest, load_tail,
+    },
+    store::Store,
+};
+
+/// Partitions that are read at a time.
+const AT_A_TIME: usize = 8;
+
+/// The snapshots of a topic.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Listing {
+    /// The store's root.
+    pub store: String,
+    /// The events topic.
+    pub topic: String,
+    /// Its partitions, ascending.
+    pub partitions: Vec<PartitionEntry>,
+    /// Partitions none of whose manifests can be read.
+    pub unreadable: Vec<Partition>,
+}
+
+/// One partition's snapshot.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PartitionEntry {
+    /// The partition.
+    pub partition: Partition,
+    /// The first offset that the chain accounts for.
+    pub origin: Offset,
+    /// Behind the last one: the frontier.
+    pub end: Offset,
+    /// Offsets with a result.
+    pub results: u64,
+    /// Offsets with a reject.
+    pub rejects: u64,
+    /// Offsets that the log never delivered.
+    pub absent: u64,
+    /// Offsets that were given up.
+    pub lost: u64,
+    /// The gaps that these make.
+    pub gaps: u64,
+    /// Live segments.
+    pub segments: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// The number of the manifest.
+    pub manifest: Sequence,
+    /// When it was written.
+    #[serde(serialize_with = "rfc3339")]
+    pub created_at: DateTime<Utc>,
+    /// Newer manifests that cannot be read.
+    pub damaged: Vec<Sequence>,
+}
+
+/// One snapshot in detail.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Shown {
+    /// The store's root.
+    pub store: String,
+    /// The events topic.
+    pub topic: String,
+    /// What `snapshots list` says about it.
+    #[serde(flatten)]
+    pub entry: PartitionEntry,
+    /// The manifest's digest.
+    pub digest: Digest,
+    /// The edit that made it: `bind`, `append`, `accept-loss`.
+    pub edit: &'static str,
+    /// Who wrote it.
+    pub writer: String,
+    /// The writer's calculation.
+    pub calculation: String,
+    /// The writer's fields.
+    pub fields: String,
+    /// The consumer group.
+    pub group: String,
+    /// The results topic.
+    pub results_topic: String,
+    /// The gaps.
+    pub gap_list: Vec<GapEntry>,
+    /// The live segments, ascending.
+    pub segment_list: Vec<SegmentEntry>,
+}
+
+/// A gap.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct GapEntry {
+    /// The first offset.
+    pub start: Offset,
+    /// Behind the last one.
+    pub end: Offset,
+    /// Why.
+    pub reason: GapReason,
+    /// When it entered the chain.
+    #[serde(serialize_with = "rfc3339")]
+    pub accepted_at: DateTime<Utc>,
+}
+
+/// A live segment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SegmentEntry {
+    /// Its path, relative to the root.
+    pub path: String,
+    /// What its rows are.
+    pub kind: SegmentKind,
+    /// The first offset.
+    pub start: Offset,
+    /// Behind the last one.
+    pub end: Offset,
+    /// Its rows.
+    pub rows: u64,
+    /// Its bytes.
+    pub bytes: u64,
+    /// Its digest.
+    pub digest: Digest,
+    /// The fingerprint of its calculation.
+    pub fingerprint: String,
+}
+
+/// The newest snapshot of each partition.
+///
+/// # Errors
+/// When there is nothing of the topic, a newer snapback wrote a manifest, or the store cannot be read.
+pub async fn list(store: &Store, layout: &Layout) -> Result<Listing, QueryError> {
+    let partitions = topics::manifests(store, layout).await?;
+    if partitions.is_empty() {
+        return Err(TopicError::missing(store, layout).await?.into());
+    }
+    let tails = partitions.into_keys().map(|partition| async move {
+        let tail = load_tail(store, layout, partition).await?;
+        let damaged: Vec<Sequence> = tail.damaged.iter().map(|damaged| damaged.sequence).collect();
+        let entry = tail.newest.as_ref().map(|manifest| entry(manifest, damaged));
+        Ok::<_, QueryError>((partition, entry))
+    });
+    let tails: Vec<_> = stream::iter(tails).buffered(AT_A_TIME).try_collect().await?;
+    let mut listing = Listing {
+        store: store.uri(),
+        topic: layout.topic().to_owned(),
+        partitions: Vec::new(),
+        unreadable: Vec::new(),
+    };
+    for (partition, entry) in tails {
+        match entry {
+            Some(entry) => listing.partitions.push(entry),
+            None => listing.unreadable.push(partition),
+        }
+    }
+    Ok(listing)
+}
+
+/// One snapshot of a partition in detail: the newest, or the one that `sequence` names.
+///
+/// # Errors
+/// When it is not there or cannot be read, a newer snapback wrote it, or the store cannot be read.
+pub async fn show(
+    store: &Store,
+    layout: &Layout,
+    partition: Partition,
+    sequence: Option<Sequence>,
+) -> Result<Shown, QueryError> {
+    let mut partitions = topics::manifests(store, layout).await?;
+    if partitions.is_empty() {
+        return Err(TopicError::missing(store, layout).await?.into());
+    }
+    let Some(numbers) = partitions.remove(&partition) else {
+        let there = partitions.into_keys().collect();
+        let topic = layout.topic().to_owned();
+        return Err(TopicError::NoSuchPartition { topic, partition, there }.into());
+    };
+    let (manifest, damaged) = match sequence {
+        Some(sequence) => (numbered(store, layout, partition, sequence, &numbers).await?, Vec::new()),
+        None => {
+            let tail = load_tail(store, layout, partition).await?;
+            let damaged: Vec<_> = tail.damaged.iter().map(|damaged| damaged.sequence).collect();
+            let manifest = tail.newest.ok_or_else(|| QueryError::Damaged {
+                location: store.locate(&layout.manifests(partition)),
+                detail: "none of its manifests can be read".to_owned(),
+            })?;
+            (manifest, damaged)
+        }
+    };
+    Ok(shown(store, layout, &manifest, damaged))
+}
+
+async fn numbered(
+    store: &Store,
+    layout: &Layout,
+    partition: Partition,
+    sequence: Sequence,
+    numbers: &[Sequence],
+) -> Result<Manifest, QueryError> {
+    match load_manifest(store, layout, partition, sequence).await? {
+        Found::Good(manifest) => Ok(*manifest),
+        Found::Damaged { detail, .. } => Err(QueryError::Damaged {
+            location: store.locate(&layout.manifest(partition, sequence)),
+            detail,
+        }),
+        Found::Missing => {
+            let there = match numbers {
+                [only] => format!("only number {only}"),
+                [first, .., last] => format!("numbers from {first} to {last}"),
+                [] => "none".to_owned(),
+            };
+            let topic = layout.topic().to_owned();
+            Err(TopicError::NoSuchManifest { topic, partition, sequence, there }.into())
+        }
+    }
+}
+
+fn rfc3339<S: Serializer>(time: &DateTime<Utc>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&time.to_rfc3339_opts(SecondsFormat::Millis, true))
+}
+
+fn entry(manifest: &Manifest, damaged: Vec<Sequence>) -> PartitionEntry {
+    PartitionEntry {
+        partition: manifest.partition,
+        origin: manifest.origin,
+        end: manifest.end,
+        results: manifest.counts.results,
+        rejects: manifest.counts.rejects,
+        absent: manifest.counts.absent,
+        lost: manifest.counts.lost,
+        gaps: manifest.gaps.len() as u64,
+        segments: manifest.segments.len() as u64,
+        bytes: manifest.segments.iter().map(|segment| segment.bytes).sum(),
+        manifest: manifest.sequence,
+        created_at: manifest.created_at,
+        damaged,
+    }
+}
+
+fn shown(store: &Store, layout: &Layout, manifest: &Manifest, damaged: Vec<Sequence>) -> Shown {
+    let gaps = manifest.gaps.iter().map(|gap| GapEntry {
+        start: gap.range.start(),
+        end: gap.range.end(),
+        reason: gap.reason,
+        accepted_at: gap.accepted_at,
+    });
+    let segments = manifest.segments.iter().map(|segment| SegmentEntry {
+        path: segment.path.to_string(),
+        kind: segment.kind,
+        start: segment.range.start(),
+        end: segment.range.end(),
+        rows: segment.rows,
+        bytes: segment.bytes,
+        digest: segment.digest,
+        fingerprint: segment.fingerprint.to_string(),
+    });
+    Shown {
+        store: store.uri(),
+        topic: layout.topic().to_owned(),
+        entry: entry(manifest, damaged),
+        digest: manifest.digest(),
+        edit: match manifest.edit {
+            EditSummary::Bind => "bind",
+            EditSummary::Append { .. } => "append",
+            EditSummary::AcceptLoss { .. } => "accept-loss",
+        },
+        writer: manifest.writer.clone(),
+        calculation: manifest.calculation.clone(),
+        fields: manifest.fields.clone(),
+        group: manifest.pipeline.group.clone(),
+        results_topic: manifest.pipeline.results_topic.clone(),
+        gap_list: gaps.collect(),
+        segment_list: segments.collect(),
+    }
+}

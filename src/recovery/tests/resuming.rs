@@ -1,0 +1,368 @@
+//! The rows in which a manifest and a committed offset meet, or one of them is missing.
+
+use super::*;
+
+#[test]
+fn where_frontier_and_committed_meet_it_continues() {
+    expect(
+        &facts(),
+        &Policy::default(),
+        &Plan::Continue {
+            at: at(1000),
+            outcomes: 990,
+        },
+        None,
+    );
+    let new_calculation = Facts {
+        committed: by_old_calculation(1000, 990),
+        ..facts()
+    };
+    expect(
+        &new_calculation,
+        &Policy::default(),
+        &Plan::Continue {
+            at: at(1000),
+            outcomes: 990,
+        },
+        None,
+    );
+    // A stranger's commit at the same place is overwritten at once.
+    let moved = Facts {
+        committed: stranger(1000),
+        ..facts()
+    };
+    expect(
+        &moved,
+        &Policy::default(),
+        &Plan::Continue {
+            at: at(1000),
+            outcomes: 990,
+        },
+        Some(1000),
+    );
+}
+
+#[test]
+fn what_is_committed_beyond_the_frontier_is_replayed_and_must_give_as_much() {
+    let facts = Facts {
+        committed: ours(1500, 1480),
+        ..facts()
+    };
+    expect(
+        &facts,
+        &Policy::default(),
+        &replay(range(1000, 1500), Expected::Exactly(490)),
+        None,
+    );
+    // The flags of an earlier dispute change nothing, and are noted.
+    expect(
+        &facts,
+        &resuming(FRONTIER),
+        &replay(range(1000, 1500), Expected::Exactly(490)),
+        None,
+    );
+    assert_eq!(plan(&facts, &resuming(FRONTIER)).notes.len(), 1);
+}
+
+#[test]
+fn after_a_gap_was_recorded_the_commits_count_is_an_upper_bound() {
+    let facts = Facts {
+        committed: ours(1500, 1480),
+        ..with_chain(|chain| chain.lost = 200)
+    };
+    expect(
+        &facts,
+        &Policy::default(),
+        &replay(range(1000, 1500), Expected::AtMost(490)),
+        None,
+    );
+}
+
+#[test]
+fn a_replay_that_gave_something_else_is_refused_until_it_is_accepted() {
+    let facts = Facts {
+        committed: ours(1500, 1480),
+        replayed: Some(480),
+        ..facts()
+    };
+    assert!(matches!(
+        cause(&facts, &Policy::default()),
+        Cause::ReplayMismatch {
+            expected: 490,
+            found: 480,
+            ..
+        }
+    ));
+    expect(
+        &facts,
+        &accepting(&[range(1000, 1500)]),
+        &loss(range(1000, 1500), LossReason::Changed, false),
+        None,
+    );
+    let right = Facts {
+        replayed: Some(490),
+        ..facts
+    };
+    expect(
+        &right,
+        &Policy::default(),
+        &replay(range(1000, 1500), Expected::Exactly(490)),
+        None,
+    );
+}
+
+#[test]
+fn a_replay_of_which_a_part_is_gone_names_the_part() {
+    let facts = Facts {
+        committed: ours(1500, 1480),
+        log: log_from(1200),
+        ..facts()
+    };
+    let Cause::Gone {
+        range: named,
+        published,
+        ..
+    } = cause(&facts, &Policy::default())
+    else {
+        panic!()
+    };
+    assert_eq!(named, range(1000, 1200));
+    assert_eq!(
+        published,
+        Some(Published {
+            range: range(1000, 1200),
+            outcomes: Some(490),
+            exact: false
+        })
+    );
+    // What is committed stays: it says up to where to replay the rest.
+    expect(
+        &facts,
+        &accepting(&[named]),
+        &loss(named, LossReason::Expired, false),
+        None,
+    );
+}
+
+#[test]
+fn a_replay_under_a_new_calculation_is_refused() {
+    let facts = Facts {
+        committed: by_old_calculation(1500, 1480),
+        ..facts()
+    };
+    assert!(matches!(
+        cause(&facts, &resuming(COMMITTED)),
+        Cause::NewCalculation { outcomes: 490, .. }
+    ));
+    let nothing_published = Facts {
+        committed: by_old_calculation(1500, 990),
+        ..facts
+    };
+    expect(
+        &nothing_published,
+        &Policy::default(),
+        &replay(range(1000, 1500), Expected::Exactly(0)),
+        None,
+    );
+}
+
+#[test]
+fn a_replay_that_is_gone_altogether_does_not_ask_for_the_old_calculation() {
+    let facts = Facts {
+        committed: by_old_calculation(1500, 1480),
+        log: log_from(1500),
+        ..facts()
+    };
+    expect(
+        &facts,
+        &accepting(&[range(1000, 1500)]),
+        &loss(range(1000, 1500), LossReason::Expired, false),
+        None,
+    );
+}
+
+#[test]
+fn a_commit_by_somebody_else_beyond_the_frontier_needs_a_side() {
+    let facts = Facts {
+        committed: stranger(1500),
+        ..facts()
+    };
+    assert!(matches!(
+        cause(&facts, &Policy::default()),
+        Cause::CommittedByOther { .. }
+    ));
+    expect(
+        &facts,
+        &resuming(FRONTIER),
+        &Plan::Republish {
+            at: at(1000),
+            outcomes: 990,
+        },
+        Some(1000),
+    );
+    expect(
+        &facts,
+        &resuming(COMMITTED),
+        &loss(range(1000, 1500), LossReason::Foreign, false),
+        None,
+    );
+}
+
+#[test]
+fn publishing_again_from_a_frontier_that_is_gone_needs_both_flags_and_the_refusal_prints_both() {
+    let facts = Facts {
+        committed: stranger(1500),
+        log: log_from(1200),
+        ..facts()
+    };
+    let both = Remedy::Once {
+        resume_from: Some(FRONTIER),
+        accept_loss: Some(range(1000, 1200)),
+    };
+    assert_eq!(refusal(plan(&facts, &Policy::default())).remedies[0], both);
+    let policy = Policy {
+        resume_from: Some(FRONTIER),
+        ..accepting(&[range(1000, 1200)])
+    };
+    expect(
+        &facts,
+        &policy,
+        &loss(range(1000, 1200), LossReason::Expired, false),
+        Some(1200),
+    );
+}
+
+#[test]
+fn a_group_that_was_reset_goes_on_only_at_the_frontier() {
+    for committed in [ours(400, 390), stranger(0)] {
+        let facts = Facts {
+            committed,
+            ..facts()
+        };
+        assert!(matches!(
+            cause(&facts, &Policy::default()),
+            Cause::GroupReset { .. }
+        ));
+        assert!(matches!(
+            cause(&facts, &resuming(COMMITTED)),
+            Cause::GroupReset { .. }
+        ));
+        expect(
+            &facts,
+            &resuming(FRONTIER),
+            &Plan::Republish {
+                at: at(1000),
+                outcomes: 990,
+            },
+            Some(1000),
+        );
+    }
+}
+
+#[test]
+fn a_missing_commit_with_a_history_is_refused() {
+    let facts = Facts {
+        committed: None,
+        ..facts()
+    };
+    assert!(matches!(
+        cause(&facts, &Policy::default()),
+        Cause::CommittedMissing { .. }
+    ));
+    assert!(matches!(
+        cause(&facts, &resuming(COMMITTED)),
+        Cause::CommittedMissing { .. }
+    ));
+    expect(
+        &facts,
+        &resuming(FRONTIER),
+        &Plan::Republish {
+            at: at(1000),
+            outcomes: 990,
+        },
+        Some(1000),
+    );
+}
+
+#[test]
+fn a_missing_commit_is_known_where_the_log_ends_at_the_frontier() {
+    let log = LogFacts {
+        start: at(0),
+        stable_end: at(1000),
+        end: at(1000),
+        since: None,
+    };
+    let facts = Facts {
+        committed: None,
+        log,
+        ..facts()
+    };
+    expect(
+        &facts,
+        &Policy::default(),
+        &Plan::Continue {
+            at: at(1000),
+            outcomes: 990,
+        },
+        Some(1000),
+    );
+}
+
+#[test]
+fn a_partition_that_was_bound_and_killed_before_its_first_commit_continues_at_its_origin() {
+    let bound = |age| Facts {
+        committed: None,
+        ..with_chain(|chain| {
+            (chain.sequence, chain.origin, chain.end, chain.outcomes) =
+                (Sequence::FIRST, at(50), at(50), 0);
+            chain.age = age;
+        })
+    };
+    let fresh = bound(Some(Duration::from_secs(3600)));
+    expect(
+        &fresh,
+        &Policy::default(),
+        &Plan::Continue {
+            at: at(50),
+            outcomes: 0,
+        },
+        Some(50),
+    );
+    for age in [None, Some(Duration::from_secs(7 * 24 * 3600))] {
+        assert!(matches!(
+            cause(&bound(age), &Policy::default()),
+            Cause::CommittedMissing { .. }
+        ));
+    }
+    let expired = Facts {
+        log: log_from(80),
+        ..fresh
+    };
+    assert!(matches!(
+        cause(&expired, &Policy::default()),
+        Cause::Gone { .. }
+    ));
+    expect(
+        &expired,
+        &accepting(&[range(50, 80)]),
+        &loss(range(50, 80), LossReason::Expired, false),
+        Some(80),
+    );
+}
+
+#[test]
+fn flags_that_were_not_needed_are_noted() {
+    let policy = Policy {
+        resume_from: Some(FRONTIER),
+        ..accepting(&[range(10, 20)])
+    };
+    let decision = plan(&facts(), &policy);
+    assert_eq!(
+        decision.plan,
+        Plan::Continue {
+            at: at(1000),
+            outcomes: 990
+        }
+    );
+    assert_eq!(decision.notes.len(), 2, "{:?}", decision.notes);
+}

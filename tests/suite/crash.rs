@@ -1,0 +1,251 @@
+//! SIGKILL under load, again and again: whatever moment it hits, every event is an outcome exactly once.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+
+use crate::outside::{
+    LIMIT, MALFORMED, Pipeline, Place, committed_events, event, wait_until_committed,
+};
+use crate::support::process::Running;
+use crate::support::{Kafka, S3Server, create_topic, eventually, minio, produce};
+
+const PARTITIONS: i32 = 4;
+const EVENTS: i64 = 300_000;
+/// One event in so many is malformed.
+const MALFORMED_EVERY: i64 = 1_000;
+const KILLS: usize = 5;
+/// The load goes on for longer than the kills take; at the end what is left is written at once.
+const EVENTS_PER_SECOND: i64 = 15_000;
+
+/// Writes the events at a steady rate until it is told to hurry.
+fn load(pipeline: &Pipeline, hurry: &AtomicBool) {
+    let start = Instant::now();
+    let records = (0..EVENTS).map(|n| {
+        if n % 500 == 0 && !hurry.load(Ordering::Relaxed) {
+            let due = Duration::from_millis(
+                u64::try_from(n * 1_000 / EVENTS_PER_SECOND).expect("positive"),
+            );
+            sleep(due.saturating_sub(start.elapsed()));
+        }
+        let payload = if n % MALFORMED_EVERY == 0 {
+            let which = usize::try_from(n / MALFORMED_EVERY).expect("positive") % MALFORMED.len();
+            MALFORMED[which].map(<[u8]>::to_vec)
+        } else {
+            Some(event(n))
+        };
+        let partition = i32::try_from(n % i64::from(PARTITIONS)).expect("small");
+        (Some(partition), None, payload)
+    });
+    produce(&pipeline.brokers, &pipeline.events, records);
+}
+
+/// Kills processes at random moments while the load goes on, lets the rest be finished, and looks at everything.
+fn survives(pipeline: &Pipeline, processes: usize, flags: &[&str]) {
+    let seed = match std::env::var("SNAPBACK_TEST_SEED") {
+        Ok(seed) => seed.parse().expect("SNAPBACK_TEST_SEED is a number"),
+        Err(_) => rand::rng().random(),
+    };
+    // Shown when the test fails.
+    println!("the moments of the kills: SNAPBACK_TEST_SEED={seed}");
+    let mut random = StdRng::seed_from_u64(seed);
+    let hurry = Arc::new(AtomicBool::new(false));
+    // Small transactions and snapshots, so that kills hit them.
+    let start = || {
+        let program = pipeline
+            .run()
+            .args(["--snapshot-interval", "200ms"])
+            .args(flags);
+        program.spawn()
+    };
+
+    std::thread::scope(|scope| {
+        let hurry_up = SetWhenDropped(Arc::clone(&hurry));
+        let loading = scope.spawn(|| load(pipeline, &hurry));
+        let mut running: Vec<Running> = (0..processes).map(|_| start()).collect();
+        for kill in 0..KILLS {
+            // One kill hits a start, the others a process at work.
+            if kill != KILLS / 2 {
+                let before = committed_events(pipeline);
+                eventually(LIMIT, "progress after a start", || {
+                    (committed_events(pipeline) > before + 1_000).then_some(())
+                });
+            }
+            sleep(Duration::from_millis(random.random_range(0..700)));
+            // All of them, or one; what lives on has to take nothing that is not its own.
+            let victims = if random.random() { running.len() } else { 1 };
+            for victim in running.drain(..victims).collect::<Vec<_>>() {
+                let killed = victim.kill();
+                assert_eq!(
+                    killed.signal,
+                    Some(libc::SIGKILL),
+                    "ended by itself: {killed:?}"
+                );
+            }
+            running.extend((0..victims).map(|_| start()));
+        }
+        for last in running {
+            last.kill();
+        }
+        drop(hurry_up);
+        loading.join().expect("the load to be written");
+    });
+    // As many as before: nobody has to wait until the broker gives a dead member up.
+    let finishing: Vec<Running> = (0..processes)
+        .map(|_| pipeline.run_to_end().args(flags).spawn())
+        .collect();
+    for last in finishing {
+        last.wait(LIMIT).expect_code(0);
+    }
+}
+
+/// Ends the wait of the load also when a test fails, which otherwise would wait for the load.
+struct SetWhenDropped(Arc<AtomicBool>);
+
+impl Drop for SetWhenDropped {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn killed_again_and_again_every_event_is_there_once() {
+    let pipeline = Pipeline::new(PARTITIONS, Place::folder());
+    survives(&pipeline, 1, &[]);
+    pipeline.check();
+    // The kills were not all before the first snapshot.
+    let snapshots: usize = (0..PARTITIONS)
+        .map(|partition| pipeline.manifests(partition).len())
+        .sum();
+    assert!(snapshots > 2 * KILLS, "only {snapshots} manifests");
+}
+
+#[test]
+fn killed_again_and_again_every_event_is_there_once_on_s3() {
+    let pipeline = Pipeline::new(PARTITIONS, Place::bucket(minio()));
+    survives(&pipeline, 1, &["--workers", "2"]);
+    pipeline.check();
+}
+
+#[test]
+fn two_processes_killed_again_and_again_leave_every_event_once() {
+    let pipeline = Pipeline::new(PARTITIONS, Place::folder());
+    survives(&pipeline, 2, &[]);
+    pipeline.check();
+}
+
+#[test]
+fn two_processes_killed_again_and_again_leave_every_event_once_on_s3() {
+    let pipeline = Pipeline::new(PARTITIONS, Place::bucket(minio()));
+    survives(&pipeline, 2, &[]);
+    pipeline.check();
+}
+
+#[test]
+fn at_least_once_loses_nothing_when_killed() {
+    let pipeline = Pipeline::new(PARTITIONS, Place::folder());
+    survives(&pipeline, 1, &["--delivery", "at-least-once"]);
+    // The store has each outcome once even then; the results topic may have some twice.
+    let expected = pipeline.expected();
+    pipeline.check_stored(&expected, Default::default());
+    pipeline.check_published_at_least_once(&expected);
+}
+
+#[test]
+fn a_killed_broker_costs_nothing() {
+    let broker = Kafka::start(&[]);
+    let mut pipeline = Pipeline::without_events_topic(Place::folder());
+    pipeline.brokers = broker.brokers().to_owned();
+    create_topic(&pipeline.brokers, &pipeline.events, 1);
+    pipeline.send_numbers(0, 0..1_000);
+    let mut running = pipeline
+        .run()
+        .args(["--snapshot-interval", "200ms"])
+        .spawn();
+    wait_until_committed(&pipeline, 1_000);
+    broker.kill();
+    broker.restart();
+    pipeline.send_numbers(0, 1_000..2_000);
+    wait_until_committed(&pipeline, 2_000);
+    running.signal(libc::SIGTERM);
+    running.wait(LIMIT).expect_code(0);
+    pipeline.check();
+}
+
+#[test]
+fn while_the_object_store_is_away_events_go_on_and_nothing_is_lost() {
+    // Leaked, as a pipeline's server lives for ever; it ends with the test process.
+    let server: &'static S3Server = Box::leak(Box::new(S3Server::start_minio()));
+    let pipeline = Pipeline::new(1, Place::bucket(server));
+    pipeline.send_numbers(0, 0..1_000);
+    let mut running = pipeline
+        .run()
+        .args(["--snapshot-interval", "200ms"])
+        .spawn();
+    wait_until_committed(&pipeline, 1_000);
+    server.kill();
+    pipeline.send_numbers(0, 1_000..2_000);
+    wait_until_committed(&pipeline, 2_000);
+    server.restart();
+    pipeline.send_numbers(0, 2_000..3_000);
+    wait_until_committed(&pipeline, 3_000);
+    running.signal(libc::SIGTERM);
+    running.wait(LIMIT).expect_code(0);
+    pipeline.check();
+}
+
+#[test]
+fn a_suspended_process_that_wakes_up_after_its_replacement_doubles_nothing() {
+    let pipeline = Pipeline::new(2, Place::folder());
+    let start = || {
+        pipeline
+            .run()
+            .args(["--snapshot-interval", "200ms"])
+            .spawn()
+    };
+    let mut suspended = start();
+    let mut sent = 0;
+    let mut send = |events: i64| {
+        for partition in 0..2 {
+            pipeline.send_numbers(partition, sent..sent + events);
+        }
+        sent += events;
+        2 * sent
+    };
+    wait_until_committed(&pipeline, send(500));
+    // Under load, so that a transaction is open as likely as not.
+    send(20_000);
+    suspended.signal(libc::SIGSTOP);
+    let mut replacement = start();
+    wait_until_committed(&pipeline, send(500));
+    suspended.signal(libc::SIGCONT);
+    wait_until_committed(&pipeline, send(500));
+    for process in [&mut suspended, &mut replacement] {
+        process.signal(libc::SIGTERM);
+    }
+    suspended.wait(LIMIT);
+    replacement.wait(LIMIT).expect_code(0);
+    pipeline.run_to_end().run().expect_code(0);
+    pipeline.check();
+}
+
+#[test]
+fn a_process_whose_name_a_newer_one_takes_is_fenced() {
+    let pipeline = Pipeline::new(2, Place::folder());
+    let start = || pipeline.run().args(["--instance", "same"]).spawn();
+    pipeline.send_numbers(0, 0..100);
+    let older = start();
+    wait_until_committed(&pipeline, 100);
+    let mut newer = start();
+    let fenced = older.wait(LIMIT).expect_code(5);
+    assert!(fenced.stderr.contains("\"same\""), "{}", fenced.stderr);
+    pipeline.send_numbers(1, 100..200);
+    wait_until_committed(&pipeline, 200);
+    newer.signal(libc::SIGTERM);
+    newer.wait(LIMIT).expect_code(0);
+    pipeline.check();
+}
