@@ -72,7 +72,10 @@ impl Worker {
             return Ok(());
         };
         if self.cadence.open.is_none() {
-            self.publisher.begin()?;
+            // An at-least-once "transaction" is only the time between two commits.
+            if self.context.settings.delivery == Delivery::ExactlyOnce {
+                self.publisher.begin()?;
+            }
             self.cadence.open = Some(Open {
                 since: Instant::now(),
                 owners: BTreeMap::new(),
