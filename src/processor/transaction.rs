@@ -66,7 +66,8 @@ impl Cadence {
 }
 
 impl Worker {
-    /// Opens a transaction when none is open, and notes that `partition` takes part in it.
+    /// Opens a transaction when none is open (at-least-once: begins to count what one commit covers), and notes that
+    /// `partition` takes part in it.
     pub(super) fn begin_if_needed(&mut self, partition: Partition) -> Result<(), PublishError> {
         let Some(epoch) = self.owned.get(&partition).map(|owned| owned.epoch) else {
             return Ok(());
@@ -84,6 +85,20 @@ impl Worker {
         if let Some(open) = &mut self.cadence.open {
             open.owners.entry(partition).or_insert(epoch);
         }
+        Ok(())
+    }
+
+    fn begin(&mut self) -> Result<(), PublishError> {
+        if self.cadence.open.is_some() {
+            return Ok(());
+        }
+        if self.context.settings.delivery == Delivery::ExactlyOnce {
+            self.publisher.begin()?;
+        }
+        self.cadence.open = Some(Open {
+            since: Instant::now(),
+            owners: BTreeMap::new(),
+        });
         Ok(())
     }
 
@@ -183,13 +198,7 @@ impl Worker {
             self.publisher.flush(left())?;
             return Ok(self.source.commit(offsets, left())?);
         }
-        if self.cadence.open.is_none() {
-            self.publisher.begin()?;
-            self.cadence.open = Some(Open {
-                since: Instant::now(),
-                owners: BTreeMap::new(),
-            });
-        }
+        self.begin()?;
         self.publisher.flush(left())?;
         repeat(deadline, || {
             self.publisher.send_offsets(&self.source, offsets, left())
