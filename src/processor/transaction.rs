@@ -66,8 +66,7 @@ impl Cadence {
 }
 
 impl Worker {
-    /// Opens a transaction when none is open (at-least-once: begins to count what one commit covers), and notes that
-    /// `partition` takes part in it.
+    /// Opens a transaction when none is open, and notes that `partition` takes part in it.
     pub(super) fn begin_if_needed(&mut self, partition: Partition) -> Result<(), PublishError> {
         let Some(epoch) = self.owned.get(&partition).map(|owned| owned.epoch) else {
             return Ok(());
@@ -85,20 +84,6 @@ impl Worker {
         if let Some(open) = &mut self.cadence.open {
             open.owners.entry(partition).or_insert(epoch);
         }
-        Ok(())
-    }
-
-    fn begin(&mut self) -> Result<(), PublishError> {
-        if self.cadence.open.is_some() {
-            return Ok(());
-        }
-        if self.context.settings.delivery == Delivery::ExactlyOnce {
-            self.publisher.begin()?;
-        }
-        self.cadence.open = Some(Open {
-            since: Instant::now(),
-            owners: BTreeMap::new(),
-        });
         Ok(())
     }
 
@@ -132,7 +117,9 @@ impl Worker {
         self.owned
             .values()
             .filter(|owned| matches!(owned.phase, Phase::Running | Phase::AcceptingLoss(_)))
-            .filter(|owned| owned.must_commit.is_some() || owned.buffer.end() > owned.buffer.committed())
+            .filter(|owned| {
+                owned.must_commit.is_some() || owned.buffer.end() > owned.buffer.committed()
+            })
             .filter_map(|owned| {
                 let at = owned.buffer.end();
                 Some((owned.partition, at, self.metadata(owned, at)?))
@@ -198,7 +185,13 @@ impl Worker {
             self.publisher.flush(left())?;
             return Ok(self.source.commit(offsets, left())?);
         }
-        self.begin()?;
+        if self.cadence.open.is_none() {
+            self.publisher.begin()?;
+            self.cadence.open = Some(Open {
+                since: Instant::now(),
+                owners: BTreeMap::new(),
+            });
+        }
         self.publisher.flush(left())?;
         repeat(deadline, || {
             self.publisher.send_offsets(&self.source, offsets, left())
@@ -209,9 +202,7 @@ impl Worker {
 
     /// What follows a failed call: abort and rewind, or a new producer, or the end of the worker.
     pub(super) fn mend(&mut self, error: PublishError) -> Result<(), WorkerError> {
-        tracing::warn!(
-            "{error}; what was not committed is dropped and processed again"
-        );
+        tracing::warn!("{error}; what was not committed is dropped and processed again");
         let disposition = error.disposition();
         self.count_abort(&error)?;
         match disposition {
