@@ -193,12 +193,7 @@ impl Publisher {
         let deadline = Instant::now() + timeout;
         let headers = headers.iter().fold(
             OwnedHeaders::new_with_capacity(headers.len()),
-            |headers, (key, value)| {
-                headers.insert(Header {
-                    key,
-                    value: *value,
-                })
-            },
+            |headers, (key, value)| headers.insert(Header { key, value: *value }),
         );
         let mut message: BaseRecord<'_, [u8], [u8]> = BaseRecord::to(topic).partition(partition);
         (message.key, message.payload) = (record.key, record.payload);

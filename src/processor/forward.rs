@@ -5,11 +5,7 @@
 
 use std::time::Duration;
 
-use super::{
-    WorkerError,
-    partition::Phase,
-    worker::Worker,
-};
+use super::{WorkerError, partition::Phase, worker::Worker};
 use crate::{
     calculation::{Evaluated, reason_code},
     kafka::{Batch, PublishError, Record},
@@ -163,7 +159,11 @@ impl Worker {
         batch: &Batch,
         count: usize,
     ) -> Result<(), WorkerError> {
-        let Some(end) = batch.iter().nth(count - 1).map(|event| event.offset.plus(1)) else {
+        let Some(end) = batch
+            .iter()
+            .nth(count - 1)
+            .map(|event| event.offset.plus(1))
+        else {
             return Ok(());
         };
         let evaluated = self.evaluate(partition, end, batch.iter().take(count))?;

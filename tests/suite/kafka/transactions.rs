@@ -59,7 +59,13 @@ fn results_and_offsets_with_metadata_become_visible_together() {
         }
     }
     publisher
-        .produce_reject(&output, 1, payload(b"odd"), &[("reason", Some(b"why"))], LIMIT)
+        .produce_reject(
+            &output,
+            1,
+            payload(b"odd"),
+            &[("reason", Some(b"why"))],
+            LIMIT,
+        )
         .unwrap();
     let metadata = r#"{"v":1,"note":"größer"}"#.to_owned();
     let offsets: Vec<_> = partitions
