@@ -11,7 +11,7 @@ use rand::{RngExt, SeedableRng};
 use crate::outside::{
     LIMIT, MALFORMED, Pipeline, Place, committed_events, event, wait_until_committed,
 };
-use crate::support::process::Running;
+use crate::support::process::{Finished, Running};
 use crate::support::{Kafka, S3Server, create_topic, eventually, minio, produce};
 
 const PARTITIONS: i32 = 4;
@@ -54,14 +54,15 @@ fn survives(pipeline: &Pipeline, processes: usize, flags: &[&str]) {
     println!("the moments of the kills: SNAPBACK_TEST_SEED={seed}");
     let mut random = StdRng::seed_from_u64(seed);
     let hurry = Arc::new(AtomicBool::new(false));
-    // Small transactions and snapshots, so that kills hit them.
+    // Several commits to a snapshot, so that kills leave something to replay, and several snapshots to a life.
     let start = || {
         let program = pipeline
             .run()
-            .args(["--snapshot-interval", "200ms"])
+            .args(["--snapshot-interval", "700ms"])
             .args(flags);
         program.spawn()
     };
+    let mut replays = 0;
 
     std::thread::scope(|scope| {
         let hurry_up = SetWhenDropped(Arc::clone(&hurry));
@@ -85,11 +86,12 @@ fn survives(pipeline: &Pipeline, processes: usize, flags: &[&str]) {
                     Some(libc::SIGKILL),
                     "ended by itself: {killed:?}"
                 );
+                replays += replays_of(&killed);
             }
             running.extend((0..victims).map(|_| start()));
         }
         for last in running {
-            last.kill();
+            replays += replays_of(&last.kill());
         }
         drop(hurry_up);
         loading.join().expect("the load to be written");
@@ -99,8 +101,15 @@ fn survives(pipeline: &Pipeline, processes: usize, flags: &[&str]) {
         .map(|_| pipeline.run_to_end().args(flags).spawn())
         .collect();
     for last in finishing {
-        last.wait(LIMIT).expect_code(0);
+        replays += replays_of(&last.wait(LIMIT).expect_code(0));
     }
+    // Otherwise no kill came between a commit and its snapshot, and the test would show nothing.
+    assert!(replays > 0, "nothing had to be replayed");
+}
+
+/// How many partitions a process had to replay.
+fn replays_of(finished: &Finished) -> usize {
+    finished.stderr.matches("; replaying ").count()
 }
 
 /// Ends the wait of the load also when a test fails, which otherwise would wait for the load.

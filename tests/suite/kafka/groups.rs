@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use snapback::{
-    kafka::{KafkaError, Source, SourceEvent},
+    kafka::{Source, SourceEvent},
     model::Partition,
 };
 

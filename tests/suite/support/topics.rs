@@ -247,9 +247,10 @@ pub fn committed(brokers: &str, group: &str, topic: &str) -> BTreeMap<i32, Optio
         .iter()
         .map(|partition| (partition.id(), 0))
         .collect();
-    let committed = consumer
-        .committed_offsets(offsets(topic, &partitions), LIMIT)
-        .expect("the group's offsets");
+    // A broker that has just started does not coordinate groups yet.
+    let committed = eventually_ok(LIMIT, "the group's offsets", || {
+        consumer.committed_offsets(offsets(topic, &partitions), LIMIT)
+    });
     let position = |offset, metadata: &str| match offset {
         Offset::Offset(offset) => Some((offset, metadata.to_owned())),
         _ => None,
