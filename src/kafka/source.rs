@@ -6,6 +6,7 @@ mod member;
 mod signal;
 
 use std::{
+    cell::Cell,
     collections::BTreeMap,
     fmt, mem,
     sync::Arc,
@@ -38,6 +39,9 @@ const SEEK_TIMEOUT: Duration = Duration::from_secs(5);
 const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
 struct Held {
+    /// What the client still gave as its position when the partition was started: that of an earlier life. The client
+    /// forgets it on a thread of its own, a moment later; until it gives something else, it says nothing.
+    stale: Cell<Option<i64>>,
     queue: PartitionQueue,
     /// The offset below which everything was delivered.
     next: Offset,
@@ -129,6 +133,11 @@ impl Source {
             self.held.insert(
                 partition,
                 Held {
+                    stale: Cell::new(raw::position(
+                        &self.consumer,
+                        &self.config.topic,
+                        partition.0,
+                    )),
                     queue,
                     next,
                     dead: false,
@@ -221,8 +230,10 @@ impl Source {
                 Err(error) => return Err(self.failed(format!("seek partition {partition}"), error)),
             }
         }
+        let stale = raw::position(&self.consumer, &self.config.topic, partition.0);
         if let Some(held) = self.held.get_mut(&partition) {
             held.next = offset;
+            held.stale.set(stale);
         }
         Ok(())
     }
@@ -310,6 +321,10 @@ impl Source {
     pub fn position(&self, partition: Partition) -> Option<Offset> {
         let held = self.held.get(&partition).filter(|held| !held.dead)?;
         let native = raw::position(&self.consumer, &self.config.topic, partition.0);
+        if native == held.stale.get() {
+            return Some(held.next);
+        }
+        held.stale.set(None);
         native.and_then(Offset::new).max(Some(held.next))
     }
 

@@ -1,7 +1,7 @@
 //! From facts to plan to a partition that is ready: gathering, deciding, and the chain edits that must come first.
 
 use std::{
-    sync::{Arc, mpsc::Sender},
+    sync::{Arc, PoisonError, mpsc::Sender},
     time::{Duration, Instant},
 };
 
@@ -151,6 +151,11 @@ async fn check_newest(context: &Arc<Context>, chain: &Chain, partition: Partitio
     for finding in &checked.findings {
         tracing::error!("partition {partition}: {finding}");
     }
+    context
+        .findings
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .extend(checked.findings.iter().cloned());
     if let Some(error) = &checked.failure {
         tracing::warn!(
             "partition {partition}: the newest snapshot could not be read back yet: {error}"

@@ -2,12 +2,13 @@
 
 use std::{
     collections::BTreeMap,
-    sync::Arc,
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
 use super::{Instance, ProcessorError, Stop, WorkerError, progress::Progress, tally::Tally};
 use crate::{
+    audit::Finding,
     calculation::{Evaluator, advice},
     config::{Delivery, RunConfig},
     kafka::{Admin, KafkaError, Publisher, PublisherConfig, SourceConfig, Topic},
@@ -32,6 +33,8 @@ pub(super) struct Context {
     pub runtime: tokio::runtime::Handle,
     pub stop: Stop,
     pub progress: Progress,
+    /// What the checks at the start of partitions found wrong.
+    pub findings: Mutex<Vec<Finding>>,
     /// Partitions of the events topic at start.
     pub partitions: u32,
     results_partitions: u32,
@@ -110,6 +113,7 @@ impl Context {
         };
         Ok(Context {
             progress: Progress::new(settings.workers),
+            findings: Mutex::default(),
             instance,
             store,
             gatherer,

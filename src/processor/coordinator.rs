@@ -1,7 +1,7 @@
 //! Starts the workers, watches them, and ends the run: at the input's end, on request, or with the first failure.
 
 use std::{
-    sync::Arc,
+    sync::{Arc, PoisonError},
     thread::JoinHandle,
     time::{Duration, Instant},
 };
@@ -99,6 +99,12 @@ pub fn run(
             }
         }
     }
+    let mut found = context
+        .findings
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner);
+    summary.findings = std::mem::take(&mut found);
+    drop(found);
     summary.reject_line = context.reject_line(&summary.rejects);
     if let Some(error) = failure {
         return Err(error.into());
@@ -116,7 +122,7 @@ pub fn run(
         if let Some(error) = &report.failure {
             tracing::warn!("what this run wrote could not be read back: {error}");
         }
-        summary.findings = report.findings;
+        summary.findings.extend(report.findings);
     }
     let refusals: Vec<Refusal> = context.progress.held().into_values().collect();
     if !refusals.is_empty() {

@@ -322,7 +322,13 @@ fn one_line_sums_the_rejects_up_and_says_what_would_accept_them() {
         .lines()
         .find(|line| line.contains("3 rejects"));
     let line = line.unwrap_or_else(|| panic!("no line with the rejects:\n{}", finished.stderr));
-    for part in ["2 fraction", "1 not-json", "--fields", "DOUBLE", "would accept 2"] {
+    for part in [
+        "2 fraction",
+        "1 not-json",
+        "--fields",
+        "DOUBLE",
+        "would accept 2",
+    ] {
         assert!(line.contains(part), "{part} is not in: {line}");
     }
     pipeline.check();
