@@ -86,7 +86,9 @@ pub(super) async fn walk(
     numbers.sort_unstable_by(|a, b| b.cmp(a));
     numbers.dedup();
     let reads = numbers.into_iter().map(|sequence| async move {
-        read(store, layout, partition, sequence).await.map(|read| (sequence, read))
+        read(store, layout, partition, sequence)
+            .await
+            .map(|read| (sequence, read))
     });
     let mut reads = stream::iter(reads).buffered(PREFETCH);
     let mut below: Option<Sequence> = None;
@@ -96,7 +98,11 @@ pub(super) async fn walk(
         below = Some(sequence);
         match read {
             Read::Good(manifest) => walk.good(Arc::new(*manifest)),
-            Read::Bad(state) => walk.between.push(Unreadable { first: sequence, last: sequence, state }),
+            Read::Bad(state) => walk.between.push(Unreadable {
+                first: sequence,
+                last: sequence,
+                state,
+            }),
         }
     }
     walk.missing(Sequence(0), below);
@@ -117,12 +123,21 @@ impl Walk<'_> {
 
     fn good(&mut self, manifest: Arc<Manifest>) {
         if let Some(above) = self.above.clone() {
-            if above.base.as_ref().is_some_and(|link| link.sequence < manifest.sequence) {
+            if above
+                .base
+                .as_ref()
+                .is_some_and(|link| link.sequence < manifest.sequence)
+            {
                 // Not part of the chain: what follows was made from an older one. The walk goes on
                 // with what was above.
-                self.broken(&above, &manifest, format!(
-                    "manifest {} passes over manifest {}, which can be read", above.sequence, manifest.sequence
-                ));
+                self.broken(
+                    &above,
+                    &manifest,
+                    format!(
+                        "manifest {} passes over manifest {}, which can be read",
+                        above.sequence, manifest.sequence
+                    ),
+                );
                 return;
             }
             self.flush(Some(&manifest));
@@ -148,19 +163,29 @@ impl Walk<'_> {
         }
         for segment in manifest.added() {
             let writer = || (manifest.calculation.clone(), manifest.fields.clone());
-            self.walked.writers.entry(segment.fingerprint.clone()).or_insert_with(writer);
+            self.walked
+                .writers
+                .entry(segment.fingerprint.clone())
+                .or_insert_with(writer);
         }
     }
 
     fn compare(&mut self, above: &Manifest, manifest: &Manifest) {
-        let Some(link) = above.base.as_ref().filter(|link| link.sequence == manifest.sequence) else {
+        let Some(link) = above
+            .base
+            .as_ref()
+            .filter(|link| link.sequence == manifest.sequence)
+        else {
             // The base is one of those that cannot be read; that is reported already.
             return;
         };
         if link.digest != manifest.digest() {
             let detail = format!(
                 "manifest {} was made from a manifest {} with the digest {}; the one that is there has {}",
-                above.sequence, link.sequence, link.digest, manifest.digest()
+                above.sequence,
+                link.sequence,
+                link.digest,
+                manifest.digest()
             );
             self.broken(above, manifest, detail);
         } else if let Some(difference) = difference(manifest, above) {
@@ -173,14 +198,22 @@ impl Walk<'_> {
     }
 
     fn broken(&mut self, above: &Manifest, manifest: &Manifest, detail: String) {
-        let base = above.base.as_ref().filter(|link| link.sequence == manifest.sequence);
+        let base = above
+            .base
+            .as_ref()
+            .filter(|link| link.sequence == manifest.sequence);
         let remedy = remedy::broken(
             &self.locate(above.sequence),
             &self.locate(manifest.sequence),
             base.map(|link| link.digest),
         );
         self.walked.complete = false;
-        self.push(FindingKind::ChainBroken, between(manifest, above), detail, remedy);
+        self.push(
+            FindingKind::ChainBroken,
+            between(manifest, above),
+            detail,
+            remedy,
+        );
     }
 
     /// Reports what could not be read above `below`, the next manifest that can.
@@ -195,27 +228,44 @@ impl Walk<'_> {
         let recorded = above.as_deref().filter(|above| records(above, unreadable));
         let location = self.locate(unreadable.first);
         let (range, remedy) = match (above.as_deref(), below) {
-            (Some(above), _) if recorded.is_some() => {
-                (OffsetRange::empty(above.end), remedy::skipped(above.sequence))
+            (Some(above), _) if recorded.is_some() => (
+                OffsetRange::empty(above.end),
+                remedy::skipped(above.sequence),
+            ),
+            (Some(above), Some(below)) => {
+                (between(below, above), remedy::older_manifest(&location))
             }
-            (Some(above), Some(below)) => (between(below, above), remedy::older_manifest(&location)),
-            (Some(above), None) => (OffsetRange::empty(above.origin), remedy::older_manifest(&location)),
-            (None, Some(below)) => {
-                (OffsetRange::empty(below.end), remedy::newest_manifest(&location, below.end))
-            }
-            (None, None) => (OffsetRange::empty(Offset::ZERO), remedy::no_manifest(&location)),
+            (Some(above), None) => (
+                OffsetRange::empty(above.origin),
+                remedy::older_manifest(&location),
+            ),
+            (None, Some(below)) => (
+                OffsetRange::empty(below.end),
+                remedy::newest_manifest(&location, below.end),
+            ),
+            (None, None) => (
+                OffsetRange::empty(Offset::ZERO),
+                remedy::no_manifest(&location),
+            ),
         };
         let (kind, detail) = match &unreadable.state {
-            State::Missing if unreadable.first == unreadable.last => {
-                (FindingKind::ManifestMissing, format!("there is no manifest {} ({location})", unreadable.first))
-            }
+            State::Missing if unreadable.first == unreadable.last => (
+                FindingKind::ManifestMissing,
+                format!("there is no manifest {} ({location})", unreadable.first),
+            ),
             State::Missing => (
                 FindingKind::ManifestMissing,
-                format!("there are no manifests {} to {}", unreadable.first, unreadable.last),
+                format!(
+                    "there are no manifests {} to {}",
+                    unreadable.first, unreadable.last
+                ),
             ),
             State::Damaged { why, .. } => (
                 FindingKind::ManifestDamaged,
-                format!("manifest {} ({location}) cannot be used: {why}", unreadable.first),
+                format!(
+                    "manifest {} ({location}) cannot be used: {why}",
+                    unreadable.first
+                ),
             ),
         };
         self.push(kind, range, detail, remedy);
@@ -239,7 +289,8 @@ impl Walk<'_> {
     }
 
     fn locate(&self, sequence: Sequence) -> String {
-        self.store.locate(&self.layout.manifest(self.walked.partition, sequence))
+        self.store
+            .locate(&self.layout.manifest(self.walked.partition, sequence))
     }
 }
 
@@ -249,7 +300,9 @@ fn records(above: &Manifest, unreadable: &Unreadable) -> bool {
         State::Missing => None,
         State::Damaged { digest, .. } => *digest,
     };
-    let Some(link) = &above.base else { return false };
+    let Some(link) = &above.base else {
+        return false;
+    };
     let recorded = link.skipped.iter().filter(|damaged| {
         (unreadable.first..=unreadable.last).contains(&damaged.sequence) && damaged.digest == digest
     });
@@ -269,10 +322,16 @@ async fn read(
 ) -> Result<Read, AuditError> {
     match load_manifest(store, layout, partition, sequence).await {
         Ok(Found::Good(manifest)) => Ok(Read::Good(manifest)),
-        Ok(Found::Damaged { digest, detail }) => Ok(Read::Bad(State::Damaged { digest, why: detail })),
+        Ok(Found::Damaged { digest, detail }) => Ok(Read::Bad(State::Damaged {
+            digest,
+            why: detail,
+        })),
         Ok(Found::Missing) => Ok(Read::Bad(State::Missing)),
         Err(ChainError::Store(error)) if concerns_the_file(&error) => {
-            Ok(Read::Bad(State::Damaged { digest: None, why: error.to_string() }))
+            Ok(Read::Bad(State::Damaged {
+                digest: None,
+                why: error.to_string(),
+            }))
         }
         Err(error) => Err(error.into()),
     }
@@ -280,5 +339,8 @@ async fn read(
 
 /// Whether an error is about this one file, which makes it a finding; otherwise the store is away.
 pub(super) fn concerns_the_file(error: &StoreError) -> bool {
-    matches!(error, StoreError::Local { .. } | StoreError::TooLarge { .. })
+    matches!(
+        error,
+        StoreError::Local { .. } | StoreError::TooLarge { .. }
+    )
 }

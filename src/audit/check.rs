@@ -111,17 +111,34 @@ async fn within(
 fn groups(segments: Vec<Segment>) -> Vec<(Layout, Partition, Group)> {
     let mut by_partition: BTreeMap<(String, Partition), Vec<Segment>> = BTreeMap::new();
     for segment in segments {
-        let topic = segment.path.as_str().split('/').next().unwrap_or_default().to_owned();
-        let name = Layout::new(&topic).ok().and_then(|layout| layout.parse_segment(&segment.path));
+        let topic = segment
+            .path
+            .as_str()
+            .split('/')
+            .next()
+            .unwrap_or_default()
+            .to_owned();
+        let name = Layout::new(&topic)
+            .ok()
+            .and_then(|layout| layout.parse_segment(&segment.path));
         if let Some(name) = name {
-            by_partition.entry((topic, name.partition)).or_default().push(segment);
+            by_partition
+                .entry((topic, name.partition))
+                .or_default()
+                .push(segment);
         }
     }
     let mut groups = Vec::new();
     for ((topic, partition), segments) in by_partition {
-        let Ok(layout) = Layout::new(&topic) else { continue };
+        let Ok(layout) = Layout::new(&topic) else {
+            continue;
+        };
         let group = group(&segments, false);
-        groups.extend(group.into_iter().map(|group| (layout.clone(), partition, group)));
+        groups.extend(
+            group
+                .into_iter()
+                .map(|group| (layout.clone(), partition, group)),
+        );
     }
     groups.sort_by_key(|(_, _, group)| std::cmp::Reverse(group.range.end()));
     groups

@@ -62,7 +62,9 @@ impl<'a> Coverage<'a> {
             absent: match absent {
                 None => Record::Unknown,
                 Some(Absent::Ranges(ranges)) => Record::Ranges(ranges),
-                Some(absent @ Absent::Digest(_)) => Record::Digest(absent, AbsentBuilder::default()),
+                Some(absent @ Absent::Digest(_)) => {
+                    Record::Digest(absent, AbsentBuilder::default())
+                }
             },
             covered: Covered::default(),
         }
@@ -88,7 +90,9 @@ impl<'a> Coverage<'a> {
 
     #[cold]
     fn unusual(&mut self, offset: i64) {
-        let Some(at) = Offset::new(offset).filter(|at| self.range.contains(*at)) else { return };
+        let Some(at) = Offset::new(offset).filter(|at| self.range.contains(*at)) else {
+            return;
+        };
         let one = OffsetRange::new(at, at.plus(1)).unwrap_or(OffsetRange::empty(at));
         if offset < self.next {
             if offset == self.next - 1 {
@@ -106,7 +110,12 @@ impl<'a> Coverage<'a> {
     /// Everything from the next expected offset to `end` has no outcome.
     fn pass(&mut self, end: Offset) {
         let mut at = Offset::new(self.next).unwrap_or(Offset::ZERO);
-        let Some(missing) = OffsetRange::new(at, end).ok().filter(|range| !range.is_empty()) else { return };
+        let Some(missing) = OffsetRange::new(at, end)
+            .ok()
+            .filter(|range| !range.is_empty())
+        else {
+            return;
+        };
         self.covered.missing += missing.len();
         match &mut self.absent {
             Record::Unknown => return,
@@ -127,7 +136,9 @@ impl<'a> Coverage<'a> {
 
     /// The first recorded run that does not end before `at`.
     fn run_at(&mut self, at: Offset) -> Option<OffsetRange> {
-        let Record::Ranges(runs) = &mut self.absent else { return None };
+        let Record::Ranges(runs) = &mut self.absent else {
+            return None;
+        };
         while let [run, rest @ ..] = *runs {
             if at < run.end() {
                 return Some(*run);
@@ -149,10 +160,17 @@ impl<'a> Coverage<'a> {
 
 impl Listed {
     pub fn push(&mut self, range: OffsetRange) {
-        let start = self.hull.map_or(range.start(), |hull| hull.start().min(range.start()));
-        let end = self.hull.map_or(range.end(), |hull| hull.end().max(range.end()));
+        let start = self
+            .hull
+            .map_or(range.start(), |hull| hull.start().min(range.start()));
+        let end = self
+            .hull
+            .map_or(range.end(), |hull| hull.end().max(range.end()));
         self.hull = OffsetRange::new(start, end).ok();
-        let joined = self.ranges.last_mut().filter(|last| self.more == 0 && last.end() == range.start());
+        let joined = self
+            .ranges
+            .last_mut()
+            .filter(|last| self.more == 0 && last.end() == range.start());
         if let Some(last) = joined {
             *last = OffsetRange::new(last.start(), range.end()).unwrap_or(*last);
         } else if self.ranges.len() < DETAILED {
@@ -194,14 +212,22 @@ mod tests {
         assert_eq!(covered.holes.ranges, [whole]);
         let covered = cover(whole, &some, None);
         assert_eq!((covered.missing, covered.holes.ranges.len()), (3, 0));
-        let covered = cover(whole, &[10, 11, 11, 11, 12, 14, 14], Some(&[range(13, 14), range(15, 20)]));
+        let covered = cover(
+            whole,
+            &[10, 11, 11, 11, 12, 14, 14],
+            Some(&[range(13, 14), range(15, 20)]),
+        );
         assert_eq!(covered.doubled.ranges.len(), 3);
         assert_eq!(covered.doubled.hull, Some(range(11, 15)));
         assert!(covered.holes.ranges.is_empty());
         let covered = cover(whole, &all, Some(&[range(12, 14)]));
         assert_eq!(covered.unexpected.ranges, [range(12, 14)]);
         // What lies outside of the range is not its business.
-        let covered = cover(whole, &[9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20], Some(&[]));
+        let covered = cover(
+            whole,
+            &[9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20],
+            Some(&[]),
+        );
         assert_eq!(covered, Covered::default());
     }
 
@@ -210,7 +236,8 @@ mod tests {
         let whole = range(0, 10_000);
         let even: Vec<i64> = (0..10_000).step_by(2).collect();
         let mut absent = AbsentBuilder::default();
-        even.iter().for_each(|offset| absent.push(range(offset + 1, offset + 2)));
+        even.iter()
+            .for_each(|offset| absent.push(range(offset + 1, offset + 2)));
         let absent = absent.finish();
         assert!(matches!(absent, Absent::Digest(_)));
         let cover = |offsets: &[i64]| {

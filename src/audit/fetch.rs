@@ -22,32 +22,59 @@ pub(super) async fn fetch(
         Finding::new(kind, partition, segment.range, detail, remedy).of(&segment.path)
     };
     let restore = || remedy::restore(segment, &location);
-    let stated = format!("its manifest states {} bytes and {}", segment.bytes, segment.digest);
+    let stated = format!(
+        "its manifest states {} bytes and {}",
+        segment.bytes, segment.digest
+    );
     let (bytes, finding) = match fetch_segment(store, layout, segment).await {
         Ok(fetched) if fetched.place == Place::Own => (Some(fetched.bytes), None),
         Ok(fetched) => {
-            let attic = layout.attic(&segment.path).map(|path| store.locate(&path)).unwrap_or_default();
+            let attic = layout
+                .attic(&segment.path)
+                .map(|path| store.locate(&path))
+                .unwrap_or_default();
             let detail = format!("the segment is live, but lies in the attic ({attic})");
             let remedy = remedy::out_of_attic(&attic, &location);
-            (Some(fetched.bytes), Some(finding(FindingKind::MisplacedSegment, detail, remedy)))
+            (
+                Some(fetched.bytes),
+                Some(finding(FindingKind::MisplacedSegment, detail, remedy)),
+            )
         }
         Err(FetchError::Missing { .. }) => {
             let detail = format!("there is no file {location}, and none in the attic");
-            (None, Some(finding(FindingKind::MissingSegment, detail, restore())))
+            (
+                None,
+                Some(finding(FindingKind::MissingSegment, detail, restore())),
+            )
         }
         Err(FetchError::Damaged { actual, .. }) => {
             let detail = format!("the digest of {location} is {actual}; {stated}");
-            (None, Some(finding(FindingKind::DigestMismatch, detail, restore())))
+            (
+                None,
+                Some(finding(FindingKind::DigestMismatch, detail, restore())),
+            )
         }
         Err(FetchError::TooLarge { .. }) => {
             let detail = format!("{location} is larger than it should be; {stated}");
-            (None, Some(finding(FindingKind::DigestMismatch, detail, restore())))
+            (
+                None,
+                Some(finding(FindingKind::DigestMismatch, detail, restore())),
+            )
         }
-        Err(FetchError::Store(error)) if concerns_the_file(&error) => {
-            (None, Some(finding(FindingKind::Unreadable, error.to_string(), restore())))
-        }
+        Err(FetchError::Store(error)) if concerns_the_file(&error) => (
+            None,
+            Some(finding(
+                FindingKind::Unreadable,
+                error.to_string(),
+                restore(),
+            )),
+        ),
         Err(FetchError::Store(error)) => return Err(error.into()),
     };
-    let file = File { segment: segment.clone(), location, bytes };
+    let file = File {
+        segment: segment.clone(),
+        location,
+        bytes,
+    };
     Ok((file, finding))
 }

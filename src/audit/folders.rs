@@ -7,7 +7,7 @@ use std::{
 
 use super::{AuditError, Finding, FindingKind, remedy};
 use crate::{
-    model::{OffsetRange, Partition, Sequence},
+    model::{Offset, OffsetRange, Partition, Sequence},
     query::TopicError,
     snapshot::{Layout, Manifest, SegmentKind, load_tail},
     store::{Entry, Path, Store},
@@ -67,7 +67,8 @@ pub(super) async fn orphans(
     let listed = paths(newest);
     let mut findings = Vec::new();
     for entry in unlisted {
-        let known = listed.contains(entry.path.as_str()) || is_on_its_way(layout, newest, entry);
+        let known = listed.contains(entry.path.as_str())
+            || is_on_its_way(layout, newest.end, entry, SystemTime::now());
         if !known && store.head(&entry.path).await?.is_some() {
             findings.push(orphan(store, layout, partition, newest, &entry.path));
         }
@@ -76,20 +77,27 @@ pub(super) async fn orphans(
 }
 
 fn paths(manifest: &Manifest) -> BTreeSet<&str> {
-    manifest.segments.iter().map(|segment| segment.path.as_str()).collect()
+    manifest
+        .segments
+        .iter()
+        .map(|segment| segment.path.as_str())
+        .collect()
 }
 
 fn unlisted<'e>(newest: &Manifest, files: &'e [Entry]) -> Vec<&'e Entry> {
     let listed = paths(newest);
-    files.iter().filter(|entry| !listed.contains(entry.path.as_str())).collect()
+    files
+        .iter()
+        .filter(|entry| !listed.contains(entry.path.as_str()))
+        .collect()
 }
 
-/// Whether a file may be a segment whose manifest is about to be created.
-fn is_on_its_way(layout: &Layout, newest: &Manifest, entry: &Entry) -> bool {
-    let beyond = layout.parse_segment(&entry.path).is_some_and(|name| name.range.end() > newest.end);
+/// Whether a file may be a segment whose manifest is about to be created, behind the chain's `end`.
+fn is_on_its_way(layout: &Layout, end: Offset, entry: &Entry, now: SystemTime) -> bool {
+    let name = layout.parse_segment(&entry.path);
     // A clock that is behind the store's makes a file young.
-    let age = SystemTime::now().duration_since(entry.modified).unwrap_or_default();
-    beyond && age < ON_ITS_WAY
+    let age = now.duration_since(entry.modified).unwrap_or_default();
+    name.is_some_and(|name| name.range.end() > end) && age < ON_ITS_WAY
 }
 
 fn orphan(
@@ -113,4 +121,30 @@ fn orphan(
     );
     let remedy = remedy::orphan(&location, beyond);
     Finding::new(FindingKind::Orphan, partition, name.range, detail, remedy).of(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_segment_is_on_its_way_when_it_is_young_and_continues_the_chain() {
+        let layout = Layout::new("events").unwrap();
+        let now = SystemTime::now();
+        let on_its_way = |path: &str, end: i64, age: u64| {
+            let entry = Entry {
+                path: Path::parse(path).unwrap(),
+                size: 1,
+                modified: now - Duration::from_secs(age),
+            };
+            is_on_its_way(&layout, Offset::new(end).unwrap(), &entry, now)
+        };
+        let name =
+            "events/results/partition=0/00000000000000000100-00000000000000000200-00c0ffee.parquet";
+        assert!(on_its_way(name, 100, 60));
+        assert!(on_its_way(name, 150, 60), "another's append came first");
+        assert!(!on_its_way(name, 200, 60), "the chain has it all");
+        assert!(!on_its_way(name, 100, 3600), "given up");
+        assert!(!on_its_way("events/results/partition=0/a.parquet", 100, 60));
+    }
 }

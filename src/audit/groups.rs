@@ -20,12 +20,16 @@ pub(super) struct Group {
 impl Group {
     /// The segments of one kind.
     pub fn of(&self, kind: SegmentKind) -> impl Iterator<Item = &Segment> {
-        self.segments.iter().filter(move |segment| segment.kind == kind)
+        self.segments
+            .iter()
+            .filter(move |segment| segment.kind == kind)
     }
 
     /// Whether its segments are those of one append.
     pub fn is_one_append(&self) -> bool {
-        self.segments.iter().all(|segment| segment.range == self.range)
+        self.segments
+            .iter()
+            .all(|segment| segment.range == self.range)
     }
 }
 
@@ -69,15 +73,25 @@ pub(super) enum Fault {
 
 /// Compares the ranges of groups and gaps with `[origin, end)`. `silent` are the appends without a
 /// segment; `None` when not all of the chain is known, so that nothing can be said about them.
-pub(super) fn faults(manifest: &Manifest, groups: &[Group], silent: Option<&[OffsetRange]>) -> Vec<Fault> {
+pub(super) fn faults(
+    manifest: &Manifest,
+    groups: &[Group],
+    silent: Option<&[OffsetRange]>,
+) -> Vec<Fault> {
     let counted = |group: &&Group| group.of(SegmentKind::Corrections).next().is_none();
-    let groups = groups.iter().filter(counted).map(|group| (group.range, false));
+    let groups = groups
+        .iter()
+        .filter(counted)
+        .map(|group| (group.range, false));
     let gaps = manifest.gaps.iter().map(|gap| (gap.range, true));
     let mut parts: Vec<(OffsetRange, bool)> = groups.chain(gaps).collect();
     parts.sort_by_key(|(range, _)| (range.start(), range.end()));
     let mut faults = Vec::new();
     let mut at = manifest.origin;
-    for (range, _) in parts.into_iter().chain([(OffsetRange::empty(manifest.end), false)]) {
+    for (range, _) in parts
+        .into_iter()
+        .chain([(OffsetRange::empty(manifest.end), false)])
+    {
         if let Ok(open) = OffsetRange::new(at, range.start()) {
             if let Some(silent) = silent {
                 faults.extend(subtract(open, silent).into_iter().map(Fault::Neither));
@@ -103,5 +117,7 @@ fn subtract(range: OffsetRange, others: &[OffsetRange]) -> Vec<OffsetRange> {
 }
 
 fn some(start: Offset, end: Offset) -> Option<OffsetRange> {
-    OffsetRange::new(start, end).ok().filter(|range| !range.is_empty())
+    OffsetRange::new(start, end)
+        .ok()
+        .filter(|range| !range.is_empty())
 }

@@ -90,26 +90,39 @@ pub(super) fn inspect(
     let (mut results, mut rejects) = (Lane::default(), Lane::default());
     for file in files.iter_mut() {
         // Taken, so that the reader holds the only copy.
-        let Some(bytes) = file.bytes.take() else { continue };
-        let subject = Subject { segment: &file.segment, partition: task.partition, location: &file.location };
+        let Some(bytes) = file.bytes.take() else {
+            continue;
+        };
+        let subject = Subject {
+            segment: &file.segment,
+            partition: task.partition,
+            location: &file.location,
+        };
         match open(&subject, bytes) {
             Err(finding) => inspected.findings.push(*finding),
             Ok(reader) => {
-                inspected.findings.extend(identity(task, &subject, reader.facts()));
+                inspected
+                    .findings
+                    .extend(identity(task, &subject, reader.facts()));
                 facts.push(reader.facts().clone());
                 let semantic = evaluator.is_some_and(|evaluator| {
-                    task.level >= Level::Semantic && *evaluator.fingerprint() == file.segment.fingerprint
+                    task.level >= Level::Semantic
+                        && *evaluator.fingerprint() == file.segment.fingerprint
                 });
                 let lane = match file.segment.kind {
                     SegmentKind::Results => &mut results,
                     // Corrections stand alone in their group.
                     SegmentKind::Rejects | SegmentKind::Corrections => &mut rejects,
                 };
-                lane.rows.push(Rows::new(subject, reader, semantic, task.until));
+                lane.rows
+                    .push(Rows::new(subject, reader, semantic, task.until));
             }
         }
     }
-    let absent = facts.first().filter(|_| group.is_one_append()).map(|facts| &facts.absent);
+    let absent = facts
+        .first()
+        .filter(|_| group.is_one_append())
+        .map(|facts| &facts.absent);
     let mut coverage = Coverage::new(group.range, absent);
     loop {
         let (a, b) = (results.peek(evaluator), rejects.peek(evaluator));
@@ -141,10 +154,19 @@ pub(super) fn inspect(
     if complete && !corrections {
         let whole = group.whole || is_whole(group, &facts);
         if whole && group.is_one_append() {
-            inspected.findings.extend(counts(task, group, &facts, &inspected));
+            inspected
+                .findings
+                .extend(counts(task, group, &facts, &inspected));
         }
         if task.level >= Level::Coverage && orderly {
-            covered(task, group, files, coverage.finish(), whole, &mut inspected.findings);
+            covered(
+                task,
+                group,
+                files,
+                coverage.finish(),
+                whole,
+                &mut inspected.findings,
+            );
         }
     }
     Some(inspected)
@@ -159,19 +181,46 @@ fn open(subject: &Subject<'_>, bytes: Bytes) -> Result<SegmentReader, Box<Findin
         Err(_) => "the Parquet decoder panicked".to_owned(),
     };
     let remedy = remedy::restore(subject.segment, subject.location);
-    Err(Box::new(subject.finding(FindingKind::Unreadable, subject.segment.range, why, remedy)))
+    Err(Box::new(subject.finding(
+        FindingKind::Unreadable,
+        subject.segment.range,
+        why,
+        remedy,
+    )))
 }
 
 /// Whether the file is the segment that its manifest lists.
 fn identity(task: &Task<'_>, subject: &Subject<'_>, facts: &SegmentFacts) -> Option<Finding> {
     let segment = subject.segment;
-    let stated = (segment.kind, task.topic, task.partition, segment.range, &segment.fingerprint);
-    let own = (facts.kind, facts.topic.as_str(), facts.partition, facts.range, &facts.fingerprint);
-    let describe = |(kind, topic, partition, range, fingerprint): (SegmentKind, &str, Partition, OffsetRange, &_)| {
+    let stated = (
+        segment.kind,
+        task.topic,
+        task.partition,
+        segment.range,
+        &segment.fingerprint,
+    );
+    let own = (
+        facts.kind,
+        facts.topic.as_str(),
+        facts.partition,
+        facts.range,
+        &facts.fingerprint,
+    );
+    let describe = |(kind, topic, partition, range, fingerprint): (
+        SegmentKind,
+        &str,
+        Partition,
+        OffsetRange,
+        &_,
+    )| {
         format!("{kind} of {topic}, partition {partition}, {range}, calculation {fingerprint}")
     };
     (stated != own).then(|| {
-        let detail = format!("the file says that it is {}; its manifest lists it as {}", describe(own), describe(stated));
+        let detail = format!(
+            "the file says that it is {}; its manifest lists it as {}",
+            describe(own),
+            describe(stated)
+        );
         let remedy = remedy::restore(segment, subject.location);
         subject.finding(FindingKind::MisplacedSegment, segment.range, detail, remedy)
     })
@@ -188,13 +237,25 @@ fn is_whole(group: &Group, facts: &[SegmentFacts]) -> bool {
 }
 
 /// Whether each segment's account of its append is what the append's segments hold.
-fn counts(task: &Task<'_>, group: &Group, facts: &[SegmentFacts], inspected: &Inspected) -> Vec<Finding> {
+fn counts(
+    task: &Task<'_>,
+    group: &Group,
+    facts: &[SegmentFacts],
+    inspected: &Inspected,
+) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (segment, facts) in group.segments.iter().zip(facts) {
         let (results, rejects) = (inspected.results, inspected.rejects);
-        let rows = if segment.kind == SegmentKind::Rejects { rejects } else { results };
+        let rows = if segment.kind == SegmentKind::Rejects {
+            rejects
+        } else {
+            results
+        };
         let detail = if rows != segment.rows {
-            format!("{rows} rows were read, the manifest states {}", segment.rows)
+            format!(
+                "{rows} rows were read, the manifest states {}",
+                segment.rows
+            )
         } else if (facts.counts.results, facts.counts.rejects) != (results, rejects) {
             format!(
                 "the file's metadata state {} results and {} rejects in {}; {results} and {rejects} were read",
@@ -204,7 +265,13 @@ fn counts(task: &Task<'_>, group: &Group, facts: &[SegmentFacts], inspected: &In
             continue;
         };
         let remedy = remedy::rewritten(segment.path.as_str());
-        let finding = Finding::new(FindingKind::WrongCount, task.partition, segment.range, detail, remedy);
+        let finding = Finding::new(
+            FindingKind::WrongCount,
+            task.partition,
+            segment.range,
+            detail,
+            remedy,
+        );
         findings.push(finding.of(&segment.path));
     }
     findings
@@ -230,14 +297,33 @@ fn covered(
         }
         if listed.more > 0 {
             let range = listed.hull.unwrap_or(group.range);
-            add(kind, range, format!("{} more places in this range where offsets {what}", listed.more));
+            add(
+                kind,
+                range,
+                format!(
+                    "{} more places in this range where offsets {what}",
+                    listed.more
+                ),
+            );
         }
     };
     if whole {
-        list(FindingKind::Hole, covered.holes, "without an outcome, and not recorded as absent");
+        list(
+            FindingKind::Hole,
+            covered.holes,
+            "without an outcome, and not recorded as absent",
+        );
     }
-    list(FindingKind::Overlap, covered.doubled, "with more than one outcome");
-    list(FindingKind::Overlap, covered.unexpected, "with an outcome, but recorded as absent");
+    list(
+        FindingKind::Overlap,
+        covered.doubled,
+        "with more than one outcome",
+    );
+    list(
+        FindingKind::Overlap,
+        covered.unexpected,
+        "with an outcome, but recorded as absent",
+    );
     if whole && covered.not_as_recorded {
         let detail = format!(
             "{} offsets of {} have no outcome, but they are not those that were recorded as absent",

@@ -35,7 +35,10 @@ impl Examined<'_> {
     }
 
     fn coverage(&self, store: &Store) -> Vec<Finding> {
-        let silent = self.walked.complete.then_some(self.walked.silent.as_slice());
+        let silent = self
+            .walked
+            .complete
+            .then_some(self.walked.silent.as_slice());
         let layout = Layout::new(&self.newest.pipeline.events_topic).ok();
         let location = layout.map(|layout| {
             store.locate(&layout.manifest(self.walked.partition, self.newest.sequence))
@@ -45,11 +48,25 @@ impl Examined<'_> {
         let findings = faults.map(|fault| match fault {
             Fault::Both(range) => {
                 let detail = format!("{range} is recorded as lost, and segments cover it too");
-                Finding::new(FindingKind::Overlap, self.walked.partition, range, detail, &remedy)
+                Finding::new(
+                    FindingKind::Overlap,
+                    self.walked.partition,
+                    range,
+                    detail,
+                    &remedy,
+                )
             }
             Fault::Neither(range) => {
-                let detail = format!("{range} is covered by no segment, no gap and no record of absent offsets");
-                Finding::new(FindingKind::Hole, self.walked.partition, range, detail, &remedy)
+                let detail = format!(
+                    "{range} is covered by no segment, no gap and no record of absent offsets"
+                );
+                Finding::new(
+                    FindingKind::Hole,
+                    self.walked.partition,
+                    range,
+                    detail,
+                    &remedy,
+                )
             }
         });
         findings.collect()
@@ -70,7 +87,9 @@ impl Examined<'_> {
             }
             last = &segment.fingerprint;
         }
-        runs.iter().filter_map(|run| self.other(run, ours)).collect()
+        runs.iter()
+            .filter_map(|run| self.other(run, ours))
+            .collect()
     }
 
     fn other(&self, run: &[&Segment], ours: &Fingerprint) -> Option<Finding> {
@@ -89,7 +108,13 @@ impl Examined<'_> {
         );
         let remedy = remedy::other_calculation(writer);
         let partition = self.walked.partition;
-        let finding = Finding::new(FindingKind::OtherCalculation, partition, range, detail, remedy);
+        let finding = Finding::new(
+            FindingKind::OtherCalculation,
+            partition,
+            range,
+            detail,
+            remedy,
+        );
         Some(match run {
             [only] => finding.of(&only.path),
             _ => finding,
@@ -106,15 +131,26 @@ pub(super) fn without_manifest(
 ) -> Vec<Finding> {
     let mut findings = walked.findings;
     if findings.is_empty() {
-        let ranges = files.iter().filter_map(|entry| layout.parse_segment(&entry.path));
+        let ranges = files
+            .iter()
+            .filter_map(|entry| layout.parse_segment(&entry.path));
         let range = ranges.map(|name| name.range).reduce(|a, b| {
             OffsetRange::new(a.start().min(b.start()), a.end().max(b.end())).unwrap_or(a)
         });
         let folder = store.locate(&layout.manifests(walked.partition));
-        let detail = format!("there is no manifest in {folder}, but there are {} files of segments", files.len());
+        let detail = format!(
+            "there is no manifest in {folder}, but there are {} files of segments",
+            files.len()
+        );
         let range = range.unwrap_or(OffsetRange::empty(Offset::ZERO));
         let remedy = remedy::no_manifest(&folder);
-        findings.push(Finding::new(FindingKind::ManifestMissing, walked.partition, range, detail, remedy));
+        findings.push(Finding::new(
+            FindingKind::ManifestMissing,
+            walked.partition,
+            range,
+            detail,
+            remedy,
+        ));
     }
     findings
 }

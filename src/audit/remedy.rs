@@ -80,7 +80,9 @@ pub(super) fn older_manifest(location: &str) -> String {
 
 /// A number that a later manifest has recorded as unreadable.
 pub(super) fn skipped(by: Sequence) -> String {
-    format!("nothing to do: manifest {by} has recorded the damage and continues from the manifest before")
+    format!(
+        "nothing to do: manifest {by} has recorded the damage and continues from the manifest before"
+    )
 }
 
 /// No manifest of the partition can be read.
@@ -90,7 +92,9 @@ pub(super) fn no_manifest(location: &str) -> String {
 
 /// A manifest that does not follow from its base.
 pub(super) fn broken(newer: &str, older: &str, base: Option<Digest>) -> String {
-    let stated = base.map(|digest| format!(" (its digest was {digest})")).unwrap_or_default();
+    let stated = base
+        .map(|digest| format!(" (its digest was {digest})"))
+        .unwrap_or_default();
     format!(
         "one of the two was rewritten: compare {newer} and {older}{stated} with a backup, and restore the \
          one that differs"
@@ -104,6 +108,8 @@ pub(super) fn other_calculation(writer: Option<&(String, String)>) -> String {
             "to check them against the calculation that wrote them: snapback verify --calculation \
              '{calculation}' --fields '{fields}'"
         ),
-        None => "to check them, verify with the calculation and the fields that wrote them".to_owned(),
+        None => {
+            "to check them, verify with the calculation and the fields that wrote them".to_owned()
+        }
     }
 }

@@ -206,8 +206,9 @@ impl<'a> Rows<'a> {
             Compared::Rows(wrong) => wrong.into_iter().for_each(|wrong| self.wrong.push(wrong)),
             Compared::OtherColumns(why) => {
                 let fingerprint = &self.subject.segment.fingerprint;
-                self.unreadable =
-                    Some(format!("its columns are not those of the calculation {fingerprint}: {why}"));
+                self.unreadable = Some(format!(
+                    "its columns are not those of the calculation {fingerprint}: {why}"
+                ));
             }
         }
     }

@@ -62,16 +62,24 @@ pub(super) fn results(evaluator: &Evaluator, batch: &RecordBatch) -> Compared {
         let is = || display(stored, row);
         let detail = match rejections.next_if(|(rejected, _)| *rejected == row) {
             Some((_, reason)) => {
-                format!("offset {offset} is stored with the result {}; recalculated, it is a reject: {reason}", is())
+                format!(
+                    "offset {offset} is stored with the result {}; recalculated, it is a reject: {reason}",
+                    is()
+                )
             }
-            None if stored.slice(row, 1).to_data() == calculated.slice(row, 1).to_data() => continue,
+            None if stored.slice(row, 1).to_data() == calculated.slice(row, 1).to_data() => {
+                continue;
+            }
             None => format!(
                 "offset {offset} is stored with the result {}; recalculated, it is {}",
                 is(),
                 display(calculated, row)
             ),
         };
-        wrong.push(Wrong { range: single(*offset), detail });
+        wrong.push(Wrong {
+            range: single(*offset),
+            detail,
+        });
     }
     Compared::Rows(wrong)
 }
@@ -99,15 +107,23 @@ pub(super) fn rejects(evaluator: &Evaluator, batch: &RecordBatch) -> Compared {
             ),
             // These two are the broker's word, not the calculation's.
             None if from_the_broker(code) => continue,
-            None => format!("offset {offset} is stored as rejected for {stored:?}; decoded again, it has a result"),
+            None => format!(
+                "offset {offset} is stored as rejected for {stored:?}; decoded again, it has a result"
+            ),
         };
-        wrong.push(Wrong { range: single(offset), detail });
+        wrong.push(Wrong {
+            range: single(offset),
+            detail,
+        });
     }
     Compared::Rows(wrong)
 }
 
 fn from_the_broker(code: &str) -> bool {
-    matches!(ReasonCode::parse(code), Some(ReasonCode::TooLarge | ReasonCode::Refused))
+    matches!(
+        ReasonCode::parse(code),
+        Some(ReasonCode::TooLarge | ReasonCode::Refused)
+    )
 }
 
 fn failed(batch: &RecordBatch, error: &CalculationError) -> Compared {
@@ -146,16 +162,24 @@ impl Columns<'_> {
     fn event(&self, row: usize) -> Event<'_> {
         Event {
             offset: single(self.offsets[row]).start(),
-            timestamp: self.timestamps.is_valid(row).then(|| self.timestamps.value(row)),
+            timestamp: self
+                .timestamps
+                .is_valid(row)
+                .then(|| self.timestamps.value(row)),
             key: self.keys.is_valid(row).then(|| self.keys.value(row)),
-            payload: self.payloads.is_valid(row).then(|| self.payloads.value(row)),
+            payload: self
+                .payloads
+                .is_valid(row)
+                .then(|| self.payloads.value(row)),
         }
     }
 }
 
 /// The offsets of a batch of any kind; `None` when it is not a column of offsets.
 pub(super) fn offsets(batch: &RecordBatch) -> Option<&[i64]> {
-    let column = batch.column_by_name("kafka_offset")?.as_primitive_opt::<Int64Type>()?;
+    let column = batch
+        .column_by_name("kafka_offset")?
+        .as_primitive_opt::<Int64Type>()?;
     (column.null_count() == 0).then(|| &**column.values())
 }
 
@@ -167,5 +191,8 @@ pub(super) fn single(offset: i64) -> OffsetRange {
 
 fn display(column: &ArrayRef, row: usize) -> String {
     let formatter = ArrayFormatter::try_new(column, &FormatOptions::new().with_null("NULL"));
-    formatter.map_or_else(|error| error.to_string(), |formatter| formatter.value(row).to_string())
+    formatter.map_or_else(
+        |error| error.to_string(),
+        |formatter| formatter.value(row).to_string(),
+    )
 }

@@ -13,7 +13,10 @@ pub(super) fn difference(base: &Manifest, next: &Manifest) -> Option<String> {
         return Some("it names another pipeline".to_owned());
     }
     if next.origin != base.origin {
-        return Some(format!("its origin is {}, not {}", next.origin, base.origin));
+        return Some(format!(
+            "its origin is {}, not {}",
+            next.origin, base.origin
+        ));
     }
     let Some((range, counts)) = share(next.edit) else {
         return Some("it binds a partition that is bound".to_owned());
@@ -39,7 +42,10 @@ fn share(edit: EditSummary) -> Option<(OffsetRange, Counts)> {
         EditSummary::Bind => None,
         EditSummary::Append { range, counts } => Some((range, counts)),
         EditSummary::AcceptLoss { range, .. } => {
-            let lost = Counts { lost: range.len(), ..Counts::default() };
+            let lost = Counts {
+                lost: range.len(),
+                ..Counts::default()
+            };
             Some((range, lost))
         }
     }
@@ -48,7 +54,8 @@ fn share(edit: EditSummary) -> Option<(OffsetRange, Counts)> {
 fn adds_up(base: Counts, added: Counts, sum: Counts) -> bool {
     let parts = |counts: Counts| [counts.results, counts.rejects, counts.absent, counts.lost];
     let sums = parts(base).into_iter().zip(parts(added));
-    sums.map(|(base, added)| base.checked_add(added)).eq(parts(sum).map(Some))
+    sums.map(|(base, added)| base.checked_add(added))
+        .eq(parts(sum).map(Some))
 }
 
 fn segments(base: &Manifest, next: &Manifest, range: OffsetRange) -> Option<String> {
@@ -63,7 +70,9 @@ fn segments(base: &Manifest, next: &Manifest, range: OffsetRange) -> Option<Stri
     }
     let appends = matches!(next.edit, EditSummary::Append { .. });
     let added = next.segments.iter().skip(base.segments.len());
-    let strange = added.into_iter().find(|segment| !appends || segment.range != range);
+    let strange = added
+        .into_iter()
+        .find(|segment| !appends || segment.range != range);
     strange.map(|segment| format!("it lists {}, which its edit did not add", segment.path))
 }
 
@@ -88,9 +97,11 @@ fn changed(before: &Segment, now: &Segment) -> String {
 
 fn gaps(base: &Manifest, next: &Manifest, range: OffsetRange) -> Option<String> {
     let added = match next.edit {
-        EditSummary::AcceptLoss { reason, .. } => {
-            Some(Gap { range, reason, accepted_at: next.created_at })
-        }
+        EditSummary::AcceptLoss { reason, .. } => Some(Gap {
+            range,
+            reason,
+            accepted_at: next.created_at,
+        }),
         EditSummary::Append { .. } | EditSummary::Bind => None,
     };
     let follows = base.gaps.iter().chain(&added).eq(&next.gaps);

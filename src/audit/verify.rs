@@ -5,10 +5,7 @@
 //! grow with the rows.
 
 use std::{
-    collections::BTreeSet,
-    num::NonZeroUsize,
-    sync::Arc,
-    thread::available_parallelism,
+    collections::BTreeSet, num::NonZeroUsize, sync::Arc, thread::available_parallelism,
     time::Instant,
 };
 
@@ -111,7 +108,11 @@ pub async fn verify(
                 report.partition(stated);
                 report.findings.extend(findings);
             }
-            Done::Group { segments, bytes, inspected } => {
+            Done::Group {
+                segments,
+                bytes,
+                inspected,
+            } => {
                 state.segments += segments;
                 state.bytes += bytes;
                 state.rows += inspected.results + inspected.rejects;
@@ -131,7 +132,10 @@ async fn chosen(
 ) -> Result<Vec<(Partition, Folder)>, AuditError> {
     let mut there = folders(&context.store, &context.layout).await?;
     if let Some(wanted) = &options.partitions {
-        if let Some(partition) = wanted.iter().find(|partition| !there.contains_key(*partition)) {
+        if let Some(partition) = wanted
+            .iter()
+            .find(|partition| !there.contains_key(*partition))
+        {
             return Err(AuditError::Topic(TopicError::NoSuchPartition {
                 topic: context.layout.topic().to_owned(),
                 partition: *partition,
@@ -144,13 +148,26 @@ async fn chosen(
 }
 
 enum Work {
-    Partition { stated: Option<Counts>, findings: Vec<Finding> },
-    Group { partition: Partition, group: Group },
+    Partition {
+        stated: Option<Counts>,
+        findings: Vec<Finding>,
+    },
+    Group {
+        partition: Partition,
+        group: Group,
+    },
 }
 
 enum Done {
-    Partition { stated: Option<Counts>, findings: Vec<Finding> },
-    Group { segments: u64, bytes: u64, inspected: Inspected },
+    Partition {
+        stated: Option<Counts>,
+        findings: Vec<Finding>,
+    },
+    Group {
+        segments: u64,
+        bytes: u64,
+        inspected: Inspected,
+    },
 }
 
 /// Walks every chain and inspects every group of segments, `parallelism` at a time, in any order.
@@ -179,7 +196,11 @@ fn work(
                     let segments = group.segments.len() as u64;
                     let bytes = group.segments.iter().map(|segment| segment.bytes).sum();
                     let inspected = tokio::spawn(examine(context, partition, group)).await??;
-                    Done::Group { segments, bytes, inspected: inspected.unwrap_or_default() }
+                    Done::Group {
+                        segments,
+                        bytes,
+                        inspected: inspected.unwrap_or_default(),
+                    }
                 }
             })
         }
@@ -193,20 +214,39 @@ async fn walk(
     partition: Partition,
     folder: Folder,
 ) -> Result<Vec<Work>, AuditError> {
-    let Context { store, layout, level, .. } = &context;
+    let Context {
+        store,
+        layout,
+        level,
+        ..
+    } = &context;
     let walked = chain::walk(store, layout, partition, &folder.manifests).await?;
     let Some(newest) = walked.newest.clone() else {
         let findings = partition::without_manifest(store, layout, walked, &folder.files);
-        return Ok(vec![Work::Partition { stated: None, findings }]);
+        return Ok(vec![Work::Partition {
+            stated: None,
+            findings,
+        }]);
     };
     let groups = group(&newest.segments, true);
     let orphans = orphans(store, layout, partition, &newest, &folder.files).await?;
-    let examined = Examined { walked: &walked, newest: &newest, groups: &groups };
+    let examined = Examined {
+        walked: &walked,
+        newest: &newest,
+        groups: &groups,
+    };
     let mut findings = examined.findings(store, *level, context.evaluator.fingerprint());
     findings.extend(walked.findings);
     findings.extend(orphans);
-    let mut work = vec![Work::Partition { stated: Some(newest.counts), findings }];
-    work.extend(groups.into_iter().map(|group| Work::Group { partition, group }));
+    let mut work = vec![Work::Partition {
+        stated: Some(newest.counts),
+        findings,
+    }];
+    work.extend(
+        groups
+            .into_iter()
+            .map(|group| Work::Group { partition, group }),
+    );
     Ok(work)
 }
 

@@ -28,8 +28,8 @@ use crate::{
     telemetry,
 };
 use args::Common;
-use indicatif::{ProgressBar, ProgressStyle};
 pub use exit::Exit;
+use indicatif::{ProgressBar, ProgressStyle};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -147,10 +147,7 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
 }
 
 /// The store that is configured, which must be there already, and its folders for the events topic.
-fn stored(
-    runtime: &tokio::runtime::Runtime,
-    session: &Session,
-) -> anyhow::Result<(Store, Layout)> {
+fn stored(runtime: &tokio::runtime::Runtime, session: &Session) -> anyhow::Result<(Store, Layout)> {
     let config = crate::config::store(&session.layers)?;
     if let StoreUrl::Local(folder) = &config.url
         && !folder.is_dir()

@@ -137,11 +137,21 @@ pub async fn list(store: &Store, layout: &Layout) -> Result<Listing, QueryError>
     }
     let tails = partitions.into_keys().map(|partition| async move {
         let tail = load_tail(store, layout, partition).await?;
-        let damaged: Vec<Sequence> = tail.damaged.iter().map(|damaged| damaged.sequence).collect();
-        let entry = tail.newest.as_ref().map(|manifest| entry(manifest, damaged));
+        let damaged: Vec<Sequence> = tail
+            .damaged
+            .iter()
+            .map(|damaged| damaged.sequence)
+            .collect();
+        let entry = tail
+            .newest
+            .as_ref()
+            .map(|manifest| entry(manifest, damaged));
         Ok::<_, QueryError>((partition, entry))
     });
-    let tails: Vec<_> = stream::iter(tails).buffered(AT_A_TIME).try_collect().await?;
+    let tails: Vec<_> = stream::iter(tails)
+        .buffered(AT_A_TIME)
+        .try_collect()
+        .await?;
     let mut listing = Listing {
         store: store.uri(),
         topic: layout.topic().to_owned(),
@@ -174,13 +184,25 @@ pub async fn show(
     let Some(numbers) = partitions.remove(&partition) else {
         let there = partitions.into_keys().collect();
         let topic = layout.topic().to_owned();
-        return Err(TopicError::NoSuchPartition { topic, partition, there }.into());
+        return Err(TopicError::NoSuchPartition {
+            topic,
+            partition,
+            there,
+        }
+        .into());
     };
     let (manifest, damaged) = match sequence {
-        Some(sequence) => (numbered(store, layout, partition, sequence, &numbers).await?, Vec::new()),
+        Some(sequence) => (
+            numbered(store, layout, partition, sequence, &numbers).await?,
+            Vec::new(),
+        ),
         None => {
             let tail = load_tail(store, layout, partition).await?;
-            let damaged: Vec<_> = tail.damaged.iter().map(|damaged| damaged.sequence).collect();
+            let damaged: Vec<_> = tail
+                .damaged
+                .iter()
+                .map(|damaged| damaged.sequence)
+                .collect();
             let manifest = tail.newest.ok_or_else(|| QueryError::Damaged {
                 location: store.locate(&layout.manifests(partition)),
                 detail: "none of its manifests can be read".to_owned(),
@@ -211,7 +233,13 @@ async fn numbered(
                 [] => "none".to_owned(),
             };
             let topic = layout.topic().to_owned();
-            Err(TopicError::NoSuchManifest { topic, partition, sequence, there }.into())
+            Err(TopicError::NoSuchManifest {
+                topic,
+                partition,
+                sequence,
+                there,
+            }
+            .into())
         }
     }
 }

@@ -6,5 +6,8 @@
 mod listing;
 mod topics;
 
+#[cfg(test)]
+mod tests;
+
 pub use listing::{GapEntry, Listing, PartitionEntry, SegmentEntry, Shown, list, show};
 pub use topics::{QueryError, TopicError, manifests};

@@ -59,7 +59,11 @@ fn topics(there: &[String]) -> String {
 }
 
 fn list<T: ToString>(items: &[T]) -> String {
-    items.iter().map(T::to_string).collect::<Vec<_>>().join(", ")
+    items
+        .iter()
+        .map(T::to_string)
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// Why a question could not be answered.
@@ -121,6 +125,8 @@ pub async fn manifests(
             partitions.entry(partition).or_default().push(sequence);
         }
     }
-    partitions.values_mut().for_each(|numbers| numbers.sort_unstable());
+    partitions
+        .values_mut()
+        .for_each(|numbers| numbers.sort_unstable());
     Ok(partitions)
 }

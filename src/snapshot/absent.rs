@@ -159,7 +159,16 @@ mod tests {
         assert_eq!(absent.to_string(), "3-6,9-10");
         assert_eq!("3-6,9-10".parse(), Ok(absent));
         assert_eq!("".parse(), Ok(Absent::none()));
-        for text in ["3", "3-3", "5-3", "3-6,6-7", "9-10,3-6", "-1-2", "3-6,", "sha256:12"] {
+        for text in [
+            "3",
+            "3-3",
+            "5-3",
+            "3-6,6-7",
+            "9-10,3-6",
+            "-1-2",
+            "3-6,",
+            "sha256:12",
+        ] {
             assert!(text.parse::<Absent>().is_err(), "{text}");
         }
     }
@@ -170,7 +179,10 @@ mod tests {
         let (listed, digested) = (built(runs(1000)), built(runs(1001)));
         assert!(matches!(&listed, Absent::Ranges(runs) if runs.len() == 1000));
         assert_eq!(listed.to_string().parse(), Ok(listed));
-        assert_eq!(digested, Absent::Digest(Sha256::digest(text(&runs(1001).collect::<Vec<_>>())).into()));
+        assert_eq!(
+            digested,
+            Absent::Digest(Sha256::digest(text(&runs(1001).collect::<Vec<_>>())).into())
+        );
         assert_eq!(digested.to_string().parse(), Ok(digested.clone()));
         assert_ne!(digested, built(runs(1002)));
     }

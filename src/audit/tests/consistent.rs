@@ -3,50 +3,20 @@
 use std::sync::Arc;
 
 use arrow_array::{
-    Array, ArrayRef, BinaryArray, Decimal128Array, Int64Array, RecordBatch, StringArray, UInt64Array,
-    cast::AsArray as _,
-    types::{Decimal128Type, Int64Type},
+    BinaryArray, Int64Array, RecordBatch, StringArray, cast::AsArray as _, types::Int64Type,
 };
-use arrow_select::{concat::concat_batches, take::take_record_batch};
+use arrow_select::concat::concat_batches;
 
-use super::fixture::{FIELDS, audit, audit_with, brief, falsify, sample};
+use super::{
+    fixture::{FIELDS, audit, audit_with, brief, falsify, sample},
+    rows::{replace, row, take, without, wrong_value},
+};
 use crate::{
     audit::{FindingKind, Level, Report},
     model::Counts,
     snapshot::SegmentKind::{self, Rejects, Results},
     store::Store,
 };
-
-/// The rows whose numbers are given, in that order.
-fn take(batch: &RecordBatch, rows: impl IntoIterator<Item = usize>) -> RecordBatch {
-    let rows = UInt64Array::from_iter_values(rows.into_iter().map(|row| row as u64));
-    take_record_batch(batch, &rows).unwrap()
-}
-
-fn replace(batch: &RecordBatch, column: &str, with: ArrayRef) -> RecordBatch {
-    let index = batch.schema().index_of(column).unwrap();
-    let mut columns = batch.columns().to_vec();
-    columns[index] = with;
-    RecordBatch::try_new(batch.schema(), columns).unwrap()
-}
-
-/// The row that holds an offset.
-fn row(batch: &RecordBatch, offset: i64) -> usize {
-    let offsets = batch.column(0).as_primitive::<Int64Type>();
-    offsets.values().iter().position(|found| *found == offset).unwrap()
-}
-
-fn without(batch: &RecordBatch, offset: i64) -> RecordBatch {
-    let gone = row(batch, offset);
-    take(batch, (0..batch.num_rows()).filter(|row| *row != gone))
-}
-
-fn wrong_value(batch: &RecordBatch, wrong: impl Fn(usize) -> bool) -> RecordBatch {
-    let results = batch.column_by_name("result").unwrap().as_primitive::<Decimal128Type>();
-    let results = (0..results.len()).map(|row| results.value(row) + i128::from(wrong(row)));
-    let results = Decimal128Array::from_iter_values(results).with_precision_and_scale(38, 0).unwrap();
-    replace(batch, "result", Arc::new(results))
-}
 
 fn unchanged(_: &mut Counts) {}
 
@@ -59,7 +29,11 @@ fn result_to_absent(counts: &mut Counts) {
 async fn found_out(store: &Store, from: Level) -> Report {
     for level in Level::ALL.into_iter().filter(|level| *level < from) {
         let report = audit(store, level).await;
-        assert!(report.clean && report.findings.is_empty(), "{level}: {:#?}", report.findings);
+        assert!(
+            report.clean && report.findings.is_empty(),
+            "{level}: {:#?}",
+            report.findings
+        );
     }
     let report = audit(store, from).await;
     assert!(!report.clean);
@@ -87,24 +61,56 @@ async fn rewriting_without_a_change_leaves_a_clean_store() {
 
 #[tokio::test]
 async fn a_wrong_value_is_found_by_calculating_it_again() {
-    let store = damaged(0, 200, Results, |b| wrong_value(b, |r| r == row(b, 250)), unchanged).await;
+    let store = damaged(
+        0,
+        200,
+        Results,
+        |b| wrong_value(b, |r| r == row(b, 250)),
+        unchanged,
+    )
+    .await;
     let report = found_out(&store, Level::Semantic).await;
-    assert_eq!(brief(&report.findings), [(FindingKind::WrongResult, 0, 250, 251)]);
+    assert_eq!(
+        brief(&report.findings),
+        [(FindingKind::WrongResult, 0, 250, 251)]
+    );
     let finding = &report.findings[0];
-    assert!(finding.detail.contains("62501") && finding.detail.contains("62500"), "{finding}");
-    assert!(finding.segment.as_deref().unwrap().contains("results/partition=0"));
+    assert!(
+        finding.detail.contains("62501") && finding.detail.contains("62500"),
+        "{finding}"
+    );
+    assert!(
+        finding
+            .segment
+            .as_deref()
+            .unwrap()
+            .contains("results/partition=0")
+    );
 }
 
 #[tokio::test]
 async fn a_changed_input_is_found_by_its_result() {
     let other = |batch: &RecordBatch| {
-        let numbers = batch.column_by_name("number").unwrap().as_primitive::<Int64Type>();
-        let numbers = numbers.values().iter().map(|n| if *n == 250 { 251 } else { *n });
-        replace(batch, "number", Arc::new(Int64Array::from_iter_values(numbers)))
+        let numbers = batch
+            .column_by_name("number")
+            .unwrap()
+            .as_primitive::<Int64Type>();
+        let numbers = numbers
+            .values()
+            .iter()
+            .map(|n| if *n == 250 { 251 } else { *n });
+        replace(
+            batch,
+            "number",
+            Arc::new(Int64Array::from_iter_values(numbers)),
+        )
     };
     let store = damaged(0, 200, Results, other, unchanged).await;
     let report = found_out(&store, Level::Semantic).await;
-    assert_eq!(brief(&report.findings), [(FindingKind::WrongResult, 0, 250, 251)]);
+    assert_eq!(
+        brief(&report.findings),
+        [(FindingKind::WrongResult, 0, 250, 251)]
+    );
 }
 
 #[tokio::test]
@@ -134,11 +140,17 @@ async fn a_doubled_row_is_an_overlap_whatever_the_counts_say() {
     // In the place of its neighbour: the counts stay.
     let instead = |batch: &RecordBatch| {
         let (at, next) = (row(batch, 250), row(batch, 251));
-        take(batch, (0..batch.num_rows()).map(|row| if row == next { at } else { row }))
+        take(
+            batch,
+            (0..batch.num_rows()).map(|row| if row == next { at } else { row }),
+        )
     };
     let store = damaged(0, 200, Results, instead, unchanged).await;
     let report = found_out(&store, Level::Coverage).await;
-    let expected = [(FindingKind::Overlap, 0, 250, 251), (FindingKind::Hole, 0, 251, 252)];
+    let expected = [
+        (FindingKind::Overlap, 0, 250, 251),
+        (FindingKind::Hole, 0, 251, 252),
+    ];
     assert_eq!(brief(&report.findings), expected);
     // As one more row, for an offset less that is absent.
     let more = |batch: &RecordBatch| {
@@ -158,12 +170,22 @@ async fn a_doubled_row_is_an_overlap_whatever_the_counts_say() {
 async fn an_outcome_at_an_absent_offset_is_an_overlap() {
     let invented = |batch: &RecordBatch| {
         let offsets = batch.column(0).as_primitive::<Int64Type>();
-        let offsets = offsets.values().iter().map(|o| if *o == 50 { 49 } else { *o });
-        replace(batch, "kafka_offset", Arc::new(Int64Array::from_iter_values(offsets)))
+        let offsets = offsets
+            .values()
+            .iter()
+            .map(|o| if *o == 50 { 49 } else { *o });
+        replace(
+            batch,
+            "kafka_offset",
+            Arc::new(Int64Array::from_iter_values(offsets)),
+        )
     };
     let store = damaged(1, 0, Results, invented, unchanged).await;
     let report = found_out(&store, Level::Coverage).await;
-    let expected = [(FindingKind::Overlap, 1, 49, 50), (FindingKind::Hole, 1, 50, 51)];
+    let expected = [
+        (FindingKind::Overlap, 1, 49, 50),
+        (FindingKind::Hole, 1, 50, 51),
+    ];
     assert_eq!(brief(&report.findings), expected);
 }
 
@@ -171,12 +193,22 @@ async fn an_outcome_at_an_absent_offset_is_an_overlap() {
 async fn an_offset_with_a_result_and_a_reject_is_an_overlap() {
     let moved = |batch: &RecordBatch| {
         let offsets = batch.column(0).as_primitive::<Int64Type>();
-        let offsets = offsets.values().iter().map(|o| if *o == 224 { 225 } else { *o });
-        replace(batch, "kafka_offset", Arc::new(Int64Array::from_iter_values(offsets)))
+        let offsets = offsets
+            .values()
+            .iter()
+            .map(|o| if *o == 224 { 225 } else { *o });
+        replace(
+            batch,
+            "kafka_offset",
+            Arc::new(Int64Array::from_iter_values(offsets)),
+        )
     };
     let store = damaged(0, 200, Rejects, moved, unchanged).await;
     let report = found_out(&store, Level::Coverage).await;
-    let expected = [(FindingKind::Hole, 0, 224, 225), (FindingKind::Overlap, 0, 225, 226)];
+    let expected = [
+        (FindingKind::Hole, 0, 224, 225),
+        (FindingKind::Overlap, 0, 225, 226),
+    ];
     assert_eq!(brief(&report.findings), expected);
 }
 
@@ -188,19 +220,45 @@ async fn a_reject_that_decodes_or_has_another_reason_is_wrong() {
     };
     let store = damaged(0, 200, Rejects, decodes, unchanged).await;
     let report = found_out(&store, Level::Semantic).await;
-    assert!(report.findings.iter().all(|finding| finding.kind == FindingKind::WrongReject));
-    assert_eq!(report.findings.len() as u64, (200..300).filter(|o| super::fixture::is_bad(*o)).count() as u64);
+    assert!(
+        report
+            .findings
+            .iter()
+            .all(|finding| finding.kind == FindingKind::WrongReject)
+    );
+    assert_eq!(
+        report.findings.len() as u64,
+        (200..300).filter(|o| super::fixture::is_bad(*o)).count() as u64
+    );
 
     let reasons = |reason: &'static str| {
         move |batch: &RecordBatch| {
-            replace(batch, "reason", Arc::new(StringArray::from(vec![reason; batch.num_rows()])))
+            replace(
+                batch,
+                "reason",
+                Arc::new(StringArray::from(vec![reason; batch.num_rows()])),
+            )
         }
     };
-    let store = damaged(0, 200, Rejects, reasons("not-json: it is something else"), unchanged).await;
+    let store = damaged(
+        0,
+        200,
+        Rejects,
+        reasons("not-json: it is something else"),
+        unchanged,
+    )
+    .await;
     let report = found_out(&store, Level::Semantic).await;
     assert_eq!(report.findings[0].kind, FindingKind::WrongReject);
     // The text behind the code is free to improve.
-    let store = damaged(0, 200, Rejects, reasons("wrong-type: said otherwise"), unchanged).await;
+    let store = damaged(
+        0,
+        200,
+        Rejects,
+        reasons("wrong-type: said otherwise"),
+        unchanged,
+    )
+    .await;
     assert!(audit(&store, Level::Semantic).await.clean);
 }
 
@@ -221,37 +279,81 @@ async fn unsorted_rows_are_found_by_reading_them() {
     let reversed = |batch: &RecordBatch| take(batch, (0..batch.num_rows()).rev());
     let store = damaged(0, 200, Results, reversed, unchanged).await;
     let report = found_out(&store, Level::Integrity).await;
-    assert_eq!(brief(&report.findings), [(FindingKind::Unsorted, 0, 200, 300)]);
+    assert_eq!(
+        brief(&report.findings),
+        [(FindingKind::Unsorted, 0, 200, 300)]
+    );
     let beyond = |batch: &RecordBatch| {
         let offsets = batch.column(0).as_primitive::<Int64Type>();
-        let offsets = offsets.values().iter().map(|o| if *o == 299 { 300 } else { *o });
-        replace(batch, "kafka_offset", Arc::new(Int64Array::from_iter_values(offsets)))
+        let offsets = offsets
+            .values()
+            .iter()
+            .map(|o| if *o == 299 { 300 } else { *o });
+        replace(
+            batch,
+            "kafka_offset",
+            Arc::new(Int64Array::from_iter_values(offsets)),
+        )
     };
     let store = damaged(0, 200, Results, beyond, unchanged).await;
     let report = found_out(&store, Level::Integrity).await;
-    assert_eq!(brief(&report.findings), [(FindingKind::Unsorted, 0, 200, 300)]);
+    assert_eq!(
+        brief(&report.findings),
+        [(FindingKind::Unsorted, 0, 200, 300)]
+    );
 }
 
 #[tokio::test]
 async fn findings_are_bounded_however_much_is_wrong() {
     let store = damaged(0, 200, Results, |b| wrong_value(b, |_| true), unchanged).await;
     let few = found_out(&store, Level::Semantic).await.findings.len();
-    assert_eq!(few as u64, (200..300).filter(|o| !super::fixture::is_bad(*o)).count() as u64);
+    assert_eq!(
+        few as u64,
+        (200..300).filter(|o| !super::fixture::is_bad(*o)).count() as u64
+    );
 
     let store = Store::memory();
     let mut chain = super::fixture::chain(&store, 0).await;
     super::fixture::bind(&mut chain, 0).await;
     super::fixture::snapshot(&mut chain, 0, 5_000, |_| false).await;
-    falsify(&store, 0, 0, Results, |b| wrong_value(b, |_| true), unchanged).await;
+    falsify(
+        &store,
+        0,
+        0,
+        Results,
+        |b| wrong_value(b, |_| true),
+        unchanged,
+    )
+    .await;
     let report = found_out(&store, Level::Semantic).await;
     assert_eq!(report.findings.len(), 101);
-    assert!(report.findings.iter().any(|finding| finding.detail.ends_with("more in this range")));
+    assert!(
+        report
+            .findings
+            .iter()
+            .any(|finding| finding.detail.ends_with("more in this range"))
+    );
 }
 
 #[tokio::test]
 async fn any_number_of_tasks_finds_the_same() {
-    let store = damaged(0, 200, Results, |b| wrong_value(b, |r| r % 7 == 0), unchanged).await;
-    falsify(&store, 0, 100, Results, |b| without(b, 150), result_to_absent).await;
+    let store = damaged(
+        0,
+        200,
+        Results,
+        |b| wrong_value(b, |r| r % 7 == 0),
+        unchanged,
+    )
+    .await;
+    falsify(
+        &store,
+        0,
+        100,
+        Results,
+        |b| without(b, 150),
+        result_to_absent,
+    )
+    .await;
     let twice = |batch: &RecordBatch| {
         let all = concat_batches(&batch.schema(), [batch, batch]).unwrap();
         take(&all, 0..batch.num_rows())
@@ -260,6 +362,9 @@ async fn any_number_of_tasks_finds_the_same() {
     let serial = audit_with(&store, Level::Semantic, 1, FIELDS).await;
     assert!(serial.findings.len() > 5);
     for parallelism in [2, 3, 16] {
-        assert_eq!(audit_with(&store, Level::Semantic, parallelism, FIELDS).await, serial);
+        assert_eq!(
+            audit_with(&store, Level::Semantic, parallelism, FIELDS).await,
+            serial
+        );
     }
 }

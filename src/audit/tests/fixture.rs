@@ -64,11 +64,16 @@ pub(super) async fn chain(store: &Store, partition: i32) -> Chain {
         fields: evaluator.fields().to_string(),
         writer: "tests".into(),
     };
-    Chain::load(store.clone(), identity, Clock::system()).await.unwrap()
+    Chain::load(store.clone(), identity, Clock::system())
+        .await
+        .unwrap()
 }
 
 pub(super) async fn edit(chain: &mut Chain, edit: Edit) {
-    assert!(matches!(chain.append(edit, None).await.unwrap(), Appended::Won { .. }));
+    assert!(matches!(
+        chain.append(edit, None).await.unwrap(),
+        Appended::Won { .. }
+    ));
 }
 
 /// Offsets whose event is malformed.
@@ -77,13 +82,20 @@ pub(super) fn is_bad(offset: i64) -> bool {
 }
 
 /// A snapshot of these offsets; those that `absent` names, the log does not deliver.
-pub(super) async fn snapshot(chain: &mut Chain, start: i64, end: i64, absent: impl Fn(i64) -> bool) {
+pub(super) async fn snapshot(
+    chain: &mut Chain,
+    start: i64,
+    end: i64,
+    absent: impl Fn(i64) -> bool,
+) {
     let payload = |offset: i64| match is_bad(offset) {
         true => format!("{{\"number\": \"{offset}\"}}"),
         false => format!("{{\"number\": {offset}}}"),
     };
-    let payloads: Vec<(i64, String)> =
-        (start..end).filter(|offset| !absent(*offset)).map(|offset| (offset, payload(offset))).collect();
+    let payloads: Vec<(i64, String)> = (start..end)
+        .filter(|offset| !absent(*offset))
+        .map(|offset| (offset, payload(offset)))
+        .collect();
     let events: Vec<Event<'_>> = payloads
         .iter()
         .map(|(offset, payload)| Event {
@@ -114,25 +126,58 @@ pub(super) async fn sample() -> Store {
     bind(&mut second, 0).await;
     snapshot(&mut second, 0, 100, |offset| offset % 10 == 9).await;
     snapshot(&mut second, 100, 101, |_| true).await;
-    edit(&mut second, Edit::AcceptLoss { range: range(101, 200), reason: GapReason::Expired }).await;
+    edit(
+        &mut second,
+        Edit::AcceptLoss {
+            range: range(101, 200),
+            reason: GapReason::Expired,
+        },
+    )
+    .await;
     snapshot(&mut second, 200, 300, |offset| offset % 10 == 9).await;
     store
 }
 
 pub(super) async fn bind(chain: &mut Chain, origin: i64) {
     let partition = chain.partition();
-    edit(chain, Edit::Bind { pipeline: pipeline(), partition, origin: at(origin) }).await;
+    edit(
+        chain,
+        Edit::Bind {
+            pipeline: pipeline(),
+            partition,
+            origin: at(origin),
+        },
+    )
+    .await;
 }
 
 pub(super) async fn audit(store: &Store, level: Level) -> Report {
     audit_with(store, level, 2, FIELDS).await
 }
 
-pub(super) async fn audit_with(store: &Store, level: Level, parallelism: usize, fields: &str) -> Report {
+pub(super) async fn audit_with(
+    store: &Store,
+    level: Level,
+    parallelism: usize,
+    fields: &str,
+) -> Report {
     let fields = Fields::parse(fields).unwrap();
     let parallelism = NonZeroUsize::new(parallelism).unwrap();
-    let options = Options { parallelism, ..Options::default() };
-    verify(store, &layout(), level, &fields, &square(), &options, &|_| {}).await.unwrap()
+    let options = Options {
+        parallelism,
+        ..Options::default()
+    };
+    verify(
+        store,
+        &layout(),
+        level,
+        &fields,
+        &square(),
+        &options,
+        &|_| {},
+    )
+    .await
+    .unwrap()
 }
 
 /// Kind, partition and range of each finding.
@@ -142,11 +187,20 @@ pub(super) fn brief(findings: &[Finding]) -> Vec<(FindingKind, i32, i64, i64)> {
 }
 
 pub(super) async fn newest(store: &Store, partition: i32) -> Manifest {
-    load_tail(store, &layout(), Partition(partition)).await.unwrap().newest.unwrap()
+    load_tail(store, &layout(), Partition(partition))
+        .await
+        .unwrap()
+        .newest
+        .unwrap()
 }
 
 /// The live segment of one kind that starts at `start`.
-pub(super) async fn segment(store: &Store, partition: i32, kind: SegmentKind, start: i64) -> Segment {
+pub(super) async fn segment(
+    store: &Store,
+    partition: i32,
+    kind: SegmentKind,
+    start: i64,
+) -> Segment {
     let newest = newest(store, partition).await;
     let is = |segment: &&Segment| segment.kind == kind && segment.range.start() == at(start);
     newest.segments.iter().find(is).unwrap().clone()
@@ -168,7 +222,14 @@ pub(super) async fn falsify(
 ) {
     let mut history = history(store, partition).await;
     for (edit, _) in &mut history {
-        let Edit::Append { range, segments, counts: stated } = edit else { continue };
+        let Edit::Append {
+            range,
+            segments,
+            counts: stated,
+        } = edit
+        else {
+            continue;
+        };
         if range.start() != at(start) {
             continue;
         }
@@ -237,21 +298,34 @@ pub(super) fn rewrite(
     rows: impl Fn(&RecordBatch) -> RecordBatch,
 ) -> (Bytes, u64) {
     let reader = ParquetRecordBatchReaderBuilder::try_new(file).unwrap();
-    let pairs = reader.metadata().file_metadata().key_value_metadata().unwrap().clone();
+    let pairs = reader
+        .metadata()
+        .file_metadata()
+        .key_value_metadata()
+        .unwrap()
+        .clone();
     let schema = reader.schema().clone();
     let batches: Vec<RecordBatch> = reader.build().unwrap().map(Result::unwrap).collect();
     let batch = rows(&concat_batches(&batches[0].schema(), &batches).unwrap());
-    let pairs = pairs.into_iter().filter(|pair| pair.key.starts_with("snapback.")).map(|pair| {
-        let count = match pair.key.as_str() {
-            "snapback.results" => counts.results,
-            "snapback.rejects" => counts.rejects,
-            "snapback.absent" => counts.absent,
-            _ => return pair,
-        };
-        KeyValue::new(pair.key, count.to_string())
-    });
-    let properties = WriterProperties::builder().set_key_value_metadata(Some(pairs.collect())).build();
+    let pairs = pairs
+        .into_iter()
+        .filter(|pair| pair.key.starts_with("snapback."))
+        .map(|pair| {
+            let count = match pair.key.as_str() {
+                "snapback.results" => counts.results,
+                "snapback.rejects" => counts.rejects,
+                "snapback.absent" => counts.absent,
+                _ => return pair,
+            };
+            KeyValue::new(pair.key, count.to_string())
+        });
+    let properties = WriterProperties::builder()
+        .set_key_value_metadata(Some(pairs.collect()))
+        .build();
     let mut writer = ArrowWriter::try_new(Vec::new(), schema, Some(properties)).unwrap();
     writer.write(&batch).unwrap();
-    (Bytes::from(writer.into_inner().unwrap()), batch.num_rows() as u64)
+    (
+        Bytes::from(writer.into_inner().unwrap()),
+        batch.num_rows() as u64,
+    )
 }

@@ -3,4 +3,6 @@
 mod consistent;
 mod damage;
 mod fixture;
+mod rows;
 mod single;
+mod whole;

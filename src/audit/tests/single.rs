@@ -36,7 +36,10 @@ async fn what_there_is_no_time_for_is_given_back() {
     let store = sample().await;
     let segments = newest(&store, 0).await.segments;
     let checked = check(&store, segments.clone(), Duration::ZERO).await;
-    assert_eq!((checked.checked, checked.unchecked.len()), (0, segments.len()));
+    assert_eq!(
+        (checked.checked, checked.unchecked.len()),
+        (0, segments.len())
+    );
     assert!(checked.findings.is_empty() && checked.failure.is_none());
 }
 
@@ -45,18 +48,30 @@ async fn damage_is_found_at_every_level() {
     let store = sample().await;
     let results = segment(&store, 0, SegmentKind::Results, 200).await;
     store.delete(&results.path).await.unwrap();
-    falsify(&store, 1, 0, SegmentKind::Rejects, |batch| {
-        let reasons = vec!["empty: it is not"; batch.num_rows()];
-        let mut columns = batch.columns().to_vec();
-        columns[4] = std::sync::Arc::new(arrow_array::StringArray::from(reasons));
-        arrow_array::RecordBatch::try_new(batch.schema(), columns).unwrap()
-    }, |_| {}).await;
+    falsify(
+        &store,
+        1,
+        0,
+        SegmentKind::Rejects,
+        |batch| {
+            let reasons = vec!["empty: it is not"; batch.num_rows()];
+            let mut columns = batch.columns().to_vec();
+            columns[4] = std::sync::Arc::new(arrow_array::StringArray::from(reasons));
+            arrow_array::RecordBatch::try_new(batch.schema(), columns).unwrap()
+        },
+        |_| {},
+    )
+    .await;
     let rejects = segment(&store, 1, SegmentKind::Rejects, 0).await;
     let checked = check(&store, vec![results, rejects], Duration::from_secs(60)).await;
     assert_eq!(checked.checked, 2);
     assert!(checked.is_damaged());
     let found = brief(&checked.findings);
     assert_eq!(found[0], (FindingKind::MissingSegment, 0, 200, 300));
-    assert!(found[1..].iter().all(|(kind, partition, ..)| (*kind, *partition) == (FindingKind::WrongReject, 1)));
+    assert!(
+        found[1..]
+            .iter()
+            .all(|(kind, partition, ..)| (*kind, *partition) == (FindingKind::WrongReject, 1))
+    );
     assert_eq!(found.len(), 7);
 }
