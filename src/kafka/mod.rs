@@ -43,3 +43,20 @@ pub use mock::MockBroker;
 pub use publisher::{Publisher, PublisherConfig, Record};
 pub use reader::Reader;
 pub use source::{Source, SourceConfig, SourceEvent};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_part_may_move_to_the_thread_that_uses_it() {
+        fn is_send<T: Send>() {}
+        is_send::<Source>();
+        is_send::<Batch>();
+        is_send::<Publisher>();
+        is_send::<Admin>();
+        is_send::<Reader>();
+        is_send::<MockBroker>();
+        is_send::<PublishError>();
+    }
+}

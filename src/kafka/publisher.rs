@@ -1,5 +1,7 @@
 //! A producer: transactional, or idempotent for at-least-once delivery.
 
+mod failures;
+
 use std::{
     thread,
     time::{Duration, Instant},
@@ -14,14 +16,14 @@ use rdkafka::{
 use super::{
     connection::Connection,
     context::Context,
-    error::{Disposition, Failure, PublishError, is_passing},
+    error::{Disposition, Failure, PublishError},
     raw::{self, Outbox, TopicHandle},
     source::Source,
 };
 use crate::model::{Offset, Partition};
 
 /// What librdkafka keeps for one waiting message besides its bytes.
-const MESSAGE_OVERHEAD: u64 = 400;
+const MESSAGE_OVERHEAD: u64 = 250;
 /// How many messages go into the client's queue with one call.
 const CHUNK: usize = 4096;
 /// How long to wait before a full queue is tried again.
@@ -100,7 +102,7 @@ impl Publisher {
         name: String,
         config: PublisherConfig,
     ) -> Result<Publisher, PublishError> {
-        let messages = (config.queue_bytes / 2 / MESSAGE_OVERHEAD)
+        let messages = (config.queue_bytes * 3 / 4 / MESSAGE_OVERHEAD)
             .clamp(1_000, 2_000_000)
             .to_string();
         let kilobytes = (config.queue_bytes / 2 / 1024)
@@ -316,75 +318,6 @@ impl Publisher {
         })?;
         self.topics.push((topic.to_owned(), handle));
         Ok(self.topics.len() - 1)
-    }
-
-    fn refused(&self, topic: &str, partition: i32, code: Code, waited: Duration) -> PublishError {
-        let (publisher, topic) = (self.name.clone(), topic.to_owned());
-        if code == Code::QueueFull {
-            let why = self.last_trouble();
-            return PublishError::Full {
-                publisher,
-                topic,
-                partition,
-                waited,
-                why,
-            };
-        }
-        let source = self.underlying(Failure::of(code));
-        PublishError::Refused {
-            publisher,
-            topic,
-            partition,
-            source,
-        }
-    }
-
-    fn undelivered(&self) -> Option<PublishError> {
-        let undelivered = self.producer.context().take_undelivered();
-        let (topic, partition, source) = undelivered.first?;
-        let (publisher, count) = (self.name.clone(), undelivered.count);
-        let source = self.underlying(source);
-        let in_transaction = self.transactional;
-        Some(PublishError::Undelivered {
-            publisher,
-            count,
-            topic,
-            partition,
-            source,
-            in_transaction,
-        })
-    }
-
-    /// The reason behind "fatal".
-    fn underlying(&self, failure: Failure) -> Failure {
-        match self.producer.client().fatal_error() {
-            Some((code, text)) => Failure {
-                code,
-                text,
-                fatal: true,
-                ..failure
-            },
-            None => failure,
-        }
-    }
-
-    fn transaction(
-        &self,
-        doing: &'static str,
-        result: Result<(), NativeError>,
-    ) -> Result<(), PublishError> {
-        result.map_err(|error| self.failed(doing, error.into()))
-    }
-
-    fn failed(&self, doing: &'static str, failure: Failure) -> PublishError {
-        let why = self.last_trouble().filter(|_| is_passing(failure.code));
-        let source = self.underlying(failure);
-        PublishError::Transaction {
-            publisher: self.name.clone(),
-            doing,
-            why,
-            source,
-        }
     }
 }
 

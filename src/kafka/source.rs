@@ -198,7 +198,7 @@ impl Source {
     /// # Errors
     /// When the partition is not assigned, delivers nothing any more ([`Source::restart`] it), or does not start in time.
     pub fn seek(&mut self, partition: Partition, offset: Offset) -> Result<(), KafkaError> {
-        if !self.held.get(&partition).is_some_and(|held| !held.dead) {
+        if self.held.get(&partition).is_none_or(|held| held.dead) {
             return Err(self.not_assigned(partition));
         }
         let deadline = Instant::now() + SEEK_TIMEOUT;

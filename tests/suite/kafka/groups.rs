@@ -71,6 +71,11 @@ fn a_revocation_waits_for_the_transaction_of_its_owner() {
     let offsets: Vec<_> = (0..4)
         .map(|p| (Partition(p), at(7), "m".to_owned()))
         .collect();
+    let early = old.restart(gone[0], at(0)).unwrap_err();
+    assert!(
+        matches!(early, KafkaError::RebalancePending { .. }),
+        "{early}"
+    );
     publisher.send_offsets(&old, &offsets, LIMIT).unwrap();
     publisher.commit(LIMIT).unwrap();
     eventually(LIMIT, "the result", || {
