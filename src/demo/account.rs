@@ -132,6 +132,8 @@ pub fn account(readings: &Readings) -> Account {
         ),
         audit: Check::new("`snapback verify` finds nothing"),
     };
+    // First, because the rows that are missing for it follow.
+    checks.once.contradict_all(&readings.unreadable);
     let mut totals = Totals::default();
     for partition in &readings.partitions {
         checks.partition(partition, readings.exactly_once, &mut totals);
@@ -141,7 +143,6 @@ pub fn account(readings: &Readings) -> Account {
         let counts = || format!("{found} events were read, {loaded} were acknowledged");
         checks.loaded.contradict(counts);
     }
-    checks.once.contradict_all(&readings.unreadable);
     checks.results.contradict_all(&readings.strangers);
     checks.audit.contradict_all(&readings.findings);
     Account {

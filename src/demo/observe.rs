@@ -5,12 +5,12 @@ use std::{collections::BTreeMap, time::Duration};
 use tokio::runtime::Handle;
 
 use super::{
-    DemoError,
-    scene::{Loss, Progress},
+    DemoError, Pipeline,
+    scene::Progress,
     snapshots::{Frontier, frontiers},
 };
 use crate::{
-    kafka::GroupWatch,
+    kafka::{Admin, GroupWatch},
     model::{Offset, Partition},
     snapshot::Layout,
     store::Store,
@@ -22,6 +22,9 @@ const ASK: Duration = Duration::from_secs(10);
 /// Looks at a pipeline from outside. Its topics are new, so that offsets count from 0.
 pub(super) struct Observer {
     pub(super) group: GroupWatch,
+    pub(super) admin: Admin,
+    pub(super) pipeline: Pipeline,
+    pub(super) exactly_once: bool,
     pub(super) store: Store,
     pub(super) layout: Layout,
     pub(super) partitions: u32,
@@ -38,6 +41,28 @@ impl Observer {
                 .block_on(frontiers(&self.store, &self.layout, self.partitions))?;
         let committed = self.group.committed(self.partitions, ASK)?;
         Ok(progress(&frontiers, &committed, produced, self.total))
+    }
+
+    /// How many messages are in the output topics that no commit covers yet: those of an open transaction, or, without
+    /// transactions, more outcomes than committed events.
+    pub(super) fn unsettled(&self) -> Result<u64, DemoError> {
+        let (mut published, mut open) = (0, 0);
+        for topic in [&self.pipeline.results, &self.pipeline.rejects] {
+            let Some(found) = self.admin.topic(topic)? else {
+                continue;
+            };
+            for partition in (0..).map(Partition).take(found.partitions as usize) {
+                let marks = self.admin.watermarks(topic, partition)?;
+                published += marks.end.get().abs_diff(marks.start.get());
+                open += marks.end.get().abs_diff(marks.stable_end.get());
+            }
+        }
+        if self.exactly_once {
+            return Ok(open);
+        }
+        let committed = self.group.committed(self.partitions, ASK)?;
+        let committed: u64 = committed.values().map(|at| at.get().unsigned_abs()).sum();
+        Ok(published.saturating_sub(committed))
     }
 }
 
@@ -62,21 +87,22 @@ fn progress(
 }
 
 impl Progress {
-    /// What a death at this moment takes and leaves.
-    pub(super) fn loss(self) -> Loss {
-        Loss {
-            stored: self.stored,
-            in_memory: self.committed.saturating_sub(self.stored),
-        }
+    /// Outcomes that are committed and in memory only.
+    pub(super) fn in_memory(self) -> u64 {
+        self.committed.saturating_sub(self.stored)
     }
 
     /// Whether this is a moment to kill the processor: half way, with snapshots in the store, and with a good part of its
-    /// work in memory only. When everything is done, no better moment will come.
+    /// work in memory only.
     pub(super) fn is_time_to_kill(self) -> bool {
         let half = self.committed >= self.total / 2;
-        let much = self.loss().in_memory >= (self.total / 20).max(1);
-        let over = self.committed >= self.total;
-        over || (half && self.stored > 0 && much)
+        let much = self.in_memory() >= (self.total / 10).max(1);
+        half && self.stored > 0 && much
+    }
+
+    /// Whether everything is processed; no better moment will come.
+    pub(super) fn is_done(self) -> bool {
+        self.committed >= self.total
     }
 }
 
@@ -91,11 +117,10 @@ mod tests {
             (499, 400, false),
             (500, 400, true),
             (500, 0, false),
-            (500, 460, false),
+            (500, 410, false),
             (500, 500, false),
-            (700, 650, true),
-            (1000, 1000, true),
-            (1000, 0, true),
+            (700, 600, true),
+            (1000, 1000, false),
         ] {
             let progress = Progress {
                 produced: 1000,
@@ -105,20 +130,5 @@ mod tests {
             };
             assert_eq!(progress.is_time_to_kill(), expected, "{progress:?}");
         }
-    }
-
-    #[test]
-    fn what_is_lost_is_what_was_committed_and_not_stored() {
-        let progress = Progress {
-            produced: 0,
-            committed: 120,
-            stored: 100,
-            total: 200,
-        };
-        let expected = Loss {
-            stored: 100,
-            in_memory: 20,
-        };
-        assert_eq!(progress.loss(), expected);
     }
 }

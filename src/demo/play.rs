@@ -8,8 +8,8 @@ use std::{
 use tokio::runtime::Handle;
 
 use super::{
-    Account, CatchUp, DemoError, Ending, Interrupt, Pipeline, Readings, Scene, Settings, account,
-    child,
+    Account, CatchUp, DemoError, Ending, Interrupt, Loss, Pipeline, Readings, Scene, Settings,
+    account, child,
     processor::{Life, Processor},
     producer::Producer,
     scene::Progress,
@@ -95,12 +95,16 @@ impl Stage<'_> {
             "half of the events",
             tell,
             || producer.sent(),
-            Progress::is_time_to_kill,
+            |now| self.is_worst_moment(now, producer.sent()),
         )?;
         let pid = processor.guard.id();
         processor.guard.kill()?;
         let progress = self.observer.progress(producer.sent())?;
-        let loss = progress.loss();
+        let loss = Loss {
+            stored: progress.stored,
+            in_memory: progress.in_memory(),
+            unsettled: self.observer.unsettled()?,
+        };
         tell(Scene::Killed {
             pid,
             progress,
@@ -120,7 +124,7 @@ impl Stage<'_> {
             "the first new commit",
             tell,
             || loaded.events,
-            |now| now.committed > before || before >= loaded.events,
+            |now| Ok(now.committed > before || before >= loaded.events),
         )?;
         tell(Scene::Recovered {
             after: since.elapsed(),
@@ -159,6 +163,17 @@ impl Stage<'_> {
         })
     }
 
+    /// Whether a death would now take committed outcomes out of memory and, at best, catch others between publication and
+    /// commit. What changes slowest is looked at last.
+    fn is_worst_moment(&self, now: Progress, produced: u64) -> Result<bool, DemoError> {
+        if now.is_done() {
+            return Ok(true);
+        }
+        Ok(now.is_time_to_kill()
+            && self.observer.unsettled()? > 0
+            && self.observer.progress(produced)?.is_time_to_kill())
+    }
+
     /// Looks at the processor until `done` says so.
     fn watch(
         &self,
@@ -166,7 +181,7 @@ impl Stage<'_> {
         what: &'static str,
         tell: &mut dyn FnMut(Scene),
         produced: impl Fn() -> u64,
-        done: impl Fn(Progress) -> bool,
+        done: impl Fn(Progress) -> Result<bool, DemoError>,
     ) -> Result<(), DemoError> {
         let mut patience = Patience::new(what);
         loop {
@@ -174,7 +189,7 @@ impl Stage<'_> {
             let progress = self.observer.progress(produced())?;
             tell(Scene::Progress(progress));
             processor.tell_news(tell);
-            if done(progress) {
+            if done(progress)? {
                 return Ok(());
             }
             if processor.guard.ended()?.is_some() {

@@ -87,8 +87,9 @@ impl Stage<'_> {
         flag("--delivery", self.delivery());
         if self.settings.cluster == Cluster::Embedded {
             // The embedded broker knows no static members: the dead one is in the way until its session has ended.
-            flag("-X", "session.timeout.ms=2000");
-            flag("-X", "heartbeat.interval.ms=500");
+            flag("-X", "session.timeout.ms=1500");
+            flag("-X", "heartbeat.interval.ms=400");
+            flag("-X", "fetch.wait.max.ms=50");
         }
         // The first life has no end of its own.
         if life == Life::Second {

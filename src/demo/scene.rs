@@ -99,6 +99,8 @@ pub struct Loss {
     pub stored: u64,
     /// Outcomes that were published and committed, but only in memory.
     pub in_memory: u64,
+    /// Outcomes that were on their way: in the output topics, but not committed.
+    pub unsettled: u64,
 }
 
 /// How fast the restarted processor worked off what had piled up.

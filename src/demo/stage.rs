@@ -66,6 +66,9 @@ impl<'a> Stage<'a> {
         let config = StoreConfig::new(StoreUrl::Local(folder.path().to_owned()));
         let store = runtime.block_on(Store::open(&config))?;
         let observer = Observer {
+            admin,
+            pipeline: pipeline.clone(),
+            exactly_once: settings.cluster != Cluster::Embedded,
             group: GroupWatch::open(&connection, &pipeline.group, &pipeline.events)?,
             store: store.clone(),
             layout: Layout::new(&pipeline.events)?,

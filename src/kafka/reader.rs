@@ -46,7 +46,11 @@ impl Reader {
             ("queued.min.messages", "20000"),
             ("queued.max.messages.kbytes", "16384"),
         ];
-        let defaults = [("fetch.queue.backoff.ms", "10")];
+        // A fetch from one partition must not wait for another's that has nothing more.
+        let defaults = [
+            ("fetch.queue.backoff.ms", "10"),
+            ("fetch.wait.max.ms", "10"),
+        ];
         let consumer = connection.client(&defaults, &fixed, Context::new("reader"))?;
         let (topic, brokers) = (topic.to_owned(), connection.brokers().to_owned());
         Ok(Reader {

@@ -21,6 +21,7 @@ pub(super) struct Teller {
     bars: Option<Bars>,
     screen: MultiProgress,
     again: bool,
+    exactly_once: bool,
     loss: Loss,
     interrupt: Interrupt,
 }
@@ -44,6 +45,7 @@ impl Teller {
             bars: None,
             screen: MultiProgress::with_draw_target(target),
             again: false,
+            exactly_once: false,
             loss: Loss::default(),
             interrupt,
         }
@@ -129,6 +131,7 @@ impl Teller {
                         )
                     }
                 };
+                self.exactly_once = *cluster != Cluster::Embedded;
                 let ways = Malformed::ALL.len();
                 vec![
                     title("Folder", folder.display().to_string()),
@@ -160,12 +163,8 @@ impl Teller {
                 loss,
             } => {
                 self.loss = *loss;
-                vec![
-                    format!(
-                        "{} {}",
-                        paint.bad(&format!("{:<10}", "kill -9")),
-                        paint.bad(&pid.to_string())
-                    ),
+                let mut lines = vec![
+                    paint.bad(&format!("{:<10} {pid}", "kill -9")),
                     more(format!(
                         "{} outcomes were published and committed, {} of them are in snapshots.",
                         HumanCount(progress.committed),
@@ -175,7 +174,16 @@ impl Teller {
                         "{} outcomes were in the processor's memory only, and are gone.",
                         HumanCount(loss.in_memory)
                     ))),
-                ]
+                ];
+                if loss.unsettled > 0 {
+                    let unsettled = HumanCount(loss.unsettled);
+                    lines.push(more(if self.exactly_once {
+                        format!("{unsettled} more were in an open transaction: nobody will ever see them.")
+                    } else {
+                        format!("{unsettled} more were published, but not committed: they will be published twice.")
+                    }));
+                }
+                lines
             }
             Scene::Waiting { events } => vec![more(format!(
                 "Meanwhile the producer has finished: {} events wait to be processed.",
