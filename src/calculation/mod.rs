@@ -39,7 +39,7 @@ pub use evaluator::{Evaluated, Evaluator, rejects_schema};
 pub use fields::{Field, FieldType, Fields};
 pub use fingerprint::{Fingerprint, NotAFingerprint};
 pub use parse::FieldsError;
-pub use reason::{ReasonCode, reason_code, advice};
+pub use reason::{ReasonCode, advice, reason_code};
 pub use square::builtin;
 
 /// A deterministic function from an event's fields to a result.

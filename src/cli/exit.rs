@@ -6,7 +6,9 @@ use super::MissingStore;
 use crate::{
     audit::AuditError,
     config::ConfigError,
+    demo::DemoError,
     kafka::KafkaError,
+    load::{LinesError, LoadError},
     processor::{InstanceError, ProcessorError, WorkerError},
     query::QueryError,
     snapshot::LayoutError,
@@ -47,6 +49,16 @@ impl Exit {
             )
             || error.downcast_ref().is_some_and(is_of_the_command_line)
         {
+            return Exit::Usage;
+        }
+        match error.downcast_ref::<DemoError>() {
+            Some(DemoError::Folder(_)) => return Exit::Usage,
+            Some(DemoError::Interrupted) => return Exit::Interrupted,
+            Some(DemoError::Child { .. } | DemoError::Stalled { .. }) => return Exit::Findings,
+            _ => {}
+        }
+        let input = matches!(error.downcast_ref(), Some(LoadError::Input(_)));
+        if input || error.is::<LinesError>() {
             return Exit::Usage;
         }
         match error.downcast_ref::<ProcessorError>() {

@@ -28,8 +28,8 @@ use crate::{
     telemetry,
 };
 use args::Common;
-use indicatif::{ProgressBar, ProgressStyle};
 pub use exit::Exit;
+use indicatif::{ProgressBar, ProgressStyle};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -62,6 +62,8 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Demo(demo::DemoArgs),
+    #[command(hide = true)]
+    DemoBroker(demo::DemoBrokerArgs),
     Run(run::RunArgs),
     Produce(produce::ProduceArgs),
     Snapshots(snapshots::SnapshotsArgs),
@@ -126,9 +128,10 @@ fn dispatch(command: Command) -> anyhow::Result<Exit> {
     match command {
         Command::Config(args) => config::execute(&args),
         Command::Completions(args) => completions::execute(&args),
-        Command::Demo(args) => unwired(&args.common, args.flags()),
+        Command::Demo(args) => demo::execute(&args),
+        Command::DemoBroker(args) => demo::serve_broker(&args),
         Command::Run(args) => run::execute(&args),
-        Command::Produce(args) => unwired(&args.common, args.flags()),
+        Command::Produce(args) => produce::execute(&args),
         Command::Snapshots(args) => snapshots::execute(&args),
         Command::Verify(args) => verify::execute(&args),
     }
@@ -144,10 +147,7 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
 }
 
 /// The store that is configured, which must be there already, and its folders for the events topic.
-fn stored(
-    runtime: &tokio::runtime::Runtime,
-    session: &Session,
-) -> anyhow::Result<(Store, Layout)> {
+fn stored(runtime: &tokio::runtime::Runtime, session: &Session) -> anyhow::Result<(Store, Layout)> {
     let config = crate::config::store(&session.layers)?;
     if let StoreUrl::Local(folder) = &config.url
         && !folder.is_dir()
@@ -171,12 +171,6 @@ fn progress_bar(template: &str) -> ProgressBar {
         .progress_chars("=> ");
     // The default target draws on stderr, and only on a terminal.
     ProgressBar::new(0).with_style(style)
-}
-
-/// The configuration is read; the engine is wired when its branch is merged.
-fn unwired(common: &Common, flags: Flags) -> anyhow::Result<Exit> {
-    Session::begin(common, flags)?;
-    anyhow::bail!("this build does not have that command yet")
 }
 
 /// The environment, as far as it is text.

@@ -145,8 +145,16 @@ fn print<T: Serialize>(
 
 fn list_text(listing: &Listing) -> String {
     let mut table = table(&[
-        "partition", "offsets", "results", "rejects", "absent", "lost", "segments", "bytes",
-        "manifest", "age",
+        "partition",
+        "offsets",
+        "results",
+        "rejects",
+        "absent",
+        "lost",
+        "segments",
+        "bytes",
+        "manifest",
+        "age",
     ]);
     for entry in &listing.partitions {
         table.add_row(row(entry));
@@ -157,7 +165,11 @@ fn list_text(listing: &Listing) -> String {
             "\npartition {partition}: none of its manifests can be read; snapback verify says why"
         ));
     }
-    for entry in listing.partitions.iter().filter(|entry| !entry.damaged.is_empty()) {
+    for entry in listing
+        .partitions
+        .iter()
+        .filter(|entry| !entry.damaged.is_empty())
+    {
         let numbers: Vec<String> = entry.damaged.iter().map(Sequence::to_string).collect();
         text.push_str(&format!(
             "\npartition {}: newer manifests cannot be read: {}",
@@ -203,7 +215,10 @@ fn show_text(shown: &Shown) -> String {
         ("results topic", shown.results_topic.clone()),
         ("calculation", shown.calculation.clone()),
         ("fields", shown.fields.clone()),
-        ("offsets", format!("{}-{}", shown.entry.origin, shown.entry.end)),
+        (
+            "offsets",
+            format!("{}-{}", shown.entry.origin, shown.entry.end),
+        ),
         ("results", shown.entry.results.to_string()),
         ("rejects", shown.entry.rejects.to_string()),
         ("absent", shown.entry.absent.to_string()),

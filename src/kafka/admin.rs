@@ -110,6 +110,12 @@ impl Admin {
             Some(code) => return Err(self.failed(&self.stable, &doing, Failure::of(code))),
         }
         let partitions = u32::try_from(found.partitions().len()).unwrap_or(u32::MAX);
+        if self.is_mock() {
+            return Ok(Some(Topic {
+                partitions,
+                id: None,
+            }));
+        }
         let id = raw::topic_id(&self.stable, name, self.timeout)
             .map_err(|failure| self.failed(&self.stable, &doing, failure))?;
         Ok(Some(Topic { partitions, id }))
@@ -146,6 +152,9 @@ impl Admin {
     /// # Errors
     /// When no broker answers, or we may not know.
     pub fn topic_config(&self, name: &str, key: &str) -> Result<Option<String>, KafkaError> {
+        if self.is_mock() {
+            return Ok(None);
+        }
         let doing = format!("describe the configuration of topic {name:?}");
         let client = self.admin_client()?;
         let answers =
@@ -283,7 +292,7 @@ impl Admin {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
-            while consumer.poll(Duration::ZERO).is_some() {}
+            serve(consumer);
             let silent = matches!(
                 error.rdkafka_error_code(),
                 Some(Code::BrokerTransportFailure | Code::OperationTimedOut | Code::AllBrokersDown)
@@ -305,9 +314,17 @@ impl Admin {
         doing: &str,
         failure: impl Into<Failure>,
     ) -> KafkaError {
+        serve(consumer);
         consumer
             .context()
             .failed(self.connection.brokers(), doing, failure)
+    }
+
+    /// Whether this is librdkafka's mock cluster: it names a controller that is none of its brokers, so questions for the
+    /// controller are never answered.
+    fn is_mock(&self) -> bool {
+        self.cluster_id()
+            .is_some_and(|id| id.starts_with("mockCluster"))
     }
 
     fn admin_client(&self) -> Result<AdminClient<Context>, KafkaError> {
@@ -319,6 +336,11 @@ impl Admin {
             .request_timeout(Some(self.timeout))
             .operation_timeout(Some(self.timeout))
     }
+}
+
+/// Hands the client's waiting events to its context.
+pub(super) fn serve(consumer: &BaseConsumer<Context>) {
+    while consumer.poll(Duration::ZERO).is_some() || raw::waiting(consumer) > 0 {}
 }
 
 fn offset_or_zero(offset: i64) -> Offset {

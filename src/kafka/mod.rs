@@ -9,6 +9,7 @@
 //!   [`Source::assign`] or [`Source::unassign`].
 //! - [`Publisher`]: a transactional or idempotent producer.
 //! - [`Admin`]: questions about topics, offsets and groups; it joins nothing.
+//! - [`GroupWatch`]: what a group commits, asked again and again.
 //! - [`Reader`]: reads ranges of a topic from outside, the way that any other consumer would.
 //! - [`MockBroker`]: a broker in this process, for the demo.
 //!
@@ -26,6 +27,7 @@ mod batch;
 mod connection;
 mod context;
 mod error;
+mod group;
 mod mock;
 mod publisher;
 mod raw;
@@ -36,6 +38,7 @@ pub use admin::{Admin, Committed, Topic, Watermarks};
 pub use batch::Batch;
 pub use connection::Connection;
 pub use error::{Disposition, Failure, KafkaError, PublishError};
+pub use group::GroupWatch;
 pub use mock::MockBroker;
 pub use publisher::{Publisher, PublisherConfig, Record};
 pub use reader::Reader;

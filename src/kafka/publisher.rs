@@ -14,7 +14,7 @@ use rdkafka::{
 use super::{
     connection::Connection,
     context::Context,
-    error::{Failure, PublishError, is_passing},
+    error::{Disposition, Failure, PublishError, is_passing},
     raw::{self, Outbox, TopicHandle},
     source::Source,
 };
@@ -58,6 +58,7 @@ pub struct Publisher {
     outbox: Outbox,
     producer: ThreadedProducer<Context>,
     name: String,
+    transactional: bool,
 }
 
 impl Publisher {
@@ -122,6 +123,7 @@ impl Publisher {
             outbox: Outbox::default(),
             producer,
             name,
+            transactional: !fixed.is_empty(),
         })
     }
 
@@ -139,6 +141,12 @@ impl Publisher {
     /// # Errors
     /// See [`PublishError::disposition`].
     pub fn begin(&mut self) -> Result<(), PublishError> {
+        if let Some(refused) = self
+            .undelivered()
+            .filter(|undelivered| !undelivered.is_purged())
+        {
+            return Err(refused);
+        }
         let result = self.producer.begin_transaction();
         self.transaction("begin a transaction", result)
     }
@@ -185,12 +193,7 @@ impl Publisher {
         let deadline = Instant::now() + timeout;
         let headers = headers.iter().fold(
             OwnedHeaders::new_with_capacity(headers.len()),
-            |headers, (key, value)| {
-                headers.insert(Header {
-                    key,
-                    value: *value,
-                })
-            },
+            |headers, (key, value)| headers.insert(Header { key, value: *value }),
         );
         let mut message: BaseRecord<'_, [u8], [u8]> = BaseRecord::to(topic).partition(partition);
         (message.key, message.payload) = (record.key, record.payload);
@@ -214,29 +217,24 @@ impl Publisher {
     /// Waits until all messages are acknowledged or given up.
     ///
     /// # Errors
-    /// When some were not delivered ([`PublishError::Undelivered`]) or the time is over. In a transaction the commit
-    /// would say so as well.
+    /// When the time is over, or some messages were not delivered ([`PublishError::Undelivered`]; in a transaction the
+    /// commit says so instead).
     pub fn flush(&mut self, timeout: Duration) -> Result<(), PublishError> {
         let flushed = raw::flush(&self.producer, timeout);
-        let undelivered = self.producer.context().take_undelivered();
-        if let Some((topic, partition, source)) = undelivered.first {
-            let publisher = self.name.clone();
-            let source = self.underlying(source);
-            let count = undelivered.count;
-            return Err(PublishError::Undelivered {
-                publisher,
-                count,
-                topic,
-                partition,
-                source,
-            });
+        if !self.transactional
+            && let Some(error) = self.undelivered()
+        {
+            return Err(error);
         }
         flushed.map_err(|code| {
-            let failure = Failure {
-                retriable: code == Code::OperationTimedOut,
-                ..Failure::of(code)
-            };
-            self.failed("flush", failure)
+            let retriable = code == Code::OperationTimedOut;
+            self.failed(
+                "flush",
+                Failure {
+                    retriable,
+                    ..Failure::of(code)
+                },
+            )
         })
     }
 
@@ -276,6 +274,16 @@ impl Publisher {
             .max(FULL_WAIT);
         let result = self.producer.commit_transaction(left);
         self.transaction("commit the transaction", result)
+            .map_err(|error| {
+                // A message that a broker refused says more than the commit that fails for it. Purged ones say less.
+                let refused = self
+                    .undelivered()
+                    .filter(|undelivered| !undelivered.is_purged());
+                match error.disposition() {
+                    Disposition::Abort => refused.unwrap_or(error),
+                    _ => error,
+                }
+            })
     }
 
     /// Aborts the transaction; purges what was not sent.
@@ -284,7 +292,6 @@ impl Publisher {
     /// See [`PublishError::disposition`].
     pub fn abort(&mut self, timeout: Duration) -> Result<(), PublishError> {
         let result = self.producer.abort_transaction(timeout);
-        self.producer.context().take_undelivered();
         self.transaction("abort the transaction", result)
     }
 
@@ -330,6 +337,22 @@ impl Publisher {
             partition,
             source,
         }
+    }
+
+    fn undelivered(&self) -> Option<PublishError> {
+        let undelivered = self.producer.context().take_undelivered();
+        let (topic, partition, source) = undelivered.first?;
+        let (publisher, count) = (self.name.clone(), undelivered.count);
+        let source = self.underlying(source);
+        let in_transaction = self.transactional;
+        Some(PublishError::Undelivered {
+            publisher,
+            count,
+            topic,
+            partition,
+            source,
+            in_transaction,
+        })
     }
 
     /// The reason behind "fatal".

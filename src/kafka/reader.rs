@@ -12,6 +12,7 @@ use rdkafka::{
 };
 
 use super::{
+    admin::serve,
     batch::Batch,
     connection::Connection,
     context::Context,
@@ -81,7 +82,7 @@ impl Reader {
         let mut position = range.start();
         let mut heard = Instant::now();
         while position < range.end() {
-            while self.consumer.poll(Duration::ZERO).is_some() {}
+            serve(&self.consumer);
             let mut messages = queue.take(BATCH, WAIT);
             if let Some(trouble) = messages.clean(position.get()) {
                 match Offset::new(trouble.offset) {

@@ -6,12 +6,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{
-    Instance, ProcessorError, Stop, WorkerError, progress::Progress, tally::Tally,
-};
+use super::{Instance, ProcessorError, Stop, WorkerError, progress::Progress, tally::Tally};
 use crate::{
-    config::{Delivery, RunConfig},
     calculation::{Evaluator, advice},
+    config::{Delivery, RunConfig},
     kafka::{Admin, KafkaError, Publisher, PublisherConfig, SourceConfig, Topic},
     model::{Offset, Partition},
     recovery::{Gatherer, OurCalculation, PipelineIdentity},
@@ -54,17 +52,30 @@ impl Context {
         runtime: tokio::runtime::Handle,
         stop: Stop,
     ) -> Result<Context, ProcessorError> {
-        let evaluator = Evaluator::new(settings.calculation.fields.clone(), Arc::clone(&settings.calculation.calculation))?;
+        let evaluator = Evaluator::new(
+            settings.calculation.fields.clone(),
+            Arc::clone(&settings.calculation.calculation),
+        )?;
         let layout = Layout::new(&settings.pipeline.events)?;
         let admin = Arc::new(Admin::connect(&settings.connection, ASK)?);
-        let events = admin
-            .topic(&settings.pipeline.events)?
-            .ok_or_else(|| ProcessorError::NoEventsTopic {
+        let events = admin.topic(&settings.pipeline.events)?.ok_or_else(|| {
+            ProcessorError::NoEventsTopic {
                 topic: settings.pipeline.events.clone(),
                 brokers: settings.connection.brokers().to_owned(),
-            })?;
-        let results = output(&admin, &settings, &settings.pipeline.results, events.partitions)?;
-        let rejects = output(&admin, &settings, &settings.pipeline.rejects, events.partitions)?;
+            }
+        })?;
+        let results = output(
+            &admin,
+            &settings,
+            &settings.pipeline.results,
+            events.partitions,
+        )?;
+        let rejects = output(
+            &admin,
+            &settings,
+            &settings.pipeline.rejects,
+            events.partitions,
+        )?;
         let identity = PipelineIdentity {
             cluster_id: admin.cluster_id(),
             group: settings.pipeline.group.clone(),
@@ -157,9 +168,11 @@ impl Context {
         partitions: &[Partition],
     ) -> Result<BTreeMap<Partition, Option<Offset>>, KafkaError> {
         let settings = &self.settings;
-        let committed =
-            self.admin
-                .committed(&settings.pipeline.group, &settings.pipeline.events, partitions)?;
+        let committed = self.admin.committed(
+            &settings.pipeline.group,
+            &settings.pipeline.events,
+            partitions,
+        )?;
         Ok(committed
             .into_iter()
             .map(|(partition, at)| (partition, at.map(|at| at.offset)))

@@ -126,10 +126,7 @@ pub fn run(
     Ok(summary)
 }
 
-fn spawn(
-    context: &Arc<Context>,
-    index: usize,
-) -> JoinHandle<Result<WorkerSummary, WorkerError>> {
+fn spawn(context: &Arc<Context>, index: usize) -> JoinHandle<Result<WorkerSummary, WorkerError>> {
     let context = Arc::clone(context);
     std::thread::Builder::new()
         .name(format!("worker-{index}"))

@@ -5,16 +5,13 @@
 
 use std::time::Duration;
 
-use super::{
-    WorkerError,
-    partition::Phase,
-    worker::Worker,
-};
+use super::{WorkerError, partition::Phase, worker::Worker};
 use crate::{
     calculation::{Evaluated, reason_code},
     kafka::{Batch, PublishError, Record},
     model::{Event, Offset, OffsetRange, Partition, Reject},
     recovery::{Plan, plan},
+    snapshot::{Buffer, Chain},
 };
 
 /// Events taken from a partition in one go: enough to make the cost per batch vanish, few enough that eight
@@ -162,7 +159,11 @@ impl Worker {
         batch: &Batch,
         count: usize,
     ) -> Result<(), WorkerError> {
-        let Some(end) = batch.iter().nth(count - 1).map(|event| event.offset.plus(1)) else {
+        let Some(end) = batch
+            .iter()
+            .nth(count - 1)
+            .map(|event| event.offset.plus(1))
+        else {
             return Ok(());
         };
         let evaluated = self.evaluate(partition, end, batch.iter().take(count))?;
@@ -212,6 +213,11 @@ impl Worker {
             owned.phase = Phase::Running;
             return Ok(());
         }
+        // A snapshot that memory or a shutdown forced has moved the frontier: the facts are not those of this replay.
+        let frontier = owned.chain.as_ref().and_then(Chain::end);
+        if frontier != Some(replay.range.start()) {
+            return self.regather(partition);
+        }
         let Some(mut facts) = owned.facts.take() else {
             return Ok(());
         };
@@ -221,12 +227,16 @@ impl Worker {
             Plan::Refuse(refusal) => self.hold(partition, refusal),
             // The operator has accepted it: the range is a gap instead of what was rebuilt.
             Plan::AcceptLoss(loss) => {
-                owned.buffer = crate::snapshot::Buffer::new(loss.range.end());
+                owned.buffer = Buffer::new(loss.range.end());
                 owned.outcomes_before = replay.outcomes_at_start;
                 owned.phase = Phase::AcceptingLoss(loss);
+                let records_now = decision.commit.is_none();
                 owned.must_commit = decision.commit;
                 owned.fetching = false;
                 self.source.pause(&[partition])?;
+                if records_now {
+                    self.record_loss(partition);
+                }
             }
             other => {
                 tracing::warn!("partition {partition}: planned again after a replay: {other:?}");

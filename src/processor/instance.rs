@@ -24,7 +24,9 @@ pub struct Instance {
 #[derive(Debug, thiserror::Error)]
 pub enum InstanceError {
     /// The lock file cannot be made.
-    #[error("cannot create the lock file {path}: {source}; make the folder writable or name this process with --instance")]
+    #[error(
+        "cannot create the lock file {path}: {source}; make the folder writable or name this process with --instance"
+    )]
     LockFile {
         /// The lock file.
         path: PathBuf,
@@ -32,7 +34,9 @@ pub enum InstanceError {
         source: std::io::Error,
     },
     /// Every slot is taken.
-    #[error("{SLOTS} processes of this pipeline run on this host already (lock files {pattern}); name this one with --instance")]
+    #[error(
+        "{SLOTS} processes of this pipeline run on this host already (lock files {pattern}); name this one with --instance"
+    )]
     NoFreeSlot {
         /// The lock files that were tried.
         pattern: String,

@@ -52,7 +52,9 @@ pub enum WorkerError {
     #[error(transparent)]
     Publish(#[from] PublishError),
     /// The calculation failed: not for an event, but as a whole.
-    #[error("the calculation failed for {topic}, partition {partition}, in the events before offset {end}: {source}; nothing of this batch was published")]
+    #[error(
+        "the calculation failed for {topic}, partition {partition}, in the events before offset {end}: {source}; nothing of this batch was published"
+    )]
     Calculation {
         /// The events topic.
         topic: String,
@@ -127,7 +129,9 @@ pub enum ProcessorError {
     #[error(transparent)]
     Configuration(#[from] CalculationError),
     /// The events topic does not exist.
-    #[error("the events topic {topic:?} does not exist on {brokers}; check --events, or create it, for example with: snapback produce --events {topic} --count 1000")]
+    #[error(
+        "the events topic {topic:?} does not exist on {brokers}; check --events, or create it, for example with: snapback produce --events {topic} --count 1000"
+    )]
     NoEventsTopic {
         /// The topic.
         topic: String,
@@ -135,7 +139,9 @@ pub enum ProcessorError {
         brokers: String,
     },
     /// An output topic does not exist and is not to be made.
-    #[error("the topic {topic:?} does not exist on {brokers} and --create-topics is false; create it with {partitions} partitions")]
+    #[error(
+        "the topic {topic:?} does not exist on {brokers} and --create-topics is false; create it with {partitions} partitions"
+    )]
     NoOutputTopic {
         /// The topic.
         topic: String,

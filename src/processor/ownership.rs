@@ -34,7 +34,8 @@ impl Worker {
             .map(|partition| (*partition, self.next_epoch()))
             .collect();
         for (partition, epoch) in &wanted {
-            self.owned.insert(*partition, Owned::new(*partition, *epoch));
+            self.owned
+                .insert(*partition, Owned::new(*partition, *epoch));
         }
         self.arriving = Some(Arriving {
             partitions,
@@ -211,7 +212,10 @@ impl Worker {
         };
         let records_now = matches!(phase, Phase::AcceptingLoss(_)) && commit.is_none();
         owned.buffer = Buffer::new(at);
-        let counts = chain.newest().map(|newest| newest.counts).unwrap_or_default();
+        let counts = chain
+            .newest()
+            .map(|newest| newest.counts)
+            .unwrap_or_default();
         owned.outcomes_before = counts.outcomes();
         owned.lost = counts.lost;
         owned.head = head_of(&chain);

@@ -29,7 +29,9 @@ impl Progress {
     }
 
     pub(super) fn set(&self, worker: usize, reached: bool, owned: &BTreeMap<Partition, Owned>) {
-        let mut state = self.0[worker].lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.0[worker]
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         state.reached = reached;
         state.working = 0;
         let held = owned
@@ -37,7 +39,11 @@ impl Progress {
             .filter(|owned| matches!(owned.phase, Phase::Held(_)))
             .count();
         state.working = owned.len() - held;
-        if held != state.held.len() || owned.keys().any(|p| held > 0 && !state.held.contains_key(p)) {
+        if held != state.held.len()
+            || owned
+                .keys()
+                .any(|p| held > 0 && !state.held.contains_key(p))
+        {
             state.held = owned
                 .values()
                 .filter_map(|owned| match &owned.phase {

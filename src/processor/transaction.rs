@@ -72,7 +72,10 @@ impl Worker {
             return Ok(());
         };
         if self.cadence.open.is_none() {
-            self.publisher.begin()?;
+            // An at-least-once "transaction" is only the time between two commits.
+            if self.context.settings.delivery == Delivery::ExactlyOnce {
+                self.publisher.begin()?;
+            }
             self.cadence.open = Some(Open {
                 since: Instant::now(),
                 owners: BTreeMap::new(),
@@ -114,7 +117,9 @@ impl Worker {
         self.owned
             .values()
             .filter(|owned| matches!(owned.phase, Phase::Running | Phase::AcceptingLoss(_)))
-            .filter(|owned| owned.must_commit.is_some() || owned.buffer.end() > owned.buffer.committed())
+            .filter(|owned| {
+                owned.must_commit.is_some() || owned.buffer.end() > owned.buffer.committed()
+            })
             .filter_map(|owned| {
                 let at = owned.buffer.end();
                 Some((owned.partition, at, self.metadata(owned, at)?))
@@ -197,9 +202,7 @@ impl Worker {
 
     /// What follows a failed call: abort and rewind, or a new producer, or the end of the worker.
     pub(super) fn mend(&mut self, error: PublishError) -> Result<(), WorkerError> {
-        tracing::warn!(
-            "{error}; what was not committed is dropped and processed again"
-        );
+        tracing::warn!("{error}; what was not committed is dropped and processed again");
         let disposition = error.disposition();
         self.count_abort(&error)?;
         match disposition {

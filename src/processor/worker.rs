@@ -97,7 +97,10 @@ impl Worker {
             &context.source_config(&name, budget.fetch_queue),
         )?;
         let publisher = context.new_publisher(&name, budget.publish_queue)?;
-        let evaluator = Evaluator::new(settings.calculation.fields.clone(), Arc::clone(&settings.calculation.calculation))?;
+        let evaluator = Evaluator::new(
+            settings.calculation.fields.clone(),
+            Arc::clone(&settings.calculation.calculation),
+        )?;
         let encoder = ResultEncoder::new(&settings.pipeline.events, &evaluator.results_schema())?;
         let (sender, reports) = channel();
         Ok(Worker {
@@ -131,7 +134,11 @@ impl Worker {
             self.commit_if_due()?;
             self.start_due_snapshots();
             self.tell();
-            wait = if moved == 0 { IDLE_WAIT } else { Duration::ZERO };
+            wait = if moved == 0 {
+                IDLE_WAIT
+            } else {
+                Duration::ZERO
+            };
         }
         self.shut_down()
     }
@@ -161,7 +168,10 @@ impl Worker {
                 partition,
                 offset,
                 text,
-            } => self.dead(partition, &format!("offset {offset} cannot be read: {text}")),
+            } => self.dead(
+                partition,
+                &format!("offset {offset} cannot be read: {text}"),
+            ),
             SourceEvent::Fenced { instance } => Err(WorkerError::Fenced {
                 instance: self.context.instance.name().to_owned(),
                 name: instance,

@@ -114,10 +114,7 @@ impl Gatherer {
         for (partition, (seen, tidied)) in partitions.iter().zip(tidied) {
             let committed = committed.get(partition).cloned();
             let log = logs[partition];
-            gathered.push(
-                self.facts(*partition, seen, tidied, committed, log)
-                    .await?,
-            );
+            gathered.push(self.facts(*partition, seen, tidied, committed, log).await?);
         }
         Ok(gathered)
     }
@@ -266,10 +263,9 @@ impl Gatherer {
             self.identity.group.clone(),
             self.identity.events_topic.clone(),
         );
-        let answer = tokio::task::spawn_blocking(move || {
-            admin.committed(&group, &topic, &partitions)
-        })
-        .await??;
+        let answer =
+            tokio::task::spawn_blocking(move || admin.committed(&group, &topic, &partitions))
+                .await??;
         Ok(answer
             .into_iter()
             .filter_map(|(partition, committed)| Some((partition, authored(committed?))))

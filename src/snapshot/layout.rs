@@ -335,7 +335,10 @@ mod tests {
             assert_eq!(layout().parse_manifest(&path), None, "{text}");
         }
         let of = |text: &str| layout().partition_of(&Path::parse(text).unwrap());
-        assert_eq!(of("events/rejects/partition=3/copy of 7.parquet"), Some(Partition(3)));
+        assert_eq!(
+            of("events/rejects/partition=3/copy of 7.parquet"),
+            Some(Partition(3))
+        );
         assert_eq!(of("events/rejects/partition=3"), None);
         assert_eq!(of("events/_manifests/partition=3/7.json"), None);
     }

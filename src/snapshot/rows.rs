@@ -133,7 +133,8 @@ impl Rows {
 
     /// The offset of each row, ascending.
     pub(super) fn offsets(&self) -> impl Iterator<Item = i64> {
-        self.batches().flat_map(|batch| offsets(batch).values().iter().copied())
+        self.batches()
+            .flat_map(|batch| offsets(batch).values().iter().copied())
     }
 
     pub(super) fn batches(&self) -> impl ExactSizeIterator<Item = &RecordBatch> {

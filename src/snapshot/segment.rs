@@ -141,8 +141,18 @@ impl Encoded {
         let kept = |offset: &i64| *offset >= at.get();
         let results = read_offsets(self.results.as_ref())?;
         let rejects = read_offsets(self.rejects.as_ref())?;
-        let absent = absent(range, results.into_iter().filter(kept), rejects.into_iter().filter(kept));
-        encode_rows(range, rows(&self.results)?, rows(&self.rejects)?, absent, identity)
+        let absent = absent(
+            range,
+            results.into_iter().filter(kept),
+            rejects.into_iter().filter(kept),
+        );
+        encode_rows(
+            range,
+            rows(&self.results)?,
+            rows(&self.rejects)?,
+            absent,
+            identity,
+        )
     }
 }
 
@@ -213,7 +223,9 @@ fn absent(
             (Some(_), _) => results.next(),
             (None, _) => rejects.next(),
         };
-        let Some(offset) = offset.and_then(Offset::new) else { break };
+        let Some(offset) = offset.and_then(Offset::new) else {
+            break;
+        };
         next = absent.skip(next, offset);
     }
     absent.skip(next, range.end());
@@ -221,7 +233,9 @@ fn absent(
 }
 
 fn read_offsets(segment: Option<&EncodedSegment>) -> Result<Vec<i64>, SegmentError> {
-    let reader = segment.map(|segment| read::read_segment(segment.bytes.clone())).transpose()?;
+    let reader = segment
+        .map(|segment| read::read_segment(segment.bytes.clone()))
+        .transpose()?;
     let mut offsets = Vec::new();
     for batch in reader.into_iter().flatten() {
         offsets.extend_from_slice(rows::offsets(&batch?).values());

@@ -230,7 +230,8 @@ pub(super) async fn read_tail(
                 break;
             }
             Found::Damaged { digest, detail } => {
-                tracing::warn!(%partition, %sequence, detail, "a manifest cannot be read");
+                let path = store.locate(&layout.manifest(partition, *sequence));
+                tracing::warn!(%partition, %sequence, path, detail, "a manifest cannot be read");
                 digest
             }
             Found::Missing => None,

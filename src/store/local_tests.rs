@@ -298,6 +298,8 @@ async fn what_is_being_written_is_never_listed() {
             .collect::<Vec<_>>(),
         ["t/1"]
     );
+    let raw: Vec<_> = backend.list(None).try_collect().await.unwrap();
+    assert_eq!(raw.len(), 1, "not even to a wrapper: {raw:?}");
     let shallow = backend.list_with_delimiter(None).await.unwrap();
     assert_eq!(shallow.common_prefixes, [Path::from("t")]);
 }

@@ -222,7 +222,12 @@ fn every_setting_of_snapbacks_container_is_one() {
         .expect("an environment");
     let variables: Vec<(&str, &str)> = environment
         .iter()
-        .map(|(name, value)| (name.as_str().expect("a name"), value.as_str().expect("text")))
+        .map(|(name, value)| {
+            (
+                name.as_str().expect("a name"),
+                value.as_str().expect("text"),
+            )
+        })
         .collect();
     let shown = snapback(["config", "-o", "json"])
         .envs(variables.iter().copied())
@@ -236,7 +241,9 @@ fn every_setting_of_snapbacks_container_is_one() {
             continue;
         };
         let setting = setting.to_lowercase().replace('_', "-");
-        let found = settings.iter().find(|one| one["setting"] == setting.as_str());
+        let found = settings
+            .iter()
+            .find(|one| one["setting"] == setting.as_str());
         assert_eq!(
             found.map(|one| &one["value"]),
             Some(&value.into()),

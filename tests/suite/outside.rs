@@ -343,10 +343,9 @@ impl Pipeline {
         }
         let mut rejects = "partition,kafka_offset,payload\n".to_owned();
         for ((partition, offset), event) in &expected.rejects {
-            let payload = event
-                .payload
-                .as_ref()
-                .map_or("null".to_owned(), |bytes| format!("x{}", hex::encode(bytes)));
+            let payload = event.payload.as_ref().map_or("null".to_owned(), |bytes| {
+                format!("x{}", hex::encode(bytes))
+            });
             writeln!(rejects, "{partition},{offset},{payload}").expect("a string takes all");
         }
         let mut program = python()

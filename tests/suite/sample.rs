@@ -20,10 +20,10 @@ import sys, duckdb
 root = sys.argv[1]
 results = f"read_parquet('{root}/results/**/*.parquet', hive_partitioning=true)"
 rejects = f"read_parquet('{root}/rejects/**/*.parquet', hive_partitioning=true)"
-print(*duckdb.sql(f"SELECT count(*), count(DISTINCT (partition, kafka_offset)) FROM {results}").fetchone())
-print(*duckdb.sql(f"SELECT count(*), count(DISTINCT (partition, kafka_offset)) FROM {rejects}").fetchone())
-print(*duckdb.sql(f"SELECT count(*) FROM {results} WHERE result <> number::DECIMAL(38,0) * number").fetchone())
-print(*duckdb.sql(f"SELECT count(*) FROM {results} JOIN {rejects} USING (partition, kafka_offset)").fetchone())
+print(*duckdb.sql(f"SELECT count(*), count(DISTINCT (partition, kafka_offset)) FROM {results}").fetchall()[0])
+print(*duckdb.sql(f"SELECT count(*), count(DISTINCT (partition, kafka_offset)) FROM {rejects}").fetchall()[0])
+print(*duckdb.sql(f"SELECT count(*) FROM {results} WHERE result <> number::DECIMAL(38,0) * number").fetchall()[0])
+print(*duckdb.sql(f"SELECT count(*) FROM {results} JOIN {rejects} USING (partition, kafka_offset)").fetchall()[0])
 for name, kind, *_ in duckdb.sql(f"DESCRIBE SELECT * FROM {results}").fetchall(): print(name, kind)
 for name, kind, *_ in duckdb.sql(f"DESCRIBE SELECT * FROM {rejects}").fetchall(): print(name, kind)
 "#;
@@ -100,7 +100,9 @@ fn the_digests_of_the_sample_can_be_checked_without_snapback() {
             path.display()
         );
         for segment in manifest["segments"].as_array().expect("a list") {
-            let file = root().join("snapshots").join(segment["path"].as_str().expect("a path"));
+            let file = root()
+                .join("snapshots")
+                .join(segment["path"].as_str().expect("a path"));
             let bytes = fs::read(&file).expect("a listed segment is there");
             assert_eq!(segment["digest"], digest(&bytes), "{}", file.display());
             segments += 1;
@@ -144,10 +146,17 @@ fn git_ignores_every_snapshot_but_the_sample() {
         assert_eq!(git(&["init", "--quiet"]), Some(0));
         git(&["check-ignore", "--quiet", path]) == Some(0)
     };
-    for path in ["snapshots/events/a", "snapshots/.staging/a", "snapshots/samples/a"] {
+    for path in [
+        "snapshots/events/a",
+        "snapshots/.staging/a",
+        "snapshots/samples/a",
+    ] {
         assert!(ignored(path), "{path}");
     }
-    for path in ["snapshots/sample/a", "snapshots/sample/results/partition=0/a.parquet"] {
+    for path in [
+        "snapshots/sample/a",
+        "snapshots/sample/results/partition=0/a.parquet",
+    ] {
         assert!(!ignored(path), "{path}");
     }
 }

@@ -95,6 +95,9 @@ pub enum PublishError {
         partition: i32,
         /// Kafka's answer for the first one.
         source: Failure,
+        /// Whether it happened in a transaction. The next one would then fail as well (their sequence numbers are
+        /// missing), so the publisher has to be rebuilt.
+        in_transaction: bool,
     },
     /// Offsets were to be committed without being a member of the group.
     #[error("{publisher}: no offsets can be committed: not a member of group {group:?} at present")]
@@ -115,6 +118,14 @@ impl PublishError {
     pub fn disposition(&self) -> Disposition {
         match self {
             PublishError::Transaction { source, .. } => disposition(source),
+            PublishError::Undelivered {
+                source,
+                in_transaction: true,
+                ..
+            } => match disposition(source) {
+                Disposition::Fatal => Disposition::Fatal,
+                _ => Disposition::Rebuild,
+            },
             PublishError::Refused { source, .. } | PublishError::Undelivered { source, .. } => {
                 match disposition(source) {
                     // The call cannot simply be repeated: other messages of it are on their way.
@@ -129,6 +140,15 @@ impl PublishError {
             PublishError::Client(error) if error.is_transient() => Disposition::Rebuild,
             PublishError::Client(_) => Disposition::Fatal,
         }
+    }
+
+    /// Whether it only says that the client threw messages away, after another error.
+    pub(in crate::kafka) fn is_purged(&self) -> bool {
+        matches!(
+            self,
+            PublishError::Undelivered { source, .. }
+                if matches!(source.code, Code::PurgeQueue | Code::PurgeInflight)
+        )
     }
 
     /// Whether a message, or the batch that it was in, is larger than the topic or the client allows.

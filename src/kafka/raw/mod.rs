@@ -99,11 +99,12 @@ impl Drop for QueueEvent {
     }
 }
 
-/// How many events wait in the consumer's own queue.
+/// How many events wait in the consumer's own queue (without a group: in the client's).
 pub(super) fn waiting(consumer: &BaseConsumer<Context>) -> usize {
-    // SAFETY: the client is alive; the handle is destroyed by `Queue`.
-    let queue =
-        Queue::of(unsafe { sys::rd_kafka_queue_get_consumer(consumer.client().native_ptr()) });
+    let client = consumer.client().native_ptr();
+    // SAFETY: the client is alive; the handles are destroyed by `Queue`.
+    let queue = Queue::of(unsafe { sys::rd_kafka_queue_get_consumer(client) })
+        .or_else(|| Queue::of(unsafe { sys::rd_kafka_queue_get_main(client) }));
     // SAFETY: the queue is alive.
     queue.map_or(0, |queue| unsafe {
         sys::rd_kafka_queue_length(queue.0.as_ptr())

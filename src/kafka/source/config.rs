@@ -39,11 +39,18 @@ impl SourceConfig {
         }
     }
 
-    pub(super) fn defaults(&self) -> Vec<(&'static str, String)> {
+    /// `session` is the user's own session time-out in milliseconds.
+    pub(super) fn defaults(&self, session: Option<&str>) -> Vec<(&'static str, String)> {
+        let configured = self.session_timeout.as_millis();
+        let session = session
+            .and_then(|text| text.parse().ok())
+            .unwrap_or(configured);
         vec![
+            ("session.timeout.ms", configured.to_string()),
+            // librdkafka's own default of 3 s would lose a shorter session, and others wait that long for a rebalance.
             (
-                "session.timeout.ms",
-                self.session_timeout.as_millis().to_string(),
+                "heartbeat.interval.ms",
+                (session / 3).clamp(100, 1_000).to_string(),
             ),
             ("max.poll.interval.ms", "300000".to_owned()),
             ("topic.metadata.refresh.interval.ms", "10000".to_owned()),

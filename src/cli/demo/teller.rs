@@ -1,0 +1,273 @@
+//! The story on the terminal, as it happens: on standard error, because what it ends with goes to standard output.
+
+use std::{
+    io::{self, IsTerminal as _},
+    sync::mpsc,
+    thread,
+    time::Duration,
+};
+
+use indicatif::{HumanCount, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::paint::Paint;
+use crate::{
+    demo::{Cluster, Interrupt, Loss, Progress, Scene},
+    load::Malformed,
+};
+
+/// Tells scenes.
+pub(super) struct Teller {
+    paint: Paint,
+    bars: Option<Bars>,
+    screen: MultiProgress,
+    again: bool,
+    loss: Loss,
+    interrupt: Interrupt,
+}
+
+struct Bars {
+    produced: ProgressBar,
+    committed: ProgressBar,
+    stored: ProgressBar,
+}
+
+impl Teller {
+    pub(super) fn new(interrupt: Interrupt) -> Teller {
+        let terminal = io::stderr().is_terminal();
+        let target = if terminal {
+            ProgressDrawTarget::stderr()
+        } else {
+            ProgressDrawTarget::hidden()
+        };
+        Teller {
+            paint: Paint::new(terminal),
+            bars: None,
+            screen: MultiProgress::with_draw_target(target),
+            again: false,
+            loss: Loss::default(),
+            interrupt,
+        }
+    }
+
+    pub(super) fn tell(&mut self, scene: Scene) {
+        match scene {
+            Scene::Progress(progress) => self.progress(progress),
+            other => {
+                let lines = self.lines(&other);
+                if !matches!(other, Scene::Said { .. }) {
+                    self.clear();
+                }
+                for line in lines {
+                    self.say(&line);
+                }
+                if let Scene::Pause { .. } = other {
+                    wait_for_enter(&self.interrupt);
+                }
+            }
+        }
+    }
+
+    /// Takes the bars away.
+    pub(super) fn clear(&mut self) {
+        if let Some(bars) = self.bars.take() {
+            for bar in [bars.produced, bars.committed, bars.stored] {
+                bar.finish_and_clear();
+            }
+        }
+    }
+
+    fn say(&self, line: &str) {
+        if self.screen.is_hidden() {
+            eprintln!("{line}");
+        } else {
+            // A terminal that cannot be written to has nobody to tell it to.
+            let _ = self.screen.println(line);
+        }
+    }
+
+    fn progress(&mut self, progress: Progress) {
+        if self.screen.is_hidden() {
+            return;
+        }
+        let bars = self
+            .bars
+            .get_or_insert_with(|| Bars::new(&self.screen, progress.total));
+        bars.produced.set_position(progress.produced);
+        bars.committed.set_position(progress.committed);
+        bars.stored.set_position(progress.stored);
+    }
+
+    fn lines(&mut self, scene: &Scene) -> Vec<String> {
+        let paint = self.paint;
+        let title =
+            |name: &str, text: String| format!("{} {text}", paint.strong(&format!("{name:<10}")));
+        let more = |text: String| format!("           {text}");
+        match scene {
+            Scene::Opening {
+                folder,
+                cluster,
+                brokers,
+                pipeline,
+                partitions,
+                events,
+                rate,
+            } => {
+                let broker = match cluster {
+                    Cluster::Embedded => {
+                        format!("an embedded one at {brokers}, in a process of its own")
+                    }
+                    Cluster::Existing { .. } => brokers.clone(),
+                };
+                let promise = match cluster {
+                    Cluster::Embedded => {
+                        "It has no transactions, so this story is told at-least-once.".to_owned()
+                    }
+                    Cluster::Existing { .. } => {
+                        format!(
+                            "Topics {}, {}, {}; they stay.",
+                            pipeline.events, pipeline.results, pipeline.rejects
+                        )
+                    }
+                };
+                let ways = Malformed::ALL.len();
+                vec![
+                    title("Folder", folder.display().to_string()),
+                    title("Broker", broker),
+                    more(promise),
+                    title(
+                        "Producer",
+                        format!(
+                            "{} numbers for topic {}, {partitions} partitions, {} a second; some are malformed, in {ways} ways",
+                            HumanCount(*events),
+                            pipeline.events,
+                            HumanCount(*rate)
+                        ),
+                    ),
+                ]
+            }
+            Scene::Started {
+                again,
+                pid,
+                command,
+            } => {
+                self.again = *again;
+                let text = format!("{command}   {}", paint.faint(&format!("(process {pid})")));
+                vec![title("Processor", text)]
+            }
+            Scene::Killed {
+                pid,
+                progress,
+                loss,
+            } => {
+                self.loss = *loss;
+                vec![
+                    format!(
+                        "{} {}",
+                        paint.bad(&format!("{:<10}", "kill -9")),
+                        paint.bad(&pid.to_string())
+                    ),
+                    more(format!(
+                        "{} outcomes were published and committed, {} of them are in snapshots.",
+                        HumanCount(progress.committed),
+                        HumanCount(loss.stored)
+                    )),
+                    more(paint.strong(&format!(
+                        "{} outcomes were in the processor's memory only, and are gone.",
+                        HumanCount(loss.in_memory)
+                    ))),
+                ]
+            }
+            Scene::Waiting { events } => vec![more(format!(
+                "Meanwhile the producer has finished: {} events wait to be processed.",
+                HumanCount(*events)
+            ))],
+            Scene::Said { level, text } => {
+                let calm = matches!(level.as_deref(), Some("INFO" | "DEBUG" | "TRACE"));
+                if calm && !self.again {
+                    return Vec::new();
+                }
+                let line = format!("│ {text}");
+                let line = if calm {
+                    paint.faint(&line)
+                } else {
+                    paint.strong(&line)
+                };
+                vec![more(line)]
+            }
+            Scene::Recovered { after } => vec![more(format!(
+                "The snapshots gave back {} outcomes, {} were replayed from the log; back at work {} after the start.",
+                HumanCount(self.loss.stored),
+                HumanCount(self.loss.in_memory),
+                seconds(*after)
+            ))],
+            Scene::Finished {
+                after,
+                similar,
+                log,
+            } => {
+                let mut lines = Vec::new();
+                if *similar > 0 {
+                    let text = format!("│ and {similar} lines like these: {}", log.display());
+                    lines.push(more(paint.faint(&text)));
+                }
+                lines.push(more(format!(
+                    "Everything is processed and in snapshots {} after the start.",
+                    seconds(*after)
+                )));
+                lines
+            }
+            Scene::Pause { folder } => vec![
+                title(
+                    "Your turn",
+                    format!(
+                        "change or remove any file in {}; it will be found.",
+                        folder.display()
+                    ),
+                ),
+                more("Press Enter to run the checks.".to_owned()),
+            ],
+            Scene::Checking => vec![title(
+                "Checks",
+                "everything is read again from outside: all topics, all snapshots".to_owned(),
+            )],
+            Scene::Progress(_) => Vec::new(),
+        }
+    }
+}
+
+impl Bars {
+    fn new(screen: &MultiProgress, total: u64) -> Bars {
+        let bar = |name: &'static str| {
+            let style =
+                ProgressStyle::with_template("           {prefix:<12} {bar:40} {human_pos:>9}")
+                    .expect("the template is valid")
+                    .progress_chars("━╸ ");
+            screen.add(ProgressBar::new(total).with_style(style).with_prefix(name))
+        };
+        Bars {
+            produced: bar("produced"),
+            committed: bar("published"),
+            stored: bar("in snapshots"),
+        }
+    }
+}
+
+fn seconds(duration: Duration) -> String {
+    format!("{:.1} s", duration.as_secs_f64())
+}
+
+/// Returns at Enter, at the end of the input, or when the demo is interrupted.
+fn wait_for_enter(interrupt: &Interrupt) {
+    let (sender, entered) = mpsc::channel();
+    thread::spawn(move || {
+        let mut line = String::new();
+        let _ = io::stdin().read_line(&mut line);
+        let _ = sender.send(());
+    });
+    while !interrupt.is_raised() {
+        match entered.recv_timeout(Duration::from_millis(50)) {
+            Err(mpsc::RecvTimeoutError::Timeout) => {}
+            _ => return,
+        }
+    }
+}
