@@ -270,7 +270,7 @@ impl Walk<'_> {
         };
         self.push(kind, range, detail, remedy);
         if recorded.is_some() {
-            let last = self.walked.findings.pop().map(Finding::as_notice);
+            let last = self.walked.findings.pop().map(Finding::into_notice);
             self.walked.findings.extend(last);
         } else if above.is_some() {
             self.walked.complete = false;

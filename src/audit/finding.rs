@@ -155,7 +155,7 @@ impl Finding {
         self
     }
 
-    pub(super) fn as_notice(mut self) -> Finding {
+    pub(super) fn into_notice(mut self) -> Finding {
         self.severity = Severity::Notice;
         self
     }

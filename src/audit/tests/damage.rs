@@ -3,15 +3,12 @@
 use bytes::Bytes;
 
 use super::fixture::{
-    FIELDS, at, audit, audit_with, bind, brief, chain, edit, falsify, get, history, layout, newest,
-    range, replay, rewrite, sample, segment, snapshot, square,
+    at, audit, bind, chain, get, history, layout, replay, rewrite, sample, segment, snapshot,
 };
 use crate::{
-    audit::{AuditError, Finding, FindingKind, Level, Options, Severity, verify},
-    calculation::Fields,
+    audit::{Finding, FindingKind, Level},
     model::{Counts, Digest, Partition, Sequence},
-    query::TopicError,
-    snapshot::{Edit, GapReason, SegmentId, SegmentKind},
+    snapshot::{Edit, SegmentId, SegmentKind},
     store::{Path, Store},
 };
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow_array::{
-    Array, ArrayRef, Decimal128Array, RecordBatch, UInt64Array,
+    ArrayRef, Decimal128Array, RecordBatch, UInt64Array,
     cast::AsArray as _,
     types::{Decimal128Type, Int64Type},
 };
