@@ -189,11 +189,11 @@ fn hold(name: &str, pipeline: &Pipeline, finished: &Finished) {
         (r"-[0-9a-f]{8}\.parquet", "-ID.parquet"),
         // Ids of topics and clusters.
         (
-            r"[A-Za-z0-9_-]{22}(\s+there,\s+)[A-Za-z0-9_-]{22}",
+            r"[A-Za-z0-9+/_-]{22}(\s+there,\s+)[A-Za-z0-9+/_-]{22}",
             "ID${1}OTHER",
         ),
         (
-            r"[A-Za-z0-9_-]{22} in the store, [A-Za-z0-9_-]{22} here",
+            r"[A-Za-z0-9+/_-]{22} in the store, [A-Za-z0-9+/_-]{22} here",
             "ID in the store, OTHER here",
         ),
         // Names that another pipeline has.
