@@ -20,10 +20,10 @@ import sys, duckdb
 root = sys.argv[1]
 results = f"read_parquet('{root}/results/**/*.parquet', hive_partitioning=true)"
 rejects = f"read_parquet('{root}/rejects/**/*.parquet', hive_partitioning=true)"
-print(*duckdb.sql(f"SELECT count(*), count(DISTINCT (partition, kafka_offset)) FROM {results}").fetchone())
-print(*duckdb.sql(f"SELECT count(*), count(DISTINCT (partition, kafka_offset)) FROM {rejects}").fetchone())
-print(*duckdb.sql(f"SELECT count(*) FROM {results} WHERE result <> number::DECIMAL(38,0) * number").fetchone())
-print(*duckdb.sql(f"SELECT count(*) FROM {results} JOIN {rejects} USING (partition, kafka_offset)").fetchone())
+print(*duckdb.sql(f"SELECT count(*), count(DISTINCT (partition, kafka_offset)) FROM {results}").fetchall()[0])
+print(*duckdb.sql(f"SELECT count(*), count(DISTINCT (partition, kafka_offset)) FROM {rejects}").fetchall()[0])
+print(*duckdb.sql(f"SELECT count(*) FROM {results} WHERE result <> number::DECIMAL(38,0) * number").fetchall()[0])
+print(*duckdb.sql(f"SELECT count(*) FROM {results} JOIN {rejects} USING (partition, kafka_offset)").fetchall()[0])
 for name, kind, *_ in duckdb.sql(f"DESCRIBE SELECT * FROM {results}").fetchall(): print(name, kind)
 for name, kind, *_ in duckdb.sql(f"DESCRIBE SELECT * FROM {rejects}").fetchall(): print(name, kind)
 "#;
