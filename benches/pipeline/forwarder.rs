@@ -147,14 +147,7 @@ pub fn forward(
                     rd_kafka_message_destroy(*pointer);
                 }
             }
-            send(
-                &producer,
-                topic,
-                partition as i32,
-                &mut text,
-                &spans,
-                &mut records,
-            );
+            send(topic, partition as i32, &mut text, &spans, &mut records);
             done += spans.len() as u64;
         }
         drop(consumer.poll(Duration::ZERO));
@@ -177,7 +170,6 @@ pub fn forward(
 }
 
 fn send(
-    producer: &ThreadedProducer<DefaultProducerContext>,
     topic: *mut rdkafka::bindings::rd_kafka_topic_t,
     partition: i32,
     text: &mut [u8],
@@ -200,7 +192,7 @@ fn send(
             rd_kafka_produce_batch(
                 topic,
                 partition,
-                RD_KAFKA_MSG_F_COPY as i32,
+                RD_KAFKA_MSG_F_COPY,
                 rest.as_mut_ptr(),
                 rest.len() as i32,
             )

@@ -97,6 +97,8 @@ impl Watcher {
 }
 
 /// Runs `command` to its end and watches its results become visible.
+// It is waited for, by wait4, which also tells what it used.
+#[allow(clippy::zombie_processes)]
 pub fn measure(mut command: Command, watcher: &Watcher, events: u64) -> Measured {
     let before = watcher.visible();
     let child = command.spawn().expect("the program starts");

@@ -110,7 +110,7 @@ async fn prepare(context: &Arc<Context>, gathered: Gathered) -> Option<Planned> 
     Some(Planned::Go {
         plan,
         commit: decision.commit,
-        chain,
+        chain: Box::new(chain),
         facts: Box::new(facts),
     })
 }

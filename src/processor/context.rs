@@ -233,7 +233,7 @@ impl Context {
 
     /// One line about the rejects, with what would accept them.
     pub(super) fn reject_line(&self, rejects: &Tally) -> Option<String> {
-        rejects.line(|code| advice(code))
+        rejects.line(advice)
     }
 }
 

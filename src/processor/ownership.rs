@@ -219,7 +219,7 @@ impl Worker {
         owned.outcomes_before = counts.outcomes();
         owned.lost = counts.lost;
         owned.head = head_of(&chain);
-        owned.chain = Some(chain);
+        owned.chain = Some(*chain);
         owned.facts = Some(facts);
         owned.phase = phase;
         owned.must_commit = commit;

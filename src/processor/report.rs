@@ -40,7 +40,7 @@ pub(super) enum Planned {
     Go {
         plan: Plan,
         commit: Option<Commit>,
-        chain: Chain,
+        chain: Box<Chain>,
         facts: Box<Facts>,
     },
     /// Hold the partition.

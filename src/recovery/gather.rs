@@ -81,7 +81,7 @@ pub enum GatherError {
 /// What the store says about one partition.
 enum Seen {
     Chain(Box<Chain>),
-    Newer(ChainFacts),
+    Newer(Box<ChainFacts>),
 }
 
 impl Gatherer {
@@ -135,14 +135,14 @@ impl Gatherer {
                     .layout
                     .parse_manifest(&path)
                     .map_or(Sequence::FIRST, |(_, sequence)| sequence);
-                Ok(Seen::Newer(ChainFacts::Newer {
+                Ok(Seen::Newer(Box::new(ChainFacts::Newer {
                     sequence,
                     version: match source {
                         ManifestError::Newer { found, .. } => found.try_into().unwrap_or(u32::MAX),
                         _ => 0,
                     },
                     writer: None,
-                }))
+                })))
             }
             Err(source) => Err(GatherError::Chain { partition, source }),
         }
@@ -180,7 +180,7 @@ impl Gatherer {
         log: LogFacts,
     ) -> Result<Gathered, GatherError> {
         let (chain_facts, chain) = match seen {
-            Seen::Newer(facts) => (facts, None),
+            Seen::Newer(facts) => (*facts, None),
             Seen::Chain(chain) => {
                 let facts = self
                     .chain_facts(&chain, &tidied, head_of(committed.as_ref()))
