@@ -182,11 +182,6 @@ fn hold(name: &str, pipeline: &Pipeline, finished: &Finished) {
     settings.set_omit_expression(true);
     for (pattern, replacement) in [
         // In the log: when, and how long it took.
-        (r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?Z", "TIME"),
-        (r"\d+(\.\d+)?(ns|µs|ms|s)\b", "DURATION"),
-        (r"sha256:[0-9a-f]{64}", "DIGEST"),
-        (r"\b[0-9a-f]{16}\b", "FINGERPRINT"),
-        (r"-[0-9a-f]{8}\.parquet", "-ID.parquet"),
         // Ids of topics and clusters.
         (
             r"[A-Za-z0-9+/_-]{22}(\s+there,\s+)[A-Za-z0-9+/_-]{22}",
@@ -196,6 +191,11 @@ fn hold(name: &str, pipeline: &Pipeline, finished: &Finished) {
             r"[A-Za-z0-9+/_-]{22} in the store, [A-Za-z0-9+/_-]{22} here",
             "ID in the store, OTHER here",
         ),
+        (r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?Z", "TIME"),
+        (r"\d+(\.\d+)?(ns|µs|ms|s)\b", "DURATION"),
+        (r"sha256:[0-9a-f]{64}", "DIGEST"),
+        (r"\b[0-9a-f]{16}\b", "FINGERPRINT"),
+        (r"-[0-9a-f]{8}\.parquet", "-ID.parquet"),
         // Names that another pipeline has.
         (r"\b(events|results|group)-t\d{4}\b", "OTHER"),
         (

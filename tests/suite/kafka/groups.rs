@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use snapback::{
-    kafka::{Source, SourceEvent},
+    kafka::{KafkaError, Source, SourceEvent},
     model::Partition,
 };
 
