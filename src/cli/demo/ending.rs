@@ -55,7 +55,7 @@ pub(super) fn table(ending: &Ending) -> String {
     let mut table = Table::new();
     table.load_preset(presets::NOTHING);
     let mut row = |name: &str, value: String, note: &str| {
-        table.add_row([format!("  {name}"), value, note.to_owned()]);
+        table.add_row([format!(" {name}"), value, note.to_owned()]);
     };
     let count = |value: u64| HumanCount(value).to_string();
     row("events", count(totals.events), "");

@@ -7,6 +7,7 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
+use std::io::Write as _;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -105,6 +106,12 @@ impl Program {
         self
     }
 
+    /// Keeps the program's standard input open, for [`Running::enter`].
+    pub fn open_stdin(mut self) -> Self {
+        self.command.stdin(Stdio::piped());
+        self
+    }
+
     /// Sets how long [`Program::run`] may take (default: a minute).
     pub fn limit(mut self, limit: Duration) -> Self {
         self.limit = limit;
@@ -180,6 +187,13 @@ impl Running {
                 std::io::Error::last_os_error()
             );
         }
+    }
+
+    /// Presses Enter, with an open standard input.
+    #[track_caller]
+    pub fn enter(&mut self) {
+        let stdin = self.child.stdin.as_mut().expect("an open standard input");
+        stdin.write_all(b"\n").expect("a program that listens");
     }
 
     /// True until the process has ended.
