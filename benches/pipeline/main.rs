@@ -66,13 +66,8 @@ fn main() {
     }
     if only.is_none() || only == Some("recovery") {
         bench.recovery("events", events, 3_000_000.min(events * 3 / 5), "3M");
-        bench.load("history", events * 6);
-        bench.recovery(
-            "history",
-            events * 6,
-            30_000_000.min(events * 6 - 500_000),
-            "30M",
-        );
+        bench.load("history", events * 8);
+        bench.recovery("history", events * 8, 30_000_000.min(events * 6), "30M");
     }
 }
 
@@ -86,9 +81,8 @@ impl Bench<'_> {
     fn load(&self, topic: &str, events: u64) {
         let began = Instant::now();
         let status = self
-            .snapback(&["produce", "--events", topic, "--partitions", "8", "--count"])
-            .arg(events.to_string())
-            .stderr(Stdio::null())
+            .snapback(&["produce", "--events", topic, "--partitions", "8"])
+            .args(["--count", &events.to_string()])
             .stdout(Stdio::null())
             .status()
             .expect("snapback produce starts");

@@ -40,6 +40,8 @@ impl Watcher {
     pub fn new(brokers: &str, topic: &str, partitions: i32) -> Watcher {
         let consumer: BaseConsumer = ClientConfig::new()
             .set("bootstrap.servers", brokers)
+            .set("group.id", "watcher")
+            .set("enable.auto.commit", "false")
             .set("isolation.level", "read_committed")
             .set("fetch.wait.max.ms", "10")
             .set("fetch.queue.backoff.ms", "10")
