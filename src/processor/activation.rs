@@ -30,19 +30,8 @@ pub(super) async fn gather_and_plan(
     sender: Sender<Report>,
 ) {
     let partitions: Vec<Partition> = wanted.iter().map(|(partition, _)| *partition).collect();
-    let mut backoff = FIRST_BACKOFF;
-    let gathered = loop {
-        match context.gatherer.gather(&partitions).await {
-            Ok(gathered) => break gathered,
-            Err(error) => {
-                tracing::warn!("recovery waits: {error}; trying again in {backoff:?}");
-            }
-        }
-        if context.stop.is_requested() {
-            return;
-        }
-        tokio::time::sleep(backoff).await;
-        backoff = (backoff * 2).min(LONGEST_BACKOFF);
+    let Some(gathered) = gather_until_done(&context, &partitions).await else {
+        return;
     };
     let epochs: std::collections::BTreeMap<Partition, Epoch> = wanted.into_iter().collect();
     let ready = gathered.into_iter().filter_map(|gathered| {
@@ -51,7 +40,7 @@ pub(super) async fn gather_and_plan(
         let context = Arc::clone(&context);
         let sender = sender.clone();
         Some(async move {
-            if let Some(answer) = prepare(&context, gathered).await {
+            if let Some(answer) = prepare_until_done(&context, gathered).await {
                 // A worker that has ended listens no more.
                 let _ = sender.send(Report::Planned {
                     partition,
@@ -64,7 +53,55 @@ pub(super) async fn gather_and_plan(
     futures::future::join_all(ready).await;
 }
 
-async fn prepare(context: &Arc<Context>, gathered: Gathered) -> Option<Planned> {
+/// Gathers, waiting out a store or broker that is away; `None` when the processor stops first.
+async fn gather_until_done(
+    context: &Arc<Context>,
+    partitions: &[Partition],
+) -> Option<Vec<Gathered>> {
+    let mut backoff = FIRST_BACKOFF;
+    loop {
+        match context.gatherer.gather(partitions).await {
+            Ok(gathered) => return Some(gathered),
+            Err(error) => {
+                tracing::warn!("recovery waits: {error}; trying again in {backoff:?}");
+            }
+        }
+        if context.stop.is_requested() {
+            return None;
+        }
+        tokio::time::sleep(backoff).await;
+        backoff = (backoff * 2).min(LONGEST_BACKOFF);
+    }
+}
+
+/// What came of preparing a partition.
+enum Prepared {
+    /// The worker's answer.
+    Ready(Planned),
+    /// Another owner's manifest came first: the plan was made for a chain that there is not.
+    Overtaken,
+    /// The processor stops.
+    Stopped,
+}
+
+/// Prepares a partition, from facts gathered anew when another owner came first; `None` when the processor stops.
+async fn prepare_until_done(context: &Arc<Context>, mut gathered: Gathered) -> Option<Planned> {
+    let partition = gathered.facts.partition;
+    loop {
+        match prepare(context, gathered).await {
+            Prepared::Ready(planned) => return Some(planned),
+            Prepared::Stopped => return None,
+            Prepared::Overtaken => {
+                tracing::info!(
+                    "partition {partition}: another owner bound it first; gathering the facts anew"
+                );
+                gathered = gather_until_done(context, &[partition]).await?.pop()?;
+            }
+        }
+    }
+}
+
+async fn prepare(context: &Arc<Context>, gathered: Gathered) -> Prepared {
     let Gathered {
         facts,
         chain,
@@ -84,7 +121,7 @@ async fn prepare(context: &Arc<Context>, gathered: Gathered) -> Option<Planned> 
         );
     }
     let (plan, chain) = match (decision.plan, chain) {
-        (Plan::Refuse(refusal), _) => return Some(Planned::Refused(refusal)),
+        (Plan::Refuse(refusal), _) => return Prepared::Ready(Planned::Refused(refusal)),
         (plan, Some(chain)) => (plan, chain),
         (plan, None) => unreachable!("a chain that cannot be read is refused, not {plan:?}"),
     };
@@ -101,13 +138,15 @@ async fn prepare(context: &Arc<Context>, gathered: Gathered) -> Option<Planned> 
                 partition,
                 origin,
             };
-            if !append_until_done(context, &mut chain, edit).await {
-                return None;
+            match append_until_done(context, &mut chain, edit).await {
+                Some(Appended::Won { .. }) => {}
+                Some(Appended::Lost) => return Prepared::Overtaken,
+                None => return Prepared::Stopped,
             }
         }
         None => check_newest(context, &chain, partition).await,
     }
-    Some(Planned::Go {
+    Prepared::Ready(Planned::Go {
         plan,
         commit: decision.commit,
         chain: Box::new(chain),
@@ -169,17 +208,16 @@ async fn check_newest(context: &Arc<Context>, chain: &Chain, partition: Partitio
     );
 }
 
-/// Appends `edit`, waiting out a store that is away; `false` when the processor stops first.
+/// Appends `edit`, waiting out a store that is away; `None` when the processor stops first.
 pub(super) async fn append_until_done(
     context: &Arc<Context>,
     chain: &mut Chain,
     edit: Edit,
-) -> bool {
+) -> Option<Appended> {
     let mut backoff = FIRST_BACKOFF;
     loop {
         match chain.append(edit.clone(), None).await {
-            // Lost means that another owner of this partition did the same first; the chain's end tells.
-            Ok(Appended::Won { .. } | Appended::Lost) => return true,
+            Ok(appended) => return Some(appended),
             Err(error) => {
                 tracing::warn!("recovery waits: {error}; trying again in {backoff:?}");
             }
@@ -187,7 +225,7 @@ pub(super) async fn append_until_done(
         tokio::time::sleep(backoff).await;
         backoff = (backoff * 2).min(LONGEST_BACKOFF);
         if context.stop.is_requested() {
-            return false;
+            return None;
         }
     }
 }

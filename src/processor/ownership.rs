@@ -277,7 +277,9 @@ impl Worker {
         let context = Arc::clone(&self.context);
         let sender = self.sender.clone();
         self.context.runtime.spawn(async move {
-            if activation::append_until_done(&context, &mut chain, edit).await {
+            // Won or lost to another owner: the facts are gathered anew either way.
+            let appended = activation::append_until_done(&context, &mut chain, edit).await;
+            if appended.is_some() {
                 // The worker may be gone at shutdown; the next start finds the gap recorded.
                 let _ = sender.send(Report::LossRecorded { partition, epoch });
             }

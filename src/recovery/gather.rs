@@ -84,6 +84,15 @@ enum Seen {
     Newer(Box<ChainFacts>),
 }
 
+impl Seen {
+    fn head(&self) -> Option<(Sequence, Digest)> {
+        match self {
+            Seen::Chain(chain) => chain.tail().head(),
+            Seen::Newer(_) => None,
+        }
+    }
+}
+
 impl Gatherer {
     /// Gathers the facts of `partitions` and puts their folders in order.
     ///
@@ -94,8 +103,9 @@ impl Gatherer {
         let loads = partitions.iter().map(|partition| self.load(*partition));
         let seen = futures::future::try_join_all(loads).await?;
         let loaded = began.elapsed();
-        let committed = self.committed(partitions).await?;
+        let mut committed = self.committed(partitions).await?;
         let asked = began.elapsed();
+        let before: Vec<_> = seen.iter().map(Seen::head).collect();
         let heads = partitions.iter().map(|partition| committed.get(partition));
         let tidying = futures::future::try_join_all(
             seen.into_iter()
@@ -104,6 +114,10 @@ impl Gatherer {
         );
         let (tidied, logs) = tokio::join!(tidying, self.logs(partitions));
         let (tidied, logs) = (tidied?, logs?);
+        // A chain that has grown since may reach beyond what was committed then.
+        if tidied.iter().map(|(seen, _)| seen.head()).ne(before) {
+            committed = self.committed(partitions).await?;
+        }
         tracing::debug!(
             "facts of {} partitions: manifests {loaded:?}, committed offsets {:?}, folders and logs {:?}",
             partitions.len(),

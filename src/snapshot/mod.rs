@@ -25,6 +25,7 @@ mod facts;
 mod layout;
 mod manifest;
 mod place;
+mod race;
 mod read;
 mod rows;
 mod segment;
@@ -45,6 +46,7 @@ pub use manifest::{
     Damaged, EditSummary, FORMAT_VERSION, Gap, GapReason, Link, Manifest, Pipeline, Segment,
 };
 pub use place::{FetchError, Fetched, Place, Restored, fetch_segment, restore_segment};
+pub use race::{Holder, Rebased, holder, is_overtaken, rebase};
 pub use read::{SegmentReader, check_segment, read_segment};
 pub use segment::{Encoded, EncodedSegment, SegmentError, SegmentWriter, encode};
 pub use tail::{ChainError, ChainTail, Found, contains, list_manifests, load_manifest, load_tail};

@@ -4,7 +4,9 @@ use chrono::{DateTime, Utc};
 
 use super::{
     Appended, Chain, ChainError, Edit, Encoded, Identity, Segment, SegmentError, Taken,
-    chain::FRESH, encode, place,
+    chain::FRESH,
+    encode, place,
+    race::{Rebased, rebase},
 };
 use crate::{
     model::{Digest, Offset, OffsetRange, Sequence},
@@ -225,15 +227,16 @@ pub async fn write_snapshot(
             .end()
             .ok_or(ChainError::Apply(super::ApplyError::NotBound))?;
         let range = pending.range;
-        if end < range.start() {
-            return Err(diverged(chain, end, range).into());
-        }
-        if end >= range.end() {
-            let put = pending.put.take().into_iter().flat_map(|put| put.segments);
-            pending.abandoned.extend(put.map(|segment| segment.path));
-            pending.state = State::Spent;
-            pending.sweep(chain).await;
-            return Ok(written(chain, end, None, rebased));
+        match rebase(range, end) {
+            Rebased::Diverged => return Err(diverged(chain, end, range).into()),
+            Rebased::Covered => {
+                let put = pending.put.take().into_iter().flat_map(|put| put.segments);
+                pending.abandoned.extend(put.map(|segment| segment.path));
+                pending.state = State::Spent;
+                pending.sweep(chain).await;
+                return Ok(written(chain, end, None, rebased));
+            }
+            Rebased::Append(_) => {}
         }
         let identity = chain.identity().clone();
         let encoded = pending.encode(end, &identity).await?;

@@ -13,6 +13,7 @@ mod from_script;
 mod kafka;
 mod outside;
 mod produce;
+mod protocol;
 mod recovery;
 mod run;
 mod sample;
