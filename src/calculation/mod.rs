@@ -33,7 +33,7 @@ mod evaluator_tests;
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{DataType, Schema};
 
-pub use encode::{EncodeError, MessageBuffer, ResultEncoder};
+pub use encode::{EncodeError, MessageBuffer, ResultEncoder, source_key};
 pub use error::CalculationError;
 pub use evaluator::{Evaluated, Evaluator, rejects_schema};
 pub use fields::{Field, FieldType, Fields};

@@ -189,7 +189,7 @@ impl Publisher {
     ///
     /// # Errors
     /// See [`PublishError::disposition`].
-    pub fn produce_reject(
+    pub fn produce_with_headers(
         &mut self,
         topic: &str,
         partition: i32,
