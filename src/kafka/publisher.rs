@@ -134,7 +134,12 @@ impl Publisher {
     /// # Errors
     /// See [`PublishError::disposition`].
     pub fn init(&mut self, timeout: Duration) -> Result<(), PublishError> {
-        let result = self.producer.init_transactions(timeout);
+        // Without a connection the client looks for the coordinator again only after half a second. Whether there is one
+        // now is for the call below to say.
+        let since = Instant::now();
+        let _ = self.producer.client().fetch_cluster_id(timeout);
+        let left = timeout.saturating_sub(since.elapsed()).max(FULL_WAIT);
+        let result = self.producer.init_transactions(left);
         self.transaction("initialise the transactional id", result)
     }
 
@@ -184,7 +189,7 @@ impl Publisher {
     ///
     /// # Errors
     /// See [`PublishError::disposition`].
-    pub fn produce_reject(
+    pub fn produce_with_headers(
         &mut self,
         topic: &str,
         partition: i32,

@@ -13,7 +13,7 @@ use crate::{
     config::{Delivery, RunConfig},
     kafka::{Admin, KafkaError, Publisher, PublisherConfig, SourceConfig, Topic},
     model::{Offset, Partition},
-    recovery::{Gatherer, OurCalculation, PipelineIdentity},
+    recovery::{Committed, Gatherer, OurCalculation, PipelineIdentity},
     snapshot::{Clock, Layout, Pipeline},
     store::Store,
 };
@@ -102,7 +102,7 @@ impl Context {
             admin: Arc::clone(&admin),
             identity: identity.clone(),
             calculation: OurCalculation {
-                fingerprint: evaluator.fingerprint().to_string(),
+                fingerprint: evaluator.fingerprint().clone(),
                 calculation: calculation_text.clone(),
                 fields: fields_text.clone(),
             },
@@ -156,39 +156,41 @@ impl Context {
     /// Whether the group has committed every target.
     pub(super) fn group_reached_targets(&self) -> Result<bool, KafkaError> {
         let partitions: Vec<Partition> = self.targets.keys().copied().collect();
-        let committed = self.committed_offsets(&partitions)?;
+        let committed = self.committed(&partitions)?;
         Ok(self.targets.iter().all(|(partition, target)| {
             *target == Offset::ZERO
                 || committed
                     .get(partition)
-                    .copied()
-                    .flatten()
-                    .is_some_and(|at| at >= *target)
+                    .is_some_and(|committed| committed.offset >= *target)
         }))
-    }
-
-    fn committed_offsets(
-        &self,
-        partitions: &[Partition],
-    ) -> Result<BTreeMap<Partition, Option<Offset>>, KafkaError> {
-        let settings = &self.settings;
-        let committed = self.admin.committed(
-            &settings.pipeline.group,
-            &settings.pipeline.events,
-            partitions,
-        )?;
-        Ok(committed
-            .into_iter()
-            .map(|(partition, at)| (partition, at.map(|at| at.offset)))
-            .collect())
     }
 
     /// What the group has committed for `partitions`, once no transaction is open on them.
     pub(super) fn committed(
         &self,
         partitions: &[Partition],
-    ) -> Result<BTreeMap<Partition, Option<Offset>>, WorkerError> {
-        Ok(self.committed_offsets(partitions)?)
+    ) -> Result<BTreeMap<Partition, Committed>, KafkaError> {
+        let pipeline = &self.settings.pipeline;
+        let committed = self
+            .admin
+            .committed(&pipeline.group, &pipeline.events, partitions)?;
+        Ok(committed
+            .into_iter()
+            .filter_map(|(partition, committed)| Some((partition, committed?.into())))
+            .collect())
+    }
+
+    /// Lets the connection that will ask for committed offsets find the group's coordinator while the group is joined. Only
+    /// a head start: whatever goes wrong is seen when the offsets are asked for.
+    pub(super) fn find_coordinator(&self) {
+        let admin = Arc::clone(&self.admin);
+        let pipeline = &self.settings.pipeline;
+        let (group, events) = (pipeline.group.clone(), pipeline.events.clone());
+        self.runtime.spawn_blocking(move || {
+            if let Err(error) = admin.committed(&group, &events, &[Partition(0)]) {
+                tracing::debug!("a first look at the committed offsets failed: {error}");
+            }
+        });
     }
 
     /// A producer that is ready to publish; it has ended what a predecessor of the same name left open.

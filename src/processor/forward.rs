@@ -18,7 +18,7 @@ use crate::{
 /// partitions of them stay in the processor's caches.
 const BATCH: usize = 8192;
 /// How long the producer's queue may stay full before the transaction is given up.
-const PUBLISH_LIMIT: Duration = Duration::from_secs(60);
+pub(super) const PUBLISH_LIMIT: Duration = Duration::from_secs(60);
 
 impl Worker {
     /// Moves `partition` forward by at most one batch; returns the events taken.
@@ -64,7 +64,7 @@ impl Worker {
         self.encoder
             .encode(partition, &evaluated.results, &mut self.messages)?;
         if let Err(error) = self.publish(partition, batch, &evaluated) {
-            return self.mend(error);
+            return self.mend(error, &[]);
         }
         self.summary.results += evaluated.results.num_rows() as u64;
         for reject in &evaluated.rejects {
@@ -101,7 +101,7 @@ impl Worker {
         Ok(())
     }
 
-    fn publish_reject(
+    pub(super) fn publish_reject(
         &mut self,
         partition: Partition,
         reject: &Reject,
@@ -124,7 +124,7 @@ impl Worker {
             timestamp.as_ref().map(|at| at.as_bytes()),
         ));
         headers.push(("snapback-reason", Some(reject.reason.as_bytes())));
-        self.publisher.produce_reject(
+        self.publisher.produce_with_headers(
             &self.context.settings.pipeline.rejects,
             self.context.rejects_partition(partition),
             Record {
@@ -195,7 +195,7 @@ impl Worker {
     /// the one that was committed. Does nothing to a partition that is not in replay.
     fn finish_replay(&mut self, partition: Partition) -> Result<(), WorkerError> {
         let replay = match self.owned.get(&partition).map(|owned| &owned.phase) {
-            Some(Phase::Replaying(replay)) => *replay,
+            Some(Phase::Replaying(replay)) => replay.clone(),
             _ => return Ok(()),
         };
         let end = replay.range.end();
@@ -206,6 +206,9 @@ impl Worker {
         owned.buffer.mark_committed(end)?;
         let found = owned.outcomes() - replay.outcomes_at_start;
         if replay.expected.admits(found) {
+            if replay.replaces.is_some() {
+                return self.store_corrections(partition, &replay, found);
+            }
             tracing::info!(
                 "partition {partition}: replayed {}, {found} outcomes as committed; going on at {end}",
                 replay.range

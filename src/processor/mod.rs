@@ -11,9 +11,11 @@
 mod activation;
 mod context;
 mod coordinator;
+mod corrections;
 mod forward;
 mod instance;
 mod memory;
+mod outbox;
 mod ownership;
 mod partition;
 mod progress;

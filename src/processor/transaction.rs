@@ -18,7 +18,7 @@ use crate::{
     config::Delivery,
     kafka::{Disposition, PublishError},
     model::{Offset, Partition},
-    recovery::CommitMetadata,
+    recovery::{CommitMetadata, Committed, Settled, settle},
 };
 
 /// How long one commit may take, its repetitions included; well below `max.poll.interval.ms`.
@@ -31,7 +31,7 @@ const RETRY_PAUSE: Duration = Duration::from_millis(100);
 const FENCE_WAIT: Duration = Duration::from_secs(6);
 
 /// A partition, the offset to commit, and the metadata that goes with it.
-type OffsetCommit = (Partition, Offset, String);
+pub(super) type OffsetCommit = (Partition, Offset, String);
 
 /// When the open transaction began and what is in it.
 #[derive(Debug)]
@@ -108,7 +108,7 @@ impl Worker {
                 self.cadence.open = None;
                 self.committed_upto(&offsets)
             }
-            Err(error) => self.mend(error),
+            Err(error) => self.mend(error, &offsets),
         }
     }
 
@@ -118,7 +118,9 @@ impl Worker {
             .values()
             .filter(|owned| matches!(owned.phase, Phase::Running | Phase::AcceptingLoss(_)))
             .filter(|owned| {
-                owned.must_commit.is_some() || owned.buffer.end() > owned.buffer.committed()
+                owned.must_commit.is_some()
+                    || owned.buffer.end() > owned.buffer.committed()
+                    || owned.outbox.has_sent()
             })
             .filter_map(|owned| {
                 let at = owned.buffer.end();
@@ -134,14 +136,14 @@ impl Worker {
             offset,
             calculation: Some(self.context.calculation_text.clone()),
             fields: Some(self.context.fields_text.clone()),
-            fingerprint: self.evaluator.fingerprint().to_string(),
+            fingerprint: self.evaluator.fingerprint().clone(),
             head,
             outcomes: match owned.must_commit {
                 Some(commit) if commit.offset == offset => commit.outcomes,
                 _ => owned.outcomes(),
             },
             lost: owned.lost,
-            corrections: None,
+            corrections: owned.outbox.to_commit(),
         };
         Some(metadata.encode())
     }
@@ -152,6 +154,7 @@ impl Worker {
             if let Some(owned) = self.owned.get_mut(partition) {
                 owned.buffer.mark_committed(*offset)?;
                 owned.must_commit = None;
+                owned.outbox.mark_committed();
                 owned.aborts = 0;
                 if matches!(owned.phase, Phase::AcceptingLoss(_)) {
                     accepted.push(*partition);
@@ -201,7 +204,12 @@ impl Worker {
     }
 
     /// What follows a failed call: abort and rewind, or a new producer, or the end of the worker.
-    pub(super) fn mend(&mut self, error: PublishError) -> Result<(), WorkerError> {
+    /// `sent` is what was to be committed.
+    pub(super) fn mend(
+        &mut self,
+        error: PublishError,
+        sent: &[OffsetCommit],
+    ) -> Result<(), WorkerError> {
         tracing::warn!("{error}; what was not committed is dropped and processed again");
         let disposition = error.disposition();
         self.count_abort(&error)?;
@@ -213,7 +221,7 @@ impl Worker {
             }
             _ => {}
         }
-        self.rebuild()
+        self.rebuild(sent)
     }
 
     /// Gives up the open transaction and what it holds, because its partitions are somebody else's by now.
@@ -222,7 +230,7 @@ impl Worker {
             self.rewind();
             return Ok(());
         }
-        self.rebuild()
+        self.rebuild(&[])
     }
 
     fn abort(&mut self) -> Result<(), PublishError> {
@@ -254,6 +262,7 @@ impl Worker {
     /// Drops every uncommitted tail and has it read again.
     fn rewind(&mut self) {
         for owned in self.owned.values_mut() {
+            owned.outbox.unsend();
             if matches!(owned.phase, Phase::Running) {
                 let at = owned.buffer.truncate_to_committed();
                 if owned.fetching {
@@ -266,7 +275,7 @@ impl Worker {
 
     /// A fenced or broken producer: if the group still takes us, a new one settles the open transaction, and the broker
     /// says what was committed.
-    fn rebuild(&mut self) -> Result<(), WorkerError> {
+    fn rebuild(&mut self, sent: &[OffsetCommit]) -> Result<(), WorkerError> {
         self.cadence.open = None;
         let until = Instant::now() + FENCE_WAIT;
         while Instant::now() < until && !self.context.stop.is_abort() {
@@ -283,16 +292,25 @@ impl Worker {
             .collect();
         let committed = self.context.committed(&running)?;
         for partition in running {
-            let at = committed.get(&partition).copied().flatten();
             let Some(owned) = self.owned.get_mut(&partition) else {
                 continue;
             };
-            match at {
-                Some(at) if owned.buffer.committed() <= at && at <= owned.buffer.end() => {
-                    owned.buffer.mark_committed(at)?;
+            let sent = sent.iter().find(|(of, ..)| *of == partition);
+            let sent = sent.map(|(_, offset, text)| Committed {
+                offset: *offset,
+                authored: CommitMetadata::parse(Some(text), *offset),
+            });
+            let before = owned.buffer.committed();
+            match settle(before, sent.as_ref(), committed.get(&partition)) {
+                Settled::At {
+                    offset,
+                    corrections,
+                } => {
+                    owned.buffer.mark_committed(offset)?;
+                    owned.outbox.settle(corrections);
                 }
-                // Somebody else committed meanwhile, or nothing is known: gather the facts anew.
-                _ => self.regather(partition)?,
+                // The facts must be gathered anew.
+                Settled::Another => self.regather(partition)?,
             }
         }
         self.rewind();

@@ -92,6 +92,7 @@ impl Worker {
             context.instance.name()
         );
         let budget = Budget::of_worker(settings.memory, settings.workers);
+        context.find_coordinator();
         let source = Source::join(
             &settings.connection,
             &context.source_config(&name, budget.fetch_queue),
@@ -131,6 +132,7 @@ impl Worker {
         while !self.context.stop.is_requested() {
             self.poll(wait)?;
             let moved = self.advance_all()?;
+            self.publish_corrections()?;
             self.commit_if_due()?;
             self.start_due_snapshots();
             self.tell();
@@ -219,10 +221,11 @@ impl Worker {
     fn tell(&mut self) {
         let reached = self.owned.values().all(|owned| match owned.phase {
             Phase::Held(_) => true,
-            Phase::Running => self
-                .context
-                .target(owned.partition)
-                .is_none_or(|target: Offset| owned.buffer.committed() >= target),
+            Phase::Running => {
+                let target = self.context.target(owned.partition);
+                owned.outbox.is_done()
+                    && target.is_none_or(|target: Offset| owned.buffer.committed() >= target)
+            }
             _ => false,
         });
         self.context

@@ -7,6 +7,7 @@
 mod cli;
 mod compose;
 mod corpus;
+mod corrections;
 mod crash;
 mod demo;
 mod from_script;

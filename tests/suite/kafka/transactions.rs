@@ -59,7 +59,7 @@ fn results_and_offsets_with_metadata_become_visible_together() {
         }
     }
     publisher
-        .produce_reject(
+        .produce_with_headers(
             &output,
             1,
             payload(b"odd"),

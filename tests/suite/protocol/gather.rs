@@ -4,7 +4,7 @@ use super::{
     model::{Model, Steps, memory_at},
     product::{Act, Commit, Planned},
     rules::Rule,
-    state::{CommitId, Job, Memory, Phase, Place, Replaying, Span, Stage, State, Task},
+    state::{CommitId, Job, Memory, Phase, Place, Progress, Replaying, Span, Stage, State, Task},
 };
 
 impl Model {
@@ -116,7 +116,13 @@ impl Model {
             .product
             .manifest(view)
             .map_or(0, |entry| entry.lost.count_ones());
+        let read = self.product.commit(state.workers[who].read);
+        let corrects = self.on(Rule::CorrectReplayed);
         let worker = &mut state.workers[who];
+        worker.progress = match read {
+            Some(Commit::Ours { corrections, .. }) => corrections,
+            _ => Progress::default(),
+        };
         worker.must = planned.commit;
         worker.lost = lost as u8;
         match planned.act {
@@ -136,12 +142,14 @@ impl Model {
                 worker.phase = Phase::Running;
             }
             Act::Replay {
+                replaces,
                 span,
                 at_most,
                 due,
                 before,
             } => {
                 worker.memory = memory_at(&self.product, view, span.start);
+                worker.memory.replaces = if corrects { replaces } else { 0 };
                 worker.replay = Replaying {
                     span,
                     at_most,
@@ -208,7 +216,11 @@ impl Model {
         let found = worker.memory.outcomes() - replay.before;
         let admitted = found == replay.due || replay.at_most && found < replay.due;
         if admitted || !self.config.on(Rule::ReplayCounts) {
-            worker.phase = Phase::Running;
+            let first = worker.memory.replaces != 0 && self.config.on(Rule::StoreCorrectionsFirst);
+            worker.phase = match first {
+                true => Phase::Correcting,
+                false => Phase::Running,
+            };
             worker.replay = Replaying::default();
             return;
         }

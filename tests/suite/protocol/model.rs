@@ -3,7 +3,9 @@
 use super::{
     product::{Commit, Product},
     rules::{Config, Rule},
-    state::{Client, CommitId, Job, Memory, Phase, Stage, State, Task, Transaction, Worker},
+    state::{
+        Client, CommitId, Job, Memory, Phase, Progress, Stage, State, Task, Transaction, Worker,
+    },
 };
 
 /// One step, for traces.
@@ -75,6 +77,7 @@ impl Model {
             self.membership(state, who, steps);
             self.recovery(state, who, steps);
             self.forward(state, who, steps);
+            self.correct(state, who, steps);
             self.commits(state, who, steps);
             self.storing(state, who, steps);
         }
@@ -224,6 +227,29 @@ impl Model {
         }
     }
 
+    /// Corrections go into the open transaction.
+    fn correct(&mut self, state: &State, who: usize, steps: &mut Steps) {
+        let worker = &state.workers[who];
+        let ready = match worker.client {
+            Client::None => true,
+            Client::Open => state.transactions[who].open,
+            _ => false,
+        };
+        if worker.phase != Phase::Running || worker.outbox.is_some() || !ready {
+            return;
+        }
+        let Some(next_one) = self.product.correction(worker.view, worker.progress) else {
+            return;
+        };
+        let mut next = *state;
+        next.workers[who].outbox = Some(next_one.done);
+        next.workers[who].client = Client::Open;
+        next.transactions[who].open = true;
+        next.transactions[who].correction =
+            Some((next_one.revision, next_one.version, next_one.offset));
+        steps.own(who, "sends a correction of", next_one.offset, next);
+    }
+
     /// Transactions: offsets are sent, commits are made, answers get lost.
     fn commits(&mut self, state: &State, who: usize, steps: &mut Steps) {
         let worker = &state.workers[who];
@@ -253,7 +279,7 @@ impl Model {
         let memory = worker.memory;
         let takes_part = match worker.phase {
             Phase::Running | Phase::AcceptingLoss => {
-                worker.must.is_some() || memory.end > memory.committed
+                worker.must.is_some() || memory.end > memory.committed || worker.outbox.is_some()
             }
             Phase::Replaying => !self.on(Rule::ReplayInNoCommit) && memory.end > memory.start,
             _ => false,
@@ -278,6 +304,7 @@ impl Model {
             head: worker.view,
             outcomes,
             lost: worker.lost,
+            corrections: self.progress_of(worker),
         });
         next.workers[who].sent = commit;
         next.workers[who].client = Client::Sent;
@@ -288,6 +315,16 @@ impl Model {
             self.committed(&mut next, commit);
         }
         steps.own(who, "sends the offset", memory.end, next);
+    }
+
+    /// What the next commit says of the outbox.
+    fn progress_of(&self, worker: &Worker) -> Progress {
+        match worker.outbox {
+            Some(_) if !self.on(Rule::CommitProgress) => worker.progress,
+            Some(done) => done,
+            None if !self.on(Rule::CarryProgress) => Progress::default(),
+            None => worker.progress,
+        }
     }
 
     fn commit(&mut self, state: &State, who: usize, steps: &mut Steps) {
@@ -321,6 +358,7 @@ impl Model {
             once,
             twice,
             version,
+            correction,
             pending,
             ..
         } = state.transactions[who];
@@ -330,6 +368,16 @@ impl Model {
                 seen.firsts += times;
                 seen.version = version;
             }
+        }
+        if let Some((revision, version, offset)) = correction {
+            let seen = &mut state.topic[offset as usize];
+            let again = revision <= seen.revision;
+            // Without the group's commit nobody knows what was published.
+            if again && !(revision == seen.revision && state.excused != 0) {
+                state.broken = Some("I6: a correction was published twice, or after a later one");
+            }
+            seen.revision = revision;
+            seen.version = version;
         }
         if pending != 0 {
             self.committed(state, pending);
@@ -347,6 +395,9 @@ impl Model {
         worker.client = Client::None;
         worker.sent = 0;
         worker.must = None;
+        if let Some(done) = worker.outbox.take() {
+            worker.progress = done;
+        }
         match worker.phase {
             Phase::AcceptingLoss => self.record_loss(state, who),
             Phase::Running => worker.memory.committed = worker.memory.end,
@@ -359,6 +410,7 @@ impl Model {
         let worker = &mut state.workers[who];
         worker.client = Client::None;
         worker.sent = 0;
+        worker.outbox = None;
         if worker.phase == Phase::Running {
             worker.memory.rewind();
         }
@@ -372,11 +424,15 @@ impl Model {
                 return;
             }
             let memory = state.workers[who].memory;
-            let found = self.product.offset(state.committed);
-            if state.committed != 0 && memory.committed <= found && found <= memory.end {
-                next.workers[who].memory.committed = found;
-            } else {
-                self.regather(&mut next, who);
+            match self
+                .product
+                .settle(memory.committed, state.workers[who].sent, state.committed)
+            {
+                Some((offset, progress)) => {
+                    next.workers[who].memory.committed = offset;
+                    next.workers[who].progress = progress;
+                }
+                None => self.regather(&mut next, who),
             }
         }
         self.rewind(&mut next, who);

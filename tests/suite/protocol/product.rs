@@ -5,20 +5,22 @@ use std::{collections::HashMap, rc::Rc, time::Duration};
 
 use chrono::DateTime;
 use snapback::{
+    calculation::Fingerprint,
     model::{Counts, Digest, Offset, OffsetRange, Partition, Sequence},
     recovery::{
         self, Authored, ChainFacts, CommitMetadata, Committed, Facts, GoodChain, Head, LogFacts,
-        LossReason, OurCalculation, PipelineIdentity, Plan, Policy, Remedy, ResumeFrom, Start,
+        LossReason, OurCalculation, PipelineIdentity, Plan, Policy, Remedy, ResumeFrom, Settled,
+        Start,
     },
     snapshot::{
-        Damaged, Edit, GapReason, Layout, Manifest, Pipeline, Segment, SegmentId, SegmentKind,
-        Stamp, apply,
+        CorrectionsProgress, Damaged, Edit, GapReason, Layout, Manifest, Pipeline, Segment,
+        SegmentId, SegmentKind, Stamp, apply, next_corrections,
     },
 };
 
 use super::{
     rules::{Config, Rule},
-    state::{BundleId, CommitId, MAX, ManifestId, Resume, Span, Worker},
+    state::{BundleId, CommitId, MAX, ManifestId, Progress, Resume, Span, Worker},
 };
 
 const PARTITION: Partition = Partition(0);
@@ -31,6 +33,8 @@ pub struct Bundle {
     pub rows: u8,
     pub version: u8,
     pub writer: u8,
+    /// The version, plus one, that its rows replace: it comes with corrections.
+    pub replaces: u8,
     /// Tells attempts apart.
     pub tag: u8,
 }
@@ -69,7 +73,17 @@ pub enum Commit {
         head: ManifestId,
         outcomes: u8,
         lost: u8,
+        corrections: Progress,
     },
+}
+
+/// Corrections to be published: a revision, and one row of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Correction {
+    pub revision: u8,
+    pub offset: u8,
+    pub version: u8,
+    pub done: Progress,
 }
 
 /// What `plan` says, as numbers.
@@ -97,6 +111,7 @@ pub enum Act {
         at_most: bool,
         due: u8,
         before: u8,
+        replaces: u8,
     },
     Loss {
         span: Span,
@@ -191,6 +206,7 @@ impl Product {
                 head,
                 outcomes,
                 lost,
+                corrections,
             } => CommitMetadata {
                 by: format!("snapback 0.1.0 {writer}/0"),
                 offset: at(offset),
@@ -200,7 +216,7 @@ impl Product {
                 head: self.head(head),
                 outcomes: outcomes.into(),
                 lost: lost.into(),
-                corrections: None,
+                corrections: progress(corrections),
             },
         };
         Some(metadata.encode())
@@ -303,13 +319,19 @@ impl Product {
             rows,
             bytes: 100,
             digest: Digest::of(&[bundle.rows, bundle.version, id as u8]),
-            fingerprint: fingerprint(bundle.version).parse().expect("16 digits"),
+            fingerprint: fingerprint(bundle.version),
+            revision: None,
+        };
+        let corrections = match bundle.replaces {
+            0 => 0,
+            _ => results + rejects,
         };
         Edit::Append {
             range,
             segments: [
                 (SegmentKind::Results, results),
                 (SegmentKind::Rejects, rejects),
+                (SegmentKind::Corrections, corrections),
             ]
             .into_iter()
             .filter(|(_, rows)| *rows > 0)
@@ -322,6 +344,52 @@ impl Product {
                 lost: 0,
             },
         }
+    }
+
+    /// Offset and progress when what the group has is ours, after a commit that was not answered.
+    pub fn settle(&self, before: u8, sent: CommitId, found: CommitId) -> Option<(u8, Progress)> {
+        let committed = |id: CommitId| Some(&self.commits.get((id as usize).checked_sub(1)?)?.1);
+        match recovery::settle(at(before), committed(sent), committed(found)) {
+            Settled::Another => None,
+            Settled::At {
+                offset,
+                corrections,
+            } => {
+                let progress = corrections.map(|done| Progress {
+                    revision: done.sequence.0 as u8,
+                    rows: done.rows as u8,
+                });
+                Some((byte(offset), progress.unwrap_or_default()))
+            }
+        }
+    }
+
+    /// What the outbox publishes next, by a manifest and what was published: one row at a time.
+    pub fn correction(&self, view: ManifestId, done: Progress) -> Option<Correction> {
+        let entry = self.manifest(view)?;
+        let listed = &entry.real.segments;
+        let next = match self.config.on(Rule::CorrectionsInOrder) {
+            true => next_corrections(listed, progress(done)),
+            // The newest first.
+            false => listed
+                .iter()
+                .rev()
+                .find_map(|segment| next_corrections([segment], progress(done))),
+        }?;
+        let start = byte(next.segment.range.start());
+        let mut rows =
+            (start..byte(next.segment.range.end())).filter(|offset| entry.rows >> offset & 1 != 0);
+        let published = next.published(1);
+        let offset = rows.nth(next.from as usize)?;
+        Some(Correction {
+            revision: next.sequence.0 as u8,
+            offset,
+            version: version(&next.segment.fingerprint),
+            done: Progress {
+                revision: published.sequence.0 as u8,
+                rows: published.rows as u8,
+            },
+        })
     }
 
     /// What `plan` decides on the facts that the worker has gathered.
@@ -455,6 +523,9 @@ fn act(plan: Plan) -> Act {
             at_most: matches!(replay.expected, recovery::Expected::AtMost(_)),
             due: replay.expected.outcomes() as u8,
             before: replay.outcomes_at_start as u8,
+            replaces: replay
+                .replaces
+                .map_or(0, |published| version(&published) + 1),
         },
         Plan::AcceptLoss(loss) => Act::Loss {
             span: span(loss.range),
@@ -514,8 +585,20 @@ fn pipeline() -> Pipeline {
     }
 }
 
-fn fingerprint(version: u8) -> String {
-    format!("{version:016x}")
+fn fingerprint(version: u8) -> Fingerprint {
+    format!("{version:016x}").parse().expect("16 digits")
+}
+
+fn version(fingerprint: &Fingerprint) -> u8 {
+    u8::from_str_radix(fingerprint.as_str(), 16)
+        .expect("the model's fingerprints are small numbers")
+}
+
+fn progress(done: Progress) -> Option<CorrectionsProgress> {
+    (done != Progress::default()).then_some(CorrectionsProgress {
+        sequence: Sequence(done.revision.into()),
+        rows: done.rows.into(),
+    })
 }
 
 /// A model's offset as the product's.

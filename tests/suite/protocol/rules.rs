@@ -51,13 +51,23 @@ pub enum Rule {
     AcceptExactly,
     /// A loss is committed before it is recorded.
     CommitLossFirst,
+    /// What was published under another calculation is corrected.
+    CorrectReplayed,
+    /// Corrections are stored before the first commit under the new calculation.
+    StoreCorrectionsFirst,
+    /// How far corrections are published is committed with them.
+    CommitProgress,
+    /// Every commit carries that on.
+    CarryProgress,
+    /// Corrections are published in the order of their revisions.
+    CorrectionsInOrder,
     /// gc keeps what a retained manifest lists (I7).
     KeepListed,
 }
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Rule; 24] = [
+    pub const ALL: [Rule; 29] = [
         Rule::FenceCommits,
         Rule::FenceBeforeFacts,
         Rule::ChainBeforeCommitted,
@@ -81,6 +91,11 @@ impl Rule {
         Rule::NoticeExpired,
         Rule::AcceptExactly,
         Rule::CommitLossFirst,
+        Rule::CorrectReplayed,
+        Rule::StoreCorrectionsFirst,
+        Rule::CommitProgress,
+        Rule::CarryProgress,
+        Rule::CorrectionsInOrder,
         Rule::KeepListed,
     ];
 }
@@ -99,8 +114,6 @@ pub enum Kind {
 /// One search: a log, the faults that may happen in it, and the rule that is off.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// For the table.
-    pub name: &'static str,
     /// The log's offsets.
     pub log: &'static [Kind],
     /// How many versions of the calculation there are.

@@ -66,6 +66,8 @@ pub enum Phase {
     RecordingLoss,
     /// What was published is read again.
     Replaying,
+    /// What was published under another calculation has been read again, and is to be stored first.
+    Correcting,
     /// Events are processed.
     Running,
     /// Refused.
@@ -130,6 +132,8 @@ pub struct Task {
     pub rows: u8,
     /// The chain as the task knows it.
     pub view: ManifestId,
+    /// The version, plus one, under which the outcomes had been published before.
+    pub replaces: u8,
     pub bundle: BundleId,
     pub offered: ManifestId,
     /// A number that was given up.
@@ -145,6 +149,15 @@ pub struct Memory {
     pub rows: u8,
     /// Outcomes from the origin to `start`.
     pub before: u8,
+    /// The version, plus one, under which they had been published before.
+    pub replaces: u8,
+}
+
+/// How far corrections are published: the revision under way and its rows; `None` is (0, 0).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Progress {
+    pub revision: u8,
+    pub rows: u8,
 }
 
 impl Memory {
@@ -155,6 +168,7 @@ impl Memory {
             end: start,
             rows: 0,
             before,
+            replaces: 0,
         }
     }
 
@@ -197,6 +211,10 @@ pub struct Worker {
     pub replayed: Option<u8>,
     pub memory: Memory,
     pub lost: u8,
+    /// What the outbox has published, by the commits.
+    pub progress: Progress,
+    /// Where the open transaction brings it.
+    pub outbox: Option<Progress>,
     pub replay: Replaying,
     /// Offset and outcomes that the next commit makes durable.
     pub must: Option<(u8, u8)>,
@@ -216,6 +234,8 @@ pub struct Transaction {
     pub once: u8,
     pub twice: u8,
     pub version: u8,
+    /// The correction in it: revision, version and offset.
+    pub correction: Option<(u8, u8, u8)>,
     /// The pending commit.
     pub pending: CommitId,
 }
@@ -227,6 +247,8 @@ pub struct Published {
     pub firsts: u8,
     /// The version of the last that was published.
     pub version: u8,
+    /// Its revision.
+    pub revision: u8,
 }
 
 /// A segment's file.
@@ -269,8 +291,35 @@ pub struct Budget {
     pub operator: u8,
     /// Manifests and segments that gc removes.
     pub gc: u8,
+    /// Snapshots in the middle of a replay, because memory is short.
+    pub early: u8,
     /// Processes started with another calculation than the one before.
     pub deploys: u8,
+}
+
+impl Budget {
+    /// Twice as much of everything.
+    pub fn doubled(self) -> Budget {
+        let mut all = self;
+        for count in [
+            &mut all.crashes,
+            &mut all.moves,
+            &mut all.lost_puts,
+            &mut all.aborts,
+            &mut all.lost_commits,
+            &mut all.foreign,
+            &mut all.rollbacks,
+            &mut all.expired,
+            &mut all.compacted,
+            &mut all.operator,
+            &mut all.gc,
+            &mut all.early,
+            &mut all.deploys,
+        ] {
+            *count *= 2;
+        }
+        all
+    }
 }
 
 /// The whole world.

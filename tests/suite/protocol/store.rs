@@ -30,7 +30,8 @@ impl Model {
     fn take(&mut self, state: &State, who: usize, steps: &mut Steps) {
         let worker = &state.workers[who];
         let memory = worker.memory;
-        if !matches!(worker.phase, Phase::Running | Phase::Replaying) {
+        let keeps = [Phase::Running, Phase::Replaying, Phase::Correcting];
+        if !keeps.contains(&worker.phase) {
             return;
         }
         let end = match self.on(Rule::CommittedOnly) {
@@ -50,6 +51,7 @@ impl Model {
             span,
             rows: memory.rows & span.mask(),
             view: worker.view,
+            replaces: memory.replaces,
             ..Task::default()
         };
         worker.memory.before += worker.task.rows.count_ones() as u8;
@@ -62,6 +64,10 @@ impl Model {
         }
         // Replayed outcomes are stored early only when memory is short.
         if state.workers[who].phase == Phase::Replaying {
+            let Some(early) = next.budget.early.checked_sub(1) else {
+                return;
+            };
+            next.budget.early = early;
             steps.fault(WORKERS[who], "takes a snapshot up to", end, next);
         } else {
             steps.own(who, "takes a snapshot up to", end, next);
@@ -75,6 +81,7 @@ impl Model {
             rows: worker.task.rows,
             version: worker.version,
             writer: who as u8,
+            replaces: worker.task.replaces,
             tag: 0,
         };
         loop {
@@ -303,7 +310,12 @@ impl Model {
         }
         worker.view = task.view;
         match task.job {
-            Job::Snapshot => {}
+            Job::Snapshot => {
+                let memory = worker.memory;
+                if worker.phase == Phase::Correcting && memory.start == memory.end {
+                    self.regather(state, who);
+                }
+            }
             Job::Bind => self.bound(state, who),
             Job::Loss => self.regather(state, who),
         }
