@@ -71,6 +71,7 @@ fn every_rule_is_needed() {
         "rule that is off", "case", "steps", "states"
     );
     let mut unneeded = Vec::new();
+    let mut traces = String::new();
     for rule in Rule::ALL {
         let shows = CASES.iter().filter(|case| case.shows.contains(&rule));
         let found = shows.map(|case| (case.name, search(&config(case, Some(rule), None))));
@@ -87,7 +88,9 @@ fn every_rule_is_needed() {
             violation.trace.len(),
             violation.what
         );
+        traces += &format!("\nwithout {rule:?}: {}", violation.text());
     }
+    print!("{traces}");
     assert!(
         unneeded.is_empty(),
         "switching these off breaks nothing: {unneeded:?}"

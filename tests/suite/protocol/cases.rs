@@ -15,6 +15,7 @@ pub struct Case {
 }
 
 const TWO: &[Kind] = &[Kind::Result, Kind::Reject];
+const THREE: &[Kind] = &[Kind::Result, Kind::Reject, Kind::Result];
 const ABSENT: &[Kind] = &[Kind::Result, Kind::Absent, Kind::Reject];
 
 /// No fault at all.
@@ -63,6 +64,9 @@ pub const CASES: &[Case] = &[
             Rule::FenceCommits,
             Rule::FenceBeforeFacts,
             Rule::ChainBeforeCommitted,
+            Rule::AskAgainWhenGrown,
+            Rule::RetireLosers,
+            Rule::PutBack,
             Rule::StableCommitted,
             Rule::NoTransactionOutlivesRevocation,
             Rule::CreateIfAbsent,
@@ -146,7 +150,7 @@ pub const CASES: &[Case] = &[
             moves: 1,
             ..NONE
         },
-        shows: &[],
+        shows: &[Rule::PlanAgainAfterLostBind],
     },
     Case {
         name: "older backup",
@@ -209,7 +213,30 @@ pub const CASES: &[Case] = &[
             moves: 2,
             ..NONE
         },
-        shows: &[Rule::CheckPresent, Rule::CheckOvertaken, Rule::KeepListed],
+        shows: &[Rule::CheckPresent],
+    },
+    Case {
+        name: "gc, long history",
+        log: THREE,
+        versions: 1,
+        budget: Budget {
+            gc: 2,
+            moves: 1,
+            ..NONE
+        },
+        shows: &[Rule::CheckOvertaken, Rule::KeepHead],
+    },
+    Case {
+        name: "gc, lost puts",
+        log: TWO,
+        versions: 1,
+        budget: Budget {
+            gc: 1,
+            crashes: 1,
+            lost_puts: 1,
+            ..NONE
+        },
+        shows: &[Rule::KeepListed],
     },
     Case {
         name: "deploy, crash",
@@ -236,7 +263,7 @@ pub const CASES: &[Case] = &[
             moves: 1,
             ..NONE
         },
-        shows: &[],
+        shows: &[Rule::OnlyOursSettles],
     },
     Case {
         name: "deploy and back",

@@ -3,7 +3,7 @@
 use super::{
     model::{Model, owns},
     product::Commit,
-    state::{ManifestId, Phase, Span, Stage, State},
+    state::{File, ManifestId, Phase, Place, Span, Stage, State},
 };
 
 impl Model {
@@ -19,7 +19,13 @@ impl Model {
 
     fn manifests(&self, state: &State) -> Option<&'static str> {
         let mut below: Option<ManifestId> = None;
-        for (index, id) in state.chain.iter().copied().enumerate() {
+        for (index, id) in state
+            .chain
+            .iter()
+            .copied()
+            .enumerate()
+            .skip(state.collected as usize)
+        {
             let Some(entry) = self.product.manifest(id) else {
                 if below.is_some() && state.chain[index..].iter().any(|above| *above != 0) {
                     return Some("I2: a number of the chain is missing");
@@ -61,8 +67,7 @@ impl Model {
             return None;
         };
         let number = self.product.manifest(head)?.number;
-        let lowest = (1..=state.highest()).find(|number| state.at(*number) != 0)?;
-        let lies = number >= lowest && state.at(number) != head;
+        let lies = number > state.collected && state.at(number) != head;
         (lies && !state.rolled_back)
             .then_some("I2: the manifest that the commit names is not in the chain")
     }
@@ -88,6 +93,26 @@ impl Model {
         None
     }
 
+    /// Whoever reads all files in the data folders reads what the chain lists: at rest, when nobody died.
+    fn glob(&self, state: &State) -> Option<&'static str> {
+        let newest = self.product.manifest(state.newest())?;
+        let died = state.budget.crashes != self.config.budget.crashes;
+        let own = |file: &&File| file.bundle != 0 && file.place == Place::Own;
+        let unlisted = |file: &File| !newest.bundles.contains(&file.bundle);
+        let stray = state.files.iter().filter(own).any(unlisted);
+        let away = newest
+            .bundles
+            .iter()
+            .any(|bundle| state.place(*bundle) != Some(Place::Own));
+        if died {
+            return None;
+        }
+        if away {
+            return Some("a listed segment is in the attic");
+        }
+        stray.then_some("a file in the data folders is in no manifest")
+    }
+
     fn rest(&self, state: &State) -> Option<&'static str> {
         let Some(owner) = state.workers.iter().find(|worker| owns(worker)) else {
             return Some("nobody has the partition");
@@ -108,6 +133,9 @@ impl Model {
         );
         if self.product.offset(state.committed) != end && !foreign || newest.end != end {
             return Some("not everything was committed and stored");
+        }
+        if let Some(wrong) = self.glob(state) {
+            return Some(wrong);
         }
         for offset in 0..end {
             let stored = newest.rows >> offset & 1 != 0;

@@ -8,7 +8,13 @@ use super::{
 };
 
 /// gc keeps so many manifests.
-const RETAINED: usize = 3;
+const RETAINED: usize = 2;
+
+/// The lowest number present.
+fn lowest(state: &State) -> u8 {
+    let first = state.chain.iter().position(|manifest| *manifest != 0);
+    first.map_or(0, |index| index as u8 + 1)
+}
 
 impl Model {
     pub fn faults(&mut self, state: &State, steps: &mut Steps) {
@@ -213,6 +219,26 @@ impl Model {
         }
     }
 
+    /// The lowest manifest number that a commit names which somebody may have read within the last day.
+    fn named(&self, state: &State) -> u8 {
+        let gathering = [Phase::CommitRead, Phase::Overtaken, Phase::Tidied];
+        let readers = state
+            .workers
+            .iter()
+            .filter(|worker| gathering.contains(&worker.phase));
+        readers
+            .map(|worker| worker.read)
+            .chain([state.committed])
+            .map(|commit| match self.product.commit(commit) {
+                Some(Commit::Ours { head, .. }) => {
+                    self.product.manifest(head).map_or(0, |entry| entry.number)
+                }
+                _ => 0,
+            })
+            .min()
+            .unwrap_or(0)
+    }
+
     /// Old manifests, and files in the attic, more than a day after they went there: no request is that slow.
     fn collect(&self, state: &State, steps: &mut Steps) {
         if state.budget.gc == 0 {
@@ -225,10 +251,11 @@ impl Model {
             .iter()
             .filter(|manifest| **manifest != 0)
             .count();
-        if present > RETAINED {
+        let oldest = lowest(state);
+        if present > RETAINED && (oldest < self.named(state) || !self.on(Rule::KeepHead)) {
             let mut next = next;
-            let oldest = next.chain.iter_mut().find(|manifest| **manifest != 0);
-            *oldest.expect("more than none") = 0;
+            next.put(oldest, 0);
+            next.collected = next.collected.max(oldest);
             steps.fault("gc", "removes the oldest manifest", 0, next);
         }
         let lists = |manifest: u16, bundle| {

@@ -1,7 +1,7 @@
 //! Recovery, step by step: the chain, the committed offset, the folders, the plan, the replay.
 
 use super::{
-    model::{Model, Steps, memory_at},
+    model::{Model, Steps, WORKERS, memory_at, owns},
     product::{Act, Commit, Planned},
     rules::Rule,
     state::{CommitId, Job, Memory, Phase, Place, Progress, Replaying, Span, Stage, State, Task},
@@ -16,9 +16,12 @@ impl Model {
             Phase::Idle if early && !state.workers[who].stale => {
                 next.workers[who].view = state.newest();
                 next.workers[who].phase = Phase::ChainRead;
-                // It has not joined yet.
-                next.workers[who].stale = false;
-                steps.fault(super::model::WORKERS[who], "reads the chain", 0, next);
+                next.workers[who].early = true;
+                if state.workers.iter().any(owns) {
+                    steps.fault(WORKERS[who], "reads the chain", state.highest(), next);
+                } else {
+                    steps.own(who, "reads the chain", state.highest(), next);
+                }
             }
             Phase::Assigned => {
                 if chain_first {
@@ -46,7 +49,8 @@ impl Model {
             Phase::CommitRead if !early => {
                 self.tidy(&mut next, who);
                 let grown = next.workers[who].view != state.workers[who].view;
-                next.workers[who].phase = match grown && chain_first {
+                let asks = chain_first && self.on(Rule::AskAgainWhenGrown);
+                next.workers[who].phase = match grown && asks {
                     true => Phase::Overtaken,
                     false => Phase::Tidied,
                 };
@@ -59,7 +63,10 @@ impl Model {
                 steps.own(who, "reads the committed offset again", offset, next);
             }
             Phase::Tidied => {
-                let known = self.contains_head(state, state.workers[who].read);
+                let read = state.workers[who].read;
+                let foreign = matches!(self.product.commit(read), Some(Commit::Foreign { .. }));
+                let taken_for_ours = foreign && !self.on(Rule::ForeignCommits);
+                let known = taken_for_ours || self.contains_head(state, read);
                 next.workers[who].head_known = known || !self.on(Rule::HeadInChain);
                 self.plan(&mut next, who);
                 steps.own(who, "plans", 0, next);

@@ -136,6 +136,7 @@ impl Model {
         let other = &mut next.workers[1 - who];
         other.stale = other.stale || owns(other);
         let worker = &mut next.workers[who];
+        worker.early = false;
         if self.on(Rule::FenceBeforeFacts) {
             worker.phase = Phase::Assigned;
         } else {
@@ -167,8 +168,9 @@ impl Model {
         }
         if self.on(Rule::NoTransactionOutlivesRevocation) {
             state.transactions[who] = Transaction::default();
-        } else if worker.client == Client::Open {
-            fresh.client = Client::Open;
+        } else {
+            fresh.client = worker.client;
+            fresh.sent = worker.sent;
         }
         *worker = fresh;
     }
@@ -386,6 +388,14 @@ impl Model {
     }
 
     fn committed(&self, state: &mut State, commit: CommitId) {
+        let ours = matches!(
+            self.product.commit(state.committed),
+            Some(Commit::Ours { .. })
+        );
+        let back = self.product.offset(commit) < self.product.offset(state.committed);
+        if ours && back && state.excused == 0 {
+            state.broken = Some("a commit of ours takes the group back");
+        }
         state.committed = commit;
         state.high = state.high.max(self.product.offset(commit));
     }
@@ -423,11 +433,7 @@ impl Model {
             if !self.is_stable(state) {
                 return;
             }
-            let memory = state.workers[who].memory;
-            match self
-                .product
-                .settle(memory.committed, state.workers[who].sent, state.committed)
-            {
+            match self.settled(state, who) {
                 Some((offset, progress)) => {
                     next.workers[who].memory.committed = offset;
                     next.workers[who].progress = progress;
@@ -437,6 +443,23 @@ impl Model {
         }
         self.rewind(&mut next, who);
         steps.own(who, "asks what was committed", 0, next);
+    }
+
+    /// Offset and progress, when what the group has committed is ours.
+    fn settled(&self, state: &State, who: usize) -> Option<(u8, Progress)> {
+        let worker = &state.workers[who];
+        let (before, end) = (worker.memory.committed, worker.memory.end);
+        if self.on(Rule::OnlyOursSettles) {
+            return self.product.settle(before, worker.sent, state.committed);
+        }
+        match self.product.commit(state.committed)? {
+            Commit::Ours {
+                offset,
+                corrections,
+                ..
+            } if before <= offset && offset <= end => Some((offset, corrections)),
+            _ => None,
+        }
     }
 
     /// Whether nobody's transaction could still change the committed offset.
@@ -471,7 +494,7 @@ impl Model {
 
 /// Whether the group gives the partition to this worker.
 pub fn owns(worker: &Worker) -> bool {
-    !matches!(worker.phase, Phase::Down | Phase::Idle) && !worker.stale
+    !matches!(worker.phase, Phase::Down | Phase::Idle) && !worker.stale && !worker.early
 }
 
 /// Memory that starts at a chain's end.

@@ -11,6 +11,8 @@ pub enum Rule {
     FenceBeforeFacts,
     /// The manifests are read before the committed offset.
     ChainBeforeCommitted,
+    /// It is read again when tidying finds that the chain has grown.
+    AskAgainWhenGrown,
     /// The committed offset is read when no transaction is open on it.
     StableCommitted,
     /// Outcomes and offsets become visible in one transaction (I5).
@@ -19,6 +21,8 @@ pub enum Rule {
     NoTransactionOutlivesRevocation,
     /// After a commit of unknown outcome the broker is asked, not memory.
     AskAfterUnknownCommit,
+    /// What the broker says then counts only if it is exactly our commit.
+    OnlyOursSettles,
     /// A snapshot takes what is committed, nothing else (I1).
     CommittedOnly,
     /// A replay publishes nothing.
@@ -29,6 +33,8 @@ pub enum Rule {
     ReplayCounts,
     /// Manifest 1 is there before the first commit.
     BindFirst,
+    /// Who finds manifest 1 made by another plans again.
+    PlanAgainAfterLostBind,
     /// The files of a manifest are there before it is (I3).
     SegmentsFirst,
     /// A manifest is created only if its number is free (I2).
@@ -51,6 +57,12 @@ pub enum Rule {
     AcceptExactly,
     /// A loss is committed before it is recorded.
     CommitLossFirst,
+    /// gc keeps the manifest that the group's commit names.
+    KeepHead,
+    /// The loser of an append moves its files to the attic.
+    RetireLosers,
+    /// The winner puts back what was moved to the attic meanwhile.
+    PutBack,
     /// What was published under another calculation is corrected.
     CorrectReplayed,
     /// Corrections are stored before the first commit under the new calculation.
@@ -67,19 +79,22 @@ pub enum Rule {
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Rule; 29] = [
+    pub const ALL: [Rule; 35] = [
         Rule::FenceCommits,
         Rule::FenceBeforeFacts,
         Rule::ChainBeforeCommitted,
+        Rule::AskAgainWhenGrown,
         Rule::StableCommitted,
         Rule::OneTransaction,
         Rule::NoTransactionOutlivesRevocation,
         Rule::AskAfterUnknownCommit,
+        Rule::OnlyOursSettles,
         Rule::CommittedOnly,
         Rule::ReplayPublishesNothing,
         Rule::ReplayInNoCommit,
         Rule::ReplayCounts,
         Rule::BindFirst,
+        Rule::PlanAgainAfterLostBind,
         Rule::SegmentsFirst,
         Rule::CreateIfAbsent,
         Rule::ReadBack,
@@ -91,6 +106,9 @@ impl Rule {
         Rule::NoticeExpired,
         Rule::AcceptExactly,
         Rule::CommitLossFirst,
+        Rule::KeepHead,
+        Rule::RetireLosers,
+        Rule::PutBack,
         Rule::CorrectReplayed,
         Rule::StoreCorrectionsFirst,
         Rule::CommitProgress,

@@ -6,7 +6,7 @@ pub const MAX: u8 = 4;
 /// Manifest numbers of the model are `1..=CHAIN`.
 pub const CHAIN: usize = 8;
 /// Files of segments that a state can hold.
-pub const FILES: usize = 6;
+pub const FILES: usize = 8;
 
 /// A manifest in the product's table; 0 is none.
 pub type ManifestId = u16;
@@ -200,6 +200,8 @@ pub struct Worker {
     pub resume: Resume,
     /// `--accept-loss`.
     pub accept: Span,
+    /// It reads facts before it is given the partition.
+    pub early: bool,
     /// The partition is somebody else's, and the worker does not know it.
     pub stale: bool,
     /// The newest manifest known.
@@ -349,6 +351,8 @@ pub struct State {
     pub disturbed: bool,
     /// An older backup was restored.
     pub rolled_back: bool,
+    /// gc has removed the manifests up to this number: what is created there later is no part of the chain.
+    pub collected: u8,
     /// A step broke something that no state shows; see `check`.
     pub broken: Option<&'static str>,
 }

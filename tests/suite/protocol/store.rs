@@ -148,7 +148,8 @@ impl Model {
         let bundle = std::mem::take(&mut state.workers[who].task.bundle);
         let newest = self.product.manifest(state.newest());
         let listed = newest.is_some_and(|newest| newest.bundles.contains(&bundle));
-        if bundle != 0 && !listed && state.place(bundle).is_some() {
+        let retires = self.on(Rule::RetireLosers);
+        if bundle != 0 && !listed && retires && state.place(bundle).is_some() {
             state.set_place(bundle, Some(Place::Attic));
         }
     }
@@ -158,10 +159,7 @@ impl Model {
         let task = state.workers[who].task;
         let snapshot = task.job == Job::Snapshot;
         let mut state = *state;
-        if snapshot && state.place(task.bundle) == Some(Place::Attic) && self.on(Rule::CheckPresent)
-        {
-            state.set_place(task.bundle, Some(Place::Own));
-        }
+        // A put that is less than 10 minutes old is not looked for; gc waits for a day.
         let checked = self.on(Rule::CheckPresent) && self.on(Rule::SegmentsFirst);
         if snapshot && checked && state.place(task.bundle).is_none() {
             state.workers[who].task.stage = Stage::Taken;
@@ -235,6 +233,11 @@ impl Model {
     fn created(&mut self, state: &mut State, who: usize, offered: ManifestId, number: u8) {
         let highest = Some(Sequence(state.highest().into()));
         if is_overtaken(Sequence(number.into()), highest) && self.on(Rule::CheckOvertaken) {
+            let bundle = state.workers[who].task.bundle;
+            let newest = self.product.manifest(state.newest());
+            if newest.is_some_and(|newest| newest.bundles.contains(&bundle)) {
+                self.put_back(state, bundle);
+            }
             self.lost(state, who);
         } else {
             self.won(state, who, offered);
@@ -282,10 +285,14 @@ impl Model {
         if task.job == Job::Snapshot && !lists {
             return;
         }
-        if state.place(bundle) == Some(Place::Attic) {
+        self.put_back(state, bundle);
+        self.stored(state, who);
+    }
+
+    fn put_back(&self, state: &mut State, bundle: BundleId) {
+        if state.place(bundle) == Some(Place::Attic) && self.on(Rule::PutBack) {
             state.set_place(bundle, Some(Place::Own));
         }
-        self.stored(state, who);
     }
 
     /// The chain has grown by another's edit.
@@ -295,6 +302,7 @@ impl Model {
         task.view = newest;
         task.skip = 0;
         match task.job {
+            Job::Bind if !self.on(Rule::PlanAgainAfterLostBind) => self.stored(state, who),
             // Somebody else may have done something else.
             Job::Bind | Job::Loss => self.not_stored(state, who),
             Job::Snapshot => self.put_files(state, who),
