@@ -167,15 +167,6 @@ impl Chain {
             .await?;
         if !ours || self.overtaken(manifest.sequence).await? {
             self.reload_all().await?;
-            if ours {
-                // Others may have appended to it before it was known to be there.
-                let listed = |segment: &&Segment| {
-                    self.newest()
-                        .is_some_and(|newest| newest.lists(&segment.path))
-                };
-                let listed: Vec<Segment> = segments.iter().filter(listed).cloned().collect();
-                self.put_back(&listed).await;
-            }
             return Ok(Appended::Lost);
         }
         self.tail = ChainTail {

@@ -192,14 +192,17 @@ impl Pending {
     }
 
     /// The loser moves its own segments to the attic. Only those that no manifest lists: an attempt that
-    /// seemed to fail may have won. What fails here, the next owner's tidying finishes.
+    /// seemed to fail may have won, and what is listed belongs at its own path (I3). What fails here, the next owner's
+    /// tidying finishes.
     async fn sweep(&mut self, chain: &Chain) {
         for path in std::mem::take(&mut self.abandoned) {
             let listed = chain.newest().is_some_and(|newest| newest.lists(&path));
+            let (store, layout) = (chain.store(), chain.layout());
             if listed {
-                continue;
-            }
-            if let Err(error) = place::retire(chain.store(), chain.layout(), &path).await {
+                if let Err(error) = place::restore_segment(store, layout, &path).await {
+                    tracing::warn!(%path, %error, "cannot check a listed segment");
+                }
+            } else if let Err(error) = place::retire(store, layout, &path).await {
                 tracing::warn!(%path, %error, "cannot move an overtaken segment to the attic");
             }
         }

@@ -116,7 +116,7 @@ pub const CASES: &[Case] = &[
             crashes: 1,
             ..NONE
         },
-        shows: &[Rule::AskAfterUnknownCommit],
+        shows: &[Rule::AskAfterUnknownCommit, Rule::AbortSparesReplay],
     },
     Case {
         name: "lost commits, zombie",

@@ -60,6 +60,23 @@ impl Model {
                 }
             }
         }
+        if worker.phase == Phase::Replaying && state.budget.aborts > 0 {
+            let mut next = *state;
+            next.budget.aborts -= 1;
+            if !self.on(Rule::AbortSparesReplay) {
+                let worker = &mut next.workers[who];
+                let end = worker.replay.span.end;
+                worker.memory.end = end;
+                worker.memory.committed = end;
+                worker.phase = Phase::Running;
+            }
+            steps.fault(
+                WORKERS[who],
+                "aborts a transaction of other partitions",
+                0,
+                next,
+            );
+        }
         // A commit that was called before the process died.
         if worker.phase == Phase::Down && transaction.pending != 0 && state.budget.lost_commits > 0
         {
@@ -124,6 +141,7 @@ impl Model {
                 next.put(number, manifest);
             }
             steps.busy = true;
+            steps.first_own.get_or_insert(steps.all.len());
             steps.fault("store", "gets a late put of manifest", number, next);
         }
     }

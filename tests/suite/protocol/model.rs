@@ -25,12 +25,15 @@ pub struct Steps {
     pub all: Vec<(Step, State)>,
     /// Whether one of them is the system's own: while there is one, the system is not at rest.
     pub busy: bool,
+    /// The first of those.
+    pub first_own: Option<usize>,
 }
 
 impl Steps {
     /// Something that the system does by itself.
     pub fn own(&mut self, who: usize, what: &'static str, detail: u8, next: State) {
         self.busy = true;
+        self.first_own.get_or_insert(self.all.len());
         self.add(WORKERS[who], what, detail, next);
     }
 
@@ -73,6 +76,7 @@ impl Model {
     pub fn next(&mut self, state: &State, steps: &mut Steps) {
         steps.all.clear();
         steps.busy = false;
+        steps.first_own = None;
         for who in 0..2 {
             self.membership(state, who, steps);
             self.recovery(state, who, steps);

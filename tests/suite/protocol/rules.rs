@@ -29,6 +29,8 @@ pub enum Rule {
     ReplayPublishesNothing,
     /// A partition in replay is in no commit.
     ReplayInNoCommit,
+    /// An abort leaves a partition in replay where it is.
+    AbortSparesReplay,
     /// A replay must give as many outcomes as were published: absent is no remainder (I4).
     ReplayCounts,
     /// Manifest 1 is there before the first commit.
@@ -79,7 +81,7 @@ pub enum Rule {
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Rule; 35] = [
+    pub const ALL: [Rule; 36] = [
         Rule::FenceCommits,
         Rule::FenceBeforeFacts,
         Rule::ChainBeforeCommitted,
@@ -92,6 +94,7 @@ impl Rule {
         Rule::CommittedOnly,
         Rule::ReplayPublishesNothing,
         Rule::ReplayInNoCommit,
+        Rule::AbortSparesReplay,
         Rule::ReplayCounts,
         Rule::BindFirst,
         Rule::PlanAgainAfterLostBind,

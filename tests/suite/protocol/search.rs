@@ -1,7 +1,7 @@
 //! Breadth-first search: every reachable state, each once; the first violation comes with a shortest trace.
 
 use std::{
-    collections::{HashSet, VecDeque},
+    collections::{HashMap, VecDeque},
     fmt::Write as _,
     hash::{BuildHasherDefault, Hash, Hasher},
     time::{Duration, Instant},
@@ -27,6 +27,9 @@ pub struct Found {
     pub cut_short: bool,
     pub violation: Option<Violation>,
 }
+
+/// Where a state goes when only the system acts, one step at a time.
+const REST: u32 = u32::MAX;
 
 /// A broken invariant, and how to get there.
 #[derive(Debug)]
@@ -56,10 +59,11 @@ struct Origin {
 pub fn search(config: &Config) -> Found {
     let began = Instant::now();
     let mut model = Model::new(config);
-    let mut seen: HashSet<u64, BuildHasherDefault<Ready>> = HashSet::default();
+    let mut seen: HashMap<u64, u32, BuildHasherDefault<Ready>> = HashMap::default();
+    let mut drains = Vec::new();
     let mut origins = vec![Origin { from: 0, step: 0 }];
     let mut queue = VecDeque::from([(model.initial(), 0_u32, 0_usize)]);
-    seen.insert(fingerprint(&model.initial()));
+    seen.insert(fingerprint(&model.initial()), 0);
     let mut steps = Steps::default();
     let mut found = Found {
         states: 1,
@@ -80,23 +84,55 @@ pub fn search(config: &Config) -> Found {
             break;
         }
         found.transitions += steps.all.len();
+        let mut drain = REST;
         for (number, (_, next)) in steps.all.iter().enumerate() {
-            if seen.insert(fingerprint(next)) {
-                queue.push_back((*next, origins.len() as u32, depth + 1));
+            let reached = *seen.entry(fingerprint(next)).or_insert_with(|| {
+                let reached = origins.len() as u32;
+                queue.push_back((*next, reached, depth + 1));
                 origins.push(Origin {
                     from: index,
                     step: number as u16,
                 });
+                reached
+            });
+            if steps.first_own == Some(number) {
+                drain = reached;
             }
         }
+        drains.push(drain);
         if origins.len() > config.limit {
             found.cut_short = true;
             break;
         }
     }
+    let complete = drains.len() == origins.len();
+    if let Some(index) = endless(&drains).filter(|_| complete && found.violation.is_none()) {
+        found.violation = Some(Violation {
+            what: "the system never comes to rest by itself",
+            trace: trace(config, &origins, index),
+        });
+    }
     found.states = origins.len();
     found.time = began.elapsed();
     found
+}
+
+/// A state from which the system acts for ever.
+fn endless(drains: &[u32]) -> Option<u32> {
+    const NEW: u32 = 0;
+    let goes = |at: u32| drains.get(at as usize).copied().unwrap_or(REST);
+    let mut visited = vec![NEW; drains.len()];
+    for start in 0..drains.len() as u32 {
+        let (mut at, walk) = (start, start + 1);
+        while at != REST && visited.get(at as usize) == Some(&NEW) {
+            visited[at as usize] = walk;
+            at = goes(at);
+        }
+        if visited.get(at as usize) == Some(&walk) {
+            return Some(at);
+        }
+    }
+    None
 }
 
 /// The steps to a state, found by walking back and doing them again.

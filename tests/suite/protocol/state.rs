@@ -388,7 +388,7 @@ impl State {
     pub fn place(&self, bundle: BundleId) -> Option<Place> {
         self.files
             .iter()
-            .find(|file| file.bundle == bundle)
+            .find(|file| bundle != 0 && file.bundle == bundle)
             .map(|file| file.place)
     }
 

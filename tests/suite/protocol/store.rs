@@ -143,13 +143,13 @@ impl Model {
         }
     }
 
-    /// The loser moves its files to the attic, unless a manifest lists them.
+    /// The loser moves its files to the attic; what a manifest lists belongs at its own path.
     fn abandon(&mut self, state: &mut State, who: usize) {
         let bundle = std::mem::take(&mut state.workers[who].task.bundle);
         let newest = self.product.manifest(state.newest());
-        let listed = newest.is_some_and(|newest| newest.bundles.contains(&bundle));
-        let retires = self.on(Rule::RetireLosers);
-        if bundle != 0 && !listed && retires && state.place(bundle).is_some() {
+        if newest.is_some_and(|newest| newest.bundles.contains(&bundle)) {
+            self.put_back(state, bundle);
+        } else if state.place(bundle) == Some(Place::Own) && self.on(Rule::RetireLosers) {
             state.set_place(bundle, Some(Place::Attic));
         }
     }
@@ -233,11 +233,6 @@ impl Model {
     fn created(&mut self, state: &mut State, who: usize, offered: ManifestId, number: u8) {
         let highest = Some(Sequence(state.highest().into()));
         if is_overtaken(Sequence(number.into()), highest) && self.on(Rule::CheckOvertaken) {
-            let bundle = state.workers[who].task.bundle;
-            let newest = self.product.manifest(state.newest());
-            if newest.is_some_and(|newest| newest.bundles.contains(&bundle)) {
-                self.put_back(state, bundle);
-            }
             self.lost(state, who);
         } else {
             self.won(state, who, offered);
