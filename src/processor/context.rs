@@ -251,6 +251,17 @@ impl Context {
         }
     }
 
+    /// `group.instance.id` and `transactional.id` of a worker.
+    pub(super) fn worker_name(&self, worker: usize) -> String {
+        let pipeline = &self.settings.pipeline;
+        format!(
+            "{}.{}.{}.{worker}",
+            pipeline.group,
+            pipeline.events,
+            self.instance.name()
+        )
+    }
+
     /// Who writes, for commits and manifests.
     pub(super) fn writer(&self, worker: usize) -> String {
         format!(

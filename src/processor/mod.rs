@@ -12,6 +12,7 @@ mod activation;
 mod context;
 mod coordinator;
 mod corrections;
+mod former;
 mod forward;
 mod instance;
 mod limits;
