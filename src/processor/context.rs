@@ -2,11 +2,13 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
-use super::{Instance, ProcessorError, Stop, WorkerError, progress::Progress, tally::Tally};
+use super::{
+    Instance, ProcessorError, Stop, WorkerError, limits::Limits, progress::Progress, tally::Tally,
+};
 use crate::{
     audit::Finding,
     calculation::{Evaluator, advice},
@@ -40,6 +42,7 @@ pub(super) struct Context {
     results_partitions: u32,
     rejects_partitions: u32,
     admin: Arc<Admin>,
+    limits: Mutex<Limits>,
     /// With `--exit-at-end`: the last stable offsets at start.
     targets: BTreeMap<Partition, Offset>,
     pub calculation_text: String,
@@ -79,6 +82,11 @@ impl Context {
             &settings.pipeline.rejects,
             events.partitions,
         )?;
+        let limits = Limits::ask(
+            &admin,
+            &settings.pipeline.results,
+            &settings.pipeline.rejects,
+        );
         let identity = PipelineIdentity {
             cluster_id: admin.cluster_id(),
             group: settings.pipeline.group.clone(),
@@ -131,6 +139,7 @@ impl Context {
             results_partitions: results.partitions,
             rejects_partitions: rejects.partitions,
             admin,
+            limits: Mutex::new(limits),
             targets,
             calculation_text,
             fields_text,
@@ -193,10 +202,33 @@ impl Context {
         });
     }
 
+    /// What the output topics take.
+    pub(super) fn limits(&self) -> Limits {
+        *self.limits.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Asks again what the output topics take, because a broker took less.
+    pub(super) fn refresh_limits(&self) {
+        let pipeline = &self.settings.pipeline;
+        let limits = Limits::ask(&self.admin, &pipeline.results, &pipeline.rejects);
+        let mut known = self.limits.lock().unwrap_or_else(PoisonError::into_inner);
+        if *known != limits {
+            tracing::warn!(
+                "the output topics take other messages now: {limits:?}, before {known:?}"
+            );
+        }
+        *known = limits;
+    }
+
     /// A producer that is ready to publish; it has ended what a predecessor of the same name left open.
     pub(super) fn new_publisher(&self, name: &str, queue: u64) -> Result<Publisher, WorkerError> {
         let connection = &self.settings.connection;
-        let config = PublisherConfig { queue_bytes: queue };
+        let limits = self.limits();
+        let config = PublisherConfig {
+            queue_bytes: queue,
+            largest_message: limits.results.max(limits.rejects),
+            largest_batch: limits.results.min(limits.rejects),
+        };
         let since = Instant::now();
         let publisher = match self.settings.delivery {
             Delivery::ExactlyOnce => {
@@ -217,6 +249,17 @@ impl Context {
             instance_id: Some(name.to_owned()),
             ..SourceConfig::new(&pipeline.group, &pipeline.events, self.partitions, queue)
         }
+    }
+
+    /// `group.instance.id` and `transactional.id` of a worker.
+    pub(super) fn worker_name(&self, worker: usize) -> String {
+        let pipeline = &self.settings.pipeline;
+        format!(
+            "{}.{}.{}.{worker}",
+            pipeline.group,
+            pipeline.events,
+            self.instance.name()
+        )
     }
 
     /// Who writes, for commits and manifests.

@@ -213,6 +213,13 @@ impl Worker {
         tracing::warn!("{error}; what was not committed is dropped and processed again");
         let disposition = error.disposition();
         self.count_abort(&error)?;
+        if error.is_too_large() {
+            self.context.refresh_limits();
+            if matches!(disposition, Disposition::Abort) {
+                // A new producer knows the new limits.
+                return self.rebuild();
+            }
+        }
         match disposition {
             Disposition::Fatal => return Err(WorkerError::Publish(error)),
             Disposition::Abort if self.abort().is_ok() => {

@@ -85,12 +85,7 @@ impl Worker {
     /// Joins the group and ends whatever transaction a dead predecessor of the same name left open.
     pub(super) fn start(context: Arc<Context>, index: usize) -> Result<Worker, WorkerError> {
         let settings = &context.settings;
-        let name = format!(
-            "{}.{}.{}.{index}",
-            settings.pipeline.group,
-            settings.pipeline.events,
-            context.instance.name()
-        );
+        let name = context.worker_name(index);
         let budget = Budget::of_worker(settings.memory, settings.workers);
         context.find_coordinator();
         let source = Source::join(

@@ -36,8 +36,11 @@ fn header<'r>(record: &'r Record, name: &str) -> Option<&'r str> {
     std::str::from_utf8(value.as_deref()?).ok()
 }
 
-/// What is published under each key: revision (none: the first publication) and value.
-fn published(pipeline: &Pipeline) -> BTreeMap<i64, Vec<(Option<u64>, Option<String>)>> {
+/// A revision (none: the first publication) and a value (none: taken back).
+type Publication = (Option<u64>, Option<String>);
+
+/// What is published for each offset.
+fn published(pipeline: &Pipeline) -> BTreeMap<i64, Vec<Publication>> {
     let mut found: BTreeMap<i64, Vec<_>> = BTreeMap::new();
     for record in read_all(&pipeline.brokers, &pipeline.results) {
         let key = String::from_utf8(record.key.clone().expect("a key")).expect("text");

@@ -12,6 +12,7 @@ mod crash;
 mod demo;
 mod from_script;
 mod kafka;
+mod limits;
 mod outside;
 mod produce;
 mod protocol;

@@ -96,6 +96,14 @@ impl ResultEncoder {
         })
     }
 
+    /// Whether a message can be of any size, because it holds text.
+    #[must_use]
+    pub fn has_text(&self) -> bool {
+        self.columns
+            .iter()
+            .any(|column| column.data_type == DataType::Utf8)
+    }
+
     /// Adds the message of each result of `partition` to `into`, behind what it holds already.
     ///
     /// Whole numbers are JSON integers of any size, a DECIMAL has all its fraction digits, a DOUBLE is the

@@ -22,6 +22,7 @@ pub use python::python;
 pub use s3::{S3Server, minio, versitygw};
 pub use topics::{
     Record, commit_as_stranger, commit_with_metadata, committed, create_topic, create_topic_with,
-    delete_group, delete_records, delete_topic, produce, produce_with_headers, read_all, unique,
+    delete_group, delete_records, delete_topic, produce, produce_with_headers, read_all,
+    set_topic_config, unique,
 };
 pub use wait::{eventually, eventually_ok};

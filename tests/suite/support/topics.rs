@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::admin::{
+    AdminClient, AdminOptions, AlterConfig, NewTopic, ResourceSpecifier, TopicReplication,
+};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -73,6 +75,17 @@ pub fn create_topic_with(brokers: &str, name: &str, partitions: i32, settings: &
             ready.then_some(()).ok_or(not_yet)
         },
     );
+}
+
+/// Changes one setting of a topic, as an administrator does while programs use it.
+#[track_caller]
+pub fn set_topic_config(brokers: &str, topic: &str, (name, value): (&str, &str)) {
+    let resource = AlterConfig::new(ResourceSpecifier::Topic(topic)).set(name, value);
+    let answers =
+        block_on(admin(brokers).alter_configs([&resource], &options())).expect("an answer");
+    answers[0]
+        .as_ref()
+        .unwrap_or_else(|error| panic!("cannot set {name} of topic {topic}: {error:?}"));
 }
 
 /// Deletes a topic.
