@@ -217,7 +217,7 @@ impl Worker {
             self.context.refresh_limits();
             if matches!(disposition, Disposition::Abort) {
                 // A new producer knows the new limits.
-                return self.rebuild();
+                return self.rebuild(sent);
             }
         }
         match disposition {

@@ -15,11 +15,14 @@ mod check;
 mod faults;
 mod gather;
 mod model;
+mod planning;
 mod product;
 mod rules;
 mod search;
 mod state;
 mod store;
+mod transactions;
+mod values;
 
 use cases::{CASES, config, larger};
 use rules::Rule;

@@ -1,9 +1,6 @@
 //! What is searched: each case is a log and a budget of faults.
 
-use super::{
-    rules::{Config, Kind, Rule},
-    state::Budget,
-};
+use super::rules::{Budget, Config, Kind, Rule};
 
 /// A case, and the rules whose absence it shows.
 pub struct Case {

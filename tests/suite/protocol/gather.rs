@@ -2,7 +2,8 @@
 
 use super::{
     model::{Model, Steps, WORKERS, memory_at, owns},
-    product::{Act, Commit, Planned},
+    planning::{Act, Planned},
+    product::Commit,
     rules::Rule,
     state::{CommitId, Job, Memory, Phase, Place, Progress, Replaying, Span, Stage, State, Task},
 };

@@ -1,6 +1,6 @@
 //! The rules of the protocol that can be switched off, and what a search is given.
 
-use super::state::{Budget, MAX};
+use super::state::MAX;
 
 /// A rule of the protocol. With all of them on nothing goes wrong; with any one off, something does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -130,6 +130,62 @@ pub enum Kind {
     Reject,
     /// A transaction marker: never delivered.
     Absent,
+}
+
+/// How many faults may still happen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Budget {
+    /// Processes that die.
+    pub crashes: u8,
+    /// Assignments of the partition.
+    pub moves: u8,
+    /// Puts without an answer.
+    pub lost_puts: u8,
+    /// Transactions that abort.
+    pub aborts: u8,
+    /// Commits without an answer.
+    pub lost_commits: u8,
+    /// Commits by a foreign tool.
+    pub foreign: u8,
+    /// Older backups restored.
+    pub rollbacks: u8,
+    /// Events that Kafka's retention removes.
+    pub expired: u8,
+    /// Events that compaction removes.
+    pub compacted: u8,
+    /// Restarts with the flags that a refusal names.
+    pub operator: u8,
+    /// Manifests and segments that gc removes.
+    pub gc: u8,
+    /// Snapshots in the middle of a replay, because memory is short.
+    pub early: u8,
+    /// Processes started with another calculation than the one before.
+    pub deploys: u8,
+}
+
+impl Budget {
+    /// Twice as much of everything.
+    pub fn doubled(self) -> Budget {
+        let mut all = self;
+        for count in [
+            &mut all.crashes,
+            &mut all.moves,
+            &mut all.lost_puts,
+            &mut all.aborts,
+            &mut all.lost_commits,
+            &mut all.foreign,
+            &mut all.rollbacks,
+            &mut all.expired,
+            &mut all.compacted,
+            &mut all.operator,
+            &mut all.gc,
+            &mut all.early,
+            &mut all.deploys,
+        ] {
+            *count *= 2;
+        }
+        all
+    }
 }
 
 /// One search: a log, the faults that may happen in it, and the rule that is off.

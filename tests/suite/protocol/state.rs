@@ -1,6 +1,8 @@
 //! One state of the model: small, `Copy` and hashable. Offsets and counts are bytes, sets of offsets are bit masks;
 //! manifests and commits are numbers in the [`Product`](super::product::Product)'s tables, where the real values are.
 
+use super::rules::Budget;
+
 /// The offsets of the model's log are `0..MAX`.
 pub const MAX: u8 = 4;
 /// Manifest numbers of the model are `1..=CHAIN`.
@@ -266,62 +268,6 @@ pub enum Place {
     #[default]
     Own,
     Attic,
-}
-
-/// How many faults may still happen.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Budget {
-    /// Processes that die.
-    pub crashes: u8,
-    /// Assignments of the partition.
-    pub moves: u8,
-    /// Puts without an answer.
-    pub lost_puts: u8,
-    /// Transactions that abort.
-    pub aborts: u8,
-    /// Commits without an answer.
-    pub lost_commits: u8,
-    /// Commits by a foreign tool.
-    pub foreign: u8,
-    /// Older backups restored.
-    pub rollbacks: u8,
-    /// Events that Kafka's retention removes.
-    pub expired: u8,
-    /// Events that compaction removes.
-    pub compacted: u8,
-    /// Restarts with the flags that a refusal names.
-    pub operator: u8,
-    /// Manifests and segments that gc removes.
-    pub gc: u8,
-    /// Snapshots in the middle of a replay, because memory is short.
-    pub early: u8,
-    /// Processes started with another calculation than the one before.
-    pub deploys: u8,
-}
-
-impl Budget {
-    /// Twice as much of everything.
-    pub fn doubled(self) -> Budget {
-        let mut all = self;
-        for count in [
-            &mut all.crashes,
-            &mut all.moves,
-            &mut all.lost_puts,
-            &mut all.aborts,
-            &mut all.lost_commits,
-            &mut all.foreign,
-            &mut all.rollbacks,
-            &mut all.expired,
-            &mut all.compacted,
-            &mut all.operator,
-            &mut all.gc,
-            &mut all.early,
-            &mut all.deploys,
-        ] {
-            *count *= 2;
-        }
-        all
-    }
 }
 
 /// The whole world.

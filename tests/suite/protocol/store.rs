@@ -7,9 +7,10 @@ use snapback::{
 
 use super::{
     model::{Model, Steps, WORKERS},
-    product::{Bundle, Change, at, byte, range},
+    product::{Bundle, Change},
     rules::Rule,
     state::{BundleId, Job, ManifestId, Phase, Place, Span, Stage, State, Task},
+    values::{at, byte, range},
 };
 
 impl Model {
