@@ -273,6 +273,82 @@ pub const CASES: &[Case] = &[
         },
         shows: &[Rule::CorrectionsInOrder],
     },
+    Case {
+        name: "deploy, lost commits",
+        log: TWO,
+        versions: 2,
+        budget: Budget {
+            deploys: 1,
+            moves: 1,
+            lost_commits: 1,
+            ..NONE
+        },
+        shows: &[],
+    },
+    Case {
+        name: "deploy, lost puts",
+        log: TWO,
+        versions: 2,
+        budget: Budget {
+            deploys: 1,
+            crashes: 1,
+            lost_puts: 1,
+            ..NONE
+        },
+        shows: &[],
+    },
+    Case {
+        name: "deploy, foreign commits",
+        log: TWO,
+        versions: 2,
+        budget: Budget {
+            deploys: 1,
+            crashes: 1,
+            foreign: 1,
+            operator: 1,
+            ..NONE
+        },
+        shows: &[],
+    },
+    Case {
+        name: "deploy, expired events",
+        log: TWO,
+        versions: 2,
+        budget: Budget {
+            deploys: 1,
+            crashes: 2,
+            expired: 1,
+            operator: 1,
+            ..NONE
+        },
+        shows: &[],
+    },
+    Case {
+        name: "deploy, compacted events",
+        log: TWO,
+        versions: 2,
+        budget: Budget {
+            deploys: 1,
+            crashes: 2,
+            compacted: 1,
+            operator: 1,
+            ..NONE
+        },
+        shows: &[],
+    },
+    Case {
+        name: "deploy, older backup",
+        log: TWO,
+        versions: 2,
+        budget: Budget {
+            deploys: 1,
+            crashes: 2,
+            rollbacks: 1,
+            operator: 1,
+            ..NONE
+        },
+        shows: &[],
+    },
 ];
 
 /// States beyond which a case is given up: it is not meant to have so many.
