@@ -23,6 +23,7 @@ use clap::{Parser, Subcommand, error::ErrorKind};
 
 use crate::{
     config::{Flags, Layers, OutputConfig},
+    failpoint,
     snapshot::Layout,
     store::{Store, StoreUrl},
     telemetry,
@@ -90,6 +91,7 @@ impl Session {
 
 /// Parses, does what was asked for, and says how it ended.
 pub fn main() -> Exit {
+    failpoint::arm();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {

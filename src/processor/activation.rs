@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     audit,
+    failpoint::{self, Point},
     model::Partition,
     recovery::{self, AcceptLoss, Gathered, LossReason, Plan},
     snapshot::{Appended, Chain, Edit, GapReason, Segment},
@@ -72,6 +73,7 @@ async fn prepare(context: &Arc<Context>, gathered: Gathered) -> Option<Planned> 
     } = gathered;
     let partition = facts.partition;
     let decision = recovery::plan(&facts, &context.settings.policy);
+    failpoint::at(Point::Planned);
     for note in &decision.notes {
         tracing::warn!("partition {partition}: {note}");
     }
@@ -101,9 +103,11 @@ async fn prepare(context: &Arc<Context>, gathered: Gathered) -> Option<Planned> 
                 partition,
                 origin,
             };
+            failpoint::at(Point::BindBegun);
             if !append_until_done(context, &mut chain, edit).await {
                 return None;
             }
+            failpoint::at(Point::Bound);
         }
         None => check_newest(context, &chain, partition).await,
     }

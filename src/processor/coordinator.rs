@@ -15,6 +15,7 @@ use super::{
 use crate::{
     audit::{self, Finding},
     config::RunConfig,
+    failpoint::{self, Point},
     model::Partition,
     recovery::{self, Refusal},
     store::Store,
@@ -109,6 +110,7 @@ pub fn run(
     if let Some(error) = failure {
         return Err(error.into());
     }
+    failpoint::at(Point::WorkersEnded);
     if !context.stop.is_abort() {
         let report = runtime.block_on(audit::check_segments(
             &context.store,
@@ -124,6 +126,7 @@ pub fn run(
         }
         summary.findings.extend(report.findings);
     }
+    failpoint::at(Point::ShutdownVerified);
     let refusals: Vec<Refusal> = context.progress.held().into_values().collect();
     if !refusals.is_empty() {
         let text = recovery::report(&refusals, &context.settings.invocation);

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::{WorkerError, partition::Phase, worker::Worker};
 use crate::{
     calculation::{Evaluated, reason_code},
+    failpoint::{self, Point},
     kafka::{Batch, PublishError, Record},
     model::{Event, Offset, OffsetRange, Partition, Reject},
     recovery::{Plan, plan},
@@ -27,6 +28,7 @@ impl Worker {
             self.end_replay_behind_the_log(partition)?;
             return Ok(0);
         };
+        failpoint::at(Point::Fetched);
         let replay_end = match self.owned.get(&partition).map(|owned| &owned.phase) {
             Some(Phase::Replaying(replay)) => Some(replay.range.end()),
             Some(Phase::Running) => None,
@@ -60,6 +62,7 @@ impl Worker {
     ) -> Result<(), WorkerError> {
         let end = batch.last_offset().plus(1);
         let evaluated = self.evaluate(partition, end, batch.iter().skip(from))?;
+        failpoint::at(Point::Calculated);
         self.messages.clear();
         self.encoder
             .encode(partition, &evaluated.results, &mut self.messages)?;
@@ -70,7 +73,9 @@ impl Worker {
         for reject in &evaluated.rejects {
             self.summary.rejects.add(reason_code(&reject.reason), 1);
         }
-        self.keep(partition, end, evaluated)
+        self.keep(partition, end, evaluated)?;
+        failpoint::at(Point::Kept);
+        Ok(())
     }
 
     fn publish(
@@ -87,6 +92,7 @@ impl Worker {
                 self.messages.iter().map(Record::from),
                 PUBLISH_LIMIT,
             )?;
+            failpoint::at(Point::ResultsProduced);
         }
         if evaluated.rejects.is_empty() {
             return Ok(());
@@ -98,6 +104,7 @@ impl Worker {
                 self.publish_reject(partition, reject, &headers)?;
             }
         }
+        failpoint::at(Point::RejectsProduced);
         Ok(())
     }
 
@@ -169,6 +176,7 @@ impl Worker {
         let evaluated = self.evaluate(partition, end, batch.iter().take(count))?;
         self.summary.replayed += (evaluated.results.num_rows() + evaluated.rejects.len()) as u64;
         self.keep(partition, end, evaluated)?;
+        failpoint::at(Point::ReplayKept);
         let Some(owned) = self.owned.get_mut(&partition) else {
             return Ok(());
         };
@@ -211,6 +219,7 @@ impl Worker {
                 replay.range
             );
             owned.phase = Phase::Running;
+            failpoint::at(Point::Replayed);
             return Ok(());
         }
         // A snapshot that memory or a shutdown forced has moved the frontier: the facts are not those of this replay.

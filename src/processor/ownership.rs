@@ -16,6 +16,7 @@ use super::{
     worker::{Arriving, Worker},
 };
 use crate::{
+    failpoint::{self, Point},
     kafka::KafkaError,
     model::{Offset, Partition},
     recovery::{Plan, Refusal},
@@ -277,7 +278,9 @@ impl Worker {
         let context = Arc::clone(&self.context);
         let sender = self.sender.clone();
         self.context.runtime.spawn(async move {
+            failpoint::at(Point::LossBegun);
             if activation::append_until_done(&context, &mut chain, edit).await {
+                failpoint::at(Point::LossRecorded);
                 // The worker may be gone at shutdown; the next start finds the gap recorded.
                 let _ = sender.send(Report::LossRecorded { partition, epoch });
             }
@@ -317,10 +320,13 @@ impl Worker {
     pub(super) fn revoked(&mut self, partitions: &[Partition]) -> Result<(), WorkerError> {
         self.answer()?;
         self.commit()?;
+        failpoint::at(Point::RevocationCommitted);
         for partition in partitions {
             self.start_snapshot(*partition);
         }
-        self.release(partitions)
+        self.release(partitions)?;
+        failpoint::at(Point::Revoked);
+        Ok(())
     }
 
     /// Somebody else may have the partitions already: nothing of theirs can be committed any more.

@@ -23,6 +23,7 @@ use super::{
 };
 use crate::{
     calculation::{Evaluator, MessageBuffer, ResultEncoder},
+    failpoint::{self, Point},
     kafka::{Publisher, Source, SourceEvent},
     model::{Offset, Partition},
     snapshot::Segment,
@@ -96,7 +97,9 @@ impl Worker {
             &settings.connection,
             &context.source_config(&name, budget.fetch_queue),
         )?;
+        failpoint::at(Point::Joined);
         let publisher = context.new_publisher(&name, budget.publish_queue)?;
+        failpoint::at(Point::ProducerReady);
         let evaluator = Evaluator::new(
             settings.calculation.fields.clone(),
             Arc::clone(&settings.calculation.calculation),

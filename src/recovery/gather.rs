@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     calculation::Fingerprint,
+    failpoint::{self, Point},
     kafka::{self, Admin, KafkaError},
     model::{Digest, Partition, Sequence},
     snapshot::{
@@ -94,7 +95,9 @@ impl Gatherer {
         let loads = partitions.iter().map(|partition| self.load(*partition));
         let seen = futures::future::try_join_all(loads).await?;
         let loaded = began.elapsed();
+        failpoint::at(Point::ManifestsRead);
         let committed = self.committed(partitions).await?;
+        failpoint::at(Point::CommittedRead);
         let asked = began.elapsed();
         let heads = partitions.iter().map(|partition| committed.get(partition));
         let tidying = futures::future::try_join_all(
@@ -104,6 +107,7 @@ impl Gatherer {
         );
         let (tidied, logs) = tokio::join!(tidying, self.logs(partitions));
         let (tidied, logs) = (tidied?, logs?);
+        failpoint::at(Point::FactsGathered);
         tracing::debug!(
             "facts of {} partitions: manifests {loaded:?}, committed offsets {:?}, folders and logs {:?}",
             partitions.len(),
