@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     future::Future,
     pin::pin,
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     task::{Context as TaskContext, Poll, Wake, Waker},
     thread::{self, Thread},
     time::{Duration, Instant},
@@ -59,6 +59,8 @@ pub struct Admin {
     connection: Connection,
     stable: BaseConsumer<Context>,
     latest: BaseConsumer<Context>,
+    /// Who asks for committed offsets, and of which group; kept, because it has found that group's coordinator.
+    asker: Mutex<Option<(String, Arc<BaseConsumer<Context>>)>>,
     timeout: Duration,
 }
 
@@ -75,6 +77,7 @@ impl Admin {
             connection: connection.clone(),
             stable,
             latest,
+            asker: Mutex::default(),
             timeout,
         };
         admin.ask(&admin.stable, "connect", |consumer, timeout| {
@@ -203,13 +206,7 @@ impl Admin {
         partitions: &[Partition],
     ) -> Result<BTreeMap<Partition, Option<Committed>>, KafkaError> {
         let doing = format!("read the committed offsets of group {group:?} in {topic:?}");
-        let fixed = [
-            ("group.id", group),
-            ("isolation.level", "read_committed"),
-            ("enable.auto.commit", "false"),
-        ];
-        let consumer: BaseConsumer<Context> =
-            self.connection.client(&[], &fixed, Context::new("admin"))?;
+        let consumer = self.asker(group)?;
         let mut asked = TopicPartitionList::with_capacity(partitions.len());
         for partition in partitions {
             asked.add_partition(topic, partition.0);
@@ -240,6 +237,24 @@ impl Admin {
             found.insert(Partition(element.partition()), committed);
         }
         Ok(found)
+    }
+
+    fn asker(&self, group: &str) -> Result<Arc<BaseConsumer<Context>>, KafkaError> {
+        let mut kept = self.asker.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((of, asker)) = &*kept
+            && of == group
+        {
+            return Ok(Arc::clone(asker));
+        }
+        let fixed = [
+            ("group.id", group),
+            ("isolation.level", "read_committed"),
+            ("enable.auto.commit", "false"),
+        ];
+        let asker = self.connection.client(&[], &fixed, Context::new("admin"))?;
+        let asker = Arc::new(asker);
+        *kept = Some((group.to_owned(), Arc::clone(&asker)));
+        Ok(asker)
     }
 
     /// The first offset of each partition whose message is not older than `timestamp` (milliseconds since the epoch);

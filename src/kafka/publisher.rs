@@ -137,7 +137,12 @@ impl Publisher {
     /// # Errors
     /// See [`PublishError::disposition`].
     pub fn init(&mut self, timeout: Duration) -> Result<(), PublishError> {
-        let result = self.producer.init_transactions(timeout);
+        // Without a connection the client looks for the coordinator again only after half a second. Whether there is one
+        // now is for the call below to say.
+        let since = Instant::now();
+        let _ = self.producer.client().fetch_cluster_id(timeout);
+        let left = timeout.saturating_sub(since.elapsed()).max(FULL_WAIT);
+        let result = self.producer.init_transactions(left);
         self.transaction("initialise the transactional id", result)
     }
 

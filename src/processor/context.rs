@@ -191,6 +191,19 @@ impl Context {
         Ok(self.committed_offsets(partitions)?)
     }
 
+    /// Lets the connection that will ask for committed offsets find the group's coordinator while the group is joined. Only
+    /// a head start: whatever goes wrong is seen when the offsets are asked for.
+    pub(super) fn find_coordinator(&self) {
+        let admin = Arc::clone(&self.admin);
+        let pipeline = &self.settings.pipeline;
+        let (group, events) = (pipeline.group.clone(), pipeline.events.clone());
+        self.runtime.spawn_blocking(move || {
+            if let Err(error) = admin.committed(&group, &events, &[Partition(0)]) {
+                tracing::debug!("a first look at the committed offsets failed: {error}");
+            }
+        });
+    }
+
     /// A producer that is ready to publish; it has ended what a predecessor of the same name left open.
     pub(super) fn new_publisher(&self, name: &str, queue: u64) -> Result<Publisher, WorkerError> {
         let connection = &self.settings.connection;

@@ -93,6 +93,7 @@ impl Worker {
             context.instance.name()
         );
         let budget = Budget::of_worker(settings.memory, settings.workers);
+        context.find_coordinator();
         let source = Source::join(
             &settings.connection,
             &context.source_config(&name, budget.fetch_queue),
