@@ -27,6 +27,8 @@ macro_rules! points {
 
 points! {
     // Recovery.
+    /// The program has started; nothing is looked at.
+    Started = "started",
     /// The consumer is made; the transactional id is not registered.
     Joined = "joined",
     /// The transactional id is registered: what a predecessor left open is aborted.

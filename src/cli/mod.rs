@@ -23,7 +23,7 @@ use clap::{Parser, Subcommand, error::ErrorKind};
 
 use crate::{
     config::{Flags, Layers, OutputConfig},
-    failpoint,
+    failpoint::{self, Point},
     snapshot::Layout,
     store::{Store, StoreUrl},
     telemetry,
@@ -92,6 +92,7 @@ impl Session {
 /// Parses, does what was asked for, and says how it ended.
 pub fn main() -> Exit {
     failpoint::arm();
+    failpoint::at(Point::Started);
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {

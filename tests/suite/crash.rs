@@ -12,7 +12,7 @@ use crate::outside::{
     LIMIT, MALFORMED, Pipeline, Place, committed_events, event, wait_until_committed,
 };
 use crate::support::process::{Finished, Running};
-use crate::support::{Kafka, S3Server, create_topic, eventually, minio, produce};
+use crate::support::{Kafka, S3Server, create_topic, eventually, minio, produce, seed};
 
 const PARTITIONS: i32 = 4;
 const EVENTS: i64 = 300_000;
@@ -46,13 +46,7 @@ fn load(pipeline: &Pipeline, hurry: &AtomicBool) {
 
 /// Kills processes at random moments while the load goes on, lets the rest be finished, and looks at everything.
 fn survives(pipeline: &Pipeline, processes: usize, flags: &[&str]) {
-    let seed = match std::env::var("SNAPBACK_TEST_SEED") {
-        Ok(seed) => seed.parse().expect("SNAPBACK_TEST_SEED is a number"),
-        Err(_) => rand::rng().random(),
-    };
-    // Shown when the test fails.
-    println!("the moments of the kills: SNAPBACK_TEST_SEED={seed}");
-    let mut random = StdRng::seed_from_u64(seed);
+    let mut random = StdRng::seed_from_u64(seed("the moments of the kills"));
     let hurry = Arc::new(AtomicBool::new(false));
     // Several commits to a snapshot, so that kills leave something to replay, and several snapshots to a life.
     let start = || {

@@ -8,6 +8,7 @@ mod cli;
 mod compose;
 mod corpus;
 mod crash;
+mod crash_points;
 mod demo;
 mod from_script;
 mod kafka;

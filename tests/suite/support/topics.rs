@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::admin::{
+    AdminClient, AdminOptions, AlterConfig, NewTopic, ResourceSpecifier, TopicReplication,
+};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -73,6 +75,16 @@ pub fn create_topic_with(brokers: &str, name: &str, partitions: i32, settings: &
             ready.then_some(()).ok_or(not_yet)
         },
     );
+}
+
+/// Changes a setting of a topic.
+#[track_caller]
+pub fn set_of_topic(brokers: &str, name: &str, setting: &str, value: &str) {
+    let change = AlterConfig::new(ResourceSpecifier::Topic(name)).set(setting, value);
+    let changed = block_on(admin(brokers).alter_configs([&change], &options())).expect("an answer");
+    changed[0]
+        .as_ref()
+        .unwrap_or_else(|error| panic!("cannot set {setting} of {name}: {error:?}"));
 }
 
 /// Deletes a topic.
