@@ -19,7 +19,7 @@ use crate::support::process::{Finished, Program, Running};
 use crate::support::{block_on, produce};
 
 /// Events of one write, over all partitions.
-const BURST: i64 = 60;
+const BURST: i64 = 1_000;
 /// One event in so many is malformed, so that each batch and each snapshot has some.
 const MALFORMED_EVERY: i64 = 5;
 /// Writes of one scene: longer than any passage takes.

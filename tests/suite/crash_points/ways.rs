@@ -193,6 +193,8 @@ fn aborting(scene: &mut Scene, point: Point) {
 
 /// Another process joins, and gets partitions of this one.
 fn giving_back(scene: &mut Scene, point: Point) {
+    // As many workers as partitions: otherwise there is nothing to be given.
+    scene.flags = ["--workers", "1"].map(str::to_owned).into();
     let mut other: Option<Running> = None;
     let life = scene.life();
     scene.dies_at(point, 0, life, |scene, _| {
@@ -221,6 +223,8 @@ fn coming_too_late(scene: &mut Scene, point: Point) {
         (!put.is_empty()).then_some(())
     });
     suspended.signal(libc::SIGSTOP);
+    // Something to do, so that the successor waits for the partition.
+    scene.feed();
     let successor = scene.life_to_end();
     if point == Point::LoserMoved {
         // Otherwise it moves the late segments itself, as soon as it has stored what they hold.

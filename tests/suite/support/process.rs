@@ -135,7 +135,11 @@ impl Program {
         // Files and not pipes: nobody has to read them while the program runs.
         let stdout = self.scratch.path().join("stdout");
         let stderr = self.scratch.path().join("stderr");
-        let create = |path: &PathBuf| File::create(path).expect("a writable temporary folder");
+        // To the end, wherever another thread of the program writes at the same moment.
+        let create = |path: &PathBuf| {
+            let file = File::options().create(true).append(true).open(path);
+            file.expect("a writable temporary folder")
+        };
         self.command.stdout(create(&stdout)).stderr(create(&stderr));
         // A group of its own, so that its children can be ended with it.
         self.command.process_group(0);
