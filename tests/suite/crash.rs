@@ -9,7 +9,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
 use crate::outside::{
-    LIMIT, MALFORMED, Pipeline, Place, committed_events, event, wait_until_committed,
+    LIMIT, MALFORMED, Pipeline, Place, committed_events, event, wait_until_committed, writers,
 };
 use crate::support::process::{Finished, Running};
 use crate::support::{Kafka, S3Server, create_topic, eventually, minio, produce, seed};
@@ -250,5 +250,36 @@ fn a_process_whose_name_a_newer_one_takes_is_fenced() {
     wait_until_committed(&pipeline, 200);
     newer.signal(libc::SIGTERM);
     newer.wait(LIMIT).expect_code(0);
+    pipeline.check();
+}
+
+#[test]
+fn the_partitions_of_a_dead_process_are_taken_over() {
+    let pipeline = Pipeline::new(2, Place::folder());
+    let start = || {
+        let program = pipeline.run().args(["--snapshot-interval", "700ms"]);
+        program.spawn()
+    };
+    let dying = start();
+    let mut living = start();
+    let mut sent = 0;
+    let mut send = |events: i64| {
+        for partition in 0..2 {
+            pipeline.send_numbers(partition, sent..sent + events);
+        }
+        sent += events;
+        2 * sent
+    };
+    eventually(LIMIT, "two processes at work", || {
+        wait_until_committed(&pipeline, send(100));
+        (writers(&pipeline).len() == 2).then_some(())
+    });
+    send(20_000);
+    dying.kill();
+    // Nobody starts it again: its partition is free when the group gives it up, and its open transaction, which
+    // still holds the partition's offset, ends with its time-out.
+    wait_until_committed(&pipeline, send(100));
+    living.signal(libc::SIGTERM);
+    living.wait(LIMIT).expect_code(0);
     pipeline.check();
 }
