@@ -31,19 +31,8 @@ pub(super) async fn gather_and_plan(
     sender: Sender<Report>,
 ) {
     let partitions: Vec<Partition> = wanted.iter().map(|(partition, _)| *partition).collect();
-    let mut backoff = FIRST_BACKOFF;
-    let gathered = loop {
-        match context.gatherer.gather(&partitions).await {
-            Ok(gathered) => break gathered,
-            Err(error) => {
-                tracing::warn!("recovery waits: {error}; trying again in {backoff:?}");
-            }
-        }
-        if context.stop.is_requested() {
-            return;
-        }
-        tokio::time::sleep(backoff).await;
-        backoff = (backoff * 2).min(LONGEST_BACKOFF);
+    let Some(gathered) = gather(&context, &partitions).await else {
+        return;
     };
     let epochs: std::collections::BTreeMap<Partition, Epoch> = wanted.into_iter().collect();
     let ready = gathered.into_iter().filter_map(|gathered| {
@@ -52,7 +41,7 @@ pub(super) async fn gather_and_plan(
         let context = Arc::clone(&context);
         let sender = sender.clone();
         Some(async move {
-            if let Some(answer) = prepare(&context, gathered).await {
+            if let Some(answer) = plan_one(&context, gathered).await {
                 // A worker that has ended listens no more.
                 let _ = sender.send(Report::Planned {
                     partition,
@@ -65,7 +54,47 @@ pub(super) async fn gather_and_plan(
     futures::future::join_all(ready).await;
 }
 
-async fn prepare(context: &Arc<Context>, gathered: Gathered) -> Option<Planned> {
+/// Gathers facts, waiting out a store or a broker that is away; `None` when the processor stops first.
+async fn gather(context: &Context, partitions: &[Partition]) -> Option<Vec<Gathered>> {
+    let mut backoff = FIRST_BACKOFF;
+    loop {
+        match context.gatherer.gather(partitions).await {
+            Ok(gathered) => return Some(gathered),
+            Err(error) => {
+                tracing::warn!("recovery waits: {error}; trying again in {backoff:?}");
+            }
+        }
+        if context.stop.is_requested() {
+            return None;
+        }
+        tokio::time::sleep(backoff).await;
+        backoff = (backoff * 2).min(LONGEST_BACKOFF);
+    }
+}
+
+/// A partition's plan, made again when the store turns out to be bound meanwhile: by whom, and where, decides.
+async fn plan_one(context: &Arc<Context>, mut gathered: Gathered) -> Option<Planned> {
+    let partition = gathered.facts.partition;
+    loop {
+        match prepare(context, gathered).await? {
+            Prepared::Ready(planned) => return Some(planned),
+            Prepared::Overtaken => {
+                tracing::warn!("partition {partition} was bound to the store meanwhile");
+                gathered = gather(context, &[partition]).await?.pop()?;
+            }
+        }
+    }
+}
+
+/// What became of a plan.
+enum Prepared {
+    /// The edits that must precede work are made.
+    Ready(Planned),
+    /// Another's edit came first, so the facts are others now.
+    Overtaken,
+}
+
+async fn prepare(context: &Arc<Context>, gathered: Gathered) -> Option<Prepared> {
     let Gathered {
         facts,
         chain,
@@ -86,7 +115,7 @@ async fn prepare(context: &Arc<Context>, gathered: Gathered) -> Option<Planned> 
         );
     }
     let (plan, chain) = match (decision.plan, chain) {
-        (Plan::Refuse(refusal), _) => return Some(Planned::Refused(refusal)),
+        (Plan::Refuse(refusal), _) => return Some(Prepared::Ready(Planned::Refused(refusal))),
         (plan, Some(chain)) => (plan, chain),
         (plan, None) => unreachable!("a chain that cannot be read is refused, not {plan:?}"),
     };
@@ -104,19 +133,19 @@ async fn prepare(context: &Arc<Context>, gathered: Gathered) -> Option<Planned> 
                 origin,
             };
             failpoint::at(Point::BindBegun);
-            if !append_until_done(context, &mut chain, edit).await {
-                return None;
+            if let Appended::Lost = append_until_done(context, &mut chain, edit).await? {
+                return Some(Prepared::Overtaken);
             }
             failpoint::at(Point::Bound);
         }
         None => check_newest(context, &chain, partition).await,
     }
-    Some(Planned::Go {
+    Some(Prepared::Ready(Planned::Go {
         plan,
         commit: decision.commit,
         chain: Box::new(chain),
         facts: Box::new(facts),
-    })
+    }))
 }
 
 /// The edit that records an accepted loss.
@@ -173,17 +202,17 @@ async fn check_newest(context: &Arc<Context>, chain: &Chain, partition: Partitio
     );
 }
 
-/// Appends `edit`, waiting out a store that is away; `false` when the processor stops first.
+/// Appends `edit`, waiting out a store that is away; `None` when the processor stops first. `Lost` means that another
+/// edit came first, of a process that has or had this partition, or of another pipeline.
 pub(super) async fn append_until_done(
     context: &Arc<Context>,
     chain: &mut Chain,
     edit: Edit,
-) -> bool {
+) -> Option<Appended> {
     let mut backoff = FIRST_BACKOFF;
     loop {
         match chain.append(edit.clone(), None).await {
-            // Lost means that another owner of this partition did the same first; the chain's end tells.
-            Ok(Appended::Won { .. } | Appended::Lost) => return true,
+            Ok(appended) => return Some(appended),
             Err(error) => {
                 tracing::warn!("recovery waits: {error}; trying again in {backoff:?}");
             }
@@ -191,7 +220,7 @@ pub(super) async fn append_until_done(
         tokio::time::sleep(backoff).await;
         backoff = (backoff * 2).min(LONGEST_BACKOFF);
         if context.stop.is_requested() {
-            return false;
+            return None;
         }
     }
 }

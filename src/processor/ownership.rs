@@ -279,7 +279,11 @@ impl Worker {
         let sender = self.sender.clone();
         self.context.runtime.spawn(async move {
             failpoint::at(Point::LossBegun);
-            if activation::append_until_done(&context, &mut chain, edit).await {
+            // Lost: another's edit came first. The facts, which are gathered anew, tell whether it was this one.
+            if activation::append_until_done(&context, &mut chain, edit)
+                .await
+                .is_some()
+            {
                 failpoint::at(Point::LossRecorded);
                 // The worker may be gone at shutdown; the next start finds the gap recorded.
                 let _ = sender.send(Report::LossRecorded { partition, epoch });

@@ -9,7 +9,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
 use crate::outside::{
-    LIMIT, MALFORMED, Pipeline, Place, committed_events, event, wait_until_committed, writers,
+    LIMIT, MALFORMED, Pipeline, Place, committed_events, event, wait_until_committed,
 };
 use crate::support::process::{Finished, Running};
 use crate::support::{Kafka, S3Server, create_topic, eventually, minio, produce, seed};
@@ -198,88 +198,5 @@ fn while_the_object_store_is_away_events_go_on_and_nothing_is_lost() {
     wait_until_committed(&pipeline, 3_000);
     running.signal(libc::SIGTERM);
     running.wait(LIMIT).expect_code(0);
-    pipeline.check();
-}
-
-#[test]
-fn a_suspended_process_that_wakes_up_after_its_replacement_doubles_nothing() {
-    let pipeline = Pipeline::new(2, Place::folder());
-    let start = || {
-        pipeline
-            .run()
-            .args(["--snapshot-interval", "200ms"])
-            .spawn()
-    };
-    let mut suspended = start();
-    let mut sent = 0;
-    let mut send = |events: i64| {
-        for partition in 0..2 {
-            pipeline.send_numbers(partition, sent..sent + events);
-        }
-        sent += events;
-        2 * sent
-    };
-    wait_until_committed(&pipeline, send(500));
-    // Under load, so that a transaction is open as likely as not.
-    send(20_000);
-    suspended.signal(libc::SIGSTOP);
-    let mut replacement = start();
-    wait_until_committed(&pipeline, send(500));
-    suspended.signal(libc::SIGCONT);
-    wait_until_committed(&pipeline, send(500));
-    for process in [&mut suspended, &mut replacement] {
-        process.signal(libc::SIGTERM);
-    }
-    suspended.wait(LIMIT);
-    replacement.wait(LIMIT).expect_code(0);
-    pipeline.run_to_end().run().expect_code(0);
-    pipeline.check();
-}
-
-#[test]
-fn a_process_whose_name_a_newer_one_takes_is_fenced() {
-    let pipeline = Pipeline::new(2, Place::folder());
-    let start = || pipeline.run().args(["--instance", "same"]).spawn();
-    pipeline.send_numbers(0, 0..100);
-    let older = start();
-    wait_until_committed(&pipeline, 100);
-    let mut newer = start();
-    let fenced = older.wait(LIMIT).expect_code(5);
-    assert!(fenced.stderr.contains("\"same\""), "{}", fenced.stderr);
-    pipeline.send_numbers(1, 100..200);
-    wait_until_committed(&pipeline, 200);
-    newer.signal(libc::SIGTERM);
-    newer.wait(LIMIT).expect_code(0);
-    pipeline.check();
-}
-
-#[test]
-fn the_partitions_of_a_dead_process_are_taken_over() {
-    let pipeline = Pipeline::new(2, Place::folder());
-    let start = || {
-        let program = pipeline.run().args(["--snapshot-interval", "700ms"]);
-        program.spawn()
-    };
-    let dying = start();
-    let mut living = start();
-    let mut sent = 0;
-    let mut send = |events: i64| {
-        for partition in 0..2 {
-            pipeline.send_numbers(partition, sent..sent + events);
-        }
-        sent += events;
-        2 * sent
-    };
-    eventually(LIMIT, "two processes at work", || {
-        wait_until_committed(&pipeline, send(100));
-        (writers(&pipeline).len() == 2).then_some(())
-    });
-    send(20_000);
-    dying.kill();
-    // Nobody starts it again: its partition is free when the group gives it up, and its open transaction, which
-    // still holds the partition's offset, ends with its time-out.
-    wait_until_committed(&pipeline, send(100));
-    living.signal(libc::SIGTERM);
-    living.wait(LIMIT).expect_code(0);
     pipeline.check();
 }
