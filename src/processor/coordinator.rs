@@ -10,6 +10,7 @@ use super::{
     Instance, ProcessorError, Stop, WorkerError,
     context::Context,
     tally::Tally,
+    unowned,
     worker::{Worker, WorkerSummary},
 };
 use crate::{
@@ -71,6 +72,7 @@ pub fn run(
     let workers: Vec<JoinHandle<_>> = (0..context.settings.workers)
         .map(|index| spawn(&context, index))
         .collect();
+    unowned::watch(&context);
     let mut watch = Watch {
         asked: Instant::now(),
     };

@@ -340,7 +340,24 @@ impl Worker {
         self.release(partitions)
     }
 
+    /// Gives everything back, as at a revocation, and joins the group again.
+    pub(super) fn join_anew(&mut self) -> Result<(), WorkerError> {
+        self.answer()?;
+        self.commit()?;
+        let partitions: Vec<Partition> = self.owned.keys().copied().collect();
+        for partition in &partitions {
+            self.start_snapshot(*partition);
+        }
+        self.forget(&partitions);
+        Ok(self.source.rejoin()?)
+    }
+
     fn release(&mut self, partitions: &[Partition]) -> Result<(), WorkerError> {
+        self.forget(partitions);
+        Ok(self.source.unassign(partitions)?)
+    }
+
+    fn forget(&mut self, partitions: &[Partition]) {
         for partition in partitions {
             if let Some(owned) = self.owned.remove(partition)
                 && owned.in_flight > 0
@@ -349,8 +366,6 @@ impl Worker {
                     .insert((*partition, owned.epoch), owned.in_flight);
             }
         }
-        self.source.unassign(partitions)?;
-        Ok(())
     }
 }
 

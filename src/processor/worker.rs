@@ -86,12 +86,7 @@ impl Worker {
     /// Joins the group and ends whatever transaction a dead predecessor of the same name left open.
     pub(super) fn start(context: Arc<Context>, index: usize) -> Result<Worker, WorkerError> {
         let settings = &context.settings;
-        let name = format!(
-            "{}.{}.{}.{index}",
-            settings.pipeline.group,
-            settings.pipeline.events,
-            context.instance.name()
-        );
+        let name = context.worker_name(index);
         let budget = Budget::of_worker(settings.memory, settings.workers);
         context.find_coordinator();
         let source = Source::join(
@@ -134,6 +129,9 @@ impl Worker {
         let mut wait = Duration::ZERO;
         while !self.context.stop.is_requested() {
             self.poll(wait)?;
+            if self.context.is_to_join_anew(self.index) {
+                self.join_anew()?;
+            }
             let moved = self.advance_all()?;
             self.commit_if_due()?;
             self.start_due_snapshots();
