@@ -38,6 +38,13 @@ fn until_a_transaction_stays_open(pipeline: &Pipeline, mut send: impl FnMut()) {
     });
 }
 
+fn until_no_transaction_is_open(pipeline: &Pipeline) {
+    eventually(LIMIT, "the end of the transaction", || {
+        let open = has_open_transaction(&pipeline.brokers, &pipeline.results, 0);
+        (!open).then_some(())
+    });
+}
+
 #[track_caller]
 fn stop(mut running: Running) {
     running.signal(libc::SIGTERM);
@@ -67,7 +74,9 @@ fn wakes_up_too_late(store: Place) {
         .arg("--exit-at-end")
         .run()
         .expect_code(0);
-    // The other one is still suspended: everything is there, and what it comes back with is too much.
+    // The other one is still suspended. Its transaction hides what was published behind it, until it has timed out; then
+    // everything is there, and what it comes back with is too much.
+    until_no_transaction_is_open(&pipeline);
     pipeline.check();
 
     suspended.signal(libc::SIGCONT);
@@ -105,10 +114,7 @@ fn a_transaction_that_timed_out_is_made_again() {
         sent += 500;
     });
     suspended.signal(libc::SIGSTOP);
-    let open = || has_open_transaction(&pipeline.brokers, &pipeline.results, 0);
-    eventually(LIMIT, "the end of the transaction", || {
-        (!open()).then_some(())
-    });
+    until_no_transaction_is_open(&pipeline);
     suspended.signal(libc::SIGCONT);
     pipeline.send_numbers(0, sent..sent + 500);
     wait_until_committed(&pipeline, sent + 500);
@@ -197,8 +203,13 @@ fn of_two_groups_that_begin_on_one_store_one_is_refused() {
     let late = other
         .run_to_end()
         .args(["--rejects", &other.rejects])
+        .arg("-v")
         .env("FAILPOINTS", "bind-begun=1*sleep(10000)")
         .spawn();
+    eventually(LIMIT, "its facts", || {
+        let facts = late.stderr_so_far().contains("facts of 1 partitions");
+        facts.then_some(())
+    });
     one.run_to_end().run().expect_code(0);
     let refused = late.wait(LIMIT).expect_code(4);
     assert!(refused.stderr.contains(&one.group), "{}", refused.stderr);
