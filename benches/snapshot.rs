@@ -152,6 +152,7 @@ fn manifests(identity: &Identity) {
             bytes: 10_000,
             digest: Digest::of(b"segment"),
             fingerprint: identity.fingerprint.clone(),
+            revision: None,
         };
         let edit = Edit::Append {
             range: over,

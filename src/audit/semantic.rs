@@ -105,8 +105,8 @@ pub(super) fn rejects(evaluator: &Evaluator, batch: &RecordBatch) -> Compared {
                 "offset {offset} is stored as rejected for {stored:?}; decoded again, the reason is {:?}",
                 reject.reason
             ),
-            // These two are the broker's word, not the calculation's.
-            None if from_the_broker(code) => continue,
+            // The topic's limit decides it, not the calculation.
+            None if from_the_topic(code) => continue,
             None => format!(
                 "offset {offset} is stored as rejected for {stored:?}; decoded again, it has a result"
             ),
@@ -119,11 +119,8 @@ pub(super) fn rejects(evaluator: &Evaluator, batch: &RecordBatch) -> Compared {
     Compared::Rows(wrong)
 }
 
-fn from_the_broker(code: &str) -> bool {
-    matches!(
-        ReasonCode::parse(code),
-        Some(ReasonCode::TooLarge | ReasonCode::Refused)
-    )
+fn from_the_topic(code: &str) -> bool {
+    ReasonCode::parse(code) == Some(ReasonCode::TooLarge)
 }
 
 fn failed(batch: &RecordBatch, error: &CalculationError) -> Compared {

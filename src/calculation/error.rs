@@ -77,6 +77,14 @@ pub enum CalculationError {
         /// The type that it promises.
         found: DataType,
     },
+    /// A calculation of the user's own cannot work on the declared fields.
+    #[error("{calculation}: {needs}")]
+    Unsuited {
+        /// The calculation.
+        calculation: String,
+        /// What it needs.
+        needs: String,
+    },
     /// The calculation panicked.
     #[error("{calculation} panicked: {message}")]
     Panicked {
@@ -159,6 +167,15 @@ impl CalculationError {
         }
     }
 
+    /// `calculation` cannot work on the declared fields, because of what it `needs`; for
+    /// [`Calculation::output`](super::Calculation::output) to return.
+    pub fn unsuited(calculation: impl Into<String>, needs: impl Into<String>) -> CalculationError {
+        CalculationError::Unsuited {
+            calculation: calculation.into(),
+            needs: needs.into(),
+        }
+    }
+
     /// Whether another `--fields` or `--calculation` is the remedy, as opposed to a fault of the
     /// calculation.
     #[must_use]
@@ -172,6 +189,7 @@ impl CalculationError {
                 | CalculationError::WrongFieldType { .. }
                 | CalculationError::Scale { .. }
                 | CalculationError::ResultType { .. }
+                | CalculationError::Unsuited { .. }
         )
     }
 }

@@ -30,10 +30,12 @@ mod corpus;
 #[cfg(test)]
 mod evaluator_tests;
 
+use std::sync::Arc;
+
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{DataType, Schema};
 
-pub use encode::{EncodeError, MessageBuffer, ResultEncoder};
+pub use encode::{EncodeError, MessageBuffer, ResultEncoder, source_key};
 pub use error::CalculationError;
 pub use evaluator::{Evaluated, Evaluator, rejects_schema};
 pub use fields::{Field, FieldType, Fields};
@@ -75,6 +77,9 @@ pub trait Calculation: Send + Sync {
     /// result is one of the [`Outcomes::rejections`].
     fn calculate(&self, batch: &RecordBatch) -> Result<Outcomes, CalculationError>;
 }
+
+/// Finds the calculation that a text such as `square(number)` names: [`builtin`], or a function of the user's own.
+pub type Find = fn(&str) -> Result<Arc<dyn Calculation>, CalculationError>;
 
 /// What a calculation makes of a batch.
 #[derive(Clone, Debug)]

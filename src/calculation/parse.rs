@@ -5,7 +5,7 @@ use std::fmt;
 use super::fields::{Field, FieldType};
 
 /// The columns that snapback itself stores, and the partition column of the folder names.
-const RESERVED: [&str; 7] = [
+const RESERVED: [&str; 11] = [
     "kafka_offset",
     "kafka_timestamp",
     "key",
@@ -13,6 +13,10 @@ const RESERVED: [&str; 7] = [
     "reason",
     "result",
     "partition",
+    "old_kind",
+    "new_kind",
+    "old_fingerprint",
+    "new_fingerprint",
 ];
 
 /// The longest field name in bytes.

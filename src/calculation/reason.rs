@@ -76,8 +76,6 @@ reason_codes! {
     Calculation = "calculation",
     /// has a result message larger than the results topic takes
     TooLarge = "too-large",
-    /// has a result message that the broker refused for good
-    Refused = "refused",
 }
 
 impl ReasonCode {

@@ -7,6 +7,7 @@ use comfy_table::{Table, presets};
 
 use super::{Session, run::RunArgs};
 use crate::{
+    calculation,
     cli::Exit,
     config::{self, Output},
 };
@@ -34,8 +35,8 @@ pub(super) struct ConfigArgs {
     run: RunArgs,
 }
 
-pub(super) fn execute(args: &ConfigArgs) -> anyhow::Result<Exit> {
-    let session = Session::begin(&args.run.common, args.run.flags())?;
+pub(super) fn execute(args: &ConfigArgs, find: calculation::Find) -> anyhow::Result<Exit> {
+    let session = Session::begin(&args.run.common, args.run.flags())?.with_calculations(find);
     let settings = config::effective(&session.layers)?;
     let mut stdout = std::io::stdout().lock();
     match session.output.output {

@@ -22,6 +22,7 @@ use anyhow::Context as _;
 use clap::{Parser, Subcommand, error::ErrorKind};
 
 use crate::{
+    calculation,
     config::{Flags, Layers, OutputConfig},
     failpoint::{self, Point},
     snapshot::Layout,
@@ -87,10 +88,24 @@ impl Session {
         telemetry::init(output.log_format, common.verbose);
         Ok(Session { layers, output })
     }
+
+    /// With the calculations that `find` knows.
+    fn with_calculations(self, find: calculation::Find) -> Session {
+        Session {
+            layers: self.layers.with_calculations(find),
+            ..self
+        }
+    }
 }
 
 /// Parses, does what was asked for, and says how it ended.
 pub fn main() -> Exit {
+    main_with(calculation::builtin)
+}
+
+/// The same with calculations of the user's own, which `find` finds by the text of `--calculation`; see
+/// `examples/own_calculation.rs`.
+pub fn main_with(find: calculation::Find) -> Exit {
     failpoint::arm();
     failpoint::at(Point::Started);
     let cli = match Cli::try_parse() {
@@ -104,7 +119,7 @@ pub fn main() -> Exit {
             };
         }
     };
-    dispatch(cli.command).unwrap_or_else(|error| {
+    dispatch(cli.command, find).unwrap_or_else(|error| {
         let closed = error.downcast_ref::<std::io::Error>();
         if closed.is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe) {
             // Whoever read our output has read enough: `snapback snapshots list | head`.
@@ -127,16 +142,16 @@ fn told(error: &anyhow::Error) -> String {
     })
 }
 
-fn dispatch(command: Command) -> anyhow::Result<Exit> {
+fn dispatch(command: Command, find: calculation::Find) -> anyhow::Result<Exit> {
     match command {
-        Command::Config(args) => config::execute(&args),
+        Command::Config(args) => config::execute(&args, find),
         Command::Completions(args) => completions::execute(&args),
         Command::Demo(args) => demo::execute(&args),
         Command::DemoBroker(args) => demo::serve_broker(&args),
-        Command::Run(args) => run::execute(&args),
+        Command::Run(args) => run::execute(&args, find),
         Command::Produce(args) => produce::execute(&args),
         Command::Snapshots(args) => snapshots::execute(&args),
-        Command::Verify(args) => verify::execute(&args),
+        Command::Verify(args) => verify::execute(&args, find),
     }
 }
 

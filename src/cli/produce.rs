@@ -117,7 +117,7 @@ pub(super) fn execute(args: &ProduceArgs) -> anyhow::Result<Exit> {
     if created {
         eprintln!("created the topic {topic} with {partitions} partitions");
     }
-    let publisher = Publisher::idempotent(&connection, &PublisherConfig { queue_bytes: QUEUE })?;
+    let publisher = Publisher::idempotent(&connection, &PublisherConfig::with_queue(QUEUE))?;
 
     let since = Instant::now();
     let bar = bar(args.file.is_none().then_some(args.count));

@@ -10,6 +10,7 @@ use super::{
     interrupt,
 };
 use crate::{
+    calculation,
     config::{Flags, Output, RunConfig, key},
     model::Partition,
     processor::{self, Instance, Stop, Summary},
@@ -63,8 +64,8 @@ impl RunArgs {
 }
 
 /// Runs the processor until the end of its input or of its time.
-pub(super) fn execute(args: &RunArgs) -> anyhow::Result<Exit> {
-    let session = Session::begin(&args.common, args.flags())?;
+pub(super) fn execute(args: &RunArgs, find: calculation::Find) -> anyhow::Result<Exit> {
+    let session = Session::begin(&args.common, args.flags())?.with_calculations(find);
     let config = RunConfig::new(&session.layers)?;
     let runtime = super::runtime()?;
     let instance = match &config.instance {

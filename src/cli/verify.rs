@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     audit::{self, Options, Report},
+    calculation,
     config::{self, Flags, Output},
     model::Partition,
 };
@@ -75,8 +76,8 @@ impl From<Level> for audit::Level {
 }
 
 /// Verifies and shows what was found.
-pub(super) fn execute(args: &VerifyArgs) -> anyhow::Result<Exit> {
-    let session = Session::begin(&args.common, args.flags())?;
+pub(super) fn execute(args: &VerifyArgs, find: calculation::Find) -> anyhow::Result<Exit> {
+    let session = Session::begin(&args.common, args.flags())?.with_calculations(find);
     let calculation = config::calculation(&session.layers)?;
     let runtime = super::runtime()?;
     let (store, layout) = super::stored(&runtime, &session)?;

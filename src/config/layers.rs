@@ -11,7 +11,7 @@ use super::{
     file,
     key::{self, KAFKA_VARIABLES, Key},
 };
-use crate::{kafka::Connection, recovery::Invocation};
+use crate::{calculation, kafka::Connection, recovery::Invocation};
 
 /// The file that is read when it is there and `--config` names no other.
 const DEFAULT_FILE: &str = "snapback.toml";
@@ -110,6 +110,7 @@ pub struct Layers {
     flags: Flags,
     environment: BTreeMap<String, String>,
     file: file::File,
+    calculations: calculation::Find,
 }
 
 impl Layers {
@@ -136,7 +137,22 @@ impl Layers {
             flags,
             environment,
             file,
+            calculations: calculation::builtin,
         })
+    }
+
+    /// The same, with the calculations that `find` knows instead of the built-in ones.
+    #[must_use]
+    pub fn with_calculations(self, find: calculation::Find) -> Layers {
+        Layers {
+            calculations: find,
+            ..self
+        }
+    }
+
+    /// Who finds the calculation that `--calculation` names.
+    pub(super) fn calculations(&self) -> calculation::Find {
+        self.calculations
     }
 
     /// What the environment holds under the names of the usual `AWS_*` variables.

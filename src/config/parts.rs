@@ -9,7 +9,7 @@ use super::{
     parse,
 };
 use crate::{
-    calculation::{self, Calculation, Fields},
+    calculation::{Calculation, Fields},
     kafka::Connection,
     store::{StoreConfig, StoreUrl},
 };
@@ -177,7 +177,7 @@ pub fn store(layers: &Layers) -> Result<StoreConfig, ConfigError> {
 /// When one of them cannot be read, or the calculation cannot be made of these fields.
 pub fn calculation(layers: &Layers) -> Result<CalculationConfig, ConfigError> {
     let fields = layers.parsed(key::FIELDS, Fields::parse)?;
-    let calculation = layers.parsed(key::CALCULATION, calculation::builtin)?;
+    let calculation = layers.parsed(key::CALCULATION, layers.calculations())?;
     calculation
         .output(&fields.schema())
         .map_err(|source| ConfigError::Calculation {

@@ -32,7 +32,7 @@ impl Producer {
         pipeline: &Pipeline,
         settings: &Settings,
     ) -> Result<Producer, DemoError> {
-        let publisher = Publisher::idempotent(connection, &PublisherConfig { queue_bytes: QUEUE })?;
+        let publisher = Publisher::idempotent(connection, &PublisherConfig::with_queue(QUEUE))?;
         let mut loader = Loader::new(publisher, &pipeline.events, settings.partitions);
         let mut numbers = Numbers::new(settings.events, settings.malformed, settings.seed);
         let rate = settings.rate;

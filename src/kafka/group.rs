@@ -7,7 +7,7 @@ use rdkafka::{
     consumer::{BaseConsumer, Consumer},
 };
 
-use super::{connection::Connection, context::Context, error::KafkaError};
+use super::{admin::Committed, connection::Connection, context::Context, error::KafkaError};
 use crate::model::{Offset, Partition};
 
 /// Watches what a group commits, without joining it.
@@ -54,6 +54,21 @@ impl GroupWatch {
         partitions: u32,
         timeout: Duration,
     ) -> Result<BTreeMap<Partition, Offset>, KafkaError> {
+        let commits = self.commits(partitions, timeout)?.into_iter();
+        Ok(commits
+            .map(|(partition, commit)| (partition, commit.offset))
+            .collect())
+    }
+
+    /// The same with the metadata of each commit.
+    ///
+    /// # Errors
+    /// As [`committed`](GroupWatch::committed).
+    pub fn commits(
+        &self,
+        partitions: u32,
+        timeout: Duration,
+    ) -> Result<BTreeMap<Partition, Committed>, KafkaError> {
         let mut asked = TopicPartitionList::new();
         for partition in 0..i32::try_from(partitions).unwrap_or(i32::MAX) {
             asked.add_partition(&self.topic, partition);
@@ -73,7 +88,9 @@ impl GroupWatch {
             if let rdkafka::Offset::Offset(offset) = element.offset()
                 && let Some(offset) = Offset::new(offset)
             {
-                found.insert(Partition(element.partition()), offset);
+                let metadata = element.metadata().to_owned();
+                let commit = Committed { offset, metadata };
+                found.insert(Partition(element.partition()), commit);
             }
         }
         Ok(found)

@@ -37,6 +37,22 @@ const FULL_WAIT: Duration = Duration::from_millis(1);
 pub struct PublisherConfig {
     /// What all messages that wait to be sent may take in memory, in bytes.
     pub queue_bytes: u64,
+    /// The largest message that one of the topics takes, in bytes.
+    pub largest_message: u64,
+    /// The largest batch of messages that all of the topics take, in bytes.
+    pub largest_batch: u64,
+}
+
+impl PublisherConfig {
+    /// For topics with a broker's usual limits.
+    #[must_use]
+    pub fn with_queue(queue_bytes: u64) -> PublisherConfig {
+        PublisherConfig {
+            queue_bytes,
+            largest_message: 1_000_000,
+            largest_batch: 1_000_000,
+        }
+    }
 }
 
 /// A message to publish.
@@ -108,10 +124,19 @@ impl Publisher {
         let messages = (config.queue_bytes * 3 / 4 / MESSAGE_OVERHEAD)
             .clamp(1_000, 2_000_000)
             .to_string();
+        let largest = config.largest_message.clamp(1_000, 1_000_000_000);
         let kilobytes = (config.queue_bytes / 2 / 1024)
+            .max(largest * 2 / 1024)
             .clamp(1_024, 2_097_151)
             .to_string();
-        let mut all_defaults = vec![("compression.type", "lz4"), ("linger.ms", "5")];
+        let largest = largest.to_string();
+        let batch = config.largest_batch.clamp(1, 1_000_000).to_string();
+        let mut all_defaults = vec![
+            ("compression.type", "lz4"),
+            ("linger.ms", "5"),
+            ("message.max.bytes", largest.as_str()),
+            ("batch.size", batch.as_str()),
+        ];
         all_defaults.extend(defaults);
         let mut all_fixed = vec![
             ("enable.idempotence", "true"),
@@ -192,7 +217,7 @@ impl Publisher {
     ///
     /// # Errors
     /// See [`PublishError::disposition`].
-    pub fn produce_reject(
+    pub fn produce_with_headers(
         &mut self,
         topic: &str,
         partition: i32,

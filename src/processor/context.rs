@@ -3,20 +3,22 @@
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc, Mutex,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
 };
 
-use super::{Instance, ProcessorError, Stop, WorkerError, progress::Progress, tally::Tally};
+use super::{
+    Instance, ProcessorError, Stop, WorkerError, limits::Limits, progress::Progress, tally::Tally,
+};
 use crate::{
     audit::Finding,
     calculation::{Evaluator, advice},
     config::{Delivery, RunConfig},
     kafka::{Admin, KafkaError, Member, Publisher, PublisherConfig, SourceConfig, Topic},
     model::{Offset, Partition},
-    recovery::{Gatherer, OurCalculation, PipelineIdentity},
+    recovery::{Committed, Gatherer, OurCalculation, PipelineIdentity},
     snapshot::{Clock, Layout, Pipeline},
     store::Store,
 };
@@ -45,6 +47,7 @@ pub(super) struct Context {
     admin: Arc<Admin>,
     /// Workers that are to leave the group and join it again.
     join_anew: Vec<AtomicBool>,
+    limits: Mutex<Limits>,
     /// With `--exit-at-end`: the last stable offsets at start.
     targets: BTreeMap<Partition, Offset>,
     pub calculation_text: String,
@@ -84,6 +87,11 @@ impl Context {
             &settings.pipeline.rejects,
             events.partitions,
         )?;
+        let limits = Limits::ask(
+            &admin,
+            &settings.pipeline.results,
+            &settings.pipeline.rejects,
+        );
         let identity = PipelineIdentity {
             cluster_id: admin.cluster_id(),
             group: settings.pipeline.group.clone(),
@@ -107,7 +115,7 @@ impl Context {
             admin: Arc::clone(&admin),
             identity: identity.clone(),
             calculation: OurCalculation {
-                fingerprint: evaluator.fingerprint().to_string(),
+                fingerprint: evaluator.fingerprint().clone(),
                 calculation: calculation_text.clone(),
                 fields: fields_text.clone(),
             },
@@ -139,6 +147,7 @@ impl Context {
             results_partitions: results.partitions,
             rejects_partitions: rejects.partitions,
             admin,
+            limits: Mutex::new(limits),
             targets,
             calculation_text,
             fields_text,
@@ -164,39 +173,28 @@ impl Context {
     /// Whether the group has committed every target.
     pub(super) fn group_reached_targets(&self) -> Result<bool, KafkaError> {
         let partitions: Vec<Partition> = self.targets.keys().copied().collect();
-        let committed = self.committed_offsets(&partitions)?;
+        let committed = self.committed(&partitions)?;
         Ok(self.targets.iter().all(|(partition, target)| {
             *target == Offset::ZERO
                 || committed
                     .get(partition)
-                    .copied()
-                    .flatten()
-                    .is_some_and(|at| at >= *target)
+                    .is_some_and(|committed| committed.offset >= *target)
         }))
-    }
-
-    fn committed_offsets(
-        &self,
-        partitions: &[Partition],
-    ) -> Result<BTreeMap<Partition, Option<Offset>>, KafkaError> {
-        let settings = &self.settings;
-        let committed = self.admin.committed(
-            &settings.pipeline.group,
-            &settings.pipeline.events,
-            partitions,
-        )?;
-        Ok(committed
-            .into_iter()
-            .map(|(partition, at)| (partition, at.map(|at| at.offset)))
-            .collect())
     }
 
     /// What the group has committed for `partitions`, once no transaction is open on them.
     pub(super) fn committed(
         &self,
         partitions: &[Partition],
-    ) -> Result<BTreeMap<Partition, Option<Offset>>, WorkerError> {
-        Ok(self.committed_offsets(partitions)?)
+    ) -> Result<BTreeMap<Partition, Committed>, KafkaError> {
+        let pipeline = &self.settings.pipeline;
+        let committed = self
+            .admin
+            .committed(&pipeline.group, &pipeline.events, partitions)?;
+        Ok(committed
+            .into_iter()
+            .filter_map(|(partition, committed)| Some((partition, committed?.into())))
+            .collect())
     }
 
     /// Lets the connection that will ask for committed offsets find the group's coordinator while the group is joined. Only
@@ -212,10 +210,33 @@ impl Context {
         });
     }
 
+    /// What the output topics take.
+    pub(super) fn limits(&self) -> Limits {
+        *self.limits.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Asks again what the output topics take, because a broker took less.
+    pub(super) fn refresh_limits(&self) {
+        let pipeline = &self.settings.pipeline;
+        let limits = Limits::ask(&self.admin, &pipeline.results, &pipeline.rejects);
+        let mut known = self.limits.lock().unwrap_or_else(PoisonError::into_inner);
+        if *known != limits {
+            tracing::warn!(
+                "the output topics take other messages now: {limits:?}, before {known:?}"
+            );
+        }
+        *known = limits;
+    }
+
     /// A producer that is ready to publish; it has ended what a predecessor of the same name left open.
     pub(super) fn new_publisher(&self, name: &str, queue: u64) -> Result<Publisher, WorkerError> {
         let connection = &self.settings.connection;
-        let config = PublisherConfig { queue_bytes: queue };
+        let limits = self.limits();
+        let config = PublisherConfig {
+            queue_bytes: queue,
+            largest_message: limits.results.max(limits.rejects),
+            largest_batch: limits.results.min(limits.rejects),
+        };
         let since = Instant::now();
         let publisher = match self.settings.delivery {
             Delivery::ExactlyOnce => {
@@ -238,7 +259,7 @@ impl Context {
         }
     }
 
-    /// A worker's name in the group, and its transactional id.
+    /// `group.instance.id` and `transactional.id` of a worker.
     pub(super) fn worker_name(&self, worker: usize) -> String {
         format!("{}{}.{worker}", self.names_begin(), self.instance.name())
     }

@@ -9,6 +9,7 @@ use std::{
 use super::{
     Instance, ProcessorError, Stop, WorkerError,
     context::Context,
+    former,
     tally::Tally,
     unowned,
     worker::{Worker, WorkerSummary},
@@ -69,6 +70,7 @@ pub fn run(
         runtime.clone(),
         stop,
     )?);
+    former::settle(&context);
     let workers: Vec<JoinHandle<_>> = (0..context.settings.workers)
         .map(|index| spawn(&context, index))
         .collect();

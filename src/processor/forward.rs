@@ -5,7 +5,12 @@
 
 use std::time::Duration;
 
-use super::{WorkerError, partition::Phase, worker::Worker};
+use super::{
+    WorkerError,
+    limits::{self, DeadLetter, Header},
+    partition::Phase,
+    worker::Worker,
+};
 use crate::{
     calculation::{Evaluated, reason_code},
     failpoint::{self, Point},
@@ -19,7 +24,10 @@ use crate::{
 /// partitions of them stay in the processor's caches.
 const BATCH: usize = 8192;
 /// How long the producer's queue may stay full before the transaction is given up.
-const PUBLISH_LIMIT: Duration = Duration::from_secs(60);
+pub(super) const PUBLISH_LIMIT: Duration = Duration::from_secs(60);
+
+/// Result messages without text are smaller than this.
+const SMALL_LIMIT: u64 = 64 * 1024;
 
 impl Worker {
     /// Moves `partition` forward by at most one batch; returns the events taken.
@@ -62,10 +70,8 @@ impl Worker {
     ) -> Result<(), WorkerError> {
         let end = batch.last_offset().plus(1);
         let evaluated = self.evaluate(partition, end, batch.iter().skip(from))?;
+        let evaluated = self.encode(partition, batch, evaluated)?;
         failpoint::at(Point::Calculated);
-        self.messages.clear();
-        self.encoder
-            .encode(partition, &evaluated.results, &mut self.messages)?;
         if let Err(error) = self.publish(partition, batch, &evaluated) {
             return self.mend(error);
         }
@@ -76,6 +82,29 @@ impl Worker {
         self.keep(partition, end, evaluated)?;
         failpoint::at(Point::Kept);
         Ok(())
+    }
+
+    /// Makes the messages of the results; a result whose message is too large for its topic becomes a reject.
+    fn encode(
+        &mut self,
+        partition: Partition,
+        batch: &Batch,
+        evaluated: Evaluated,
+    ) -> Result<Evaluated, WorkerError> {
+        self.messages.clear();
+        self.encoder
+            .encode(partition, &evaluated.results, &mut self.messages)?;
+        let limit = self.context.limits().results;
+        let rows = limits::too_large(&self.messages, limit);
+        if rows.is_empty() {
+            return Ok(evaluated);
+        }
+        let topic = (self.context.settings.pipeline.results.as_str(), limit);
+        let evaluated = limits::reject_results(evaluated, &rows, &self.messages, batch, topic)?;
+        self.messages.clear();
+        self.encoder
+            .encode(partition, &evaluated.results, &mut self.messages)?;
+        Ok(evaluated)
     }
 
     fn publish(
@@ -100,43 +129,51 @@ impl Worker {
         let mut rejects = evaluated.rejects.iter().peekable();
         for (index, event) in batch.iter().enumerate() {
             if let Some(reject) = rejects.next_if(|reject| reject.offset == event.offset) {
-                let headers = batch.headers(index);
-                self.publish_reject(partition, reject, &headers)?;
+                self.publish_reject(partition, reject, batch.headers(index))?;
             }
         }
         failpoint::at(Point::RejectsProduced);
         Ok(())
     }
 
-    fn publish_reject(
+    pub(super) fn publish_reject(
         &mut self,
         partition: Partition,
         reject: &Reject,
-        original: &[(String, Option<Vec<u8>>)],
+        original: Vec<Header>,
     ) -> Result<(), PublishError> {
-        let (source, offset) = (partition.to_string(), reject.offset.to_string());
-        let timestamp = reject.timestamp.map(|at| at.to_string());
-        let mut headers: Vec<(&str, Option<&[u8]>)> = original
+        let pipeline = &self.context.settings.pipeline;
+        let header =
+            |name: &str, value: Option<String>| (name.to_owned(), value.map(String::into_bytes));
+        let headers = vec![
+            header("snapback-topic", Some(pipeline.events.clone())),
+            header("snapback-partition", Some(partition.to_string())),
+            header("snapback-offset", Some(reject.offset.to_string())),
+            header(
+                "snapback-timestamp",
+                reject.timestamp.map(|at| at.to_string()),
+            ),
+            header("snapback-reason", Some(reject.reason.clone())),
+        ];
+        let letter = DeadLetter {
+            key: reject.key.as_deref(),
+            payload: reject.payload.as_deref(),
+            original,
+            headers,
+        };
+        let letter = letter.fit(self.context.limits().rejects);
+        let headers: Vec<(&str, Option<&[u8]>)> = letter
+            .original
             .iter()
+            .chain(&letter.headers)
             .map(|(name, value)| (name.as_str(), value.as_deref()))
             .collect();
-        headers.push((
-            "snapback-topic",
-            Some(self.context.settings.pipeline.events.as_bytes()),
-        ));
-        headers.push(("snapback-partition", Some(source.as_bytes())));
-        headers.push(("snapback-offset", Some(offset.as_bytes())));
-        headers.push((
-            "snapback-timestamp",
-            timestamp.as_ref().map(|at| at.as_bytes()),
-        ));
-        headers.push(("snapback-reason", Some(reject.reason.as_bytes())));
-        self.publisher.produce_reject(
-            &self.context.settings.pipeline.rejects,
+        self.publisher.produce_with_headers(
+            &pipeline.rejects,
             self.context.rejects_partition(partition),
             Record {
-                key: reject.key.as_deref(),
-                payload: reject.payload.as_deref(),
+                key: letter.key,
+                payload: letter.payload,
             },
             &headers,
             PUBLISH_LIMIT,
@@ -174,6 +211,12 @@ impl Worker {
             return Ok(());
         };
         let evaluated = self.evaluate(partition, end, batch.iter().take(count))?;
+        // What was too large to be published was published as a reject.
+        let evaluated = if self.encoder.has_text() || self.context.limits().results < SMALL_LIMIT {
+            self.encode(partition, batch, evaluated)?
+        } else {
+            evaluated
+        };
         self.summary.replayed += (evaluated.results.num_rows() + evaluated.rejects.len()) as u64;
         self.keep(partition, end, evaluated)?;
         failpoint::at(Point::ReplayKept);
@@ -203,7 +246,7 @@ impl Worker {
     /// the one that was committed. Does nothing to a partition that is not in replay.
     fn finish_replay(&mut self, partition: Partition) -> Result<(), WorkerError> {
         let replay = match self.owned.get(&partition).map(|owned| &owned.phase) {
-            Some(Phase::Replaying(replay)) => *replay,
+            Some(Phase::Replaying(replay)) => replay.clone(),
             _ => return Ok(()),
         };
         let end = replay.range.end();
@@ -214,6 +257,9 @@ impl Worker {
         owned.buffer.mark_committed(end)?;
         let found = owned.outcomes() - replay.outcomes_at_start;
         if replay.expected.admits(found) {
+            if replay.replaces.is_some() {
+                return self.store_corrections(partition, &replay, found);
+            }
             tracing::info!(
                 "partition {partition}: replayed {}, {found} outcomes as committed; going on at {end}",
                 replay.range

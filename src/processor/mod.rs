@@ -11,9 +11,13 @@
 mod activation;
 mod context;
 mod coordinator;
+mod corrections;
+mod former;
 mod forward;
 mod instance;
+mod limits;
 mod memory;
+mod outbox;
 mod ownership;
 mod partition;
 mod progress;
@@ -72,6 +76,9 @@ pub enum WorkerError {
     /// The fields cannot be written as messages.
     #[error(transparent)]
     Encoding(#[from] EncodeError),
+    /// Rows cannot be taken out of a batch: a defect.
+    #[error(transparent)]
+    Rows(#[from] arrow_schema::ArrowError),
     /// The books of a partition do not add up: a defect, stopped before anything wrong is committed or stored.
     #[error(transparent)]
     Buffer(#[from] BufferError),

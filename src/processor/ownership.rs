@@ -11,6 +11,7 @@ use std::{
 
 use super::{
     WorkerError, activation,
+    outbox::Outbox,
     partition::{Epoch, Owned, Phase, head_of},
     report::{Planned, Report},
     worker::{Arriving, Worker},
@@ -19,7 +20,7 @@ use crate::{
     failpoint::{self, Point},
     kafka::KafkaError,
     model::{Offset, Partition},
-    recovery::{Plan, Refusal},
+    recovery::{Plan, Refusal, Replay},
     snapshot::Buffer,
 };
 
@@ -147,7 +148,12 @@ impl Worker {
                 epoch,
                 chain,
                 written,
-            } => self.stored(partition, epoch, *chain, written),
+            } => self.stored(partition, epoch, *chain, written)?,
+            Report::CorrectionsLoaded {
+                partition,
+                epoch,
+                loaded,
+            } => self.corrections_loaded(partition, epoch, loaded.map(|loaded| *loaded)),
             Report::NotStored {
                 partition,
                 epoch,
@@ -211,8 +217,14 @@ impl Worker {
         let Some(owned) = self.owned.get_mut(&partition) else {
             return Ok(());
         };
+        owned.buffer = match &phase {
+            Phase::Replaying(Replay {
+                replaces: Some(published),
+                ..
+            }) => Buffer::replacing(at, published.clone()),
+            _ => Buffer::new(at),
+        };
         let records_now = matches!(phase, Phase::AcceptingLoss(_)) && commit.is_none();
-        owned.buffer = Buffer::new(at);
         let counts = chain
             .newest()
             .map(|newest| newest.counts)
@@ -220,6 +232,11 @@ impl Worker {
         owned.outcomes_before = counts.outcomes();
         owned.lost = counts.lost;
         owned.head = head_of(&chain);
+        owned.outbox = Outbox::new(facts.corrections_published());
+        let segments = chain.newest().into_iter();
+        owned
+            .outbox
+            .refresh(segments.flat_map(|newest| &newest.segments));
         owned.chain = Some(*chain);
         owned.facts = Some(facts);
         owned.phase = phase;
@@ -378,6 +395,11 @@ fn describe(plan: &Plan) -> String {
         Plan::Continue { at, outcomes } => {
             format!("goes on at {at}; the store holds the {outcomes} outcomes before it")
         }
+        Plan::Replay(replay) if replay.replaces.is_some() => format!(
+            "the last snapshot ends at {}; calculating {} anew, which was published before the restart by another calculation",
+            replay.range.start(),
+            replay.range
+        ),
         Plan::Replay(replay) => format!(
             "the last snapshot ends at {}; replaying {}, which was published before the restart",
             replay.range.start(),

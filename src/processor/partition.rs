@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use super::outbox::Outbox;
 use crate::{
     model::{Counts, Offset, Partition},
     recovery::{AcceptLoss, Commit, Facts, Head, Refusal, Replay},
@@ -21,6 +22,9 @@ pub(super) enum Phase {
     AcceptingLoss(AcceptLoss),
     /// Outcomes of this range were published before the restart: rebuild them, publish nothing.
     Replaying(Replay),
+    /// What was replayed replaces outcomes that were published under another calculation: until it is stored, nothing is
+    /// fetched or committed.
+    Correcting,
     /// Events are processed and published.
     Running,
     /// Held: going on would lose or double something.
@@ -47,6 +51,8 @@ pub(super) struct Owned {
     pub must_commit: Option<Commit>,
     /// What recovery knew, for a replay that does not give what was published.
     pub facts: Option<Box<Facts>>,
+    /// Corrections on their way to the topics.
+    pub outbox: Outbox,
     /// The newest manifest known.
     pub head: Option<Head>,
     /// The chain, while no snapshot task holds it.
@@ -73,6 +79,7 @@ impl Owned {
             lost: 0,
             must_commit: None,
             facts: None,
+            outbox: Outbox::default(),
             head: None,
             chain: None,
             in_flight: 0,
@@ -94,6 +101,11 @@ impl Owned {
     /// Whether events are fetched and their outcomes kept.
     pub fn is_active(&self) -> bool {
         matches!(self.phase, Phase::Running | Phase::Replaying(_))
+    }
+
+    /// Whether it has outcomes that a snapshot may take.
+    pub fn keeps_outcomes(&self) -> bool {
+        self.is_active() || matches!(self.phase, Phase::Correcting)
     }
 
     /// Forgets the counts of what a snapshot task took from the front of the buffer.

@@ -1,6 +1,6 @@
 //! What other threads tell a worker.
 
-use super::partition::Epoch;
+use super::{outbox::Loaded, partition::Epoch};
 use crate::{
     model::Partition,
     recovery::{Commit, Facts, Plan, Refusal},
@@ -24,6 +24,12 @@ pub(super) enum Report {
         epoch: Epoch,
         chain: Box<Chain>,
         written: Vec<Segment>,
+    },
+    /// Corrections are in memory; `None` when they can never be read.
+    CorrectionsLoaded {
+        partition: Partition,
+        epoch: Epoch,
+        loaded: Option<Box<Loaded>>,
     },
     /// A snapshot cannot be stored, ever: the chain is not what it was.
     NotStored {

@@ -7,7 +7,7 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    Context,
+    Context, WorkerError,
     partition::{Epoch, Phase, head_of},
     report::Report,
     worker::Worker,
@@ -47,7 +47,7 @@ impl Worker {
         let Some(owned) = self.owned.get_mut(&partition) else {
             return;
         };
-        if !owned.is_active() || owned.chain.is_none() {
+        if !owned.keeps_outcomes() || owned.chain.is_none() {
             return;
         }
         let Some(taken) = owned.buffer.take_committed() else {
@@ -80,7 +80,7 @@ impl Worker {
         epoch: Epoch,
         chain: Chain,
         written: Vec<Segment>,
-    ) {
+    ) -> Result<(), WorkerError> {
         self.leaving.remove(&(partition, epoch));
         if !written.is_empty() {
             self.summary.snapshots += 1;
@@ -91,8 +91,14 @@ impl Worker {
         {
             owned.in_flight = 0;
             owned.head = head_of(&chain);
+            let segments = chain.newest().into_iter();
+            owned
+                .outbox
+                .refresh(segments.flat_map(|newest| &newest.segments));
             owned.chain = Some(chain);
+            self.corrections_stored(partition)?;
         }
+        Ok(())
     }
 }
 

@@ -19,7 +19,7 @@ use crate::{
     failpoint::{self, Point},
     kafka::{Disposition, PublishError},
     model::{Offset, Partition},
-    recovery::CommitMetadata,
+    recovery::{Authored, CommitMetadata, Committed},
 };
 
 /// How long one commit may take, its repetitions included; well below `max.poll.interval.ms`.
@@ -123,7 +123,9 @@ impl Worker {
             .values()
             .filter(|owned| matches!(owned.phase, Phase::Running | Phase::AcceptingLoss(_)))
             .filter(|owned| {
-                owned.must_commit.is_some() || owned.buffer.end() > owned.buffer.committed()
+                owned.must_commit.is_some()
+                    || owned.buffer.end() > owned.buffer.committed()
+                    || owned.outbox.has_sent()
             })
             .filter_map(|owned| {
                 let at = owned.buffer.end();
@@ -139,14 +141,14 @@ impl Worker {
             offset,
             calculation: Some(self.context.calculation_text.clone()),
             fields: Some(self.context.fields_text.clone()),
-            fingerprint: self.evaluator.fingerprint().to_string(),
+            fingerprint: self.evaluator.fingerprint().clone(),
             head,
             outcomes: match owned.must_commit {
                 Some(commit) if commit.offset == offset => commit.outcomes,
                 _ => owned.outcomes(),
             },
             lost: owned.lost,
-            corrections: None,
+            corrections: owned.outbox.to_commit(),
         };
         Some(metadata.encode())
     }
@@ -159,6 +161,7 @@ impl Worker {
                 if owned.must_commit.take().is_some() {
                     failpoint::at(Point::DecisionCommitted);
                 }
+                owned.outbox.mark_committed();
                 owned.aborts = 0;
                 if matches!(owned.phase, Phase::AcceptingLoss(_)) {
                     accepted.push(*partition);
@@ -216,6 +219,13 @@ impl Worker {
         tracing::warn!("{error}; what was not committed is dropped and processed again");
         let disposition = error.disposition();
         self.count_abort(&error)?;
+        if error.is_too_large() {
+            self.context.refresh_limits();
+            if matches!(disposition, Disposition::Abort) {
+                // A new producer knows the new limits.
+                return self.rebuild();
+            }
+        }
         match disposition {
             Disposition::Fatal => return Err(WorkerError::Publish(error)),
             Disposition::Abort if self.abort().is_ok() => {
@@ -266,6 +276,7 @@ impl Worker {
     /// Drops every uncommitted tail and has it read again.
     fn rewind(&mut self) {
         for owned in self.owned.values_mut() {
+            owned.outbox.unsend();
             if matches!(owned.phase, Phase::Running) {
                 let at = owned.buffer.truncate_to_committed();
                 if owned.fetching {
@@ -295,13 +306,16 @@ impl Worker {
             .collect();
         let committed = self.context.committed(&running)?;
         for partition in running {
-            let at = committed.get(&partition).copied().flatten();
             let Some(owned) = self.owned.get_mut(&partition) else {
                 continue;
             };
-            match at {
-                Some(at) if owned.buffer.committed() <= at && at <= owned.buffer.end() => {
-                    owned.buffer.mark_committed(at)?;
+            match committed.get(&partition) {
+                Some(Committed {
+                    offset: at,
+                    authored: Authored::Ours(metadata),
+                }) if owned.buffer.committed() <= *at && *at <= owned.buffer.end() => {
+                    owned.buffer.mark_committed(*at)?;
+                    owned.outbox.settle(metadata.corrections);
                 }
                 // Somebody else committed meanwhile, or nothing is known: gather the facts anew.
                 _ => self.regather(partition)?,

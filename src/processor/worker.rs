@@ -133,6 +133,7 @@ impl Worker {
                 self.join_anew()?;
             }
             let moved = self.advance_all()?;
+            self.publish_corrections()?;
             self.commit_if_due()?;
             self.start_due_snapshots();
             self.tell();
@@ -221,10 +222,11 @@ impl Worker {
     fn tell(&mut self) {
         let reached = self.owned.values().all(|owned| match owned.phase {
             Phase::Held(_) => true,
-            Phase::Running => self
-                .context
-                .target(owned.partition)
-                .is_none_or(|target: Offset| owned.buffer.committed() >= target),
+            Phase::Running => {
+                let target = self.context.target(owned.partition);
+                owned.outbox.is_done()
+                    && target.is_none_or(|target: Offset| owned.buffer.committed() >= target)
+            }
             _ => false,
         });
         self.context

@@ -1,7 +1,10 @@
 //! What the table answers.
 
 use super::refusal::Refusal;
-use crate::model::{Offset, OffsetRange};
+use crate::{
+    calculation::Fingerprint,
+    model::{Offset, OffsetRange},
+};
 
 /// What to do, in this order: bind the partition to the store if the plan says so, make the commit, act on the plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,7 +64,7 @@ pub enum Plan {
 }
 
 /// See [`Plan::Replay`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Replay {
     /// `[frontier, committed)`; all of it is in the log.
     pub range: OffsetRange,
@@ -69,6 +72,9 @@ pub struct Replay {
     pub expected: Expected,
     /// Outcomes from the origin to the range's start; what the replay gives comes on top.
     pub outcomes_at_start: u64,
+    /// The calculation under which the range was published, when it is not ours: what is rebuilt are corrections, and they
+    /// must be in a snapshot before the next commit, which names our calculation.
+    pub replaces: Option<Fingerprint>,
 }
 
 /// How many outcomes a replay gives.

@@ -3,7 +3,11 @@
 use std::time::Duration;
 
 use super::metadata::Authored;
-use crate::model::{Offset, OffsetRange, Partition, Sequence};
+use crate::{
+    calculation::Fingerprint,
+    model::{Offset, OffsetRange, Partition, Sequence},
+    snapshot::CorrectionsProgress,
+};
 
 /// Everything that is known about one partition at the moment it is assigned.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +31,17 @@ pub struct Facts {
     pub replayed: Option<u64>,
 }
 
+impl Facts {
+    /// How far corrections are published, as far as the group's commit tells.
+    #[must_use]
+    pub fn corrections_published(&self) -> Option<CorrectionsProgress> {
+        match &self.committed.as_ref()?.authored {
+            Authored::Ours(metadata) => metadata.corrections,
+            Authored::Newer { .. } | Authored::Stranger => None,
+        }
+    }
+}
+
 /// Who a store belongs to: a group that turns one events topic into one results topic.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PipelineIdentity {
@@ -48,7 +63,7 @@ pub struct PipelineIdentity {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OurCalculation {
     /// Its fingerprint.
-    pub fingerprint: String,
+    pub fingerprint: Fingerprint,
     /// Its text, `square(number)`.
     pub calculation: String,
     /// The event fields' text, `number BIGINT NOT NULL`.

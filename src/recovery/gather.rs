@@ -272,7 +272,7 @@ impl Gatherer {
                 .await??;
         Ok(answer
             .into_iter()
-            .filter_map(|(partition, committed)| Some((partition, authored(committed?))))
+            .filter_map(|(partition, committed)| Some((partition, committed?.into())))
             .collect())
     }
 
@@ -304,11 +304,13 @@ impl Gatherer {
     }
 }
 
-fn authored(committed: kafka::Committed) -> Committed {
-    let text = Some(committed.metadata.as_str()).filter(|text| !text.is_empty());
-    Committed {
-        offset: committed.offset,
-        authored: CommitMetadata::parse(text, committed.offset),
+impl From<kafka::Committed> for Committed {
+    fn from(committed: kafka::Committed) -> Committed {
+        let text = Some(committed.metadata.as_str()).filter(|text| !text.is_empty());
+        Committed {
+            offset: committed.offset,
+            authored: CommitMetadata::parse(text, committed.offset),
+        }
     }
 }
 

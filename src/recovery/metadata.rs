@@ -2,7 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Digest, Offset, Sequence};
+use crate::{
+    calculation::Fingerprint,
+    model::{Digest, Offset, Sequence},
+    snapshot::CorrectionsProgress,
+};
 
 /// The version that this program writes and the newest that it reads.
 const VERSION: u32 = 1;
@@ -27,7 +31,7 @@ pub struct CommitMetadata {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fields: Option<String>,
     /// The calculation's fingerprint.
-    pub fingerprint: String,
+    pub fingerprint: Fingerprint,
     /// The newest manifest that the writer knew.
     pub head: Head,
     /// Results and rejects from the chain's origin up to `offset`.
@@ -38,7 +42,7 @@ pub struct CommitMetadata {
     pub lost: u64,
     /// How far corrections have been published.
     #[serde(default)]
-    pub corrections: Option<Corrections>,
+    pub corrections: Option<CorrectionsProgress>,
 }
 
 /// A manifest, by number and digest.
@@ -48,15 +52,6 @@ pub struct Head {
     pub sequence: Sequence,
     /// Its digest.
     pub digest: Digest,
-}
-
-/// How far corrections have been published.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Corrections {
-    /// The manifest whose corrections are under way.
-    pub sequence: Sequence,
-    /// How many rows of it are done.
-    pub rows: u64,
 }
 
 /// Whose commit it is.
@@ -164,7 +159,7 @@ mod tests {
             offset: Offset::ZERO.plus(1042),
             calculation: Some("square(number)".into()),
             fields: Some("number BIGINT NOT NULL".into()),
-            fingerprint: "0123456789abcdef".into(),
+            fingerprint: "0123456789abcdef".parse().unwrap(),
             head: Head {
                 sequence: Sequence(12),
                 digest: Digest::of(b"manifest"),

@@ -33,6 +33,6 @@ pub use facts::{
 };
 pub use gather::{GatherError, Gathered, Gatherer};
 pub use invocation::Invocation;
-pub use metadata::{Authored, CommitMetadata, Corrections, Head, MAX_METADATA_BYTES};
+pub use metadata::{Authored, CommitMetadata, Head, MAX_METADATA_BYTES};
 pub use plan::plan;
 pub use refusal::{Cause, Difference, IdentityPart, Published, Refusal, Remedy};

@@ -242,18 +242,6 @@ fn replay(
     } else {
         Expected::Exactly(due)
     };
-    let readable = range(ahead.start().max(facts.log.start), ahead.end());
-    let other = metadata.fingerprint != facts.calculation.fingerprint;
-    if let Some(range) = readable.filter(|_| other && due > 0) {
-        return Err(Cause::NewCalculation {
-            range,
-            outcomes: due,
-            theirs: metadata.fingerprint.clone(),
-            ours: facts.calculation.fingerprint.clone(),
-            calculation: metadata.calculation.clone(),
-            fields: metadata.fields.clone(),
-        });
-    }
     if let Some(range) = range(ahead.start(), facts.log.start) {
         let position = Position {
             offset: ahead.end(),
@@ -288,6 +276,9 @@ fn replay(
             range: ahead,
             expected,
             outcomes_at_start: chain.outcomes,
+            replaces: Some(&metadata.fingerprint)
+                .filter(|published| due > 0 && **published != facts.calculation.fingerprint)
+                .cloned(),
         }),
         None,
     ))

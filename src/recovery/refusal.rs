@@ -91,21 +91,6 @@ pub enum Cause {
         /// What `--accept-loss` named instead.
         given: Vec<OffsetRange>,
     },
-    /// What is to be replayed was published under another calculation.
-    NewCalculation {
-        /// What is to be replayed.
-        range: OffsetRange,
-        /// How many outcomes were published for it.
-        outcomes: u64,
-        /// The fingerprint that it was published under.
-        theirs: String,
-        /// Ours.
-        ours: String,
-        /// The old calculation's text, when the commit still has it.
-        calculation: Option<String>,
-        /// The old fields' text, when the commit still has it.
-        fields: Option<String>,
-    },
     /// The replay gave another number of outcomes than were published.
     ReplayMismatch {
         /// What was replayed.
@@ -187,13 +172,6 @@ pub enum Remedy {
         resume_from: Option<ResumeFrom>,
         /// `--accept-loss` of this partition.
         accept_loss: Option<OffsetRange>,
-    },
-    /// Finish under the old calculation, then the same command again.
-    OldCalculation {
-        /// `--calculation`; `None`: the commit was too long to hold it.
-        calculation: Option<String>,
-        /// `--fields`.
-        fields: Option<String>,
     },
     /// Go on with the pipeline that the store belongs to.
     StoresPipeline {
@@ -287,17 +265,6 @@ impl fmt::Display for Cause {
                 f,
                 "the events {range} are gone from Kafka and not in the store"
             ),
-            Cause::NewCalculation {
-                range,
-                theirs,
-                ours,
-                ..
-            } => {
-                write!(
-                    f,
-                    "{range} was published by calculation {theirs}, this is {ours}"
-                )
-            }
             Cause::ReplayMismatch {
                 range,
                 expected,

@@ -68,16 +68,6 @@ pub(super) fn of(facts: &Facts, policy: &Policy, cause: &Cause) -> Vec<Remedy> {
         Cause::ReplayMismatch { .. } => once(facts, policy, policy.resume_from)
             .into_iter()
             .collect(),
-        Cause::NewCalculation {
-            calculation,
-            fields,
-            ..
-        } => {
-            vec![Remedy::OldCalculation {
-                calculation: calculation.clone(),
-                fields: fields.clone(),
-            }]
-        }
         Cause::CommittedByOther { .. } => resume(&either),
         Cause::GroupReset { .. } => {
             let mut remedies = resume(&[ResumeFrom::Frontier]);
@@ -172,7 +162,15 @@ pub(super) fn notes(facts: &Facts, policy: &Policy, plan: &Plan) -> Vec<String> 
             };
             notes.push(format!("recording {} as lost: {why}, accepted on the command line", loss.range));
         }
-        Plan::Start { .. } | Plan::Continue { .. } | Plan::Replay(_) | Plan::Refuse(_) => {}
+        Plan::Replay(replay) => {
+            notes.extend(replay.replaces.as_ref().map(|before| {
+                format!(
+                    "{} was published under calculation {before}, this is {}: it is calculated anew, and every outcome of it published again as a correction",
+                    replay.range, facts.calculation.fingerprint
+                )
+            }));
+        }
+        Plan::Start { .. } | Plan::Continue { .. } | Plan::Refuse(_) => {}
     }
     notes.extend(unused(facts, policy, plan));
     notes

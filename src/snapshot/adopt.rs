@@ -73,37 +73,52 @@ async fn find(
         let Some((first, facts)) = inspect(chain, file).await? else {
             continue;
         };
-        let twin_kind = match facts.kind {
-            SegmentKind::Results if facts.counts.rejects > 0 => Some(SegmentKind::Rejects),
-            SegmentKind::Rejects if facts.counts.results > 0 => Some(SegmentKind::Results),
-            _ => None,
-        };
         let mut found = Candidate {
             range: facts.range,
             counts: facts.counts,
             segments: vec![first],
             put_at: file.modified,
         };
-        let Some(twin_kind) = twin_kind else {
-            return Ok(Some(found));
-        };
         // Results come first in the order, so a rejects file that needs results has been tried with them.
         for twin in &candidates[index + 1..] {
-            if twin.name.kind != twin_kind || twin.name.range != facts.range {
+            let wanted = lacks(&found, &facts).contains(&twin.name.kind);
+            if !wanted || twin.name.range != facts.range {
                 continue;
             }
-            if let Some((second, twin_facts)) = inspect(chain, twin).await? {
-                let same = twin_facts.counts == facts.counts
-                    && twin_facts.fingerprint == facts.fingerprint;
-                if same {
-                    found.segments.push(second);
-                    found.put_at = found.put_at.min(twin.modified);
-                    return Ok(Some(found));
-                }
+            if let Some((second, twin_facts)) = inspect(chain, twin).await?
+                && twin_facts.counts == facts.counts
+                && twin_facts.fingerprint == facts.fingerprint
+                && twin_facts.replaces == facts.replaces
+            {
+                found.segments.push(second);
+                found.put_at = found.put_at.min(twin.modified);
             }
+        }
+        if lacks(&found, &facts).is_empty() {
+            return Ok(Some(found));
         }
     }
     Ok(None)
+}
+
+/// The kinds of segments that the append of `facts` has and `found` does not.
+fn lacks(found: &Candidate, facts: &SegmentFacts) -> Vec<SegmentKind> {
+    let rows = [
+        (SegmentKind::Results, facts.counts.results),
+        (SegmentKind::Rejects, facts.counts.rejects),
+        (
+            SegmentKind::Corrections,
+            facts
+                .replaces
+                .as_ref()
+                .map_or(0, |_| facts.counts.outcomes()),
+        ),
+    ];
+    let kinds = rows.into_iter().filter(|(_, rows)| *rows > 0);
+    kinds
+        .map(|(kind, _)| kind)
+        .filter(|kind| found.segments.iter().all(|segment| segment.kind != *kind))
+        .collect()
 }
 
 /// Reads a whole file; `None` unless it is what its name and its metadata say, to the row.
@@ -134,6 +149,7 @@ async fn inspect(
         bytes: size,
         digest,
         fingerprint: facts.fingerprint.clone(),
+        revision: None,
     };
     Ok(fits.then_some((segment, facts)))
 }

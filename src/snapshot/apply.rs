@@ -25,7 +25,8 @@ pub enum Edit {
     Append {
         /// The offsets that they account for.
         range: OffsetRange,
-        /// At most one segment of results and one of rejects, both of exactly this range.
+        /// At most one segment of results, one of rejects and one of corrections, all of exactly this range. Corrections
+        /// are complete: a row for each outcome.
         segments: Vec<Segment>,
         /// What the offsets were; `lost` is none of this edit's business.
         counts: Counts,
@@ -93,7 +94,7 @@ pub enum ApplyError {
         /// What it called lost.
         lost: u64,
     },
-    /// A segment of an append is of another kind or range, empty, or the second of its kind.
+    /// A segment of an append is of another range, empty, incomplete, or the second of its kind.
     #[error("{path} cannot be part of an append of {range}")]
     ForeignSegment {
         /// The segment.
@@ -143,7 +144,7 @@ pub fn apply(base: Option<&Manifest>, edit: Edit, stamp: Stamp) -> Result<Manife
             let mut next = follow(base, stamp);
             next.end = range.end();
             next.counts = next.counts + counts;
-            next.segments.extend(in_order(segments));
+            next.segments.extend(in_order(segments, next.sequence));
             next.edit = EditSummary::Append { range, counts };
             next
         }
@@ -235,8 +236,9 @@ fn check_append(
         let twice = segments[..index]
             .iter()
             .any(|other| other.kind == segment.kind);
-        let corrections = segment.kind == SegmentKind::Corrections;
-        if twice || corrections || segment.range != range || segment.rows == 0 {
+        let incomplete =
+            segment.kind == SegmentKind::Corrections && segment.rows != counts.outcomes();
+        if twice || incomplete || segment.range != range || segment.rows == 0 {
             return Err(ApplyError::ForeignSegment {
                 path: segment.path.to_string(),
                 range,
@@ -246,8 +248,12 @@ fn check_append(
     Ok(())
 }
 
-fn in_order(mut segments: Vec<Segment>) -> Vec<Segment> {
+/// By kind; corrections get their revision.
+fn in_order(mut segments: Vec<Segment>, sequence: Sequence) -> Vec<Segment> {
     segments.sort_by_key(|segment| segment.kind);
+    for segment in &mut segments {
+        segment.revision = (segment.kind == SegmentKind::Corrections).then_some(sequence);
+    }
     segments
 }
 

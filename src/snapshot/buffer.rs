@@ -9,7 +9,7 @@ use arrow_array::{
 
 use super::rows::{self, Rows};
 use crate::{
-    calculation::{Evaluated, rejects_schema},
+    calculation::{Evaluated, Fingerprint, rejects_schema},
     model::{Counts, Offset, OffsetRange, Reject},
 };
 
@@ -64,6 +64,7 @@ pub struct Buffer {
     end: Offset,
     results: Rows,
     rejects: Rows,
+    replaces: Option<Fingerprint>,
 }
 
 impl Buffer {
@@ -76,6 +77,17 @@ impl Buffer {
             end: start,
             results: Rows::default(),
             rejects: Rows::default(),
+            replaces: None,
+        }
+    }
+
+    /// An empty buffer at `start` for outcomes that had been published before, under another calculation: whatever is
+    /// taken from it comes with corrections.
+    #[must_use]
+    pub fn replacing(start: Offset, published: Fingerprint) -> Buffer {
+        Buffer {
+            replaces: Some(published),
+            ..Buffer::new(start)
         }
     }
 
@@ -179,6 +191,7 @@ impl Buffer {
             range: range(self.start, self.committed),
             results: std::mem::replace(&mut self.results, results),
             rejects: std::mem::replace(&mut self.rejects, rejects),
+            replaces: self.replaces.clone(),
         };
         self.start = self.committed;
         Some(taken)
@@ -191,6 +204,8 @@ pub struct Taken {
     range: OffsetRange,
     pub(super) results: Rows,
     pub(super) rejects: Rows,
+    /// The calculation under which they had been published before.
+    pub(super) replaces: Option<Fingerprint>,
 }
 
 impl Taken {

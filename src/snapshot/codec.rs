@@ -255,6 +255,8 @@ struct SegmentLine<T> {
     bytes: u64,
     digest: Digest,
     fingerprint: Fingerprint,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    revision: Option<Sequence>,
 }
 
 impl<'s> From<&'s Segment> for SegmentLine<&'s str> {
@@ -268,6 +270,7 @@ impl<'s> From<&'s Segment> for SegmentLine<&'s str> {
             bytes: segment.bytes,
             digest: segment.digest,
             fingerprint: segment.fingerprint.clone(),
+            revision: segment.revision,
         }
     }
 }
@@ -285,6 +288,7 @@ impl TryFrom<SegmentLine<String>> for Segment {
             bytes: line.bytes,
             digest: line.digest,
             fingerprint: line.fingerprint,
+            revision: line.revision,
         })
     }
 }

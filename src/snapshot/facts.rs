@@ -46,6 +46,8 @@ pub struct SegmentFacts {
     pub counts: Counts,
     /// Which of them are absent: as many as the counts say.
     pub absent: Absent,
+    /// The calculation under which the same offsets had been published before: the append comes with corrections.
+    pub replaces: Option<Fingerprint>,
     /// Who wrote it.
     pub writer: String,
 }
@@ -100,6 +102,7 @@ const RESULTS: &str = "snapback.results";
 const REJECTS: &str = "snapback.rejects";
 const ABSENT: &str = "snapback.absent";
 const ABSENT_RANGES: &str = "snapback.absent_ranges";
+const REPLACES: &str = "snapback.replaces";
 const WRITER: &str = "snapback.writer";
 
 impl SegmentFacts {
@@ -108,6 +111,7 @@ impl SegmentFacts {
         range: OffsetRange,
         counts: Counts,
         absent: Absent,
+        replaces: Option<Fingerprint>,
         identity: &Identity,
     ) -> SegmentFacts {
         SegmentFacts {
@@ -119,23 +123,24 @@ impl SegmentFacts {
             fingerprint: identity.fingerprint.clone(),
             counts,
             absent,
+            replaces,
             writer: identity.writer.clone(),
         }
     }
 
-    /// The rows that a segment of this kind has, as far as its append's counts tell.
+    /// The rows that a segment of this kind has in an append with these counts.
     #[must_use]
     pub fn expected_rows(&self) -> Option<u64> {
         match self.kind {
             SegmentKind::Results => Some(self.counts.results),
             SegmentKind::Rejects => Some(self.counts.rejects),
-            SegmentKind::Corrections => None,
+            SegmentKind::Corrections => Some(self.counts.outcomes()),
         }
     }
 
     pub(super) fn to_metadata(&self) -> Vec<KeyValue> {
         let pair = |key: &str, value: String| KeyValue::new(key.to_owned(), value);
-        vec![
+        let mut pairs = vec![
             pair(VERSION, FORMAT_VERSION.to_string()),
             pair(KIND, self.kind.to_string()),
             pair(TOPIC, self.topic.clone()),
@@ -149,7 +154,11 @@ impl SegmentFacts {
             pair(ABSENT, self.counts.absent.to_string()),
             pair(ABSENT_RANGES, self.absent.to_string()),
             pair(WRITER, self.writer.clone()),
-        ]
+        ];
+        if let Some(replaces) = &self.replaces {
+            pairs.push(pair(REPLACES, replaces.to_string()));
+        }
+        pairs
     }
 
     pub(super) fn from_metadata(pairs: &[KeyValue]) -> Result<SegmentFacts, FactsError> {
@@ -183,6 +192,10 @@ impl SegmentFacts {
             fingerprint: number(pairs, FINGERPRINT)?,
             counts,
             absent: number(pairs, ABSENT_RANGES)?,
+            replaces: match text(pairs, REPLACES) {
+                Ok(_) => Some(number(pairs, REPLACES)?),
+                Err(_) => None,
+            },
             writer: text(pairs, WRITER)?.to_owned(),
         })
     }

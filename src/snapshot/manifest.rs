@@ -35,6 +35,8 @@ pub struct Segment {
     pub digest: Digest,
     /// The calculation that made its rows.
     pub fingerprint: Fingerprint,
+    /// Of corrections: the manifest that introduced them, which is the revision under which they are published.
+    pub revision: Option<Sequence>,
 }
 
 /// What a store is bound to: one group reading one topic and publishing to another.

@@ -7,6 +7,7 @@
 //!   after it can only be true (I1).
 //! - [`encode`] turns it into [`EncodedSegment`]s, Parquet files that say themselves what they are;
 //!   [`read_segment`] reads them.
+//! - Outcomes that replace published ones come with corrections, which [`next_corrections`] finds until they are published.
 //! - [`apply`] makes the next [`Manifest`] from the last one and an [`Edit`]: pure, and the only way (I2, I4).
 //! - [`Chain`] creates it if, and only if, nobody else has: what the store holds decides. [`write_snapshot`]
 //!   does all of it, and makes room when another was faster.
@@ -21,9 +22,11 @@ mod buffer;
 mod chain;
 mod clock;
 mod codec;
+mod corrections;
 mod facts;
 mod layout;
 mod manifest;
+mod outbox;
 mod place;
 mod read;
 mod rows;
@@ -39,11 +42,13 @@ pub use buffer::{Buffer, BufferError, Taken};
 pub use chain::{Appended, Chain};
 pub use clock::Clock;
 pub use codec::{MAX_MANIFEST_BYTES, ManifestError};
+pub use corrections::split_corrections;
 pub use facts::{FactsError, Identity, SegmentFacts};
 pub use layout::{Layout, LayoutError, NotASegmentId, SegmentId, SegmentKind, SegmentName};
 pub use manifest::{
     Damaged, EditSummary, FORMAT_VERSION, Gap, GapReason, Link, Manifest, Pipeline, Segment,
 };
+pub use outbox::{CorrectionsProgress, PendingCorrections, next_corrections};
 pub use place::{FetchError, Fetched, Place, Restored, fetch_segment, restore_segment};
 pub use read::{SegmentReader, check_segment, read_segment};
 pub use segment::{Encoded, EncodedSegment, SegmentError, SegmentWriter, encode};

@@ -1,5 +1,7 @@
 //! Segments as Parquet files: writing them from memory, chunk by chunk.
 
+use std::collections::VecDeque;
+
 use arrow_array::RecordBatch;
 use arrow_schema::{ArrowError, DataType, SchemaRef};
 use bytes::Bytes;
@@ -17,12 +19,16 @@ use parquet::{
 use super::{
     Absent, AbsentBuilder, Segment, SegmentFacts, SegmentId, SegmentKind, Taken,
     buffer::counts,
+    corrections::{CorrectionsWriter, Replacement},
     facts::{FactsError, Identity},
     layout::Layout,
     read,
     rows::{self, OFFSET_COLUMN},
 };
-use crate::model::{Counts, Digest, Offset, OffsetRange};
+use crate::{
+    calculation::Fingerprint,
+    model::{Counts, Digest, Offset, OffsetRange},
+};
 
 /// The most rows in one row group: what a reader must hold at a time.
 const ROW_GROUP_ROWS: usize = 1 << 20;
@@ -85,6 +91,7 @@ impl EncodedSegment {
             bytes: self.bytes.len() as u64,
             digest: self.digest,
             fingerprint: facts.fingerprint.clone(),
+            revision: None,
         }
     }
 }
@@ -100,12 +107,15 @@ pub struct Encoded {
     pub results: Option<EncodedSegment>,
     /// The rejects, unless there are none.
     pub rejects: Option<EncodedSegment>,
+    /// All outcomes again, as corrections, when they replace others that were published.
+    pub corrections: Option<EncodedSegment>,
 }
 
 impl Encoded {
     /// The files that there are, results first.
     pub fn segments(&self) -> impl Iterator<Item = &EncodedSegment> {
-        self.results.iter().chain(&self.rejects)
+        let outcomes = self.results.iter().chain(&self.rejects);
+        outcomes.chain(&self.corrections)
     }
 
     /// The memory of the files, in bytes.
@@ -146,11 +156,13 @@ impl Encoded {
             results.into_iter().filter(kept),
             rejects.into_iter().filter(kept),
         );
+        let corrections = self.corrections.as_ref();
         encode_rows(
             range,
             rows(&self.results)?,
             rows(&self.rejects)?,
             absent,
+            corrections.and_then(|corrections| corrections.facts.replaces.clone()),
             identity,
         )
     }
@@ -180,6 +192,7 @@ pub fn encode(taken: Taken, identity: &Identity) -> Result<Encoded, SegmentError
         std::iter::from_fn(move || results.pop_front().map(Ok)),
         std::iter::from_fn(move || rejects.pop_front().map(Ok)),
         absent,
+        taken.replaces,
         identity,
     )
 }
@@ -189,15 +202,29 @@ fn encode_rows(
     results: impl Iterator<Item = Result<RecordBatch, SegmentError>>,
     rejects: impl Iterator<Item = Result<RecordBatch, SegmentError>>,
     absent: Absent,
+    replaces: Option<Fingerprint>,
     identity: &Identity,
 ) -> Result<Encoded, SegmentError> {
+    let rejects = rejects.collect::<Result<VecDeque<_>, _>>()?;
+    let mut corrections = replaces.clone().map(|before| {
+        let now = identity.fingerprint.clone();
+        CorrectionsWriter::new(range, Replacement { before, now }, rejects.clone())
+    });
+    let results = results.map(|batch| {
+        let batch = batch?;
+        if let Some(corrections) = &mut corrections {
+            corrections.results(&batch)?;
+        }
+        Ok(batch)
+    });
     let results = write_all(SegmentKind::Results, range, results)?;
-    let rejects = write_all(SegmentKind::Rejects, range, rejects)?;
+    let rejects = write_all(SegmentKind::Rejects, range, rejects.into_iter().map(Ok))?;
+    let corrections = corrections.map(CorrectionsWriter::finish).transpose()?;
     let rows = |writer: &Option<SegmentWriter>| writer.as_ref().map_or(0, SegmentWriter::rows);
     let counts = counts(range, rows(&results), rows(&rejects));
     let finish = |writer: Option<SegmentWriter>| {
         writer
-            .map(|writer| writer.finish(counts, absent.clone(), identity))
+            .map(|writer| writer.finish(counts, absent.clone(), replaces.clone(), identity))
             .transpose()
     };
     Ok(Encoded {
@@ -205,6 +232,7 @@ fn encode_rows(
         counts,
         results: finish(results)?,
         rejects: finish(rejects)?,
+        corrections: finish(corrections.flatten())?,
     })
 }
 
@@ -306,8 +334,8 @@ impl SegmentWriter {
         Ok(())
     }
 
-    /// Ends the file. `counts` are those of the append that the segment belongs to, and `absent` says which
-    /// of its offsets are absent.
+    /// Ends the file. `counts` are those of the append that the segment belongs to, `absent` says which of its offsets are
+    /// absent, and `replaces` under which calculation the same offsets had been published.
     ///
     /// # Errors
     /// When Parquet refuses.
@@ -315,9 +343,10 @@ impl SegmentWriter {
         mut self,
         counts: Counts,
         absent: Absent,
+        replaces: Option<Fingerprint>,
         identity: &Identity,
     ) -> Result<EncodedSegment, SegmentError> {
-        let facts = SegmentFacts::new(self.kind, self.range, counts, absent, identity);
+        let facts = SegmentFacts::new(self.kind, self.range, counts, absent, replaces, identity);
         for pair in facts.to_metadata() {
             self.writer.append_key_value_metadata(pair);
         }

@@ -50,6 +50,14 @@ pub enum Inconsistency {
         /// The range listed next.
         second: OffsetRange,
     },
+    /// Corrections without a revision, with one that is not before this manifest or not theirs alone; or others with one.
+    #[error("{path} cannot have the revision {revision:?}")]
+    Revision {
+        /// The segment.
+        path: String,
+        /// Its revision.
+        revision: Option<Sequence>,
+    },
     /// A segment states more rows than its range has offsets.
     #[error("{path} states {rows} rows for the {range} offsets")]
     TooManyRows {
@@ -100,6 +108,7 @@ pub(super) fn check(manifest: &Manifest) -> Result<(), Inconsistency> {
         check_inside(segment.range, whole)?;
     }
     check_unique(&manifest.segments)?;
+    check_revisions(manifest)?;
     for (kind, stated) in [
         (SegmentKind::Results, manifest.counts.results),
         (SegmentKind::Rejects, manifest.counts.rejects),
@@ -184,6 +193,25 @@ fn check_unique(segments: &[Segment]) -> Result<(), Inconsistency> {
         }),
         None => Ok(()),
     }
+}
+
+fn check_revisions(manifest: &Manifest) -> Result<(), Inconsistency> {
+    let mut before = Sequence::FIRST;
+    for segment in &manifest.segments {
+        let corrections = segment.kind == SegmentKind::Corrections;
+        let fits = match segment.revision {
+            Some(revision) => corrections && before < revision && revision <= manifest.sequence,
+            None => !corrections,
+        };
+        if !fits {
+            return Err(Inconsistency::Revision {
+                path: segment.path.to_string(),
+                revision: segment.revision,
+            });
+        }
+        before = segment.revision.unwrap_or(before);
+    }
+    Ok(())
 }
 
 fn check_inside(range: OffsetRange, whole: OffsetRange) -> Result<(), Inconsistency> {

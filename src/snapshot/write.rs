@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::{
-    Appended, Chain, ChainError, Edit, Encoded, Identity, Segment, SegmentError, Taken,
+    Appended, Chain, ChainError, Edit, Encoded, Identity, Manifest, Segment, SegmentError, Taken,
     chain::FRESH, encode, place,
 };
 use crate::{
@@ -251,7 +251,7 @@ pub async fn write_snapshot(
         let segments = put.map(|put| put.segments.clone()).unwrap_or_default();
         let edit = Edit::Append {
             range: encoded.range,
-            segments: segments.clone(),
+            segments,
             counts: encoded.counts,
         };
         match chain.append(edit, put.and_then(|put| put.at)).await? {
@@ -260,6 +260,8 @@ pub async fn write_snapshot(
                 pending.state = State::Spent;
                 pending.sweep(chain).await;
                 chain.sweep_covered().await;
+                let newest = chain.newest().into_iter();
+                let segments = newest.flat_map(Manifest::added).cloned().collect();
                 let added = Some((encoded.range, segments));
                 return Ok(written(chain, encoded.range.end(), added, rebased));
             }

@@ -1,8 +1,12 @@
 //! The command line as its user meets it: help, usage errors, and where the configuration comes from.
 
+use std::path::Path;
+
 use serde_json::Value;
 
-use crate::support::snapback;
+use crate::outside::{Pipeline, Place};
+use crate::support::process::Program;
+use crate::support::{read_all, snapback};
 
 /// Every command of this version.
 const COMMANDS: [&[&str]; 9] = [
@@ -203,4 +207,104 @@ fn completions_are_made_for_the_usual_shells() {
         let finished = snapback(["completions", shell]).run().expect_code(0);
         assert!(finished.stdout.contains("accept-loss"), "{shell}");
     }
+}
+
+/// `cargo test` builds it beside the program.
+fn own_calculation(args: &[&str]) -> Program {
+    let program = Path::new(env!("CARGO_BIN_EXE_snapback"));
+    let folder = program.parent().expect("a folder");
+    let example = folder.join("examples").join("own_calculation");
+    assert!(
+        example.exists(),
+        "{} is not there: `cargo build --example own_calculation`",
+        example.display()
+    );
+    Program::new(example).args(args)
+}
+
+#[test]
+fn a_calculation_of_ones_own_has_every_command() {
+    let pipeline = Pipeline::new(1, Place::folder());
+    pipeline.send(
+        0,
+        [
+            r#"{"fahrenheit": 212}"#,
+            r#"{"fahrenheit": -500}"#,
+            r#"{"fahrenheit": 32}"#,
+        ],
+    );
+    let flags = [
+        "--fields",
+        "fahrenheit DOUBLE NOT NULL",
+        "--calculation",
+        "celsius",
+    ];
+    let names = [
+        "run",
+        "--exit-at-end",
+        "--brokers",
+        &pipeline.brokers,
+        "--events",
+        &pipeline.events,
+        "--results",
+        &pipeline.results,
+        "--group",
+        &pipeline.group,
+        "--store",
+        &pipeline.store.url(),
+    ];
+    own_calculation(&names).args(flags).run().expect_code(0);
+    let values: Vec<String> = read_all(&pipeline.brokers, &pipeline.results)
+        .into_iter()
+        .map(|record| String::from_utf8(record.payload.expect("a value")).expect("text"))
+        .collect();
+    assert_eq!(
+        values,
+        [
+            r#"{"fahrenheit":212.0,"result":100.0}"#,
+            r#"{"fahrenheit":32.0,"result":0.0}"#
+        ]
+    );
+    let dead = read_all(&pipeline.brokers, &pipeline.rejects);
+    let reason = dead[0]
+        .headers
+        .iter()
+        .find(|(name, _)| name == "snapback-reason");
+    let reason = reason
+        .and_then(|(_, value)| value.clone())
+        .expect("a reason");
+    assert_eq!(
+        String::from_utf8_lossy(&reason),
+        "calculation: below absolute zero"
+    );
+    let verify = [
+        "verify",
+        "-o",
+        "json",
+        "--events",
+        &pipeline.events,
+        "--store",
+        &pipeline.store.url(),
+    ];
+    own_calculation(&verify).args(flags).run().expect_code(0);
+
+    // The program that is shipped does not know it, and says what it knows.
+    let unknown = snapback(verify).args(flags).run().expect_code(2);
+    assert!(
+        unknown
+            .stderr
+            .contains("there is no calculation \"celsius\""),
+        "{}",
+        unknown.stderr
+    );
+    // Declared otherwise, it says what it needs.
+    let unsuited = own_calculation(&verify)
+        .args(["--calculation", "celsius"])
+        .run()
+        .expect_code(2);
+    assert!(
+        unsuited.stderr.contains("it needs the field"),
+        "{}",
+        unsuited.stderr
+    );
 }

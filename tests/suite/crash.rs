@@ -200,3 +200,46 @@ fn while_the_object_store_is_away_events_go_on_and_nothing_is_lost() {
     running.wait(LIMIT).expect_code(0);
     pipeline.check();
 }
+
+#[test]
+fn a_restart_with_fewer_workers_waits_for_no_transaction_of_the_former_ones() {
+    let pipeline = Pipeline::new(2, Place::folder());
+    let send = |first: i64| {
+        for partition in 0..2 {
+            pipeline.send_numbers(partition, first..first + 50);
+        }
+    };
+    send(0);
+    // Transactions stay open for a while.
+    let flags = ["--workers", "2", "--commit-interval", "4s"];
+    let two = pipeline
+        .run()
+        .args(flags)
+        .args(["--instance", "one"])
+        .spawn();
+    wait_until_committed(&pipeline, 100);
+    send(50);
+    sleep(Duration::from_millis(1_500));
+    assert_eq!(
+        committed_events(&pipeline),
+        100,
+        "the transactions are open"
+    );
+    two.kill();
+    let killed = Instant::now();
+    let one = pipeline.run_to_end().args(["--instance", "one"]).spawn();
+    wait_until_committed(&pipeline, 200);
+    // The group waits for the dead member for 10 s; its transaction would have lived for 15 to 25 s.
+    let waited = killed.elapsed();
+    println!("both partitions went on after {waited:?}");
+    assert!(waited < Duration::from_secs(15), "waited for {waited:?}");
+    let finished = one.wait(LIMIT).expect_code(0);
+    assert!(
+        finished
+            .stderr
+            .contains("ended what the former worker 1 may have left open"),
+        "{}",
+        finished.stderr
+    );
+    pipeline.check();
+}

@@ -141,9 +141,7 @@ fn read_to(source: &mut Source, partition: i32, end: i64) -> Vec<i64> {
 }
 
 fn publisher(id: &str) -> Publisher {
-    let config = PublisherConfig {
-        queue_bytes: QUEUE_BYTES,
-    };
+    let config = PublisherConfig::with_queue(QUEUE_BYTES);
     let mut publisher = Publisher::transactional(&connection(), id, &config).unwrap();
     publisher.init(LIMIT).unwrap();
     publisher

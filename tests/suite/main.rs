@@ -7,11 +7,13 @@
 mod cli;
 mod compose;
 mod corpus;
+mod corrections;
 mod crash;
 mod crash_points;
 mod demo;
 mod from_script;
 mod kafka;
+mod limits;
 mod outside;
 mod produce;
 mod rebalances;

@@ -775,31 +775,3 @@ fn a_replay_that_gives_another_count_is_refused() {
     pipeline.check_published(&all);
     pipeline.check_stored(&all.only(|(_, offset)| offset < 10), lost(20));
 }
-
-#[test]
-fn a_replay_under_a_new_calculation_is_refused() {
-    let pipeline = stored(10);
-    crash_after(&pipeline, 20);
-    let flags = ["--fields", "number BIGINT NOT NULL, note VARCHAR"];
-    let refusal = refused("new-calculation", &pipeline, &flags);
-    let [old, new] = refusal.commands.as_slice() else {
-        panic!("two commands, one after the other: {:#?}", refusal.commands)
-    };
-    run(old);
-    pipeline.check();
-    run(new);
-    pipeline.check();
-
-    // From here on it is the new one.
-    pipeline.send(0, ["{\"number\": 5, \"note\": \"five\"}"]);
-    run(new);
-    let last = read_all(&pipeline.brokers, &pipeline.results)
-        .pop()
-        .expect("a result");
-    let value = r#"{"number":5,"note":"five","result":25}"#;
-    assert_eq!(
-        String::from_utf8_lossy(&last.payload.expect("a value")),
-        value
-    );
-    assert_eq!(pipeline.verify_with(&flags, 0)["results"], 31);
-}

@@ -13,7 +13,7 @@ use cell::Cells;
 pub use message::MessageBuffer;
 
 use super::fields::FieldType;
-use crate::model::Partition;
+use crate::model::{Offset, Partition};
 
 /// Columns that stand in a stored result, but not in its message.
 const NOT_IN_THE_MESSAGE: [&str; 3] = ["kafka_offset", "kafka_timestamp", "key"];
@@ -39,6 +39,12 @@ pub enum EncodeError {
         /// The type that it has.
         found: Option<DataType>,
     },
+}
+
+/// The key of what is published for an event: its source, `events/3/1042`.
+#[must_use]
+pub fn source_key(topic: &str, partition: Partition, offset: Offset) -> String {
+    format!("{topic}/{partition}/{offset}")
 }
 
 /// Writes results as messages.
@@ -88,6 +94,14 @@ impl ResultEncoder {
             topic: topic.to_owned(),
             columns,
         })
+    }
+
+    /// Whether a message can be of any size, because it holds text.
+    #[must_use]
+    pub fn has_text(&self) -> bool {
+        self.columns
+            .iter()
+            .any(|column| column.data_type == DataType::Utf8)
     }
 
     /// Adds the message of each result of `partition` to `into`, behind what it holds already.

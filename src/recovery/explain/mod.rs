@@ -203,24 +203,6 @@ fn places(refusal: &Refusal) -> Vec<(&'static str, String)> {
                 );
             }
         }
-        Cause::NewCalculation {
-            range,
-            theirs,
-            ours,
-            calculation,
-            fields,
-            ..
-        } => {
-            add("replay", range.to_string());
-            add(
-                "published by",
-                format!(
-                    "{} ({theirs})",
-                    spelled(calculation.as_deref(), fields.as_deref())
-                ),
-            );
-            add("this is", ours.clone());
-        }
         Cause::ReplayMismatch { range, given, .. } => {
             add("replay", range.to_string());
             for other in given {
@@ -245,15 +227,6 @@ fn places(refusal: &Refusal) -> Vec<(&'static str, String)> {
         }
     }
     places
-}
-
-/// A calculation and its fields for people.
-fn spelled(calculation: Option<&str>, fields: Option<&str>) -> String {
-    match (calculation, fields) {
-        (Some(calculation), Some(fields)) => format!("{calculation} over {fields}"),
-        (Some(calculation), None) => calculation.to_owned(),
-        (None, _) => "another calculation".to_owned(),
-    }
 }
 
 /// `words`, broken into lines of at most [`WIDTH`] columns.

@@ -26,15 +26,6 @@ pub(super) fn sentence(refusal: &Refusal, remedy: &Remedy) -> String {
             text.push_str(" Needed once; leave it out afterwards:");
             text
         }
-        Remedy::OldCalculation { calculation: Some(_), fields: Some(_) } => {
-            "Finish under the calculation that published them, which also processes what the topic holds by now, then start this \
-             one again:"
-                .to_owned()
-        }
-        Remedy::OldCalculation { .. } => "Finish under the calculation that published them, then start this one again (its text did \
-            not fit into the commit: put it in place of THE_OLD_CALCULATION and THE_OLD_FIELDS, the newest manifest of the partition \
-            names both):"
-            .to_owned(),
         Remedy::StoresPipeline { group, results } => {
             format!("To go on with the pipeline that this store belongs to (group {group}, results topic {results}):")
         }
@@ -167,20 +158,6 @@ pub(super) fn commands(
             }
             vec![command]
         }
-        Remedy::OldCalculation {
-            calculation,
-            fields,
-        } => vec![
-            invocation
-                .clone()
-                .set(
-                    "--calculation",
-                    calculation.as_deref().unwrap_or("THE_OLD_CALCULATION"),
-                )
-                .set("--fields", fields.as_deref().unwrap_or("THE_OLD_FIELDS"))
-                .with_switch("--exit-at-end"),
-            again,
-        ],
         Remedy::StoresPipeline { group, results } => {
             let mut command = again;
             if *group != refusal.pipeline.group {

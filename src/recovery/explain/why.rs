@@ -30,11 +30,6 @@ pub(super) fn why(cause: &Cause) -> String {
             There is no loss that could be accepted, so this history ends here, as it is; it stays readable."
             .to_owned(),
         Cause::Gone { range, published, .. } => gone(*range, *published),
-        Cause::NewCalculation { outcomes, .. } => format!(
-            "{outcomes} outcomes were published and are not yet in a snapshot. Read again under this calculation they would be \
-             stored with values other than the published ones, and nothing would say so. They must be stored under the calculation \
-             that published them first."
-        ),
         Cause::ReplayMismatch { expected, found, .. } => format!(
             "Our commits say that {expected} outcomes were published for this range; read again, it gives {found}. Compaction or \
              deletion of single records changes a log like this. A snapshot of what is there now would not be what was \

@@ -12,6 +12,7 @@ use super::*;
 use crate::model::{Digest, Offset, OffsetRange, Partition, Sequence};
 
 const OURS: &str = "00000000000000aa";
+const OLD: &str = "00000000000000bb";
 
 fn at(offset: u64) -> Offset {
     Offset::ZERO.plus(offset)
@@ -34,7 +35,7 @@ fn facts() -> Facts {
         partition: Partition(3),
         ours: pipeline(),
         calculation: OurCalculation {
-            fingerprint: OURS.into(),
+            fingerprint: OURS.parse().unwrap(),
             calculation: "square(number)".into(),
             fields: "number BIGINT NOT NULL".into(),
         },
@@ -82,7 +83,7 @@ fn ours(offset: u64, outcomes: u64) -> Option<Committed> {
         offset: at(offset),
         calculation: Some("square(number)".into()),
         fields: Some("number BIGINT NOT NULL".into()),
-        fingerprint: OURS.into(),
+        fingerprint: OURS.parse().unwrap(),
         head: head(),
         outcomes,
         lost: 0,
@@ -97,7 +98,7 @@ fn ours(offset: u64, outcomes: u64) -> Option<Committed> {
 fn by_old_calculation(offset: u64, outcomes: u64) -> Option<Committed> {
     let mut committed = ours(offset, outcomes)?;
     if let Authored::Ours(metadata) = &mut committed.authored {
-        metadata.fingerprint = "00000000000000bb".into();
+        metadata.fingerprint = OLD.parse().unwrap();
         metadata.calculation = Some("square(n)".into());
         metadata.fields = Some("n BIGINT".into());
     }
@@ -167,6 +168,7 @@ fn replay(range: OffsetRange, expected: Expected) -> Plan {
         range,
         expected,
         outcomes_at_start: 990,
+        replaces: None,
     })
 }
 

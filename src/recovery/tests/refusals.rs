@@ -76,14 +76,6 @@ texts! {
         log: log_from(1300),
         ..facts()
     }, Policy::default();
-    a_new_calculation: Facts { committed: by_old_calculation(1500, 1480), ..facts() }, Policy::default();
-    a_new_calculation_and_the_old_text_did_not_fit: {
-        let mut committed = by_old_calculation(1500, 1480);
-        if let Some(Committed { authored: Authored::Ours(metadata), .. }) = &mut committed {
-            (metadata.calculation, metadata.fields) = (None, None);
-        }
-        Facts { committed, ..facts() }
-    }, Policy::default();
     a_replay_that_gives_less: Facts {
         committed: ours(1500, 1480),
         replayed: Some(480),

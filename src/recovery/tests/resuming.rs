@@ -145,15 +145,30 @@ fn a_replay_of_which_a_part_is_gone_names_the_part() {
 }
 
 #[test]
-fn a_replay_under_a_new_calculation_is_refused() {
+fn a_replay_under_a_new_calculation_makes_corrections() {
     let facts = Facts {
         committed: by_old_calculation(1500, 1480),
         ..facts()
     };
-    assert!(matches!(
-        cause(&facts, &resuming(COMMITTED)),
-        Cause::NewCalculation { outcomes: 490, .. }
-    ));
+    let decision = plan(&facts, &Policy::default());
+    let expected = Replay {
+        range: range(1000, 1500),
+        expected: Expected::Exactly(490),
+        outcomes_at_start: 990,
+        replaces: Some(OLD.parse().unwrap()),
+    };
+    assert_eq!(decision.plan, Plan::Replay(expected));
+    // The next commit names our calculation: it must not come before the corrections are stored.
+    assert_eq!(decision.commit, None);
+    assert!(
+        decision
+            .notes
+            .iter()
+            .any(|note| note.contains(OLD) && note.contains("correction")),
+        "{:?}",
+        decision.notes
+    );
+
     let nothing_published = Facts {
         committed: by_old_calculation(1500, 990),
         ..facts
@@ -167,7 +182,7 @@ fn a_replay_under_a_new_calculation_is_refused() {
 }
 
 #[test]
-fn a_replay_that_is_gone_altogether_does_not_ask_for_the_old_calculation() {
+fn a_replay_that_is_gone_altogether_corrects_nothing() {
     let facts = Facts {
         committed: by_old_calculation(1500, 1480),
         log: log_from(1500),

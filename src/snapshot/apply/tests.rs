@@ -28,6 +28,7 @@ fn segment(kind: SegmentKind, over: OffsetRange, rows: u64, id: u32) -> Segment 
         bytes: rows.saturating_add(1000),
         digest: Digest::of(&id.to_be_bytes()),
         fingerprint: "00112233445566aa".parse().unwrap(),
+        revision: None,
     }
 }
 
@@ -126,6 +127,45 @@ fn damaged_numbers_are_skipped_and_named() {
 }
 
 #[test]
+fn corrections_get_the_number_of_the_manifest_that_brings_them() {
+    let over = range(110, 120);
+    let edit = Edit::Append {
+        range: over,
+        segments: vec![
+            segment(SegmentKind::Corrections, over, 9, 4),
+            segment(SegmentKind::Results, over, 9, 3),
+        ],
+        counts: counts(9, 0, 1),
+    };
+    let third = apply(Some(&second()), edit, stamp()).unwrap();
+    let revisions: Vec<_> = third.added().map(|segment| segment.revision).collect();
+    assert_eq!(revisions, [None, Some(third.sequence)]);
+    let text = third.encode();
+    assert_eq!(Manifest::decode(&text).unwrap(), third);
+
+    // They keep it in every manifest that follows.
+    let fourth = apply(
+        Some(&third),
+        append(range(120, 121), counts(1, 0, 0), 5),
+        stamp(),
+    );
+    let fourth = fourth.unwrap();
+    let kept = fourth.segments.iter().find_map(|segment| segment.revision);
+    assert_eq!(kept, Some(third.sequence));
+
+    let spoilt = |change: fn(&mut Segment)| {
+        let mut manifest = fourth.clone();
+        let corrections = manifest.segments.iter_mut().find(|s| s.revision.is_some());
+        change(corrections.unwrap());
+        Manifest::decode(&codec::seal(manifest).encode())
+    };
+    assert!(spoilt(|_| {}).is_ok());
+    assert!(spoilt(|segment| segment.revision = None).is_err());
+    assert!(spoilt(|segment| segment.revision = Some(Sequence(99))).is_err());
+    assert!(spoilt(|segment| segment.revision = Some(Sequence::FIRST)).is_err());
+}
+
+#[test]
 fn an_edit_that_does_not_fit_is_refused() {
     let over = range(110, 120);
     let good = counts(9, 0, 1);
@@ -138,7 +178,7 @@ fn an_edit_that_does_not_fit_is_refused() {
     elsewhere.path = layout().segment(SegmentKind::Results, Partition(4), over, SegmentId(3));
     let half = segment(SegmentKind::Results, range(110, 115), 5, 3);
     let whole = segment(SegmentKind::Results, over, 9, 3);
-    let corrections = segment(SegmentKind::Corrections, over, 9, 3);
+    let corrections = segment(SegmentKind::Corrections, over, 8, 3);
     let lost = Counts {
         lost: 1,
         ..counts(9, 0, 0)
@@ -169,7 +209,10 @@ fn an_edit_that_does_not_fit_is_refused() {
             "two of a kind",
             with(vec![whole.clone(), whole.clone()], good),
         ),
-        ("corrections", with(vec![whole, corrections], good)),
+        (
+            "corrections of a part",
+            with(vec![whole, corrections], good),
+        ),
         (
             "loss elsewhere",
             Edit::AcceptLoss {
@@ -296,7 +339,9 @@ fn three_thousand_appends_stay_quick_and_small() {
         else {
             unreachable!("append makes appends")
         };
-        manifest.segments.extend(in_order(segments));
+        manifest
+            .segments
+            .extend(in_order(segments, manifest.sequence));
         manifest.counts = manifest.counts + counts;
         manifest.end = over.end();
     }

@@ -7,9 +7,7 @@ use snapback::failpoint::Point;
 use super::scene::Scene;
 use crate::outside::{LIMIT, Offsets, committed_events, wait_until_committed};
 use crate::support::process::Running;
-use crate::support::{
-    commit_as_stranger, create_topic_with, delete_records, eventually, set_of_topic,
-};
+use crate::support::{commit_as_stranger, delete_records, eventually, set_topic_config};
 
 /// How many partitions a crash at `point` needs.
 pub fn partitions(point: Point) -> i32 {
@@ -178,17 +176,24 @@ fn accepting_a_loss(scene: &mut Scene, point: Point) {
     scene.expected = Some((expected, Offsets { absent: 0, lost }));
 }
 
-/// The broker takes no batch of results, until somebody sets the topic right.
+/// The results topic takes smaller batches all at once than it did at start, until somebody sets it right.
 fn aborting(scene: &mut Scene, point: Point) {
     let (brokers, results) = (
         scene.pipeline.brokers.clone(),
         scene.pipeline.results.clone(),
     );
-    create_topic_with(&brokers, &results, 2, &[("max.message.bytes", "200")]);
-    scene.feed();
+    let setting = |bytes| set_topic_config(&brokers, &results, ("max.message.bytes", bytes));
+    let mut set = false;
     let life = scene.life();
-    scene.dies_at(point, 2, life, |_, _| {});
-    set_of_topic(&brokers, &results, "max.message.bytes", "1000000");
+    scene.dies_at(point, 0, life, |scene, _| {
+        scene.feed_on();
+        if !set && committed_events(&scene.pipeline) > 0 {
+            // Each result fits, not two of them.
+            setting("250");
+            set = true;
+        }
+    });
+    setting("1048588");
 }
 
 /// Another process joins, and gets partitions of this one.

@@ -115,9 +115,7 @@ fn the_mock_broker_serves_a_source_and_an_idempotent_publisher_at_once() {
         admin.topic_config("events", "max.message.bytes").unwrap(),
         None
     );
-    let config = PublisherConfig {
-        queue_bytes: QUEUE_BYTES,
-    };
+    let config = PublisherConfig::with_queue(QUEUE_BYTES);
     let mut publisher = Publisher::idempotent(&connection, &config).unwrap();
     let records = (0..10).map(|_| Record {
         key: Some(b"k"),

@@ -59,7 +59,7 @@ fn results_and_offsets_with_metadata_become_visible_together() {
         }
     }
     publisher
-        .produce_reject(
+        .produce_with_headers(
             &output,
             1,
             payload(b"odd"),
@@ -114,9 +114,7 @@ fn a_zombies_publisher_has_to_be_rebuilt() {
 fn a_transaction_that_the_broker_timed_out_has_to_be_rebuilt() {
     let output = topic("timed-out", 1);
     let connection = connect(kafka().brokers(), &[("transaction.timeout.ms", "1000")]);
-    let config = PublisherConfig {
-        queue_bytes: QUEUE_BYTES,
-    };
+    let config = PublisherConfig::with_queue(QUEUE_BYTES);
     let mut publisher = Publisher::transactional(&connection, &unique("tx"), &config).unwrap();
     publisher.init(LIMIT).unwrap();
     publisher.begin().unwrap();
@@ -271,9 +269,7 @@ fn at_least_once_notices_what_was_not_delivered() {
         kafka().brokers(),
         &[("topic.metadata.propagation.max.ms", "500")],
     );
-    let config = PublisherConfig {
-        queue_bytes: QUEUE_BYTES,
-    };
+    let config = PublisherConfig::with_queue(QUEUE_BYTES);
     let mut publisher = Publisher::idempotent(&connection, &config).unwrap();
     let output = topic("plain", 1);
     publisher
@@ -300,7 +296,7 @@ fn at_least_once_notices_what_was_not_delivered() {
 #[test]
 fn a_full_queue_is_waited_for_and_refused_messages_keep_their_order() {
     let output = topic("full", 1);
-    let config = PublisherConfig { queue_bytes: 0 };
+    let config = PublisherConfig::with_queue(0);
     let mut publisher = Publisher::idempotent(&connection(), &config).unwrap();
     let numbers: Vec<String> = (0..20_000).map(|n| n.to_string()).collect();
     let records = numbers.iter().map(|n| payload(n.as_bytes()));

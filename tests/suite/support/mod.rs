@@ -25,6 +25,6 @@ pub use seed::seed;
 pub use topics::{
     Record, commit_as_stranger, commit_with_metadata, committed, create_topic, create_topic_with,
     delete_group, delete_records, delete_topic, has_open_transaction, produce,
-    produce_with_headers, read_all, set_of_topic, unique,
+    produce_with_headers, read_all, set_topic_config, unique,
 };
 pub use wait::{eventually, eventually_ok};

@@ -77,14 +77,15 @@ pub fn create_topic_with(brokers: &str, name: &str, partitions: i32, settings: &
     );
 }
 
-/// Changes a setting of a topic.
+/// Changes one setting of a topic, as an administrator does while programs use it.
 #[track_caller]
-pub fn set_of_topic(brokers: &str, name: &str, setting: &str, value: &str) {
-    let change = AlterConfig::new(ResourceSpecifier::Topic(name)).set(setting, value);
-    let changed = block_on(admin(brokers).alter_configs([&change], &options())).expect("an answer");
-    changed[0]
+pub fn set_topic_config(brokers: &str, topic: &str, (name, value): (&str, &str)) {
+    let resource = AlterConfig::new(ResourceSpecifier::Topic(topic)).set(name, value);
+    let answers =
+        block_on(admin(brokers).alter_configs([&resource], &options())).expect("an answer");
+    answers[0]
         .as_ref()
-        .unwrap_or_else(|error| panic!("cannot set {setting} of {name}: {error:?}"));
+        .unwrap_or_else(|error| panic!("cannot set {name} of topic {topic}: {error:?}"));
 }
 
 /// Deletes a topic.

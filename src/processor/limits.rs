@@ -1,0 +1,168 @@
+//! What the output topics take. A message larger than that is never sent: a transaction that holds one fails as a whole.
+//!
+//! A result too large becomes a reject. A dead letter too large is cut down until it fits, and says so; the snapshot holds
+//! the event complete.
+
+use arrow_array::{BooleanArray, cast::AsArray, types::Int64Type};
+use arrow_select::filter::filter_record_batch;
+
+use super::WorkerError;
+use crate::{
+    calculation::{Evaluated, MessageBuffer, ReasonCode},
+    kafka::{Admin, Batch, KafkaError},
+    model::{Digest, Offset, Reject},
+};
+
+/// A broker's default for `max.message.bytes`, for topics that do not tell.
+const USUAL: u64 = 1_048_588;
+/// What a broker counts beside key, value and headers: the batch around the message, and the lengths in it.
+const FRAME: usize = 128;
+/// The same for each header.
+const HEADER_FRAME: usize = 12;
+
+const TRUNCATED: &str = "snapback-payload-bytes";
+const DIGEST: &str = "snapback-payload-digest";
+const HEADERS_LEFT_OUT: &str = "snapback-headers-left-out";
+const KEY_LEFT_OUT: &str = "snapback-key-bytes";
+
+/// The largest messages, in bytes, that the two output topics take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Limits {
+    pub results: u64,
+    pub rejects: u64,
+}
+
+impl Limits {
+    /// Asks the broker.
+    pub fn ask(admin: &Admin, results: &str, rejects: &str) -> Limits {
+        let limit = |topic| match limit(admin, topic) {
+            Ok(limit) => limit.unwrap_or(USUAL),
+            Err(error) => {
+                tracing::warn!("{error}; {topic} is taken to accept messages of {USUAL} bytes");
+                USUAL
+            }
+        };
+        Limits {
+            results: limit(results),
+            rejects: limit(rejects),
+        }
+    }
+}
+
+fn limit(admin: &Admin, topic: &str) -> Result<Option<u64>, KafkaError> {
+    let limit = admin.topic_config(topic, "max.message.bytes")?;
+    Ok(limit.and_then(|limit| limit.parse().ok()))
+}
+
+/// The indices of the messages that are larger than `limit`, ascending.
+pub(super) fn too_large(messages: &MessageBuffer, limit: u64) -> Vec<usize> {
+    let fits = |bytes: usize| (bytes + FRAME) as u64 <= limit;
+    // Nearly always all of them together are smaller than one may be, or the largest that there can be is.
+    if fits(messages.bytes()) {
+        return Vec::new();
+    }
+    let sizes = messages.iter().map(|(key, value)| key.len() + value.len());
+    let large = sizes.enumerate().filter(|(_, bytes)| !fits(*bytes));
+    large.map(|(index, _)| index).collect()
+}
+
+/// Makes rejects of the results at `rows`, whose messages are too large for the results topic.
+pub(super) fn reject_results(
+    evaluated: Evaluated,
+    rows: &[usize],
+    messages: &MessageBuffer,
+    batch: &Batch,
+    (topic, limit): (&str, u64),
+) -> Result<Evaluated, WorkerError> {
+    let Evaluated {
+        results,
+        mut rejects,
+    } = evaluated;
+    let offsets = results.column(0).as_primitive::<Int64Type>().values();
+    let mut keep = vec![true; results.num_rows()];
+    for row in rows {
+        keep[*row] = false;
+        let event = batch
+            .iter()
+            .find(|event| Offset::new(offsets[*row]) == Some(event.offset));
+        let bytes = messages
+            .get(*row)
+            .map_or(0, |(key, value)| key.len() + value.len());
+        rejects.extend(event.map(|event| Reject {
+            offset: event.offset,
+            timestamp: event.timestamp,
+            key: event.key.map(<[u8]>::to_vec),
+            payload: event.payload.map(<[u8]>::to_vec),
+            reason: ReasonCode::TooLarge.because(format!(
+                "the result message has {bytes} bytes, {topic} takes {limit}; raise its max.message.bytes"
+            )),
+        }));
+    }
+    rejects.sort_by_key(|reject| reject.offset);
+    let results = filter_record_batch(&results, &BooleanArray::from(keep))?;
+    Ok(Evaluated { results, rejects })
+}
+
+/// A header of a message: its name, and its value if it has one.
+pub(super) type Header = (String, Option<Vec<u8>>);
+
+/// A dead letter before it is sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct DeadLetter<'a> {
+    pub key: Option<&'a [u8]>,
+    pub payload: Option<&'a [u8]>,
+    /// The event's own headers.
+    pub original: Vec<Header>,
+    /// Ours.
+    pub headers: Vec<Header>,
+}
+
+impl DeadLetter<'_> {
+    fn bytes(&self) -> usize {
+        let headers = self.original.iter().chain(&self.headers);
+        let headers = headers
+            .map(|(name, value)| HEADER_FRAME + name.len() + value.as_ref().map_or(0, Vec::len));
+        let body = [self.key, self.payload]
+            .into_iter()
+            .flatten()
+            .map(<[u8]>::len);
+        FRAME + headers.sum::<usize>() + body.sum::<usize>()
+    }
+
+    /// Cuts the end of the payload off, then the event's headers, then its key, until the letter has at most `limit` bytes.
+    /// Headers tell what is missing, and the digest of the whole payload.
+    pub fn fit(mut self, limit: u64) -> Self {
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        if self.bytes() <= limit {
+            return self;
+        }
+        let payload = self.payload.unwrap_or_default();
+        self.say(TRUNCATED, payload.len().to_string());
+        self.say(DIGEST, Digest::of(payload).to_string());
+        let without_payload =
+            |letter: &Self| letter.bytes() - letter.payload.map_or(0, <[u8]>::len);
+        if without_payload(&self) > limit && !self.original.is_empty() {
+            let left_out = self.original.len().to_string();
+            self.original.clear();
+            self.say(HEADERS_LEFT_OUT, left_out);
+        }
+        if without_payload(&self) > limit
+            && let Some(key) = self.key.take()
+        {
+            self.say(KEY_LEFT_OUT, key.len().to_string());
+        }
+        let room = limit.saturating_sub(without_payload(&self));
+        self.payload = self
+            .payload
+            .map(|payload| &payload[..payload.len().min(room)]);
+        self
+    }
+
+    fn say(&mut self, name: &str, value: String) {
+        self.headers
+            .push((name.to_owned(), Some(value.into_bytes())));
+    }
+}
+
+#[cfg(test)]
+mod tests;

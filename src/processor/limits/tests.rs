@@ -1,0 +1,57 @@
+use super::*;
+
+fn header(name: &str, value: &[u8]) -> Header {
+    (name.to_owned(), Some(value.to_vec()))
+}
+
+fn letter<'a>(key: &'a [u8], payload: &'a [u8], original: usize) -> DeadLetter<'a> {
+    DeadLetter {
+        key: Some(key),
+        payload: Some(payload),
+        original: vec![header("trace", &vec![b'x'; original])],
+        headers: vec![header("snapback-offset", b"42")],
+    }
+}
+
+fn value<'l>(letter: &'l DeadLetter<'_>, name: &str) -> Option<&'l str> {
+    let header = letter.headers.iter().find(|(found, _)| found == name)?;
+    std::str::from_utf8(header.1.as_deref()?).ok()
+}
+
+#[test]
+fn a_letter_that_fits_is_left_alone() {
+    let fits = letter(b"key", b"payload", 10);
+    assert_eq!(fits.clone().fit(1_000), fits);
+}
+
+#[test]
+fn a_large_payload_loses_its_end_and_says_so() {
+    let payload = vec![b'p'; 5_000];
+    let cut = letter(b"key", &payload, 10).fit(2_000);
+    assert_eq!(cut.bytes(), 2_000);
+    assert!(
+        cut.payload
+            .is_some_and(|rest| rest.len() > 1_000 && payload.starts_with(rest))
+    );
+    assert_eq!(value(&cut, "snapback-payload-bytes"), Some("5000"));
+    let digest = Digest::of(&payload).to_string();
+    assert_eq!(
+        value(&cut, "snapback-payload-digest"),
+        Some(digest.as_str())
+    );
+    assert_eq!((cut.original.len(), cut.key), (1, Some(&b"key"[..])));
+}
+
+#[test]
+fn headers_go_before_the_key() {
+    let (key, payload) = (vec![b'k'; 600], vec![b'p'; 5_000]);
+    let cut = letter(&key, &payload, 3_000).fit(2_000);
+    assert!(cut.bytes() <= 2_000 && cut.original.is_empty());
+    assert_eq!(value(&cut, "snapback-headers-left-out"), Some("1"));
+    assert_eq!(cut.key, Some(&key[..]));
+    let key = vec![b'k'; 4_000];
+    let cut = letter(&key, &payload, 3_000).fit(2_000);
+    assert!(cut.bytes() <= 2_000 && cut.key.is_none());
+    assert_eq!(value(&cut, "snapback-key-bytes"), Some("4000"));
+    assert!(cut.payload.is_some_and(|rest| !rest.is_empty()));
+}

@@ -1,0 +1,246 @@
+//! Corrections: rows that replace outcomes which were published under another calculation.
+//!
+//! What was published for an offset is not known any more when the range is calculated anew, so every outcome of the range
+//! becomes a correction. They stand in a segment of their own, complete: publishing needs nothing else.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use arrow_array::{
+    Array, ArrayRef, BinaryArray, BooleanArray, RecordBatch, StringArray, cast::AsArray,
+    new_null_array, types::TimestampMillisecondType,
+};
+use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef};
+use arrow_select::{filter::filter_record_batch, interleave::interleave_record_batch};
+
+use super::{SegmentError, SegmentKind, SegmentWriter, rows};
+use crate::{
+    calculation::{Fingerprint, rejects_schema},
+    model::{Offset, OffsetRange, Reject},
+};
+
+/// What the outcome is now: [`RESULT`] or [`REJECT`].
+const NEW_KIND: &str = "new_kind";
+const RESULT: &str = "result";
+const REJECT: &str = "reject";
+
+const PAYLOAD: &str = "payload";
+const REASON: &str = "reason";
+/// What the outcome was before; null where that is not known.
+const OLD_KIND: &str = "old_kind";
+const OLD_FINGERPRINT: &str = "old_fingerprint";
+const NEW_FINGERPRINT: &str = "new_fingerprint";
+/// The columns that results do not have.
+const ADDED: [&str; 6] = [
+    PAYLOAD,
+    REASON,
+    OLD_KIND,
+    NEW_KIND,
+    OLD_FINGERPRINT,
+    NEW_FINGERPRINT,
+];
+
+/// Whose outcomes are replaced, and whose replace them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Replacement {
+    pub before: Fingerprint,
+    pub now: Fingerprint,
+}
+
+/// Writes the corrections of one append beside its results and rejects.
+pub(super) struct CorrectionsWriter {
+    range: OffsetRange,
+    replacement: Replacement,
+    /// Not written yet.
+    rejects: VecDeque<RecordBatch>,
+    writer: Option<(SchemaRef, SegmentWriter)>,
+}
+
+impl CorrectionsWriter {
+    /// For an append of `range` with these rejects; the results follow batch by batch.
+    pub(super) fn new(
+        range: OffsetRange,
+        replacement: Replacement,
+        rejects: VecDeque<RecordBatch>,
+    ) -> CorrectionsWriter {
+        CorrectionsWriter {
+            range,
+            replacement,
+            rejects,
+            writer: None,
+        }
+    }
+
+    /// Writes the next results, and the rejects before and among them.
+    pub(super) fn results(&mut self, batch: &RecordBatch) -> Result<(), SegmentError> {
+        let Some(last) = rows::offsets(batch).values().last().copied() else {
+            return Ok(());
+        };
+        let mut parts = vec![(SegmentKind::Results, batch.clone())];
+        while let Some(rejects) = self.rejects.pop_front() {
+            let cut = rows::offsets(&rejects)
+                .values()
+                .partition_point(|offset| *offset <= last);
+            if cut > 0 {
+                parts.push((SegmentKind::Rejects, rejects.slice(0, cut)));
+            }
+            if cut < rejects.num_rows() {
+                self.rejects
+                    .push_front(rejects.slice(cut, rejects.num_rows() - cut));
+                break;
+            }
+        }
+        self.write(&parts, Some(batch.schema_ref()))
+    }
+
+    /// Writes what is left; `None` when nothing was corrected.
+    pub(super) fn finish(mut self) -> Result<Option<SegmentWriter>, SegmentError> {
+        for rejects in std::mem::take(&mut self.rejects) {
+            self.write(&[(SegmentKind::Rejects, rejects)], None)?;
+        }
+        Ok(self.writer.map(|(_, writer)| writer))
+    }
+
+    fn write(
+        &mut self,
+        parts: &[(SegmentKind, RecordBatch)],
+        results: Option<&SchemaRef>,
+    ) -> Result<(), SegmentError> {
+        let (schema, writer) = match &mut self.writer {
+            Some((schema, writer)) => (&*schema, writer),
+            None => {
+                let schema = corrections_schema(results.map(Arc::as_ref));
+                let writer =
+                    SegmentWriter::new(SegmentKind::Corrections, self.range, Arc::clone(&schema))?;
+                let (schema, writer) = self.writer.insert((schema, writer));
+                (&*schema, writer)
+            }
+        };
+        let parts = parts
+            .iter()
+            .map(|(kind, batch)| correct(*kind, batch, schema, &self.replacement))
+            .collect::<Result<Vec<_>, _>>()?;
+        writer.write(&in_order(&parts)?)
+    }
+}
+
+/// The columns of corrections: those of the results, nullable, and behind them what rejects have more and what changed.
+fn corrections_schema(results: Option<&Schema>) -> SchemaRef {
+    let source = rejects_schema();
+    let fields = results.map_or(source.fields(), Schema::fields).iter();
+    let mut columns: Vec<Field> = fields
+        .filter(|field| ![PAYLOAD, REASON].contains(&field.name().as_str()))
+        .map(|field| {
+            let offset = field.name() == rows::OFFSET_COLUMN;
+            field.as_ref().clone().with_nullable(!offset)
+        })
+        .collect();
+    columns.push(Field::new(PAYLOAD, DataType::Binary, true));
+    columns.push(Field::new(REASON, DataType::Utf8, true));
+    columns.push(Field::new(OLD_KIND, DataType::Utf8, true));
+    columns.push(Field::new(NEW_KIND, DataType::Utf8, false));
+    columns.push(Field::new(OLD_FINGERPRINT, DataType::Utf8, false));
+    columns.push(Field::new(NEW_FINGERPRINT, DataType::Utf8, false));
+    Arc::new(Schema::new(columns))
+}
+
+/// Results or rejects as corrections.
+fn correct(
+    kind: SegmentKind,
+    batch: &RecordBatch,
+    schema: &SchemaRef,
+    replacement: &Replacement,
+) -> Result<RecordBatch, SegmentError> {
+    let count = batch.num_rows();
+    let text = |value: &str| -> ArrayRef {
+        Arc::new(StringArray::from_iter_values(std::iter::repeat_n(
+            value, count,
+        )))
+    };
+    let new_kind = match kind {
+        SegmentKind::Rejects => REJECT,
+        SegmentKind::Results | SegmentKind::Corrections => RESULT,
+    };
+    let columns = schema
+        .fields()
+        .iter()
+        .map(|field| match field.name().as_str() {
+            NEW_KIND => text(new_kind),
+            OLD_FINGERPRINT => text(replacement.before.as_str()),
+            NEW_FINGERPRINT => text(replacement.now.as_str()),
+            name => batch
+                .column_by_name(name)
+                .map_or_else(|| new_null_array(field.data_type(), count), Arc::clone),
+        })
+        .collect();
+    Ok(RecordBatch::try_new(Arc::clone(schema), columns)?)
+}
+
+/// The rows of all batches, each ascending, in one ascending batch.
+fn in_order(batches: &[RecordBatch]) -> Result<RecordBatch, SegmentError> {
+    if let [single] = batches {
+        return Ok(single.clone());
+    }
+    let mut places: Vec<(i64, (usize, usize))> = Vec::new();
+    for (index, batch) in batches.iter().enumerate() {
+        let offsets = rows::offsets(batch).values().iter().enumerate();
+        places.extend(offsets.map(|(row, offset)| (*offset, (index, row))));
+    }
+    places.sort_unstable();
+    let places: Vec<(usize, usize)> = places.into_iter().map(|(_, place)| place).collect();
+    let batches: Vec<&RecordBatch> = batches.iter().collect();
+    Ok(interleave_record_batch(&batches, &places)?)
+}
+
+/// Rows of corrections as what they are now: results, in the columns that results have, and rejects.
+///
+/// # Errors
+/// When the rows are not those of a corrections segment.
+pub fn split_corrections(batch: &RecordBatch) -> Result<(RecordBatch, Vec<Reject>), SegmentError> {
+    let kinds = column(batch, NEW_KIND)?.as_string_opt::<i32>();
+    let kinds = kinds.ok_or_else(|| ArrowError::SchemaError(format!("{NEW_KIND} is not text")))?;
+    let results: BooleanArray = kinds
+        .iter()
+        .map(|kind| Some(kind == Some(RESULT)))
+        .collect();
+    let kept: Vec<usize> = (0..batch.num_columns())
+        .filter(|index| !ADDED.contains(&batch.schema_ref().field(*index).name().as_str()))
+        .collect();
+    let results = filter_record_batch(&batch.project(&kept)?, &results)?;
+    let offsets = rows::offsets(batch);
+    let timestamps = column(batch, "kafka_timestamp")?
+        .as_primitive_opt::<TimestampMillisecondType>()
+        .ok_or_else(|| ArrowError::SchemaError("kafka_timestamp is no timestamp".to_owned()))?;
+    let binary = |name| {
+        column(batch, name)?
+            .as_binary_opt::<i32>()
+            .ok_or_else(|| ArrowError::SchemaError(format!("{name} is not binary")))
+    };
+    let (keys, payloads) = (binary("key")?, binary(PAYLOAD)?);
+    let reasons = column(batch, REASON)?.as_string_opt::<i32>();
+    let reasons =
+        reasons.ok_or_else(|| ArrowError::SchemaError(format!("{REASON} is not text")))?;
+    let bytes =
+        |array: &BinaryArray, row: usize| array.is_valid(row).then(|| array.value(row).to_vec());
+    let mut rejects = Vec::new();
+    for row in (0..batch.num_rows()).filter(|row| kinds.value(*row) != RESULT) {
+        rejects.push(Reject {
+            offset: Offset::new(offsets.value(row)).ok_or_else(|| {
+                ArrowError::SchemaError(format!("{} is no offset", offsets.value(row)))
+            })?,
+            timestamp: timestamps.is_valid(row).then(|| timestamps.value(row)),
+            key: bytes(keys, row),
+            payload: bytes(payloads, row),
+            reason: reasons.value(row).to_owned(),
+        });
+    }
+    Ok((results, rejects))
+}
+
+fn column<'b>(batch: &'b RecordBatch, name: &str) -> Result<&'b ArrayRef, ArrowError> {
+    batch
+        .column_by_name(name)
+        .ok_or_else(|| ArrowError::SchemaError(format!("corrections without the column {name}")))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,129 @@
+//! Messages that the output topics do not take: a result becomes a reject, a dead letter is cut down, nothing stands still.
+
+use std::time::Duration;
+
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+
+use crate::outside::{LIMIT, Pipeline, Place, committed_events, wait_until_committed};
+use crate::support::{Record, create_topic_with, read_all, set_topic_config};
+
+const FIELDS: [&str; 2] = ["--fields", "number BIGINT NOT NULL, note VARCHAR"];
+
+fn header(record: &Record, name: &str) -> Option<String> {
+    let (_, value) = record.headers.iter().find(|(header, _)| header == name)?;
+    Some(String::from_utf8_lossy(value.as_deref()?).into_owned())
+}
+
+/// An event with a note that cannot be compressed: brokers count bytes after compression.
+fn noted(number: i64, bytes: usize) -> String {
+    let mut random = StdRng::seed_from_u64(number.unsigned_abs());
+    let letters = (0..bytes).map(|_| char::from(random.random_range(b'#'..b'[')));
+    let note: String = letters.collect();
+    format!(r#"{{"number": {number}, "note": "{note}"}}"#)
+}
+
+/// A pipeline whose output topics take messages of so many bytes.
+fn limited(results: &str, rejects: &str) -> Pipeline {
+    let pipeline = Pipeline::new(1, Place::folder());
+    for (topic, limit) in [(&pipeline.results, results), (&pipeline.rejects, rejects)] {
+        create_topic_with(&pipeline.brokers, topic, 1, &[("max.message.bytes", limit)]);
+    }
+    pipeline
+}
+
+fn results(pipeline: &Pipeline) -> usize {
+    read_all(&pipeline.brokers, &pipeline.results).len()
+}
+
+#[test]
+fn a_result_too_large_for_its_topic_becomes_a_reject() {
+    let pipeline = limited("2000", "1048588");
+    let events = (0..300).map(|n| noted(n, if n % 100 == 50 { 5_000 } else { 500 }));
+    pipeline.send(0, events);
+    pipeline.run_to_end().args(FIELDS).run().expect_code(0);
+    assert_eq!(results(&pipeline), 297);
+    let dead = read_all(&pipeline.brokers, &pipeline.rejects);
+    let offsets: Vec<_> = dead
+        .iter()
+        .filter_map(|r| header(r, "snapback-offset"))
+        .collect();
+    assert_eq!(offsets, ["50", "150", "250"]);
+    for letter in &dead {
+        let reason = header(letter, "snapback-reason").expect("a reason");
+        assert!(
+            reason.starts_with("too-large: ") && reason.contains("2000"),
+            "{reason}"
+        );
+        assert_eq!(header(letter, "snapback-payload-bytes"), None);
+    }
+    let report = pipeline.verify_with(&FIELDS, 0);
+    assert_eq!(
+        (&report["results"], &report["rejects"]),
+        (&297.into(), &3.into())
+    );
+}
+
+#[test]
+fn what_was_too_large_is_a_reject_again_in_a_replay() {
+    let pipeline = limited("2000", "1048588");
+    pipeline.send(0, [noted(1, 10), noted(2, 5_000), noted(3, 10)]);
+    let running = pipeline
+        .run()
+        .args(FIELDS)
+        .args(["--snapshot-interval", "1h"])
+        .spawn();
+    wait_until_committed(&pipeline, 3);
+    running.kill();
+    pipeline.run_to_end().args(FIELDS).run().expect_code(0);
+    let report = pipeline.verify_with(&FIELDS, 0);
+    assert_eq!(
+        (&report["results"], &report["rejects"]),
+        (&2.into(), &1.into())
+    );
+}
+
+#[test]
+fn a_dead_letter_too_large_for_its_topic_is_cut_and_the_store_has_all_of_it() {
+    let pipeline = limited("1048588", "1500");
+    let payload = "x".repeat(20_000);
+    pipeline.send(0, [payload.clone(), r#"{"number": 2}"#.to_owned()]);
+    pipeline.run_to_end().run().expect_code(0);
+    let dead = read_all(&pipeline.brokers, &pipeline.rejects);
+    let rest = dead[0].payload.as_deref().expect("a payload");
+    assert!(!rest.is_empty() && rest.len() < 1_500 && payload.as_bytes().starts_with(rest));
+    assert_eq!(
+        header(&dead[0], "snapback-payload-bytes").as_deref(),
+        Some("20000")
+    );
+    assert!(header(&dead[0], "snapback-payload-digest").is_some());
+    assert_eq!(results(&pipeline), 1);
+    // Results once, and every reject with its whole payload.
+    let expected = pipeline.expected();
+    pipeline.check_stored(&expected, crate::outside::Offsets::default());
+}
+
+#[test]
+fn a_limit_that_is_lowered_while_it_runs_is_noticed() {
+    let pipeline = limited("1048588", "1048588");
+    pipeline.send(0, [noted(1, 50_000)]);
+    let flags = ["--snapshot-interval", "1s"];
+    let mut running = pipeline.run().args(FIELDS).args(flags).spawn();
+    wait_until_committed(&pipeline, 1);
+    set_topic_config(
+        &pipeline.brokers,
+        &pipeline.results,
+        ("max.message.bytes", "10000"),
+    );
+    pipeline.send(0, [noted(2, 50_000), noted(3, 10)]);
+    crate::support::eventually(Duration::from_secs(60), "the events behind it", || {
+        (committed_events(&pipeline) == 3).then_some(())
+    });
+    running.signal(libc::SIGTERM);
+    running.wait(LIMIT).expect_code(0);
+    assert_eq!(results(&pipeline), 2);
+    let dead = read_all(&pipeline.brokers, &pipeline.rejects);
+    assert_eq!(dead.len(), 1);
+    assert_eq!(header(&dead[0], "snapback-offset").as_deref(), Some("1"));
+    pipeline.verify_with(&FIELDS, 0);
+}
