@@ -11,6 +11,7 @@ pub mod calculation;
 pub mod cli;
 pub mod config;
 pub mod demo;
+pub mod failpoint;
 pub mod kafka;
 pub mod load;
 pub mod model;

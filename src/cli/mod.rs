@@ -24,6 +24,7 @@ use clap::{Parser, Subcommand, error::ErrorKind};
 use crate::{
     calculation,
     config::{Flags, Layers, OutputConfig},
+    failpoint::{self, Point},
     snapshot::Layout,
     store::{Store, StoreUrl},
     telemetry,
@@ -105,6 +106,8 @@ pub fn main() -> Exit {
 /// The same with calculations of the user's own, which `find` finds by the text of `--calculation`; see
 /// `examples/own_calculation.rs`.
 pub fn main_with(find: calculation::Find) -> Exit {
+    failpoint::arm();
+    failpoint::at(Point::Started);
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {

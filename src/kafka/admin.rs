@@ -293,7 +293,7 @@ impl Admin {
 
     /// Asks until there is an answer or the time is over. The reasons for silence come through the client's events, so
     /// it stops in between to serve them.
-    fn ask<T>(
+    pub(super) fn ask<T>(
         &self,
         consumer: &BaseConsumer<Context>,
         doing: &str,
@@ -337,7 +337,11 @@ impl Admin {
 
     /// Whether this is librdkafka's mock cluster: it names a controller that is none of its brokers, so questions for the
     /// controller are never answered.
-    fn is_mock(&self) -> bool {
+    pub(super) fn client(&self) -> &BaseConsumer<Context> {
+        &self.stable
+    }
+
+    pub(super) fn is_mock(&self) -> bool {
         self.cluster_id()
             .is_some_and(|id| id.starts_with("mockCluster"))
     }

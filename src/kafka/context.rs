@@ -118,6 +118,11 @@ impl Context {
         self.leaving.store(true, Ordering::Release);
     }
 
+    /// The owner answers rebalances again.
+    pub(super) fn stay(&self) {
+        self.leaving.store(false, Ordering::Release);
+    }
+
     pub(super) fn next_rebalance(&self) -> Option<Rebalance> {
         lock(&self.rebalances).pop_front()
     }

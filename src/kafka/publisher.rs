@@ -20,7 +20,10 @@ use super::{
     raw::{self, Outbox, TopicHandle},
     source::Source,
 };
-use crate::model::{Offset, Partition};
+use crate::{
+    failpoint::{self, Point},
+    model::{Offset, Partition},
+};
 
 /// What librdkafka keeps for one waiting message besides its bytes.
 const MESSAGE_OVERHEAD: u64 = 250;
@@ -304,6 +307,7 @@ impl Publisher {
         let left = deadline
             .saturating_duration_since(Instant::now())
             .max(FULL_WAIT);
+        failpoint::at(Point::CommitRequested);
         let result = self.producer.commit_transaction(left);
         self.transaction("commit the transaction", result)
             .map_err(|error| {

@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     audit,
+    failpoint::{self, Point},
     model::Partition,
     recovery::{self, AcceptLoss, Gathered, LossReason, Plan},
     snapshot::{Appended, Chain, Edit, GapReason, Segment},
@@ -30,7 +31,7 @@ pub(super) async fn gather_and_plan(
     sender: Sender<Report>,
 ) {
     let partitions: Vec<Partition> = wanted.iter().map(|(partition, _)| *partition).collect();
-    let Some(gathered) = gather_until_done(&context, &partitions).await else {
+    let Some(gathered) = gather(&context, &partitions).await else {
         return;
     };
     let epochs: std::collections::BTreeMap<Partition, Epoch> = wanted.into_iter().collect();
@@ -40,7 +41,7 @@ pub(super) async fn gather_and_plan(
         let context = Arc::clone(&context);
         let sender = sender.clone();
         Some(async move {
-            if let Some(answer) = prepare_until_done(&context, gathered).await {
+            if let Some(answer) = plan_one(&context, gathered).await {
                 // A worker that has ended listens no more.
                 let _ = sender.send(Report::Planned {
                     partition,
@@ -53,11 +54,8 @@ pub(super) async fn gather_and_plan(
     futures::future::join_all(ready).await;
 }
 
-/// Gathers, waiting out a store or broker that is away; `None` when the processor stops first.
-async fn gather_until_done(
-    context: &Arc<Context>,
-    partitions: &[Partition],
-) -> Option<Vec<Gathered>> {
+/// Gathers facts, waiting out a store or a broker that is away; `None` when the processor stops first.
+async fn gather(context: &Context, partitions: &[Partition]) -> Option<Vec<Gathered>> {
     let mut backoff = FIRST_BACKOFF;
     loop {
         match context.gatherer.gather(partitions).await {
@@ -74,34 +72,29 @@ async fn gather_until_done(
     }
 }
 
-/// What came of preparing a partition.
-enum Prepared {
-    /// The worker's answer.
-    Ready(Planned),
-    /// Another owner's manifest came first: the plan was made for a chain that there is not.
-    Overtaken,
-    /// The processor stops.
-    Stopped,
-}
-
-/// Prepares a partition, from facts gathered anew when another owner came first; `None` when the processor stops.
-async fn prepare_until_done(context: &Arc<Context>, mut gathered: Gathered) -> Option<Planned> {
+/// A partition's plan, made again when the store turns out to be bound meanwhile: by whom, and where, decides.
+async fn plan_one(context: &Arc<Context>, mut gathered: Gathered) -> Option<Planned> {
     let partition = gathered.facts.partition;
     loop {
-        match prepare(context, gathered).await {
+        match prepare(context, gathered).await? {
             Prepared::Ready(planned) => return Some(planned),
-            Prepared::Stopped => return None,
             Prepared::Overtaken => {
-                tracing::info!(
-                    "partition {partition}: another owner bound it first; gathering the facts anew"
-                );
-                gathered = gather_until_done(context, &[partition]).await?.pop()?;
+                tracing::warn!("partition {partition} was bound to the store meanwhile");
+                gathered = gather(context, &[partition]).await?.pop()?;
             }
         }
     }
 }
 
-async fn prepare(context: &Arc<Context>, gathered: Gathered) -> Prepared {
+/// What became of a plan.
+enum Prepared {
+    /// The edits that must precede work are made.
+    Ready(Planned),
+    /// Another's edit came first, so the facts are others now.
+    Overtaken,
+}
+
+async fn prepare(context: &Arc<Context>, gathered: Gathered) -> Option<Prepared> {
     let Gathered {
         facts,
         chain,
@@ -109,6 +102,7 @@ async fn prepare(context: &Arc<Context>, gathered: Gathered) -> Prepared {
     } = gathered;
     let partition = facts.partition;
     let decision = recovery::plan(&facts, &context.settings.policy);
+    failpoint::at(Point::Planned);
     for note in &decision.notes {
         tracing::warn!("partition {partition}: {note}");
     }
@@ -121,7 +115,7 @@ async fn prepare(context: &Arc<Context>, gathered: Gathered) -> Prepared {
         );
     }
     let (plan, chain) = match (decision.plan, chain) {
-        (Plan::Refuse(refusal), _) => return Prepared::Ready(Planned::Refused(refusal)),
+        (Plan::Refuse(refusal), _) => return Some(Prepared::Ready(Planned::Refused(refusal))),
         (plan, Some(chain)) => (plan, chain),
         (plan, None) => unreachable!("a chain that cannot be read is refused, not {plan:?}"),
     };
@@ -138,20 +132,20 @@ async fn prepare(context: &Arc<Context>, gathered: Gathered) -> Prepared {
                 partition,
                 origin,
             };
-            match append_until_done(context, &mut chain, edit).await {
-                Some(Appended::Won { .. }) => {}
-                Some(Appended::Lost) => return Prepared::Overtaken,
-                None => return Prepared::Stopped,
+            failpoint::at(Point::BindBegun);
+            if let Appended::Lost = append_until_done(context, &mut chain, edit).await? {
+                return Some(Prepared::Overtaken);
             }
+            failpoint::at(Point::Bound);
         }
         None => check_newest(context, &chain, partition).await,
     }
-    Prepared::Ready(Planned::Go {
+    Some(Prepared::Ready(Planned::Go {
         plan,
         commit: decision.commit,
         chain: Box::new(chain),
         facts: Box::new(facts),
-    })
+    }))
 }
 
 /// The edit that records an accepted loss.
@@ -208,7 +202,8 @@ async fn check_newest(context: &Arc<Context>, chain: &Chain, partition: Partitio
     );
 }
 
-/// Appends `edit`, waiting out a store that is away; `None` when the processor stops first.
+/// Appends `edit`, waiting out a store that is away; `None` when the processor stops first. `Lost` means that another
+/// edit came first, of a process that has or had this partition, or of another pipeline.
 pub(super) async fn append_until_done(
     context: &Arc<Context>,
     chain: &mut Chain,

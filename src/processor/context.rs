@@ -2,7 +2,10 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -13,7 +16,7 @@ use crate::{
     audit::Finding,
     calculation::{Evaluator, advice},
     config::{Delivery, RunConfig},
-    kafka::{Admin, KafkaError, Publisher, PublisherConfig, SourceConfig, Topic},
+    kafka::{Admin, KafkaError, Member, Publisher, PublisherConfig, SourceConfig, Topic},
     model::{Offset, Partition},
     recovery::{Committed, Gatherer, OurCalculation, PipelineIdentity},
     snapshot::{Clock, Layout, Pipeline},
@@ -42,6 +45,8 @@ pub(super) struct Context {
     results_partitions: u32,
     rejects_partitions: u32,
     admin: Arc<Admin>,
+    /// Workers that are to leave the group and join it again.
+    join_anew: Vec<AtomicBool>,
     limits: Mutex<Limits>,
     /// With `--exit-at-end`: the last stable offsets at start.
     targets: BTreeMap<Partition, Offset>,
@@ -121,6 +126,9 @@ impl Context {
         };
         Ok(Context {
             progress: Progress::new(settings.workers),
+            join_anew: (0..settings.workers)
+                .map(|_| AtomicBool::new(false))
+                .collect(),
             findings: Mutex::default(),
             instance,
             store,
@@ -253,13 +261,29 @@ impl Context {
 
     /// `group.instance.id` and `transactional.id` of a worker.
     pub(super) fn worker_name(&self, worker: usize) -> String {
+        format!("{}{}.{worker}", self.names_begin(), self.instance.name())
+    }
+
+    /// How the names of all workers of this pipeline begin, whichever process they are of.
+    pub(super) fn names_begin(&self) -> String {
         let pipeline = &self.settings.pipeline;
-        format!(
-            "{}.{}.{}.{worker}",
-            pipeline.group,
-            pipeline.events,
-            self.instance.name()
-        )
+        format!("{}.{}.", pipeline.group, pipeline.events)
+    }
+
+    /// Who of the group has which partitions; `None` while it divides them.
+    pub(super) fn members(&self) -> Result<Option<Vec<Member>>, KafkaError> {
+        let pipeline = &self.settings.pipeline;
+        self.admin.members(&pipeline.group, &pipeline.events)
+    }
+
+    /// Has a worker leave the group and join it again.
+    pub(super) fn join_anew(&self, worker: usize) {
+        self.join_anew[worker].store(true, Ordering::Relaxed);
+    }
+
+    /// Whether a worker is to leave the group and join it again; once.
+    pub(super) fn is_to_join_anew(&self, worker: usize) -> bool {
+        self.join_anew[worker].swap(false, Ordering::Relaxed)
     }
 
     /// Who writes, for commits and manifests.

@@ -11,11 +11,13 @@ use super::{
     context::Context,
     former,
     tally::Tally,
+    unowned,
     worker::{Worker, WorkerSummary},
 };
 use crate::{
     audit::{self, Finding},
     config::RunConfig,
+    failpoint::{self, Point},
     model::Partition,
     recovery::{self, Refusal},
     store::Store,
@@ -72,6 +74,7 @@ pub fn run(
     let workers: Vec<JoinHandle<_>> = (0..context.settings.workers)
         .map(|index| spawn(&context, index))
         .collect();
+    unowned::watch(&context);
     let mut watch = Watch {
         asked: Instant::now(),
     };
@@ -111,6 +114,7 @@ pub fn run(
     if let Some(error) = failure {
         return Err(error.into());
     }
+    failpoint::at(Point::WorkersEnded);
     if !context.stop.is_abort() {
         let report = runtime.block_on(audit::check_segments(
             &context.store,
@@ -126,6 +130,7 @@ pub fn run(
         }
         summary.findings.extend(report.findings);
     }
+    failpoint::at(Point::ShutdownVerified);
     let refusals: Vec<Refusal> = context.progress.held().into_values().collect();
     if !refusals.is_empty() {
         let text = recovery::report(&refusals, &context.settings.invocation);

@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     calculation::{Evaluated, reason_code},
+    failpoint::{self, Point},
     kafka::{Batch, PublishError, Record},
     model::{Event, Offset, OffsetRange, Partition, Reject},
     recovery::{Plan, plan},
@@ -35,6 +36,7 @@ impl Worker {
             self.end_replay_behind_the_log(partition)?;
             return Ok(0);
         };
+        failpoint::at(Point::Fetched);
         let replay_end = match self.owned.get(&partition).map(|owned| &owned.phase) {
             Some(Phase::Replaying(replay)) => Some(replay.range.end()),
             Some(Phase::Running) => None,
@@ -69,6 +71,7 @@ impl Worker {
         let end = batch.last_offset().plus(1);
         let evaluated = self.evaluate(partition, end, batch.iter().skip(from))?;
         let evaluated = self.encode(partition, batch, evaluated)?;
+        failpoint::at(Point::Calculated);
         if let Err(error) = self.publish(partition, batch, &evaluated) {
             return self.mend(error, &[]);
         }
@@ -76,7 +79,9 @@ impl Worker {
         for reject in &evaluated.rejects {
             self.summary.rejects.add(reason_code(&reject.reason), 1);
         }
-        self.keep(partition, end, evaluated)
+        self.keep(partition, end, evaluated)?;
+        failpoint::at(Point::Kept);
+        Ok(())
     }
 
     /// Makes the messages of the results; a result whose message is too large for its topic becomes a reject.
@@ -116,6 +121,7 @@ impl Worker {
                 self.messages.iter().map(Record::from),
                 PUBLISH_LIMIT,
             )?;
+            failpoint::at(Point::ResultsProduced);
         }
         if evaluated.rejects.is_empty() {
             return Ok(());
@@ -126,6 +132,7 @@ impl Worker {
                 self.publish_reject(partition, reject, batch.headers(index))?;
             }
         }
+        failpoint::at(Point::RejectsProduced);
         Ok(())
     }
 
@@ -212,6 +219,7 @@ impl Worker {
         };
         self.summary.replayed += (evaluated.results.num_rows() + evaluated.rejects.len()) as u64;
         self.keep(partition, end, evaluated)?;
+        failpoint::at(Point::ReplayKept);
         let Some(owned) = self.owned.get_mut(&partition) else {
             return Ok(());
         };
@@ -257,6 +265,7 @@ impl Worker {
                 replay.range
             );
             owned.phase = Phase::Running;
+            failpoint::at(Point::Replayed);
             return Ok(());
         }
         // A snapshot that memory or a shutdown forced has moved the frontier: the facts are not those of this replay.

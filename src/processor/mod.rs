@@ -27,6 +27,7 @@ mod snapshots;
 mod stop;
 mod tally;
 mod transaction;
+mod unowned;
 mod worker;
 
 pub use coordinator::{Summary, run};

@@ -17,6 +17,7 @@ use super::{
     worker::{Arriving, Worker},
 };
 use crate::{
+    failpoint::{self, Point},
     kafka::KafkaError,
     model::{Offset, Partition},
     recovery::{Plan, Refusal, Replay},
@@ -294,9 +295,13 @@ impl Worker {
         let context = Arc::clone(&self.context);
         let sender = self.sender.clone();
         self.context.runtime.spawn(async move {
-            // Won or lost to another owner: the facts are gathered anew either way.
-            let appended = activation::append_until_done(&context, &mut chain, edit).await;
-            if appended.is_some() {
+            failpoint::at(Point::LossBegun);
+            // Lost: another's edit came first. The facts, which are gathered anew, tell whether it was this one.
+            if activation::append_until_done(&context, &mut chain, edit)
+                .await
+                .is_some()
+            {
+                failpoint::at(Point::LossRecorded);
                 // The worker may be gone at shutdown; the next start finds the gap recorded.
                 let _ = sender.send(Report::LossRecorded { partition, epoch });
             }
@@ -336,10 +341,13 @@ impl Worker {
     pub(super) fn revoked(&mut self, partitions: &[Partition]) -> Result<(), WorkerError> {
         self.answer()?;
         self.commit()?;
+        failpoint::at(Point::RevocationCommitted);
         for partition in partitions {
             self.start_snapshot(*partition);
         }
-        self.release(partitions)
+        self.release(partitions)?;
+        failpoint::at(Point::Revoked);
+        Ok(())
     }
 
     /// Somebody else may have the partitions already: nothing of theirs can be committed any more.
@@ -349,7 +357,24 @@ impl Worker {
         self.release(partitions)
     }
 
+    /// Gives everything back, as at a revocation, and joins the group again.
+    pub(super) fn join_anew(&mut self) -> Result<(), WorkerError> {
+        self.answer()?;
+        self.commit()?;
+        let partitions: Vec<Partition> = self.owned.keys().copied().collect();
+        for partition in &partitions {
+            self.start_snapshot(*partition);
+        }
+        self.forget(&partitions);
+        Ok(self.source.rejoin()?)
+    }
+
     fn release(&mut self, partitions: &[Partition]) -> Result<(), WorkerError> {
+        self.forget(partitions);
+        Ok(self.source.unassign(partitions)?)
+    }
+
+    fn forget(&mut self, partitions: &[Partition]) {
         for partition in partitions {
             if let Some(owned) = self.owned.remove(partition)
                 && owned.in_flight > 0
@@ -358,8 +383,6 @@ impl Worker {
                     .insert((*partition, owned.epoch), owned.in_flight);
             }
         }
-        self.source.unassign(partitions)?;
-        Ok(())
     }
 }
 

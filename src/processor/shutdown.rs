@@ -6,6 +6,7 @@ use super::{
     WorkerError,
     worker::{Worker, WorkerSummary},
 };
+use crate::failpoint::{self, Point};
 
 /// How often the loop looks for stored snapshots while it waits for them.
 const POLL: Duration = Duration::from_millis(5);
@@ -19,7 +20,9 @@ impl Worker {
         if self.context.stop.is_abort() {
             return Ok(self.summary);
         }
+        failpoint::at(Point::ShutdownBegun);
         self.commit()?;
+        failpoint::at(Point::ShutdownCommitted);
         let deadline = Instant::now() + self.context.shutdown_left().max(LAST_COMMIT);
         loop {
             let partitions: Vec<_> = self.owned.keys().copied().collect();
@@ -41,6 +44,7 @@ impl Worker {
             }
             self.poll(POLL)?;
         }
+        failpoint::at(Point::ShutdownStored);
         self.source.leave();
         Ok(self.summary)
     }

@@ -13,6 +13,7 @@ use super::{
     worker::Worker,
 };
 use crate::{
+    failpoint::{self, Point},
     model::Partition,
     snapshot::{Chain, Pending, Segment, Taken, write_snapshot},
 };
@@ -55,6 +56,7 @@ impl Worker {
         let Some(chain) = owned.chain.take() else {
             return;
         };
+        failpoint::at(Point::SnapshotTaken);
         owned.took(taken.counts(), taken.bytes());
         let task = store(
             Arc::clone(&self.context),
@@ -114,6 +116,7 @@ async fn store(
     loop {
         match write_snapshot(&mut chain, &mut pending).await {
             Ok(written) => {
+                failpoint::at(Point::SnapshotStored);
                 tracing::debug!("partition {partition}: snapshot of {range} stored");
                 return Some(Report::Stored {
                     partition,

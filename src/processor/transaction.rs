@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     config::Delivery,
+    failpoint::{self, Point},
     kafka::{Disposition, PublishError},
     model::{Offset, Partition},
     recovery::{CommitMetadata, Committed, Settled, settle},
@@ -75,6 +76,7 @@ impl Worker {
             // An at-least-once "transaction" is only the time between two commits.
             if self.context.settings.delivery == Delivery::ExactlyOnce {
                 self.publisher.begin()?;
+                failpoint::at(Point::TransactionBegun);
             }
             self.cadence.open = Some(Open {
                 since: Instant::now(),
@@ -105,8 +107,11 @@ impl Worker {
         }
         match self.try_commit(&offsets) {
             Ok(()) => {
+                failpoint::at(Point::Committed);
                 self.cadence.open = None;
-                self.committed_upto(&offsets)
+                self.committed_upto(&offsets)?;
+                failpoint::at(Point::CommitMarked);
+                Ok(())
             }
             Err(error) => self.mend(error, &offsets),
         }
@@ -153,7 +158,9 @@ impl Worker {
         for (partition, offset, _) in offsets {
             if let Some(owned) = self.owned.get_mut(partition) {
                 owned.buffer.mark_committed(*offset)?;
-                owned.must_commit = None;
+                if owned.must_commit.take().is_some() {
+                    failpoint::at(Point::DecisionCommitted);
+                }
                 owned.outbox.mark_committed();
                 owned.aborts = 0;
                 if matches!(owned.phase, Phase::AcceptingLoss(_)) {
@@ -186,6 +193,7 @@ impl Worker {
         }
         if self.context.settings.delivery == Delivery::AtLeastOnce {
             self.publisher.flush(left())?;
+            failpoint::at(Point::Acknowledged);
             return Ok(self.source.commit(offsets, left())?);
         }
         if self.cadence.open.is_none() {
@@ -195,10 +203,13 @@ impl Worker {
                 owners: BTreeMap::new(),
             });
         }
+        failpoint::at(Point::CommitBegun);
         self.publisher.flush(left())?;
+        failpoint::at(Point::Flushed);
         repeat(deadline, || {
             self.publisher.send_offsets(&self.source, offsets, left())
         })?;
+        failpoint::at(Point::OffsetsSent);
         // A commit of unknown outcome is called again; the broker answers the same for the same transaction.
         repeat(deadline, || self.publisher.commit(left()))
     }
@@ -223,6 +234,7 @@ impl Worker {
         match disposition {
             Disposition::Fatal => return Err(WorkerError::Publish(error)),
             Disposition::Abort if self.abort().is_ok() => {
+                failpoint::at(Point::Aborted);
                 self.rewind();
                 return Ok(());
             }

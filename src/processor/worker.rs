@@ -23,6 +23,7 @@ use super::{
 };
 use crate::{
     calculation::{Evaluator, MessageBuffer, ResultEncoder},
+    failpoint::{self, Point},
     kafka::{Publisher, Source, SourceEvent},
     model::{Offset, Partition},
     snapshot::Segment,
@@ -92,7 +93,9 @@ impl Worker {
             &settings.connection,
             &context.source_config(&name, budget.fetch_queue),
         )?;
+        failpoint::at(Point::Joined);
         let publisher = context.new_publisher(&name, budget.publish_queue)?;
+        failpoint::at(Point::ProducerReady);
         let evaluator = Evaluator::new(
             settings.calculation.fields.clone(),
             Arc::clone(&settings.calculation.calculation),
@@ -126,6 +129,9 @@ impl Worker {
         let mut wait = Duration::ZERO;
         while !self.context.stop.is_requested() {
             self.poll(wait)?;
+            if self.context.is_to_join_anew(self.index) {
+                self.join_anew()?;
+            }
             let moved = self.advance_all()?;
             self.publish_corrections()?;
             self.commit_if_due()?;

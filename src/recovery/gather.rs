@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     calculation::Fingerprint,
+    failpoint::{self, Point},
     kafka::{self, Admin, KafkaError},
     model::{Digest, Partition, Sequence},
     snapshot::{
@@ -103,7 +104,9 @@ impl Gatherer {
         let loads = partitions.iter().map(|partition| self.load(*partition));
         let seen = futures::future::try_join_all(loads).await?;
         let loaded = began.elapsed();
+        failpoint::at(Point::ManifestsRead);
         let mut committed = self.committed(partitions).await?;
+        failpoint::at(Point::CommittedRead);
         let asked = began.elapsed();
         let before: Vec<_> = seen.iter().map(Seen::head).collect();
         let heads = partitions.iter().map(|partition| committed.get(partition));
@@ -118,6 +121,7 @@ impl Gatherer {
         if tidied.iter().map(|(seen, _)| seen.head()).ne(before) {
             committed = self.committed(partitions).await?;
         }
+        failpoint::at(Point::FactsGathered);
         tracing::debug!(
             "facts of {} partitions: manifests {loaded:?}, committed offsets {:?}, folders and logs {:?}",
             partitions.len(),

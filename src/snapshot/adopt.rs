@@ -12,6 +12,7 @@ use super::{
     tidy::Unlisted,
 };
 use crate::{
+    failpoint::{self, Point},
     model::{Counts, Digest, Offset, OffsetRange},
     store::StoreError,
 };
@@ -42,8 +43,10 @@ pub(super) async fn adopt(
             segments: found.segments,
             counts: found.counts,
         };
+        failpoint::at(Point::AdoptionFound);
         match chain.append(edit, Some(found.put_at)).await? {
             Appended::Won { .. } => {
+                failpoint::at(Point::Adopted);
                 tracing::warn!(partition = %chain.partition(), %range, "adopted segments whose manifest was lost");
                 adopted.push(range);
             }

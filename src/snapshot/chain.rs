@@ -13,6 +13,7 @@ use super::{
     tail::{list_manifests, read_tail},
 };
 use crate::{
+    failpoint::{self, Point},
     model::{Offset, Partition, Sequence},
     store::{Created, Path, Store, StoreError},
 };
@@ -175,6 +176,7 @@ impl Chain {
             damaged: Vec::new(),
         };
         self.unsure = false;
+        failpoint::at(Point::Appended);
         Ok(Appended::Won {
             put_back: self.put_back(&segments).await,
         })
@@ -213,8 +215,12 @@ impl Chain {
                 pause *= 2;
             }
             self.check_present(segments, put_at).await?;
+            failpoint::at(Point::AppendBegun);
             match self.store.create(path, bytes.clone()).await {
-                Ok(Created::Created) => return Ok(true),
+                Ok(Created::Created) => {
+                    failpoint::at(Point::AppendCreated);
+                    return Ok(true);
+                }
                 Ok(Created::Exists) => {}
                 Err(error) if error.is_ambiguous() || error.is_retryable() => trouble = Some(error),
                 Err(error) => return Err(error.into()),

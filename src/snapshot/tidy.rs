@@ -10,6 +10,7 @@ use super::{
     read_segment,
 };
 use crate::{
+    failpoint::{self, Point},
     model::{Digest, OffsetRange, Sequence},
     store::{Entry, Path, StoreError},
 };
@@ -78,6 +79,7 @@ pub async fn tidy(
     for file in unlisted {
         if is_dead(chain, &file).await? {
             place::retire(chain.store(), chain.layout(), &file.path).await?;
+            failpoint::at(Point::TidyMoved);
             tidied.retired.push(file.path);
         } else {
             tidied.left_alone.push(file.path);
@@ -124,7 +126,10 @@ async fn restore_listed(
         }
         match place::restore_segment(chain.store(), chain.layout(), &segment.path).await? {
             Restored::InPlace => {}
-            Restored::PutBack => tidied.put_back.push(segment.path.clone()),
+            Restored::PutBack => {
+                failpoint::at(Point::SegmentPutBack);
+                tidied.put_back.push(segment.path.clone());
+            }
             Restored::Missing => tidied.missing.push(segment.clone()),
         }
     }

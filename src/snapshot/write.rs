@@ -9,6 +9,7 @@ use super::{
     race::{Rebased, rebase},
 };
 use crate::{
+    failpoint::{self, Point},
     model::{Digest, Offset, OffsetRange, Sequence},
     store::{Path, StoreError},
 };
@@ -180,13 +181,17 @@ impl Pending {
         if put.at.is_some_and(|at| at <= now && now - at <= FRESH) {
             return Ok(());
         }
-        for (segment, file) in put.segments.iter().zip(encoded.segments()) {
+        for (index, (segment, file)) in put.segments.iter().zip(encoded.segments()).enumerate() {
+            if index > 0 {
+                failpoint::at(Point::SegmentsHalfPut);
+            }
             let result = chain.store().put(&segment.path, file.bytes.clone()).await;
             result.map_err(|source| SnapshotError::Put {
                 path: segment.path.clone(),
                 source: Box::new(source),
             })?;
         }
+        failpoint::at(Point::SegmentsPut);
         put.at = Some(now);
         Ok(())
     }
@@ -202,8 +207,13 @@ impl Pending {
                 if let Err(error) = place::restore_segment(store, layout, &path).await {
                     tracing::warn!(%path, %error, "cannot check a listed segment");
                 }
-            } else if let Err(error) = place::retire(store, layout, &path).await {
-                tracing::warn!(%path, %error, "cannot move an overtaken segment to the attic");
+                continue;
+            }
+            match place::retire(store, layout, &path).await {
+                Ok(_) => failpoint::at(Point::LoserMoved),
+                Err(error) => {
+                    tracing::warn!(%path, %error, "cannot move an overtaken segment to the attic");
+                }
             }
         }
     }
@@ -243,6 +253,7 @@ pub async fn write_snapshot(
         }
         let identity = chain.identity().clone();
         let encoded = pending.encode(end, &identity).await?;
+        failpoint::at(Point::SnapshotEncoded);
         pending.put(chain, &encoded).await?;
         let put = pending.put.as_ref();
         let segments = put.map(|put| put.segments.clone()).unwrap_or_default();
@@ -262,7 +273,10 @@ pub async fn write_snapshot(
                 let added = Some((encoded.range, segments));
                 return Ok(written(chain, encoded.range.end(), added, rebased));
             }
-            Appended::Lost => rebased = true,
+            Appended::Lost => {
+                failpoint::at(Point::AppendLost);
+                rebased = true;
+            }
         }
     }
     Err(SnapshotError::Chain(ChainError::Outrun {

@@ -19,6 +19,7 @@ use std::{
 use tempfile::TempPath;
 
 use super::disk::{Action, Disk, DiskError, NewFolder};
+use crate::failpoint::{self, Point};
 
 /// The folder for files being written; never listed.
 pub(super) const STAGING: &str = ".staging";
@@ -118,8 +119,10 @@ impl Folder {
         let path = named.path().to_owned();
         self.disk
             .step(Action::Write, &path, || fill(named.as_file_mut()))?;
+        failpoint::at(Point::FileStaged);
         self.disk
             .step(Action::SyncFile, &path, || named.as_file().sync_all())?;
+        failpoint::at(Point::FileSynced);
         Ok(named.into_temp_path())
     }
 
@@ -150,10 +153,14 @@ impl Folder {
             named => named,
         };
         match named {
-            Ok(()) => self.disk.sync_folder(folder).map_err(|error| DiskError {
-                landed: true,
-                ..error
-            })?,
+            Ok(()) => {
+                failpoint::at(Point::FileNamed);
+                self.disk.sync_folder(folder).map_err(|error| DiskError {
+                    landed: true,
+                    ..error
+                })?;
+                failpoint::at(Point::FolderSynced);
+            }
             // Whoever reads it next and builds on it must find it again: its writer may have died
             // before it synced the folder.
             Err(error) if error.source.kind() == io::ErrorKind::AlreadyExists => {
@@ -204,6 +211,7 @@ impl Folder {
         self.make_durable(folder)?;
         self.disk
             .step(Action::Rename, from, || fs::rename(from, to))?;
+        failpoint::at(Point::FileMoved);
         let landed = |error| DiskError {
             landed: true,
             ..error

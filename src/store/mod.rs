@@ -28,6 +28,8 @@ use classify::{CREATE, Call, DELETE, GET, HEAD, LIST, PUT, RENAME};
 use patience::{COPY, PAGE, Patience, deadline};
 use place::Place;
 
+use crate::failpoint::{self, Point};
+
 mod classify;
 mod disk;
 mod error;
@@ -276,6 +278,7 @@ impl Store {
             moved => moved?,
         }
         if matches!(self.renames, Renames::CopyAndDelete) {
+            failpoint::at(Point::ObjectCopied);
             self.delete(from).await?;
         }
         Ok(Moved::Moved)

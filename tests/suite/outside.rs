@@ -683,3 +683,14 @@ pub fn committed_events(pipeline: &Pipeline) -> i64 {
         .map(|(offset, _)| offset)
         .sum()
 }
+
+/// Who committed the partitions last: each worker names itself in the metadata of its commits.
+#[track_caller]
+pub fn writers(pipeline: &Pipeline) -> BTreeSet<String> {
+    let commits = committed(&pipeline.brokers, &pipeline.group, &pipeline.events);
+    let writer = |(_, metadata): (i64, String)| {
+        let metadata: Value = serde_json::from_str(&metadata).expect("metadata of ours");
+        metadata["by"].as_str().expect("a writer").to_owned()
+    };
+    commits.into_values().flatten().map(writer).collect()
+}

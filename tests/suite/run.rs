@@ -9,6 +9,7 @@ use serde_json::json;
 
 use crate::outside::{
     self, LIMIT, MALFORMED, Offsets, Pipeline, Place, number_of_events, wait_until_committed,
+    writers,
 };
 use crate::support::{
     Kafka, committed, create_topic, create_topic_with, eventually, kafka, minio, produce,
@@ -259,23 +260,12 @@ fn workers_of_two_processes_share_the_partitions() {
             pipeline.send_numbers(partition, (0..50).map(|n| n + round));
         }
     };
-    // Whoever commits a partition names itself in the metadata: in the end that are four workers.
     let mut round = 0;
     eventually(LIMIT, "four workers at work", || {
         send(round);
         round += 1;
         wait_until_committed(&pipeline, number_of_events(&pipeline));
-        let writers: BTreeSet<String> =
-            committed(&pipeline.brokers, &pipeline.group, &pipeline.events)
-                .into_values()
-                .flatten()
-                .map(|(_, metadata)| {
-                    let metadata: serde_json::Value =
-                        serde_json::from_str(&metadata).expect("metadata of ours");
-                    metadata["by"].as_str().expect("a writer").to_owned()
-                })
-                .collect();
-        (writers.len() == 4).then_some(())
+        (writers(&pipeline).len() == 4).then_some(())
     });
     // The second one's partitions go back to the first.
     second.signal(libc::SIGTERM);

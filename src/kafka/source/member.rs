@@ -60,6 +60,19 @@ impl Source {
         drop(self);
     }
 
+    /// Leaves the group and joins it again, which makes the group divide the partitions anew. The owner has committed what
+    /// it has; nothing is assigned any more. Returns within seconds.
+    ///
+    /// # Errors
+    /// When the client refuses.
+    pub fn rejoin(&mut self) -> Result<(), KafkaError> {
+        self.depart();
+        self.events.clear();
+        self.consumer.context().stay();
+        let subscribed = self.consumer.subscribe(&[&self.config.topic]);
+        subscribed.map_err(|error| self.failed("subscribe", error))
+    }
+
     pub(in crate::kafka) fn membership(&self) -> Option<Membership> {
         Membership::of(&self.consumer)
     }
@@ -78,10 +91,8 @@ impl Source {
         }
         list
     }
-}
 
-impl Drop for Source {
-    fn drop(&mut self) {
+    fn depart(&mut self) {
         self.consumer.context().leave();
         self.held.clear();
         while let Some(rebalance) = self
@@ -99,5 +110,11 @@ impl Drop for Source {
                 self.consumer.poll(Duration::from_millis(10));
             }
         }
+    }
+}
+
+impl Drop for Source {
+    fn drop(&mut self) {
+        self.depart();
     }
 }

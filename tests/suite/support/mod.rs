@@ -11,6 +11,7 @@ mod port;
 pub mod process;
 mod python;
 mod s3;
+mod seed;
 mod server;
 mod topics;
 mod wait;
@@ -20,9 +21,10 @@ pub use kafka::{Kafka, kafka};
 pub use process::{Program, snapback};
 pub use python::python;
 pub use s3::{S3Server, minio, versitygw};
+pub use seed::seed;
 pub use topics::{
     Record, commit_as_stranger, commit_with_metadata, committed, create_topic, create_topic_with,
-    delete_group, delete_records, delete_topic, produce, produce_with_headers, read_all,
-    set_topic_config, unique,
+    delete_group, delete_records, delete_topic, has_open_transaction, produce,
+    produce_with_headers, read_all, set_topic_config, unique,
 };
 pub use wait::{eventually, eventually_ok};

@@ -25,7 +25,7 @@ pub fn snapback<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Program {
 }
 
 /// A program to run: in an empty folder of its own, without the variables of the environment that configure
-/// snapback, its log or S3, and with empty standard input.
+/// snapback, its log, its fail points or S3, and with empty standard input.
 pub struct Program {
     command: Command,
     /// Holds the output and, unless the test has set another, is the working folder.
@@ -46,7 +46,10 @@ impl Program {
         command.current_dir(work).stdin(Stdio::null());
         for (name, _) in std::env::vars_os() {
             let text = name.to_string_lossy();
-            if text.starts_with("SNAPBACK_") || text.starts_with("AWS_") || text == "RUST_LOG" {
+            if text.starts_with("SNAPBACK_")
+                || text.starts_with("AWS_")
+                || ["RUST_LOG", "FAILPOINTS"].contains(&&*text)
+            {
                 command.env_remove(name);
             }
         }
@@ -132,7 +135,11 @@ impl Program {
         // Files and not pipes: nobody has to read them while the program runs.
         let stdout = self.scratch.path().join("stdout");
         let stderr = self.scratch.path().join("stderr");
-        let create = |path: &PathBuf| File::create(path).expect("a writable temporary folder");
+        // To the end, wherever another thread of the program writes at the same moment.
+        let create = |path: &PathBuf| {
+            let file = File::options().create(true).append(true).open(path);
+            file.expect("a writable temporary folder")
+        };
         self.command.stdout(create(&stdout)).stderr(create(&stderr));
         // A group of its own, so that its children can be ended with it.
         self.command.process_group(0);

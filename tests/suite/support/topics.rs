@@ -242,6 +242,22 @@ pub fn read_all(brokers: &str, topic: &str) -> Vec<Record> {
     records
 }
 
+/// Whether a transaction holds back readers of a partition that read only what is committed.
+#[track_caller]
+pub fn has_open_transaction(brokers: &str, topic: &str, partition: i32) -> bool {
+    let end = |isolation: &str| {
+        let consumer: BaseConsumer = client(brokers)
+            .set("isolation.level", isolation)
+            .create()
+            .expect("a consumer");
+        let watermarks = consumer.fetch_watermarks(topic, partition, LIMIT);
+        watermarks.expect("the topic's watermarks").1
+    };
+    // The other way round, one that begins in between would be taken for an old one.
+    let all = end("read_uncommitted");
+    end("read_committed") < all
+}
+
 /// What a group has committed for each partition of a topic: offset and metadata. Offsets of a transaction that is
 /// still open do not count.
 #[track_caller]

@@ -1,0 +1,184 @@
+//! Named places at which a test lets the process die, to prove that what it leaves behind is continued exactly.
+//!
+//! They exist in builds for tests only: there the crate `fail` has its feature `failpoints`, and the variable `FAILPOINTS`
+//! says at which place, and the how manieth time, a process dies: `FAILPOINTS=flushed=2*off->return` lets it pass twice.
+//! In every other build [`at`] is empty and the variable is not read. The crash tests walk through [`Point::ALL`].
+
+macro_rules! points {
+    ($($(#[$doc:meta])* $point:ident = $name:literal,)*) => {
+        /// A place at which a test can let the process die.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Point {
+            $($(#[$doc])* $point,)*
+        }
+
+        impl Point {
+            /// All of them, in the order in which a process passes them.
+            pub const ALL: &[Point] = &[$(Point::$point,)*];
+
+            /// Its name in `FAILPOINTS`.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Point::$point => $name,)* }
+            }
+        }
+    };
+}
+
+points! {
+    // Recovery.
+    /// The program has started; nothing is looked at.
+    Started = "started",
+    /// The consumer is made; the transactional id is not registered.
+    Joined = "joined",
+    /// The transactional id is registered: what a predecessor left open is aborted.
+    ProducerReady = "producer-ready",
+    /// The newest manifest is read; the group's offsets are not.
+    ManifestsRead = "manifests-read",
+    /// The group's offsets are read.
+    CommittedRead = "committed-read",
+    /// Tidying has put a live segment back from the attic.
+    SegmentPutBack = "segment-put-back",
+    /// Tidying has found segments whose manifest is damaged, and is about to append them.
+    AdoptionFound = "adoption-found",
+    /// They are in the chain again.
+    Adopted = "adopted",
+    /// Tidying has moved one unlisted segment to the attic; there may be others.
+    TidyMoved = "tidy-moved",
+    /// All facts are there, and the folders are in order.
+    FactsGathered = "facts-gathered",
+    /// There is a plan; nothing of it is done.
+    Planned = "planned",
+    /// A new partition is about to be bound to the store by manifest 1.
+    BindBegun = "bind-begun",
+    /// Manifest 1 is there; nothing is committed.
+    Bound = "bound",
+    /// What an operator decided is committed; the store knows nothing of it.
+    DecisionCommitted = "decision-committed",
+    /// The group's offset lies behind an accepted gap; the gap is about to be recorded.
+    LossBegun = "loss-begun",
+    /// The gap is in the chain; the worker does not know.
+    LossRecorded = "loss-recorded",
+    /// A batch of a replay is in memory again, the replay goes on.
+    ReplayKept = "replay-kept",
+    /// A replay is complete; nothing of it is stored.
+    Replayed = "replayed",
+
+    // The forward path.
+    /// A batch is fetched.
+    Fetched = "fetched",
+    /// It is decoded and calculated.
+    Calculated = "calculated",
+    /// A transaction is open and empty.
+    TransactionBegun = "transaction-begun",
+    /// The batch's results are handed to the producer.
+    ResultsProduced = "results-produced",
+    /// Its rejects are handed to the producer too.
+    RejectsProduced = "rejects-produced",
+    /// Its outcomes are in the partition's buffer.
+    Kept = "kept",
+    /// A commit begins: nothing is flushed.
+    CommitBegun = "commit-begun",
+    /// All messages of the transaction are acknowledged.
+    Flushed = "flushed",
+    /// At-least-once: everything is acknowledged, the offsets are not committed.
+    Acknowledged = "acknowledged",
+    /// The offsets are part of the transaction.
+    OffsetsSent = "offsets-sent",
+    /// The broker is about to be asked to commit.
+    CommitRequested = "commit-requested",
+    /// The transaction is committed; the buffers do not know.
+    Committed = "committed",
+    /// The buffers know what is committed.
+    CommitMarked = "commit-marked",
+    /// A transaction that failed is aborted; the buffers still hold what was in it.
+    Aborted = "aborted",
+    /// Partitions are to be given back: what they have is committed, not stored.
+    RevocationCommitted = "revocation-committed",
+    /// They are given back, their last snapshots are under way.
+    Revoked = "revoked",
+
+    // The snapshot path.
+    /// Committed outcomes have left the buffer.
+    SnapshotTaken = "snapshot-taken",
+    /// They are encoded as files.
+    SnapshotEncoded = "snapshot-encoded",
+    /// One of several segments of a snapshot is put.
+    SegmentsHalfPut = "segments-half-put",
+    /// All segments are put; no manifest lists them.
+    SegmentsPut = "segments-put",
+    /// A manifest is about to be created.
+    AppendBegun = "append-begun",
+    /// It is created; its writer has not looked at the answer.
+    AppendCreated = "append-created",
+    /// It is known to be the newest; nothing is tidied.
+    Appended = "appended",
+    /// Another's manifest came first; ours is to be made anew.
+    AppendLost = "append-lost",
+    /// The loser of a race has moved one of its segments to the attic.
+    LoserMoved = "loser-moved",
+    /// A snapshot is complete; the worker does not know.
+    SnapshotStored = "snapshot-stored",
+
+    // The store.
+    /// Local folder: a file's content is written under `.staging/`, not synced.
+    FileStaged = "file-staged",
+    /// Local folder: it is synced, and has no name.
+    FileSynced = "file-synced",
+    /// Local folder: it has its name, its folder is not synced.
+    FileNamed = "file-named",
+    /// Local folder: its folder is synced, its staged name is still there.
+    FolderSynced = "folder-synced",
+    /// Local folder: a file is moved, the folders are not synced.
+    FileMoved = "file-moved",
+    /// Bucket: an object that is being moved is at both paths.
+    ObjectCopied = "object-copied",
+
+    // Shutdown.
+    /// The work is done, the last commit is not.
+    ShutdownBegun = "shutdown-begun",
+    /// The last commit is done, the last snapshot is not taken.
+    ShutdownCommitted = "shutdown-committed",
+    /// Everything is stored; the group does not know that the member leaves.
+    ShutdownStored = "shutdown-stored",
+    /// The workers have left the group, nothing is verified.
+    WorkersEnded = "workers-ended",
+    /// Everything is verified; the process is about to end.
+    ShutdownVerified = "shutdown-verified",
+}
+
+/// Reads `FAILPOINTS`, once, when the program starts; in a build without fail points it does nothing.
+///
+/// # Panics
+/// When the variable has no meaning.
+pub fn arm() {
+    if fail::has_failpoints() {
+        // For as long as the process lives: dropping it would disarm all points.
+        std::mem::forget(fail::FailScenario::setup());
+    }
+}
+
+/// The process dies here, as by a crash, when `FAILPOINTS` says so: no destructor runs, nothing is flushed.
+#[inline]
+pub(crate) fn at(point: Point) {
+    let dies = || {
+        fail::fail_point!(point.name(), |_| true);
+        false
+    };
+    if fail::has_failpoints() && dies() {
+        eprintln!("dies at the fail point {}", point.name());
+        std::process::abort();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn no_two_points_share_a_name() {
+        let names: BTreeSet<&str> = Point::ALL.iter().map(|point| point.name()).collect();
+        assert_eq!(names.len(), Point::ALL.len());
+    }
+}
