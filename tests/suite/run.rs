@@ -242,8 +242,8 @@ fn snapshots_follow_their_interval_also_when_nothing_more_comes() {
         .run()
         .args(["--snapshot-interval", "200ms"])
         .spawn();
-    eventually(LIMIT, "a stored segment", || {
-        (pipeline.segments("results", 0).len() == 1).then_some(())
+    eventually(LIMIT, "a snapshot", || {
+        (pipeline.manifests(0).len() == 2).then_some(())
     });
     // Killed: nothing but the interval can have stored it, and it is all there.
     running.kill();

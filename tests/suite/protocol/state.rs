@@ -8,7 +8,7 @@ pub const MAX: u8 = 4;
 /// Manifest numbers of the model are `1..=CHAIN`.
 pub const CHAIN: usize = 8;
 /// Files of segments that a state can hold.
-pub const FILES: usize = 8;
+pub const FILES: usize = 10;
 
 /// A manifest in the product's table; 0 is none.
 pub type ManifestId = u16;
