@@ -18,7 +18,7 @@ use crate::{
     config::{Delivery, RunConfig},
     kafka::{Admin, KafkaError, Member, Publisher, PublisherConfig, SourceConfig, Topic},
     model::{Offset, Partition},
-    recovery::{Committed, Gatherer, OurCalculation, PipelineIdentity},
+    recovery::{Committed, Gatherer, OurCalculation},
     snapshot::{Clock, Layout, Pipeline},
     store::Store,
 };
@@ -34,7 +34,6 @@ pub(super) struct Context {
     pub instance: Instance,
     pub store: Store,
     pub gatherer: Gatherer,
-    pub pipeline: Pipeline,
     pub runtime: tokio::runtime::Handle,
     pub stop: Stop,
     pub progress: Progress,
@@ -92,7 +91,7 @@ impl Context {
             &settings.pipeline.results,
             &settings.pipeline.rejects,
         );
-        let identity = PipelineIdentity {
+        let identity = Pipeline {
             cluster_id: admin.cluster_id(),
             group: settings.pipeline.group.clone(),
             events_topic: settings.pipeline.events.clone(),
@@ -133,14 +132,6 @@ impl Context {
             instance,
             store,
             gatherer,
-            pipeline: Pipeline {
-                cluster_id: identity.cluster_id,
-                group: identity.group,
-                events_topic: identity.events_topic,
-                events_topic_id: identity.events_topic_id,
-                results_topic: identity.results_topic,
-                results_partitions: identity.results_partitions,
-            },
             runtime,
             stop,
             partitions: events.partitions,

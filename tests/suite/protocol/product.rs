@@ -9,8 +9,7 @@ use snapback::{
     model::{Counts, Digest, Offset, OffsetRange, Partition, Sequence},
     recovery::{
         self, Authored, ChainFacts, CommitMetadata, Committed, Facts, GoodChain, Head, LogFacts,
-        LossReason, OurCalculation, PipelineIdentity, Plan, Policy, Remedy, ResumeFrom, Settled,
-        Start,
+        LossReason, OurCalculation, Plan, Policy, Remedy, ResumeFrom, Settled, Start,
     },
     snapshot::{
         CorrectionsProgress, Damaged, Edit, GapReason, Layout, Manifest, Pipeline, Segment,
@@ -562,8 +561,8 @@ fn flags(remedies: &[Remedy]) -> Vec<(Resume, Span)> {
         .collect()
 }
 
-fn identity() -> PipelineIdentity {
-    PipelineIdentity {
+fn identity() -> Pipeline {
+    Pipeline {
         cluster_id: Some("cluster".to_owned()),
         group: "group".to_owned(),
         events_topic: "events".to_owned(),
