@@ -229,7 +229,6 @@ impl Worker {
         match disposition {
             Disposition::Fatal => return Err(WorkerError::Publish(error)),
             Disposition::Abort if self.abort().is_ok() => {
-                failpoint::at(Point::Aborted);
                 self.rewind();
                 return Ok(());
             }
@@ -252,7 +251,9 @@ impl Worker {
         if self.context.settings.delivery == Delivery::AtLeastOnce {
             return Ok(());
         }
-        self.publisher.abort(COMMIT_LIMIT)
+        self.publisher.abort(COMMIT_LIMIT)?;
+        failpoint::at(Point::Aborted);
+        Ok(())
     }
 
     fn count_abort(&mut self, error: &PublishError) -> Result<(), WorkerError> {
@@ -298,6 +299,7 @@ impl Worker {
         self.publisher = self
             .context
             .new_publisher(&self.name, self.budget.publish_queue)?;
+        failpoint::at(Point::Rebuilt);
         let running: Vec<Partition> = self
             .owned
             .values()
