@@ -48,7 +48,7 @@ impl Worker {
             if owned.outbox.to_send().is_some() {
                 return match self.send_corrections(partition)? {
                     Ok(()) => Ok(()),
-                    Err(error) => self.mend(error),
+                    Err(error) => self.mend(error, &[]),
                 };
             }
             if busy {

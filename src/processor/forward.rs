@@ -85,7 +85,7 @@ impl Worker {
         let evaluated = self.encode(partition, batch, evaluated)?;
         failpoint::at(Point::Calculated);
         if let Err(error) = self.publish(partition, batch, &evaluated) {
-            return self.mend(error);
+            return self.mend(error, &[]);
         }
         self.summary.results += evaluated.results.num_rows() as u64;
         for reject in &evaluated.rejects {

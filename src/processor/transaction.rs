@@ -19,7 +19,7 @@ use crate::{
     failpoint::{self, Point},
     kafka::{Disposition, PublishError},
     model::{Offset, Partition},
-    recovery::{Authored, CommitMetadata, Committed},
+    recovery::{CommitMetadata, Committed, Settled, settle},
 };
 
 /// How long one commit may take, its repetitions included; well below `max.poll.interval.ms`.
@@ -32,7 +32,7 @@ const RETRY_PAUSE: Duration = Duration::from_millis(100);
 const FENCE_WAIT: Duration = Duration::from_secs(6);
 
 /// A partition, the offset to commit, and the metadata that goes with it.
-type OffsetCommit = (Partition, Offset, String);
+pub(super) type OffsetCommit = (Partition, Offset, String);
 
 /// When the open transaction began and what is in it.
 #[derive(Debug)]
@@ -113,7 +113,7 @@ impl Worker {
                 failpoint::at(Point::CommitMarked);
                 Ok(())
             }
-            Err(error) => self.mend(error),
+            Err(error) => self.mend(error, &offsets),
         }
     }
 
@@ -215,7 +215,12 @@ impl Worker {
     }
 
     /// What follows a failed call: abort and rewind, or a new producer, or the end of the worker.
-    pub(super) fn mend(&mut self, error: PublishError) -> Result<(), WorkerError> {
+    /// `sent` is what was to be committed.
+    pub(super) fn mend(
+        &mut self,
+        error: PublishError,
+        sent: &[OffsetCommit],
+    ) -> Result<(), WorkerError> {
         tracing::warn!("{error}; what was not committed is dropped and processed again");
         let disposition = error.disposition();
         self.count_abort(&error)?;
@@ -223,7 +228,7 @@ impl Worker {
             self.context.refresh_limits();
             if matches!(disposition, Disposition::Abort) {
                 // A new producer knows the new limits.
-                return self.rebuild();
+                return self.rebuild(sent);
             }
         }
         match disposition {
@@ -234,7 +239,7 @@ impl Worker {
             }
             _ => {}
         }
-        self.rebuild()
+        self.rebuild(sent)
     }
 
     /// Gives up the open transaction and what it holds, because its partitions are somebody else's by now.
@@ -243,7 +248,7 @@ impl Worker {
             self.rewind();
             return Ok(());
         }
-        self.rebuild()
+        self.rebuild(&[])
     }
 
     fn abort(&mut self) -> Result<(), PublishError> {
@@ -290,7 +295,7 @@ impl Worker {
 
     /// A fenced or broken producer: if the group still takes us, a new one settles the open transaction, and the broker
     /// says what was committed.
-    fn rebuild(&mut self) -> Result<(), WorkerError> {
+    fn rebuild(&mut self, sent: &[OffsetCommit]) -> Result<(), WorkerError> {
         self.cadence.open = None;
         let until = Instant::now() + FENCE_WAIT;
         while Instant::now() < until && !self.context.stop.is_abort() {
@@ -311,16 +316,22 @@ impl Worker {
             let Some(owned) = self.owned.get_mut(&partition) else {
                 continue;
             };
-            match committed.get(&partition) {
-                Some(Committed {
-                    offset: at,
-                    authored: Authored::Ours(metadata),
-                }) if owned.buffer.committed() <= *at && *at <= owned.buffer.end() => {
-                    owned.buffer.mark_committed(*at)?;
-                    owned.outbox.settle(metadata.corrections);
+            let sent = sent.iter().find(|(of, ..)| *of == partition);
+            let sent = sent.map(|(_, offset, text)| Committed {
+                offset: *offset,
+                authored: CommitMetadata::parse(Some(text), *offset),
+            });
+            let before = owned.buffer.committed();
+            match settle(before, sent.as_ref(), committed.get(&partition)) {
+                Settled::At {
+                    offset,
+                    corrections,
+                } => {
+                    owned.buffer.mark_committed(offset)?;
+                    owned.outbox.settle(corrections);
                 }
-                // Somebody else committed meanwhile, or nothing is known: gather the facts anew.
-                _ => self.regather(partition)?,
+                // The facts must be gathered anew.
+                Settled::Another => self.regather(partition)?,
             }
         }
         self.rewind();

@@ -85,6 +85,15 @@ enum Seen {
     Newer(Box<ChainFacts>),
 }
 
+impl Seen {
+    fn head(&self) -> Option<(Sequence, Digest)> {
+        match self {
+            Seen::Chain(chain) => chain.tail().head(),
+            Seen::Newer(_) => None,
+        }
+    }
+}
+
 impl Gatherer {
     /// Gathers the facts of `partitions` and puts their folders in order.
     ///
@@ -96,9 +105,10 @@ impl Gatherer {
         let seen = futures::future::try_join_all(loads).await?;
         let loaded = began.elapsed();
         failpoint::at(Point::ManifestsRead);
-        let committed = self.committed(partitions).await?;
+        let mut committed = self.committed(partitions).await?;
         failpoint::at(Point::CommittedRead);
         let asked = began.elapsed();
+        let before: Vec<_> = seen.iter().map(Seen::head).collect();
         let heads = partitions.iter().map(|partition| committed.get(partition));
         let tidying = futures::future::try_join_all(
             seen.into_iter()
@@ -107,6 +117,10 @@ impl Gatherer {
         );
         let (tidied, logs) = tokio::join!(tidying, self.logs(partitions));
         let (tidied, logs) = (tidied?, logs?);
+        // A chain that has grown since may reach beyond what was committed then.
+        if tidied.iter().map(|(seen, _)| seen.head()).ne(before) {
+            committed = self.committed(partitions).await?;
+        }
         failpoint::at(Point::FactsGathered);
         tracing::debug!(
             "facts of {} partitions: manifests {loaded:?}, committed offsets {:?}, folders and logs {:?}",

@@ -22,6 +22,7 @@ mod metadata;
 mod plan;
 mod refusal;
 mod remedies;
+mod settle;
 #[cfg(test)]
 mod tests;
 
@@ -36,3 +37,4 @@ pub use invocation::Invocation;
 pub use metadata::{Authored, CommitMetadata, Head, MAX_METADATA_BYTES};
 pub use plan::plan;
 pub use refusal::{Cause, Difference, IdentityPart, Published, Refusal, Remedy};
+pub use settle::{Settled, settle};

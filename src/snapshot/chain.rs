@@ -9,6 +9,7 @@ use super::{
     ChainError, ChainTail, Clock, Edit, Identity, Layout, MAX_MANIFEST_BYTES, Manifest, Segment,
     Stamp, apply,
     place::{self, Restored},
+    race::{Holder, holder, is_overtaken},
     tail::{list_manifests, read_tail},
 };
 use crate::{
@@ -224,13 +225,21 @@ impl Chain {
                 Err(error) if error.is_ambiguous() || error.is_retryable() => trouble = Some(error),
                 Err(error) => return Err(error.into()),
             }
-            match self.store.get(path, MAX_MANIFEST_BYTES).await {
-                Ok(found) => return Ok(found == *bytes),
+            let found = match self.store.get(path, MAX_MANIFEST_BYTES).await {
+                Ok(found) => Some(found),
                 Err(StoreError::TooLarge { .. }) => return Ok(false),
-                // Not there: the same bytes again. Two that arrive late are still one manifest.
-                Err(error) if error.is_not_found() => {}
-                Err(error) if error.is_retryable() => trouble = Some(error),
+                Err(error) if error.is_not_found() => None,
+                Err(error) if error.is_retryable() => {
+                    trouble = Some(error);
+                    continue;
+                }
                 Err(error) => return Err(error.into()),
+            };
+            match holder(bytes, found.as_ref()) {
+                Holder::Ours => return Ok(true),
+                Holder::Another => return Ok(false),
+                // The same bytes again. Two that arrive late are still one manifest.
+                Holder::Nobody => {}
             }
         }
         Err(ChainError::Unsettled {
@@ -264,7 +273,7 @@ impl Chain {
     /// removed what stood there, and the manifest is no part of the chain.
     async fn overtaken(&self, created: Sequence) -> Result<bool, ChainError> {
         let numbers = list_manifests(&self.store, &self.layout, self.partition()).await?;
-        Ok(numbers.last().is_some_and(|highest| *highest > created))
+        Ok(is_overtaken(created, numbers.last().copied()))
     }
 
     async fn reload_all(&mut self) -> Result<(), ChainError> {

@@ -28,6 +28,7 @@ mod layout;
 mod manifest;
 mod outbox;
 mod place;
+mod race;
 mod read;
 mod rows;
 mod segment;
@@ -50,6 +51,7 @@ pub use manifest::{
 };
 pub use outbox::{CorrectionsProgress, PendingCorrections, next_corrections};
 pub use place::{FetchError, Fetched, Place, Restored, fetch_segment, restore_segment};
+pub use race::{Holder, Rebased, holder, is_overtaken, rebase};
 pub use read::{SegmentReader, check_segment, read_segment};
 pub use segment::{Encoded, EncodedSegment, SegmentError, SegmentWriter, encode};
 pub use tail::{ChainError, ChainTail, Found, contains, list_manifests, load_manifest, load_tail};

@@ -4,7 +4,9 @@ use chrono::{DateTime, Utc};
 
 use super::{
     Appended, Chain, ChainError, Edit, Encoded, Identity, Manifest, Segment, SegmentError, Taken,
-    chain::FRESH, encode, place,
+    chain::FRESH,
+    encode, place,
+    race::{Rebased, rebase},
 };
 use crate::{
     failpoint::{self, Point},
@@ -195,14 +197,19 @@ impl Pending {
     }
 
     /// The loser moves its own segments to the attic. Only those that no manifest lists: an attempt that
-    /// seemed to fail may have won. What fails here, the next owner's tidying finishes.
+    /// seemed to fail may have won, and what is listed belongs at its own path (I3). What fails here, the next owner's
+    /// tidying finishes.
     async fn sweep(&mut self, chain: &Chain) {
         for path in std::mem::take(&mut self.abandoned) {
             let listed = chain.newest().is_some_and(|newest| newest.lists(&path));
+            let (store, layout) = (chain.store(), chain.layout());
             if listed {
+                if let Err(error) = place::restore_segment(store, layout, &path).await {
+                    tracing::warn!(%path, %error, "cannot check a listed segment");
+                }
                 continue;
             }
-            match place::retire(chain.store(), chain.layout(), &path).await {
+            match place::retire(store, layout, &path).await {
                 Ok(_) => failpoint::at(Point::LoserMoved),
                 Err(error) => {
                     tracing::warn!(%path, %error, "cannot move an overtaken segment to the attic");
@@ -233,15 +240,16 @@ pub async fn write_snapshot(
             .end()
             .ok_or(ChainError::Apply(super::ApplyError::NotBound))?;
         let range = pending.range;
-        if end < range.start() {
-            return Err(diverged(chain, end, range).into());
-        }
-        if end >= range.end() {
-            let put = pending.put.take().into_iter().flat_map(|put| put.segments);
-            pending.abandoned.extend(put.map(|segment| segment.path));
-            pending.state = State::Spent;
-            pending.sweep(chain).await;
-            return Ok(written(chain, end, None, rebased));
+        match rebase(range, end) {
+            Rebased::Diverged => return Err(diverged(chain, end, range).into()),
+            Rebased::Covered => {
+                let put = pending.put.take().into_iter().flat_map(|put| put.segments);
+                pending.abandoned.extend(put.map(|segment| segment.path));
+                pending.state = State::Spent;
+                pending.sweep(chain).await;
+                return Ok(written(chain, end, None, rebased));
+            }
+            Rebased::Append(_) => {}
         }
         let identity = chain.identity().clone();
         let encoded = pending.encode(end, &identity).await?;

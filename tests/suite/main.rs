@@ -16,6 +16,7 @@ mod kafka;
 mod limits;
 mod outside;
 mod produce;
+mod protocol;
 mod rebalances;
 mod recovery;
 mod run;

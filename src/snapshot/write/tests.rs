@@ -133,6 +133,29 @@ async fn a_win_that_looked_like_a_failure_is_not_moved_to_the_attic() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_turns_out_to_be_listed_is_put_back() {
+    let (faulty, clock) = (Faulty::default(), clock());
+    let store = faulty.store();
+    let mut ours = bound(&store, "ours", &clock, 0).await;
+    faulty.next(vec![Fault::LandsOnDemand; 6]);
+    let mut outcomes = pending(0, 100);
+    write_snapshot(&mut ours, &mut outcomes).await.unwrap_err();
+    // An owner who tidies takes the file for an orphan; then the manifest arrives, and the owner goes on behind it.
+    for path in paths(&store, "events/results").await {
+        let attic = ours.layout().attic(&path).unwrap();
+        assert_eq!(store.rename(&path, &attic).await.unwrap(), Moved::Moved);
+    }
+    faulty.land().await;
+    let mut owner = chain(&store, "owner", &clock).await;
+    write_snapshot(&mut owner, &mut pending(100, 150))
+        .await
+        .unwrap();
+    let written = write_snapshot(&mut ours, &mut outcomes).await.unwrap();
+    assert_eq!((written.appended, written.end), (None, at(150)));
+    assert_glob(&store, 0, 150).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_attempt_that_failed_is_made_again_with_the_same_files() {
     let (faulty, clock) = (Faulty::default(), clock());
     let store = faulty.store();
