@@ -183,6 +183,7 @@ fn accepting_a_loss(scene: &mut Scene, point: Point) {
 
 /// Suspended inside a transaction, until its partition is another's: it cannot commit it any more.
 fn aborting(scene: &mut Scene, point: Point) {
+    scene.feed();
     let actions = format!("flushed=3*off->1*sleep(8000);{}=return", point.name());
     let mut suspended = scene.life().env("FAILPOINTS", actions).spawn();
     eventually(LIMIT, "the output topics", || {
