@@ -26,7 +26,7 @@ use crate::{
 /// How long a metadata question to the broker may take.
 pub(super) const ASK: Duration = Duration::from_secs(30);
 /// How long `init_transactions` may take: a predecessor's open transaction is ended in it.
-const INIT: Duration = Duration::from_secs(60);
+pub(super) const INIT: Duration = Duration::from_secs(60);
 
 /// See the module.
 pub(super) struct Context {
@@ -229,7 +229,12 @@ impl Context {
     }
 
     /// A producer that is ready to publish; it has ended what a predecessor of the same name left open.
-    pub(super) fn new_publisher(&self, name: &str, queue: u64) -> Result<Publisher, WorkerError> {
+    pub(super) fn new_publisher(
+        &self,
+        name: &str,
+        queue: u64,
+        timeout: Duration,
+    ) -> Result<Publisher, WorkerError> {
         let connection = &self.settings.connection;
         let limits = self.limits();
         let config = PublisherConfig {
@@ -241,7 +246,7 @@ impl Context {
         let publisher = match self.settings.delivery {
             Delivery::ExactlyOnce => {
                 let mut publisher = Publisher::transactional(connection, name, &config)?;
-                publisher.init(INIT)?;
+                publisher.init(timeout)?;
                 publisher
             }
             Delivery::AtLeastOnce => Publisher::idempotent(connection, &config)?,

@@ -24,7 +24,7 @@ use crate::{
 /// partitions of them stay in the processor's caches.
 const BATCH: usize = 8192;
 /// How long the producer's queue may stay full before the transaction is given up.
-pub(super) const PUBLISH_LIMIT: Duration = Duration::from_secs(60);
+pub(super) const PUBLISH_LIMIT: Duration = Duration::from_secs(10);
 
 /// Result messages without text are smaller than this.
 const SMALL_LIMIT: u64 = 64 * 1024;

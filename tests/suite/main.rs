@@ -23,5 +23,6 @@ mod run;
 mod sample;
 mod servers;
 mod store_conformance;
+mod store_trouble;
 mod support;
 mod zombies;

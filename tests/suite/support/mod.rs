@@ -9,6 +9,7 @@ mod cache;
 mod kafka;
 mod port;
 pub mod process;
+pub mod proxy;
 mod python;
 mod s3;
 mod seed;
