@@ -50,7 +50,6 @@ impl Worker {
         match disposition {
             Disposition::Fatal => return Err(WorkerError::Publish(error)),
             Disposition::Abort if self.abort().is_ok() => {
-                failpoint::at(Point::Aborted);
                 self.rewind();
                 return Ok(());
             }
@@ -74,7 +73,9 @@ impl Worker {
             return Ok(());
         }
         let patience = self.patience();
-        patience.repeat(|slice| self.publisher.abort(slice))
+        patience.repeat(|slice| self.publisher.abort(slice))?;
+        failpoint::at(Point::Aborted);
+        Ok(())
     }
 
     /// The last transaction: what cannot be committed is left to the next start.
@@ -131,6 +132,7 @@ impl Worker {
             let queue = worker.budget.publish_queue;
             worker.context.new_publisher(&worker.name, queue, REBUILD)
         })?;
+        failpoint::at(Point::Rebuilt);
         let running: Vec<Partition> = self
             .owned
             .values()
