@@ -93,6 +93,8 @@ points! {
     CommitMarked = "commit-marked",
     /// A transaction that failed is aborted; the buffers still hold what was in it.
     Aborted = "aborted",
+    /// A new producer has settled what became of the transaction; the buffers do not know.
+    Rebuilt = "rebuilt",
     /// Partitions are to be given back: what they have is committed, not stored.
     RevocationCommitted = "revocation-committed",
     /// They are given back, their last snapshots are under way.

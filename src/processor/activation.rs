@@ -128,7 +128,7 @@ async fn prepare(context: &Arc<Context>, gathered: Gathered) -> Option<Prepared>
     match bind_at {
         Some(origin) => {
             let edit = Edit::Bind {
-                pipeline: context.pipeline.clone(),
+                pipeline: facts.ours.clone(),
                 partition,
                 origin,
             };

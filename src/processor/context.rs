@@ -18,7 +18,7 @@ use crate::{
     config::{Delivery, RunConfig},
     kafka::{Admin, KafkaError, Member, Publisher, PublisherConfig, SourceConfig, Topic},
     model::{Offset, Partition},
-    recovery::{Committed, Gatherer, OurCalculation, PipelineIdentity},
+    recovery::{Committed, Gatherer, OurCalculation},
     snapshot::{Clock, Layout, Pipeline},
     store::Store,
 };
@@ -26,7 +26,7 @@ use crate::{
 /// How long a metadata question to the broker may take.
 pub(super) const ASK: Duration = Duration::from_secs(30);
 /// How long `init_transactions` may take: a predecessor's open transaction is ended in it.
-const INIT: Duration = Duration::from_secs(60);
+pub(super) const INIT: Duration = Duration::from_secs(60);
 
 /// See the module.
 pub(super) struct Context {
@@ -34,7 +34,6 @@ pub(super) struct Context {
     pub instance: Instance,
     pub store: Store,
     pub gatherer: Gatherer,
-    pub pipeline: Pipeline,
     pub runtime: tokio::runtime::Handle,
     pub stop: Stop,
     pub progress: Progress,
@@ -92,7 +91,7 @@ impl Context {
             &settings.pipeline.results,
             &settings.pipeline.rejects,
         );
-        let identity = PipelineIdentity {
+        let identity = Pipeline {
             cluster_id: admin.cluster_id(),
             group: settings.pipeline.group.clone(),
             events_topic: settings.pipeline.events.clone(),
@@ -133,14 +132,6 @@ impl Context {
             instance,
             store,
             gatherer,
-            pipeline: Pipeline {
-                cluster_id: identity.cluster_id,
-                group: identity.group,
-                events_topic: identity.events_topic,
-                events_topic_id: identity.events_topic_id,
-                results_topic: identity.results_topic,
-                results_partitions: identity.results_partitions,
-            },
             runtime,
             stop,
             partitions: events.partitions,
@@ -229,7 +220,12 @@ impl Context {
     }
 
     /// A producer that is ready to publish; it has ended what a predecessor of the same name left open.
-    pub(super) fn new_publisher(&self, name: &str, queue: u64) -> Result<Publisher, WorkerError> {
+    pub(super) fn new_publisher(
+        &self,
+        name: &str,
+        queue: u64,
+        timeout: Duration,
+    ) -> Result<Publisher, WorkerError> {
         let connection = &self.settings.connection;
         let limits = self.limits();
         let config = PublisherConfig {
@@ -241,7 +237,7 @@ impl Context {
         let publisher = match self.settings.delivery {
             Delivery::ExactlyOnce => {
                 let mut publisher = Publisher::transactional(connection, name, &config)?;
-                publisher.init(INIT)?;
+                publisher.init(timeout)?;
                 publisher
             }
             Delivery::AtLeastOnce => Publisher::idempotent(connection, &config)?,

@@ -3,7 +3,10 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use super::Context;
+use super::{
+    Context,
+    context::{ASK, INIT},
+};
 use crate::{
     config::Delivery,
     kafka::{GroupWatch, KafkaError},
@@ -30,7 +33,7 @@ pub(super) fn settle(context: &Arc<Context>) {
         };
         for slot in slots {
             let name = context.worker_name(slot);
-            match context.new_publisher(&name, QUEUE) {
+            match context.new_publisher(&name, QUEUE, INIT) {
                 Ok(_) => tracing::info!("ended what the former worker {slot} may have left open"),
                 Err(error) => tracing::warn!(
                     "what the former worker {slot} left open ends when it times out: {error}"
@@ -45,7 +48,7 @@ fn former_slots(context: &Context) -> Result<BTreeSet<usize>, KafkaError> {
     let settings = &context.settings;
     let pipeline = &settings.pipeline;
     let watch = GroupWatch::open(&settings.connection, &pipeline.group, &pipeline.events)?;
-    let commits = watch.commits(context.partitions, super::context::ASK)?;
+    let commits = watch.commits(context.partitions, ASK)?;
     let slots = commits
         .into_values()
         .filter_map(|commit| match Committed::from(commit).authored {

@@ -24,7 +24,7 @@ use crate::{
 /// partitions of them stay in the processor's caches.
 const BATCH: usize = 8192;
 /// How long the producer's queue may stay full before the transaction is given up.
-pub(super) const PUBLISH_LIMIT: Duration = Duration::from_secs(60);
+pub(super) const PUBLISH_LIMIT: Duration = Duration::from_secs(10);
 
 /// Result messages without text are smaller than this.
 const SMALL_LIMIT: u64 = 64 * 1024;
@@ -32,6 +32,14 @@ const SMALL_LIMIT: u64 = 64 * 1024;
 impl Worker {
     /// Moves `partition` forward by at most one batch; returns the events taken.
     pub(super) fn advance(&mut self, partition: Partition) -> Result<usize, WorkerError> {
+        // A commit that failed since the caller looked has rewound it: what the consumer holds comes once more.
+        if !self
+            .owned
+            .get(&partition)
+            .is_some_and(|owned| owned.fetching)
+        {
+            return Ok(0);
+        }
         let Some(batch) = self.source.fetch(partition, BATCH)? else {
             self.end_replay_behind_the_log(partition)?;
             return Ok(0);
@@ -69,6 +77,10 @@ impl Worker {
         from: usize,
     ) -> Result<(), WorkerError> {
         let end = batch.last_offset().plus(1);
+        if let (Some(owned), Some(first)) = (self.owned.get(&partition), batch.iter().nth(from)) {
+            // Nothing that is kept already is published again.
+            OffsetRange::new(owned.buffer.end(), first.offset)?;
+        }
         let evaluated = self.evaluate(partition, end, batch.iter().skip(from))?;
         let evaluated = self.encode(partition, batch, evaluated)?;
         failpoint::at(Point::Calculated);

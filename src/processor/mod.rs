@@ -17,6 +17,7 @@ mod forward;
 mod instance;
 mod limits;
 mod memory;
+mod mending;
 mod outbox;
 mod ownership;
 mod partition;
@@ -111,6 +112,14 @@ pub enum WorkerError {
         /// The last reason.
         reason: String,
     },
+    /// The last transaction could not be ended before the shutdown time-out.
+    #[error(
+        "the last transaction could not be committed in time: {reason}. Nothing is lost: what is not committed is processed again, and what is committed but not stored is replayed, by the next start"
+    )]
+    NotCommitted {
+        /// What kept it.
+        reason: String,
+    },
     /// The worker's thread panicked.
     #[error("worker {index} panicked: {message}; nothing is lost, start again")]
     Panicked {
@@ -119,6 +128,17 @@ pub enum WorkerError {
         /// The panic's text.
         message: String,
     },
+}
+
+impl WorkerError {
+    /// Whether only time is needed: a broker is away or busy.
+    fn is_outage(&self) -> bool {
+        match self {
+            WorkerError::Kafka(error) => error.is_transient(),
+            WorkerError::Publish(error) => error.is_outage(),
+            _ => false,
+        }
+    }
 }
 
 /// Why the processor could not start or go on.

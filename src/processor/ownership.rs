@@ -99,7 +99,7 @@ impl Worker {
         Ok(())
     }
 
-    fn answer(&mut self) -> Result<(), WorkerError> {
+    pub(super) fn answer(&mut self) -> Result<(), WorkerError> {
         let Some(arriving) = self.arriving.take() else {
             return Ok(());
         };
@@ -296,11 +296,9 @@ impl Worker {
         let sender = self.sender.clone();
         self.context.runtime.spawn(async move {
             failpoint::at(Point::LossBegun);
-            // Lost: another's edit came first. The facts, which are gathered anew, tell whether it was this one.
-            if activation::append_until_done(&context, &mut chain, edit)
-                .await
-                .is_some()
-            {
+            // Lost: another's edit came first; the facts, gathered anew, tell whether it was this one.
+            let appended = activation::append_until_done(&context, &mut chain, edit).await;
+            if appended.is_some() {
                 failpoint::at(Point::LossRecorded);
                 // The worker may be gone at shutdown; the next start finds the gap recorded.
                 let _ = sender.send(Report::LossRecorded { partition, epoch });
@@ -357,24 +355,12 @@ impl Worker {
         self.release(partitions)
     }
 
-    /// Gives everything back, as at a revocation, and joins the group again.
-    pub(super) fn join_anew(&mut self) -> Result<(), WorkerError> {
-        self.answer()?;
-        self.commit()?;
-        let partitions: Vec<Partition> = self.owned.keys().copied().collect();
-        for partition in &partitions {
-            self.start_snapshot(*partition);
-        }
-        self.forget(&partitions);
-        Ok(self.source.rejoin()?)
-    }
-
     fn release(&mut self, partitions: &[Partition]) -> Result<(), WorkerError> {
         self.forget(partitions);
         Ok(self.source.unassign(partitions)?)
     }
 
-    fn forget(&mut self, partitions: &[Partition]) {
+    pub(super) fn forget(&mut self, partitions: &[Partition]) {
         for partition in partitions {
             if let Some(owned) = self.owned.remove(partition)
                 && owned.in_flight > 0

@@ -4,14 +4,13 @@ use std::time::{Duration, Instant};
 
 use super::{
     WorkerError,
+    transaction::LAST_COMMIT,
     worker::{Worker, WorkerSummary},
 };
 use crate::failpoint::{self, Point};
 
 /// How often the loop looks for stored snapshots while it waits for them.
 const POLL: Duration = Duration::from_millis(5);
-/// The least time that the last commit gets, however late the shutdown is.
-const LAST_COMMIT: Duration = Duration::from_secs(1);
 
 impl Worker {
     /// Commits, snapshots, leaves. What cannot be stored in time is named in the summary; it is committed, so the next

@@ -125,11 +125,16 @@ async fn store(
                     written: written.segments,
                 });
             }
-            Err(error) if error.is_retryable() => {
-                tracing::warn!(
+            Err(error) if error.is_about_the_store() => {
+                let text = format!(
                     "partition {partition}: the snapshot of {range} cannot be stored yet: {error}; trying again in {:.1} s, nothing is lost",
                     backoff.as_secs_f32()
                 );
+                if error.is_retryable() {
+                    tracing::warn!("{text}");
+                } else {
+                    tracing::error!("{text}");
+                }
             }
             Err(error) => {
                 return Some(Report::NotStored {

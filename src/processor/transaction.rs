@@ -1,4 +1,4 @@
-//! The cadence of commits, and the way back after one that failed.
+//! The cadence of commits.
 //!
 //! Exactly-once (I5): results, rejects and offsets of one interval are one Kafka transaction. At-least-once: everything
 //! is acknowledged, then the offsets are committed. In both, memory follows the broker: what is not committed is dropped
@@ -10,7 +10,7 @@ use std::{
 };
 
 use super::{
-    WorkerError,
+    Stop, WorkerError,
     partition::{Epoch, Owned, Phase},
     worker::Worker,
 };
@@ -19,17 +19,17 @@ use crate::{
     failpoint::{self, Point},
     kafka::{Disposition, PublishError},
     model::{Offset, Partition},
-    recovery::{CommitMetadata, Committed, Settled, settle},
+    recovery::CommitMetadata,
 };
 
 /// How long one commit may take, its repetitions included; well below `max.poll.interval.ms`.
 const COMMIT_LIMIT: Duration = Duration::from_secs(60);
-/// Aborts in a row at the same place after which the worker stops instead of trying again.
-const MOST_ABORTS: u32 = 8;
+/// The least time that the last commit gets, however late the shutdown is.
+pub(super) const LAST_COMMIT: Duration = Duration::from_secs(1);
+/// How long one call waits before it is asked again whether there is time: a request to stop is noticed within this.
+const SLICE: Duration = Duration::from_secs(1);
 /// Between repetitions of a call that the broker asked to repeat.
-const RETRY_PAUSE: Duration = Duration::from_millis(100);
-/// Two heartbeats: long enough to hear from the group that a newer process has our name.
-const FENCE_WAIT: Duration = Duration::from_secs(6);
+pub(super) const RETRY_PAUSE: Duration = Duration::from_millis(100);
 
 /// A partition, the offset to commit, and the metadata that goes with it.
 pub(super) type OffsetCommit = (Partition, Offset, String);
@@ -56,6 +56,16 @@ impl Cadence {
             open: None,
             last: Instant::now(),
         }
+    }
+
+    /// Whether a transaction is open.
+    pub(super) fn is_open(&self) -> bool {
+        self.open.is_some()
+    }
+
+    /// There is none any more.
+    pub(super) fn close(&mut self) {
+        self.open = None;
     }
 
     fn is_due(&self) -> bool {
@@ -108,7 +118,7 @@ impl Worker {
         match self.try_commit(&offsets) {
             Ok(()) => {
                 failpoint::at(Point::Committed);
-                self.cadence.open = None;
+                self.cadence.close();
                 self.committed_upto(&offsets)?;
                 failpoint::at(Point::CommitMarked);
                 Ok(())
@@ -174,9 +184,17 @@ impl Worker {
         Ok(())
     }
 
+    /// For a call that begins now.
+    pub(super) fn patience(&self) -> Patience {
+        Patience {
+            since: Instant::now(),
+            stop: self.context.stop.clone(),
+            shutdown: self.context.settings.shutdown_timeout,
+        }
+    }
+
     fn try_commit(&mut self, offsets: &[OffsetCommit]) -> Result<(), PublishError> {
-        let deadline = Instant::now() + COMMIT_LIMIT;
-        let left = || deadline.saturating_duration_since(Instant::now());
+        let patience = self.patience();
         // No transaction outlives a revocation, so an owner that changed under an open one is a defect: abort.
         if let Some(open) = &self.cadence.open {
             for (partition, epoch) in &open.owners {
@@ -192,9 +210,9 @@ impl Worker {
             }
         }
         if self.context.settings.delivery == Delivery::AtLeastOnce {
-            self.publisher.flush(left())?;
+            patience.repeat(|slice| self.publisher.flush(slice))?;
             failpoint::at(Point::Acknowledged);
-            return Ok(self.source.commit(offsets, left())?);
+            return Ok(self.source.commit(offsets, patience.left())?);
         }
         if self.cadence.open.is_none() {
             self.publisher.begin()?;
@@ -204,152 +222,48 @@ impl Worker {
             });
         }
         failpoint::at(Point::CommitBegun);
-        self.publisher.flush(left())?;
+        patience.repeat(|slice| self.publisher.flush(slice))?;
         failpoint::at(Point::Flushed);
-        repeat(deadline, || {
-            self.publisher.send_offsets(&self.source, offsets, left())
-        })?;
+        patience.repeat(|slice| self.publisher.send_offsets(&self.source, offsets, slice))?;
         failpoint::at(Point::OffsetsSent);
         // A commit of unknown outcome is called again; the broker answers the same for the same transaction.
-        repeat(deadline, || self.publisher.commit(left()))
-    }
-
-    /// What follows a failed call: abort and rewind, or a new producer, or the end of the worker.
-    /// `sent` is what was to be committed.
-    pub(super) fn mend(
-        &mut self,
-        error: PublishError,
-        sent: &[OffsetCommit],
-    ) -> Result<(), WorkerError> {
-        tracing::warn!("{error}; what was not committed is dropped and processed again");
-        let disposition = error.disposition();
-        self.count_abort(&error)?;
-        if error.is_too_large() {
-            self.context.refresh_limits();
-            if matches!(disposition, Disposition::Abort) {
-                // A new producer knows the new limits.
-                return self.rebuild(sent);
-            }
-        }
-        match disposition {
-            Disposition::Fatal => return Err(WorkerError::Publish(error)),
-            Disposition::Abort if self.abort().is_ok() => {
-                failpoint::at(Point::Aborted);
-                self.rewind();
-                return Ok(());
-            }
-            _ => {}
-        }
-        self.rebuild(sent)
-    }
-
-    /// Gives up the open transaction and what it holds, because its partitions are somebody else's by now.
-    pub(super) fn abandon_transaction(&mut self) -> Result<(), WorkerError> {
-        if self.cadence.open.is_none() || self.abort().is_ok() {
-            self.rewind();
-            return Ok(());
-        }
-        self.rebuild(&[])
-    }
-
-    fn abort(&mut self) -> Result<(), PublishError> {
-        self.cadence.open = None;
-        if self.context.settings.delivery == Delivery::AtLeastOnce {
-            return Ok(());
-        }
-        self.publisher.abort(COMMIT_LIMIT)
-    }
-
-    fn count_abort(&mut self, error: &PublishError) -> Result<(), WorkerError> {
-        for owned in self.owned.values_mut() {
-            if matches!(owned.phase, Phase::Running) {
-                owned.aborts += 1;
-                if owned.aborts >= MOST_ABORTS {
-                    return Err(WorkerError::NoProgress {
-                        topic: self.context.settings.pipeline.events.clone(),
-                        partition: owned.partition,
-                        offset: owned.buffer.committed(),
-                        attempts: owned.aborts,
-                        reason: error.to_string(),
-                    });
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Drops every uncommitted tail and has it read again.
-    fn rewind(&mut self) {
-        for owned in self.owned.values_mut() {
-            owned.outbox.unsend();
-            if matches!(owned.phase, Phase::Running) {
-                let at = owned.buffer.truncate_to_committed();
-                if owned.fetching {
-                    owned.fetching = false;
-                    owned.start_at = Some(at);
-                }
-            }
-        }
-    }
-
-    /// A fenced or broken producer: if the group still takes us, a new one settles the open transaction, and the broker
-    /// says what was committed.
-    fn rebuild(&mut self, sent: &[OffsetCommit]) -> Result<(), WorkerError> {
-        self.cadence.open = None;
-        let until = Instant::now() + FENCE_WAIT;
-        while Instant::now() < until && !self.context.stop.is_abort() {
-            self.poll(RETRY_PAUSE)?;
-        }
-        self.publisher = self
-            .context
-            .new_publisher(&self.name, self.budget.publish_queue)?;
-        let running: Vec<Partition> = self
-            .owned
-            .values()
-            .filter(|owned| matches!(owned.phase, Phase::Running))
-            .map(|owned| owned.partition)
-            .collect();
-        let committed = self.context.committed(&running)?;
-        for partition in running {
-            let Some(owned) = self.owned.get_mut(&partition) else {
-                continue;
-            };
-            let sent = sent.iter().find(|(of, ..)| *of == partition);
-            let sent = sent.map(|(_, offset, text)| Committed {
-                offset: *offset,
-                authored: CommitMetadata::parse(Some(text), *offset),
-            });
-            let before = owned.buffer.committed();
-            match settle(before, sent.as_ref(), committed.get(&partition)) {
-                Settled::At {
-                    offset,
-                    corrections,
-                } => {
-                    owned.buffer.mark_committed(offset)?;
-                    owned.outbox.settle(corrections);
-                }
-                // The facts must be gathered anew.
-                Settled::Another => self.regather(partition)?,
-            }
-        }
-        self.rewind();
-        Ok(())
+        patience.repeat(|slice| self.publisher.commit(slice))
     }
 }
 
-/// Calls until it succeeds, fails for good, or `deadline` has passed.
-fn repeat(
-    deadline: Instant,
-    mut call: impl FnMut() -> Result<(), PublishError>,
-) -> Result<(), PublishError> {
-    loop {
-        match call() {
-            Err(error)
-                if error.disposition() == Disposition::Retry && Instant::now() < deadline =>
-            {
-                std::thread::sleep(RETRY_PAUSE);
+/// How long the broker is waited for: [`COMMIT_LIMIT`] in all, and less once the processor is asked to stop.
+pub(super) struct Patience {
+    since: Instant,
+    stop: Stop,
+    shutdown: Duration,
+}
+
+impl Patience {
+    /// What is left.
+    pub(super) fn left(&self) -> Duration {
+        let waited = self.since.elapsed();
+        let left = COMMIT_LIMIT.saturating_sub(waited);
+        if !self.stop.is_requested() {
+            return left;
+        }
+        let shutdown = self.stop.remaining(self.shutdown);
+        left.min(shutdown.max(LAST_COMMIT.saturating_sub(waited)))
+    }
+
+    /// Calls until it succeeds, fails for good, or nothing is left; the call is told how long it may take.
+    pub(super) fn repeat(
+        &self,
+        mut call: impl FnMut(Duration) -> Result<(), PublishError>,
+    ) -> Result<(), PublishError> {
+        loop {
+            match call(self.left().min(SLICE)) {
+                Err(error)
+                    if error.disposition() == Disposition::Retry && !self.left().is_zero() =>
+                {
+                    std::thread::sleep(RETRY_PAUSE);
+                }
+                answer => return answer,
             }
-            answer => return answer,
         }
     }
 }

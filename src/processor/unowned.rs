@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::context::Context;
+use super::{WorkerError, context::Context, worker::Worker};
 use crate::{kafka::Member, model::Partition};
 
 /// How often the group is looked at.
@@ -95,6 +95,20 @@ fn turn<'a>(members: &'a [Member], names_begin: &str) -> Option<&'a Member> {
         .iter()
         .filter(|member| member.id.starts_with(names_begin))
         .min_by_key(|member| (member.partitions.len(), &member.id))
+}
+
+impl Worker {
+    /// Gives everything back, as at a revocation, and joins the group again.
+    pub(super) fn join_anew(&mut self) -> Result<(), WorkerError> {
+        self.answer()?;
+        self.commit()?;
+        let partitions: Vec<Partition> = self.owned.keys().copied().collect();
+        for partition in &partitions {
+            self.start_snapshot(*partition);
+        }
+        self.forget(&partitions);
+        Ok(self.source.rejoin()?)
+    }
 }
 
 #[cfg(test)]

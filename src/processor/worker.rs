@@ -15,6 +15,7 @@ use std::{
 
 use super::{
     Context, WorkerError,
+    context::INIT,
     memory::Budget,
     partition::{Epoch, Owned, Phase},
     report::Report,
@@ -73,6 +74,8 @@ pub(super) struct Worker {
     /// Bytes of outcomes of partitions that were revoked while their last snapshot was under way.
     pub(super) leaving: BTreeMap<(Partition, Epoch), usize>,
     pub(super) summary: WorkerSummary,
+    /// Consumption waits for snapshots.
+    paused: bool,
     last_tally: Instant,
 }
 
@@ -94,7 +97,7 @@ impl Worker {
             &context.source_config(&name, budget.fetch_queue),
         )?;
         failpoint::at(Point::Joined);
-        let publisher = context.new_publisher(&name, budget.publish_queue)?;
+        let publisher = context.new_publisher(&name, budget.publish_queue, INIT)?;
         failpoint::at(Point::ProducerReady);
         let evaluator = Evaluator::new(
             settings.calculation.fields.clone(),
@@ -120,6 +123,7 @@ impl Worker {
             reports,
             leaving: BTreeMap::new(),
             summary: WorkerSummary::default(),
+            paused: false,
             last_tally: Instant::now(),
         })
     }
@@ -189,7 +193,7 @@ impl Worker {
 
     /// Moves every active partition by at most one batch; returns the events taken.
     fn advance_all(&mut self) -> Result<usize, WorkerError> {
-        if self.bytes() > self.budget.pause_above {
+        if self.is_full() {
             return Ok(0);
         }
         let active: Vec<Partition> = self
@@ -204,6 +208,22 @@ impl Worker {
             self.commit_if_due()?;
         }
         Ok(moved)
+    }
+
+    /// Whether consumption must wait for snapshots; says so when that changes.
+    fn is_full(&mut self) -> bool {
+        let held = self.bytes();
+        let full = held > self.budget.pause_above;
+        if full && !self.paused {
+            tracing::warn!(
+                "consumption pauses: {} MiB of outcomes wait to be stored, which is what --memory allows; it resumes by itself",
+                held >> 20
+            );
+        } else if self.paused && !full {
+            tracing::info!("consumption resumes: outcomes are being stored again");
+        }
+        self.paused = full;
+        full
     }
 
     /// Bytes of outcomes held: buffers, and snapshots under way.

@@ -6,7 +6,7 @@ use super::metadata::Authored;
 use crate::{
     calculation::Fingerprint,
     model::{Offset, OffsetRange, Partition, Sequence},
-    snapshot::CorrectionsProgress,
+    snapshot::{CorrectionsProgress, Pipeline},
 };
 
 /// Everything that is known about one partition at the moment it is assigned.
@@ -15,7 +15,7 @@ pub struct Facts {
     /// The partition.
     pub partition: Partition,
     /// The pipeline that this process runs.
-    pub ours: PipelineIdentity,
+    pub ours: Pipeline,
     /// The calculation that this process runs.
     pub calculation: OurCalculation,
     /// The store's root as people write it: `./snapshots`, `s3://bucket/prefix`.
@@ -40,23 +40,6 @@ impl Facts {
             Authored::Newer { .. } | Authored::Stranger => None,
         }
     }
-}
-
-/// Who a store belongs to: a group that turns one events topic into one results topic.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PipelineIdentity {
-    /// The Kafka cluster's id, when the broker tells one.
-    pub cluster_id: Option<String>,
-    /// The consumer group.
-    pub group: String,
-    /// The events topic.
-    pub events_topic: String,
-    /// The events topic's id, when the broker tells one; a recreated topic has another.
-    pub events_topic_id: Option<String>,
-    /// The results topic.
-    pub results_topic: String,
-    /// How many partitions the results topic has; pinned, because a result's partition follows from it.
-    pub results_partitions: u32,
 }
 
 /// The calculation of this process.
@@ -97,7 +80,7 @@ pub enum ChainFacts {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GoodChain {
     /// The pipeline that the manifest names.
-    pub pipeline: PipelineIdentity,
+    pub pipeline: Pipeline,
     /// Its number.
     pub sequence: Sequence,
     /// Where the chain starts.

@@ -12,7 +12,7 @@ use std::{
 
 use super::{
     Authored, ChainFacts, CommitMetadata, Committed, Damage, Facts, GoodChain, LogFacts,
-    OurCalculation, PipelineIdentity, Start,
+    OurCalculation, Start,
 };
 use crate::{
     calculation::Fingerprint,
@@ -35,8 +35,8 @@ pub struct Gatherer {
     pub layout: Layout,
     /// Questions to the broker.
     pub admin: Arc<Admin>,
-    /// The pipeline of this process.
-    pub identity: PipelineIdentity,
+    /// The pipeline of this process, as it was at start.
+    pub identity: Pipeline,
     /// The calculation of this process.
     pub calculation: OurCalculation,
     /// Its fingerprint, as segments carry it.
@@ -74,6 +74,12 @@ pub enum GatherError {
     /// The broker does not answer, or an open transaction of a dead process has not timed out yet.
     #[error(transparent)]
     Kafka(#[from] KafkaError),
+    /// The events topic is gone.
+    #[error("the topic {topic} does not exist any more")]
+    NoTopic {
+        /// The topic.
+        topic: String,
+    },
     /// The thread that asks the broker is gone.
     #[error("asking the broker ended early: {0}")]
     Interrupted(#[from] tokio::task::JoinError),
@@ -115,8 +121,8 @@ impl Gatherer {
                 .zip(heads)
                 .map(|(seen, committed)| self.tidied(seen, head_of(committed))),
         );
-        let (tidied, logs) = tokio::join!(tidying, self.logs(partitions));
-        let (tidied, logs) = (tidied?, logs?);
+        let (tidied, logs, ours) = tokio::join!(tidying, self.logs(partitions), self.ours());
+        let (tidied, logs, ours) = (tidied?, logs?, ours?);
         // A chain that has grown since may reach beyond what was committed then.
         if tidied.iter().map(|(seen, _)| seen.head()).ne(before) {
             committed = self.committed(partitions).await?;
@@ -132,9 +138,24 @@ impl Gatherer {
         for (partition, (seen, tidied)) in partitions.iter().zip(tidied) {
             let committed = committed.get(partition).cloned();
             let log = logs[partition];
-            gathered.push(self.facts(*partition, seen, tidied, committed, log).await?);
+            let mut about = self.facts(*partition, seen, tidied, committed, log).await?;
+            about.facts.ours = ours.clone();
+            gathered.push(about);
         }
         Ok(gathered)
+    }
+
+    /// Our pipeline as it is now: while we run, the events topic may be deleted and created anew.
+    async fn ours(&self) -> Result<Pipeline, GatherError> {
+        let (admin, topic) = (Arc::clone(&self.admin), self.identity.events_topic.clone());
+        let found = tokio::task::spawn_blocking(move || admin.topic(&topic)).await??;
+        let found = found.ok_or_else(|| GatherError::NoTopic {
+            topic: self.identity.events_topic.clone(),
+        })?;
+        Ok(Pipeline {
+            events_topic_id: found.id,
+            ..self.identity.clone()
+        })
     }
 
     async fn load(&self, partition: Partition) -> Result<Seen, GatherError> {
@@ -178,7 +199,7 @@ impl Gatherer {
         // Another pipeline's store is looked at, never touched.
         let ours = chain
             .newest()
-            .is_some_and(|newest| identity_of(&newest.pipeline) == self.identity);
+            .is_some_and(|newest| newest.pipeline.clone() == self.identity);
         if !ours {
             return Ok((Seen::Chain(chain), Tidied::default()));
         }
@@ -335,21 +356,10 @@ fn head_of(committed: Option<&Committed>) -> Option<(Sequence, Digest)> {
     }
 }
 
-fn identity_of(pipeline: &Pipeline) -> PipelineIdentity {
-    PipelineIdentity {
-        cluster_id: pipeline.cluster_id.clone(),
-        group: pipeline.group.clone(),
-        events_topic: pipeline.events_topic.clone(),
-        events_topic_id: pipeline.events_topic_id.clone(),
-        results_topic: pipeline.results_topic.clone(),
-        results_partitions: pipeline.results_partitions,
-    }
-}
-
 fn good(newest: &Manifest, head_known: bool, damage: Vec<Damage>, clock: &Clock) -> GoodChain {
     let age = (clock.now() - newest.created_at).to_std().ok();
     GoodChain {
-        pipeline: identity_of(&newest.pipeline),
+        pipeline: newest.pipeline.clone(),
         sequence: newest.sequence,
         origin: newest.origin,
         end: newest.end,

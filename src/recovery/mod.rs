@@ -29,8 +29,8 @@ mod tests;
 pub use decision::{AcceptLoss, Commit, Decision, Expected, LossReason, Plan, Replay};
 pub use explain::report;
 pub use facts::{
-    ChainFacts, Committed, Damage, Facts, GoodChain, LogFacts, OurCalculation, PipelineIdentity,
-    Policy, ResumeFrom, Start,
+    ChainFacts, Committed, Damage, Facts, GoodChain, LogFacts, OurCalculation, Policy, ResumeFrom,
+    Start,
 };
 pub use gather::{GatherError, Gathered, Gatherer};
 pub use invocation::Invocation;

@@ -3,10 +3,13 @@
 use std::fmt;
 
 use super::{
-    facts::{Damage, PipelineIdentity, ResumeFrom},
+    facts::{Damage, ResumeFrom},
     metadata::Head,
 };
-use crate::model::{Offset, OffsetRange, Partition, Sequence};
+use crate::{
+    model::{Offset, OffsetRange, Partition, Sequence},
+    snapshot::Pipeline,
+};
 
 /// One partition that is held to protect data.
 ///
@@ -16,7 +19,7 @@ pub struct Refusal {
     /// The partition.
     pub partition: Partition,
     /// The pipeline that this process runs.
-    pub pipeline: PipelineIdentity,
+    pub pipeline: Pipeline,
     /// The store's root as people write it.
     pub store: String,
     /// What is wrong.

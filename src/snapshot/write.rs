@@ -63,6 +63,17 @@ impl SnapshotError {
             _ => false,
         }
     }
+
+    /// Whether it is the store that fails, not what is to be stored: the outcomes are still pending. Not all of that passes
+    /// by itself: permissions, a bucket or a folder may need a person.
+    #[must_use]
+    pub fn is_about_the_store(&self) -> bool {
+        let stores = matches!(
+            self,
+            SnapshotError::Put { .. } | SnapshotError::Chain(ChainError::Store(_))
+        );
+        stores || self.is_retryable()
+    }
 }
 
 /// Outcomes on their way into the chain. They stay here until they are in it, so that an attempt that failed

@@ -4,6 +4,7 @@
 //! those servers on first use, `outside` is a pipeline under test and what must hold for it; every other module is a
 //! group of tests.
 
+mod broker_trouble;
 mod cli;
 mod compose;
 mod corpus;
@@ -23,5 +24,6 @@ mod run;
 mod sample;
 mod servers;
 mod store_conformance;
+mod store_trouble;
 mod support;
 mod zombies;

@@ -1,7 +1,15 @@
 //! Members come and go: whatever the moment, every partition soon has an owner, and every event is an outcome once.
 
-use crate::outside::{LIMIT, Pipeline, Place, committed_events, wait_until_committed};
-use crate::support::eventually;
+use std::collections::BTreeMap;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+
+use crate::outside::{LIMIT, Pipeline, Place, committed_events, event, wait_until_committed};
+use crate::support::process::Running;
+use crate::support::{add_partitions, committed, create_topic, eventually, minio, produce, seed};
 
 #[test]
 fn a_partition_on_its_way_from_a_dead_member_that_comes_back_finds_an_owner() {
@@ -38,4 +46,157 @@ fn a_partition_on_its_way_from_a_dead_member_that_comes_back_finds_an_owner() {
     first.wait(LIMIT).expect_code(0);
     second.wait(LIMIT).expect_code(0);
     pipeline.check();
+}
+
+/// No partition stands still for longer, although there are events in it: a session of 2 s and a transaction of 4 s end, the
+/// group is looked at for 6 to 8 s, and what begins anew may be interrupted by the next change.
+const BOUND: Duration = Duration::from_secs(40);
+/// How long it goes on in a usual run, and in a full sweep.
+const USUAL: Duration = Duration::from_secs(20);
+const SWEEP: Duration = Duration::from_secs(60);
+const NAMES: [&str; 4] = ["a", "b", "c", "d"];
+const FIRST_PARTITIONS: i32 = 6;
+const PARTITIONS: i32 = 8;
+
+/// The events of all partitions, how far the group has come, and since when each partition has stood still.
+struct Watch<'p> {
+    pipeline: &'p Pipeline,
+    sent: BTreeMap<i32, i64>,
+    seen: BTreeMap<i32, (i64, Instant)>,
+    longest: Duration,
+}
+
+impl Watch<'_> {
+    fn send(&mut self, partitions: i32) {
+        let mut records = Vec::new();
+        for partition in 0..partitions {
+            let sent = self.sent.entry(partition).or_default();
+            for n in *sent..*sent + 50 {
+                let payload = if n % 17 == 0 {
+                    b"bad".to_vec()
+                } else {
+                    event(n)
+                };
+                records.push((Some(partition), None, Some(payload)));
+            }
+            *sent += 50;
+        }
+        produce(&self.pipeline.brokers, &self.pipeline.events, records);
+    }
+
+    fn look(&mut self) {
+        let Pipeline {
+            brokers,
+            group,
+            events,
+            ..
+        } = self.pipeline;
+        for (partition, commit) in committed(brokers, group, events) {
+            let at = commit.map_or(0, |(offset, _)| offset);
+            let sent = self.sent.get(&partition).copied().unwrap_or_default();
+            let now = Instant::now();
+            let (last, since) = self.seen.entry(partition).or_insert((at, now));
+            if at > *last || at >= sent {
+                (*last, *since) = (at, now);
+            }
+            self.longest = self.longest.max(since.elapsed());
+            assert!(
+                since.elapsed() < BOUND,
+                "partition {partition} has stood at {at} of {sent} for {:?}",
+                since.elapsed()
+            );
+        }
+    }
+}
+
+/// Processes begin and end, by SIGTERM and by SIGKILL, every second or two, with other numbers of workers; meanwhile the
+/// topic gets more partitions.
+fn come_and_go(store: Place) {
+    let mut random = StdRng::seed_from_u64(seed("who comes and goes"));
+    let full = std::env::var("SNAPBACK_TEST_SWEEP").is_ok_and(|sweep| sweep == "full");
+    let pipeline = Pipeline::new(FIRST_PARTITIONS, store);
+    create_topic(&pipeline.brokers, &pipeline.results, PARTITIONS);
+    let mut watch = Watch {
+        pipeline: &pipeline,
+        sent: BTreeMap::new(),
+        seen: BTreeMap::new(),
+        longest: Duration::ZERO,
+    };
+    let start = |name: &str, workers: i32| {
+        let workers = workers.to_string();
+        pipeline
+            .run()
+            .args(["--instance", name, "--workers", &workers])
+            .args(["--snapshot-interval", "500ms"])
+            .args(["-X", "session.timeout.ms=2000"])
+            .args(["-X", "transaction.timeout.ms=4000"])
+            .args(["-X", "topic.metadata.refresh.interval.ms=1000"])
+            .spawn()
+    };
+    let mut living: BTreeMap<&str, Running> = BTreeMap::new();
+    let mut ending: Vec<Running> = Vec::new();
+    let (mut came, mut killed, mut partitions) = (0, 0, FIRST_PARTITIONS);
+    let (begun, lasts) = (Instant::now(), if full { SWEEP } else { USUAL });
+    let mut next = begun;
+    while begun.elapsed() < lasts {
+        if partitions < PARTITIONS && begun.elapsed() > lasts / 2 {
+            let all = usize::try_from(PARTITIONS).expect("positive");
+            add_partitions(&pipeline.brokers, &pipeline.events, all);
+            partitions = PARTITIONS;
+        }
+        if Instant::now() >= next {
+            let name = NAMES[random.random_range(0..NAMES.len())];
+            if let Some(mut process) = living.remove(name) {
+                if random.random() {
+                    process.kill();
+                    killed += 1;
+                } else {
+                    process.signal(libc::SIGTERM);
+                    ending.push(process);
+                }
+            }
+            // Often the same one again at once; always somebody.
+            if living.is_empty() || random.random() {
+                came += 1;
+                living.insert(name, start(name, random.random_range(1..=2)));
+            }
+            next = Instant::now() + Duration::from_millis(random.random_range(500..2_500));
+        }
+        watch.send(partitions);
+        watch.look();
+        sleep(Duration::from_millis(30));
+    }
+    if living.is_empty() {
+        living.insert("a", start("a", 1));
+    }
+    eventually(LIMIT, "everything to be committed", || {
+        watch.look();
+        let sent: i64 = watch.sent.values().sum();
+        (committed_events(&pipeline) >= sent).then_some(())
+    });
+    println!(
+        "{came} came, {killed} were killed; no partition stood still for more than {:?}",
+        watch.longest
+    );
+    for mut process in living.into_values() {
+        process.signal(libc::SIGTERM);
+        ending.push(process);
+    }
+    for process in ending {
+        let ended = process.wait(LIMIT);
+        // A newer one has the name of one that was still ending.
+        assert!(matches!(ended.code, Some(0 | 5)), "{ended:?}");
+    }
+    pipeline.run_to_end().run().expect_code(0);
+    pipeline.check();
+}
+
+#[test]
+fn processes_come_and_go_and_every_event_is_there_once() {
+    come_and_go(Place::folder());
+}
+
+#[test]
+fn processes_come_and_go_and_every_event_is_there_once_on_s3() {
+    come_and_go(Place::bucket(minio()));
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rdkafka::error::RDKafkaErrorCode as Code;
 
-use super::{Failure, KafkaError, is_definite};
+use super::{Failure, KafkaError, is_definite, is_passing};
 
 /// Answers about permissions or topics: somebody has to change something first.
 fn needs_an_operator(code: Code) -> bool {
@@ -139,6 +139,24 @@ impl PublishError {
             PublishError::Full { .. } | PublishError::NotAMember { .. } => Disposition::Abort,
             PublishError::Client(error) if error.is_transient() => Disposition::Rebuild,
             PublishError::Client(_) => Disposition::Fatal,
+        }
+    }
+
+    /// Whether no broker has refused anything: one is away or busy, or the group is being rebalanced.
+    #[must_use]
+    pub fn is_outage(&self) -> bool {
+        match self {
+            PublishError::Transaction { source, .. }
+            | PublishError::Refused { source, .. }
+            | PublishError::Undelivered { source, .. } => {
+                is_passing(source.code)
+                    || matches!(
+                        source.code,
+                        Code::MessageTimedOut | Code::PurgeQueue | Code::PurgeInflight
+                    )
+            }
+            PublishError::Full { .. } | PublishError::NotAMember { .. } => true,
+            PublishError::Client(error) => error.is_transient(),
         }
     }
 

@@ -9,7 +9,10 @@ mod rows;
 use std::time::Duration;
 
 use super::*;
-use crate::model::{Digest, Offset, OffsetRange, Partition, Sequence};
+use crate::{
+    model::{Digest, Offset, OffsetRange, Partition, Sequence},
+    snapshot::Pipeline,
+};
 
 const OURS: &str = "00000000000000aa";
 const OLD: &str = "00000000000000bb";
@@ -52,8 +55,8 @@ fn facts() -> Facts {
     }
 }
 
-fn pipeline() -> PipelineIdentity {
-    PipelineIdentity {
+fn pipeline() -> Pipeline {
+    Pipeline {
         cluster_id: Some("kPq0oTzmQ9u0AAAAAAAAAA".into()),
         group: "recalc_group".into(),
         events_topic: "events".into(),

@@ -2,7 +2,7 @@
 
 use super::*;
 
-type Change = fn(&mut PipelineIdentity);
+type Change = fn(&mut Pipeline);
 
 #[test]
 fn another_pipelines_store_is_refused_whatever_the_flags_say() {

@@ -1,5 +1,7 @@
 //! How a process is brought to each of the points.
 
+use std::time::{Duration, Instant};
+
 use rand::RngExt;
 use rand::seq::IndexedRandom;
 use snapback::failpoint::Point;
@@ -7,13 +9,15 @@ use snapback::failpoint::Point;
 use super::scene::Scene;
 use crate::outside::{LIMIT, Offsets, committed_events, wait_until_committed};
 use crate::support::process::Running;
-use crate::support::{commit_as_stranger, delete_records, eventually, set_topic_config};
+use crate::support::{
+    commit_as_stranger, delete_records, eventually, has_open_transaction, set_topic_config,
+};
 
 /// How many partitions a crash at `point` needs.
 pub fn partitions(point: Point) -> i32 {
     match point {
         // What one process has under way is what the other takes over.
-        Point::AppendLost | Point::LoserMoved => 1,
+        Point::Aborted | Point::AppendLost | Point::LoserMoved => 1,
         _ => 2,
     }
 }
@@ -57,6 +61,7 @@ pub fn die(scene: &mut Scene, point: Point) {
             scene.dies_under_load(point, 6);
         }
         Point::Aborted => aborting(scene, point),
+        Point::Rebuilt => rebuilding(scene, point),
         Point::RevocationCommitted | Point::Revoked => giving_back(scene, point),
         Point::SnapshotTaken
         | Point::SnapshotEncoded
@@ -176,8 +181,36 @@ fn accepting_a_loss(scene: &mut Scene, point: Point) {
     scene.expected = Some((expected, Offsets { absent: 0, lost }));
 }
 
-/// The results topic takes smaller batches all at once than it did at start, until somebody sets it right.
+/// Suspended inside a transaction, until its partition is another's: it cannot commit it any more.
 fn aborting(scene: &mut Scene, point: Point) {
+    scene.feed();
+    let actions = format!("flushed=3*off->1*sleep(8000);{}=return", point.name());
+    let mut suspended = scene.life().env("FAILPOINTS", actions).spawn();
+    eventually(LIMIT, "the output topics", || {
+        (committed_events(&scene.pipeline) > 0).then_some(())
+    });
+    let mut since: Option<Instant> = None;
+    eventually(LIMIT, "a transaction that stays open", || {
+        let pipeline = &scene.pipeline;
+        if !has_open_transaction(&pipeline.brokers, &pipeline.results, 0) {
+            since = None;
+            scene.feed_on();
+            return None;
+        }
+        let since = since.get_or_insert_with(Instant::now);
+        // Many commit intervals.
+        (since.elapsed() > Duration::from_secs(1)).then_some(())
+    });
+    suspended.signal(libc::SIGSTOP);
+    // Something to do, so that the successor waits for the partition.
+    scene.feed();
+    scene.life_to_end().run().expect_code(0);
+    suspended.signal(libc::SIGCONT);
+    scene.died_at(point, suspended, &mut |_, _| {});
+}
+
+/// The results topic takes smaller batches all at once than it did at start, until somebody sets it right.
+fn rebuilding(scene: &mut Scene, point: Point) {
     let (brokers, results) = (
         scene.pipeline.brokers.clone(),
         scene.pipeline.results.clone(),

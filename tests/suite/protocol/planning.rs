@@ -14,7 +14,7 @@ use super::{
     product::Product,
     rules::Rule,
     state::{CommitId, MAX, ManifestId, Resume, Span, Worker},
-    values::{PARTITION, at, byte, fingerprint, identity, range, span, version},
+    values::{PARTITION, at, byte, fingerprint, pipeline, range, span, version},
 };
 
 /// What `plan` says, as numbers.
@@ -94,7 +94,7 @@ impl Product {
         let entry = self.manifest(worker.view);
         let chain = entry.map_or(ChainFacts::Absent, |entry| {
             ChainFacts::Good(GoodChain {
-                pipeline: identity(),
+                pipeline: pipeline(),
                 sequence: entry.real.sequence,
                 origin: entry.real.origin,
                 end: entry.real.end,
@@ -116,7 +116,7 @@ impl Product {
         let end = at(self.config.end());
         Facts {
             partition: PARTITION,
-            ours: identity(),
+            ours: pipeline(),
             calculation: OurCalculation {
                 fingerprint: fingerprint(worker.version),
                 calculation: "square(number)".to_owned(),

@@ -3,7 +3,6 @@
 use snapback::{
     calculation::Fingerprint,
     model::{Offset, OffsetRange, Partition, Sequence},
-    recovery::PipelineIdentity,
     snapshot::{CorrectionsProgress, Pipeline},
 };
 
@@ -12,26 +11,14 @@ use super::state::{Progress, Span};
 /// The partition.
 pub const PARTITION: Partition = Partition(0);
 
-pub fn identity() -> PipelineIdentity {
-    PipelineIdentity {
+pub fn pipeline() -> Pipeline {
+    Pipeline {
         cluster_id: Some("cluster".to_owned()),
         group: "group".to_owned(),
         events_topic: "events".to_owned(),
         events_topic_id: Some("topic".to_owned()),
         results_topic: "results".to_owned(),
         results_partitions: 1,
-    }
-}
-
-pub fn pipeline() -> Pipeline {
-    let identity = identity();
-    Pipeline {
-        cluster_id: identity.cluster_id,
-        group: identity.group,
-        events_topic: identity.events_topic,
-        events_topic_id: identity.events_topic_id,
-        results_topic: identity.results_topic,
-        results_partitions: identity.results_partitions,
     }
 }
 

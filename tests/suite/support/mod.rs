@@ -9,6 +9,7 @@ mod cache;
 mod kafka;
 mod port;
 pub mod process;
+pub mod proxy;
 mod python;
 mod s3;
 mod seed;
@@ -23,8 +24,8 @@ pub use python::python;
 pub use s3::{S3Server, minio, versitygw};
 pub use seed::seed;
 pub use topics::{
-    Record, commit_as_stranger, commit_with_metadata, committed, create_topic, create_topic_with,
-    delete_group, delete_records, delete_topic, has_open_transaction, produce,
+    Record, add_partitions, commit_as_stranger, commit_with_metadata, committed, create_topic,
+    create_topic_with, delete_group, delete_records, delete_topic, has_open_transaction, produce,
     produce_with_headers, read_all, set_topic_config, unique,
 };
 pub use wait::{eventually, eventually_ok};

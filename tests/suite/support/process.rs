@@ -60,6 +60,16 @@ impl Program {
         }
     }
 
+    /// The program and its arguments, to be run by another program.
+    pub fn line(&self) -> Vec<std::ffi::OsString> {
+        let arguments = self.command.get_args();
+        [self.command.get_program()]
+            .into_iter()
+            .chain(arguments)
+            .map(OsStr::to_owned)
+            .collect()
+    }
+
     /// Adds an argument.
     pub fn arg(mut self, arg: impl AsRef<OsStr>) -> Self {
         self.command.arg(arg);

@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use rdkafka::admin::{
-    AdminClient, AdminOptions, AlterConfig, NewTopic, ResourceSpecifier, TopicReplication,
+    AdminClient, AdminOptions, AlterConfig, NewPartitions, NewTopic, ResourceSpecifier,
+    TopicReplication,
 };
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
@@ -86,6 +87,16 @@ pub fn set_topic_config(brokers: &str, topic: &str, (name, value): (&str, &str))
     answers[0]
         .as_ref()
         .unwrap_or_else(|error| panic!("cannot set {name} of topic {topic}: {error:?}"));
+}
+
+/// Gives a topic more partitions: `partitions` in all.
+#[track_caller]
+pub fn add_partitions(brokers: &str, topic: &str, partitions: usize) {
+    let more = NewPartitions::new(topic, partitions);
+    let answers = block_on(admin(brokers).create_partitions([&more], &options()));
+    answers.expect("an answer")[0]
+        .as_ref()
+        .unwrap_or_else(|error| panic!("cannot add partitions to {topic}: {error:?}"));
 }
 
 /// Deletes a topic.
