@@ -253,7 +253,9 @@ impl FromStr for Digest {
 
     fn from_str(text: &str) -> Result<Digest, NotADigest> {
         let mut bytes = [0; 32];
+        // One way to write it, so that equal digests are equal text.
         text.strip_prefix("sha256:")
+            .filter(|digits| !digits.bytes().any(|digit| digit.is_ascii_uppercase()))
             .filter(|digits| hex::decode_to_slice(digits, &mut bytes).is_ok())
             .map(|_| Digest(bytes))
             .ok_or_else(|| NotADigest(text.to_owned()))

@@ -11,7 +11,7 @@ use crate::{
     load::{LinesError, LoadError},
     processor::{InstanceError, ProcessorError, WorkerError},
     query::QueryError,
-    snapshot::LayoutError,
+    snapshot::{ChainError, LayoutError},
 };
 
 /// The exit codes, the same for every command.
@@ -60,6 +60,15 @@ impl Exit {
         let input = matches!(error.downcast_ref(), Some(LoadError::Input(_)));
         if input || error.is::<LinesError>() {
             return Exit::Usage;
+        }
+        let chain = match (error.downcast_ref(), error.downcast_ref()) {
+            (Some(AuditError::Chain(chain)), _) | (_, Some(QueryError::Chain(chain))) => {
+                Some(chain)
+            }
+            _ => None,
+        };
+        if matches!(chain, Some(ChainError::Newer { .. })) {
+            return Exit::Refused;
         }
         match error.downcast_ref::<ProcessorError>() {
             Some(

@@ -86,6 +86,13 @@ impl Session {
         let layers = Layers::read(flags, environment())?;
         let output = crate::config::output(&layers)?;
         telemetry::init(output.log_format, common.verbose);
+        let unknown = layers.unknown_variables();
+        if !unknown.is_empty() {
+            tracing::warn!(
+                "no setting is called {}; `snapback config` lists the settings and their variables",
+                unknown.join(", ")
+            );
+        }
         Ok(Session { layers, output })
     }
 

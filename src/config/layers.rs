@@ -104,6 +104,9 @@ pub struct Value {
     pub source: Source,
 }
 
+/// The variable that names the file.
+const CONFIG_VARIABLE: &str = "SNAPBACK_CONFIG";
+
 /// Everything that was said, in order.
 #[derive(Clone, Debug)]
 pub struct Layers {
@@ -127,7 +130,7 @@ impl Layers {
         let named = flags
             .config
             .clone()
-            .or_else(|| environment.get("SNAPBACK_CONFIG").map(PathBuf::from));
+            .or_else(|| environment.get(CONFIG_VARIABLE).map(PathBuf::from));
         let file = match named {
             Some(path) => file::File::read(&path)?,
             None if Path::new(DEFAULT_FILE).exists() => file::File::read(Path::new(DEFAULT_FILE))?,
@@ -219,6 +222,20 @@ impl Layers {
                 text: text.clone(),
                 source: Source::Flag(key.flag()),
             })
+            .collect()
+    }
+
+    /// Variables that look like settings and are none, in order: mistyped, perhaps, or set for something else.
+    #[must_use]
+    pub fn unknown_variables(&self) -> Vec<&str> {
+        let ours = |name: &str| {
+            name.starts_with(key::KAFKA_VARIABLES)
+                || name == CONFIG_VARIABLE
+                || key::ALL.iter().any(|key| key.variable() == name)
+        };
+        let names = self.environment.keys().map(String::as_str);
+        names
+            .filter(|name| name.starts_with("SNAPBACK_") && !ours(name))
             .collect()
     }
 

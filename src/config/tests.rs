@@ -326,3 +326,19 @@ fn the_effective_configuration_shows_every_setting_with_its_source() {
         find(key.name);
     }
 }
+
+#[test]
+fn variables_that_are_no_settings_are_named() {
+    let variables = env(&[
+        ("SNAPBACK_GROUP", "g"),
+        ("SNAPBACK_COMIT_INTERVAL", "1s"),
+        ("SNAPBACK_KAFKA_LINGER_MS", "5"),
+        ("SNAPBACK_PORT", "tcp://10.0.0.1:80"),
+        ("OTHER", "x"),
+    ]);
+    let layers = Layers::read(Flags::default(), variables).unwrap();
+    assert_eq!(
+        layers.unknown_variables(),
+        ["SNAPBACK_COMIT_INTERVAL", "SNAPBACK_PORT"]
+    );
+}

@@ -17,7 +17,7 @@ use crate::outside::{
 use crate::support::process::Finished;
 use crate::support::{
     Kafka, commit_as_stranger, commit_with_metadata, committed, create_topic, delete_group,
-    delete_records, delete_topic, read_all, unique,
+    delete_records, delete_topic, read_all, snapback, unique,
 };
 
 /// A pipeline with one partition whose events `0..events` are processed and in the store.
@@ -495,6 +495,12 @@ fn a_newer_manifest_is_refused() {
         body.replacen("\"format_version\":1", "\"format_version\":2", 1)
     });
     let refusal = refused("newer-manifest", &pipeline, &[]);
+    // Commands that only read refuse as well: what they cannot judge is not damaged.
+    for command in ["verify", "snapshots"] {
+        let reading = snapback([command, "--events", &pipeline.events]);
+        let reading = reading.args(pipeline.store_args()).run().expect_code(4);
+        assert!(reading.stderr.contains("newer"), "{}", reading.stderr);
+    }
     refusal.begin_anew();
     let fresh = pipeline.fresh(&["group", "store", "results"]);
     fresh.check_stored(&fresh.expected(), lost(0));

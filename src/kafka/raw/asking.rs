@@ -154,9 +154,11 @@ pub(in crate::kafka) fn topic_id(
         let known = !id.is_null()
             && (sys::rd_kafka_Uuid_most_significant_bits(id) != 0
                 || sys::rd_kafka_Uuid_least_significant_bits(id) != 0);
-        Ok(known
+        let id = known
             .then(|| text(sys::rd_kafka_Uuid_base64str(id)))
-            .flatten())
+            .flatten();
+        // As Kafka's own tools write it: the alphabet that is safe in URLs.
+        Ok(id.map(|id| id.replace('+', "-").replace('/', "_")))
     }
 }
 
