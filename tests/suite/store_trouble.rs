@@ -106,7 +106,7 @@ fn while_the_store_is_away_work_goes_on_until_the_memory_is_used() {
         paused < total,
         "all {total} events fit the memory: the test shows nothing"
     );
-    let peak = peak_memory(running.id());
+    let peak = running.peak_memory();
     println!(
         "paused after {paused} of {total} events; peak memory {} MiB",
         peak >> 20
@@ -116,7 +116,7 @@ fn while_the_store_is_away_work_goes_on_until_the_memory_is_used() {
     assert!(log.contains("consumption pauses: "), "{log}");
     server.restart();
     wait_until_committed(&pipeline, total);
-    let peak = peak_memory(running.id());
+    let peak = running.peak_memory();
     println!("peak memory at the end {} MiB", peak >> 20);
     assert!(peak < (64 << 20) * 6 / 5 + DEBUG_BUILD, "{peak} bytes");
     stop(running, 0);
@@ -126,18 +126,7 @@ fn while_the_store_is_away_work_goes_on_until_the_memory_is_used() {
 }
 
 /// What the program without optimisation, and its clients' threads, take beside `--memory`.
-const DEBUG_BUILD: u64 = 32 << 20;
-
-/// The most memory that a process had, in bytes.
-fn peak_memory(id: u32) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{id}/status")).expect("a running process");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kilobytes = line.and_then(|line| line.trim().strip_suffix(" kB"));
-    kilobytes
-        .and_then(|kb| kb.parse::<u64>().ok())
-        .expect("a size")
-        * 1024
-}
+pub const DEBUG_BUILD: u64 = 32 << 20;
 
 /// Every request is refused for a while; the work goes on, and what waits is stored afterwards.
 fn refused_for_a_while(status: &'static str, code: &'static str, text: &str) {
