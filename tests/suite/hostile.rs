@@ -1,6 +1,7 @@
 //! Input that is made to do harm: messages at the broker's limit, nesting bombs, giant keys and headers, nothing but
 //! rejects. Every event is an outcome exactly once, and memory stays within its bounds.
 
+mod copy;
 mod forged;
 
 use std::time::Instant;
