@@ -48,6 +48,27 @@ fn a_partition_on_its_way_from_a_dead_member_that_comes_back_finds_an_owner() {
     pipeline.check();
 }
 
+#[test]
+fn a_commit_that_fails_between_two_partitions_publishes_nothing_twice() {
+    let pipeline = Pipeline::new(2, Place::folder());
+    // Several batches of each, and longer over each than a commit interval: so the commits come between the partitions.
+    for partition in 0..2 {
+        pipeline.send_numbers(partition, 0..40_000);
+    }
+    // An odd rhythm, so that they fail behind the one and behind the other.
+    let fails = ["2*off->1*return"; 4].join("->");
+    let actions = format!("kept=sleep(60);not-a-member={fails}");
+    let finished = pipeline
+        .run_to_end()
+        .args(["--commit-interval", "20ms"])
+        .env("FAILPOINTS", actions)
+        .run()
+        .expect_code(0);
+    let failed = finished.stderr.matches("not a member of group").count();
+    assert_eq!(failed, 4, "{}", finished.stderr);
+    pipeline.check();
+}
+
 /// No partition stands still for longer, although there are events in it: a session of 2 s and a transaction of 4 s end, the
 /// group is looked at for 6 to 8 s, and what begins anew may be interrupted by the next change.
 const BOUND: Duration = Duration::from_secs(40);
