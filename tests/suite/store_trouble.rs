@@ -14,7 +14,9 @@ use crate::outside::{
 };
 use crate::support::process::{Program, Running};
 use crate::support::proxy::{Mode, Proxy};
-use crate::support::{Kafka, S3Server, create_topic, eventually, minio, seed, snapback};
+use crate::support::{
+    Kafka, S3Server, create_topic, eventually, minio, peak_memory, seed, snapback,
+};
 
 /// `snapback run` on the pipeline, reaching its store through a proxy.
 fn through(pipeline: &Pipeline, proxy: &Proxy) -> Program {
@@ -127,17 +129,6 @@ fn while_the_store_is_away_work_goes_on_until_the_memory_is_used() {
 
 /// What the program without optimisation, and its clients' threads, take beside `--memory`.
 const DEBUG_BUILD: u64 = 32 << 20;
-
-/// The most memory that a process had, in bytes.
-fn peak_memory(id: u32) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{id}/status")).expect("a running process");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kilobytes = line.and_then(|line| line.trim().strip_suffix(" kB"));
-    kilobytes
-        .and_then(|kb| kb.parse::<u64>().ok())
-        .expect("a size")
-        * 1024
-}
 
 /// Every request is refused for a while; the work goes on, and what waits is stored afterwards.
 fn refused_for_a_while(status: &'static str, code: &'static str, text: &str) {
