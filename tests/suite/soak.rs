@@ -14,10 +14,13 @@ use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 
 use crate::outside::{
-    LIMIT, MALFORMED, Pipeline, Place, event, number_of_events, wait_until_committed,
+    LIMIT, MALFORMED, Pipeline, Place, committed_events, event, number_of_events,
 };
 use crate::support::process::{Finished, Running};
-use crate::support::{Kafka, S3Server, committed, create_topic, produce, resident_memory, seed};
+use crate::support::{
+    Kafka, S3Server, committed, create_topic, eventually, has_open_transaction, produce,
+    resident_memory, seed,
+};
 
 const USUAL: Duration = Duration::from_secs(30);
 /// From this length on memory is compared: a shorter run is over before the buffers, the clients' queues and the
@@ -151,7 +154,7 @@ impl Soak<'_> {
         assert!(
             self.lives_on.is_running(),
             "it must outlive everything:\n{}",
-            self.lives_on.stderr_so_far()
+            self.logs()
         );
         if let Some(mut dies) = self.dies.take() {
             if dies.is_running() {
@@ -175,8 +178,9 @@ impl Soak<'_> {
             self.longest = self.longest.max(since.elapsed());
             assert!(
                 since.elapsed() < BOUND,
-                "partition {partition} has stood at {at} for {:?}",
-                since.elapsed()
+                "partition {partition} has stood at {at} for {:?}\n{}",
+                since.elapsed(),
+                self.logs()
             );
             if at > *last {
                 (*last, *since) = (at, now);
@@ -206,6 +210,36 @@ impl Soak<'_> {
                 });
             self.kill(victim);
         }
+    }
+
+    /// Waits until everything is committed; nothing is killed any more.
+    fn catch_up(&mut self, all: i64) -> Duration {
+        let since = Instant::now();
+        while committed_events(self.pipeline) < all {
+            assert!(
+                since.elapsed() < BOUND,
+                "{} of {all} events are committed\n{}",
+                committed_events(self.pipeline),
+                self.logs()
+            );
+            sleep(Duration::from_millis(100));
+        }
+        since.elapsed()
+    }
+
+    /// What both processes said last.
+    fn logs(&self) -> String {
+        let last = |running: &Running| {
+            let log = running.stderr_so_far();
+            let lines: Vec<&str> = log.lines().collect();
+            lines[lines.len().saturating_sub(60)..].join("\n")
+        };
+        let dies = self.dies.as_ref().map(last);
+        format!(
+            "--- lives on\n{}\n--- dies\n{}",
+            last(&self.lives_on),
+            dies.unwrap_or_default()
+        )
     }
 
     /// Both end in peace, with everything done.
@@ -264,9 +298,8 @@ fn a_long_time_under_load_and_kills_memory_stays_flat_and_every_event_is_there_o
         loaded.join().expect("the load is written");
         watched.join().expect("the memory of a process that lives")
     });
-    let (all, since) = (number_of_events(&pipeline), Instant::now());
-    wait_until_committed(&pipeline, all);
-    let caught_up = since.elapsed();
+    let all = number_of_events(&pipeline);
+    let caught_up = soak.catch_up(all);
     let (kills, gave_up, replays, longest) = soak.end();
     let means = thirds(&samples);
     let peak = samples.iter().copied().max().expect("samples");
@@ -281,6 +314,15 @@ fn a_long_time_under_load_and_kills_memory_stays_flat_and_every_event_is_there_o
     )
     .expect("standard error takes it");
     pipeline.run_to_end().run().expect_code(0);
+    // One of a killed process that nobody ended hides what was published behind it.
+    eventually(BOUND, "the end of all transactions", || {
+        let topics = [&pipeline.results, &pipeline.rejects];
+        let open = topics.into_iter().any(|topic| {
+            let is_open = |of| has_open_transaction(&pipeline.brokers, topic, of);
+            (0..PARTITIONS).any(is_open)
+        });
+        (!open).then_some(())
+    });
     pipeline.check();
     assert!(peak < MEMORY * 6 / 5 + BESIDE, "{peak} bytes");
     if lasts >= LONG {
