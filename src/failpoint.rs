@@ -3,7 +3,7 @@
 //!
 //! They exist in builds for tests only: there the crate `fail` has its feature `failpoints`, and the variable `FAILPOINTS`
 //! says at which place, and the how manieth time, a process dies: `FAILPOINTS=flushed=2*off->return` lets it pass twice.
-//! In every other build [`at`] is empty and the variable is not read. The crash tests walk through [`Point::ALL`].
+//! In every other build `at` is empty and the variable is not read. The crash tests walk through [`Point::ALL`].
 
 macro_rules! points {
     ($($(#[$doc:meta])* $point:ident = $name:literal,)*) => {

@@ -7,6 +7,7 @@ use std::{
 
 use super::{
     Context,
+    backoff::Backoff,
     partition::Epoch,
     report::{Planned, Report},
 };
@@ -15,12 +16,9 @@ use crate::{
     failpoint::{self, Point},
     model::Partition,
     recovery::{self, AcceptLoss, Gathered, LossReason, Plan},
-    snapshot::{Appended, Chain, Edit, GapReason, Segment},
+    snapshot::{Appended, Chain, ChainError, Edit, GapReason, Segment},
 };
 
-/// Waits between attempts while the store or the broker is away.
-const FIRST_BACKOFF: Duration = Duration::from_millis(200);
-const LONGEST_BACKOFF: Duration = Duration::from_secs(5);
 /// How long the newest segments are checked before work goes on.
 const START_CHECK: Duration = Duration::from_millis(500);
 
@@ -56,19 +54,20 @@ pub(super) async fn gather_and_plan(
 
 /// Gathers facts, waiting out a store or a broker that is away; `None` when the processor stops first.
 async fn gather(context: &Context, partitions: &[Partition]) -> Option<Vec<Gathered>> {
-    let mut backoff = FIRST_BACKOFF;
+    let mut backoff = Backoff::of_recovery();
+    let mut pause;
     loop {
         match context.gatherer.gather(partitions).await {
             Ok(gathered) => return Some(gathered),
             Err(error) => {
-                tracing::warn!("recovery waits: {error}; trying again in {backoff:?}");
+                pause = backoff.pause();
+                tracing::warn!("recovery waits: {error}; trying again in {pause:.1?}");
             }
         }
         if context.stop.is_requested() {
             return None;
         }
-        tokio::time::sleep(backoff).await;
-        backoff = (backoff * 2).min(LONGEST_BACKOFF);
+        tokio::time::sleep(pause).await;
     }
 }
 
@@ -209,16 +208,22 @@ pub(super) async fn append_until_done(
     chain: &mut Chain,
     edit: Edit,
 ) -> Option<Appended> {
-    let mut backoff = FIRST_BACKOFF;
+    let mut backoff = Backoff::of_recovery();
+    let mut pause;
     loop {
         match chain.append(edit.clone(), None).await {
             Ok(appended) => return Some(appended),
+            // The chain is not the one that the edit was made for: as if another's edit had come first.
+            Err(ChainError::Apply(error)) => {
+                tracing::warn!("{error}");
+                return Some(Appended::Lost);
+            }
             Err(error) => {
-                tracing::warn!("recovery waits: {error}; trying again in {backoff:?}");
+                pause = backoff.pause();
+                tracing::warn!("recovery waits: {error}; trying again in {pause:.1?}");
             }
         }
-        tokio::time::sleep(backoff).await;
-        backoff = (backoff * 2).min(LONGEST_BACKOFF);
+        tokio::time::sleep(pause).await;
         if context.stop.is_requested() {
             return None;
         }

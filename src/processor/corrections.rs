@@ -3,10 +3,11 @@
 //! A correction has the key of what it corrects and a header with its revision. An outcome that is a reject now takes the
 //! published result back with a null value, and goes to the dead letters.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use super::{
     Context, WorkerError,
+    backoff::Backoff,
     forward::PUBLISH_LIMIT,
     outbox::Loaded,
     partition::{Epoch, Phase},
@@ -31,9 +32,6 @@ const REVISION: &str = "snapback-revision";
 const MOST_ROWS: usize = 50_000;
 /// The most memory that they may take, in bytes, unless one row takes more.
 const MOST_BYTES: usize = 8 << 20;
-/// Waits between attempts while the store is away.
-const FIRST_BACKOFF: Duration = Duration::from_millis(500);
-const LONGEST_BACKOFF: Duration = Duration::from_secs(15);
 
 impl Worker {
     /// Loads and sends what running partitions have in their outboxes, one partition at a time.
@@ -208,7 +206,7 @@ async fn load(
     partition: Partition,
     epoch: Epoch,
 ) -> Option<Report> {
-    let mut backoff = FIRST_BACKOFF;
+    let mut backoff = Backoff::of_store();
     let loaded = loop {
         let error = match read(&context, &pending).await {
             Ok(loaded) => break Some(loaded),
@@ -221,9 +219,9 @@ async fn load(
             );
             break None;
         }
-        tracing::warn!("corrections wait: {error}; trying again in {backoff:?}");
-        tokio::time::sleep(backoff).await;
-        backoff = (backoff * 2).min(LONGEST_BACKOFF);
+        let pause = backoff.pause();
+        tracing::warn!("corrections wait: {error}; trying again in {pause:.1?}");
+        tokio::time::sleep(pause).await;
         if context.stop.is_requested() {
             return None;
         }

@@ -9,6 +9,7 @@
 //! watches the workers and decides when the work is done.
 
 mod activation;
+mod backoff;
 mod context;
 mod coordinator;
 mod corrections;

@@ -4,10 +4,11 @@
 //! partition at a time. While the store is away the task keeps trying, the buffers fill, and consumption pauses when the
 //! budget is used.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use super::{
     Context, WorkerError,
+    backoff::Backoff,
     partition::{Epoch, Phase, head_of},
     report::Report,
     worker::Worker,
@@ -17,10 +18,6 @@ use crate::{
     model::Partition,
     snapshot::{Chain, Pending, Segment, Taken, write_snapshot},
 };
-
-/// The first and the longest wait between attempts to store a snapshot.
-const FIRST_BACKOFF: Duration = Duration::from_millis(500);
-const LONGEST_BACKOFF: Duration = Duration::from_secs(15);
 
 impl Worker {
     /// Starts the snapshots whose time has come.
@@ -112,7 +109,8 @@ async fn store(
 ) -> Option<Report> {
     let mut pending = Pending::from(taken);
     let range = pending.range();
-    let mut backoff = FIRST_BACKOFF;
+    let mut backoff = Backoff::of_store();
+    let mut pause;
     loop {
         match write_snapshot(&mut chain, &mut pending).await {
             Ok(written) => {
@@ -126,9 +124,9 @@ async fn store(
                 });
             }
             Err(error) if error.is_about_the_store() => {
+                pause = backoff.pause();
                 let text = format!(
-                    "partition {partition}: the snapshot of {range} cannot be stored yet: {error}; trying again in {:.1} s, nothing is lost",
-                    backoff.as_secs_f32()
+                    "partition {partition}: the snapshot of {range} cannot be stored yet: {error}; trying again in {pause:.1?}, nothing is lost"
                 );
                 if error.is_retryable() {
                     tracing::warn!("{text}");
@@ -144,8 +142,7 @@ async fn store(
                 });
             }
         }
-        tokio::time::sleep(backoff).await;
-        backoff = (backoff * 2).min(LONGEST_BACKOFF);
+        tokio::time::sleep(pause).await;
         if context.stop.is_abort() {
             return None;
         }

@@ -23,6 +23,7 @@ mod recovery;
 mod run;
 mod sample;
 mod servers;
+mod shape;
 mod soak;
 mod store_conformance;
 mod store_trouble;

@@ -240,7 +240,7 @@ fn a_broker_that_is_away_for_a_while_costs_nothing() {
     pipeline.send_numbers(0, 0..20_000);
     wait_until_committed(&pipeline, 1_000);
     broker.kill();
-    sleep(Duration::from_secs(20));
+    sleep(Duration::from_secs(30));
     broker.restart();
     pipeline.send_numbers(0, 20_000..21_000);
     wait_until_committed(&pipeline, 21_000);

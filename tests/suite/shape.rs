@@ -1,0 +1,112 @@
+//! The shape of the code: data flows down a list of modules, and imports only point down it.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// From the top down. A module may use those below it.
+const LAYERS: [&str; 16] = [
+    "main",
+    "cli",
+    "demo",
+    "load",
+    "processor",
+    "telemetry",
+    "config",
+    "audit",
+    "query",
+    "recovery",
+    "snapshot",
+    "kafka",
+    "store",
+    "calculation",
+    "failpoint",
+    "model",
+];
+
+fn source_files(folder: &Path, into: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).expect("a readable folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            source_files(&path, into);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            into.push(path);
+        }
+    }
+}
+
+/// What stands between commas, up to the brace that ends the list.
+fn elements(list: &str) -> Vec<&str> {
+    let (mut depth, mut start, mut found) = (0, 0, Vec::new());
+    for (at, character) in list.char_indices() {
+        match character {
+            '{' => depth += 1,
+            '}' if depth == 0 => {
+                found.push(&list[start..at]);
+                break;
+            }
+            '}' => depth -= 1,
+            ',' if depth == 0 => {
+                found.push(&list[start..at]);
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+/// The modules that follow `crate::` in `text`, also those in braces.
+fn imported(text: &str) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for (at, path) in text.match_indices("crate::") {
+        let rest = &text[at + path.len()..];
+        let names = match rest.strip_prefix('{') {
+            Some(list) => elements(list),
+            None => vec![rest],
+        };
+        for name in names {
+            let name = name.trim_start();
+            let end = name.find(|c: char| !c.is_ascii_lowercase() && c != '_');
+            let name = &name[..end.unwrap_or(name.len())];
+            if LAYERS.contains(&name) {
+                found.insert(name.to_owned());
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn imports_only_point_down() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    source_files(&root, &mut files);
+    let place = |module: &str| LAYERS.iter().position(|layer| *layer == module);
+    let (mut wrong, mut imports) = (Vec::new(), 0);
+    for file in files {
+        let path = file.strip_prefix(&root).expect("below src");
+        let top = path.iter().next().expect("a name").to_string_lossy();
+        let module = top.trim_end_matches(".rs");
+        if module == "lib" {
+            continue;
+        }
+        let own = place(module).unwrap_or_else(|| panic!("{module} has no place in the list"));
+        let text = fs::read_to_string(&file).expect("text");
+        for used in imported(&text) {
+            imports += 1;
+            if place(&used).is_some_and(|used| used < own) {
+                wrong.push(format!("{} uses {used}", path.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    assert!(imports > 100, "only {imports} imports were found");
+}
+
+#[test]
+fn imports_are_found_in_every_form() {
+    let text = "use crate::model::Offset; use crate::{\n    kafka::{Admin, config::X},\n    store,\n}; crate::audit::verify()";
+    let found: Vec<_> = imported(text).into_iter().collect();
+    assert_eq!(found, ["audit", "kafka", "model", "store"]);
+}
