@@ -133,10 +133,14 @@ impl Soak<'_> {
     fn kill(&mut self, victim: Victim) {
         *self.kills.entry(victim).or_default() += 1;
         let pause = Duration::from_millis(self.random.random_range(0..3_000));
+        // Shown when the test fails, beside the times in the logs.
+        println!("{} {victim:?} is killed", chrono::Utc::now());
         match victim {
             Victim::Process => {
                 if let Some(dies) = self.dies.take() {
-                    self.replays += replays_of(&dies.kill());
+                    let killed = dies.kill();
+                    self.replays += replays_of(&killed);
+                    println!("{}", last_lines(&killed.stderr));
                 }
                 // Often at once, as a supervisor starts it.
                 if self.random.random() {
@@ -147,11 +151,13 @@ impl Soak<'_> {
                 self.store.kill();
                 sleep(pause);
                 self.store.restart();
+                println!("{} it is back", chrono::Utc::now());
             }
             Victim::Broker => {
                 self.broker.kill();
                 sleep(pause);
                 self.broker.restart();
+                println!("{} it is back", chrono::Utc::now());
             }
         }
     }
@@ -164,7 +170,16 @@ impl Soak<'_> {
         }
         let ended = process.wait(LIMIT);
         let code = ended.code.filter(|code| MAY_END_WITH.contains(code));
-        let code = code.unwrap_or_else(|| panic!("it ended by itself: {ended:?}"));
+        let code = code.unwrap_or_else(|| {
+            panic!(
+                "it ended by itself: {:?}, signal {:?}\n{}\n{}",
+                ended.code,
+                ended.signal,
+                ended.stderr,
+                self.logs()
+            )
+        });
+        println!("ended by itself with {code}\n{}", last_lines(&ended.stderr));
         *self.ended.entry(code).or_default() += 1;
         self.replays += replays_of(&ended);
         None
@@ -172,13 +187,14 @@ impl Soak<'_> {
 
     /// Starts again what has ended, and looks at the progress.
     fn look(&mut self) {
-        let (lives_on, dies) = (self.lives_on.take(), self.dies.take());
+        let lives_on = self.lives_on.take();
         self.lives_on = self.still(lives_on);
         if self.lives_on.is_none() {
             let started = Self::start(self.pipeline, "lives-on", 1);
             self.id.store(started.id(), Ordering::Relaxed);
             self.lives_on = Some(started);
         }
+        let dies = self.dies.take();
         self.dies = self.still(dies);
         if self.dies.is_none() {
             let workers = self.random.random_range(1..=2);
@@ -240,9 +256,7 @@ impl Soak<'_> {
     fn logs(&self) -> String {
         let last = |running: &Option<Running>| {
             let log = running.as_ref().map(Running::stderr_so_far);
-            let log = log.unwrap_or_default();
-            let lines: Vec<&str> = log.lines().collect();
-            lines[lines.len().saturating_sub(60)..].join("\n")
+            last_lines(&log.unwrap_or_default())
         };
         let (lives_on, dies) = (last(&self.lives_on), last(&self.dies));
         format!("--- lives on\n{lives_on}\n--- dies\n{dies}")
@@ -258,6 +272,11 @@ impl Soak<'_> {
             self.replays += replays_of(&process.wait(LIMIT).expect_code(0));
         }
     }
+}
+
+fn last_lines(log: &str) -> String {
+    let lines: Vec<&str> = log.lines().collect();
+    lines[lines.len().saturating_sub(60)..].join("\n")
 }
 
 /// How many partitions a process had to replay.
