@@ -160,10 +160,10 @@ impl Sequence {
     /// The number of the manifest that binds a partition to its store.
     pub const FIRST: Sequence = Sequence(1);
 
-    /// The number that follows.
+    /// The number that follows; nothing follows the largest, which only a forged file name can have.
     #[must_use]
     pub const fn next(self) -> Sequence {
-        Sequence(self.0 + 1)
+        Sequence(self.0.saturating_add(1))
     }
 }
 

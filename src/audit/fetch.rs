@@ -27,6 +27,14 @@ pub(super) async fn fetch(
         segment.bytes, segment.digest
     );
     let (bytes, finding) = match fetch_segment(store, layout, segment).await {
+        Ok(fetched) if fetched.bytes.len() as u64 != segment.bytes => {
+            let detail = format!("{location} has {} bytes; {stated}", fetched.bytes.len());
+            let remedy = remedy::misstated();
+            (
+                Some(fetched.bytes),
+                Some(finding(FindingKind::WrongCount, detail, remedy)),
+            )
+        }
         Ok(fetched) if fetched.place == Place::Own => (Some(fetched.bytes), None),
         Ok(fetched) => {
             let attic = layout

@@ -25,6 +25,13 @@ pub(super) fn rewritten(location: &str) -> String {
     )
 }
 
+/// A manifest that is wrong about a segment's file, which has the digest that it states.
+pub(super) fn misstated() -> String {
+    "the file is the right one, so the manifest was written or rewritten like this: restore the manifests \
+     of its partition from a backup made before"
+        .to_owned()
+}
+
 /// A wrong value beside right inputs.
 pub(super) fn recomputed(location: &str) -> String {
     format!(

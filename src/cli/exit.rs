@@ -67,7 +67,10 @@ impl Exit {
             }
             _ => None,
         };
-        if matches!(chain, Some(ChainError::Newer { .. })) {
+        if matches!(
+            chain,
+            Some(ChainError::Newer { .. } | ChainError::StrayNumber { .. })
+        ) {
             return Exit::Refused;
         }
         match error.downcast_ref::<ProcessorError>() {

@@ -69,7 +69,8 @@ pub(super) fn read(
     read_topic(connection, admin, &pipeline.rejects, |place, _, batches| {
         batches(&mut |batch| {
             for (index, event) in batch.iter().enumerate() {
-                topics.letter(pipeline, place, event, &batch.headers(index));
+                let headers = batch.headers(index).unwrap_or_default();
+                topics.letter(pipeline, place, event, &headers);
             }
         })
     })?;

@@ -27,8 +27,10 @@ impl Batch {
     }
 
     /// The headers of the message at `index` (its place in the batch, not its offset).
+    ///
+    /// `None` when it has some, but more than a client reads (100,000).
     #[must_use]
-    pub fn headers(&self, index: usize) -> Vec<(String, Option<Vec<u8>>)> {
+    pub fn headers(&self, index: usize) -> Option<Vec<(String, Option<Vec<u8>>)>> {
         self.messages.headers(index)
     }
 

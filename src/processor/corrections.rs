@@ -117,7 +117,10 @@ impl Worker {
         }
         let rejects = loaded.rejects.clone();
         for reject in &rejects {
-            let original = vec![(REVISION.to_owned(), Some(revision.as_bytes().to_vec()))];
+            let original = Some(vec![(
+                REVISION.to_owned(),
+                Some(revision.as_bytes().to_vec()),
+            )]);
             if let Err(error) = self.publish_reject(partition, reject, original) {
                 return Ok(Err(error));
             }

@@ -152,7 +152,7 @@ impl Worker {
         &mut self,
         partition: Partition,
         reject: &Reject,
-        original: Vec<Header>,
+        original: Option<Vec<Header>>,
     ) -> Result<(), PublishError> {
         let pipeline = &self.context.settings.pipeline;
         let header =
@@ -167,12 +167,7 @@ impl Worker {
             ),
             header("snapback-reason", Some(reject.reason.clone())),
         ];
-        let letter = DeadLetter {
-            key: reject.key.as_deref(),
-            payload: reject.payload.as_deref(),
-            original,
-            headers,
-        };
+        let letter = DeadLetter::new(reject, original, headers);
         let letter = letter.fit(self.context.limits().rejects);
         let headers: Vec<(&str, Option<&[u8]>)> = letter
             .original

@@ -117,7 +117,22 @@ pub(super) struct DeadLetter<'a> {
     pub headers: Vec<Header>,
 }
 
-impl DeadLetter<'_> {
+impl<'a> DeadLetter<'a> {
+    /// The whole letter. `original` is `None` when the event has headers that no client reads, which the letter says.
+    pub fn new(reject: &'a Reject, original: Option<Vec<Header>>, headers: Vec<Header>) -> Self {
+        let unread = original.is_none();
+        let mut letter = DeadLetter {
+            key: reject.key.as_deref(),
+            payload: reject.payload.as_deref(),
+            original: original.unwrap_or_default(),
+            headers,
+        };
+        if unread {
+            letter.say(HEADERS_LEFT_OUT, "all".to_owned());
+        }
+        letter
+    }
+
     fn bytes(&self) -> usize {
         let headers = self.original.iter().chain(&self.headers);
         let headers = headers

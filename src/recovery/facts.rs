@@ -72,6 +72,13 @@ pub enum ChainFacts {
         /// What is wrong with each.
         damage: Vec<Damage>,
     },
+    /// A file has a number that no manifest of this chain can have come to.
+    StrayNumber {
+        /// The file.
+        path: String,
+        /// The next lower number of a manifest.
+        below: Sequence,
+    },
     /// The newest manifest that can be read.
     Good(GoodChain),
 }

@@ -88,14 +88,15 @@ pub enum GatherError {
 /// What the store says about one partition.
 enum Seen {
     Chain(Box<Chain>),
-    Newer(Box<ChainFacts>),
+    /// Facts without a chain that could be continued.
+    Only(Box<ChainFacts>),
 }
 
 impl Seen {
     fn head(&self) -> Option<(Sequence, Digest)> {
         match self {
             Seen::Chain(chain) => chain.tail().head(),
-            Seen::Newer(_) => None,
+            Seen::Only(_) => None,
         }
     }
 }
@@ -174,13 +175,20 @@ impl Gatherer {
                     .layout
                     .parse_manifest(&path)
                     .map_or(Sequence::FIRST, |(_, sequence)| sequence);
-                Ok(Seen::Newer(Box::new(ChainFacts::Newer {
+                Ok(Seen::Only(Box::new(ChainFacts::Newer {
                     sequence,
                     version: match source {
                         ManifestError::Newer { found, .. } => found.try_into().unwrap_or(u32::MAX),
                         _ => 0,
                     },
                     writer: None,
+                })))
+            }
+            Err(ChainError::StrayNumber { path, below }) => {
+                let path = self.store.locate(&path);
+                Ok(Seen::Only(Box::new(ChainFacts::StrayNumber {
+                    path,
+                    below,
                 })))
             }
             Err(source) => Err(GatherError::Chain { partition, source }),
@@ -194,7 +202,7 @@ impl Gatherer {
     ) -> Result<(Seen, Tidied), GatherError> {
         let mut chain = match seen {
             Seen::Chain(chain) => chain,
-            newer @ Seen::Newer(_) => return Ok((newer, Tidied::default())),
+            only @ Seen::Only(_) => return Ok((only, Tidied::default())),
         };
         // Another pipeline's store is looked at, never touched.
         let ours = chain
@@ -219,7 +227,7 @@ impl Gatherer {
         log: LogFacts,
     ) -> Result<Gathered, GatherError> {
         let (chain_facts, chain) = match seen {
-            Seen::Newer(facts) => (*facts, None),
+            Seen::Only(facts) => (*facts, None),
             Seen::Chain(chain) => {
                 let facts = self
                     .chain_facts(&chain, &tidied, head_of(committed.as_ref()))

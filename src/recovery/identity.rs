@@ -81,6 +81,10 @@ pub(super) fn readable(facts: &Facts) -> Result<Option<&GoodChain>, Cause> {
         ChainFacts::Unreadable { damage } => Err(Cause::Unreadable {
             damage: damage.clone(),
         }),
+        ChainFacts::StrayNumber { path, below } => Err(Cause::StrayNumber {
+            path: path.clone(),
+            below: *below,
+        }),
         ChainFacts::Absent | ChainFacts::Newer { .. } => Ok(None),
     }
 }

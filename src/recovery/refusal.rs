@@ -61,6 +61,13 @@ pub enum Cause {
         /// What is wrong with each.
         damage: Vec<Damage>,
     },
+    /// A file has a number that no manifest of this chain can have come to.
+    StrayNumber {
+        /// The file.
+        path: String,
+        /// The next lower number of a manifest.
+        below: Sequence,
+    },
     /// The group committed with a manifest that this store does not have.
     HeadUnknown {
         /// The manifest that the commit names.
@@ -197,6 +204,8 @@ pub enum Remedy {
     },
     /// Bring the files back from a backup.
     Restore,
+    /// Move a file out of the store that is none of its own.
+    MoveAway,
 }
 
 impl fmt::Display for Refusal {
@@ -242,6 +251,12 @@ impl fmt::Display for Cause {
             }
             Cause::Unreadable { damage } => {
                 write!(f, "none of its {} manifests can be read", damage.len())
+            }
+            Cause::StrayNumber { below, .. } => {
+                write!(
+                    f,
+                    "a file has a number that nothing after manifest {below} can have"
+                )
             }
             Cause::HeadUnknown { head, .. } => {
                 write!(

@@ -51,6 +51,7 @@ pub(super) fn of(facts: &Facts, policy: &Policy, cause: &Cause) -> Vec<Remedy> {
             vec![Remedy::NewerProgram { by: by.clone() }, fresh_results]
         }
         Cause::Unreadable { .. } => vec![Remedy::Restore, fresh_results],
+        Cause::StrayNumber { .. } => vec![Remedy::MoveAway, fresh_results],
         Cause::HeadUnknown { .. } => {
             let mut remedies = vec![Remedy::RightStore];
             remedies.extend(resume(&either));

@@ -207,14 +207,15 @@ impl Layout {
 
     /// Where the attic keeps what had its own place at `own`.
     ///
-    /// `None` when `own` is not a path of this topic's data.
+    /// `None` when `own` is not a path of this topic's data, or so long that the attic has no room for it: nothing
+    /// of ours is.
     #[must_use]
     pub fn attic(&self, own: &Path) -> Option<Path> {
         let rest = self.inside(own)?;
         if rest.starts_with('_') {
             return None;
         }
-        Some(path(format!("{}/{ATTIC}/{rest}", self.topic)))
+        Path::parse(&format!("{}/{ATTIC}/{rest}", self.topic)).ok()
     }
 
     /// The place of its own that a file of the attic had.
@@ -341,6 +342,16 @@ mod tests {
         );
         assert_eq!(of("events/rejects/partition=3"), None);
         assert_eq!(of("events/_manifests/partition=3/7.json"), None);
+    }
+
+    #[test]
+    fn a_strangers_path_too_long_for_the_attic_has_no_place_there() {
+        let long = format!("events/{}", vec!["x".repeat(200); 4].join("/"));
+        let own = Path::parse(&format!("{long}/{}", "y".repeat(899 - long.len()))).unwrap();
+        assert_eq!(layout().attic(&own), None);
+        let own = Path::parse(&long).unwrap();
+        let attic = layout().attic(&own).unwrap();
+        assert_eq!(layout().out_of_attic(&attic), Some(own));
     }
 
     #[test]

@@ -27,6 +27,17 @@ pub enum ChainError {
         /// The highest number.
         highest: Sequence,
     },
+    /// A file has a number that the chain cannot have come to: nothing may follow it.
+    #[error(
+        "{path} is far above {below}, the next lower number of a manifest: no manifest of this chain can \
+         have it. Find out where the file comes from, and move it out of the store"
+    )]
+    StrayNumber {
+        /// The file.
+        path: Path,
+        /// The next lower number.
+        below: Sequence,
+    },
     /// The events topic cannot be a folder.
     #[error(transparent)]
     Topic(#[from] super::LayoutError),
@@ -177,9 +188,21 @@ pub async fn load_manifest(
     };
     Ok(Found::Damaged {
         digest: Some(Digest::of(&bytes)),
-        detail,
+        detail: shortened(detail),
     })
 }
+
+/// What is wrong may quote a text of the file, which may be as long as the file.
+fn shortened(mut detail: String) -> String {
+    if detail.len() > MAX_DETAIL {
+        detail.truncate(detail.floor_char_boundary(MAX_DETAIL));
+        detail.push('…');
+    }
+    detail
+}
+
+/// More bytes of an explanation are of no use to anybody.
+const MAX_DETAIL: usize = 1000;
 
 /// The numbers of a partition's manifests, ascending: one listing, nothing is read.
 ///
@@ -203,7 +226,8 @@ pub async fn list_manifests(
 /// manifest that can be read. Newest = highest number present; a number without a file counts as damaged.
 ///
 /// # Errors
-/// When a newer snapback wrote a manifest on the way, or the store cannot be read.
+/// When a newer snapback wrote a manifest on the way, a file has a number that the chain cannot have come to,
+/// or the store cannot be read.
 pub async fn load_tail(
     store: &Store,
     layout: &Layout,
@@ -238,9 +262,14 @@ pub(super) async fn read_tail(
         };
         let sequence = *sequence;
         tail.damaged.push(Damaged { sequence, digest });
-        // Numbers without a file, down to the next that has one.
-        let below = index.checked_sub(1).map_or(0, |below| numbers[below].0);
-        let holes = (below + 1..sequence.0).rev().take(MAX_HOLES);
+        // Numbers without a file, down to the next that has one. Nobody has lost as many as a forged number claims.
+        let below = index.checked_sub(1).map(|below| numbers[below]);
+        if let Some(below) = below.filter(|below| sequence.0 - below.0 > MAX_HOLES) {
+            let path = layout.manifest(partition, sequence);
+            return Err(ChainError::StrayNumber { path, below });
+        }
+        let lowest = below.map_or(0, |below| below.0) + 1;
+        let holes = (lowest..sequence.0).rev().take(MAX_HOLES as usize);
         tail.damaged.extend(holes.map(|number| Damaged {
             sequence: Sequence(number),
             digest: None,
@@ -250,8 +279,8 @@ pub(super) async fn read_tail(
     Ok(tail)
 }
 
-/// A file with an absurd number must not become a list of as many missing ones.
-const MAX_HOLES: usize = 100_000;
+/// More manifests than this are never missing between two that are there.
+const MAX_HOLES: u64 = 10_000;
 
 /// Whether `head` (from the commit metadata) is in the chain. A damaged manifest at that number counts as
 /// present; so does a missing one whose successor names it as its base.

@@ -68,6 +68,14 @@ pub enum Inconsistency {
         /// Its range.
         range: OffsetRange,
     },
+    /// A segment states a size that no file has.
+    #[error("{path} states {bytes} bytes, which no file has")]
+    TooManyBytes {
+        /// The segment.
+        path: String,
+        /// Its size.
+        bytes: u64,
+    },
     /// The counts do not add up to the range (I4).
     #[error("{counts:?} do not add up to the {offsets} offsets of the range")]
     Sum {
@@ -93,6 +101,9 @@ pub enum Inconsistency {
         sequence: Sequence,
     },
 }
+
+/// No segment is larger; the sizes of all that a manifest can list add up without overflow.
+const MAX_SEGMENT_BYTES: u64 = 1 << 40;
 
 /// Checks everything that can be checked without another file.
 pub(super) fn check(manifest: &Manifest) -> Result<(), Inconsistency> {
@@ -179,6 +190,12 @@ fn check_segment(
             path: path(),
             rows: segment.rows,
             range: segment.range,
+        });
+    }
+    if segment.bytes > MAX_SEGMENT_BYTES {
+        return Err(Inconsistency::TooManyBytes {
+            path: path(),
+            bytes: segment.bytes,
         });
     }
     Ok(())

@@ -13,6 +13,8 @@ mod crash;
 mod crash_points;
 mod demo;
 mod from_script;
+mod fuzzed;
+mod hostile;
 mod kafka;
 mod limits;
 mod outside;

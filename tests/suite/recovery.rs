@@ -21,14 +21,14 @@ use crate::support::{
 };
 
 /// A pipeline with one partition whose events `0..events` are processed and in the store.
-fn stored(events: i64) -> Pipeline {
+pub fn stored(events: i64) -> Pipeline {
     let pipeline = Pipeline::new(1, Place::folder());
     store_more(&pipeline, events);
     pipeline
 }
 
 /// Sends numbers that continue those of partition 0, as many, and has them processed and stored.
-fn store_more(pipeline: &Pipeline, events: i64) {
+pub fn store_more(pipeline: &Pipeline, events: i64) {
     send_more(pipeline, events);
     pipeline.run_to_end().run().expect_code(0);
 }
@@ -91,7 +91,7 @@ fn newest_manifest(pipeline: &Pipeline) -> std::path::PathBuf {
 }
 
 /// Changes a manifest as somebody does who knows how its digest is made.
-fn forge_manifest(path: &Path, change: impl FnOnce(String) -> String) {
+pub fn forge_manifest(path: &Path, change: impl FnOnce(String) -> String) {
     let text = fs::read_to_string(path).expect("a manifest");
     let body = text
         .rsplit_once("\"digest\":\"")

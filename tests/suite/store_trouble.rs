@@ -14,9 +14,7 @@ use crate::outside::{
 };
 use crate::support::process::{Program, Running};
 use crate::support::proxy::{Mode, Proxy};
-use crate::support::{
-    Kafka, S3Server, create_topic, eventually, minio, peak_memory, seed, snapback,
-};
+use crate::support::{Kafka, S3Server, create_topic, eventually, minio, seed, snapback};
 
 /// `snapback run` on the pipeline, reaching its store through a proxy.
 fn through(pipeline: &Pipeline, proxy: &Proxy) -> Program {
@@ -108,7 +106,7 @@ fn while_the_store_is_away_work_goes_on_until_the_memory_is_used() {
         paused < total,
         "all {total} events fit the memory: the test shows nothing"
     );
-    let peak = peak_memory(running.id());
+    let peak = running.peak_memory();
     println!(
         "paused after {paused} of {total} events; peak memory {} MiB",
         peak >> 20
@@ -118,7 +116,7 @@ fn while_the_store_is_away_work_goes_on_until_the_memory_is_used() {
     assert!(log.contains("consumption pauses: "), "{log}");
     server.restart();
     wait_until_committed(&pipeline, total);
-    let peak = peak_memory(running.id());
+    let peak = running.peak_memory();
     println!("peak memory at the end {} MiB", peak >> 20);
     assert!(peak < (64 << 20) * 6 / 5 + DEBUG_BUILD, "{peak} bytes");
     stop(running, 0);
@@ -128,7 +126,7 @@ fn while_the_store_is_away_work_goes_on_until_the_memory_is_used() {
 }
 
 /// What the program without optimisation, and its clients' threads, take beside `--memory`.
-const DEBUG_BUILD: u64 = 32 << 20;
+pub const DEBUG_BUILD: u64 = 32 << 20;
 
 /// Every request is refused for a while; the work goes on, and what waits is stored afterwards.
 fn refused_for_a_while(status: &'static str, code: &'static str, text: &str) {

@@ -203,18 +203,19 @@ impl Messages {
         })
     }
 
-    pub(in crate::kafka) fn headers(&self, index: usize) -> Vec<(String, Option<Vec<u8>>)> {
+    /// `None` when there are headers, but the client does not read them: it takes at most 100,000.
+    pub(in crate::kafka) fn headers(&self, index: usize) -> Option<Vec<(String, Option<Vec<u8>>)>> {
         let mut found = Vec::new();
         let Some(pointer) = self.messages.get(index) else {
-            return found;
+            return Some(found);
         };
         let mut headers = ptr::null_mut();
         // SAFETY: the message is alive; its headers belong to it and are only read here.
         unsafe {
-            if sys::rd_kafka_message_headers(pointer.0.as_ptr(), &raw mut headers)
-                != RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR
-            {
-                return found;
+            match sys::rd_kafka_message_headers(pointer.0.as_ptr(), &raw mut headers) {
+                RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR => {}
+                RDKafkaRespErr::RD_KAFKA_RESP_ERR__NOENT => return Some(found),
+                _ => return None,
             }
             let (mut name, mut value, mut size) = (ptr::null(), ptr::null(), 0);
             while sys::rd_kafka_header_get_all(
@@ -229,7 +230,7 @@ impl Messages {
                 found.push((text(name).unwrap_or_default(), value));
             }
         }
-        found
+        Some(found)
     }
 }
 

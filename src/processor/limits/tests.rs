@@ -55,3 +55,19 @@ fn headers_go_before_the_key() {
     assert_eq!(value(&cut, "snapback-key-bytes"), Some("4000"));
     assert!(cut.payload.is_some_and(|rest| !rest.is_empty()));
 }
+
+#[test]
+fn headers_that_no_client_reads_are_said_to_be_missing() {
+    let reject = Reject {
+        offset: Offset::ZERO,
+        timestamp: None,
+        key: None,
+        payload: Some(b"payload".to_vec()),
+        reason: "not-json: x".to_owned(),
+    };
+    let whole = DeadLetter::new(&reject, Some(vec![header("trace", b"x")]), Vec::new());
+    assert_eq!(value(&whole, "snapback-headers-left-out"), None);
+    let unread = DeadLetter::new(&reject, None, Vec::new());
+    assert_eq!(value(&unread, "snapback-headers-left-out"), Some("all"));
+    assert!(unread.original.is_empty());
+}

@@ -147,6 +147,10 @@ fn places(refusal: &Refusal) -> Vec<(&'static str, String)> {
                 add("damaged", format!("{}: {}", file.path, file.detail));
             }
         }
+        Cause::StrayNumber { path, below } => {
+            add("file", path.clone());
+            add("below", format!("manifest {below}"));
+        }
         Cause::HeadUnknown {
             head,
             by,

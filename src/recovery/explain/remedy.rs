@@ -40,6 +40,7 @@ pub(super) fn sentence(refusal: &Refusal, remedy: &Remedy) -> String {
             "Run the same command with the newer program ({}):",
             by.as_deref().unwrap_or("its version is not known")
         ),
+        Remedy::MoveAway => "Find out where the file comes from, move it out of the store, then:".to_owned(),
         Remedy::Restore => "Bring the damaged files back from a backup or an earlier object version, then:".to_owned(),
     }
 }
@@ -179,7 +180,7 @@ pub(super) fn commands(
             }
             vec![command]
         }
-        Remedy::NewerProgram { .. } | Remedy::Restore => vec![again],
+        Remedy::NewerProgram { .. } | Remedy::Restore | Remedy::MoveAway => vec![again],
     }
 }
 

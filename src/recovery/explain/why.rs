@@ -16,6 +16,10 @@ pub(super) fn why(cause: &Cause) -> String {
             is not known which segments belong to it and where it ends. Going on would leave all of it out of every later check. \
             No file was changed."
             .to_owned(),
+        Cause::StrayNumber { .. } => "Manifests are numbered one by one, and the newest is the one with the highest number. No store \
+            has lost as many as are missing below this file, so it was put there by mistake or to do harm. Nothing can follow it \
+            without counting all of them as lost. No file was changed."
+            .to_owned(),
         Cause::HeadUnknown { newest: None, .. } => "Whoever ran this group last had a store with a history of this partition; this \
             store has none. A wrong --store or a lost folder looks like this. Going on silently would leave the stored results \
             behind."

@@ -43,6 +43,7 @@ fn chains() -> impl Strategy<Value = ChainFacts> {
     prop_oneof![
         2 => Just(ChainFacts::Absent),
         1 => Just(ChainFacts::Unreadable { damage: Vec::new() }),
+        1 => Just(ChainFacts::StrayNumber { path: "a".to_owned(), below: Sequence(3) }),
         1 => Just(ChainFacts::Newer { sequence: Sequence(3), version: 2, writer: None }),
         16 => good,
     ]

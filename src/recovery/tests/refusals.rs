@@ -48,6 +48,13 @@ texts! {
         ..facts()
     }, Policy::default();
     no_readable_manifest: Facts { chain: ChainFacts::Unreadable { damage: damage() }, ..facts() }, Policy::default();
+    a_stray_number: Facts {
+        chain: ChainFacts::StrayNumber {
+            path: "./snapshots/events/_manifests/partition=3/09223372036854775807.json".to_owned(),
+            below: Sequence(12),
+        },
+        ..facts()
+    }, Policy::default();
     an_empty_store: Facts { chain: ChainFacts::Absent, ..facts() }, Policy::default();
     an_older_store: Facts {
         committed: ours(1500, 1480),

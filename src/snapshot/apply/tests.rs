@@ -329,6 +329,23 @@ fn a_path_that_leaves_the_store_is_refused_though_the_digest_is_right() {
 }
 
 #[test]
+fn a_segment_of_a_size_that_no_file_has_is_refused() {
+    let mut manifest = second();
+    for bytes in [u64::MAX, 1 << 60, (1 << 40) + 1] {
+        manifest.segments[0].bytes = bytes;
+        let sealed = codec::seal(manifest.clone());
+        let error = Manifest::decode(&sealed.encode()).unwrap_err();
+        assert!(
+            matches!(
+                error,
+                codec::ManifestError::Inconsistent(Inconsistency::TooManyBytes { .. })
+            ),
+            "{error}"
+        );
+    }
+}
+
+#[test]
 fn three_thousand_appends_stay_quick_and_small() {
     let mut manifest = first();
     for id in 0..2999 {

@@ -2,7 +2,7 @@ use super::*;
 use crate::{
     model::{Counts, Digest},
     snapshot::{
-        ApplyError, Damaged, GapReason, contains, load_tail,
+        ApplyError, Damaged, Found, GapReason, contains, load_manifest, load_tail,
         testing::{Fault, Faulty, PARTITION, at, bind, bound, chain, clock, paths, range},
     },
 };
@@ -322,4 +322,48 @@ async fn a_loss_is_appended_like_anything_else() {
     };
     assert_eq!(ours.append(loss, None).await.unwrap(), won());
     assert_eq!(ours.newest().unwrap().counts.lost, 50);
+}
+
+#[tokio::test]
+async fn a_file_with_an_absurd_number_is_named_and_nothing_is_made_of_the_numbers_below() {
+    let (store, clock) = (Store::memory(), clock());
+    let mut ours = bound(&store, "ours", &clock, 0).await;
+    assert_eq!(append(&mut ours, 0, 7).await, won());
+    let layout = Layout::new("events").unwrap();
+    for number in [u64::MAX, 1 << 60, 20_000] {
+        let path = layout.manifest(PARTITION, Sequence(number));
+        store.put(&path, Bytes::from("{}")).await.unwrap();
+        let error = load_tail(&store, &layout, PARTITION).await.unwrap_err();
+        assert!(
+            matches!(&error, ChainError::StrayNumber { path: found, below } if *found == path && *below == Sequence(2)),
+            "{error}"
+        );
+        assert!(!error.is_retryable());
+        store.delete(&path).await.unwrap();
+    }
+    let head = (Sequence(u64::MAX), Digest::of(b""));
+    assert!(!contains(&store, &layout, PARTITION, head).await.unwrap());
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_manifest_is_said_in_bounded_words() {
+    let (store, clock) = (Store::memory(), clock());
+    bound(&store, "ours", &clock, 0).await;
+    let layout = Layout::new("events").unwrap();
+    let body = format!(
+        "{{\n\"format_version\":1,\n\"{}\":1,\n",
+        "é".repeat(100_000)
+    );
+    let sealed = format!("{body}\"digest\":\"{}\"\n}}\n", Digest::of(body.as_bytes()));
+    let path = layout.manifest(PARTITION, Sequence(2));
+    store.put(&path, Bytes::from(sealed)).await.unwrap();
+    let found = load_manifest(&store, &layout, PARTITION, Sequence(2)).await;
+    let Found::Damaged { detail, .. } = found.unwrap() else {
+        panic!("it is no manifest");
+    };
+    assert!(
+        detail.contains("unknown field") && detail.len() < 1_100,
+        "{}",
+        detail.len()
+    );
 }

@@ -20,7 +20,7 @@ mod wait;
 
 pub use blocking::block_on;
 pub use kafka::{Kafka, kafka};
-pub use memory::{peak_memory, resident_memory};
+pub use memory::resident_memory;
 pub use process::{Program, snapback};
 pub use python::python;
 pub use s3::{S3Server, minio, versitygw};

@@ -183,6 +183,19 @@ impl Running {
         self.child.id()
     }
 
+    /// The most memory that the process has had so far, in bytes.
+    #[track_caller]
+    pub fn peak_memory(&self) -> u64 {
+        let path = format!("/proc/{}/status", self.id());
+        let status = fs::read_to_string(path).expect("a running process");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kilobytes = line.and_then(|line| line.trim().strip_suffix(" kB"));
+        kilobytes
+            .and_then(|kb| kb.parse::<u64>().ok())
+            .expect("a size")
+            * 1024
+    }
+
     /// Ends the process with SIGKILL (its children are not told, as in a real crash) and waits for its end.
     #[track_caller]
     pub fn kill(mut self) -> Finished {

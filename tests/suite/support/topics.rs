@@ -24,6 +24,9 @@ use super::wait::eventually_ok;
 /// How long one call, or a reader without any progress, may take.
 const LIMIT: Duration = Duration::from_secs(30);
 
+/// More than any topic takes: brokers set the limit, not this client.
+const LARGEST_MESSAGE: &str = "4000000";
+
 /// A record as a reader sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
@@ -130,6 +133,7 @@ pub fn produce(
     let producer: ThreadedProducer<Failures> = client(brokers)
         .set("enable.idempotence", "true")
         .set("linger.ms", "5")
+        .set("message.max.bytes", LARGEST_MESSAGE)
         .create_with_context(failures.clone())
         .expect("a producer");
     for (partition, key, payload) in records {
@@ -164,6 +168,7 @@ pub fn produce_with_headers(
 ) {
     let failures = Failures::default();
     let producer: ThreadedProducer<Failures> = client(brokers)
+        .set("message.max.bytes", LARGEST_MESSAGE)
         .create_with_context(failures.clone())
         .expect("a producer");
     let mut all = OwnedHeaders::new();

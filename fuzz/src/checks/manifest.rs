@@ -1,0 +1,65 @@
+//! Manifests, which anybody who can write to the store can forge, with a digest that is right.
+
+use sha2::{Digest as _, Sha256};
+use snapback::snapshot::{Layout, Manifest, SegmentKind};
+use snapback::store::Path;
+
+use super::layout::stays_inside;
+
+/// Any bytes as they are, and as the body of a manifest whose digest is right.
+pub fn check(data: &[u8]) {
+    examine(Manifest::decode(data).ok());
+    const DIGEST_LINE: &[u8] = b"\"digest\":\"";
+    let stated = data
+        .windows(DIGEST_LINE.len())
+        .rposition(|window| window == DIGEST_LINE);
+    let body = &data[..stated.unwrap_or(data.len())];
+    let mut sealed = body.to_vec();
+    let digest = hex::encode(Sha256::digest(body));
+    sealed.extend_from_slice(DIGEST_LINE);
+    sealed.extend_from_slice(format!("sha256:{digest}\"\n}}\n").as_bytes());
+    examine(Manifest::decode(&sealed).ok());
+}
+
+/// What must hold for everything that passes for a manifest.
+fn examine(manifest: Option<Manifest>) {
+    let Some(manifest) = manifest else {
+        return;
+    };
+    let written = manifest.encode();
+    let again = Manifest::decode(&written).expect("what was written can be read");
+    assert_eq!(again.encode(), written);
+    assert_same(&manifest, &again);
+
+    let layout = Layout::new(&manifest.pipeline.events_topic).expect("the folder of a topic");
+    assert_eq!(manifest.range().len(), manifest.counts.offsets());
+    assert!(manifest.counts.outcomes() <= manifest.range().len());
+    for segment in &manifest.segments {
+        stays_inside(&segment.path);
+        let folder = layout.segments(segment.kind, manifest.partition);
+        assert!(segment.path.below(&folder).is_some(), "{}", segment.path);
+        assert!(segment.rows <= segment.range.len());
+        assert!(manifest.lists(&segment.path));
+    }
+    let elsewhere = Path::parse("etc/passwd").expect("a path");
+    assert!(!manifest.lists(&elsewhere));
+    let corrections = |added: &&snapback::snapshot::Segment| added.kind == SegmentKind::Corrections;
+    assert!(manifest.added().filter(corrections).count() <= manifest.segments.len());
+}
+
+/// All but the digest, which is that of the text it came with.
+fn assert_same(manifest: &Manifest, again: &Manifest) {
+    assert_eq!(manifest.pipeline, again.pipeline);
+    assert_eq!(manifest.partition, again.partition);
+    assert_eq!(manifest.sequence, again.sequence);
+    assert_eq!(manifest.base, again.base);
+    assert_eq!(manifest.range(), again.range());
+    assert_eq!(manifest.segments, again.segments);
+    assert_eq!(manifest.counts, again.counts);
+    assert_eq!(manifest.gaps, again.gaps);
+    assert_eq!(manifest.calculation, again.calculation);
+    assert_eq!(manifest.fields, again.fields);
+    assert_eq!(manifest.edit, again.edit);
+    assert_eq!(manifest.writer, again.writer);
+    assert_eq!(manifest.created_at, again.created_at);
+}

@@ -1,0 +1,28 @@
+//! Segments. Before the product reads one, its digest has been compared with the manifest's, but for those of a
+//! crashed process, which nothing lists yet.
+
+use std::panic::catch_unwind;
+
+use snapback::snapshot::{check_segment, read_segment};
+
+/// Any bytes as a segment.
+///
+/// The decoder of Parquet may panic on damaged pages; whoever calls it catches that. It must not end the process.
+pub fn check(data: &[u8]) {
+    let bytes = data.to_vec();
+    let examined = catch_unwind(move || {
+        let reader = read_segment(bytes.clone().into()).ok()?;
+        let (facts, stated) = (reader.facts().clone(), reader.rows());
+        let (found, rows) = check_segment(bytes.into()).ok()?;
+        Some((facts, stated, found, rows))
+    });
+    if let Ok(Some((facts, stated, found, rows))) = examined {
+        assert_eq!((facts, stated), (found.clone(), rows));
+        assert!(rows <= found.range.len());
+        assert!(
+            found
+                .expected_rows()
+                .is_none_or(|expected| expected == rows)
+        );
+    }
+}
