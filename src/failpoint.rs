@@ -1,4 +1,5 @@
-//! Named places at which a test lets the process die, to prove that what it leaves behind is continued exactly.
+//! Named places at which a test lets the process die, to prove that what it leaves behind is continued exactly; and a
+//! call that a test lets fail.
 //!
 //! They exist in builds for tests only: there the crate `fail` has its feature `failpoints`, and the variable `FAILPOINTS`
 //! says at which place, and the how manieth time, a process dies: `FAILPOINTS=flushed=2*off->return` lets it pass twice.
@@ -63,6 +64,12 @@ points! {
     ReplayKept = "replay-kept",
     /// A replay is complete; nothing of it is stored.
     Replayed = "replayed",
+    /// A replay under another calculation is complete: what it replaces is published, nothing of it is stored.
+    Recalculated = "recalculated",
+    /// It is stored, with corrections; nothing is committed under the new calculation.
+    CorrectionsStored = "corrections-stored",
+    /// What one former worker slot may have left open is ended; the other slots are not looked at.
+    FormerSlotEnded = "former-slot-ended",
 
     // The forward path.
     /// A batch is fetched.
@@ -77,6 +84,10 @@ points! {
     RejectsProduced = "rejects-produced",
     /// Its outcomes are in the partition's buffer.
     Kept = "kept",
+    /// Corrections are in memory; the transaction does not have them.
+    CorrectionsLoaded = "corrections-loaded",
+    /// Corrections are handed to the producer, results and dead letters.
+    CorrectionsSent = "corrections-sent",
     /// A commit begins: nothing is flushed.
     CommitBegun = "commit-begun",
     /// All messages of the transaction are acknowledged.
@@ -89,12 +100,18 @@ points! {
     CommitRequested = "commit-requested",
     /// The transaction is committed; the buffers do not know.
     Committed = "committed",
+    /// Corrections are committed; the outbox does not know.
+    CorrectionsCommitted = "corrections-committed",
     /// The buffers know what is committed.
     CommitMarked = "commit-marked",
     /// A transaction that failed is aborted; the buffers still hold what was in it.
     Aborted = "aborted",
     /// A new producer has settled what became of the transaction; the buffers do not know.
     Rebuilt = "rebuilt",
+    /// The buffers know what the broker said about it; what it did not commit is still in them.
+    Settled = "settled",
+    /// What was not committed is dropped; nothing of it is read again.
+    Rewound = "rewound",
     /// Partitions are to be given back: what they have is committed, not stored.
     RevocationCommitted = "revocation-committed",
     /// They are given back, their last snapshots are under way.
@@ -171,6 +188,16 @@ pub(crate) fn at(point: Point) {
         eprintln!("dies at the fail point {}", point.name());
         std::process::abort();
     }
+}
+
+/// Whether `FAILPOINTS=not-a-member=...` says that the group has no member of ours at the moment, as within a rebalance.
+#[inline]
+pub(crate) fn is_no_member() -> bool {
+    let says_so = || {
+        fail::fail_point!("not-a-member", |_| true);
+        false
+    };
+    fail::has_failpoints() && says_so()
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     calculation::{MessageBuffer, ResultEncoder, source_key},
+    failpoint::{self, Point},
     kafka::{PublishError, Record},
     model::Partition,
     recovery::Replay,
@@ -126,6 +127,7 @@ impl Worker {
         }
         if let Some(owned) = self.owned.get_mut(&partition) {
             owned.outbox.mark_sent();
+            failpoint::at(Point::CorrectionsSent);
         }
         Ok(Ok(()))
     }
@@ -138,6 +140,7 @@ impl Worker {
         replay: &Replay,
         outcomes: u64,
     ) -> Result<(), WorkerError> {
+        failpoint::at(Point::Recalculated);
         tracing::info!(
             "partition {partition}: calculated {} anew, {outcomes} outcomes; they are stored with corrections first",
             replay.range
@@ -160,6 +163,7 @@ impl Worker {
             return Ok(());
         }
         if owned.buffer.start() == owned.buffer.end() {
+            failpoint::at(Point::CorrectionsStored);
             return self.regather(partition);
         }
         // A snapshot that was under way when the replay ended did not hold all of it.
@@ -177,6 +181,9 @@ impl Worker {
         if self.is_current(partition, epoch)
             && let Some(owned) = self.owned.get_mut(&partition)
         {
+            if loaded.is_some() {
+                failpoint::at(Point::CorrectionsLoaded);
+            }
             owned.outbox.finish_loading(loaded);
         }
     }

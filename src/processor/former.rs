@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     config::Delivery,
+    failpoint::{self, Point},
     kafka::{GroupWatch, KafkaError},
     recovery::{Authored, Committed},
 };
@@ -34,7 +35,10 @@ pub(super) fn settle(context: &Arc<Context>) {
         for slot in slots {
             let name = context.worker_name(slot);
             match context.new_publisher(&name, QUEUE, INIT) {
-                Ok(_) => tracing::info!("ended what the former worker {slot} may have left open"),
+                Ok(_) => {
+                    failpoint::at(Point::FormerSlotEnded);
+                    tracing::info!("ended what the former worker {slot} may have left open");
+                }
                 Err(error) => tracing::warn!(
                     "what the former worker {slot} left open ends when it times out: {error}"
                 ),

@@ -118,6 +118,7 @@ impl Worker {
                 }
             }
         }
+        failpoint::at(Point::Rewound);
     }
 
     /// A fenced or broken producer: if the group still takes us, a new one settles the open transaction, and the broker
@@ -163,6 +164,7 @@ impl Worker {
                 Settled::Another => self.regather(partition)?,
             }
         }
+        failpoint::at(Point::Settled);
         self.rewind();
         Ok(())
     }

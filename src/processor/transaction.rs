@@ -171,6 +171,9 @@ impl Worker {
                 if owned.must_commit.take().is_some() {
                     failpoint::at(Point::DecisionCommitted);
                 }
+                if owned.outbox.has_sent() {
+                    failpoint::at(Point::CorrectionsCommitted);
+                }
                 owned.outbox.mark_committed();
                 owned.aborts = 0;
                 if matches!(owned.phase, Phase::AcceptingLoss(_)) {

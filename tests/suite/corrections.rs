@@ -14,12 +14,12 @@ const OLD_EVENTS: [&str; 4] = [
     r#"{"number": "x"}"#,
 ];
 /// Under this one the fraction is a result.
-const DOUBLE: [&str; 2] = ["--fields", "number DOUBLE NOT NULL"];
+pub const DOUBLE: [&str; 2] = ["--fields", "number DOUBLE NOT NULL"];
 /// Under this one only the event with a note is a result.
 const NOTED: [&str; 2] = ["--fields", "number BIGINT NOT NULL, note VARCHAR NOT NULL"];
 
 /// Events in a snapshot, and behind it as many that were published and committed but not stored.
-fn crashed(place: Place) -> Pipeline {
+pub fn crashed(place: Place) -> Pipeline {
     let pipeline = Pipeline::new(1, place);
     pipeline.send(0, OLD_EVENTS);
     pipeline.run_to_end().run().expect_code(0);
@@ -80,7 +80,7 @@ fn value(text: &str) -> Option<String> {
 }
 
 /// After the crash under DOUBLE: each outcome of offsets 4 to 7 once more, as a correction.
-fn check_corrected(pipeline: &Pipeline) {
+pub fn check_corrected(pipeline: &Pipeline) {
     let published = published(pipeline);
     let first = |text| (None, value(text));
     assert_eq!(published[&0], [first(r#"{"number":3,"result":9}"#)]);
@@ -120,17 +120,15 @@ fn check_corrected(pipeline: &Pipeline) {
     );
     let rows = serde_json::json!({"sequence": revision, "rows": 4});
     assert_eq!(progress(pipeline), rows);
+    let report = pipeline.verify_with(&DOUBLE, 0);
+    let counts = (&report["results"], &report["rejects"]);
+    assert_eq!(counts, (&5.into(), &3.into()), "{report:#}");
 }
 
 fn a_deploy_after_a_crash(place: Place) {
     let pipeline = crashed(place);
     pipeline.run_to_end().args(DOUBLE).run().expect_code(0);
     check_corrected(&pipeline);
-    let report = pipeline.verify_with(&DOUBLE, 0);
-    assert_eq!(
-        (&report["results"], &report["rejects"]),
-        (&5.into(), &3.into())
-    );
 
     // Nothing is corrected a second time, by neither calculation.
     pipeline.run_to_end().args(DOUBLE).run().expect_code(0);

@@ -1,10 +1,12 @@
 //! Members come and go: whatever the moment, every partition soon has an owner, and every event is an outcome once.
 
 use std::collections::BTreeMap;
+use std::io::Write as _;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use rand::rngs::StdRng;
+use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 
 use crate::outside::{LIMIT, Pipeline, Place, committed_events, event, wait_until_committed};
@@ -45,6 +47,27 @@ fn a_partition_on_its_way_from_a_dead_member_that_comes_back_finds_an_owner() {
     }
     first.wait(LIMIT).expect_code(0);
     second.wait(LIMIT).expect_code(0);
+    pipeline.check();
+}
+
+#[test]
+fn a_commit_that_fails_between_two_partitions_publishes_nothing_twice() {
+    let pipeline = Pipeline::new(2, Place::folder());
+    // Several batches of each, and longer over each than a commit interval: so the commits come between the partitions.
+    for partition in 0..2 {
+        pipeline.send_numbers(partition, 0..40_000);
+    }
+    // An odd rhythm, so that they fail behind the one and behind the other.
+    let fails = ["2*off->1*return"; 4].join("->");
+    let actions = format!("kept=sleep(60);not-a-member={fails}");
+    let finished = pipeline
+        .run_to_end()
+        .args(["--commit-interval", "20ms"])
+        .env("FAILPOINTS", actions)
+        .run()
+        .expect_code(0);
+    let failed = finished.stderr.matches("not a member of group").count();
+    assert_eq!(failed, 4, "{}", finished.stderr);
     pipeline.check();
 }
 
@@ -109,10 +132,74 @@ impl Watch<'_> {
     }
 }
 
-/// Processes begin and end, by SIGTERM and by SIGKILL, every second or two, with other numbers of workers; meanwhile the
-/// topic gets more partitions.
+/// The processes of a group, each with a name that is its own.
+struct Crowd<'p> {
+    pipeline: &'p Pipeline,
+    random: StdRng,
+    living: BTreeMap<&'static str, Running>,
+    /// Told to stop, with up to a few seconds left.
+    ending: Vec<Running>,
+    came: u32,
+    killed: u32,
+}
+
+impl Crowd<'_> {
+    /// One begins, or ends by SIGTERM or by SIGKILL, or is replaced under its name with another number of workers.
+    fn change(&mut self) {
+        let name = *NAMES.choose(&mut self.random).expect("not empty");
+        match self.living.remove(name) {
+            None => self.start(name),
+            Some(process) => {
+                self.end(process);
+                if self.living.is_empty() || self.random.random() {
+                    self.start(name);
+                }
+            }
+        }
+    }
+
+    fn start(&mut self, name: &'static str) {
+        let workers = self.random.random_range(1..=3).to_string();
+        let process = self
+            .pipeline
+            .run()
+            .args(["--instance", name, "--workers", &workers])
+            .args(["--snapshot-interval", "500ms"])
+            .args(["-X", "session.timeout.ms=2000"])
+            .args(["-X", "transaction.timeout.ms=4000"])
+            .args(["-X", "topic.metadata.refresh.interval.ms=1000"])
+            .spawn();
+        self.living.insert(name, process);
+        self.came += 1;
+    }
+
+    fn end(&mut self, mut process: Running) {
+        if self.random.random_bool(0.6) {
+            process.kill();
+            self.killed += 1;
+        } else {
+            process.signal(libc::SIGTERM);
+            self.ending.push(process);
+        }
+    }
+
+    /// All end in peace.
+    fn go(mut self) {
+        for (_, mut process) in std::mem::take(&mut self.living) {
+            process.signal(libc::SIGTERM);
+            self.ending.push(process);
+        }
+        for process in self.ending {
+            let ended = process.wait(LIMIT);
+            // A newer one has the name of one that was still ending.
+            assert!(matches!(ended.code, Some(0 | 5)), "{ended:?}");
+        }
+    }
+}
+
+/// Processes come and go, about two in a second; meanwhile the topic gets more partitions, twice.
 fn come_and_go(store: Place) {
-    let mut random = StdRng::seed_from_u64(seed("who comes and goes"));
+    let random = StdRng::seed_from_u64(seed("who comes and goes"));
     let full = std::env::var("SNAPBACK_TEST_SWEEP").is_ok_and(|sweep| sweep == "full");
     let pipeline = Pipeline::new(FIRST_PARTITIONS, store);
     create_topic(&pipeline.brokers, &pipeline.results, PARTITIONS);
@@ -122,71 +209,51 @@ fn come_and_go(store: Place) {
         seen: BTreeMap::new(),
         longest: Duration::ZERO,
     };
-    let start = |name: &str, workers: i32| {
-        let workers = workers.to_string();
-        pipeline
-            .run()
-            .args(["--instance", name, "--workers", &workers])
-            .args(["--snapshot-interval", "500ms"])
-            .args(["-X", "session.timeout.ms=2000"])
-            .args(["-X", "transaction.timeout.ms=4000"])
-            .args(["-X", "topic.metadata.refresh.interval.ms=1000"])
-            .spawn()
+    let mut crowd = Crowd {
+        pipeline: &pipeline,
+        random,
+        living: BTreeMap::new(),
+        ending: Vec::new(),
+        came: 0,
+        killed: 0,
     };
-    let mut living: BTreeMap<&str, Running> = BTreeMap::new();
-    let mut ending: Vec<Running> = Vec::new();
-    let (mut came, mut killed, mut partitions) = (0, 0, FIRST_PARTITIONS);
+    let mut partitions = FIRST_PARTITIONS;
     let (begun, lasts) = (Instant::now(), if full { SWEEP } else { USUAL });
+    let grows = |partitions: i32| {
+        let step = (partitions - FIRST_PARTITIONS + 1).cast_unsigned();
+        lasts * step / 3
+    };
     let mut next = begun;
     while begun.elapsed() < lasts {
-        if partitions < PARTITIONS && begun.elapsed() > lasts / 2 {
-            let all = usize::try_from(PARTITIONS).expect("positive");
+        if partitions < PARTITIONS && begun.elapsed() > grows(partitions) {
+            partitions += 1;
+            let all = usize::try_from(partitions).expect("positive");
             add_partitions(&pipeline.brokers, &pipeline.events, all);
-            partitions = PARTITIONS;
         }
         if Instant::now() >= next {
-            let name = NAMES[random.random_range(0..NAMES.len())];
-            if let Some(mut process) = living.remove(name) {
-                if random.random() {
-                    process.kill();
-                    killed += 1;
-                } else {
-                    process.signal(libc::SIGTERM);
-                    ending.push(process);
-                }
-            }
-            // Often the same one again at once; always somebody.
-            if living.is_empty() || random.random() {
-                came += 1;
-                living.insert(name, start(name, random.random_range(1..=2)));
-            }
-            next = Instant::now() + Duration::from_millis(random.random_range(500..2_500));
+            crowd.change();
+            next = Instant::now() + Duration::from_millis(crowd.random.random_range(100..800));
         }
         watch.send(partitions);
         watch.look();
         sleep(Duration::from_millis(30));
     }
-    if living.is_empty() {
-        living.insert("a", start("a", 1));
+    assert_eq!(partitions, PARTITIONS);
+    if crowd.living.is_empty() {
+        crowd.start(NAMES[0]);
     }
     eventually(LIMIT, "everything to be committed", || {
         watch.look();
         let sent: i64 = watch.sent.values().sum();
         (committed_events(&pipeline) >= sent).then_some(())
     });
-    println!(
-        "{came} came, {killed} were killed; no partition stood still for more than {:?}",
-        watch.longest
+    let (came, killed, longest) = (crowd.came, crowd.killed, watch.longest);
+    let figures = format!(
+        "{came} came, {killed} were killed; no partition stood still for more than {longest:.1?}"
     );
-    for mut process in living.into_values() {
-        process.signal(libc::SIGTERM);
-        ending.push(process);
-    }
-    for process in ending {
-        let ended = process.wait(LIMIT);
-        // A newer one has the name of one that was still ending.
-        assert!(matches!(ended.code, Some(0 | 5)), "{ended:?}");
-    }
+    // Past the test harness, which shows only what failed tests print.
+    writeln!(std::io::stderr(), "{figures}").expect("standard error takes it");
+    crowd.go();
     pipeline.run_to_end().run().expect_code(0);
     pipeline.check();
 }

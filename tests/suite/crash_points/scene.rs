@@ -16,7 +16,7 @@ use snapback::failpoint::Point;
 
 use crate::outside::{LIMIT, MALFORMED, Offsets, Outcomes, Pipeline, Place, event};
 use crate::support::process::{Finished, Program, Running};
-use crate::support::{block_on, produce};
+use crate::support::{block_on, produce, read_all};
 
 /// Events of one write, over all partitions.
 const BURST: i64 = 1_000;
@@ -34,6 +34,8 @@ pub struct Scene {
     pub flags: Vec<String>,
     /// What must have become of the events, where it does not follow from those that are in the topic.
     pub expected: Option<(Outcomes, Offsets)>,
+    /// What must hold at the end of a story of its own.
+    check: Option<fn(&Pipeline)>,
     partitions: i32,
     sent: i64,
     bursts: u32,
@@ -60,11 +62,19 @@ impl Scene {
             flags: ["--workers".to_owned(), workers.to_string()].into(),
             random,
             expected: None,
+            check: None,
             partitions,
             sent: 0,
             bursts: 0,
             passage: 0,
         }
+    }
+
+    /// Another story instead, with its beginning and its own check of the end, in the same place.
+    pub fn becomes(&mut self, begin: fn(Place) -> Pipeline, check: fn(&Pipeline)) {
+        let place = self.pipeline.store.beside("-of-its-own");
+        self.pipeline = begin(place);
+        self.check = Some(check);
     }
 
     /// How many events were written.
@@ -157,29 +167,53 @@ impl Scene {
 
     /// Goes on to the end, and looks at everything from outside.
     pub fn finish(mut self) -> Ending {
-        if self.expected.is_none() {
+        if self.expected.is_none() && self.check.is_none() {
             self.feed();
         }
         let last = self.life_to_end().args(["-o", "json"]).run().expect_code(0);
         let summary: Value = serde_json::from_str(&last.stdout).expect("a summary");
+        let replayed = summary["replayed"].as_u64().expect("a count");
+        if let Some(check) = self.check {
+            check(&self.pipeline);
+            let Pipeline {
+                brokers,
+                results,
+                rejects,
+                ..
+            } = &self.pipeline;
+            // Corrections included.
+            let published = [results, rejects].map(|topic| read_all(brokers, topic).len());
+            return self.ending(published, replayed);
+        }
         let (expected, offsets) = match self.expected.take() {
             Some(known) => known,
             None => (self.pipeline.expected(), Offsets::default()),
         };
-        let twice = self.flags.iter().any(|flag| flag == "at-least-once");
-        if twice {
+        if self.may_double() {
             self.pipeline.check_published_at_least_once(&expected);
             self.pipeline.check_stored(&expected, offsets);
         } else {
             self.pipeline.check_against(&expected, offsets);
         }
+        self.ending([expected.results.len(), expected.rejects.len()], replayed)
+    }
+
+    fn ending(&self, [results, rejects]: [usize; 2], replayed: u64) -> Ending {
         Ending {
             passage: self.passage + 1,
-            delivery: if twice { "at least" } else { "exactly" },
-            results: expected.results.len(),
-            rejects: expected.rejects.len(),
-            replayed: summary["replayed"].as_u64().expect("a count"),
+            delivery: if self.may_double() {
+                "at least"
+            } else {
+                "exactly"
+            },
+            results,
+            rejects,
+            replayed,
         }
+    }
+
+    fn may_double(&self) -> bool {
+        self.flags.iter().any(|flag| flag == "at-least-once")
     }
 
     /// What lies in a folder of the store (`results/partition=0`), in the order of the names.

@@ -7,7 +7,8 @@ use rand::seq::IndexedRandom;
 use snapback::failpoint::Point;
 
 use super::scene::Scene;
-use crate::outside::{LIMIT, Offsets, committed_events, wait_until_committed};
+use crate::corrections;
+use crate::outside::{LIMIT, Offsets, committed_events, wait_until_committed, writers};
 use crate::support::process::Running;
 use crate::support::{
     commit_as_stranger, delete_records, eventually, has_open_transaction, set_topic_config,
@@ -18,6 +19,11 @@ pub fn partitions(point: Point) -> i32 {
     match point {
         // What one process has under way is what the other takes over.
         Point::Aborted | Point::AppendLost | Point::LoserMoved => 1,
+        Point::Recalculated
+        | Point::CorrectionsStored
+        | Point::CorrectionsLoaded
+        | Point::CorrectionsSent
+        | Point::CorrectionsCommitted => 1,
         _ => 2,
     }
 }
@@ -43,6 +49,12 @@ pub fn die(scene: &mut Scene, point: Point) {
         Point::DecisionCommitted => deciding(scene, point),
         Point::LossBegun | Point::LossRecorded => accepting_a_loss(scene, point),
         Point::ReplayKept | Point::Replayed => replaying(scene, point),
+        Point::Recalculated
+        | Point::CorrectionsStored
+        | Point::CorrectionsLoaded
+        | Point::CorrectionsSent
+        | Point::CorrectionsCommitted => correcting(scene, point),
+        Point::FormerSlotEnded => with_fewer_workers(scene, point),
         Point::Fetched
         | Point::Calculated
         | Point::TransactionBegun
@@ -61,7 +73,8 @@ pub fn die(scene: &mut Scene, point: Point) {
             scene.dies_under_load(point, 6);
         }
         Point::Aborted => aborting(scene, point),
-        Point::Rebuilt => rebuilding(scene, point),
+        Point::Rebuilt | Point::Settled => rebuilding(scene, point),
+        Point::Rewound => rewinding(scene, point),
         Point::RevocationCommitted | Point::Revoked => giving_back(scene, point),
         Point::SnapshotTaken
         | Point::SnapshotEncoded
@@ -179,6 +192,41 @@ fn accepting_a_loss(scene: &mut Scene, point: Point) {
     let expected = all.only(|(partition, offset)| partition != 0 || !gone.contains(&offset));
     let lost = lost.cast_unsigned();
     scene.expected = Some((expected, Offsets { absent: 0, lost }));
+}
+
+/// What is published and not stored comes from an older calculation.
+fn correcting(scene: &mut Scene, point: Point) {
+    scene.becomes(corrections::crashed, corrections::check_corrected);
+    scene.flags.extend(corrections::DOUBLE.map(str::to_owned));
+    let life = scene.life();
+    scene.dies_at(point, 0, life, |_, _| {});
+}
+
+/// A life with two workers is killed; the next one has one.
+fn with_fewer_workers(scene: &mut Scene, point: Point) {
+    scene.flags = ["--workers", "2"].map(str::to_owned).into();
+    let two = scene.life().spawn();
+    eventually(LIMIT, "commits of both workers", || {
+        scene.feed_on();
+        (writers(&scene.pipeline).len() == 2).then_some(())
+    });
+    // Transactions are open.
+    scene.feed();
+    two.kill();
+    scene.flags = ["--workers", "1"].map(str::to_owned).into();
+    let life = scene.life();
+    scene.dies_at(point, 0, life, |_, _| {});
+}
+
+/// A commit finds the group in a rebalance.
+fn rewinding(scene: &mut Scene, point: Point) {
+    let passed = scene.random.random_range(0..6);
+    let actions = format!(
+        "not-a-member={passed}*off->1*return;{}=return",
+        point.name()
+    );
+    let life = scene.life().env("FAILPOINTS", actions).spawn();
+    scene.died_at(point, life, &mut |scene, _| scene.feed_on());
 }
 
 /// Suspended inside a transaction, until its partition is another's: it cannot commit it any more.

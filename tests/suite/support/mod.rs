@@ -7,6 +7,7 @@
 mod blocking;
 mod cache;
 mod kafka;
+mod memory;
 mod port;
 pub mod process;
 pub mod proxy;
@@ -19,6 +20,7 @@ mod wait;
 
 pub use blocking::block_on;
 pub use kafka::{Kafka, kafka};
+pub use memory::resident_memory;
 pub use process::{Program, snapback};
 pub use python::python;
 pub use s3::{S3Server, minio, versitygw};
