@@ -1,6 +1,6 @@
 //! `snapback run`
 
-use std::io::Write as _;
+use std::{io::Write as _, time::Duration};
 
 use clap::Args;
 
@@ -63,6 +63,10 @@ impl RunArgs {
     }
 }
 
+/// How often a shutdown is looked at, and how long it may take beyond its time-out.
+const WATCH: Duration = Duration::from_millis(200);
+const GRACE: Duration = Duration::from_secs(10);
+
 /// Runs the processor until the end of its input or of its time.
 pub(super) fn execute(args: &RunArgs, find: calculation::Find) -> anyhow::Result<Exit> {
     let session = Session::begin(&args.common, args.flags())?.with_calculations(find);
@@ -88,12 +92,30 @@ pub(super) fn execute(args: &RunArgs, find: calculation::Find) -> anyhow::Result
     })?;
     let stop = Stop::default();
     interrupt::watch(&runtime, stop.clone());
-    let summary = processor::run(config, instance, store, runtime.handle(), stop.clone())?;
+    end_in_time(stop.clone(), config.shutdown_timeout);
+    let summary = processor::run(config, instance, store, runtime.handle(), stop.clone());
+    // Questions to a broker that is away may still be under way; nobody waits for their answers any more.
+    runtime.shutdown_background();
+    let summary = summary?;
     render(&summary, session.output.output)?;
     if stop.is_abort() {
         return Ok(Exit::Interrupted);
     }
     Ok(verdict(&summary))
+}
+
+/// Ends the process at once when it has not ended by itself some time after the shutdown should have been over.
+fn end_in_time(stop: Stop, shutdown_timeout: Duration) {
+    std::thread::spawn(move || {
+        while !stop.is_requested() || !stop.remaining(shutdown_timeout).is_zero() {
+            std::thread::sleep(WATCH);
+        }
+        std::thread::sleep(GRACE);
+        tracing::error!(
+            "the shutdown did not end in time; ending at once. Nothing is lost: what is not committed is processed again, and what is committed but not stored is replayed, by the next start"
+        );
+        std::process::exit(Exit::Unreachable as i32);
+    });
 }
 
 fn verdict(summary: &Summary) -> Exit {

@@ -52,7 +52,7 @@ fn survives(pipeline: &Pipeline, processes: usize, flags: &[&str]) {
     let start = || {
         let program = pipeline
             .run()
-            .args(["--snapshot-interval", "700ms"])
+            .args(["--snapshot-interval", "250ms"])
             .args(flags);
         program.spawn()
     };

@@ -26,7 +26,6 @@ mod run;
 mod sample;
 mod servers;
 mod shape;
-mod soak;
 mod store_conformance;
 mod store_trouble;
 mod support;

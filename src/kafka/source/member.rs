@@ -1,6 +1,9 @@
 //! A source as a member of its group: committing and leaving.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::mpsc,
+    time::{Duration, Instant},
+};
 
 use rdkafka::{TopicPartitionList, consumer::Consumer};
 
@@ -57,7 +60,16 @@ impl Source {
 
     /// Leaves the group, so that others get the partitions at once. Returns within seconds.
     pub fn leave(self) {
-        drop(self);
+        // The client's destructor can wait for ever when it leaves while it joins; whoever leaves need not.
+        let (done, left) = mpsc::channel();
+        std::thread::spawn(move || {
+            drop(self);
+            // Nobody listens any more when it took too long.
+            let _ = done.send(());
+        });
+        if left.recv_timeout(2 * LEAVE_TIMEOUT).is_err() {
+            tracing::debug!("the consumer's client does not end; it is left behind");
+        }
     }
 
     /// Leaves the group and joins it again, which makes the group divide the partitions anew. The owner has committed what

@@ -20,6 +20,7 @@ mod wait;
 
 pub use blocking::block_on;
 pub use kafka::{Kafka, kafka};
+#[allow(unused_imports, reason = "only the soak uses it")]
 pub use memory::resident_memory;
 pub use process::{Program, snapback};
 pub use python::python;
