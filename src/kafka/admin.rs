@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     future::Future,
     pin::pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
     task::{Context as TaskContext, Poll, Wake, Waker},
     thread::{self, Thread},
     time::{Duration, Instant},
@@ -61,6 +61,8 @@ pub struct Admin {
     latest: BaseConsumer<Context>,
     /// Who asks for committed offsets, and of which group; kept, because it has found that group's coordinator.
     asker: Mutex<Option<(String, Arc<BaseConsumer<Context>>)>>,
+    /// Who creates topics and reads configurations; made when first needed.
+    administrator: OnceLock<AdminClient<Context>>,
     timeout: Duration,
 }
 
@@ -78,6 +80,7 @@ impl Admin {
             stable,
             latest,
             asker: Mutex::default(),
+            administrator: OnceLock::new(),
             timeout,
         };
         admin.ask(&admin.stable, "connect", |consumer, timeout| {
@@ -346,8 +349,12 @@ impl Admin {
             .is_some_and(|id| id.starts_with("mockCluster"))
     }
 
-    fn admin_client(&self) -> Result<AdminClient<Context>, KafkaError> {
-        self.connection.client(&[], &[], Context::new("admin"))
+    fn admin_client(&self) -> Result<&AdminClient<Context>, KafkaError> {
+        if let Some(made) = self.administrator.get() {
+            return Ok(made);
+        }
+        let made = self.connection.client(&[], &[], Context::new("admin"))?;
+        Ok(self.administrator.get_or_init(|| made))
     }
 
     fn options(&self) -> AdminOptions {

@@ -49,8 +49,6 @@ pub(super) struct Context {
     limits: Mutex<Limits>,
     /// With `--exit-at-end`: the last stable offsets at start.
     targets: BTreeMap<Partition, Offset>,
-    pub calculation_text: String,
-    pub fields_text: String,
 }
 
 impl Context {
@@ -106,8 +104,6 @@ impl Context {
                 targets.insert(partition, marks.stable_end);
             }
         }
-        let calculation_text = evaluator.calculation_text();
-        let fields_text = evaluator.fields().to_string();
         let gatherer = Gatherer {
             store: store.clone(),
             layout,
@@ -115,10 +111,9 @@ impl Context {
             identity: identity.clone(),
             calculation: OurCalculation {
                 fingerprint: evaluator.fingerprint().clone(),
-                calculation: calculation_text.clone(),
-                fields: fields_text.clone(),
+                calculation: evaluator.calculation_text(),
+                fields: evaluator.fields().to_string(),
             },
-            fingerprint: evaluator.fingerprint().clone(),
             start: settings.policy.start,
             writer: instance.name().to_owned(),
             clock: Clock::system(),
@@ -140,8 +135,6 @@ impl Context {
             admin,
             limits: Mutex::new(limits),
             targets,
-            calculation_text,
-            fields_text,
             settings,
         })
     }

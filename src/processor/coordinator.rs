@@ -70,6 +70,7 @@ pub fn run(
         runtime.clone(),
         stop,
     )?);
+    context.find_coordinator();
     former::settle(&context);
     let workers: Vec<JoinHandle<_>> = (0..context.settings.workers)
         .map(|index| spawn(&context, index))

@@ -21,7 +21,7 @@ use crate::{
     model::Partition,
     recovery::Replay,
     snapshot::{
-        FetchError, PendingCorrections, SegmentError, fetch_segment, read_segment,
+        FetchError, PendingCorrections, SegmentError, fetch_segment, read_segment, rows_size,
         split_corrections,
     },
 };
@@ -252,7 +252,7 @@ async fn read(context: &Context, pending: &PendingCorrections) -> Result<Loaded,
             let from = usize::try_from(skip).unwrap_or(usize::MAX);
             let mut count = (batch.num_rows() - from).min(MOST_ROWS);
             let mut part = batch.slice(from, count);
-            while count > 1 && size(&part) > MOST_BYTES {
+            while count > 1 && rows_size(&part) > MOST_BYTES {
                 count /= 2;
                 part = batch.slice(from, count);
             }
@@ -267,12 +267,4 @@ async fn read(context: &Context, pending: &PendingCorrections) -> Result<Loaded,
         Err(LoadError::Short { from: pending.from })
     })
     .await?
-}
-
-/// The bytes of exactly these rows.
-fn size(batch: &arrow_array::RecordBatch) -> usize {
-    let columns = batch.columns().iter();
-    columns
-        .map(|column| column.to_data().get_slice_memory_size().unwrap_or(0))
-        .sum()
 }

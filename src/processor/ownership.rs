@@ -12,7 +12,7 @@ use std::{
 use super::{
     WorkerError, activation,
     outbox::Outbox,
-    partition::{Epoch, Owned, Phase, head_of},
+    partition::{Epoch, Owned, Phase},
     report::{Planned, Report},
     worker::{Arriving, Worker},
 };
@@ -231,13 +231,8 @@ impl Worker {
             .unwrap_or_default();
         owned.outcomes_before = counts.outcomes();
         owned.lost = counts.lost;
-        owned.head = head_of(&chain);
         owned.outbox = Outbox::new(facts.corrections_published());
-        let segments = chain.newest().into_iter();
-        owned
-            .outbox
-            .refresh(segments.flat_map(|newest| &newest.segments));
-        owned.chain = Some(*chain);
+        owned.set_chain(*chain);
         owned.facts = Some(facts);
         owned.phase = phase;
         owned.must_commit = commit;

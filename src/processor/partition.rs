@@ -103,6 +103,15 @@ impl Owned {
         matches!(self.phase, Phase::Running | Phase::Replaying(_))
     }
 
+    /// Takes the chain in, and with it what the newest manifest says.
+    pub fn set_chain(&mut self, chain: Chain) {
+        self.head = head_of(&chain);
+        let newest = chain.newest().into_iter();
+        self.outbox
+            .refresh(newest.flat_map(|newest| &newest.segments));
+        self.chain = Some(chain);
+    }
+
     /// Whether it has outcomes that a snapshot may take.
     pub fn keeps_outcomes(&self) -> bool {
         self.is_active() || matches!(self.phase, Phase::Correcting)
@@ -117,7 +126,7 @@ impl Owned {
 }
 
 /// The newest manifest of a chain, as commits name it.
-pub(super) fn head_of(chain: &Chain) -> Option<Head> {
+fn head_of(chain: &Chain) -> Option<Head> {
     let (sequence, digest) = chain.tail().head()?;
     Some(Head { sequence, digest })
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::{
     Context, WorkerError,
     backoff::Backoff,
-    partition::{Epoch, Phase, head_of},
+    partition::{Epoch, Phase},
     report::Report,
     worker::Worker,
 };
@@ -87,12 +87,7 @@ impl Worker {
             && let Some(owned) = self.owned.get_mut(&partition)
         {
             owned.in_flight = 0;
-            owned.head = head_of(&chain);
-            let segments = chain.newest().into_iter();
-            owned
-                .outbox
-                .refresh(segments.flat_map(|newest| &newest.segments));
-            owned.chain = Some(chain);
+            owned.set_chain(chain);
             self.corrections_stored(partition)?;
         }
         Ok(())

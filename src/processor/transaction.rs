@@ -146,12 +146,13 @@ impl Worker {
 
     fn metadata(&self, owned: &Owned, offset: Offset) -> Option<String> {
         let head = owned.head?;
+        let ours = &self.context.gatherer.calculation;
         let metadata = CommitMetadata {
             by: self.context.writer(self.index),
             offset,
-            calculation: Some(self.context.calculation_text.clone()),
-            fields: Some(self.context.fields_text.clone()),
-            fingerprint: self.evaluator.fingerprint().clone(),
+            calculation: Some(ours.calculation.clone()),
+            fields: Some(ours.fields.clone()),
+            fingerprint: ours.fingerprint.clone(),
             head,
             outcomes: match owned.must_commit {
                 Some(commit) if commit.offset == offset => commit.outcomes,

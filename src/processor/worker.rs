@@ -91,7 +91,6 @@ impl Worker {
         let settings = &context.settings;
         let name = context.worker_name(index);
         let budget = Budget::of_worker(settings.memory, settings.workers);
-        context.find_coordinator();
         let source = Source::join(
             &settings.connection,
             &context.source_config(&name, budget.fetch_queue),

@@ -15,7 +15,6 @@ use super::{
     OurCalculation, Start,
 };
 use crate::{
-    calculation::Fingerprint,
     failpoint::{self, Point},
     kafka::{self, Admin, KafkaError},
     model::{Digest, Partition, Sequence},
@@ -39,8 +38,6 @@ pub struct Gatherer {
     pub identity: Pipeline,
     /// The calculation of this process.
     pub calculation: OurCalculation,
-    /// Its fingerprint, as segments carry it.
-    pub fingerprint: Fingerprint,
     /// Where new partitions start.
     pub start: Start,
     /// Who writes manifests: a name that is kept over a restart.
@@ -139,9 +136,9 @@ impl Gatherer {
         for (partition, (seen, tidied)) in partitions.iter().zip(tidied) {
             let committed = committed.get(partition).cloned();
             let log = logs[partition];
-            let mut about = self.facts(*partition, seen, tidied, committed, log).await?;
-            about.facts.ours = ours.clone();
-            gathered.push(about);
+            let ours = ours.clone();
+            let facts = self.facts(*partition, ours, seen, tidied, committed, log);
+            gathered.push(facts.await?);
         }
         Ok(gathered)
     }
@@ -164,7 +161,7 @@ impl Gatherer {
             topic: self.identity.events_topic.clone(),
             partition,
             calculation: self.calculation.calculation.clone(),
-            fingerprint: self.fingerprint.clone(),
+            fingerprint: self.calculation.fingerprint.clone(),
             fields: self.calculation.fields.clone(),
             writer: self.writer.clone(),
         };
@@ -207,7 +204,7 @@ impl Gatherer {
         // Another pipeline's store is looked at, never touched.
         let ours = chain
             .newest()
-            .is_some_and(|newest| newest.pipeline.clone() == self.identity);
+            .is_some_and(|newest| newest.pipeline == self.identity);
         if !ours {
             return Ok((Seen::Chain(chain), Tidied::default()));
         }
@@ -221,6 +218,7 @@ impl Gatherer {
     async fn facts(
         &self,
         partition: Partition,
+        ours: Pipeline,
         seen: Seen,
         tidied: Tidied,
         committed: Option<Committed>,
@@ -239,7 +237,7 @@ impl Gatherer {
         Ok(Gathered {
             facts: Facts {
                 partition,
-                ours: self.identity.clone(),
+                ours,
                 calculation: self.calculation.clone(),
                 store: self.store.uri().to_owned(),
                 chain: chain_facts,

@@ -53,6 +53,7 @@ pub use outbox::{CorrectionsProgress, PendingCorrections, next_corrections};
 pub use place::{FetchError, Fetched, Place, Restored, fetch_segment, restore_segment};
 pub use race::{Holder, Rebased, holder, is_overtaken, rebase};
 pub use read::{SegmentReader, check_segment, read_segment};
+pub(crate) use rows::rows_size;
 pub use segment::{Encoded, EncodedSegment, SegmentError, SegmentWriter, encode};
 pub use tail::{ChainError, ChainTail, Found, contains, list_manifests, load_manifest, load_tail};
 pub use tidy::{Tidied, tidy};

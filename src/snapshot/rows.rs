@@ -166,7 +166,7 @@ fn concat(a: &RecordBatch, b: &RecordBatch) -> Option<RecordBatch> {
 }
 
 /// The size of exactly these rows.
-fn rows_size(batch: &RecordBatch) -> usize {
+pub(crate) fn rows_size(batch: &RecordBatch) -> usize {
     let sizes = batch
         .columns()
         .iter()
