@@ -139,6 +139,26 @@ points! {
     /// A snapshot is complete; the worker does not know.
     SnapshotStored = "snapshot-stored",
 
+    // Recalculation.
+    /// A range is chosen to be brought under the running calculation; nothing is read.
+    RepairChosen = "repair-chosen",
+    /// It is calculated anew; nothing of it is stored.
+    RepairCalculated = "repair-calculated",
+    /// One of several new segments is put.
+    RepairHalfPut = "repair-half-put",
+    /// All are put; no manifest lists them.
+    RepairPut = "repair-put",
+    /// Another's manifest came first; whether the range is still what it was is not looked at.
+    RepairLost = "repair-lost",
+    /// The range has changed meanwhile: the repair is given up, its segments are in the attic.
+    RepairAbandoned = "repair-abandoned",
+    /// The new segments are live; the old ones are still in their place.
+    RepairAppended = "repair-appended",
+    /// One of the old segments is in the attic; there may be another.
+    SupersededMoved = "superseded-moved",
+    /// The repair is complete; the worker does not know.
+    RepairStored = "repair-stored",
+
     // The store.
     /// Local folder: a file's content is written under `.staging/`, not synced.
     FileStaged = "file-staged",

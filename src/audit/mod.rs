@@ -1,8 +1,10 @@
 //! Whether what is stored is what it should be: `verify`, and the checks of a running processor.
 //!
 //! In flow a store, a topic's layout, and the running calculation; out flows a [`Report`] of
-//! [`Finding`]s, each with its place and its remedy. Nothing is changed here, and Kafka is not asked.
+//! [`Finding`]s, each with its place and its remedy. Verifying changes nothing and does not ask Kafka.
 //! Damage is never an error: an `Err` means that nothing could be said.
+//!
+//! [`Recalculator`] brings stored history of another calculation ([`outdated`]) under this one.
 //!
 //! Levels are cumulative ([`Level`]):
 //! - **integrity**: every retained manifest, from the newest back, is what its base and its edit give (I2);
@@ -27,6 +29,7 @@ mod folders;
 mod groups;
 mod inspect;
 mod partition;
+mod recalculate;
 mod remedy;
 mod report;
 mod rows;
@@ -42,6 +45,7 @@ use std::{fmt, str::FromStr};
 pub use check::{Checked, check_segments};
 pub use error::AuditError;
 pub use finding::{Finding, FindingKind, Severity};
+pub use recalculate::{Outdated, RecalculateError, Recalculator, ResultsTopic, outdated};
 pub use report::Report;
 pub use verify::{Options, Progress, verify};
 

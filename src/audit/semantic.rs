@@ -86,10 +86,9 @@ pub(super) fn results(evaluator: &Evaluator, batch: &RecordBatch) -> Compared {
 
 /// Decodes and calculates a batch of stored rejects once more.
 pub(super) fn rejects(evaluator: &Evaluator, batch: &RecordBatch) -> Compared {
-    let Some(columns) = Columns::of(batch) else {
+    let Some((columns, events)) = Columns::of(batch).zip(events(batch)) else {
         return Compared::OtherColumns("the columns are not those of rejects".to_owned());
     };
-    let events = (0..batch.num_rows()).map(|row| columns.event(row));
     let evaluated = match evaluator.evaluate(events) {
         Ok(evaluated) => evaluated,
         Err(error) => return failed(batch, &error),
@@ -143,8 +142,14 @@ struct Columns<'a> {
     reasons: &'a arrow_array::StringArray,
 }
 
-impl Columns<'_> {
-    fn of(batch: &RecordBatch) -> Option<Columns<'_>> {
+/// The events of stored rejects; `None` when the columns are not theirs.
+pub(super) fn events(batch: &RecordBatch) -> Option<impl ExactSizeIterator<Item = Event<'_>>> {
+    let columns = Columns::of(batch)?;
+    Some((0..batch.num_rows()).map(move |row| columns.event(row)))
+}
+
+impl<'a> Columns<'a> {
+    fn of(batch: &'a RecordBatch) -> Option<Columns<'a>> {
         Some(Columns {
             offsets: offsets(batch)?,
             timestamps: batch
@@ -156,7 +161,7 @@ impl Columns<'_> {
         })
     }
 
-    fn event(&self, row: usize) -> Event<'_> {
+    fn event(&self, row: usize) -> Event<'a> {
         Event {
             offset: single(self.offsets[row]).start(),
             timestamp: self

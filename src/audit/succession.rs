@@ -2,7 +2,7 @@
 
 use crate::{
     model::{Counts, OffsetRange},
-    snapshot::{EditSummary, Gap, Manifest, Segment},
+    snapshot::{EditSummary, Gap, Manifest, Segment, SegmentKind},
 };
 
 /// In what `next` differs from `base` with `next`'s edit; `None` when it follows.
@@ -18,7 +18,15 @@ pub(super) fn difference(base: &Manifest, next: &Manifest) -> Option<String> {
             next.origin, base.origin
         ));
     }
-    let Some((range, counts)) = share(next.edit) else {
+    if let EditSummary::Repair {
+        range,
+        counts,
+        replaced,
+    } = &next.edit
+    {
+        return repaired(base, next, (*range, *counts), replaced);
+    }
+    let Some((range, counts)) = share(&next.edit) else {
         return Some("it binds a partition that is bound".to_owned());
     };
     if range.start() != base.end || range.end() != next.end {
@@ -36,10 +44,68 @@ pub(super) fn difference(base: &Manifest, next: &Manifest) -> Option<String> {
     segments(base, next, range).or_else(|| gaps(base, next, range))
 }
 
-/// The offsets that an edit adds, and what it says they are.
-fn share(edit: EditSummary) -> Option<(OffsetRange, Counts)> {
-    match edit {
-        EditSummary::Bind => None,
+/// In what `next` differs from `base` with other outcomes for the range of a repair.
+fn repaired(
+    base: &Manifest,
+    next: &Manifest,
+    (range, counts): (OffsetRange, Counts),
+    replaced: &[Segment],
+) -> Option<String> {
+    if next.end != base.end {
+        return Some(format!(
+            "it repairs {range} and ends at {}, but its base ends at {}",
+            next.end, base.end
+        ));
+    }
+    let outcomes = |segment: &&Segment| segment.kind != SegmentKind::Corrections;
+    let of_range = |segment: &&Segment| outcomes(segment) && segment.range == range;
+    let live = base.segments.iter().filter(of_range);
+    if !live.eq(replaced) {
+        return Some(format!(
+            "what it says it replaced is not what its base lists for {range}"
+        ));
+    }
+    let rows = |kind| {
+        let of_kind = replaced.iter().filter(|segment| segment.kind == kind);
+        of_kind.map(|segment| segment.rows).sum()
+    };
+    let gone = Counts {
+        results: rows(SegmentKind::Results),
+        rejects: rows(SegmentKind::Rejects),
+        absent: counts.absent,
+        lost: 0,
+    };
+    // What was there and what is there now belong to the two sides of one sum.
+    let sum = |one: Counts, other: Counts| {
+        let parts = |of: Counts| [of.results, of.rejects, of.absent, of.lost].map(u128::from);
+        let both = parts(one).into_iter().zip(parts(other));
+        both.map(|(one, other)| one + other).collect::<Vec<_>>()
+    };
+    if sum(base.counts, counts) != sum(next.counts, gone) {
+        return Some(format!(
+            "its counts are {:?}; {:?} with {counts:?} instead of {gone:?} do not give that",
+            next.counts, base.counts
+        ));
+    }
+    let added: Vec<&Segment> = next.added().collect();
+    let kept = base.segments.iter().filter(|s| !replaced.contains(s));
+    let now = next.segments.iter().filter(|s| !added.contains(s));
+    let mut pairs = kept.clone().zip(now.clone());
+    if let Some((before, now)) = pairs.find(|(before, now)| before != now) {
+        return Some(changed(before, now));
+    }
+    if kept.count() != now.count() {
+        return Some(
+            "it lists other segments than its base, outside of what it repaired".to_owned(),
+        );
+    }
+    gaps(base, next, range)
+}
+
+/// The offsets that an edit adds, and what it says they are; `None` when it adds none.
+fn share(edit: &EditSummary) -> Option<(OffsetRange, Counts)> {
+    match *edit {
+        EditSummary::Bind | EditSummary::Repair { .. } => None,
         EditSummary::Append { range, counts } => Some((range, counts)),
         EditSummary::AcceptLoss { range, .. } => {
             let lost = Counts {
@@ -102,7 +168,7 @@ fn gaps(base: &Manifest, next: &Manifest, range: OffsetRange) -> Option<String> 
             reason,
             accepted_at: next.created_at,
         }),
-        EditSummary::Append { .. } | EditSummary::Bind => None,
+        EditSummary::Append { .. } | EditSummary::Bind | EditSummary::Repair { .. } => None,
     };
     let follows = base.gaps.iter().chain(&added).eq(&next.gaps);
     (!follows).then(|| "its gaps are not those of its base with its edit".to_owned())

@@ -63,7 +63,7 @@ fn source_columns() -> [ArrowField; SOURCE_COLUMNS] {
     ]
 }
 
-fn timestamp_type() -> DataType {
+pub(super) fn timestamp_type() -> DataType {
     DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into()))
 }
 
@@ -177,6 +177,20 @@ impl Evaluator {
                 rejections: Vec::new(),
             });
         }
+        let columns = self.stored_fields(stored)?;
+        let inputs = RecordBatch::try_new(Arc::clone(&self.inputs), columns)
+            .map_err(batch_error(stored.num_rows()))?;
+        settle::outcomes(self.calculation.as_ref(), &inputs, output)
+    }
+
+    /// The declared fields of stored results.
+    ///
+    /// # Errors
+    /// When one of them is not among the columns, or of another type there.
+    pub(super) fn stored_fields(
+        &self,
+        stored: &RecordBatch,
+    ) -> Result<Vec<ArrayRef>, CalculationError> {
         let column = |field: &Arc<ArrowField>| {
             let found = stored.column_by_name(field.name());
             found
@@ -188,11 +202,7 @@ impl Evaluator {
                     found: found.map(|column| column.data_type().clone()),
                 })
         };
-        let columns = self.inputs.fields().iter().map(column);
-        let columns = columns.collect::<Result<Vec<_>, _>>()?;
-        let inputs = RecordBatch::try_new(Arc::clone(&self.inputs), columns)
-            .map_err(batch_error(stored.num_rows()))?;
-        settle::outcomes(self.calculation.as_ref(), &inputs, output)
+        self.inputs.fields().iter().map(column).collect()
     }
 
     /// The type of the results.
@@ -293,7 +303,7 @@ struct Batch<'a> {
     rejects: Vec<Reject>,
 }
 
-fn batch_error(rows: usize) -> impl Fn(ArrowError) -> CalculationError {
+pub(super) fn batch_error(rows: usize) -> impl Fn(ArrowError) -> CalculationError {
     move |source| CalculationError::Batch { rows, source }
 }
 

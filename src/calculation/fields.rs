@@ -117,6 +117,37 @@ impl Fields {
         parse::fields(text).map(Fields)
     }
 
+    /// The fields that stored results have; `None` when a column is of no field's type, or there is none.
+    #[must_use]
+    pub fn of_results(schema: &Schema) -> Option<Fields> {
+        let own = ["kafka_offset", "kafka_timestamp", "key", "result"];
+        let columns = schema.fields().iter();
+        let columns = columns.filter(|column| !own.contains(&column.name().as_str()));
+        let fields = columns.map(|column| {
+            Some(Field {
+                name: column.name().clone(),
+                data_type: FieldType::of(column.data_type())?,
+                nullable: column.is_nullable(),
+            })
+        });
+        let fields: Vec<Field> = fields.collect::<Option<_>>()?;
+        (!fields.is_empty()).then_some(Fields(fields))
+    }
+
+    /// Whether a field of this name and type is among them.
+    #[must_use]
+    pub fn has(&self, field: &Field) -> bool {
+        let same = |own: &Field| own.name == field.name && own.data_type == field.data_type;
+        self.iter().any(same)
+    }
+
+    /// Those that are also among `others`; `None` when there are none.
+    #[must_use]
+    pub fn common(&self, others: &Fields) -> Option<Fields> {
+        let common: Vec<Field> = self.iter().filter(|own| others.has(own)).cloned().collect();
+        (!common.is_empty()).then_some(Fields(common))
+    }
+
     /// The Arrow schema of the fields.
     #[must_use]
     pub fn schema(&self) -> Schema {

@@ -24,6 +24,7 @@ mod parse;
 mod reason;
 mod settle;
 mod square;
+mod stored;
 
 #[cfg(test)]
 mod corpus;
@@ -41,8 +42,9 @@ pub use evaluator::{Evaluated, Evaluator, rejects_schema};
 pub use fields::{Field, FieldType, Fields};
 pub use fingerprint::{Fingerprint, NotAFingerprint};
 pub use parse::FieldsError;
-pub use reason::{ReasonCode, advice, reason_code};
+pub use reason::{ReasonCode, advice, reason_code, too_large};
 pub use square::builtin;
+pub use stored::reject_stored;
 
 /// A deterministic function from an event's fields to a result.
 ///

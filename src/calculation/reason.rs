@@ -110,6 +110,14 @@ pub fn advice(code: &str) -> Option<&'static str> {
     }
 }
 
+/// Why a result is a reject whose message of so many bytes `topic` does not take.
+#[must_use]
+pub fn too_large(bytes: usize, topic: &str, limit: u64) -> String {
+    ReasonCode::TooLarge.because(format!(
+        "the result message has {bytes} bytes, {topic} takes {limit}; raise its max.message.bytes"
+    ))
+}
+
 /// A reason that a calculation gave, brought into the form of all reasons: a known code, bounded, and
 /// printable.
 pub(super) fn calculations_own(reason: &str) -> String {

@@ -153,6 +153,7 @@ fn render(summary: &Summary, output: Output) -> anyhow::Result<()> {
                 "results": summary.results,
                 "rejects": summary.rejects.total(),
                 "replayed": summary.replayed,
+                "recalculated": summary.recalculated,
                 "snapshots": summary.snapshots,
                 "verified_segments": summary.verified,
                 "findings": summary.findings.len(),
@@ -161,10 +162,14 @@ fn render(summary: &Summary, output: Output) -> anyhow::Result<()> {
         }
         Output::Table => writeln!(
             out,
-            "published {} results and {} rejects, replayed {}, stored {} snapshots, verified {} segments: {}",
+            "published {} results and {} rejects, replayed {}{}, stored {} snapshots, verified {} segments: {}",
             summary.results,
             summary.rejects.total(),
             summary.replayed,
+            match summary.recalculated {
+                0 => String::new(),
+                count => format!(", recalculated {count}"),
+            },
             summary.snapshots,
             summary.verified,
             match summary.findings.len() {
@@ -215,6 +220,9 @@ pub(super) struct ProcessorArgs {
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true",
           value_parser = ["true", "false"], hide_possible_values = true)]
     create_topics: Option<String>,
+    /// Stored history of another calculation: keep it, or recalculate it and publish what changes [default: keep]
+    #[arg(long, value_name = "WHAT", value_parser = ["keep", "recalculate"], hide_possible_values = true)]
+    on_new_calculation: Option<String>,
     /// Record this range of a partition as lost; exactly as a refusal printed it; repeatable
     #[arg(long, value_name = "P:START-END")]
     accept_loss: Vec<String>,
@@ -235,6 +243,7 @@ impl ProcessorArgs {
         flags.switch(key::EXIT_AT_END, self.exit_at_end);
         flags.add(key::SHUTDOWN_TIMEOUT, self.shutdown_timeout.as_deref());
         flags.add(key::CREATE_TOPICS, self.create_topics.as_deref());
+        flags.add(key::ON_NEW_CALCULATION, self.on_new_calculation.as_deref());
         for loss in &self.accept_loss {
             flags.add(key::ACCEPT_LOSS, Some(loss));
         }

@@ -99,6 +99,8 @@ pub const EXIT_AT_END: Key = Key::new("exit-at-end", "false");
 pub const SHUTDOWN_TIMEOUT: Key = Key::new("shutdown-timeout", "25s");
 /// Make missing output topics.
 pub const CREATE_TOPICS: Key = Key::new("create-topics", "true");
+/// What becomes of stored history of another calculation.
+pub const ON_NEW_CALCULATION: Key = Key::new("on-new-calculation", "keep");
 /// Losses to record.
 pub const ACCEPT_LOSS: Key = Key::once("accept-loss");
 /// Which side to believe.
@@ -125,6 +127,7 @@ pub const ALL: &[Key] = &[
     EXIT_AT_END,
     SHUTDOWN_TIMEOUT,
     CREATE_TOPICS,
+    ON_NEW_CALCULATION,
     ACCEPT_LOSS,
     RESUME_FROM,
     OUTPUT,

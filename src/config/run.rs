@@ -26,6 +26,15 @@ pub enum Delivery {
     AtLeastOnce,
 }
 
+/// What becomes of stored history that is of another calculation than the running one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnNewCalculation {
+    /// It stays as it is.
+    Keep,
+    /// It is brought under the running one, and what changes is published as corrections.
+    Recalculate,
+}
+
 /// Everything that the processor needs, validated.
 #[derive(Clone, Debug)]
 pub struct RunConfig {
@@ -57,6 +66,8 @@ pub struct RunConfig {
     pub shutdown_timeout: Duration,
     /// Make missing output topics.
     pub create_topics: bool,
+    /// What becomes of stored history of another calculation.
+    pub on_new_calculation: OnNewCalculation,
     /// How the program was started.
     pub invocation: Invocation,
 }
@@ -70,6 +81,10 @@ impl RunConfig {
         let delivery = [
             ("exactly-once", Delivery::ExactlyOnce),
             ("at-least-once", Delivery::AtLeastOnce),
+        ];
+        let on_new_calculation = [
+            ("keep", OnNewCalculation::Keep),
+            ("recalculate", OnNewCalculation::Recalculate),
         ];
         let commits = Duration::from_millis(1)..=Duration::from_secs(5);
         let snapshots = Duration::from_millis(100)..=Duration::from_secs(24 * 60 * 60);
@@ -89,6 +104,7 @@ impl RunConfig {
             exit_at_end: layers.boolean(key::EXIT_AT_END)?,
             shutdown_timeout: layers.duration(key::SHUTDOWN_TIMEOUT, shutdown)?,
             create_topics: layers.boolean(key::CREATE_TOPICS)?,
+            on_new_calculation: layers.choice(key::ON_NEW_CALCULATION, &on_new_calculation)?,
             invocation: layers.invocation("run"),
         })
     }

@@ -16,8 +16,9 @@ use super::{
 };
 use crate::{
     audit::{self, Finding},
-    config::RunConfig,
+    config::{OnNewCalculation, RunConfig},
     failpoint::{self, Point},
+    kafka::Member,
     model::Partition,
     recovery::{self, Refusal},
     store::Store,
@@ -37,6 +38,8 @@ pub struct Summary {
     pub rejects: Tally,
     /// Outcomes rebuilt after a restart.
     pub replayed: u64,
+    /// Stored outcomes brought under the running calculation.
+    pub recalculated: u64,
     /// Snapshots stored.
     pub snapshots: u64,
     /// Segments that were read back and verified at the end.
@@ -168,12 +171,37 @@ impl Watch {
             // The held ones never get there; the others of this process have.
             return true;
         }
+        let owned = context.progress.working();
         match context.group_reached_targets() {
-            Ok(done) => done,
+            Ok(done) => done && has_all_of_ours(context, owned),
             Err(error) => {
                 tracing::debug!("the group's progress is not known yet: {error}");
                 false
             }
+        }
+    }
+}
+
+/// Whether the workers of this process have what the group gives them: `owned` partitions. Before that it is not known whose
+/// stored history they have to look after; when there is nothing to look after, it does not matter.
+fn has_all_of_ours(context: &Context, owned: usize) -> bool {
+    if context.settings.on_new_calculation == OnNewCalculation::Keep {
+        return true;
+    }
+    let names: Vec<String> = (0..context.settings.workers)
+        .map(|worker| context.worker_name(worker))
+        .collect();
+    match context.members() {
+        Ok(Some(members)) => {
+            let ours = |member: &&Member| names.iter().any(|name| member.is_named(name));
+            let ours: Vec<&Member> = members.iter().filter(ours).collect();
+            let given: usize = ours.iter().map(|member| member.partitions.len()).sum();
+            ours.len() == names.len() && given == owned
+        }
+        Ok(None) => false,
+        Err(error) => {
+            tracing::debug!("who has which partitions is not known: {error}");
+            false
         }
     }
 }
@@ -183,6 +211,7 @@ impl Summary {
         self.results += worker.results;
         self.rejects.merge(&worker.rejects);
         self.replayed += worker.replayed;
+        self.recalculated += worker.recalculated;
         self.snapshots += worker.snapshots;
         self.unsaved.extend(worker.unsaved);
         worker.written

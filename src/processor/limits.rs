@@ -8,7 +8,7 @@ use arrow_select::filter::filter_record_batch;
 
 use super::WorkerError;
 use crate::{
-    calculation::{Evaluated, MessageBuffer, ReasonCode},
+    calculation::{self, Evaluated, MessageBuffer},
     kafka::{Admin, Batch, KafkaError},
     model::{Digest, Offset, Reject},
 };
@@ -93,9 +93,7 @@ pub(super) fn reject_results(
             timestamp: event.timestamp,
             key: event.key.map(<[u8]>::to_vec),
             payload: event.payload.map(<[u8]>::to_vec),
-            reason: ReasonCode::TooLarge.because(format!(
-                "the result message has {bytes} bytes, {topic} takes {limit}; raise its max.message.bytes"
-            )),
+            reason: calculation::too_large(bytes, topic, limit),
         }));
     }
     rejects.sort_by_key(|reject| reject.offset);

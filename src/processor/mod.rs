@@ -23,6 +23,7 @@ mod outbox;
 mod ownership;
 mod partition;
 mod progress;
+mod recalculation;
 mod report;
 mod shutdown;
 mod snapshots;

@@ -60,6 +60,16 @@ impl Outbox {
         self.stuck || self.segments.is_empty()
     }
 
+    /// Whether everything is published: nothing is on its way.
+    pub fn is_clear(&self) -> bool {
+        !self.stuck && self.segments.is_empty() && !self.is_busy()
+    }
+
+    /// Whether corrections wait that this process cannot publish.
+    pub fn is_stuck(&self) -> bool {
+        self.stuck
+    }
+
     /// Whether it holds rows, or is about to.
     pub fn is_busy(&self) -> bool {
         self.loading || self.loaded.is_some()

@@ -154,6 +154,29 @@ impl Worker {
                 epoch,
                 loaded,
             } => self.corrections_loaded(partition, epoch, loaded.map(|loaded| *loaded)),
+            Report::Recalculated {
+                partition,
+                epoch,
+                chain,
+                range,
+                outcome,
+                took,
+            } => {
+                if self.is_current(partition, epoch) {
+                    self.recalculated(partition, *chain, &range, outcome, took);
+                }
+            }
+            Report::Looked {
+                partition,
+                epoch,
+                chain,
+            } => {
+                if self.is_current(partition, epoch)
+                    && let Some(owned) = self.owned.get_mut(&partition)
+                {
+                    owned.take_back(*chain);
+                }
+            }
             Report::NotStored {
                 partition,
                 epoch,

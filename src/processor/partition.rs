@@ -2,7 +2,10 @@
 
 use std::time::Instant;
 
-use super::outbox::Outbox;
+use super::{
+    outbox::Outbox,
+    recalculation::{Lent, Recalculation},
+};
 use crate::{
     model::{Counts, Offset, Partition},
     recovery::{AcceptLoss, Commit, Facts, Head, Refusal, Replay},
@@ -55,8 +58,12 @@ pub(super) struct Owned {
     pub outbox: Outbox,
     /// The newest manifest known.
     pub head: Option<Head>,
-    /// The chain, while no snapshot task holds it.
+    /// The chain, while no task holds it.
     pub chain: Option<Chain>,
+    /// Set while a task holds the chain that is not a snapshot's.
+    pub lent: Option<Lent>,
+    /// How its stored history is brought under the running calculation.
+    pub recalculation: Recalculation,
     /// Bytes of outcomes that a snapshot task holds.
     pub in_flight: usize,
     /// When the last snapshot was taken or found.
@@ -82,6 +89,8 @@ impl Owned {
             outbox: Outbox::default(),
             head: None,
             chain: None,
+            lent: None,
+            recalculation: Recalculation::default(),
             in_flight: 0,
             last_snapshot: Instant::now(),
             aborts: 0,
@@ -93,9 +102,9 @@ impl Owned {
         self.outcomes_before + self.buffer.counts().outcomes()
     }
 
-    /// Bytes of outcomes held for it, in the buffer and by a snapshot task.
+    /// Bytes of outcomes held for it, in the buffer and by tasks.
     pub fn bytes(&self) -> usize {
-        self.buffer.bytes() + self.in_flight
+        self.buffer.bytes() + self.in_flight + self.recalculation.memory()
     }
 
     /// Whether events are fetched and their outcomes kept.

@@ -1,7 +1,10 @@
 //! What other threads tell a worker.
 
-use super::{outbox::Loaded, partition::Epoch};
+use std::time::Duration;
+
+use super::{outbox::Loaded, partition::Epoch, recalculation::RangeOutcome};
 use crate::{
+    audit::Outdated,
     model::Partition,
     recovery::{Commit, Facts, Plan, Refusal},
     snapshot::{Chain, Segment},
@@ -30,6 +33,21 @@ pub(super) enum Report {
         partition: Partition,
         epoch: Epoch,
         loaded: Option<Box<Loaded>>,
+    },
+    /// A range of another calculation was looked after.
+    Recalculated {
+        partition: Partition,
+        epoch: Epoch,
+        chain: Box<Chain>,
+        range: Outdated,
+        outcome: RangeOutcome,
+        took: Duration,
+    },
+    /// The chain was looked at for others' manifests.
+    Looked {
+        partition: Partition,
+        epoch: Epoch,
+        chain: Box<Chain>,
     },
     /// A snapshot cannot be stored, ever: the chain is not what it was.
     NotStored {

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::{
     WorkerError,
+    partition::Owned,
     transaction::LAST_COMMIT,
     worker::{Worker, WorkerSummary},
 };
@@ -28,7 +29,8 @@ impl Worker {
             for partition in partitions {
                 self.start_snapshot(partition);
             }
-            let storing = self.owned.values().any(|owned| owned.in_flight > 0);
+            let storing = |owned: &Owned| owned.in_flight > 0 || owned.lent.is_some();
+            let storing = self.owned.values().any(storing);
             if !storing && self.leaving.is_empty() {
                 break;
             }

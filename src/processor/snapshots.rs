@@ -37,6 +37,12 @@ impl Worker {
         for partition in due {
             self.start_snapshot(partition);
         }
+        // Those that had nothing to be taken.
+        let idle = self.owned.values();
+        let idle = idle.filter(|owned| owned.last_snapshot.elapsed() >= interval);
+        for partition in idle.map(|owned| owned.partition).collect::<Vec<_>>() {
+            self.look_at_chain(partition);
+        }
     }
 
     /// Starts a snapshot of what `partition` has committed, unless one is under way or there is nothing to keep.

@@ -18,11 +18,13 @@ use super::{
     context::INIT,
     memory::Budget,
     partition::{Epoch, Owned, Phase},
+    recalculation,
     report::Report,
     tally::Tally,
     transaction::Cadence,
 };
 use crate::{
+    audit::Recalculator,
     calculation::{Evaluator, MessageBuffer, ResultEncoder},
     failpoint::{self, Point},
     kafka::{Publisher, Source, SourceEvent},
@@ -46,6 +48,8 @@ pub struct WorkerSummary {
     pub replayed: u64,
     /// Segments written, to be verified at shutdown.
     pub written: Vec<Segment>,
+    /// Stored outcomes brought under the running calculation.
+    pub recalculated: u64,
     /// Snapshots (manifests) appended.
     pub snapshots: u64,
     /// Partitions whose outcomes could not be stored before the shutdown time-out; they are replayed by the next start.
@@ -64,6 +68,8 @@ pub(super) struct Worker {
     pub(super) evaluator: Evaluator,
     pub(super) encoder: ResultEncoder,
     pub(super) messages: MessageBuffer,
+    /// Brings stored history under the running calculation, when that is asked for.
+    pub(super) recalculator: Option<Recalculator>,
     pub(super) owned: BTreeMap<Partition, Owned>,
     /// Newly assigned partitions whose assignment is answered when their facts are there.
     pub(super) arriving: Option<Arriving>,
@@ -106,6 +112,7 @@ impl Worker {
         let (sender, reports) = channel();
         Ok(Worker {
             cadence: Cadence::new(settings.commit_interval),
+            recalculator: recalculation::recalculator(&context)?,
             context,
             index,
             name,
@@ -139,6 +146,7 @@ impl Worker {
             self.publish_corrections()?;
             self.commit_if_due()?;
             self.start_due_snapshots();
+            self.recalculate();
             self.tell();
             wait = if moved == 0 {
                 IDLE_WAIT
@@ -244,6 +252,7 @@ impl Worker {
             Phase::Running => {
                 let target = self.context.target(owned.partition);
                 owned.outbox.is_done()
+                    && self.is_recalculated(owned)
                     && target.is_none_or(|target: Offset| owned.buffer.committed() >= target)
             }
             _ => false,

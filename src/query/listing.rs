@@ -7,9 +7,7 @@ use serde::{Serialize, Serializer};
 use super::{QueryError, TopicError, topics};
 use crate::{
     model::{Digest, Offset, Partition, Sequence},
-    snapshot::{
-        EditSummary, Found, GapReason, Layout, Manifest, SegmentKind, load_manifest, load_tail,
-    },
+    snapshot::{Found, GapReason, Layout, Manifest, SegmentKind, load_manifest, load_tail},
     store::Store,
 };
 
@@ -73,7 +71,7 @@ pub struct Shown {
     pub entry: PartitionEntry,
     /// The manifest's digest.
     pub digest: Digest,
-    /// The edit that made it: `bind`, `append`, `accept-loss`.
+    /// The edit that made it: `bind`, `append`, `accept-loss`, `repair`.
     pub edit: &'static str,
     /// Who wrote it.
     pub writer: String,
@@ -288,11 +286,7 @@ fn shown(store: &Store, layout: &Layout, manifest: &Manifest, damaged: Vec<Seque
         topic: layout.topic().to_owned(),
         entry: entry(manifest, damaged),
         digest: manifest.digest(),
-        edit: match manifest.edit {
-            EditSummary::Bind => "bind",
-            EditSummary::Append { .. } => "append",
-            EditSummary::AcceptLoss { .. } => "accept-loss",
-        },
+        edit: manifest.edit.name(),
         writer: manifest.writer.clone(),
         calculation: manifest.calculation.clone(),
         fields: manifest.fields.clone(),

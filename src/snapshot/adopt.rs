@@ -89,6 +89,7 @@ async fn find(
                 && twin_facts.counts == facts.counts
                 && twin_facts.fingerprint == facts.fingerprint
                 && twin_facts.replaces == facts.replaces
+                && twin_facts.corrections == facts.corrections
             {
                 found.segments.push(second);
                 found.put_at = found.put_at.min(twin.modified);
@@ -106,13 +107,7 @@ fn lacks(found: &Candidate, facts: &SegmentFacts) -> Vec<SegmentKind> {
     let rows = [
         (SegmentKind::Results, facts.counts.results),
         (SegmentKind::Rejects, facts.counts.rejects),
-        (
-            SegmentKind::Corrections,
-            facts
-                .replaces
-                .as_ref()
-                .map_or(0, |_| facts.counts.outcomes()),
-        ),
+        (SegmentKind::Corrections, facts.corrections),
     ];
     let kinds = rows.into_iter().filter(|(_, rows)| *rows > 0);
     kinds

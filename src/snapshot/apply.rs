@@ -9,7 +9,7 @@ use super::{
 };
 use crate::model::{Counts, Digest, Offset, OffsetRange, Partition, Sequence};
 
-/// A change of one partition's stored history. Compaction, repair and backfill will be further kinds.
+/// A change of one partition's stored history. Compaction and backfill will be further kinds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Edit {
     /// Manifest 1: empty, at the origin. Binds the partition of a store to a pipeline.
@@ -25,8 +25,7 @@ pub enum Edit {
     Append {
         /// The offsets that they account for.
         range: OffsetRange,
-        /// At most one segment of results, one of rejects and one of corrections, all of exactly this range. Corrections
-        /// are complete: a row for each outcome.
+        /// At most one segment of results, one of rejects and one of corrections, all of exactly this range.
         segments: Vec<Segment>,
         /// What the offsets were; `lost` is none of this edit's business.
         counts: Counts,
@@ -38,6 +37,28 @@ pub enum Edit {
         /// Why they have no outcome.
         reason: GapReason,
     },
+    /// Other results and rejects for offsets that the chain holds. Which offsets have an outcome stays as it is; so do all
+    /// corrections, published or not (I6).
+    Repair {
+        /// The offsets.
+        range: OffsetRange,
+        /// The results and rejects that are live in this range, as they were when their successors were made of them.
+        replaced: Vec<Segment>,
+        /// At most one segment of results, one of rejects and one of corrections, all of exactly this range. The
+        /// corrections are the outcomes that are others now.
+        segments: Vec<Segment>,
+    },
+}
+
+impl Edit {
+    /// The segments that it brings.
+    #[must_use]
+    pub fn segments(&self) -> &[Segment] {
+        match self {
+            Edit::Append { segments, .. } | Edit::Repair { segments, .. } => segments,
+            Edit::Bind { .. } | Edit::AcceptLoss { .. } => &[],
+        }
+    }
 }
 
 /// What a manifest records beside the edit: who wrote it, when, and what could not be read then.
@@ -94,13 +115,29 @@ pub enum ApplyError {
         /// What it called lost.
         lost: u64,
     },
-    /// A segment of an append is of another range, empty, incomplete, or the second of its kind.
-    #[error("{path} cannot be part of an append of {range}")]
+    /// A segment of an edit is of another range, empty, of more rows than there are outcomes, or the second of its kind.
+    #[error("{path} cannot be part of an edit of {range}")]
     ForeignSegment {
         /// The segment.
         path: String,
-        /// The append's range.
+        /// The edit's range.
         range: OffsetRange,
+    },
+    /// What a repair was made of is not what is live in its range (any more).
+    #[error("the repair of {range} was made of other segments than those that are live there")]
+    NotLive {
+        /// The repair's range.
+        range: OffsetRange,
+    },
+    /// A repair has another number of outcomes than what it replaces.
+    #[error("the repair of {range} has {repaired} outcomes, what it replaces has {live}")]
+    OtherOutcomes {
+        /// The repair's range.
+        range: OffsetRange,
+        /// The rows of its results and rejects.
+        repaired: u64,
+        /// The rows of those that it replaces.
+        live: u64,
     },
     /// The manifest that the edit would make contradicts itself (I4).
     #[error(transparent)]
@@ -161,9 +198,78 @@ pub fn apply(base: Option<&Manifest>, edit: Edit, stamp: Stamp) -> Result<Manife
             next.edit = EditSummary::AcceptLoss { range, reason };
             next
         }
+        (
+            Some(base),
+            Edit::Repair {
+                range,
+                replaced,
+                segments,
+            },
+        ) => repair(base, range, replaced, segments, stamp)?,
     };
     validate::check(&manifest)?;
     Ok(codec::seal(manifest))
+}
+
+/// The outcomes of one range give way to others, in the same place of the list; corrections go to its end, where their
+/// revision belongs.
+fn repair(
+    base: &Manifest,
+    range: OffsetRange,
+    replaced: Vec<Segment>,
+    segments: Vec<Segment>,
+    stamp: Stamp,
+) -> Result<Manifest, ApplyError> {
+    let is_replaced = |segment: &Segment| {
+        segment.kind != SegmentKind::Corrections && segment.range.overlaps(range)
+    };
+    let live = base.segments.iter().filter(|segment| is_replaced(segment));
+    if replaced.is_empty() || !live.eq(&replaced) || replaced.iter().any(|s| s.range != range) {
+        return Err(ApplyError::NotLive { range });
+    }
+    let (before, now) = (outcomes(&replaced), outcomes(&segments));
+    if before.outcomes() != now.outcomes() {
+        return Err(ApplyError::OtherOutcomes {
+            range,
+            repaired: now.outcomes(),
+            live: before.outcomes(),
+        });
+    }
+    check_segments(range, &segments, now.outcomes())?;
+    let mut next = follow(base, stamp);
+    let place = base.segments.iter().position(is_replaced);
+    next.segments.retain(|segment| !is_replaced(segment));
+    let (corrections, mut rows): (Vec<Segment>, Vec<Segment>) = in_order(segments, next.sequence)
+        .into_iter()
+        .partition(|segment| segment.kind == SegmentKind::Corrections);
+    let behind = next.segments.split_off(place.unwrap_or_default());
+    next.segments.append(&mut rows);
+    next.segments.extend(behind);
+    next.segments.extend(corrections);
+    next.counts.results = next.counts.results - before.results + now.results;
+    next.counts.rejects = next.counts.rejects - before.rejects + now.rejects;
+    next.edit = EditSummary::Repair {
+        range,
+        counts: Counts {
+            absent: range.len().saturating_sub(now.outcomes()),
+            ..now
+        },
+        replaced,
+    };
+    Ok(next)
+}
+
+/// The rows of results and rejects.
+fn outcomes(segments: &[Segment]) -> Counts {
+    let rows = |kind| {
+        let of_kind = segments.iter().filter(move |segment| segment.kind == kind);
+        of_kind.fold(0_u64, |sum, segment| sum.saturating_add(segment.rows))
+    };
+    Counts {
+        results: rows(SegmentKind::Results),
+        rejects: rows(SegmentKind::Rejects),
+        ..Counts::default()
+    }
 }
 
 fn first(pipeline: Pipeline, partition: Partition, origin: Offset, stamp: Stamp) -> Manifest {
@@ -232,13 +338,21 @@ fn check_append(
         });
     }
     validate::check_sum(counts, range)?;
+    check_segments(range, segments, counts.outcomes())
+}
+
+/// Each is of the range, and of the outcomes in it; no two are of one kind.
+fn check_segments(
+    range: OffsetRange,
+    segments: &[Segment],
+    outcomes: u64,
+) -> Result<(), ApplyError> {
     for (index, segment) in segments.iter().enumerate() {
         let twice = segments[..index]
             .iter()
             .any(|other| other.kind == segment.kind);
-        let incomplete =
-            segment.kind == SegmentKind::Corrections && segment.rows != counts.outcomes();
-        if twice || incomplete || segment.range != range || segment.rows == 0 {
+        let too_many = segment.rows > outcomes;
+        if twice || too_many || segment.range != range || segment.rows == 0 {
             return Err(ApplyError::ForeignSegment {
                 path: segment.path.to_string(),
                 range,

@@ -271,7 +271,7 @@ fn check_rows(
 }
 
 /// Rejects as the rows that a segment stores: a fraction of the memory of their strings.
-fn rejects_batch(rejects: &[Reject]) -> RecordBatch {
+pub(super) fn rejects_batch(rejects: &[Reject]) -> RecordBatch {
     if rejects.is_empty() {
         return RecordBatch::new_empty(rejects_schema());
     }

@@ -156,10 +156,7 @@ impl Chain {
         if self.unsure && self.reload().await? {
             return Ok(Appended::Lost);
         }
-        let segments = match &edit {
-            Edit::Append { segments, .. } => segments.clone(),
-            Edit::Bind { .. } | Edit::AcceptLoss { .. } => Vec::new(),
-        };
+        let segments = edit.segments().to_vec();
         let manifest = apply(self.newest(), edit, self.stamp()?)?;
         let path = self.layout.manifest(self.partition(), manifest.sequence);
         self.unsure = true;

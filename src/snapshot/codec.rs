@@ -82,7 +82,7 @@ pub(super) fn seal(mut manifest: Manifest) -> Manifest {
 fn body(manifest: &Manifest) -> Vec<u8> {
     let mut out = Vec::with_capacity(1024 + 384 * manifest.segments.len());
     out.extend_from_slice(b"{\n");
-    member(&mut out, "format_version", &FORMAT_VERSION);
+    member(&mut out, "format_version", &version_of(&manifest.edit));
     member(&mut out, "pipeline", &manifest.pipeline);
     member(&mut out, "partition", &manifest.partition);
     member(&mut out, "sequence", &manifest.sequence);
@@ -93,12 +93,20 @@ fn body(manifest: &Manifest) -> Vec<u8> {
     lines(&mut out, "gaps", manifest.gaps.iter().map(GapLine::from));
     member(&mut out, "calculation", &manifest.calculation);
     member(&mut out, "fields", &manifest.fields);
-    member(&mut out, "edit", &EditLine::from(manifest.edit));
+    member(&mut out, "edit", &EditLine::from(&manifest.edit));
     member(&mut out, "writer", &manifest.writer);
     member(&mut out, "created_at", &Time(manifest.created_at));
-    let segments = manifest.segments.iter().map(SegmentLine::from);
+    let segments = manifest.segments.iter().map(SegmentLine::<&str>::from);
     lines(&mut out, "segments", segments);
     out
+}
+
+/// The oldest version that knows this edit.
+const fn version_of(edit: &EditSummary) -> u32 {
+    match edit {
+        EditSummary::Bind | EditSummary::Append { .. } | EditSummary::AcceptLoss { .. } => 1,
+        EditSummary::Repair { .. } => 2,
+    }
 }
 
 fn value(out: &mut Vec<u8>, value: &impl Serialize) {
@@ -140,6 +148,11 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Manifest, ManifestError> {
     }
     let document: Document = serde_json::from_slice(bytes)?;
     let manifest = document.into_manifest(stated)?;
+    if found != u64::from(version_of(&manifest.edit)) {
+        return Err(ManifestError::NotAManifest(
+            "its format version is not that of its edit",
+        ));
+    }
     validate::check(&manifest)?;
     Ok(manifest)
 }
@@ -259,10 +272,10 @@ struct SegmentLine<T> {
     revision: Option<Sequence>,
 }
 
-impl<'s> From<&'s Segment> for SegmentLine<&'s str> {
+impl<'s, T: From<&'s str>> From<&'s Segment> for SegmentLine<T> {
     fn from(segment: &'s Segment) -> Self {
         SegmentLine {
-            path: segment.path.as_str(),
+            path: segment.path.as_str().into(),
             kind: segment.kind,
             start: segment.range.start(),
             end: segment.range.end(),
@@ -339,11 +352,17 @@ enum EditLine {
         end: Offset,
         reason: GapReason,
     },
+    Repair {
+        start: Offset,
+        end: Offset,
+        counts: Counts,
+        replaced: Vec<SegmentLine<String>>,
+    },
 }
 
-impl From<EditSummary> for EditLine {
-    fn from(edit: EditSummary) -> Self {
-        match edit {
+impl From<&EditSummary> for EditLine {
+    fn from(edit: &EditSummary) -> Self {
+        match *edit {
             EditSummary::Bind => EditLine::Bind,
             EditSummary::Append { range, counts } => EditLine::Append {
                 start: range.start(),
@@ -354,6 +373,16 @@ impl From<EditSummary> for EditLine {
                 start: range.start(),
                 end: range.end(),
                 reason,
+            },
+            EditSummary::Repair {
+                range,
+                counts,
+                ref replaced,
+            } => EditLine::Repair {
+                start: range.start(),
+                end: range.end(),
+                counts,
+                replaced: replaced.iter().map(SegmentLine::from).collect(),
             },
         }
     }
@@ -372,6 +401,19 @@ impl TryFrom<EditLine> for EditSummary {
             EditLine::AcceptLoss { start, end, reason } => EditSummary::AcceptLoss {
                 range: range(start, end)?,
                 reason,
+            },
+            EditLine::Repair {
+                start,
+                end,
+                counts,
+                replaced,
+            } => EditSummary::Repair {
+                range: range(start, end)?,
+                counts,
+                replaced: replaced
+                    .into_iter()
+                    .map(Segment::try_from)
+                    .collect::<Result<_, _>>()?,
             },
         })
     }

@@ -1,7 +1,8 @@
 //! Corrections: rows that replace outcomes which were published under another calculation.
 //!
-//! What was published for an offset is not known any more when the range is calculated anew, so every outcome of the range
-//! becomes a correction. They stand in a segment of their own, complete: publishing needs nothing else.
+//! When a range is calculated anew from the log, what was published for an offset is not known any more, so every outcome of
+//! the range becomes a correction. A repair knows the old outcomes: those that are others now become corrections, and say of
+//! which kind they were. They stand in a segment of their own, complete: publishing needs nothing else.
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -117,14 +118,14 @@ impl CorrectionsWriter {
         };
         let parts = parts
             .iter()
-            .map(|(kind, batch)| correct(*kind, batch, schema, &self.replacement))
+            .map(|(kind, batch)| correct(*kind, batch, schema, &self.replacement, None))
             .collect::<Result<Vec<_>, _>>()?;
         writer.write(&in_order(&parts)?)
     }
 }
 
 /// The columns of corrections: those of the results, nullable, and behind them what rejects have more and what changed.
-fn corrections_schema(results: Option<&Schema>) -> SchemaRef {
+pub(super) fn corrections_schema(results: Option<&Schema>) -> SchemaRef {
     let source = rejects_schema();
     let fields = results.map_or(source.fields(), Schema::fields).iter();
     let mut columns: Vec<Field> = fields
@@ -143,12 +144,13 @@ fn corrections_schema(results: Option<&Schema>) -> SchemaRef {
     Arc::new(Schema::new(columns))
 }
 
-/// Results or rejects as corrections.
-fn correct(
+/// Results or rejects as corrections; `before` are the kinds that they had, where that is known.
+pub(super) fn correct(
     kind: SegmentKind,
     batch: &RecordBatch,
     schema: &SchemaRef,
     replacement: &Replacement,
+    before: Option<&[SegmentKind]>,
 ) -> Result<RecordBatch, SegmentError> {
     let count = batch.num_rows();
     let text = |value: &str| -> ArrayRef {
@@ -156,15 +158,17 @@ fn correct(
             value, count,
         )))
     };
-    let new_kind = match kind {
-        SegmentKind::Rejects => REJECT,
-        SegmentKind::Results | SegmentKind::Corrections => RESULT,
-    };
     let columns = schema
         .fields()
         .iter()
         .map(|field| match field.name().as_str() {
-            NEW_KIND => text(new_kind),
+            NEW_KIND => text(kind_text(kind)),
+            OLD_KIND if before.is_some() => {
+                let kinds = before.unwrap_or_default().iter();
+                Arc::new(StringArray::from_iter_values(
+                    kinds.map(|kind| kind_text(*kind)),
+                ))
+            }
             OLD_FINGERPRINT => text(replacement.before.as_str()),
             NEW_FINGERPRINT => text(replacement.now.as_str()),
             name => batch
@@ -175,8 +179,15 @@ fn correct(
     Ok(RecordBatch::try_new(Arc::clone(schema), columns)?)
 }
 
+const fn kind_text(kind: SegmentKind) -> &'static str {
+    match kind {
+        SegmentKind::Rejects => REJECT,
+        SegmentKind::Results | SegmentKind::Corrections => RESULT,
+    }
+}
+
 /// The rows of all batches, each ascending, in one ascending batch.
-fn in_order(batches: &[RecordBatch]) -> Result<RecordBatch, SegmentError> {
+pub(super) fn in_order(batches: &[RecordBatch]) -> Result<RecordBatch, ArrowError> {
     if let [single] = batches {
         return Ok(single.clone());
     }
@@ -188,7 +199,7 @@ fn in_order(batches: &[RecordBatch]) -> Result<RecordBatch, SegmentError> {
     places.sort_unstable();
     let places: Vec<(usize, usize)> = places.into_iter().map(|(_, place)| place).collect();
     let batches: Vec<&RecordBatch> = batches.iter().collect();
-    Ok(interleave_record_batch(&batches, &places)?)
+    interleave_record_batch(&batches, &places)
 }
 
 /// Rows of corrections as what they are now: results, in the columns that results have, and rejects.

@@ -4,9 +4,9 @@ use std::str::FromStr;
 
 use parquet::file::metadata::KeyValue;
 
-use super::{Absent, SegmentKind, manifest::FORMAT_VERSION};
+use super::{Absent, SegmentKind};
 use crate::{
-    calculation::Fingerprint,
+    calculation::{Fields, Fingerprint},
     model::{Counts, Offset, OffsetRange, Partition},
 };
 
@@ -46,8 +46,13 @@ pub struct SegmentFacts {
     pub counts: Counts,
     /// Which of them are absent: as many as the counts say.
     pub absent: Absent,
-    /// The calculation under which the same offsets had been published before: the append comes with corrections.
+    /// The calculation under which the same offsets had been published before: the edit comes with corrections.
     pub replaces: Option<Fingerprint>,
+    /// How many corrections it comes with: one for each outcome of an append, one for each changed outcome of a repair.
+    pub corrections: u64,
+    /// Of rejects: the fields of which payloads were made that the events themselves did not have; `None` when all payloads
+    /// are the events' own.
+    pub payload_fields: Option<Fields>,
     /// Who wrote it.
     pub writer: String,
 }
@@ -90,6 +95,9 @@ pub enum FactsError {
     },
 }
 
+/// The format of segments that this version writes, and the newest that it reads.
+const FORMAT_VERSION: u32 = 1;
+
 const VERSION: &str = "snapback.format_version";
 const KIND: &str = "snapback.kind";
 const TOPIC: &str = "snapback.topic";
@@ -103,6 +111,8 @@ const REJECTS: &str = "snapback.rejects";
 const ABSENT: &str = "snapback.absent";
 const ABSENT_RANGES: &str = "snapback.absent_ranges";
 const REPLACES: &str = "snapback.replaces";
+const CORRECTIONS: &str = "snapback.corrections";
+const PAYLOAD_FIELDS: &str = "snapback.payload_fields";
 const WRITER: &str = "snapback.writer";
 
 impl SegmentFacts {
@@ -123,18 +133,20 @@ impl SegmentFacts {
             fingerprint: identity.fingerprint.clone(),
             counts,
             absent,
+            corrections: replaces.as_ref().map_or(0, |_| counts.outcomes()),
             replaces,
+            payload_fields: None,
             writer: identity.writer.clone(),
         }
     }
 
-    /// The rows that a segment of this kind has in an append with these counts.
+    /// The rows that a segment of this kind has in an edit with these counts.
     #[must_use]
     pub fn expected_rows(&self) -> Option<u64> {
         match self.kind {
             SegmentKind::Results => Some(self.counts.results),
             SegmentKind::Rejects => Some(self.counts.rejects),
-            SegmentKind::Corrections => Some(self.counts.outcomes()),
+            SegmentKind::Corrections => Some(self.corrections),
         }
     }
 
@@ -157,6 +169,12 @@ impl SegmentFacts {
         ];
         if let Some(replaces) = &self.replaces {
             pairs.push(pair(REPLACES, replaces.to_string()));
+            if self.corrections != self.counts.outcomes() {
+                pairs.push(pair(CORRECTIONS, self.corrections.to_string()));
+            }
+        }
+        if let Some(fields) = &self.payload_fields {
+            pairs.push(pair(PAYLOAD_FIELDS, fields.to_string()));
         }
         pairs
     }
@@ -179,6 +197,8 @@ impl SegmentFacts {
         };
         super::validate::check_sum(counts, range).map_err(|_| FactsError::Sum { counts, range })?;
         let kind = text(pairs, KIND)?;
+        let replaces: Option<Fingerprint> = optional(pairs, REPLACES)?;
+        let corrections: Option<u64> = optional(pairs, CORRECTIONS)?;
         let partition: i32 = number(pairs, PARTITION)?;
         if partition < 0 {
             return Err(invalid(PARTITION, partition));
@@ -192,10 +212,13 @@ impl SegmentFacts {
             fingerprint: number(pairs, FINGERPRINT)?,
             counts,
             absent: number(pairs, ABSENT_RANGES)?,
-            replaces: match text(pairs, REPLACES) {
-                Ok(_) => Some(number(pairs, REPLACES)?),
-                Err(_) => None,
+            corrections: match (&replaces, corrections) {
+                (None, _) => 0,
+                (Some(_), Some(corrections)) => corrections,
+                (Some(_), None) => counts.outcomes(),
             },
+            replaces,
+            payload_fields: optional(pairs, PAYLOAD_FIELDS)?,
             writer: text(pairs, WRITER)?.to_owned(),
         })
     }
@@ -217,6 +240,14 @@ fn text<'p>(pairs: &'p [KeyValue], key: &'static str) -> Result<&'p str, FactsEr
 fn number<T: FromStr>(pairs: &[KeyValue], key: &'static str) -> Result<T, FactsError> {
     let text = text(pairs, key)?;
     text.parse().map_err(|_| invalid(key, text))
+}
+
+/// A value that need not be there.
+fn optional<T: FromStr>(pairs: &[KeyValue], key: &'static str) -> Result<Option<T>, FactsError> {
+    match text(pairs, key) {
+        Ok(_) => number(pairs, key).map(Some),
+        Err(_) => Ok(None),
+    }
 }
 
 fn offset(pairs: &[KeyValue], key: &'static str) -> Result<Offset, FactsError> {

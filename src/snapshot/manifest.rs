@@ -15,8 +15,12 @@ use crate::{
     store::Path,
 };
 
-/// The format of manifests and segments that this version writes, and the newest that it reads.
-pub const FORMAT_VERSION: u32 = 1;
+/// The newest format of manifests that this version reads.
+///
+/// A manifest states the oldest version that can read it: 2 when its edit is a repair, which version 1 does not know and
+/// would take for damage, else 1. So a store that nothing has been repaired in stays open to older programs, and one whose
+/// newest manifest is a repair is refused by them instead of being continued from the manifest before.
+pub const FORMAT_VERSION: u32 = 2;
 
 /// One immutable Parquet file that a manifest lists.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -119,7 +123,7 @@ impl fmt::Display for GapReason {
 }
 
 /// What a manifest says about the edit that made it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EditSummary {
     /// The first manifest: binds the partition to the store.
     Bind,
@@ -137,6 +141,28 @@ pub enum EditSummary {
         /// Why.
         reason: GapReason,
     },
+    /// Results and rejects of one range gave way to others.
+    Repair {
+        /// The offsets.
+        range: OffsetRange,
+        /// What they are now.
+        counts: Counts,
+        /// The segments that are live no more, as the base listed them.
+        replaced: Vec<Segment>,
+    },
+}
+
+impl EditSummary {
+    /// The edit's name: `bind`, `append`, `accept-loss`, `repair`.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            EditSummary::Bind => "bind",
+            EditSummary::Append { .. } => "append",
+            EditSummary::AcceptLoss { .. } => "accept-loss",
+            EditSummary::Repair { .. } => "repair",
+        }
+    }
 }
 
 /// The durable state of one partition after one edit (DESIGN section 3).
@@ -198,11 +224,24 @@ impl Manifest {
     /// The segments that this manifest's edit added.
     pub fn added(&self) -> impl Iterator<Item = &Segment> {
         let range = match self.edit {
-            EditSummary::Append { range, .. } => Some(range),
+            EditSummary::Append { range, .. } | EditSummary::Repair { range, .. } => Some(range),
             EditSummary::Bind | EditSummary::AcceptLoss { .. } => None,
         };
-        let added = move |segment: &&Segment| Some(segment.range) == range;
+        // All outcomes of that range are new, but earlier corrections of it stay.
+        let added = move |segment: &&Segment| {
+            let own = |revision| revision == self.sequence;
+            Some(segment.range) == range && segment.revision.is_none_or(own)
+        };
         self.segments.iter().filter(added)
+    }
+
+    /// The segments that this manifest's edit took out of the live ones.
+    #[must_use]
+    pub fn replaced(&self) -> &[Segment] {
+        match &self.edit {
+            EditSummary::Repair { replaced, .. } => replaced,
+            EditSummary::Bind | EditSummary::Append { .. } | EditSummary::AcceptLoss { .. } => &[],
+        }
     }
 
     /// Whether the manifest lists the segment at `path`.

@@ -11,6 +11,8 @@
 //! - [`apply`] makes the next [`Manifest`] from the last one and an [`Edit`]: pure, and the only way (I2, I4).
 //! - [`Chain`] creates it if, and only if, nobody else has: what the store holds decides. [`write_snapshot`]
 //!   does all of it, and makes room when another was faster.
+//! - A [`Repair`] gives a range other outcomes than the chain holds, made with a [`Rewriter`]; [`write_repair`] brings it in,
+//!   unless another edit has changed the range (I6).
 //! - [`tidy`] brings the folders in line with the chain after a crash; nothing listed is ever deleted (I7).
 //!
 //! Segments are durable before a manifest lists them (I3). Times and random names come from a [`Clock`].
@@ -30,6 +32,8 @@ mod outbox;
 mod place;
 mod race;
 mod read;
+mod repair;
+mod rewrite;
 mod rows;
 mod segment;
 mod tail;
@@ -51,8 +55,10 @@ pub use manifest::{
 };
 pub use outbox::{CorrectionsProgress, PendingCorrections, next_corrections};
 pub use place::{FetchError, Fetched, Place, Restored, fetch_segment, restore_segment};
-pub use race::{Holder, Rebased, holder, is_overtaken, rebase};
+pub use race::{Holder, Rebased, are_live, holder, is_overtaken, rebase};
 pub use read::{SegmentReader, check_segment, read_segment};
+pub use repair::{Repair, Repaired, write_repair};
+pub use rewrite::{Changes, Rewriter, repair_memory};
 pub(crate) use rows::rows_size;
 pub use segment::{Encoded, EncodedSegment, SegmentError, SegmentWriter, encode};
 pub use tail::{ChainError, ChainTail, Found, contains, list_manifests, load_manifest, load_tail};

@@ -1,5 +1,6 @@
 //! What to do when others append to the same chain: the decisions of compare-and-append (I2) as functions of values.
 
+use super::Segment;
 use crate::model::{Offset, OffsetRange, Sequence};
 
 /// How pending outcomes fit a chain that may have grown meanwhile.
@@ -24,6 +25,17 @@ pub fn rebase(pending: OffsetRange, end: Offset) -> Rebased {
         Ok(rest) if !rest.is_empty() => Rebased::Append(rest),
         _ => Rebased::Covered,
     }
+}
+
+/// Whether what a repair was made of is live in a chain that may have grown meanwhile. If not, another's edit has changed the
+/// same range, and the repair must be given up: its corrections say what changed since other values than those.
+#[must_use]
+pub fn are_live<'s>(inputs: &[Segment], live: impl IntoIterator<Item = &'s Segment>) -> bool {
+    let mut found = 0;
+    for segment in live {
+        found += usize::from(inputs.contains(segment));
+    }
+    found == inputs.len() && !inputs.is_empty()
 }
 
 /// Whose manifest stands at a number that one was offered for.

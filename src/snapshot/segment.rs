@@ -96,10 +96,10 @@ impl EncodedSegment {
     }
 }
 
-/// The files of one append; neither when every offset is absent.
+/// The files of one edit; none when every offset is absent.
 #[derive(Clone, Debug)]
 pub struct Encoded {
-    /// The offsets that the append accounts for.
+    /// The offsets that the edit accounts for.
     pub range: OffsetRange,
     /// What they are.
     pub counts: Counts,
@@ -107,7 +107,8 @@ pub struct Encoded {
     pub results: Option<EncodedSegment>,
     /// The rejects, unless there are none.
     pub rejects: Option<EncodedSegment>,
-    /// All outcomes again, as corrections, when they replace others that were published.
+    /// Outcomes again, as corrections, that replace others which were published: all of an append, of a repair those that
+    /// are others now.
     pub corrections: Option<EncodedSegment>,
 }
 
@@ -340,13 +341,18 @@ impl SegmentWriter {
     /// # Errors
     /// When Parquet refuses.
     pub fn finish(
-        mut self,
+        self,
         counts: Counts,
         absent: Absent,
         replaces: Option<Fingerprint>,
         identity: &Identity,
     ) -> Result<EncodedSegment, SegmentError> {
         let facts = SegmentFacts::new(self.kind, self.range, counts, absent, replaces, identity);
+        self.close(facts)
+    }
+
+    /// Ends the file with the facts that it states about itself.
+    pub(super) fn close(mut self, facts: SegmentFacts) -> Result<EncodedSegment, SegmentError> {
         for pair in facts.to_metadata() {
             self.writer.append_key_value_metadata(pair);
         }

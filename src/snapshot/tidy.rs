@@ -86,6 +86,11 @@ pub async fn tidy(
         }
     }
     chain.left_alone.clone_from(&tidied.left_alone);
+    // A repair may have been appended while its segments were taken for dead: its writer looked after them before they were
+    // moved, or does so from now on.
+    if !tidied.retired.is_empty() && chain.reload().await? {
+        put_back_listed(chain, &mut tidied).await?;
+    }
     Ok(tidied)
 }
 
@@ -132,6 +137,22 @@ async fn restore_listed(
             }
             Restored::Missing => tidied.missing.push(segment.clone()),
         }
+    }
+    Ok(())
+}
+
+/// Puts back what was moved and is listed by now.
+async fn put_back_listed(chain: &Chain, tidied: &mut Tidied) -> Result<(), StoreError> {
+    let Some(newest) = chain.newest() else {
+        return Ok(());
+    };
+    let (live, retired) = std::mem::take(&mut tidied.retired)
+        .into_iter()
+        .partition(|path| newest.lists(path));
+    tidied.retired = retired;
+    for path in live {
+        place::restore_segment(chain.store(), chain.layout(), &path).await?;
+        tidied.put_back.push(path);
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! What must hold within one manifest, whoever wrote it: I4, and paths that are the partition's own.
 
-use super::{Layout, Link, Manifest, Segment, SegmentKind, layout::LayoutError};
+use super::{EditSummary, Layout, Link, Manifest, Segment, SegmentKind, layout::LayoutError};
 use crate::model::{Counts, InvertedRange, Offset, OffsetRange, Sequence};
 
 /// Members of a manifest that contradict each other.
@@ -94,6 +94,14 @@ pub enum Inconsistency {
         /// What the segments or gaps add up to.
         listed: u64,
     },
+    /// What a repair says that it replaced is live, or is not what it can replace, or its counts are not those of its range.
+    #[error("the repair of {range} does not fit: {detail}")]
+    Repair {
+        /// The repair's range.
+        range: OffsetRange,
+        /// What does not fit.
+        detail: &'static str,
+    },
     /// The number does not follow from the base and the numbers skipped (I2).
     #[error("number {sequence} does not follow from its base")]
     Number {
@@ -120,6 +128,7 @@ pub(super) fn check(manifest: &Manifest) -> Result<(), Inconsistency> {
     }
     check_unique(&manifest.segments)?;
     check_revisions(manifest)?;
+    check_repair(&layout, manifest)?;
     for (kind, stated) in [
         (SegmentKind::Results, manifest.counts.results),
         (SegmentKind::Rejects, manifest.counts.rejects),
@@ -227,6 +236,50 @@ fn check_revisions(manifest: &Manifest) -> Result<(), Inconsistency> {
             });
         }
         before = segment.revision.unwrap_or(before);
+    }
+    Ok(())
+}
+
+/// What a repair took out was of its range and is live no more, and what it brought adds up to the same outcomes.
+fn check_repair(layout: &Layout, manifest: &Manifest) -> Result<(), Inconsistency> {
+    let EditSummary::Repair {
+        range,
+        counts,
+        ref replaced,
+    } = manifest.edit
+    else {
+        return Ok(());
+    };
+    let wrong = |detail| Err(Inconsistency::Repair { range, detail });
+    check_sum(counts, range)?;
+    for segment in replaced {
+        check_segment(layout, manifest, segment)?;
+    }
+    let rows = |segments: &mut dyn Iterator<Item = &Segment>, kind| {
+        let of_kind = segments.filter(|segment| segment.kind == kind);
+        // No part exceeds its range.
+        of_kind.fold(0_u64, |sum, segment| sum.saturating_add(segment.rows))
+    };
+    let now = |kind| rows(&mut manifest.added(), kind);
+    let before = |kind| rows(&mut replaced.iter(), kind);
+    let stray =
+        |segment: &Segment| segment.kind == SegmentKind::Corrections || segment.range != range;
+    let kinds: Vec<SegmentKind> = replaced.iter().map(|segment| segment.kind).collect();
+    if range.is_empty() || replaced.is_empty() || counts.lost != 0 {
+        return wrong("it covers or replaces nothing, or loses something");
+    }
+    if replaced.iter().any(stray) || !kinds.is_sorted_by(|a, b| a < b) {
+        return wrong("what it replaced is not one append's results and rejects");
+    }
+    if replaced.iter().any(|segment| manifest.lists(&segment.path)) {
+        return wrong("what it replaced is still listed");
+    }
+    let stated = (counts.results, counts.rejects);
+    if stated != (now(SegmentKind::Results), now(SegmentKind::Rejects)) {
+        return wrong("its counts are not those of the segments that it brought");
+    }
+    if before(SegmentKind::Results) + before(SegmentKind::Rejects) != counts.outcomes() {
+        return wrong("it has another number of outcomes than what it replaced");
     }
     Ok(())
 }

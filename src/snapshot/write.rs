@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// How often in a row others may append first.
-const RACES: u32 = 32;
+pub(super) const RACES: u32 = 32;
 
 /// Why a snapshot was not written.
 #[derive(Debug, thiserror::Error)]
@@ -94,10 +94,12 @@ enum State {
     Spent,
 }
 
+/// The files of an edit on their way into the store.
 #[derive(Debug)]
-struct Put {
-    segments: Vec<Segment>,
-    at: Option<DateTime<Utc>>,
+pub(super) struct Put {
+    pub(super) segments: Vec<Segment>,
+    /// When they were put.
+    pub(super) at: Option<DateTime<Utc>>,
 }
 
 /// What [`write_snapshot`] did.
@@ -181,20 +183,42 @@ impl Pending {
 
     /// Puts the files under names of their own; again when the last time is a while ago.
     async fn put(&mut self, chain: &Chain, encoded: &Encoded) -> Result<(), SnapshotError> {
-        let now = chain.clock().now();
-        let put = self.put.get_or_insert_with(|| Put {
-            segments: encoded
-                .segments()
-                .map(|segment| segment.named(chain.layout(), chain.clock().segment_id()))
-                .collect(),
+        let put = self.put.get_or_insert_with(|| Put::new(chain, encoded));
+        let points = [Point::SegmentsHalfPut, Point::SegmentsPut];
+        put.files(chain, encoded, points).await
+    }
+
+    async fn sweep(&mut self, chain: &Chain) {
+        sweep(chain, std::mem::take(&mut self.abandoned)).await;
+    }
+}
+
+impl Put {
+    /// Names for the files, none of which is put.
+    pub(super) fn new(chain: &Chain, encoded: &Encoded) -> Put {
+        let segments = encoded
+            .segments()
+            .map(|segment| segment.named(chain.layout(), chain.clock().segment_id()));
+        Put {
+            segments: segments.collect(),
             at: None,
-        });
-        if put.at.is_some_and(|at| at <= now && now - at <= FRESH) {
+        }
+    }
+
+    /// Puts the files; again when the last time is a while ago. `points` are between two files and behind the last.
+    pub(super) async fn files(
+        &mut self,
+        chain: &Chain,
+        encoded: &Encoded,
+        points: [Point; 2],
+    ) -> Result<(), SnapshotError> {
+        let now = chain.clock().now();
+        if self.at.is_some_and(|at| at <= now && now - at <= FRESH) {
             return Ok(());
         }
-        for (index, (segment, file)) in put.segments.iter().zip(encoded.segments()).enumerate() {
+        for (index, (segment, file)) in self.segments.iter().zip(encoded.segments()).enumerate() {
             if index > 0 {
-                failpoint::at(Point::SegmentsHalfPut);
+                failpoint::at(points[0]);
             }
             let result = chain.store().put(&segment.path, file.bytes.clone()).await;
             result.map_err(|source| SnapshotError::Put {
@@ -202,29 +226,29 @@ impl Pending {
                 source: Box::new(source),
             })?;
         }
-        failpoint::at(Point::SegmentsPut);
-        put.at = Some(now);
+        failpoint::at(points[1]);
+        self.at = Some(now);
         Ok(())
     }
+}
 
-    /// The loser moves its own segments to the attic. Only those that no manifest lists: an attempt that
-    /// seemed to fail may have won, and what is listed belongs at its own path (I3). What fails here, the next owner's
-    /// tidying finishes.
-    async fn sweep(&mut self, chain: &Chain) {
-        for path in std::mem::take(&mut self.abandoned) {
-            let listed = chain.newest().is_some_and(|newest| newest.lists(&path));
-            let (store, layout) = (chain.store(), chain.layout());
-            if listed {
-                if let Err(error) = place::restore_segment(store, layout, &path).await {
-                    tracing::warn!(%path, %error, "cannot check a listed segment");
-                }
-                continue;
+/// The loser moves its own segments to the attic. Only those that no manifest lists: an attempt that
+/// seemed to fail may have won, and what is listed belongs at its own path (I3). What fails here, the next owner's
+/// tidying finishes.
+pub(super) async fn sweep(chain: &Chain, abandoned: Vec<Path>) {
+    for path in abandoned {
+        let listed = chain.newest().is_some_and(|newest| newest.lists(&path));
+        let (store, layout) = (chain.store(), chain.layout());
+        if listed {
+            if let Err(error) = place::restore_segment(store, layout, &path).await {
+                tracing::warn!(%path, %error, "cannot check a listed segment");
             }
-            match place::retire(store, layout, &path).await {
-                Ok(_) => failpoint::at(Point::LoserMoved),
-                Err(error) => {
-                    tracing::warn!(%path, %error, "cannot move an overtaken segment to the attic");
-                }
+            continue;
+        }
+        match place::retire(store, layout, &path).await {
+            Ok(_) => failpoint::at(Point::LoserMoved),
+            Err(error) => {
+                tracing::warn!(%path, %error, "cannot move an overtaken segment to the attic");
             }
         }
     }

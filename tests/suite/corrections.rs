@@ -31,16 +31,16 @@ pub fn crashed(place: Place) -> Pipeline {
     pipeline
 }
 
-fn header<'r>(record: &'r Record, name: &str) -> Option<&'r str> {
+pub fn header<'r>(record: &'r Record, name: &str) -> Option<&'r str> {
     let (_, value) = record.headers.iter().find(|(header, _)| header == name)?;
     std::str::from_utf8(value.as_deref()?).ok()
 }
 
 /// A revision (none: the first publication) and a value (none: taken back).
-type Publication = (Option<u64>, Option<String>);
+pub type Publication = (Option<u64>, Option<String>);
 
 /// What is published for each offset.
-fn published(pipeline: &Pipeline) -> BTreeMap<i64, Vec<Publication>> {
+pub fn published(pipeline: &Pipeline) -> BTreeMap<i64, Vec<Publication>> {
     let mut found: BTreeMap<i64, Vec<_>> = BTreeMap::new();
     for record in read_all(&pipeline.brokers, &pipeline.results) {
         let key = String::from_utf8(record.key.clone().expect("a key")).expect("text");
@@ -58,7 +58,7 @@ fn published(pipeline: &Pipeline) -> BTreeMap<i64, Vec<Publication>> {
 }
 
 /// The offsets in the dead-letter topic, with their revisions.
-fn dead_letters(pipeline: &Pipeline) -> Vec<(i64, Option<u64>)> {
+pub fn dead_letters(pipeline: &Pipeline) -> Vec<(i64, Option<u64>)> {
     let records = read_all(&pipeline.brokers, &pipeline.rejects);
     let place = |record: &Record| {
         let offset = header(record, "snapback-offset").expect("an offset");
@@ -68,14 +68,14 @@ fn dead_letters(pipeline: &Pipeline) -> Vec<(i64, Option<u64>)> {
     records.iter().map(place).collect()
 }
 
-fn progress(pipeline: &Pipeline) -> serde_json::Value {
+pub fn progress(pipeline: &Pipeline) -> serde_json::Value {
     let commits = committed(&pipeline.brokers, &pipeline.group, &pipeline.events);
     let (_, metadata) = commits[&0].clone().expect("a committed offset");
     let metadata: serde_json::Value = serde_json::from_str(&metadata).expect("metadata of ours");
     metadata["corrections"].clone()
 }
 
-fn value(text: &str) -> Option<String> {
+pub fn value(text: &str) -> Option<String> {
     Some(text.to_owned())
 }
 

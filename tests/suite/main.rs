@@ -21,6 +21,7 @@ mod outside;
 mod produce;
 mod protocol;
 mod rebalances;
+mod recalculation;
 mod recovery;
 mod run;
 mod sample;

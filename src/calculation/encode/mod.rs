@@ -2,6 +2,7 @@
 
 mod cell;
 mod message;
+mod payload;
 
 #[cfg(test)]
 mod tests;
@@ -11,6 +12,7 @@ use arrow_schema::{DataType, SchemaRef};
 
 use cell::Cells;
 pub use message::MessageBuffer;
+pub(super) use payload::Payloads;
 
 use super::fields::FieldType;
 use crate::model::{Offset, Partition};

@@ -9,6 +9,7 @@ use snapback::failpoint::Point;
 use super::scene::Scene;
 use crate::corrections;
 use crate::outside::{LIMIT, Offsets, committed_events, wait_until_committed, writers};
+use crate::recalculation;
 use crate::support::process::Running;
 use crate::support::{
     commit_as_stranger, delete_records, eventually, has_open_transaction, set_topic_config,
@@ -19,6 +20,15 @@ pub fn partitions(point: Point) -> i32 {
     match point {
         // What one process has under way is what the other takes over.
         Point::Aborted | Point::AppendLost | Point::LoserMoved => 1,
+        Point::RepairChosen
+        | Point::RepairCalculated
+        | Point::RepairHalfPut
+        | Point::RepairPut
+        | Point::RepairLost
+        | Point::RepairAbandoned
+        | Point::RepairAppended
+        | Point::SupersededMoved
+        | Point::RepairStored => 1,
         Point::Recalculated
         | Point::CorrectionsStored
         | Point::CorrectionsLoaded
@@ -85,6 +95,14 @@ pub fn die(scene: &mut Scene, point: Point) {
         | Point::Appended
         | Point::SnapshotStored => scene.dies_under_load(point, 4),
         Point::AppendLost | Point::LoserMoved => coming_too_late(scene, point),
+        Point::RepairChosen
+        | Point::RepairCalculated
+        | Point::RepairHalfPut
+        | Point::RepairPut
+        | Point::RepairAppended
+        | Point::SupersededMoved
+        | Point::RepairStored => recalculating(scene, point),
+        Point::RepairLost | Point::RepairAbandoned => recalculating_too_late(scene, point),
         Point::FileStaged | Point::FileSynced | Point::FileNamed | Point::FolderSynced => {
             scene.dies_under_load(point, 12);
         }
@@ -200,6 +218,45 @@ fn correcting(scene: &mut Scene, point: Point) {
     scene.flags.extend(corrections::DOUBLE.map(str::to_owned));
     let life = scene.life();
     scene.dies_at(point, 0, life, |_, _| {});
+}
+
+/// Stored history is brought under another calculation.
+fn recalculating(scene: &mut Scene, point: Point) {
+    old_history(scene);
+    let life = scene.life();
+    scene.dies_at(point, 2, life, |_, _| {});
+}
+
+fn old_history(scene: &mut Scene) {
+    scene.becomes(recalculation::history, recalculation::check_recalculated);
+    scene.flags.extend(recalculation::NEW.map(str::to_owned));
+    scene
+        .flags
+        .extend(recalculation::RECALCULATE.map(str::to_owned));
+}
+
+/// A process is suspended between the new segments of a range and their manifest; another takes over, and appends first:
+/// something else, or the same range.
+fn recalculating_too_late(scene: &mut Scene, point: Point) {
+    old_history(scene);
+    let actions = format!("repair-put=1*sleep(10000);{}=return", point.name());
+    let mut suspended = scene.life().env("FAILPOINTS", actions).spawn();
+    let segments = recalculation::SEGMENTS;
+    eventually(LIMIT, "new segments without a manifest", || {
+        let put = scene.objects("corrections/partition=0");
+        let there = scene.objects("results/partition=0").len() > segments;
+        (there && !put.is_empty()).then_some(())
+    });
+    suspended.signal(libc::SIGSTOP);
+    scene.pipeline.send(0, recalculation::EVENTS);
+    let mut successor = scene.life_to_end();
+    if point == Point::RepairLost {
+        // It leaves the range as it is.
+        successor = successor.args(["--on-new-calculation", "keep"]);
+    }
+    successor.run().expect_code(0);
+    suspended.signal(libc::SIGCONT);
+    scene.died_at(point, suspended, &mut |_, _| {});
 }
 
 /// A life with two workers is killed; the next one has one.

@@ -1,0 +1,108 @@
+//! Which outcomes are others than before. Pure.
+
+use std::collections::HashMap;
+
+use arrow_array::{Array as _, RecordBatch, StringArray, cast::AsArray as _};
+
+use super::{super::semantic::offsets, window::Window};
+use crate::{
+    calculation::Evaluated,
+    snapshot::{Changes, SegmentKind},
+};
+
+/// The columns that are not published.
+const NOT_PUBLISHED: [&str; 3] = ["kafka_offset", "kafka_timestamp", "key"];
+
+/// Compares stored outcomes with those calculated anew. An outcome has changed when its kind has, when another message
+/// would be published for it, or when it is rejected for another reason. `None` when the two are not of the same offsets.
+pub(super) fn changes(before: &Window, now: &Evaluated) -> Option<Changes> {
+    let rows = |batch: &Option<RecordBatch>| {
+        let found = batch
+            .as_ref()
+            .map(|batch| offsets(batch).map(<[i64]>::to_vec));
+        found.unwrap_or(Some(Vec::new()))
+    };
+    let (old_results, old_rejects) = (rows(&before.results)?, rows(&before.rejects)?);
+    let new_results = offsets(&now.results)?;
+    if old_results.len() + old_rejects.len() != new_results.len() + now.rejects.len() {
+        return None;
+    }
+    let mut changes = Changes::default();
+    let same_columns = before
+        .results
+        .as_ref()
+        .is_some_and(|old| columns(old) == columns(&now.results));
+    let aligned = same_columns && old_results == new_results;
+    if let (Some(old), true) = (&before.results, aligned)
+        && published(old)
+            .zip(published(&now.results))
+            .all(|(old, new)| old.to_data() == new.to_data())
+    {
+        // Nearly always that is all that there is to compare.
+    } else {
+        let rejected: HashMap<i64, usize> = places(&old_rejects);
+        let mut old_row = 0;
+        for (row, offset) in (0_u32..).zip(new_results) {
+            while old_results.get(old_row).is_some_and(|old| old < offset) {
+                old_row += 1;
+            }
+            let was_result = old_results.get(old_row) == Some(offset);
+            if was_result {
+                let (now, old) = (&now.results, before.results.as_ref()?);
+                if !same_columns || differs(old, old_row, now, row as usize) {
+                    changes.results.push((row, SegmentKind::Results));
+                }
+            } else if rejected.contains_key(offset) {
+                changes.results.push((row, SegmentKind::Rejects));
+            } else {
+                return None;
+            }
+        }
+    }
+    let reasons: Option<&StringArray> = match &before.rejects {
+        Some(old) => Some(old.column_by_name("reason")?.as_string_opt()?),
+        None => None,
+    };
+    let rejected = places(&old_rejects);
+    for (row, reject) in (0_u32..).zip(&now.rejects) {
+        let offset = reject.offset.get();
+        match (rejected.get(&offset), reasons) {
+            (Some(old), Some(reasons)) => {
+                if reasons.value(*old) != reject.reason {
+                    changes.rejects.push((row, SegmentKind::Rejects));
+                }
+            }
+            _ => {
+                old_results.binary_search(&offset).ok()?;
+                changes.rejects.push((row, SegmentKind::Results));
+            }
+        }
+    }
+    Some(changes)
+}
+
+fn places(offsets: &[i64]) -> HashMap<i64, usize> {
+    let rows = offsets.iter().enumerate();
+    rows.map(|(row, offset)| (*offset, row)).collect()
+}
+
+/// The names and types of what a message has.
+fn columns(batch: &RecordBatch) -> Vec<(&str, &arrow_schema::DataType)> {
+    let fields = batch.schema_ref().fields().iter();
+    let fields = fields.map(|field| (field.name().as_str(), field.data_type()));
+    fields
+        .filter(|(name, _)| !NOT_PUBLISHED.contains(name))
+        .collect()
+}
+
+fn published(batch: &RecordBatch) -> impl Iterator<Item = &arrow_array::ArrayRef> {
+    let fields = batch.schema_ref().fields().iter().zip(batch.columns());
+    let fields = fields.filter(|(field, _)| !NOT_PUBLISHED.contains(&field.name().as_str()));
+    fields.map(|(_, column)| column)
+}
+
+/// Whether two rows, in the same columns, are different messages.
+fn differs(old: &RecordBatch, old_row: usize, new: &RecordBatch, new_row: usize) -> bool {
+    let mut pairs = published(old).zip(published(new));
+    pairs.any(|(old, new)| old.slice(old_row, 1).to_data() != new.slice(new_row, 1).to_data())
+}

@@ -1,0 +1,71 @@
+//! Why a range cannot be recalculated.
+
+use arrow_schema::ArrowError;
+
+use crate::{
+    calculation::{CalculationError, EncodeError},
+    kafka::KafkaError,
+    model::OffsetRange,
+    snapshot::{FetchError, SegmentError},
+};
+
+/// Why a range cannot be brought under a calculation; it stays as it is.
+#[derive(Debug, thiserror::Error)]
+pub enum RecalculateError {
+    /// A segment is missing or damaged, or the store is away.
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    /// A segment cannot be read or written.
+    #[error(transparent)]
+    Segment(#[from] SegmentError),
+    /// The calculation fails.
+    #[error(transparent)]
+    Calculation(#[from] CalculationError),
+    /// The results cannot be messages.
+    #[error(transparent)]
+    Encode(#[from] EncodeError),
+    /// The rows do not fit together.
+    #[error(transparent)]
+    Rows(#[from] ArrowError),
+    /// The stored fields do not suffice, and the events cannot be read.
+    #[error("{needs}; the events cannot be read again: {source}")]
+    Events {
+        /// What the stored fields lack.
+        needs: String,
+        /// Why the events cannot be read.
+        source: Box<KafkaError>,
+    },
+    /// The stored fields do not suffice, and Kafka has other events than those that have outcomes.
+    #[error("{needs}; Kafka does not hold the events of {range} any more as they were: {detail}")]
+    OtherEvents {
+        /// What the stored fields lack.
+        needs: String,
+        /// The range.
+        range: OffsetRange,
+        /// What is different.
+        detail: String,
+    },
+    /// Recalculated rows are not those that are stored: a defect.
+    #[error("the recalculated rows of {range} are not those of the same offsets")]
+    OtherOffsets {
+        /// The range.
+        range: OffsetRange,
+    },
+    /// The work panicked.
+    #[error("recalculating failed: {0}")]
+    Panicked(#[from] tokio::task::JoinError),
+}
+
+impl RecalculateError {
+    /// Whether the same call may succeed later: a store or a broker is away.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            RecalculateError::Fetch(FetchError::Store(error)) => error.is_retryable(),
+            RecalculateError::Events { source, .. } => {
+                source.is_transient() || matches!(**source, KafkaError::Idle { .. })
+            }
+            _ => false,
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! Stored history under another calculation, range by range.
+//!
+//! In flow a partition's chain and a calculation; out flow [`Repair`](crate::snapshot::Repair)s, one for each range whose
+//! results and rejects are of another fingerprint ([`outdated`] chooses them). Results are calculated again from the fields
+//! stored beside them, rejects are decoded again from their payloads; where the stored fields do not suffice, the range is
+//! read again from Kafka. What changed becomes corrections, which the partition's owner publishes (I6).
+//!
+//! Which offsets have an outcome never changes here (I4): a range that cannot be had completely stays as it is.
+//! Memory: the files of one range, their successors, and a batch of rows of each.
+
+mod changes;
+mod choice;
+mod error;
+mod range;
+mod window;
+
+use std::sync::Arc;
+
+pub use choice::{Outdated, outdated};
+pub use error::RecalculateError;
+
+use crate::{
+    calculation::{CalculationError, Evaluator, MessageBuffer},
+    kafka::{Connection, Reader},
+    snapshot::{Chain, Repair, fetch_segment},
+};
+use range::Range;
+
+/// The topic to which corrections will be published, and what it takes: a result too large becomes a reject.
+#[derive(Clone, Debug)]
+pub struct ResultsTopic {
+    /// Its name.
+    pub name: String,
+    /// The largest message in bytes.
+    pub limit: u64,
+    /// The messages that are larger than a limit.
+    pub too_large: fn(&MessageBuffer, u64) -> Vec<usize>,
+}
+
+/// Brings ranges of stored history under one calculation.
+#[derive(Clone)]
+pub struct Recalculator {
+    /// The calculation; its fingerprint is that of the chain's identity.
+    pub evaluator: Arc<Evaluator>,
+    /// Where corrections go.
+    pub results: ResultsTopic,
+    /// Where the events are, for what the stored fields do not tell.
+    pub events: Connection,
+}
+
+impl Recalculator {
+    /// Calculates one range anew; nothing is stored by it.
+    ///
+    /// # Errors
+    /// When a segment cannot be had, or the calculation cannot be made of what there is; the range stays as it is then.
+    pub async fn recalculate(
+        &self,
+        chain: &Chain,
+        outdated: &Outdated,
+    ) -> Result<Repair, RecalculateError> {
+        let mut files = Vec::with_capacity(outdated.segments.len());
+        for segment in &outdated.segments {
+            let fetched = fetch_segment(chain.store(), chain.layout(), segment).await?;
+            files.push((segment.kind, fetched.bytes));
+        }
+        let (recalculator, identity) = (self.clone(), chain.identity().clone());
+        let range = outdated.range;
+        // The decoder may panic on what a writer's mistake made.
+        let work = move || {
+            let range = Range {
+                recalculator: &recalculator,
+                identity,
+                range,
+            };
+            match range.from_stored(files.clone()) {
+                Err(RecalculateError::Calculation(needs @ CalculationError::Stored { .. })) => {
+                    let needs = needs.to_string();
+                    let reader = Reader::open(&recalculator.events, &range.identity.topic);
+                    let reader = reader.map_err(|source| RecalculateError::Events {
+                        needs: needs.clone(),
+                        source: Box::new(source),
+                    })?;
+                    range.from_events(files, &reader, needs)
+                }
+                recalculated => recalculated,
+            }
+        };
+        let encoded = tokio::task::spawn_blocking(work).await??;
+        Ok(Repair::new(outdated.segments.clone(), encoded))
+    }
+}
+
+#[cfg(test)]
+mod tests;

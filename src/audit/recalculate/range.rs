@@ -1,0 +1,302 @@
+//! One range, from its stored files to those of its repair. Blocking; reads Kafka only where the stored fields do not suffice.
+
+use std::{ops::ControlFlow, time::Duration};
+
+use arrow_array::{BooleanArray, RecordBatch};
+use arrow_schema::ArrowError;
+use arrow_select::filter::filter_record_batch;
+use bytes::Bytes;
+
+use super::{
+    super::semantic::{events as events_of, offsets},
+    RecalculateError, Recalculator,
+    changes::changes,
+    window::{Lane, Stored, Window},
+};
+use crate::{
+    calculation::{
+        CalculationError, Evaluated, Fields, Fingerprint, MessageBuffer, ResultEncoder,
+        reject_stored, too_large,
+    },
+    kafka::{Batch, KafkaError, Reader},
+    model::{Event, OffsetRange, Reject},
+    snapshot::{Absent, Encoded, Identity, Rewriter, SegmentFacts, SegmentKind, read_segment},
+};
+
+/// How long Kafka may say nothing while a range is read again.
+const IDLE: Duration = Duration::from_secs(30);
+
+/// See the module.
+pub(super) struct Range<'r> {
+    pub recalculator: &'r Recalculator,
+    pub identity: Identity,
+    pub range: OffsetRange,
+}
+
+/// The files of a range, opened.
+struct Open {
+    stored: Stored,
+    fingerprint: Fingerprint,
+    absent: Absent,
+    /// The fields that the stored results have.
+    fields: Option<Fields>,
+    /// Those of which payloads of stored rejects were made.
+    payload_fields: Option<Fields>,
+}
+
+/// A file of the range.
+pub(super) type File = (SegmentKind, Bytes);
+
+impl Range<'_> {
+    /// Calculates the range anew from what is stored.
+    ///
+    /// # Errors
+    /// [`CalculationError::Stored`] when the stored fields do not suffice.
+    pub fn from_stored(&self, files: Vec<File>) -> Result<Encoded, RecalculateError> {
+        let mut open = open(files)?;
+        self.suffices(&open)?;
+        let mut writer = self.writer(&open);
+        let mut made = false;
+        while let Some(window) = open.stored.next()? {
+            let evaluated = self.evaluate(&window)?;
+            let was_result = |reject: &Reject| holds(&window, reject);
+            made |= evaluated.rejects.iter().any(was_result);
+            self.write(&mut writer, &window, &evaluated)?;
+        }
+        let fields = match (made, open.fields, open.payload_fields) {
+            (true, Some(fields), Some(earlier)) => fields.common(&earlier),
+            (true, fields, _) => fields,
+            (false, _, earlier) => earlier,
+        };
+        Ok(writer.finish(fields)?)
+    }
+
+    /// Calculates the range anew from its events, which must be those that have outcomes.
+    pub fn from_events(
+        &self,
+        files: Vec<File>,
+        reader: &Reader,
+        needs: String,
+    ) -> Result<Encoded, RecalculateError> {
+        let mut open = open(files)?;
+        let mut writer = self.writer(&open);
+        let mut failure = None;
+        let other = |detail: String| RecalculateError::OtherEvents {
+            needs: needs.clone(),
+            range: self.range,
+            detail,
+        };
+        let read = reader.read(self.identity.partition, self.range, IDLE, |batch| {
+            let written = self.write_events(&mut writer, &mut open.stored, &batch);
+            match written {
+                Ok(true) => ControlFlow::Continue(()),
+                Ok(false) => {
+                    let (first, last) = (batch.first_offset(), batch.last_offset());
+                    failure = Some(other(format!(
+                        "between {first} and {last} there are others than those with an outcome"
+                    )));
+                    ControlFlow::Break(())
+                }
+                Err(error) => {
+                    failure = Some(error);
+                    ControlFlow::Break(())
+                }
+            }
+        });
+        if let Some(failure) = failure {
+            return Err(failure);
+        }
+        match read {
+            Ok(()) => {}
+            Err(error @ KafkaError::OutOfRange { .. }) => return Err(other(error.to_string())),
+            Err(source) => {
+                return Err(RecalculateError::Events {
+                    needs,
+                    source: Box::new(source),
+                });
+            }
+        }
+        if !open.stored.is_empty()? {
+            return Err(other("its last events are gone".to_owned()));
+        }
+        Ok(writer.finish(None)?)
+    }
+
+    /// Whether the declared fields are among those that are stored.
+    fn suffices(&self, open: &Open) -> Result<(), CalculationError> {
+        let declared = self.recalculator.evaluator.fields();
+        for known in [&open.fields, &open.payload_fields].into_iter().flatten() {
+            if let Some(field) = declared.iter().find(|field| !known.has(field)) {
+                let found = known.iter().find(|known| known.name == field.name);
+                return Err(CalculationError::Stored {
+                    column: field.name.clone(),
+                    expected: field.data_type.data_type(),
+                    found: found.map(|found| found.data_type.data_type()),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn writer(&self, open: &Open) -> Rewriter {
+        let schema = self.recalculator.evaluator.results_schema();
+        let (absent, before) = (open.absent.clone(), open.fingerprint.clone());
+        Rewriter::new(self.range, absent, before, &schema, self.identity.clone())
+    }
+
+    fn evaluate(&self, window: &Window) -> Result<Evaluated, RecalculateError> {
+        let evaluator = &self.recalculator.evaluator;
+        let mut evaluated = Evaluated::empty(evaluator);
+        if let Some(results) = &window.results {
+            evaluated = evaluator.reevaluate(results)?;
+        }
+        if let Some(rejects) = &window.rejects {
+            let events = events_of(rejects).ok_or_else(not_rejects)?;
+            evaluated = evaluated.merge(evaluator.evaluate(events)?)?;
+        }
+        self.fit(evaluated, window, None)
+    }
+
+    /// Whether the events of `batch` are those with an outcome; if so, their outcomes are written.
+    fn write_events(
+        &self,
+        writer: &mut Rewriter,
+        stored: &mut Stored,
+        batch: &Batch,
+    ) -> Result<bool, RecalculateError> {
+        let window = stored.up_to(batch.last_offset().get())?;
+        let evaluated = self.recalculator.evaluator.evaluate(batch.iter())?;
+        let evaluated = self.fit(evaluated, &window, Some(batch))?;
+        let Some(changes) = changes(&window, &evaluated) else {
+            return Ok(false);
+        };
+        writer.write(&evaluated, &changes)?;
+        Ok(true)
+    }
+
+    fn write(
+        &self,
+        writer: &mut Rewriter,
+        window: &Window,
+        evaluated: &Evaluated,
+    ) -> Result<(), RecalculateError> {
+        let range = self.range;
+        let changes = changes(window, evaluated).ok_or(RecalculateError::OtherOffsets { range })?;
+        Ok(writer.write(evaluated, &changes)?)
+    }
+
+    /// Makes rejects of the results that the results topic does not take.
+    fn fit(
+        &self,
+        evaluated: Evaluated,
+        window: &Window,
+        batch: Option<&Batch>,
+    ) -> Result<Evaluated, RecalculateError> {
+        let topic = &self.recalculator.results;
+        let schema = self.recalculator.evaluator.results_schema();
+        let encoder = ResultEncoder::new(&self.identity.topic, &schema)?;
+        let mut messages = MessageBuffer::new();
+        encoder.encode(self.identity.partition, &evaluated.results, &mut messages)?;
+        let rows = (topic.too_large)(&messages, topic.limit);
+        if rows.is_empty() {
+            return Ok(evaluated);
+        }
+        let offsets = offsets(&evaluated.results).unwrap_or_default();
+        let mut fits = vec![true; offsets.len()];
+        let mut rejects = Vec::new();
+        for row in rows {
+            fits[row] = false;
+            let (offset, size) = (offsets[row], messages.get(row));
+            let bytes = size.map_or(0, |(key, value)| key.len() + value.len());
+            let reason = too_large(bytes, &topic.name, topic.limit);
+            let reject = match batch {
+                Some(batch) => batch
+                    .iter()
+                    .find(|event| event.offset.get() == offset)
+                    .map(|event| rejected(&event, reason)),
+                None => window.reject(offset, reason)?,
+            };
+            rejects.extend(reject);
+        }
+        let fits = BooleanArray::from(fits);
+        let kept = Evaluated {
+            results: filter_record_batch(&evaluated.results, &fits)?,
+            rejects: evaluated.rejects,
+        };
+        let others = Evaluated {
+            results: kept.results.slice(0, 0),
+            rejects,
+        };
+        Ok(kept.merge(others)?)
+    }
+}
+
+impl Window {
+    /// The row at `offset` as a reject for another reason than what it holds.
+    fn reject(&self, offset: i64, reason: String) -> Result<Option<Reject>, RecalculateError> {
+        let row = |rows: &RecordBatch| offsets(rows)?.binary_search(&offset).ok();
+        if let Some(results) = &self.results
+            && let Some(row) = row(results)
+        {
+            return Ok(Some(reject_stored(results, row, reason)?));
+        }
+        let Some(rejects) = &self.rejects else {
+            return Ok(None);
+        };
+        let mut events = events_of(rejects).ok_or_else(not_rejects)?;
+        let event = events.find(|event| event.offset.get() == offset);
+        Ok(event.map(|event| rejected(&event, reason)))
+    }
+}
+
+/// Whether the offset of a reject is that of a stored result.
+fn holds(window: &Window, reject: &Reject) -> bool {
+    let offsets = window.results.as_ref().and_then(offsets);
+    offsets.is_some_and(|offsets| offsets.binary_search(&reject.offset.get()).is_ok())
+}
+
+fn rejected(event: &Event<'_>, reason: String) -> Reject {
+    Reject {
+        offset: event.offset,
+        timestamp: event.timestamp,
+        key: event.key.map(<[u8]>::to_vec),
+        payload: event.payload.map(<[u8]>::to_vec),
+        reason,
+    }
+}
+
+fn not_rejects() -> RecalculateError {
+    let text = "the columns are not those of rejects".to_owned();
+    ArrowError::SchemaError(text).into()
+}
+
+/// Opens the files; they are in the order of their kinds, at least one.
+fn open(files: Vec<File>) -> Result<Open, RecalculateError> {
+    let mut stored = Stored {
+        results: None,
+        rejects: None,
+    };
+    let (mut first, mut fields, mut payload_fields): (Option<SegmentFacts>, _, _) =
+        (None, None, None);
+    for (kind, bytes) in files {
+        let reader = read_segment(bytes)?;
+        let facts = reader.facts().clone();
+        if kind == SegmentKind::Rejects {
+            payload_fields.clone_from(&facts.payload_fields);
+            stored.rejects = Some(Lane::new(reader));
+        } else {
+            let lane = Lane::new(reader);
+            fields = Fields::of_results(lane.schema());
+            stored.results = Some(lane);
+        }
+        first.get_or_insert(facts);
+    }
+    let first = first.ok_or_else(not_rejects)?;
+    Ok(Open {
+        stored,
+        fingerprint: first.fingerprint,
+        absent: first.absent,
+        fields,
+        payload_fields,
+    })
+}

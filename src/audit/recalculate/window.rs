@@ -1,0 +1,113 @@
+//! The stored rows of a range, results and rejects side by side, a part of the range at a time.
+
+use arrow_array::RecordBatch;
+use arrow_schema::{ArrowError, SchemaRef};
+use arrow_select::concat::concat_batches;
+
+use super::{super::semantic::offsets, RecalculateError};
+use crate::snapshot::{SegmentError, SegmentReader};
+
+/// The stored outcomes of a part of a range.
+pub(super) struct Window {
+    /// The results, `None` when the range has none at all.
+    pub results: Option<RecordBatch>,
+    /// The rejects.
+    pub rejects: Option<RecordBatch>,
+}
+
+/// The rows of one file, passed once.
+pub(super) struct Lane {
+    reader: SegmentReader,
+    schema: SchemaRef,
+    ahead: Option<RecordBatch>,
+}
+
+/// Both files of a range.
+pub(super) struct Stored {
+    pub results: Option<Lane>,
+    pub rejects: Option<Lane>,
+}
+
+impl Lane {
+    pub fn new(reader: SegmentReader) -> Lane {
+        Lane {
+            schema: reader.schema().clone(),
+            reader,
+            ahead: None,
+        }
+    }
+
+    pub fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    /// The last offset of the rows that have been read and not taken; reads on where there are none.
+    fn last(&mut self) -> Result<Option<i64>, RecalculateError> {
+        while self.ahead.as_ref().is_none_or(|rows| rows.num_rows() == 0) {
+            match self.reader.next() {
+                Some(batch) => self.ahead = Some(batch?),
+                None => return Ok(None),
+            }
+        }
+        let rows = self.ahead.as_ref();
+        Ok(rows
+            .map(column)
+            .transpose()?
+            .and_then(|o| o.last().copied()))
+    }
+
+    /// Takes the rows up to `offset`, which is one of them or lies behind them.
+    fn up_to(&mut self, offset: i64) -> Result<RecordBatch, RecalculateError> {
+        let mut parts = Vec::new();
+        while let Some(last) = self.last()? {
+            let Some(rows) = self.ahead.take() else { break };
+            let cut = column(&rows)?.partition_point(|row| *row <= offset);
+            parts.push(rows.slice(0, cut));
+            if last > offset {
+                self.ahead = Some(rows.slice(cut, rows.num_rows() - cut));
+                break;
+            }
+        }
+        Ok(match parts.as_slice() {
+            [only] => only.clone(),
+            parts => concat_batches(&self.schema, parts)?,
+        })
+    }
+}
+
+impl Stored {
+    /// The rows up to `offset`.
+    pub fn up_to(&mut self, offset: i64) -> Result<Window, RecalculateError> {
+        let rows = |lane: &mut Option<Lane>| lane.as_mut().map(|lane| lane.up_to(offset));
+        Ok(Window {
+            results: rows(&mut self.results).transpose()?,
+            rejects: rows(&mut self.rejects).transpose()?,
+        })
+    }
+
+    /// The next rows: as many as can be told to be complete; `None` behind the last.
+    pub fn next(&mut self) -> Result<Option<Window>, RecalculateError> {
+        let last = |lane: &mut Option<Lane>| lane.as_mut().map_or(Ok(None), Lane::last);
+        let (results, rejects) = (last(&mut self.results)?, last(&mut self.rejects)?);
+        let cut = match (results, rejects) {
+            (Some(results), Some(rejects)) => results.min(rejects),
+            (Some(only), None) | (None, Some(only)) => only,
+            (None, None) => return Ok(None),
+        };
+        self.up_to(cut).map(Some)
+    }
+
+    /// Whether all rows have been taken.
+    pub fn is_empty(&mut self) -> Result<bool, RecalculateError> {
+        let last = |lane: &mut Option<Lane>| lane.as_mut().map_or(Ok(None), Lane::last);
+        Ok(last(&mut self.results)?.is_none() && last(&mut self.rejects)?.is_none())
+    }
+}
+
+fn column(rows: &RecordBatch) -> Result<&[i64], RecalculateError> {
+    let offsets = offsets(rows);
+    offsets.ok_or_else(|| {
+        let text = "the column kafka_offset is not BIGINT NOT NULL".to_owned();
+        SegmentError::Rows(ArrowError::SchemaError(text)).into()
+    })
+}

@@ -1,0 +1,191 @@
+//! Stored results once more: calculated from the fields that are stored with them, under these fields and this calculation.
+
+use arrow_array::{
+    Array, ArrayRef, BinaryArray, BooleanArray, Int64Array, RecordBatch, TimestampMillisecondArray,
+    cast::AsArray, types::Int64Type, types::TimestampMillisecondType,
+};
+use arrow_schema::{ArrowError, DataType};
+use arrow_select::{
+    filter::{filter, filter_record_batch},
+    interleave::interleave_record_batch,
+};
+
+use super::{
+    CalculationError, Evaluated, Evaluator, Outcomes, encode::Payloads, evaluator::batch_error,
+};
+use crate::model::{Event, Offset, Reject};
+
+impl Evaluated {
+    /// The outcomes of both, ascending by offset; each event is in one of the two.
+    ///
+    /// # Errors
+    /// When their results have other columns, or are too large together.
+    pub fn merge(self, other: Evaluated) -> Result<Evaluated, ArrowError> {
+        let mut rejects = self.rejects;
+        if !other.rejects.is_empty() {
+            rejects.extend(other.rejects);
+            rejects.sort_by_key(|reject| reject.offset);
+        }
+        let parts = [&self.results, &other.results];
+        let results = match parts.map(RecordBatch::num_rows) {
+            [_, 0] => self.results,
+            [0, _] => other.results,
+            _ => {
+                let mut places: Vec<(i64, (usize, usize))> = Vec::new();
+                for (part, batch) in parts.into_iter().enumerate() {
+                    let offsets = batch.column(0).as_primitive::<Int64Type>().values();
+                    let rows = offsets.iter().enumerate();
+                    places.extend(rows.map(|(row, offset)| (*offset, (part, row))));
+                }
+                places.sort_unstable();
+                let places: Vec<_> = places.into_iter().map(|(_, place)| place).collect();
+                interleave_record_batch(&parts, &places)?
+            }
+        };
+        Ok(Evaluated { results, rejects })
+    }
+}
+
+/// Where the events of stored rows came from.
+struct Sources<'a> {
+    offsets: &'a Int64Array,
+    timestamps: &'a TimestampMillisecondArray,
+    keys: &'a BinaryArray,
+}
+
+impl Evaluator {
+    /// The outcomes of the events of stored results, from the fields that are stored with them.
+    ///
+    /// A row that is a result no more becomes a reject, with a JSON object of all its stored fields as its payload: decoded
+    /// and calculated again, it gives the same reason.
+    ///
+    /// # Errors
+    /// When the declared fields are not among the stored columns, or the calculation fails as in
+    /// [`evaluate`](Evaluator::evaluate).
+    pub fn reevaluate(&self, stored: &RecordBatch) -> Result<Evaluated, CalculationError> {
+        let failed = batch_error(stored.num_rows());
+        let fields = self.stored_fields(stored)?;
+        let sources = sources(stored)?;
+        // What stands for a missing or null field where there must be a value: the decoder says why.
+        let mut fits = vec![true; stored.num_rows()];
+        for (field, column) in self.fields().iter().zip(&fields) {
+            if !field.nullable && column.null_count() > 0 {
+                let rows = fits.iter_mut().enumerate();
+                rows.for_each(|(row, fits)| *fits &= column.is_valid(row));
+            }
+        }
+        let whole = fits.iter().all(|fits| *fits);
+        let places: Vec<usize> = (0..fits.len()).filter(|row| fits[*row]).collect();
+        let fitting = match whole {
+            true => stored.clone(),
+            false => {
+                filter_record_batch(stored, &BooleanArray::from(fits.clone())).map_err(&failed)?
+            }
+        };
+        let Outcomes {
+            results,
+            rejections,
+        } = self.recalculate(&fitting)?;
+        let mut kept = vec![true; fitting.num_rows()];
+        for (row, _) in &rejections {
+            kept[*row] = false;
+            fits[places[*row]] = false;
+        }
+        // Rows without a result may have NULL there, which no column of results takes.
+        let (fitting, results) = match rejections.is_empty() {
+            true => (fitting, results),
+            false => {
+                let kept = BooleanArray::from(kept);
+                let rows = filter_record_batch(&fitting, &kept).map_err(&failed)?;
+                (rows, filter(&results, &kept).map_err(&failed)?)
+            }
+        };
+        let results = self.stored_results(&fitting, results).map_err(&failed)?;
+        let again: Vec<usize> = (0..fits.len()).filter(|row| !fits[*row]).collect();
+        let kept = Evaluated {
+            results,
+            rejects: Vec::new(),
+        };
+        if again.is_empty() {
+            return Ok(kept);
+        }
+        let payloads = Payloads::of(stored);
+        let payloads: Vec<Vec<u8>> = again.iter().map(|row| payloads.get(*row)).collect();
+        let events = again.iter().zip(&payloads);
+        let events = events.map(|(row, payload)| sources.event(*row, payload));
+        kept.merge(self.evaluate(events)?).map_err(failed)
+    }
+
+    /// The rows with their new results, in the columns of results.
+    fn stored_results(
+        &self,
+        stored: &RecordBatch,
+        results: ArrayRef,
+    ) -> Result<RecordBatch, ArrowError> {
+        let schema = self.results_schema();
+        let mut columns = Vec::with_capacity(schema.fields().len());
+        for field in schema.fields().iter().take(schema.fields().len() - 1) {
+            let column = stored.column_by_name(field.name());
+            columns.push(column.cloned().ok_or_else(|| {
+                ArrowError::SchemaError(format!("there is no column {}", field.name()))
+            })?);
+        }
+        columns.push(results);
+        RecordBatch::try_new(schema, columns)
+    }
+}
+
+/// A stored result as a reject for another reason than its values, with the payload that [`Evaluator::reevaluate`] makes.
+///
+/// # Errors
+/// When the columns are not those of results.
+pub fn reject_stored(
+    stored: &RecordBatch,
+    row: usize,
+    reason: String,
+) -> Result<Reject, CalculationError> {
+    let payload = Payloads::of(stored).get(row);
+    let event = sources(stored)?.event(row, &payload);
+    Ok(Reject {
+        offset: event.offset,
+        timestamp: event.timestamp,
+        key: event.key.map(<[u8]>::to_vec),
+        payload: Some(payload.clone()),
+        reason,
+    })
+}
+
+impl<'a> Sources<'a> {
+    fn event<'e>(&self, row: usize, payload: &'e [u8]) -> Event<'e>
+    where
+        'a: 'e,
+    {
+        let (timestamps, keys) = (self.timestamps, self.keys);
+        Event {
+            // A stored offset that is none becomes the first: it does not ascend, which its writer refuses.
+            offset: Offset::new(self.offsets.value(row)).unwrap_or(Offset::ZERO),
+            timestamp: timestamps.is_valid(row).then(|| timestamps.value(row)),
+            key: keys.is_valid(row).then(|| keys.value(row)),
+            payload: Some(payload),
+        }
+    }
+}
+
+fn sources(stored: &RecordBatch) -> Result<Sources<'_>, CalculationError> {
+    let column = |name: &str, expected: DataType| {
+        let found = stored.column_by_name(name);
+        let fits = found.filter(|column| *column.data_type() == expected);
+        fits.ok_or_else(|| CalculationError::Stored {
+            column: name.to_owned(),
+            expected,
+            found: found.map(|column| column.data_type().clone()),
+        })
+    };
+    let timestamp = super::evaluator::timestamp_type();
+    Ok(Sources {
+        offsets: column("kafka_offset", DataType::Int64)?.as_primitive(),
+        timestamps: column("kafka_timestamp", timestamp)?
+            .as_primitive::<TimestampMillisecondType>(),
+        keys: column("key", DataType::Binary)?.as_binary(),
+    })
+}

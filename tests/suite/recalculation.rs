@@ -1,0 +1,154 @@
+//! `run --on-new-calculation recalculate`: stored history is brought under a new calculation while the processor runs, and
+//! what changes is published as corrections, each exactly once, whenever the process dies.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+
+use crate::corrections::{Publication, dead_letters, progress, published, value};
+use crate::outside::{Pipeline, Place};
+use crate::support::{Program, minio};
+
+const FIELDS: [&str; 2] = ["--fields", "a BIGINT, b BIGINT"];
+/// The calculation before, and the one after.
+pub const OLD: [&str; 4] = [FIELDS[0], FIELDS[1], "--calculation", "square(a)"];
+pub const NEW: [&str; 4] = [FIELDS[0], FIELDS[1], "--calculation", "square(b)"];
+pub const RECALCULATE: [&str; 2] = ["--on-new-calculation", "recalculate"];
+
+/// One segment's events: under the new calculation the first has another result, the second is a reject, the third is a
+/// result, and the last two stay what they are.
+pub const EVENTS: [&str; 5] = [
+    r#"{"a": 2, "b": 3}"#,
+    r#"{"a": 5}"#,
+    r#"{"b": 6, "more": true}"#,
+    r#"{"a": 1, "b": 1}"#,
+    "no JSON",
+];
+
+/// The segments of the history's results.
+pub const SEGMENTS: usize = 3;
+
+fn run_old(pipeline: &Pipeline) -> Program {
+    pipeline.run_to_end().args(OLD)
+}
+
+fn recalculate(pipeline: &Pipeline) -> Program {
+    pipeline.run_to_end().args(NEW).args(RECALCULATE)
+}
+
+/// A history of several segments under the old calculation.
+pub fn history(place: Place) -> Pipeline {
+    let pipeline = Pipeline::new(1, place);
+    for _ in 0..SEGMENTS {
+        pipeline.send(0, EVENTS);
+        run_old(&pipeline).run().expect_code(0);
+    }
+    pipeline
+}
+
+/// What is published last for each offset; none: taken back.
+fn newest(published: &BTreeMap<i64, Vec<Publication>>) -> BTreeMap<i64, Option<String>> {
+    let last = published.iter().map(|(offset, all)| {
+        let newest = all.iter().max_by_key(|(revision, _)| *revision);
+        (*offset, newest.expect("at least one").1.clone())
+    });
+    last.collect()
+}
+
+/// After the recalculation: what changed is published once more, and nothing else is. What was sent behind the history is
+/// published under the new calculation.
+pub fn check_recalculated(pipeline: &Pipeline) {
+    let published = published(pipeline);
+    let first = |text| (None, value(text));
+    let starts = (0..).step_by(5);
+    let starts: Vec<i64> = starts
+        .take_while(|start| published.contains_key(start))
+        .collect();
+    let (history, later) = starts.split_at(SEGMENTS);
+    let (mut revisions, mut dead) = (Vec::new(), Vec::new());
+    for start in history {
+        let revision = published[start][1].0;
+        assert!(revision.is_some(), "{published:?}");
+        revisions.push(revision);
+        assert_eq!(
+            published[start],
+            [
+                first(r#"{"a":2,"b":3,"result":4}"#),
+                (revision, value(r#"{"a":2,"b":3,"result":9}"#))
+            ]
+        );
+        assert_eq!(
+            published[&(start + 1)],
+            [first(r#"{"a":5,"b":null,"result":25}"#), (revision, None)]
+        );
+        let became = (revision, value(r#"{"a":null,"b":6,"result":36}"#));
+        assert_eq!(published[&(start + 2)], [became]);
+        dead.extend([(start + 1, revision), (start + 2, None)]);
+    }
+    for start in later {
+        assert_eq!(published[start], [first(r#"{"a":2,"b":3,"result":9}"#)]);
+        assert!(!published.contains_key(&(start + 1)));
+        assert_eq!(
+            published[&(start + 2)],
+            [first(r#"{"a":null,"b":6,"result":36}"#)]
+        );
+        dead.push((start + 1, None));
+    }
+    for start in &starts {
+        assert_eq!(
+            published[&(start + 3)],
+            [first(r#"{"a":1,"b":1,"result":1}"#)]
+        );
+        assert!(!published.contains_key(&(start + 4)));
+        dead.push((start + 4, None));
+    }
+    assert!(
+        revisions.is_sorted_by(|one, next| one < next),
+        "in the order of revisions: {revisions:?}"
+    );
+    dead.sort_unstable();
+    let mut found = dead_letters(pipeline);
+    found.sort_unstable();
+    assert_eq!(found, dead);
+    let rows = json!({"sequence": revisions.last(), "rows": 3});
+    assert_eq!(progress(pipeline), rows);
+    let report = pipeline.verify_with(&NEW, 0);
+    let counts = json!([report["results"], report["rejects"], report["findings"]]);
+    assert_eq!(
+        counts,
+        json!([3 * starts.len(), 2 * starts.len(), []]),
+        "{report:#}"
+    );
+}
+
+fn history_is_recalculated(place: Place) {
+    let pipeline = history(place);
+    let before = published(&pipeline);
+    // By default it stays as it is.
+    pipeline.run_to_end().args(NEW).run().expect_code(0);
+    assert_eq!(published(&pipeline), before);
+    let report = pipeline.verify_with(&NEW, 0);
+    assert_eq!(report["findings"][0]["kind"], "other-calculation");
+
+    let done = recalculate(&pipeline).args(["-v", "-o", "json"]).run();
+    let done = done.expect_code(0);
+    let summary: serde_json::Value = serde_json::from_str(&done.stdout).expect("a summary");
+    assert_eq!(summary["recalculated"], 15, "{summary}\n{}", done.stderr);
+    check_recalculated(&pipeline);
+    assert_eq!(newest(&published(&pipeline))[&1], None);
+
+    // Once is enough, with either setting.
+    recalculate(&pipeline).run().expect_code(0);
+    pipeline.run_to_end().args(NEW).run().expect_code(0);
+    check_recalculated(&pipeline);
+}
+
+#[test]
+fn a_new_calculation_is_put_on_stored_history() {
+    history_is_recalculated(Place::folder());
+}
+
+#[test]
+fn a_new_calculation_is_put_on_stored_history_on_s3() {
+    history_is_recalculated(Place::bucket(minio()));
+}
