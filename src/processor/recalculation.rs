@@ -27,6 +27,8 @@ use crate::{
 /// Behind each range a partition rests for as long as the range took, up to this: at most half of the time of one core goes
 /// into the past, and a store that is slow is not asked for more than new events need.
 const LONGEST_REST: Duration = Duration::from_secs(1);
+/// How long Kafka may say nothing while a range is read again.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// How often a long recalculation says how far it is.
 const TELL_EVERY: Duration = Duration::from_secs(10);
 /// How often a task looks whether it is to stop.
@@ -125,6 +127,7 @@ pub(super) fn recalculator(context: &Context) -> Result<Option<Recalculator>, Wo
             too_large: limits::too_large,
         },
         events: settings.connection.clone(),
+        patience: PATIENCE,
     }))
 }
 

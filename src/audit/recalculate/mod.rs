@@ -14,7 +14,7 @@ mod error;
 mod range;
 mod window;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 pub use choice::{Outdated, outdated};
 pub use error::RecalculateError;
@@ -46,6 +46,8 @@ pub struct Recalculator {
     pub results: ResultsTopic,
     /// Where the events are, for what the stored fields do not tell.
     pub events: Connection,
+    /// How long Kafka may say nothing while a range is read again.
+    pub patience: Duration,
 }
 
 impl Recalculator {

@@ -1,6 +1,6 @@
 //! One range, from its stored files to those of its repair. Blocking; reads Kafka only where the stored fields do not suffice.
 
-use std::{ops::ControlFlow, time::Duration};
+use std::ops::ControlFlow;
 
 use arrow_array::{BooleanArray, RecordBatch};
 use arrow_schema::ArrowError;
@@ -22,9 +22,6 @@ use crate::{
     model::{Event, OffsetRange, Reject},
     snapshot::{Absent, Encoded, Identity, Rewriter, SegmentFacts, SegmentKind, read_segment},
 };
-
-/// How long Kafka may say nothing while a range is read again.
-const IDLE: Duration = Duration::from_secs(30);
 
 /// See the module.
 pub(super) struct Range<'r> {
@@ -86,7 +83,8 @@ impl Range<'_> {
             range: self.range,
             detail,
         };
-        let read = reader.read(self.identity.partition, self.range, IDLE, |batch| {
+        let (partition, patience) = (self.identity.partition, self.recalculator.patience);
+        let read = reader.read(partition, self.range, patience, |batch| {
             let written = self.write_events(&mut writer, &mut open.stored, &batch);
             match written {
                 Ok(true) => ControlFlow::Continue(()),

@@ -255,7 +255,7 @@ pub(super) async fn history(store: &Store, partition: i32) -> Vec<(Edit, Stamp)>
     for number in 1..=newest(store, partition).await.sequence.0 {
         let path = layout().manifest(Partition(partition), Sequence(number));
         let manifest = Manifest::decode(&get(store, &path).await).unwrap();
-        let edit = match manifest.edit {
+        let edit = match manifest.edit.clone() {
             EditSummary::Bind => Edit::Bind {
                 pipeline: manifest.pipeline.clone(),
                 partition: manifest.partition,
@@ -267,6 +267,13 @@ pub(super) async fn history(store: &Store, partition: i32) -> Vec<(Edit, Stamp)>
                 counts,
             },
             EditSummary::AcceptLoss { range, reason } => Edit::AcceptLoss { range, reason },
+            EditSummary::Repair {
+                range, replaced, ..
+            } => Edit::Repair {
+                range,
+                replaced,
+                segments: manifest.added().cloned().collect(),
+            },
         };
         let stamp = Stamp {
             writer: manifest.writer.clone(),

@@ -256,7 +256,7 @@ async fn a_manifest_of_a_newer_format_stops_everything() {
     let (store, clock) = (Store::memory(), clock());
     let ours = bound(&store, "ours", &clock, 0).await;
     let path = ours.layout().manifest(PARTITION, Sequence(2));
-    let newer = Bytes::from_static(b"{\n\"format_version\":2,\n\"what\":");
+    let newer = Bytes::from_static(b"{\n\"format_version\":3,\n\"what\":");
     store.put(&path, newer).await.unwrap();
     let error = load_tail(&store, ours.layout(), PARTITION)
         .await
