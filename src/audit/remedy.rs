@@ -110,7 +110,7 @@ pub(super) fn broken(newer: &str, older: &str, base: Option<Digest>) -> String {
 
 /// Segments of another calculation.
 pub(super) fn other_calculation(writer: Option<&(String, String)>) -> String {
-    match writer {
+    let check = match writer {
         Some((calculation, fields)) => format!(
             "to check them against the calculation that wrote them: snapback verify --calculation \
              '{calculation}' --fields '{fields}'"
@@ -118,5 +118,9 @@ pub(super) fn other_calculation(writer: Option<&(String, String)>) -> String {
         None => {
             "to check them, verify with the calculation and the fields that wrote them".to_owned()
         }
-    }
+    };
+    format!(
+        "{check}; to bring them under the running one and publish what changes: snapback run \
+         --on-new-calculation recalculate"
+    )
 }

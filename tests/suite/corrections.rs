@@ -7,7 +7,7 @@ use crate::outside::{Pipeline, Place, committed_events, wait_until_committed};
 use crate::support::{Record, committed, minio, read_all};
 
 /// Under the default `number BIGINT NOT NULL` the fraction is a reject and the others are results.
-const OLD_EVENTS: [&str; 4] = [
+pub const OLD_EVENTS: [&str; 4] = [
     r#"{"number": 3}"#,
     r#"{"number": 1.5}"#,
     r#"{"number": 4, "note": "four"}"#,

@@ -4,7 +4,7 @@ use arrow_array::{RecordBatch, cast::AsArray as _};
 
 use super::*;
 use crate::{
-    audit::{FindingKind, Level, Options, verify},
+    audit::{Level, Options, verify},
     calculation::{Fields, builtin},
     model::{Event, Offset, OffsetRange, Partition, Sequence},
     snapshot::{
@@ -436,23 +436,4 @@ async fn a_repair_that_is_not_what_its_base_gives_breaks_the_chain() {
         .map(|change| difference(change).unwrap())
         .collect();
     assert!(found.len() >= 6, "{found:#?}");
-    // The walk says so, too.
-    let layout = Layout::new("events").unwrap();
-    let path = layout.manifest(Partition(0), base.sequence);
-    store.delete(&path).await.unwrap();
-    let fields = Fields::parse(AB).unwrap();
-    let options = Options::default();
-    let calculation = builtin("square(b)").unwrap();
-    let level = Level::Integrity;
-    let report = verify(
-        &store,
-        &layout,
-        level,
-        &fields,
-        &calculation,
-        &options,
-        &|_| {},
-    );
-    let report = report.await.unwrap();
-    assert_eq!(report.findings[0].kind, FindingKind::ManifestMissing);
 }

@@ -7,10 +7,14 @@ pub struct Case {
     pub name: &'static str,
     pub log: &'static [Kind],
     pub versions: u8,
+    pub recalculates: bool,
     pub budget: Budget,
     pub shows: &'static [Rule],
 }
 
+const ONE: &[Kind] = &[Kind::Result];
+/// Of its one event the third version makes what the first does, and not what the second does.
+const SECOND: &[Kind] = &[Kind::Absent, Kind::Result];
 const TWO: &[Kind] = &[Kind::Result, Kind::Reject];
 const THREE: &[Kind] = &[Kind::Result, Kind::Reject, Kind::Result];
 const ABSENT: &[Kind] = &[Kind::Result, Kind::Absent, Kind::Reject];
@@ -30,6 +34,7 @@ const NONE: Budget = Budget {
     gc: 0,
     early: 0,
     deploys: 0,
+    late_repairs: 0,
 };
 
 /// Every case.
@@ -38,6 +43,7 @@ pub const CASES: &[Case] = &[
         name: "crashes",
         log: ABSENT,
         versions: 1,
+        recalculates: false,
         budget: Budget {
             crashes: 2,
             early: 1,
@@ -56,6 +62,7 @@ pub const CASES: &[Case] = &[
         name: "zombie",
         log: TWO,
         versions: 1,
+        recalculates: false,
         budget: Budget { moves: 2, ..NONE },
         shows: &[
             Rule::FenceCommits,
@@ -74,6 +81,7 @@ pub const CASES: &[Case] = &[
         name: "zombie and crash",
         log: TWO,
         versions: 1,
+        recalculates: false,
         budget: Budget {
             moves: 1,
             crashes: 1,
@@ -85,6 +93,7 @@ pub const CASES: &[Case] = &[
         name: "lost puts",
         log: TWO,
         versions: 1,
+        recalculates: false,
         budget: Budget {
             lost_puts: 2,
             crashes: 1,
@@ -96,6 +105,7 @@ pub const CASES: &[Case] = &[
         name: "lost puts, zombie",
         log: TWO,
         versions: 1,
+        recalculates: false,
         budget: Budget {
             lost_puts: 1,
             moves: 1,
@@ -107,6 +117,7 @@ pub const CASES: &[Case] = &[
         name: "lost commits, aborts",
         log: TWO,
         versions: 1,
+        recalculates: false,
         budget: Budget {
             lost_commits: 1,
             aborts: 1,
@@ -119,6 +130,7 @@ pub const CASES: &[Case] = &[
         name: "lost commits, zombie",
         log: TWO,
         versions: 1,
+        recalculates: false,
         budget: Budget {
             lost_commits: 1,
             moves: 1,
@@ -130,6 +142,7 @@ pub const CASES: &[Case] = &[
         name: "foreign commits",
         log: TWO,
         versions: 1,
+        recalculates: false,
         budget: Budget {
             foreign: 1,
             crashes: 1,
@@ -142,6 +155,7 @@ pub const CASES: &[Case] = &[
         name: "foreign commits, zombie",
         log: TWO,
         versions: 1,
+        recalculates: false,
         budget: Budget {
             foreign: 1,
             moves: 1,
@@ -153,6 +167,7 @@ pub const CASES: &[Case] = &[
         name: "older backup",
         log: TWO,
         versions: 1,
+        recalculates: false,
         budget: Budget {
             rollbacks: 1,
             crashes: 2,
@@ -165,6 +180,7 @@ pub const CASES: &[Case] = &[
         name: "older backup, deploy",
         log: TWO,
         versions: 2,
+        recalculates: false,
         budget: Budget {
             rollbacks: 1,
             crashes: 2,
@@ -177,6 +193,7 @@ pub const CASES: &[Case] = &[
         name: "expired events",
         log: ABSENT,
         versions: 1,
+        recalculates: false,
         budget: Budget {
             expired: 2,
             crashes: 1,
@@ -193,6 +210,7 @@ pub const CASES: &[Case] = &[
         name: "compacted events",
         log: ABSENT,
         versions: 1,
+        recalculates: false,
         budget: Budget {
             compacted: 1,
             crashes: 1,
@@ -205,6 +223,7 @@ pub const CASES: &[Case] = &[
         name: "gc",
         log: TWO,
         versions: 1,
+        recalculates: false,
         budget: Budget {
             gc: 2,
             moves: 2,
@@ -216,6 +235,7 @@ pub const CASES: &[Case] = &[
         name: "gc, long history",
         log: THREE,
         versions: 1,
+        recalculates: false,
         budget: Budget {
             gc: 2,
             moves: 1,
@@ -227,6 +247,7 @@ pub const CASES: &[Case] = &[
         name: "gc, lost puts",
         log: TWO,
         versions: 1,
+        recalculates: false,
         budget: Budget {
             gc: 1,
             crashes: 1,
@@ -239,6 +260,7 @@ pub const CASES: &[Case] = &[
         name: "deploy, crash",
         log: TWO,
         versions: 2,
+        recalculates: false,
         budget: Budget {
             deploys: 1,
             crashes: 2,
@@ -255,6 +277,7 @@ pub const CASES: &[Case] = &[
         name: "deploy, zombie",
         log: TWO,
         versions: 2,
+        recalculates: false,
         budget: Budget {
             deploys: 1,
             moves: 1,
@@ -266,6 +289,7 @@ pub const CASES: &[Case] = &[
         name: "deploy and back",
         log: TWO,
         versions: 2,
+        recalculates: false,
         budget: Budget {
             deploys: 2,
             crashes: 2,
@@ -277,6 +301,7 @@ pub const CASES: &[Case] = &[
         name: "deploy, lost commits",
         log: TWO,
         versions: 2,
+        recalculates: false,
         budget: Budget {
             deploys: 1,
             moves: 1,
@@ -289,6 +314,7 @@ pub const CASES: &[Case] = &[
         name: "deploy, lost puts",
         log: TWO,
         versions: 2,
+        recalculates: false,
         budget: Budget {
             deploys: 1,
             crashes: 1,
@@ -301,6 +327,7 @@ pub const CASES: &[Case] = &[
         name: "deploy, foreign commits",
         log: TWO,
         versions: 2,
+        recalculates: false,
         budget: Budget {
             deploys: 1,
             crashes: 1,
@@ -314,6 +341,7 @@ pub const CASES: &[Case] = &[
         name: "deploy, expired events",
         log: TWO,
         versions: 2,
+        recalculates: false,
         budget: Budget {
             deploys: 1,
             crashes: 2,
@@ -327,6 +355,7 @@ pub const CASES: &[Case] = &[
         name: "deploy, compacted events",
         log: TWO,
         versions: 2,
+        recalculates: false,
         budget: Budget {
             deploys: 1,
             crashes: 2,
@@ -340,11 +369,100 @@ pub const CASES: &[Case] = &[
         name: "deploy, older backup",
         log: TWO,
         versions: 2,
+        recalculates: false,
         budget: Budget {
             deploys: 1,
             crashes: 2,
             rollbacks: 1,
             operator: 1,
+            ..NONE
+        },
+        shows: &[],
+    },
+    Case {
+        name: "recalculate, crash",
+        log: TWO,
+        versions: 2,
+        recalculates: true,
+        budget: Budget {
+            deploys: 1,
+            crashes: 2,
+            ..NONE
+        },
+        shows: &[Rule::CorrectEveryChange],
+    },
+    Case {
+        name: "recalculate, zombie",
+        log: ONE,
+        versions: 2,
+        recalculates: true,
+        budget: Budget {
+            deploys: 1,
+            moves: 1,
+            late_repairs: 1,
+            ..NONE
+        },
+        shows: &[Rule::RetireReplaced, Rule::LookForNewer],
+    },
+    Case {
+        name: "recalculate, race",
+        log: SECOND,
+        versions: 3,
+        recalculates: true,
+        budget: Budget {
+            deploys: 2,
+            crashes: 1,
+            moves: 2,
+            ..NONE
+        },
+        shows: &[Rule::InputsLive],
+    },
+    Case {
+        name: "recalculate and back",
+        log: TWO,
+        versions: 2,
+        recalculates: true,
+        budget: Budget {
+            deploys: 2,
+            crashes: 2,
+            ..NONE
+        },
+        shows: &[],
+    },
+    Case {
+        name: "recalculate twice",
+        log: TWO,
+        versions: 3,
+        recalculates: true,
+        budget: Budget {
+            deploys: 2,
+            crashes: 2,
+            ..NONE
+        },
+        shows: &[Rule::KeepCorrections],
+    },
+    Case {
+        name: "recalculate, lost puts",
+        log: TWO,
+        versions: 2,
+        recalculates: true,
+        budget: Budget {
+            deploys: 1,
+            crashes: 1,
+            lost_puts: 1,
+            ..NONE
+        },
+        shows: &[],
+    },
+    Case {
+        name: "recalculate, gc",
+        log: ONE,
+        versions: 2,
+        recalculates: true,
+        budget: Budget {
+            deploys: 1,
+            moves: 1,
+            gc: 1,
             ..NONE
         },
         shows: &[],
@@ -368,6 +486,7 @@ pub fn config(case: &Case, off: Option<Rule>, larger: Option<usize>) -> Config {
     Config {
         log: case.log,
         versions: case.versions,
+        recalculates: case.recalculates,
         budget: match larger {
             Some(_) => case.budget.doubled(),
             None => case.budget,

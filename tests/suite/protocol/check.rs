@@ -3,7 +3,7 @@
 use super::{
     model::{Model, owns},
     product::Commit,
-    state::{File, ManifestId, Phase, Place, Span, Stage, State},
+    state::{BundleId, File, ManifestId, Phase, Place, Span, Stage, State},
 };
 
 impl Model {
@@ -14,6 +14,7 @@ impl Model {
             .or_else(|| self.manifests(state))
             .or_else(|| self.head(state))
             .or_else(|| self.publication(state))
+            .or_else(|| self.corrections(state))
             .or_else(|| at_rest.then(|| self.rest(state)).flatten())
     }
 
@@ -93,6 +94,32 @@ impl Model {
         None
     }
 
+    /// When nothing is on its way, what is published is what is stored, also while there is something left to recalculate.
+    fn corrections(&self, state: &State) -> Option<&'static str> {
+        let newest = self.product.manifest(state.newest())?;
+        let Some(Commit::Ours { corrections, .. }) = self.product.commit(state.committed) else {
+            return None;
+        };
+        let open = state
+            .transactions
+            .iter()
+            .any(|transaction| transaction.open);
+        let pending = self
+            .product
+            .correction(state.newest(), corrections)
+            .is_some();
+        if !self.config.recalculates || open || pending {
+            return None;
+        }
+        let differs = (0..self.config.end()).any(|offset| {
+            let value = self.config.value(newest.versions[offset as usize], offset);
+            newest.rows >> offset & 1 != 0 && state.topic[offset as usize].value != value
+        });
+        differs.then_some(
+            "I6: another value is stored than readers see, and no correction is on its way",
+        )
+    }
+
     /// Whoever reads all files in the data folders reads what the chain lists: at rest, when nobody died.
     fn glob(&self, state: &State) -> Option<&'static str> {
         let newest = self.product.manifest(state.newest())?;
@@ -128,6 +155,13 @@ impl Model {
         let Some(newest) = self.product.manifest(state.newest()) else {
             return Some("nothing is stored");
         };
+        let other = |bundle: &BundleId| {
+            let bundle = self.product.bundle(*bundle);
+            bundle.rows != 0 && bundle.version != owner.version
+        };
+        if self.config.recalculates && newest.bundles.iter().any(other) {
+            return Some("stored history is of another calculation than the owner's");
+        }
         let foreign = matches!(
             self.product.commit(state.committed),
             Some(Commit::Foreign { .. })
@@ -146,7 +180,8 @@ impl Model {
             if here && stored != (seen.firsts > 0) {
                 return Some("what readers see is not what is stored");
             }
-            if stored && newest.versions[offset as usize] != seen.version {
+            let value = self.config.value(newest.versions[offset as usize], offset);
+            if stored && value != seen.value {
                 return Some("readers see another value than is stored");
             }
         }

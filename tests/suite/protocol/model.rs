@@ -3,7 +3,7 @@
 use super::{
     product::Product,
     rules::{Config, Rule},
-    state::{Client, Job, Memory, Phase, Stage, State, Task, Transaction, Worker},
+    state::{BundleId, Client, Job, Memory, Phase, Stage, State, Task, Transaction, Worker},
 };
 
 /// One step, for traces.
@@ -82,6 +82,7 @@ impl Model {
             self.correct(state, who, steps);
             self.commits(state, who, steps);
             self.storing(state, who, steps);
+            self.recalculate(state, who, steps);
         }
         self.faults(state, steps);
     }
@@ -230,6 +231,58 @@ impl Model {
             steps.own(who, "replays", at, next);
         } else {
             steps.own(who, "processes", at, next);
+        }
+    }
+
+    /// An owner brings stored history under its own version, and looks for what others have added.
+    fn recalculate(&mut self, state: &State, who: usize, steps: &mut Steps) {
+        let worker = &state.workers[who];
+        let free = worker.phase == Phase::Running && worker.task.stage == Stage::None;
+        if !self.config.recalculates || !free {
+            return;
+        }
+        let mut next = *state;
+        if worker.view != state.newest() && self.on(Rule::LookForNewer) {
+            next.workers[who].view = state.newest();
+            steps.own(who, "looks for newer manifests", 0, next);
+            return;
+        }
+        let pending = self.product.correction(worker.view, worker.progress);
+        if worker.outbox.is_some() || pending.is_some() && self.on(Rule::KeepCorrections) {
+            return;
+        }
+        let Some(entry) = self.product.manifest(worker.view) else {
+            return;
+        };
+        let other = |id: &&BundleId| {
+            let bundle = self.product.bundle(**id);
+            bundle.rows != 0 && bundle.version != worker.version
+        };
+        let Some(input) = entry.bundles.iter().find(other).copied() else {
+            return;
+        };
+        let bundle = self.product.bundle(input);
+        next.workers[who].task = Task {
+            stage: Stage::Taken,
+            job: Job::Repair,
+            current: true,
+            span: bundle.span,
+            rows: bundle.rows,
+            view: worker.view,
+            replaces: bundle.version + 1,
+            input,
+            ..Task::default()
+        };
+        if !worker.stale {
+            steps.own(who, "calculates anew from", bundle.span.start, next);
+        } else if let Some(left) = next.budget.late_repairs.checked_sub(1) {
+            next.budget.late_repairs = left;
+            steps.fault(
+                WORKERS[who],
+                "calculates anew from",
+                bundle.span.start,
+                next,
+            );
         }
     }
 

@@ -5,11 +5,11 @@ use std::{collections::HashMap, rc::Rc};
 
 use chrono::DateTime;
 use snapback::{
-    model::{Counts, Digest, Sequence},
+    model::{Counts, Digest, OffsetRange, Sequence},
     recovery::{self, Authored, CommitMetadata, Committed, Head, Settled},
     snapshot::{
         Damaged, Edit, GapReason, Layout, Manifest, Segment, SegmentId, SegmentKind, Stamp, apply,
-        next_corrections,
+        are_live, next_corrections,
     },
 };
 
@@ -30,6 +30,8 @@ pub struct Bundle {
     pub writer: u8,
     /// The version, plus one, that its rows replace: it comes with corrections.
     pub replaces: u8,
+    /// Of a repair: what it was made of.
+    pub input: BundleId,
     /// Tells attempts apart.
     pub tag: u8,
 }
@@ -39,6 +41,7 @@ pub struct Bundle {
 pub enum Change {
     Bind { origin: u8 },
     Append { bundle: BundleId },
+    Repair { bundle: BundleId },
     Loss { span: Span, reason: u8 },
 }
 
@@ -228,6 +231,7 @@ impl Product {
                 origin: at(origin),
             },
             Change::Append { bundle } => self.append(self.bundle(bundle), bundle),
+            Change::Repair { bundle } => self.repair(&before?.real, bundle),
             Change::Loss { span, reason } => Edit::AcceptLoss {
                 range: range(span),
                 reason: [GapReason::Expired, GapReason::Foreign, GapReason::Compacted]
@@ -235,6 +239,12 @@ impl Product {
             },
         };
         let real = apply(before.map(|entry| &entry.real), edit, stamp).ok()?;
+        let real = match change {
+            Change::Repair { bundle } if !self.config.on(Rule::KeepCorrections) => {
+                without_older_corrections(real, range(self.bundle(bundle).span))
+            }
+            _ => real,
+        };
         // The stored form is read by whoever comes next.
         assert_eq!(Manifest::decode(&real.encode()).as_ref().ok(), Some(&real));
         let mut entry = Entry {
@@ -251,7 +261,11 @@ impl Product {
         match change {
             Change::Bind { .. } => {}
             Change::Loss { span, .. } => entry.lost |= span.mask(),
-            Change::Append { bundle } => {
+            Change::Append { bundle } | Change::Repair { bundle } => {
+                let span = self.bundle(bundle).span;
+                entry
+                    .bundles
+                    .retain(|other| self.bundle(*other).span != span);
                 entry.bundles.push(bundle);
                 let bundle = self.bundle(bundle);
                 entry.rows |= bundle.rows;
@@ -265,8 +279,73 @@ impl Product {
 
     fn append(&self, bundle: Bundle, id: BundleId) -> Edit {
         let range = range(bundle.span);
-        let results = u64::from((bundle.rows & self.config.results()).count_ones());
+        let segments = self.segments(bundle, id);
+        let rows = |kind| {
+            let of_kind = segments.iter().filter(|segment| segment.kind == kind);
+            of_kind.map(|segment| segment.rows).sum()
+        };
+        let (results, rejects) = (rows(SegmentKind::Results), rows(SegmentKind::Rejects));
+        Edit::Append {
+            range,
+            counts: Counts {
+                results,
+                rejects,
+                absent: range.len() - results - rejects,
+                lost: 0,
+            },
+            segments,
+        }
+    }
+
+    fn repair(&self, base: &Manifest, id: BundleId) -> Edit {
+        let bundle = self.bundle(id);
+        let range = range(bundle.span);
+        let outcomes = |segment: &Segment| segment.kind != SegmentKind::Corrections;
+        let mut replaced = self.segments(self.bundle(bundle.input), bundle.input);
+        if !self.config.on(Rule::InputsLive) {
+            // Whatever is there.
+            replaced = base.segments.clone();
+            replaced.retain(|segment| segment.range == range);
+        }
+        replaced.retain(outcomes);
+        Edit::Repair {
+            range,
+            replaced,
+            segments: self.segments(bundle, id),
+        }
+    }
+
+    /// Whether what a repair was made of is live.
+    pub fn is_live(&self, input: BundleId, view: ManifestId) -> bool {
+        let mut inputs = self.segments(self.bundle(input), input);
+        inputs.retain(|segment| segment.kind != SegmentKind::Corrections);
+        self.manifest(view)
+            .is_some_and(|entry| are_live(&inputs, &entry.real.segments))
+    }
+
+    /// The offsets that are corrected by a bundle.
+    fn corrected(&self, bundle: Bundle) -> u8 {
+        let before = match bundle.replaces {
+            0 => return 0,
+            version => version - 1,
+        };
+        if bundle.input == 0 {
+            // What was published is not known.
+            return bundle.rows;
+        }
+        let changed = self.config.changed(bundle.rows, before, bundle.version);
+        match self.config.on(Rule::CorrectEveryChange) {
+            true => changed,
+            // All but the first.
+            false => changed & changed.wrapping_sub(1),
+        }
+    }
+
+    fn segments(&self, bundle: Bundle, id: BundleId) -> Vec<Segment> {
+        let range = range(bundle.span);
+        let results = u64::from((bundle.rows & self.config.results(bundle.version)).count_ones());
         let rejects = u64::from(bundle.rows.count_ones()) - results;
+        let corrections = u64::from(self.corrected(bundle).count_ones());
         let layout = Layout::new("events").expect("a topic's name");
         let segment = |kind, rows| Segment {
             path: layout.segment(kind, PARTITION, range, SegmentId(id.into())),
@@ -278,28 +357,15 @@ impl Product {
             fingerprint: fingerprint(bundle.version),
             revision: None,
         };
-        let corrections = match bundle.replaces {
-            0 => 0,
-            _ => results + rejects,
-        };
-        Edit::Append {
-            range,
-            segments: [
-                (SegmentKind::Results, results),
-                (SegmentKind::Rejects, rejects),
-                (SegmentKind::Corrections, corrections),
-            ]
-            .into_iter()
-            .filter(|(_, rows)| *rows > 0)
-            .map(|(kind, rows)| segment(kind, rows))
-            .collect(),
-            counts: Counts {
-                results,
-                rejects,
-                absent: range.len() - results - rejects,
-                lost: 0,
-            },
-        }
+        [
+            (SegmentKind::Results, results),
+            (SegmentKind::Rejects, rejects),
+            (SegmentKind::Corrections, corrections),
+        ]
+        .into_iter()
+        .filter(|(_, rows)| *rows > 0)
+        .map(|(kind, rows)| segment(kind, rows))
+        .collect()
     }
 
     /// Offset and progress when what the group has is ours, after a commit that was not answered.
@@ -332,9 +398,10 @@ impl Product {
                 .rev()
                 .find_map(|segment| next_corrections([segment], progress(done))),
         }?;
-        let start = byte(next.segment.range.start());
-        let mut rows =
-            (start..byte(next.segment.range.end())).filter(|offset| entry.rows >> offset & 1 != 0);
+        let layout = Layout::new("events").expect("a topic's name");
+        let name = layout.parse_segment(&next.segment.path)?;
+        let corrected = self.corrected(self.bundle(name.id.0 as BundleId));
+        let mut rows = (0..MAX).filter(|offset| corrected >> offset & 1 != 0);
         let published = next.published(1);
         let offset = rows.nth(next.from as usize)?;
         Some(Correction {
@@ -347,4 +414,16 @@ impl Product {
             },
         })
     }
+}
+
+/// A chain that forgets the corrections that an earlier manifest brought for a range.
+fn without_older_corrections(mut manifest: Manifest, range: OffsetRange) -> Manifest {
+    let newest = Some(manifest.sequence);
+    let forgotten = |segment: &Segment| {
+        segment.kind == SegmentKind::Corrections
+            && segment.range == range
+            && segment.revision != newest
+    };
+    manifest.segments.retain(|segment| !forgotten(segment));
+    Manifest::decode(&manifest.encode()).expect("a manifest without them is one, too")
 }

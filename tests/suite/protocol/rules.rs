@@ -77,11 +77,21 @@ pub enum Rule {
     CorrectionsInOrder,
     /// gc keeps what a retained manifest lists (I7).
     KeepListed,
+    /// A repair lists every outcome that it changes as a correction.
+    CorrectEveryChange,
+    /// A repair leaves corrections in the chain that are not published (I6).
+    KeepCorrections,
+    /// A repair is appended only while what it was made of is live.
+    InputsLive,
+    /// The winner of a repair moves what it replaced to the attic.
+    RetireReplaced,
+    /// The owner looks for manifests that others have added.
+    LookForNewer,
 }
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Rule; 36] = [
+    pub const ALL: [Rule; 41] = [
         Rule::FenceCommits,
         Rule::FenceBeforeFacts,
         Rule::ChainBeforeCommitted,
@@ -118,6 +128,11 @@ impl Rule {
         Rule::CarryProgress,
         Rule::CorrectionsInOrder,
         Rule::KeepListed,
+        Rule::CorrectEveryChange,
+        Rule::KeepCorrections,
+        Rule::InputsLive,
+        Rule::RetireReplaced,
+        Rule::LookForNewer,
     ];
 }
 
@@ -161,6 +176,8 @@ pub struct Budget {
     pub early: u8,
     /// Processes started with another calculation than the one before.
     pub deploys: u8,
+    /// Repairs begun by an owner that does not know that it is none any more.
+    pub late_repairs: u8,
 }
 
 impl Budget {
@@ -176,6 +193,7 @@ impl Budget {
             &mut all.gc,
             &mut all.early,
             &mut all.deploys,
+            &mut all.late_repairs,
         ] {
             *count *= 2;
         }
@@ -190,6 +208,8 @@ pub struct Config {
     pub log: &'static [Kind],
     /// How many versions of the calculation there are.
     pub versions: u8,
+    /// Whether owners bring stored history under their own version.
+    pub recalculates: bool,
     /// The faults.
     pub budget: Budget,
     /// The rule that is off.
@@ -215,9 +235,31 @@ impl Config {
         self.of(|kind| kind != Kind::Absent)
     }
 
-    /// The offsets whose event has a result.
-    pub fn results(&self) -> u8 {
-        self.of(|kind| kind == Kind::Result)
+    /// The offsets whose event has a result under a version.
+    pub fn results(&self, version: u8) -> u8 {
+        let first = self.of(|kind| kind == Kind::Result);
+        let turned = (0..self.end()).filter(|offset| self.value(version, *offset) % 2 == 1);
+        let turned = turned.fold(0, |mask, offset| mask | 1 << offset);
+        (first ^ turned) & self.outcomes()
+    }
+
+    /// What a version makes of an event: the second makes something else of each than the first, the third of every other
+    /// one what the second does, of the rest what the first does. A 1 is of the other kind than a 0: a reject where that is
+    /// a result.
+    pub fn value(&self, version: u8, offset: u8) -> u8 {
+        match version {
+            2 => 1 - offset % 2,
+            version => version,
+        }
+    }
+
+    /// The offsets of `rows` of which two versions make something else.
+    pub fn changed(&self, rows: u8, before: u8, now: u8) -> u8 {
+        let differs = |offset: &u8| self.value(before, *offset) != self.value(now, *offset);
+        let changed = (0..self.end())
+            .filter(|offset| rows >> offset & 1 != 0)
+            .filter(differs);
+        changed.fold(0, |mask, offset| mask | 1 << offset)
     }
 
     fn of(&self, is: impl Fn(Kind) -> bool) -> u8 {

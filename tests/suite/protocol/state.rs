@@ -6,7 +6,7 @@ use super::rules::Budget;
 /// The offsets of the model's log are `0..MAX`.
 pub const MAX: u8 = 4;
 /// Manifest numbers of the model are `1..=CHAIN`.
-pub const CHAIN: usize = 8;
+pub const CHAIN: usize = 10;
 /// Files of segments that a state can hold.
 pub const FILES: usize = 10;
 
@@ -120,6 +120,7 @@ pub enum Job {
     Bind,
     Loss,
     Snapshot,
+    Repair,
 }
 
 /// An edit on its way into the chain; it outlives the ownership of the partition, not the process.
@@ -136,6 +137,8 @@ pub struct Task {
     pub view: ManifestId,
     /// The version, plus one, under which the outcomes had been published before.
     pub replaces: u8,
+    /// Of a repair: what it was made of.
+    pub input: BundleId,
     pub bundle: BundleId,
     pub offered: ManifestId,
     /// A number that was given up.
@@ -249,8 +252,8 @@ pub struct Transaction {
 pub struct Published {
     /// How often it was published without a revision.
     pub firsts: u8,
-    /// The version of the last that was published.
-    pub version: u8,
+    /// The value of the last that was published.
+    pub value: u8,
     /// Its revision.
     pub revision: u8,
 }

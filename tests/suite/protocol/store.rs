@@ -83,6 +83,7 @@ impl Model {
             version: worker.version,
             writer: who as u8,
             replaces: worker.task.replaces,
+            input: worker.task.input,
             tag: 0,
         };
         loop {
@@ -108,9 +109,31 @@ impl Model {
                 .any(|manifest| lists(*manifest))
     }
 
+    /// Puts the files of a repair, as long as what it was made of is live.
+    fn put_repair(&mut self, state: &mut State, who: usize) {
+        let task = state.workers[who].task;
+        if self.on(Rule::InputsLive) && !self.product.is_live(task.input, task.view) {
+            self.abandon(state, who);
+            self.stored(state, who);
+            return;
+        }
+        if task.bundle == 0 {
+            state.workers[who].task.bundle = self.new_bundle(state, who);
+        }
+        let bundle = state.workers[who].task.bundle;
+        if state.place(bundle).is_none() {
+            state.set_place(bundle, Some(Place::Own));
+        }
+        state.workers[who].task.stage = Stage::Put;
+    }
+
     /// Trims what the chain has, then puts the files of the rest.
     fn put_files(&mut self, state: &mut State, who: usize) {
         let task = state.workers[who].task;
+        if task.job == Job::Repair {
+            self.put_repair(state, who);
+            return;
+        }
         let end = self
             .product
             .manifest(task.view)
@@ -158,7 +181,7 @@ impl Model {
     /// Offers the manifest.
     fn create(&mut self, state: &State, who: usize, steps: &mut Steps) {
         let task = state.workers[who].task;
-        let snapshot = task.job == Job::Snapshot;
+        let snapshot = matches!(task.job, Job::Snapshot | Job::Repair);
         let mut state = *state;
         // A put that is less than 10 minutes old is not looked for; gc waits for a day.
         let checked = self.on(Rule::CheckPresent) && self.on(Rule::SegmentsFirst);
@@ -180,6 +203,9 @@ impl Model {
                 reason: task.rows,
             },
             Job::Snapshot => Change::Append {
+                bundle: task.bundle,
+            },
+            Job::Repair => Change::Repair {
                 bundle: task.bundle,
             },
         };
@@ -278,8 +304,13 @@ impl Model {
             .product
             .manifest(manifest)
             .is_some_and(|entry| entry.bundles.contains(&bundle));
-        if task.job == Job::Snapshot && !lists {
+        let job = task.job;
+        if matches!(job, Job::Snapshot | Job::Repair) && !lists {
             return;
+        }
+        let input = task.input;
+        if state.place(input) == Some(Place::Own) && self.on(Rule::RetireReplaced) {
+            state.set_place(input, Some(Place::Attic));
         }
         self.put_back(state, bundle);
         self.stored(state, who);
@@ -301,7 +332,7 @@ impl Model {
             Job::Bind if !self.on(Rule::PlanAgainAfterLostBind) => self.stored(state, who),
             // Somebody else may have done something else.
             Job::Bind | Job::Loss => self.not_stored(state, who),
-            Job::Snapshot => self.put_files(state, who),
+            Job::Snapshot | Job::Repair => self.put_files(state, who),
         }
     }
 
@@ -320,6 +351,7 @@ impl Model {
                     self.regather(state, who);
                 }
             }
+            Job::Repair => {}
             Job::Bind => self.bound(state, who),
             Job::Loss => self.regather(state, who),
         }

@@ -147,7 +147,7 @@ impl Model {
             let times = (once >> offset & 1) + (twice >> offset & 1);
             if times > 0 {
                 seen.firsts += times;
-                seen.version = version;
+                seen.value = self.config.value(version, offset as u8);
             }
         }
         if let Some((revision, version, offset)) = correction {
@@ -158,7 +158,7 @@ impl Model {
                 state.broken = Some("I6: a correction was published twice, or after a later one");
             }
             seen.revision = revision;
-            seen.version = version;
+            seen.value = self.config.value(version, offset);
         }
         if pending != 0 {
             self.committed(state, pending);
