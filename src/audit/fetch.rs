@@ -3,9 +3,21 @@
 use super::{AuditError, Finding, FindingKind, chain::concerns_the_file, inspect::File, remedy};
 use crate::{
     model::Partition,
-    snapshot::{FetchError, Layout, Place, Segment, fetch_segment},
+    snapshot::{FetchError, Layout, Place, Segment, fetch_segment, load_tail},
     store::Store,
 };
+
+/// Whether the newest manifest still lists a segment that is not at its own path. A processor may have replaced it since the
+/// caller looked.
+async fn is_live(
+    store: &Store,
+    layout: &Layout,
+    partition: Partition,
+    segment: &Segment,
+) -> Result<bool, AuditError> {
+    let tail = load_tail(store, layout, partition).await?;
+    Ok(tail.newest.is_none_or(|newest| newest.lists(&segment.path)))
+}
 
 /// Fetches a segment and compares it with its digest.
 ///
@@ -36,6 +48,9 @@ pub(super) async fn fetch(
             )
         }
         Ok(fetched) if fetched.place == Place::Own => (Some(fetched.bytes), None),
+        Ok(fetched) if !is_live(store, layout, partition, segment).await? => {
+            (Some(fetched.bytes), None)
+        }
         Ok(fetched) => {
             let attic = layout
                 .attic(&segment.path)
@@ -47,6 +62,9 @@ pub(super) async fn fetch(
                 Some(fetched.bytes),
                 Some(finding(FindingKind::MisplacedSegment, detail, remedy)),
             )
+        }
+        Err(FetchError::Missing { .. }) if !is_live(store, layout, partition, segment).await? => {
+            (None, None)
         }
         Err(FetchError::Missing { .. }) => {
             let detail = format!("there is no file {location}, and none in the attic");

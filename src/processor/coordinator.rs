@@ -29,6 +29,9 @@ const WATCH: Duration = Duration::from_millis(20);
 /// How often the broker is asked whether the whole group has reached the end.
 const ASK_GROUP: Duration = Duration::from_millis(250);
 
+/// How long a group is asked who has which partitions before what this process has counts as all.
+const UNTOLD: Duration = Duration::from_secs(10);
+
 /// What a run did.
 #[derive(Debug, Default)]
 pub struct Summary {
@@ -81,6 +84,7 @@ pub fn run(
     unowned::watch(&context);
     let mut watch = Watch {
         asked: Instant::now(),
+        reached: None,
     };
     while !context.stop.is_requested() && !workers.iter().any(JoinHandle::is_finished) {
         if watch.is_done(&context) {
@@ -153,6 +157,8 @@ fn spawn(context: &Arc<Context>, index: usize) -> JoinHandle<Result<WorkerSummar
 
 struct Watch {
     asked: Instant,
+    /// Since when the group has committed every target.
+    reached: Option<Instant>,
 }
 
 impl Watch {
@@ -173,7 +179,11 @@ impl Watch {
         }
         let owned = context.progress.working();
         match context.group_reached_targets() {
-            Ok(done) => done && has_all_of_ours(context, owned),
+            Ok(true) => {
+                let since = *self.reached.get_or_insert_with(Instant::now);
+                has_all_of_ours(context, owned, since)
+            }
+            Ok(false) => false,
             Err(error) => {
                 tracing::debug!("the group's progress is not known yet: {error}");
                 false
@@ -184,7 +194,7 @@ impl Watch {
 
 /// Whether the workers of this process have what the group gives them: `owned` partitions. Before that it is not known whose
 /// stored history they have to look after; when there is nothing to look after, it does not matter.
-fn has_all_of_ours(context: &Context, owned: usize) -> bool {
+fn has_all_of_ours(context: &Context, owned: usize, since: Instant) -> bool {
     if context.settings.on_new_calculation == OnNewCalculation::Keep {
         return true;
     }
@@ -198,10 +208,10 @@ fn has_all_of_ours(context: &Context, owned: usize) -> bool {
             let given: usize = ours.iter().map(|member| member.partitions.len()).sum();
             ours.len() == names.len() && given == owned
         }
-        Ok(None) => false,
-        Err(error) => {
-            tracing::debug!("who has which partitions is not known: {error}");
-            false
+        // A broker that never tells must not keep the run from ending.
+        untold => {
+            tracing::debug!("who has which partitions is not known: {untold:?}");
+            owned > 0 && since.elapsed() >= UNTOLD
         }
     }
 }

@@ -243,12 +243,12 @@ impl Config {
         (first ^ turned) & self.outcomes()
     }
 
-    /// What a version makes of an event: the second makes something else of each than the first, the third of every other
-    /// one what the second does, of the rest what the first does. A 1 is of the other kind than a 0: a reject where that is
-    /// a result.
+    /// What a version makes of an event: the second makes something else of each than the first; the third makes of the last
+    /// one what the first does, of the others what the second does. A 1 is of the other kind than a 0: a reject where that
+    /// is a result.
     pub fn value(&self, version: u8, offset: u8) -> u8 {
         match version {
-            2 => 1 - offset % 2,
+            2 => u8::from(offset + 1 < self.end()),
             version => version,
         }
     }
