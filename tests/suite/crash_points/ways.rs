@@ -249,12 +249,14 @@ fn recalculating_too_late(scene: &mut Scene, point: Point) {
     });
     suspended.signal(libc::SIGSTOP);
     scene.pipeline.send(0, recalculation::EVENTS);
-    let mut successor = scene.life_to_end();
+    let flags = scene.flags.clone();
     if point == Point::RepairLost {
-        // It leaves the range as it is.
-        successor = successor.args(["--on-new-calculation", "keep"]);
+        // The successor leaves the range as it is.
+        let setting = scene.flags.iter_mut().find(|flag| *flag == "recalculate");
+        *setting.expect("the setting") = "keep".to_owned();
     }
-    successor.run().expect_code(0);
+    scene.life_to_end().run().expect_code(0);
+    scene.flags = flags;
     suspended.signal(libc::SIGCONT);
     scene.died_at(point, suspended, &mut |_, _| {});
 }
