@@ -13,6 +13,7 @@ mod backoff;
 mod context;
 mod coordinator;
 mod corrections;
+mod fencing;
 mod former;
 mod forward;
 mod instance;
