@@ -24,6 +24,7 @@ mod outbox;
 mod ownership;
 mod partition;
 mod progress;
+mod replaying;
 mod report;
 mod shutdown;
 mod snapshots;
