@@ -9,7 +9,7 @@ use std::{
 use super::{
     Instance, ProcessorError, Stop, WorkerError,
     context::Context,
-    former,
+    former, memory,
     tally::Tally,
     unowned,
     worker::{Worker, WorkerSummary},
@@ -69,6 +69,7 @@ pub fn run(
     runtime: &tokio::runtime::Handle,
     stop: Stop,
 ) -> Result<Summary, ProcessorError> {
+    memory::give_back_large_blocks();
     let context = Arc::new(Context::prepare(
         settings,
         instance,

@@ -1,6 +1,9 @@
 //! The way back after a transaction that failed. Memory follows the broker: what is not committed is dropped and read again.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 use super::{
     WorkerError,
@@ -140,8 +143,10 @@ impl Worker {
             .filter(|owned| matches!(owned.phase, Phase::Running))
             .map(|owned| owned.partition)
             .collect();
-        let committed =
-            self.until_it_answers(|worker| Ok(worker.context.committed(&running)?))?;
+        let committed = match running.as_slice() {
+            [] => BTreeMap::new(),
+            running => self.until_it_answers(|worker| Ok(worker.context.committed(running)?))?,
+        };
         for partition in running {
             let Some(owned) = self.owned.get_mut(&partition) else {
                 continue;
@@ -170,7 +175,7 @@ impl Worker {
     }
 
     /// Asks the broker until it answers or the processor stops. The client's own thread keeps the membership.
-    fn until_it_answers<T>(
+    pub(super) fn until_it_answers<T>(
         &mut self,
         ask: impl Fn(&Worker) -> Result<T, WorkerError>,
     ) -> Result<T, WorkerError> {

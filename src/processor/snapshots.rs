@@ -35,6 +35,9 @@ impl Worker {
             .map(|owned| owned.partition)
             .collect();
         for partition in due {
+            if short {
+                self.count_replay(partition);
+            }
             self.start_snapshot(partition);
         }
         // Those that had nothing to be taken.

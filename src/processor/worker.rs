@@ -64,6 +64,8 @@ pub(super) struct Worker {
     pub(super) name: String,
     pub(super) budget: Budget,
     pub(super) source: Source,
+    /// How often the source was replaced by a new one.
+    pub(super) joined: u64,
     pub(super) publisher: Publisher,
     pub(super) evaluator: Evaluator,
     pub(super) encoder: ResultEncoder,
@@ -118,6 +120,7 @@ impl Worker {
             name,
             budget,
             source,
+            joined: 0,
             publisher,
             evaluator,
             encoder,
@@ -159,8 +162,13 @@ impl Worker {
 
     /// Serves the group and takes the reports of other threads.
     pub(super) fn poll(&mut self, wait: Duration) -> Result<(), WorkerError> {
+        let joined = self.joined;
         for event in self.source.poll(wait) {
             self.handle(event)?;
+            // What is left is of a member that we are no more.
+            if self.joined != joined {
+                break;
+            }
         }
         while let Ok(report) = self.reports.try_recv() {
             self.take_report(report)?;
@@ -186,10 +194,7 @@ impl Worker {
                 partition,
                 &format!("offset {offset} cannot be read: {text}"),
             ),
-            SourceEvent::Fenced { instance } => Err(WorkerError::Fenced {
-                instance: self.context.instance.name().to_owned(),
-                name: instance,
-            }),
+            SourceEvent::Fenced { .. } => self.fenced(),
             SourceEvent::Trouble { text } => {
                 tracing::warn!("Kafka: {text}; the client goes on trying");
                 Ok(())
