@@ -8,6 +8,7 @@ pub struct Case {
     pub log: &'static [Kind],
     pub versions: u8,
     pub recalculates: bool,
+    pub history: bool,
     pub budget: Budget,
     pub shows: &'static [Rule],
 }
@@ -42,6 +43,7 @@ pub const CASES: &[Case] = &[
         log: ABSENT,
         versions: 1,
         recalculates: false,
+        history: false,
         budget: Budget {
             crashes: 2,
             early: 1,
@@ -61,6 +63,7 @@ pub const CASES: &[Case] = &[
         log: TWO,
         versions: 1,
         recalculates: false,
+        history: false,
         budget: Budget { moves: 2, ..NONE },
         shows: &[
             Rule::FenceCommits,
@@ -80,6 +83,7 @@ pub const CASES: &[Case] = &[
         log: TWO,
         versions: 1,
         recalculates: false,
+        history: false,
         budget: Budget {
             moves: 1,
             crashes: 1,
@@ -92,6 +96,7 @@ pub const CASES: &[Case] = &[
         log: TWO,
         versions: 1,
         recalculates: false,
+        history: false,
         budget: Budget {
             lost_puts: 2,
             crashes: 1,
@@ -104,6 +109,7 @@ pub const CASES: &[Case] = &[
         log: TWO,
         versions: 1,
         recalculates: false,
+        history: false,
         budget: Budget {
             lost_puts: 1,
             moves: 1,
@@ -116,6 +122,7 @@ pub const CASES: &[Case] = &[
         log: TWO,
         versions: 1,
         recalculates: false,
+        history: false,
         budget: Budget {
             lost_commits: 1,
             aborts: 1,
@@ -129,6 +136,7 @@ pub const CASES: &[Case] = &[
         log: TWO,
         versions: 1,
         recalculates: false,
+        history: false,
         budget: Budget {
             lost_commits: 1,
             moves: 1,
@@ -141,6 +149,7 @@ pub const CASES: &[Case] = &[
         log: TWO,
         versions: 1,
         recalculates: false,
+        history: false,
         budget: Budget {
             foreign: 1,
             crashes: 1,
@@ -154,6 +163,7 @@ pub const CASES: &[Case] = &[
         log: TWO,
         versions: 1,
         recalculates: false,
+        history: false,
         budget: Budget {
             foreign: 1,
             moves: 1,
@@ -166,6 +176,7 @@ pub const CASES: &[Case] = &[
         log: TWO,
         versions: 1,
         recalculates: false,
+        history: false,
         budget: Budget {
             rollbacks: 1,
             crashes: 2,
@@ -179,6 +190,7 @@ pub const CASES: &[Case] = &[
         log: TWO,
         versions: 2,
         recalculates: false,
+        history: false,
         budget: Budget {
             rollbacks: 1,
             crashes: 2,
@@ -192,6 +204,7 @@ pub const CASES: &[Case] = &[
         log: ABSENT,
         versions: 1,
         recalculates: false,
+        history: false,
         budget: Budget {
             expired: 2,
             crashes: 1,
@@ -209,6 +222,7 @@ pub const CASES: &[Case] = &[
         log: ABSENT,
         versions: 1,
         recalculates: false,
+        history: false,
         budget: Budget {
             compacted: 1,
             crashes: 1,
@@ -222,6 +236,7 @@ pub const CASES: &[Case] = &[
         log: TWO,
         versions: 1,
         recalculates: false,
+        history: false,
         budget: Budget {
             gc: 2,
             moves: 2,
@@ -234,6 +249,7 @@ pub const CASES: &[Case] = &[
         log: THREE,
         versions: 1,
         recalculates: false,
+        history: false,
         budget: Budget {
             gc: 2,
             moves: 1,
@@ -246,6 +262,7 @@ pub const CASES: &[Case] = &[
         log: TWO,
         versions: 1,
         recalculates: false,
+        history: false,
         budget: Budget {
             gc: 1,
             crashes: 1,
@@ -259,6 +276,7 @@ pub const CASES: &[Case] = &[
         log: TWO,
         versions: 2,
         recalculates: false,
+        history: false,
         budget: Budget {
             deploys: 1,
             crashes: 2,
@@ -276,6 +294,7 @@ pub const CASES: &[Case] = &[
         log: TWO,
         versions: 2,
         recalculates: false,
+        history: false,
         budget: Budget {
             deploys: 1,
             moves: 1,
@@ -288,6 +307,7 @@ pub const CASES: &[Case] = &[
         log: TWO,
         versions: 2,
         recalculates: false,
+        history: false,
         budget: Budget {
             deploys: 2,
             crashes: 2,
@@ -300,6 +320,7 @@ pub const CASES: &[Case] = &[
         log: TWO,
         versions: 2,
         recalculates: false,
+        history: false,
         budget: Budget {
             deploys: 1,
             moves: 1,
@@ -313,6 +334,7 @@ pub const CASES: &[Case] = &[
         log: TWO,
         versions: 2,
         recalculates: false,
+        history: false,
         budget: Budget {
             deploys: 1,
             crashes: 1,
@@ -326,6 +348,7 @@ pub const CASES: &[Case] = &[
         log: TWO,
         versions: 2,
         recalculates: false,
+        history: false,
         budget: Budget {
             deploys: 1,
             crashes: 1,
@@ -340,6 +363,7 @@ pub const CASES: &[Case] = &[
         log: TWO,
         versions: 2,
         recalculates: false,
+        history: false,
         budget: Budget {
             deploys: 1,
             crashes: 2,
@@ -354,6 +378,7 @@ pub const CASES: &[Case] = &[
         log: TWO,
         versions: 2,
         recalculates: false,
+        history: false,
         budget: Budget {
             deploys: 1,
             crashes: 2,
@@ -368,6 +393,7 @@ pub const CASES: &[Case] = &[
         log: TWO,
         versions: 2,
         recalculates: false,
+        history: false,
         budget: Budget {
             deploys: 1,
             crashes: 2,
@@ -382,6 +408,7 @@ pub const CASES: &[Case] = &[
         log: TWO,
         versions: 2,
         recalculates: true,
+        history: false,
         budget: Budget {
             deploys: 1,
             crashes: 2,
@@ -394,6 +421,7 @@ pub const CASES: &[Case] = &[
         log: ONE,
         versions: 2,
         recalculates: true,
+        history: false,
         budget: Budget {
             deploys: 1,
             moves: 1,
@@ -404,13 +432,13 @@ pub const CASES: &[Case] = &[
     },
     Case {
         name: "recalculate, race",
-        log: ONE,
+        log: TWO,
         versions: 3,
         recalculates: true,
+        history: true,
         budget: Budget {
             deploys: 2,
-            crashes: 1,
-            moves: 2,
+            moves: 1,
             ..NONE
         },
         shows: &[Rule::InputsLive],
@@ -420,6 +448,7 @@ pub const CASES: &[Case] = &[
         log: TWO,
         versions: 2,
         recalculates: true,
+        history: false,
         budget: Budget {
             deploys: 2,
             crashes: 2,
@@ -432,6 +461,7 @@ pub const CASES: &[Case] = &[
         log: TWO,
         versions: 3,
         recalculates: true,
+        history: false,
         budget: Budget {
             deploys: 2,
             crashes: 2,
@@ -444,6 +474,7 @@ pub const CASES: &[Case] = &[
         log: TWO,
         versions: 2,
         recalculates: true,
+        history: false,
         budget: Budget {
             deploys: 1,
             crashes: 1,
@@ -457,6 +488,7 @@ pub const CASES: &[Case] = &[
         log: ONE,
         versions: 2,
         recalculates: true,
+        history: false,
         budget: Budget {
             deploys: 1,
             moves: 1,
@@ -485,6 +517,7 @@ pub fn config(case: &Case, off: Option<Rule>, larger: Option<usize>) -> Config {
         log: case.log,
         versions: case.versions,
         recalculates: case.recalculates,
+        history: case.history,
         budget: match larger {
             Some(_) => case.budget.doubled(),
             None => case.budget,

@@ -1,9 +1,12 @@
 //! The steps of the world: who can do what in a state, and what comes of it.
 
 use super::{
-    product::Product,
+    product::{Bundle, Change, Commit, Product},
     rules::{Config, Rule},
-    state::{BundleId, Client, Job, Memory, Phase, Stage, State, Task, Transaction, Worker},
+    state::{
+        BundleId, Client, Job, Memory, Phase, Place, Progress, Span, Stage, State, Task,
+        Transaction, Worker,
+    },
 };
 
 /// One step, for traces.
@@ -49,21 +52,62 @@ impl Steps {
 pub struct Model {
     pub config: Config,
     pub product: Product,
+    initial: State,
 }
 
 impl Model {
     pub fn new(config: &Config) -> Model {
-        Model {
+        let initial = State {
+            budget: config.budget,
+            ..State::default()
+        };
+        let mut model = Model {
             config: config.clone(),
             product: Product::new(config),
+            initial,
+        };
+        if config.history {
+            model.initial = model.history(initial);
         }
+        model
     }
 
     pub fn initial(&self) -> State {
-        State {
-            budget: self.config.budget,
-            ..State::default()
+        self.initial
+    }
+
+    /// The whole log is processed, published and stored by the first version, and nobody is there.
+    fn history(&mut self, mut state: State) -> State {
+        let (end, rows) = (self.config.end(), self.config.outcomes());
+        let bundle = self.product.bundle_id(Bundle {
+            span: Span::new(0, end),
+            rows,
+            version: 0,
+            writer: 0,
+            replaces: 0,
+            input: 0,
+            tag: 0,
+        });
+        let bind = self.product.apply(0, Change::Bind { origin: 0 }, 0, 0);
+        let bound = bind.expect("a first manifest");
+        let append = self.product.apply(bound, Change::Append { bundle }, 0, 0);
+        state.put(1, bound);
+        state.put(2, append.expect("a second one"));
+        state.set_place(bundle, Some(Place::Own));
+        state.committed = self.product.commit_id(Commit::Ours {
+            offset: end,
+            writer: 0,
+            version: 0,
+            head: bound,
+            outcomes: rows.count_ones() as u8,
+            lost: 0,
+            corrections: Progress::default(),
+        });
+        state.high = end;
+        for offset in (0..end).filter(|offset| rows >> offset & 1 != 0) {
+            state.topic[offset as usize].firsts = 1;
         }
+        state
     }
 
     pub fn on(&self, rule: Rule) -> bool {

@@ -210,6 +210,8 @@ pub struct Config {
     pub versions: u8,
     /// Whether owners bring stored history under their own version.
     pub recalculates: bool,
+    /// Whether the first version has processed, published and stored the whole log before.
+    pub history: bool,
     /// The faults.
     pub budget: Budget,
     /// The rule that is off.
