@@ -65,10 +65,13 @@ impl Repair {
         Ok(())
     }
 
-    /// Moves what was put to the attic.
+    /// Moves what was put to the attic, and what it was made of when that is live no more: an attempt that seemed to fail may
+    /// have won and been repaired by another since, who has not moved it.
     async fn abandon(&mut self, chain: &Chain) {
         let put = self.put.take().into_iter().flat_map(|put| put.segments);
-        sweep(chain, put.map(|segment| segment.path).collect()).await;
+        let replaced = self.replaced.iter().cloned();
+        let paths = put.chain(replaced).map(|segment| segment.path);
+        sweep(chain, paths.collect()).await;
         failpoint::at(Point::RepairAbandoned);
     }
 }

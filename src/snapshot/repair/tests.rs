@@ -207,3 +207,27 @@ async fn files_of_a_repair_that_died_before_its_manifest_are_moved_away() {
     assert!(matches!(done, Repaired::Done(_)));
     assert_exact(&store, 120).await;
 }
+
+#[tokio::test]
+async fn a_repair_that_won_unheard_and_was_repaired_since_leaves_nothing_behind() {
+    let faulty = Faulty::default();
+    let store = faulty.store();
+    let mut ours = two_ranges(&store).await;
+    let mut repair = super::tests::repair(&ours, 0, 50).await;
+    // Its manifest is there, and nobody hears of it.
+    faulty.next([Fault::LandsOnDemand]);
+    faulty.next([Fault::Fails; 5]);
+    assert!(write_repair(&mut ours, &mut repair).await.is_err());
+    faulty.land().await;
+    let mut theirs = chain(&store, "theirs", ours.clock()).await;
+    assert_eq!(fingerprints(&theirs)[0].1, "ffeeddccbbaa9988");
+    let mut next = super::tests::repair(&theirs, 0, 50).await;
+    write_repair(&mut theirs, &mut next).await.unwrap();
+    let done = write_repair(&mut ours, &mut repair).await.unwrap();
+    // Of what it brought, the corrections are still live.
+    let Repaired::Done(live) = done else {
+        panic!("it had won: {done:?}")
+    };
+    assert!(live.iter().all(|segment| segment.revision.is_some()));
+    assert_exact(&store, 120).await;
+}

@@ -438,7 +438,9 @@ pub const CASES: &[Case] = &[
         history: true,
         budget: Budget {
             deploys: 2,
-            moves: 1,
+            moves: 2,
+            lost_puts: 1,
+            late_repairs: 1,
             ..NONE
         },
         shows: &[Rule::InputsLive],
@@ -461,10 +463,11 @@ pub const CASES: &[Case] = &[
         log: TWO,
         versions: 3,
         recalculates: true,
-        history: false,
+        history: true,
         budget: Budget {
             deploys: 2,
             crashes: 2,
+            aborts: 1,
             ..NONE
         },
         shows: &[Rule::KeepCorrections],

@@ -114,6 +114,7 @@ impl Model {
         let task = state.workers[who].task;
         if self.on(Rule::InputsLive) && !self.product.is_live(task.input, task.view) {
             self.abandon(state, who);
+            self.retire(state, task.input);
             self.stored(state, who);
             return;
         }
@@ -309,11 +310,19 @@ impl Model {
             return;
         }
         let input = task.input;
-        if state.place(input) == Some(Place::Own) && self.on(Rule::RetireReplaced) {
-            state.set_place(input, Some(Place::Attic));
-        }
+        self.retire(state, input);
         self.put_back(state, bundle);
         self.stored(state, who);
+    }
+
+    /// Whoever learns that a repair's input is live no more moves it to the attic: the winner, and who seemed to have lost.
+    fn retire(&self, state: &mut State, input: BundleId) {
+        let newest = self.product.manifest(state.newest());
+        let listed = newest.is_some_and(|newest| newest.bundles.contains(&input));
+        let there = state.place(input) == Some(Place::Own);
+        if there && !listed && self.on(Rule::RetireReplaced) {
+            state.set_place(input, Some(Place::Attic));
+        }
     }
 
     fn put_back(&self, state: &mut State, bundle: BundleId) {
