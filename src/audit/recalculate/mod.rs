@@ -74,7 +74,7 @@ impl Recalculator {
                 identity,
                 range,
             };
-            match range.from_stored(files.clone()) {
+            match range.of_stored(files.clone()) {
                 Err(RecalculateError::Calculation(needs @ CalculationError::Stored { .. })) => {
                     let needs = needs.to_string();
                     let reader = Reader::open(&recalculator.events, &range.identity.topic);
@@ -82,7 +82,7 @@ impl Recalculator {
                         needs: needs.clone(),
                         source: Box::new(source),
                     })?;
-                    range.from_events(files, &reader, needs)
+                    range.of_events(files, &reader, needs)
                 }
                 recalculated => recalculated,
             }

@@ -49,7 +49,7 @@ impl Range<'_> {
     ///
     /// # Errors
     /// [`CalculationError::Stored`] when the stored fields do not suffice.
-    pub fn from_stored(&self, files: Vec<File>) -> Result<Encoded, RecalculateError> {
+    pub fn of_stored(&self, files: Vec<File>) -> Result<Encoded, RecalculateError> {
         let mut open = open(files)?;
         self.suffices(&open)?;
         let mut writer = self.writer(&open);
@@ -69,7 +69,7 @@ impl Range<'_> {
     }
 
     /// Calculates the range anew from its events, which must be those that have outcomes.
-    pub fn from_events(
+    pub fn of_events(
         &self,
         files: Vec<File>,
         reader: &Reader,

@@ -355,7 +355,8 @@ fn a_manifest_states_the_oldest_version_that_can_read_it() {
 fn a_repair_that_does_not_fit_is_refused() {
     let base = corrected();
     let over = range(100, 110);
-    let with = |change: &dyn Fn(&mut OffsetRange, &mut Vec<Segment>, &mut Vec<Segment>)| {
+    type Change<'c> = &'c dyn Fn(&mut OffsetRange, &mut Vec<Segment>, &mut Vec<Segment>);
+    let with = |change: Change<'_>| {
         let Edit::Repair {
             mut range,
             mut replaced,
