@@ -492,7 +492,7 @@ fn a_newer_manifest_is_refused() {
     let manifest = newest_manifest(&pipeline);
     let original = fs::read(&manifest).expect("a manifest");
     forge_manifest(&manifest, |body| {
-        body.replacen("\"format_version\":1", "\"format_version\":2", 1)
+        body.replacen("\"format_version\":1", "\"format_version\":3", 1)
     });
     let refusal = refused("newer-manifest", &pipeline, &[]);
     // Commands that only read refuse as well: what they cannot judge is not damaged.

@@ -86,9 +86,9 @@ fn sizes_that_no_store_can_hold_are_not_believed() {
         (
             &bytes,
             "\"bytes\":18446744073709551616",
-            "not a manifest of format version 1",
+            "not a manifest of format version 2",
         ),
-        (&bytes, "\"bytes\":-1", "not a manifest of format version 1"),
+        (&bytes, "\"bytes\":-1", "not a manifest of format version 2"),
         (
             "\"rows\":10",
             "\"rows\":1152921504606846976",
@@ -165,13 +165,13 @@ fn a_history_that_was_never_there_is_refused() {
 #[test]
 fn a_newer_version_is_told_from_damage_whatever_else_it_says() {
     let original = original();
-    for version in ["2", "18446744073709551615"] {
+    for version in ["3", "18446744073709551615"] {
         let copy = Copy::of(&original);
         copy.forge(
             "\"format_version\":1",
             &format!("\"format_version\":{version}"),
         );
-        let says = format!("format version {version} is newer than 1");
+        let says = format!("format version {version} is newer than 2");
         let verify = copy.command(&["verify"]);
         let said = copy.ask(&verify, 4, ORDINARY).stderr;
         assert!(said.contains(&says), "{said}");
