@@ -63,7 +63,7 @@ pub fn run(
     runtime: &tokio::runtime::Handle,
     stop: Stop,
 ) -> Result<Summary, ProcessorError> {
-    memory::give_back_large_blocks();
+    memory::keep_little(settings.workers);
     let context = Arc::new(Context::prepare(
         settings,
         instance,
