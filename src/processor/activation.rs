@@ -10,12 +10,14 @@ use super::{
     backoff::Backoff,
     partition::Epoch,
     report::{Planned, Report},
+    view::Reason,
 };
 use crate::{
     audit,
     failpoint::{self, Point},
+    kafka::KafkaError,
     model::Partition,
-    recovery::{self, AcceptLoss, Cause, Gathered, LossReason, Plan},
+    recovery::{self, AcceptLoss, Cause, GatherError, Gathered, LossReason, Plan},
     snapshot::{Appended, Chain, ChainError, Edit, GapReason, Segment},
 };
 
@@ -60,10 +62,12 @@ pub(super) async fn gather_and_plan(
 async fn gather(context: &Context, partitions: &[Partition]) -> Option<Vec<Gathered>> {
     let mut backoff = Backoff::of_recovery();
     let mut pause;
+    let trouble = context.board.trouble(partitions);
     loop {
         match context.gatherer.gather(partitions).await {
             Ok(gathered) => return Some(gathered),
             Err(error) => {
+                trouble.is(reason(&error), error.to_string());
                 pause = backoff.pause();
                 tracing::warn!("recovery waits: {error}; trying again in {pause:.1?}");
             }
@@ -72,6 +76,16 @@ async fn gather(context: &Context, partitions: &[Partition]) -> Option<Vec<Gathe
             return None;
         }
         tokio::time::sleep(pause).await;
+    }
+}
+
+/// What kind of waiting it is.
+fn reason(error: &GatherError) -> Reason {
+    match error {
+        GatherError::Chain { .. } => Reason::Store,
+        GatherError::Kafka(KafkaError::OpenTransaction { .. }) => Reason::OpenTransaction,
+        GatherError::Kafka(_) => Reason::Broker,
+        GatherError::NoTopic { .. } | GatherError::Interrupted(_) => Reason::Recovery,
     }
 }
 
@@ -196,11 +210,17 @@ async fn check_newest(context: &Arc<Context>, chain: &Chain, partition: Partitio
     for finding in &checked.findings {
         tracing::error!("partition {partition}: {finding}");
     }
-    context
+    let mut findings = context
         .findings
         .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .extend(checked.findings.iter().cloned());
+        .unwrap_or_else(PoisonError::into_inner);
+    findings.extend(checked.findings.iter().cloned());
+    if let Some(first) = findings.first() {
+        let count = findings.len();
+        let text = format!("{count} at the start, the first: {first}; see `snapback verify`");
+        context.found.is(Reason::Findings, text);
+    }
+    drop(findings);
     if let Some(error) = &checked.failure {
         tracing::warn!(
             "partition {partition}: the newest snapshot could not be read back yet: {error}"
@@ -223,6 +243,7 @@ pub(super) async fn append_until_done(
 ) -> Option<Appended> {
     let mut backoff = Backoff::of_recovery();
     let mut pause;
+    let trouble = context.board.trouble(&[chain.partition()]);
     loop {
         match chain.append(edit.clone(), None).await {
             Ok(appended) => return Some(appended),
@@ -232,6 +253,7 @@ pub(super) async fn append_until_done(
                 return Some(Appended::Lost);
             }
             Err(error) => {
+                trouble.is(Reason::Store, error.to_string());
                 pause = backoff.pause();
                 tracing::warn!("recovery waits: {error}; trying again in {pause:.1?}");
             }
