@@ -1,13 +1,14 @@
 //! From facts to plan to a partition that is ready: gathering, deciding, and the chain edits that must come first.
 
 use std::{
-    sync::{Arc, PoisonError, mpsc::Sender},
+    sync::{Arc, Mutex, PoisonError, mpsc::Sender},
     time::{Duration, Instant},
 };
 
 use super::{
     Context,
     backoff::Backoff,
+    board::Trouble,
     partition::Epoch,
     report::{Planned, Report},
     view::Reason,
@@ -17,7 +18,7 @@ use crate::{
     failpoint::{self, Point},
     kafka::KafkaError,
     model::Partition,
-    recovery::{self, AcceptLoss, Cause, GatherError, Gathered, LossReason, Plan},
+    recovery::{self, AcceptLoss, Cause, GatherError, Gathered, LossReason, Plan, Step},
     snapshot::{Appended, Chain, ChainError, Edit, GapReason, Segment},
 };
 
@@ -25,6 +26,8 @@ use crate::{
 /// A frontier never lies above what was committed (I1), but a broker that has just come back may still answer with less.
 const SECOND_LOOKS: u32 = 2;
 const SECOND_LOOK: Duration = Duration::from_millis(800);
+/// Gathering that takes longer is shown to those who watch.
+const SLOW: Duration = Duration::from_secs(3);
 /// How long the newest segments are checked before work goes on.
 const START_CHECK: Duration = Duration::from_millis(500);
 
@@ -64,7 +67,7 @@ async fn gather(context: &Context, partitions: &[Partition]) -> Option<Vec<Gathe
     let mut pause;
     let trouble = context.board.trouble(partitions);
     loop {
-        match context.gatherer.gather(partitions).await {
+        match gather_once(context, partitions, &trouble).await {
             Ok(gathered) => return Some(gathered),
             Err(error) => {
                 trouble.is(reason(&error), error.to_string());
@@ -76,6 +79,40 @@ async fn gather(context: &Context, partitions: &[Partition]) -> Option<Vec<Gathe
             return None;
         }
         tokio::time::sleep(pause).await;
+    }
+}
+
+/// One attempt; says what it waits for when that takes long.
+async fn gather_once(
+    context: &Context,
+    partitions: &[Partition],
+    trouble: &Trouble,
+) -> Result<Vec<Gathered>, GatherError> {
+    let step = Mutex::new(Step::Manifests);
+    let now_at = |at| *step.lock().unwrap_or_else(PoisonError::into_inner) = at;
+    let gathering = context.gatherer.gather(partitions, now_at);
+    tokio::pin!(gathering);
+    loop {
+        if let Ok(answer) = tokio::time::timeout(SLOW, &mut gathering).await {
+            return answer;
+        }
+        let at = *step.lock().unwrap_or_else(PoisonError::into_inner);
+        let (reason, text) = match at {
+            Step::Manifests => (Reason::Store, "reading the manifests takes long".to_owned()),
+            // The board says by itself that the broker does not answer.
+            Step::Committed if !context.board.is_broker_silent() => {
+                let pipeline = &context.settings.pipeline;
+                let (group, topic) = (pipeline.group.clone(), pipeline.events.clone());
+                let error = KafkaError::OpenTransaction { group, topic };
+                (Reason::OpenTransaction, error.to_string())
+            }
+            Step::Committed => (Reason::Recovery, "the broker does not answer".to_owned()),
+            Step::Rest => {
+                let text = "finding the ends of the log and putting the store in order takes long";
+                (Reason::Recovery, text.to_owned())
+            }
+        };
+        trouble.is(reason, text);
     }
 }
 

@@ -171,6 +171,12 @@ impl Board {
         lock(&self.0.broker).answered(failure, now);
     }
 
+    /// Whether it has been asked for a while, and has not answered.
+    pub(super) fn is_broker_silent(&self) -> bool {
+        let brokers = &self.0.about.brokers;
+        lock(&self.0.broker).trouble(self.now(), brokers).is_some()
+    }
+
     /// What a client says about its broker.
     pub(super) fn broker_said(&self, text: &str) {
         lock(&self.0.broker).said = Some(text.to_owned());
