@@ -3,7 +3,7 @@
 use arrow_array::RecordBatch;
 
 use crate::{
-    model::Reject,
+    model::{Reject, Sequence},
     snapshot::{CorrectionsProgress, PendingCorrections, Segment, next_corrections},
 };
 
@@ -64,11 +64,7 @@ impl Outbox {
 
     /// Rows that are still to be published.
     pub fn pending_rows(&self) -> u64 {
-        let done = |segment: &Segment| match self.progress {
-            Some(done) if segment.revision == Some(done.sequence) => done.rows,
-            _ => 0,
-        };
-        let left = |segment: &Segment| segment.rows.saturating_sub(done(segment));
+        let left = |segment: &Segment| segment.rows.saturating_sub(self.done(segment.revision));
         self.segments.iter().map(left).sum()
     }
 
@@ -77,11 +73,19 @@ impl Outbox {
         self.stuck
     }
 
+    /// How many rows of a revision are published.
+    fn done(&self, revision: Option<Sequence>) -> u64 {
+        match self.progress {
+            Some(done) if revision == Some(done.sequence) => done.rows,
+            _ => 0,
+        }
+    }
+
+    /// How many rows the open transaction holds.
     fn sent_rows(&self) -> u64 {
-        let loaded = self.loaded.as_ref().filter(|_| self.sent.is_some());
-        loaded.map_or(0, |loaded| {
-            (loaded.results.num_rows() + loaded.rejects.len()) as u64
-        })
+        let rows =
+            |sent: CorrectionsProgress| sent.rows.saturating_sub(self.done(Some(sent.sequence)));
+        self.sent.map_or(0, rows)
     }
 
     /// Whether everything is published, or will not be by this process.

@@ -42,6 +42,12 @@ impl Status {
         Self { address }
     }
 
+    /// Its port.
+    pub fn port(&self) -> String {
+        let (_, port) = self.address.rsplit_once(':').expect("an address");
+        port.to_owned()
+    }
+
     /// Sends these bytes, and gives what comes back until the connection ends.
     pub fn exchange(&self, request: &[u8]) -> std::io::Result<String> {
         let mut stream = self.connect()?;
