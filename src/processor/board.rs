@@ -21,7 +21,7 @@ use super::{
 use crate::{config::RunConfig, model::Partition};
 
 /// A question that the broker has not answered for so long is trouble.
-const SILENCE: Duration = Duration::from_secs(3);
+const SILENCE: Duration = Duration::from_secs(5);
 
 /// Shared by everything that has something to show, and by whoever shows it.
 #[derive(Clone, Debug)]
