@@ -303,7 +303,7 @@ fn main() {
         .map_or(USUAL, |text| {
             humantime::parse_duration(&text).expect("a duration such as 20m")
         });
-    let broker = Kafka::start(&[]);
+    let broker = Kafka::start_to_be_killed();
     // Leaked, as a pipeline's server lives for ever; it ends with the test process.
     let store: &'static S3Server = Box::leak(Box::new(S3Server::start_minio()));
     let mut pipeline = Pipeline::without_events_topic(Place::bucket(store));

@@ -1,6 +1,6 @@
 //! Who of a group has which partitions.
 
-use rdkafka::consumer::Consumer;
+use rdkafka::{consumer::Consumer, groups::GroupList};
 
 use super::{admin::Admin, error::KafkaError};
 use crate::model::Partition;
@@ -18,13 +18,29 @@ impl Member {
     /// Whether this is the static member of that name.
     #[must_use]
     pub fn is_named(&self, name: &str) -> bool {
-        const UUID: usize = 36;
-        let rest = self.id.strip_prefix(name);
-        rest.is_some_and(|rest| rest.len() == 1 + UUID && rest.starts_with('-'))
+        is_named(&self.id, name)
     }
 }
 
+fn is_named(id: &str, name: &str) -> bool {
+    const UUID: usize = 36;
+    let rest = id.strip_prefix(name);
+    rest.is_some_and(|rest| rest.len() == 1 + UUID && rest.starts_with('-'))
+}
+
 impl Admin {
+    /// The id of the static member of that name, whatever the group is doing; `None` when it has no such member.
+    ///
+    /// # Errors
+    /// When no broker answers, or we may not know about the group.
+    pub fn holder(&self, group: &str, name: &str) -> Result<Option<String>, KafkaError> {
+        let groups = self.describe(group)?;
+        let found = groups.groups().iter().find(|found| found.name() == group);
+        let mut members = found.map_or(&[][..], |found| found.members()).iter();
+        let holder = members.find(|member| is_named(member.id(), name));
+        Ok(holder.map(|member| member.id().to_owned()))
+    }
+
     /// The members of a group that want `topic`, with their partitions of it; `None` while the group divides them, and when its
     /// members do not say.
     ///
@@ -35,10 +51,7 @@ impl Admin {
         if self.is_mock() {
             return Ok(None);
         }
-        let doing = format!("describe the group {group:?}");
-        let groups = self.ask(self.client(), &doing, |consumer, timeout| {
-            consumer.fetch_group_list(Some(group), timeout)
-        })?;
+        let groups = self.describe(group)?;
         let found = groups.groups().iter().find(|found| found.name() == group);
         let Some(found) = found.filter(|found| found.state() == "Stable") else {
             return Ok(None);
@@ -60,6 +73,13 @@ impl Admin {
             }
         }
         Ok(Some(members))
+    }
+
+    fn describe(&self, group: &str) -> Result<GroupList, KafkaError> {
+        let doing = format!("describe the group {group:?}");
+        self.ask(self.client(), &doing, |consumer, timeout| {
+            consumer.fetch_group_list(Some(group), timeout)
+        })
     }
 }
 

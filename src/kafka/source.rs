@@ -67,7 +67,7 @@ impl Source {
     /// # Errors
     /// When the client cannot be created. It does not wait for a broker.
     pub fn join(connection: &Connection, config: &SourceConfig) -> Result<Source, KafkaError> {
-        let defaults = config.defaults(connection.property("session.timeout.ms"));
+        let defaults = config.defaults(connection);
         let fixed = config.fixed();
         let mut consumer: BaseConsumer<Context> = connection.client(
             &borrowed(&defaults),

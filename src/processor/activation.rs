@@ -18,14 +18,10 @@ use crate::{
     failpoint::{self, Point},
     kafka::KafkaError,
     model::Partition,
-    recovery::{self, AcceptLoss, Cause, GatherError, Gathered, LossReason, Plan, Step},
+    recovery::{self, AcceptLoss, GatherError, Gathered, LossReason, Plan, Step},
     snapshot::{Appended, Chain, ChainError, Edit, GapReason, Segment},
 };
 
-/// How often, and after which time, a group that seems to stand before the frontier is asked again before it is believed.
-/// A frontier never lies above what was committed (I1), but a broker that has just come back may still answer with less.
-const SECOND_LOOKS: u32 = 2;
-const SECOND_LOOK: Duration = Duration::from_millis(800);
 /// Gathering that takes longer is shown to those who watch.
 const SLOW: Duration = Duration::from_secs(3);
 /// How long the newest segments are checked before work goes on.
@@ -129,17 +125,8 @@ fn reason(error: &GatherError) -> Reason {
 /// A partition's plan, made again when the store turns out to be bound meanwhile: by whom, and where, decides.
 async fn plan_one(context: &Arc<Context>, mut gathered: Gathered) -> Option<Planned> {
     let partition = gathered.facts.partition;
-    let mut looks = 0;
     loop {
         match prepare(context, gathered).await? {
-            Prepared::Ready(Planned::Refused(refusal))
-                if looks < SECOND_LOOKS && matches!(refusal.cause, Cause::GroupReset { .. }) =>
-            {
-                looks += 1;
-                tracing::debug!("partition {partition}: asking again whether {refusal}");
-                tokio::time::sleep(SECOND_LOOK).await;
-                gathered = gather(context, &[partition]).await?.pop()?;
-            }
             Prepared::Ready(planned) => return Some(planned),
             Prepared::Overtaken => {
                 tracing::warn!("partition {partition} was bound to the store meanwhile");

@@ -256,6 +256,12 @@ impl Context {
         }
     }
 
+    /// After how long without a heartbeat the group gives a member up.
+    pub(super) fn session_timeout(&self) -> Duration {
+        let connection = &self.settings.connection;
+        self.source_config("", 0).session_timeout(connection)
+    }
+
     /// `group.instance.id` and `transactional.id` of a worker.
     pub(super) fn worker_name(&self, worker: usize) -> String {
         format!("{}{}.{worker}", self.names_begin(), self.instance.name())
@@ -271,6 +277,11 @@ impl Context {
     pub(super) fn members(&self) -> Result<Option<Vec<Member>>, KafkaError> {
         let pipeline = &self.settings.pipeline;
         self.admin.members(&pipeline.group, &pipeline.events)
+    }
+
+    /// The id of the member that has a worker's name now, if there is one.
+    pub(super) fn holder(&self, name: &str) -> Result<Option<String>, KafkaError> {
+        self.admin.holder(&self.settings.pipeline.group, name)
     }
 
     /// Has a worker leave the group and join it again.

@@ -183,7 +183,7 @@ impl Worker {
     }
 
     /// Asks the broker until it answers or the processor stops. The client's own thread keeps the membership.
-    fn until_it_answers<T>(
+    pub(super) fn until_it_answers<T>(
         &mut self,
         ask: impl Fn(&Worker) -> Result<T, WorkerError>,
     ) -> Result<T, WorkerError> {

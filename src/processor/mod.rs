@@ -14,6 +14,7 @@ mod board;
 mod context;
 mod coordinator;
 mod corrections;
+mod fencing;
 mod former;
 mod forward;
 mod instance;

@@ -183,10 +183,7 @@ impl Worker {
                 partition,
                 &format!("offset {offset} cannot be read: {text}"),
             ),
-            SourceEvent::Fenced { instance } => Err(WorkerError::Fenced {
-                instance: self.context.instance.name().to_owned(),
-                name: instance,
-            }),
+            SourceEvent::Fenced { .. } => self.fenced(),
             SourceEvent::Trouble { text } => {
                 tracing::warn!("Kafka: {text}; the client goes on trying");
                 self.context.board.broker_said(&text);

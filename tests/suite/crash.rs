@@ -160,7 +160,7 @@ fn at_least_once_loses_nothing_when_killed() {
 
 #[test]
 fn a_killed_broker_costs_nothing() {
-    let broker = Kafka::start(&[]);
+    let broker = Kafka::start_to_be_killed();
     let mut pipeline = Pipeline::without_events_topic(Place::folder());
     pipeline.brokers = broker.brokers().to_owned();
     create_topic(&pipeline.brokers, &pipeline.events, 1);

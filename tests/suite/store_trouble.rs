@@ -227,7 +227,7 @@ fn a_stop_while_the_store_is_away_ends_in_time_and_loses_nothing() {
 
 #[test]
 fn a_stop_while_the_broker_is_away_ends_in_time_and_loses_nothing() {
-    let broker = Kafka::start(&[]);
+    let broker = Kafka::start_to_be_killed();
     let mut pipeline = Pipeline::without_events_topic(Place::folder());
     pipeline.brokers = broker.brokers().to_owned();
     create_topic(&pipeline.brokers, &pipeline.events, 1);
@@ -259,7 +259,7 @@ fn a_stop_while_the_broker_is_away_ends_in_time_and_loses_nothing() {
 
 #[test]
 fn a_broker_that_is_away_for_a_while_costs_nothing() {
-    let broker = Kafka::start(&[]);
+    let broker = Kafka::start_to_be_killed();
     let mut pipeline = Pipeline::without_events_topic(Place::folder());
     pipeline.brokers = broker.brokers().to_owned();
     create_topic(&pipeline.brokers, &pipeline.events, 1);

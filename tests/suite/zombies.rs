@@ -2,6 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use rdkafka::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+
 use crate::outside::{LIMIT, Pipeline, Place, committed_events, wait_until_committed, writers};
 use crate::support::process::{Program, Running};
 use crate::support::{create_topic, eventually, has_open_transaction, minio, read_all, unique};
@@ -266,6 +269,45 @@ fn a_process_whose_name_a_newer_one_takes_is_fenced() {
     wait_until_committed(&pipeline, 200);
     newer.signal(libc::SIGTERM);
     newer.wait(LIMIT).expect_code(0);
+    pipeline.check();
+}
+
+/// As when a broker dies after it has let a process join again and before it could say so: the group then has a member of
+/// its name that is nobody, and takes the process for an older one.
+#[test]
+fn a_process_that_the_group_takes_for_an_older_one_of_its_name_joins_anew() {
+    let pipeline = Pipeline::new(2, Place::folder());
+    pipeline.send_numbers(0, 0..100);
+    let mut running = impatient(&pipeline).args(["--instance", "same"]).spawn();
+    wait_until_committed(&pipeline, 100);
+    let nobody: BaseConsumer = ClientConfig::new()
+        .set("bootstrap.servers", &pipeline.brokers)
+        .set("group.id", &pipeline.group)
+        .set(
+            "group.instance.id",
+            format!("{}.{}.same.0", pipeline.group, pipeline.events),
+        )
+        .set("partition.assignment.strategy", "cooperative-sticky")
+        .set("session.timeout.ms", SESSION.as_millis().to_string())
+        .create()
+        .expect("a client");
+    nobody
+        .subscribe(&[&pipeline.events])
+        .expect("a subscription");
+    let says = |what| running.stderr_so_far().contains(what).then_some(());
+    eventually(LIMIT, "a fenced process", || {
+        nobody.poll(Duration::from_millis(100));
+        says("has another member named")
+    });
+    // A static member says nothing when it ends.
+    drop(nobody);
+    eventually(LIMIT, "a process that joins anew", || {
+        says("joining it anew")
+    });
+    pipeline.send_numbers(1, 100..200);
+    wait_until_committed(&pipeline, 200);
+    running.signal(libc::SIGTERM);
+    running.wait(LIMIT).expect_code(0);
     pipeline.check();
 }
 

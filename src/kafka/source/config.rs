@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::kafka::connection::Connection;
+
 /// What librdkafka keeps for one waiting message besides its bytes.
 const MESSAGE_OVERHEAD: u64 = 350;
 /// How much larger than on the wire a fetched batch of small, well compressed messages may become in memory.
@@ -39,14 +41,21 @@ impl SourceConfig {
         }
     }
 
-    /// `session` is the user's own session time-out in milliseconds.
-    pub(super) fn defaults(&self, session: Option<&str>) -> Vec<(&'static str, String)> {
-        let configured = self.session_timeout.as_millis();
-        let session = session
-            .and_then(|text| text.parse().ok())
-            .unwrap_or(configured);
+    /// The session time-out that counts: the user's own, or ours.
+    #[must_use]
+    pub fn session_timeout(&self, connection: &Connection) -> Duration {
+        let own = connection.property("session.timeout.ms");
+        let own = own.and_then(|text| text.parse().ok());
+        own.map_or(self.session_timeout, Duration::from_millis)
+    }
+
+    pub(super) fn defaults(&self, connection: &Connection) -> Vec<(&'static str, String)> {
+        let session = self.session_timeout(connection).as_millis();
         vec![
-            ("session.timeout.ms", configured.to_string()),
+            (
+                "session.timeout.ms",
+                self.session_timeout.as_millis().to_string(),
+            ),
             // librdkafka's own default of 3 s would lose a shorter session, and others wait that long for a rebalance.
             (
                 "heartbeat.interval.ms",

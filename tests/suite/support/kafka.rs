@@ -1,4 +1,4 @@
-//! Apache Kafka: one node, broker and controller in one process.
+//! Apache Kafka: one node, broker and controller in one process; or each in its own, where the broker is killed.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -34,7 +34,6 @@ const LOGGING: &str = r#"<Configuration><Appenders><Console name="console"><Patt
 
 /// Short waits: for a killed transaction's end, for a first member, and for a killed broker's own ghost.
 const PROPERTIES: &str = "\
-process.roles=broker,controller
 node.id=1
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=PLAINTEXT
@@ -53,10 +52,20 @@ transaction.abort.timed.out.transaction.cleanup.interval.ms=1000
 broker.session.timeout.ms=2000
 broker.heartbeat.interval.ms=500
 ";
+/// Of a controller in a process of its own.
+const CONTROLLER: &str = "\
+process.roles=controller
+node.id=2
+controller.listener.names=CONTROLLER
+listener.security.protocol.map=CONTROLLER:PLAINTEXT
+broker.session.timeout.ms=2000
+log.dirs=data
+";
 
 /// A Kafka broker, stopped and removed when dropped.
 pub struct Kafka {
     server: Server,
+    _controller: Option<Server>,
     brokers: String,
     cluster_id: String,
     _ports: [Port; 2],
@@ -78,6 +87,18 @@ impl Kafka {
     #[track_caller]
     pub fn start(extra_properties: &[(&str, &str)]) -> Self {
         Self::try_start(extra_properties).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// A private broker that keeps its word when it is killed: its controller lives on, in a process of its own.
+    ///
+    /// A single node that is killed and comes back takes itself, for some milliseconds, for the leader that it was, and is
+    /// then without a leader until its controller knows it again. Transactions whose commit it had acknowledged and whose
+    /// markers it writes just then it takes for complete ("partitions are likely deleted already and hence can be
+    /// skipped"): nobody ever sees their end. Seen once in about ten kills right after a commit, with Kafka 4.3.1; never
+    /// with a controller that has noticed the broker's end.
+    #[track_caller]
+    pub fn start_to_be_killed() -> Self {
+        Self::try_start_with(&[], true).unwrap_or_else(|error| panic!("{error}"))
     }
 
     /// `host:port`, as in `--brokers`.
@@ -109,39 +130,47 @@ impl Kafka {
     }
 
     fn try_start(extra_properties: &[(&str, &str)]) -> Result<Self, String> {
+        Self::try_start_with(extra_properties, false)
+    }
+
+    fn try_start_with(
+        extra_properties: &[(&str, &str)],
+        controller_apart: bool,
+    ) -> Result<Self, String> {
         let classes = jars()?.join("*");
         let ports = [Port::reserve()?, Port::reserve()?];
         let [brokers, controller] = ports
             .each_ref()
             .map(|port| format!("127.0.0.1:{}", port.number()));
-        let folder = Server::new_folder()?;
+        let cluster_id = random_cluster_id();
+        let quorum = format!(
+            "controller.quorum.voters={}@{controller}\n",
+            if controller_apart { 2 } else { 1 }
+        );
+        let here = format!("CONTROLLER://{controller}");
+        let apart = controller_apart.then(|| {
+            let properties = format!("{CONTROLLER}{quorum}listeners={here}\n");
+            node(&classes, &cluster_id, &properties)
+        });
+        let apart = apart.transpose()?;
+        let (roles, listeners) = match &apart {
+            Some(_) => ("broker", format!("PLAINTEXT://{brokers}")),
+            None => ("broker,controller", format!("PLAINTEXT://{brokers},{here}")),
+        };
         let mut properties = format!(
-            "{PROPERTIES}\
-             controller.quorum.voters=1@{controller}\n\
-             listeners=PLAINTEXT://{brokers},CONTROLLER://{controller}\n\
+            "{PROPERTIES}{quorum}\
+             process.roles={roles}\n\
+             listeners={listeners}\n\
              advertised.listeners=PLAINTEXT://{brokers}\n\
              log.dirs=data\n"
         );
         for (name, value) in extra_properties {
             properties.push_str(&format!("{name}={value}\n"));
         }
-        write(folder.path(), "server.properties", &properties)?;
-        write(folder.path(), "log4j2.xml", LOGGING)?;
-
-        let cluster_id = random_cluster_id();
-        run_tool(
-            java(&classes)
-                .args(["kafka.tools.StorageTool", "format", "-t", &cluster_id])
-                .args(["-c", "server.properties"])
-                .current_dir(folder.path()),
-            JAVA,
-        )?;
-        let mut command = java(&classes);
-        command.args(["kafka.Kafka", "server.properties"]);
-        let server = Server::new(folder, &command)?;
-        server.start();
+        let server = node(&classes, &cluster_id, &properties)?;
         let kafka = Self {
             server,
+            _controller: apart,
             brokers,
             cluster_id,
             _ports: ports,
@@ -175,6 +204,25 @@ impl Kafka {
             )
         })
     }
+}
+
+/// A node of its own folder, formatted and started.
+fn node(classes: &Path, cluster_id: &str, properties: &str) -> Result<Server, String> {
+    let folder = Server::new_folder()?;
+    write(folder.path(), "server.properties", properties)?;
+    write(folder.path(), "log4j2.xml", LOGGING)?;
+    run_tool(
+        java(classes)
+            .args(["kafka.tools.StorageTool", "format", "-t", cluster_id])
+            .args(["-c", "server.properties"])
+            .current_dir(folder.path()),
+        JAVA,
+    )?;
+    let mut command = java(classes);
+    command.args(["kafka.Kafka", "server.properties"]);
+    let server = Server::new(folder, &command)?;
+    server.start();
+    Ok(server)
 }
 
 fn java(classes: &Path) -> Command {

@@ -1,0 +1,70 @@
+//! The group says that another member has our name.
+//!
+//! Usually somebody has started a second process under it, and this one ends. But a client also fences itself: after a
+//! session that ended beside a dead broker it joins as a new member, and a request that it had sent as the old one arrives
+//! later, or the answer is lost. The group does not tell whose a member is. It tells whether it lives: one that is nobody
+//! is gone when its session is over.
+
+use std::time::{Duration, Instant};
+
+use super::{WorkerError, transaction::RETRY_PAUSE, worker::Worker};
+use crate::{kafka::Source, model::Partition};
+
+/// How much longer than a session the other member is looked at: the broker notices its end with a delay.
+const MARGIN: Duration = Duration::from_secs(3);
+
+impl Worker {
+    /// Ends when another process has our name; otherwise joins the group as a new member.
+    pub(super) fn fenced(&mut self) -> Result<(), WorkerError> {
+        // Nothing can be committed any more, and what is committed may be stored (I1).
+        self.arriving = None;
+        let partitions: Vec<Partition> = self.owned.keys().copied().collect();
+        for partition in &partitions {
+            self.start_snapshot(*partition);
+        }
+        self.forget(&partitions);
+        if self.has_a_rival()? {
+            return Err(WorkerError::Fenced {
+                instance: self.context.instance.name().to_owned(),
+                name: self.name.clone(),
+            });
+        }
+        tracing::warn!(
+            "no other process has the name {}: the group had taken this one for an older one; joining it anew",
+            self.name
+        );
+        let settings = &self.context.settings;
+        let config = self
+            .context
+            .source_config(&self.name, self.budget.fetch_queue);
+        let anew = Source::join(&settings.connection, &config)?;
+        std::mem::replace(&mut self.source, anew).leave();
+        self.abandon_transaction()
+    }
+
+    /// Whether the member that has our name outlives a session without us.
+    fn has_a_rival(&mut self) -> Result<bool, WorkerError> {
+        let wait = self.context.session_timeout() + MARGIN;
+        let holder = |worker: &Worker| Ok(worker.context.holder(&worker.name)?);
+        let since = Instant::now();
+        let mut told = false;
+        while self.until_it_answers(holder)?.is_some() {
+            if since.elapsed() >= wait {
+                return Ok(true);
+            }
+            if self.context.stop.is_requested() {
+                let reason = format!("the group has another member named {}", self.name);
+                return Err(WorkerError::NotCommitted { reason });
+            }
+            if !told {
+                told = true;
+                tracing::warn!(
+                    "the group has another member named {}; waiting for at most {wait:?} whether it is alive",
+                    self.name
+                );
+            }
+            std::thread::sleep(RETRY_PAUSE);
+        }
+        Ok(false)
+    }
+}
