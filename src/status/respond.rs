@@ -36,8 +36,14 @@ pub(super) fn respond(method: &Method, path: &str, look: impl FnOnce() -> Proces
         "/" => ok("text/html; charset=utf-8", page::render(&look())),
         "/status" => ok("application/json", json::render(&look())),
         "/metrics" => ok(metrics::CONTENT_TYPE, metrics::render(&look())),
-        "/healthz" => verdict("healthy", assess::alive(&look())),
-        "/readyz" => verdict("ready", assess::ready(&look())),
+        "/healthz" => {
+            let view = look();
+            verdict("healthy", assess::alive(&view), &reasons(&view))
+        }
+        "/readyz" => {
+            let view = look();
+            verdict("ready", assess::ready(&view), &reasons(&view))
+        }
         _ => plain(
             StatusCode::NOT_FOUND,
             "there is /, /status, /metrics, /healthz and /readyz",
@@ -45,9 +51,19 @@ pub(super) fn respond(method: &Method, path: &str, look: impl FnOnce() -> Proces
     }
 }
 
-fn verdict(good: &str, verdict: Result<(), String>) -> Answer {
+/// Why it is degraded, if it is, in a few words.
+fn reasons(view: &ProcessView) -> String {
+    let found = assess::degraded(view);
+    let names: Vec<&str> = found.iter().map(|one| one.reason.as_str()).collect();
+    match names.as_slice() {
+        [] => String::new(),
+        names => format!(", but degraded: {}", names.join(", ")),
+    }
+}
+
+fn verdict(good: &str, verdict: Result<(), String>, reasons: &str) -> Answer {
     match verdict {
-        Ok(()) => plain(StatusCode::OK, good),
+        Ok(()) => plain(StatusCode::OK, &format!("{good}{reasons}")),
         Err(why) => plain(
             StatusCode::SERVICE_UNAVAILABLE,
             &format!("not {good}: {why}"),

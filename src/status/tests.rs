@@ -397,6 +397,12 @@ fn only_what_there_is_is_answered() {
             assert!(!answer.body.is_empty());
         }
     }
+    let well = respond(&Method::GET, "/healthz", well);
+    assert_eq!(well.body, "healthy\n");
+    let reasons =
+        "partitions-held, corrections-stuck, memory-full, store-unreachable, broker-unreachable";
+    let health = ask(&Method::GET, "/healthz");
+    assert_eq!(health.body, format!("healthy, but degraded: {reasons}\n"));
     let ready = ask(&Method::GET, "/readyz");
     assert_eq!(ready.status, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(ready.body, "not ready: 2 of 3 workers have started\n");

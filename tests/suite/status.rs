@@ -10,7 +10,7 @@ use crate::outside::{
     LIMIT, Pipeline, Place, committed_events, number_of_events, wait_until_committed,
 };
 use crate::support::process::Running;
-use crate::support::{Status, delete_records};
+use crate::support::{Status, delete_records, eventually};
 
 fn start(pipeline: &Pipeline, flags: &[&str]) -> (Running, Status) {
     let running = pipeline.run().args(Status::ANYWHERE).args(flags).spawn();
@@ -38,7 +38,11 @@ fn it_is_ready_after_recovery_and_its_numbers_are_those_of_the_outside() {
     let first = status.get("/readyz");
     assert_eq!(first.code, 503, "{first:?}");
     assert!(first.body.starts_with("not ready: "), "{first:?}");
-    assert_eq!(status.get("/healthz").body, "healthy\n");
+    let health = status.get("/healthz");
+    assert!(
+        health.code == 200 && health.body.starts_with("healthy"),
+        "{health:?}"
+    );
     let seen = status.seen();
     assert_eq!(is_running(&seen), seen["ready"] == true, "{seen:#}");
 
@@ -209,6 +213,69 @@ fn an_open_transaction_of_a_dead_process_is_shown_until_it_has_timed_out() {
     println!("over after {:.1?}", began.elapsed());
     wait_until_committed(&pipeline, 50);
     assert_eq!(status.get("/readyz").code, 200);
+    stop(running, 0);
+    pipeline.check();
+}
+
+#[test]
+fn what_is_published_twice_because_a_transaction_was_aborted_counts_once() {
+    let pipeline = Pipeline::new(1, Place::folder());
+    let flags = ["--snapshot-interval", "300ms"];
+    let run = pipeline.run().args(Status::ANYWHERE).args(flags);
+    // Some commits find the group in a rebalance, so that their transactions are aborted and made again.
+    let running = run
+        .env("FAILPOINTS", "not-a-member=2*off->3*return")
+        .spawn();
+    let status = Status::of(&running);
+    let mut sent = 0;
+    eventually(LIMIT, "three aborted transactions", || {
+        pipeline.send_numbers(0, sent..sent + 50);
+        pipeline.send(0, ["nothing"]);
+        sent += 50;
+        let aborted = status.seen()["totals"]["aborted_transactions"].as_u64();
+        (aborted >= Some(3)).then_some(())
+    });
+    wait_until_committed(&pipeline, sent / 50 * 51);
+    let seen = status.wait_until(LIMIT, "all of it", |seen| {
+        seen["totals"]["results"].as_i64() >= Some(sent)
+    });
+    let rejects = json!({"not-json": sent / 50});
+    assert_eq!(
+        (&seen["totals"]["results"], &seen["totals"]["rejects"]),
+        (&json!(sent), &rejects)
+    );
+    let finished = stop(running, 0);
+    assert!(
+        finished.contains("is dropped and processed again"),
+        "{finished}"
+    );
+    pipeline.check();
+}
+
+#[test]
+fn a_worker_that_hangs_is_unhealthy_after_a_minute_until_it_goes_on() {
+    let pipeline = Pipeline::new(1, Place::folder());
+    let run = pipeline.run().args(Status::ANYWHERE);
+    let running = run.env("FAILPOINTS", "calculated=1*sleep(70000)").spawn();
+    let status = Status::of(&running);
+    status.wait_until(LIMIT, "a partition", |seen| {
+        seen["partitions"][0]["phase"] == "running"
+    });
+    assert_eq!(status.get("/healthz").code, 200);
+    pipeline.send_numbers(0, 0..10);
+    let dead = eventually(LIMIT, "a dead worker", || {
+        Some(status.get("/healthz")).filter(|health| health.code == 503)
+    });
+    assert!(
+        dead.body
+            .starts_with("not healthy: worker 0 has shown no sign of life for 6"),
+        "{dead:?}"
+    );
+    assert_eq!(status.seen()["healthy"], false);
+    eventually(LIMIT, "a worker that goes on", || {
+        (status.get("/healthz").code == 200).then_some(())
+    });
+    wait_until_committed(&pipeline, 10);
     stop(running, 0);
     pipeline.check();
 }
