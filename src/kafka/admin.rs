@@ -25,6 +25,9 @@ use super::{
 };
 use crate::model::{Offset, Partition};
 
+/// How often the brokers are asked whether they have heard of a new topic.
+const NEWS: Duration = Duration::from_millis(20);
+
 /// A topic as the brokers know it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Topic {
@@ -122,15 +125,19 @@ impl Admin {
                 id: None,
             }));
         }
-        let id = raw::topic_id(&self.stable, name, self.timeout)
-            .map_err(|failure| self.failed(&self.stable, &doing, failure))?;
-        Ok(Some(Topic { partitions, id }))
+        match raw::topic_id(&self.stable, name, self.timeout) {
+            Ok(id) => Ok(Some(Topic { partitions, id })),
+            // Another broker than the one that answered first, which has not heard of it yet, or any more.
+            Err(failure) if failure.code == Code::UnknownTopicOrPartition => Ok(None),
+            Err(failure) => Err(self.failed(&self.stable, &doing, failure)),
+        }
     }
 
-    /// Creates a topic with the cluster's usual replication; says whether it did (`false`: it exists).
+    /// Creates a topic with the cluster's usual replication; says whether it did (`false`: it exists). The controller tells
+    /// the brokers after it has answered: returns when they know the topic.
     ///
     /// # Errors
-    /// When no broker answers or the controller refuses.
+    /// When no broker answers, the controller refuses, or the brokers do not hear of the topic in time.
     pub fn create_topic(
         &self,
         name: &str,
@@ -146,11 +153,22 @@ impl Admin {
         let client = self.admin_client()?;
         let answers = wait(client.create_topics([&topic], &self.options()));
         let answers = answers.map_err(|error| self.failed(&self.stable, &doing, error))?;
-        match answers.into_iter().next() {
-            None | Some(Ok(_)) => Ok(true),
-            Some(Err((_, Code::TopicAlreadyExists))) => Ok(false),
-            Some(Err((_, code))) => Err(self.failed(&self.stable, &doing, Failure::of(code))),
+        let created = match answers.into_iter().next() {
+            None | Some(Ok(_)) => true,
+            Some(Err((_, Code::TopicAlreadyExists))) => false,
+            Some(Err((_, code))) => {
+                return Err(self.failed(&self.stable, &doing, Failure::of(code)));
+            }
+        };
+        let deadline = Instant::now() + self.timeout;
+        while self.topic(name)?.is_none() {
+            if Instant::now() >= deadline {
+                let unknown = Failure::of(Code::UnknownTopicOrPartition);
+                return Err(self.failed(&self.stable, &doing, unknown));
+            }
+            thread::sleep(NEWS);
         }
+        Ok(created)
     }
 
     /// The value of a topic's configuration, such as `max.message.bytes`; `None` from a broker that does not tell.

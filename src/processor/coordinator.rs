@@ -9,7 +9,7 @@ use std::{
 use super::{
     Board, Instance, ProcessorError, Stop, WorkerError,
     context::Context,
-    former,
+    former, memory,
     tally::Tally,
     unowned,
     worker::{Worker, WorkerSummary},
@@ -64,6 +64,7 @@ pub fn run(
     stop: Stop,
     board: Board,
 ) -> Result<Summary, ProcessorError> {
+    memory::give_back_large_blocks();
     let context = Arc::new(Context::prepare(
         settings,
         instance,

@@ -34,6 +34,29 @@ impl Budget {
     }
 }
 
+/// Has the C library give large blocks back to the system as soon as they are freed (I8).
+///
+/// By default it stops doing so for blocks as large as those that were freed before, and keeps their places for later ones,
+/// which fit them badly: messages of a megabyte then take more than twice the memory that is used for them. Smaller
+/// blocks, which is all that small events need, are kept and used again as before.
+#[cfg(target_env = "gnu")]
+#[allow(
+    unsafe_code,
+    reason = "the C library, which the Kafka client uses too, has no safe interface for this"
+)]
+pub(super) fn give_back_large_blocks() {
+    const LARGE: libc::c_int = 512 * 1024;
+    // SAFETY: `mallopt` takes two numbers and may be called at any time from any thread.
+    let set = unsafe { libc::mallopt(libc::M_MMAP_THRESHOLD, LARGE) };
+    if set == 0 {
+        tracing::debug!("the allocator does not take a threshold for large blocks");
+    }
+}
+
+/// Other C libraries have no such habit.
+#[cfg(not(target_env = "gnu"))]
+pub(super) fn give_back_large_blocks() {}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -59,6 +59,7 @@ node.id=2
 controller.listener.names=CONTROLLER
 listener.security.protocol.map=CONTROLLER:PLAINTEXT
 broker.session.timeout.ms=2000
+broker.heartbeat.interval.ms=500
 log.dirs=data
 ";
 
