@@ -26,8 +26,6 @@ use crate::{
 
 /// How long a metadata question to the broker may take.
 pub(super) const ASK: Duration = Duration::from_secs(30);
-/// Before the next look at a topic that has just been made.
-const LOOK_AGAIN: Duration = Duration::from_millis(50);
 /// How long `init_transactions` may take: a predecessor's open transaction is ended in it.
 pub(super) const INIT: Duration = Duration::from_secs(60);
 
@@ -339,16 +337,5 @@ fn output(
     }
     admin.create_topic(name, partitions, &[])?;
     tracing::info!("created the topic {name} with {partitions} partitions");
-    // The broker that is asked may hear of it a moment after the one that made it.
-    let since = Instant::now();
-    loop {
-        match admin.topic(name)? {
-            Some(topic) => return Ok(topic),
-            None if since.elapsed() >= ASK => {
-                let topic = name.to_owned();
-                return Err(KafkaError::MissingTopic { topic }.into());
-            }
-            None => std::thread::sleep(LOOK_AGAIN),
-        }
-    }
+    admin.topic(name)?.ok_or_else(missing)
 }
