@@ -1,16 +1,19 @@
 //! The status of a running processor over HTTP: what it says is true, and asking for it harms nobody.
 
+mod troubles;
+
 use std::io::Write as _;
 use std::net::TcpListener;
 use std::time::Instant;
 
 use serde_json::{Value, json};
 
+use crate::corrections;
 use crate::outside::{
     LIMIT, Pipeline, Place, committed_events, number_of_events, wait_until_committed,
 };
 use crate::support::process::Running;
-use crate::support::{Status, delete_records, eventually};
+use crate::support::{Status, eventually};
 
 fn start(pipeline: &Pipeline, flags: &[&str]) -> (Running, Status) {
     let running = pipeline.run().args(Status::ANYWHERE).args(flags).spawn();
@@ -137,87 +140,6 @@ fn it_is_ready_after_recovery_and_its_numbers_are_those_of_the_outside() {
 }
 
 #[test]
-fn a_held_partition_is_shown_with_its_command_while_the_others_go_on() {
-    let pipeline = Pipeline::new(2, Place::folder());
-    for partition in 0..2 {
-        pipeline.send_numbers(partition, 0..10);
-    }
-    pipeline.run_to_end().run().expect_code(0);
-    for partition in 0..2 {
-        pipeline.send_numbers(partition, 10..30);
-    }
-    delete_records(&pipeline.brokers, &pipeline.events, 0, 20);
-    let (running, status) = start(&pipeline, &[]);
-    let seen = status.wait_until(LIMIT, "one held and one running", |seen| {
-        seen["partitions"][0]["phase"] == "held" && seen["partitions"][1]["position"] == 30
-    });
-    assert_eq!(seen["state"], "degraded", "{seen:#}");
-    let detail = Status::detail(&seen, "partitions-held").expect("a reason");
-    assert!(detail.contains("the events 10-20 are gone"), "{detail}");
-    let held = &seen["partitions"][0]["held"];
-    assert_eq!(held["refusal"], detail);
-    let command = held["commands"][0].as_str().expect("a command");
-    assert!(command.contains("--accept-loss 0:10-20"), "{command}");
-    let page = status.get("/");
-    assert_eq!(page.headers["content-type"], "text/html; charset=utf-8");
-    assert!(page.body.contains("--accept-loss 0:10-20"), "{}", page.body);
-    // What can be recovered is.
-    for path in ["/readyz", "/healthz"] {
-        assert_eq!(status.get(path).code, 200, "{path}");
-    }
-    assert_eq!(
-        status.metric("snapback_partition_held{partition=\"0\"}"),
-        1.0
-    );
-    assert_eq!(
-        status.metric("snapback_partition_held{partition=\"1\"}"),
-        0.0
-    );
-    assert_eq!(status.metric("snapback_held_partitions"), 1.0);
-    assert_eq!(
-        status.metric("snapback_degraded{reason=\"partitions-held\"}"),
-        1.0
-    );
-    stop(running, 4);
-    // As printed.
-    let accept = crate::outside::in_a_shell(&format!(
-        "{} --exit-at-end",
-        command.replace(&Status::ANYWHERE.join(" "), "--status off")
-    ));
-    accept.run().expect_code(0);
-    assert_eq!(committed_events(&pipeline), 60);
-}
-
-#[test]
-fn an_open_transaction_of_a_dead_process_is_shown_until_it_has_timed_out() {
-    let pipeline = Pipeline::new(1, Place::folder());
-    pipeline.send_numbers(0, 0..50);
-    // It dies when the offsets are in the transaction, before it is committed.
-    let dead = pipeline.run().args(["--instance", "dead"]);
-    dead.env("FAILPOINTS", "offsets-sent=return")
-        .spawn()
-        .wait(LIMIT);
-    let (running, status) = start(&pipeline, &["--instance", "next"]);
-    let began = Instant::now();
-    let shown = status.wait_until(LIMIT, "an open transaction", |seen| {
-        Status::detail(seen, "open-transaction").is_some()
-    });
-    println!("after {:.1?}: {:#}", began.elapsed(), shown["degraded"]);
-    let detail = Status::detail(&shown, "open-transaction").expect("seen above");
-    assert!(detail.contains("ends by itself"), "{detail}");
-    assert_eq!(shown["state"], "degraded");
-    assert_eq!(shown["not_ready_because"], "partitions being recovered: 0");
-    assert_eq!(status.get("/healthz").code, 200);
-    let seen = status.wait_until(LIMIT, "the end of it", is_running);
-    assert_eq!(seen["degraded"], json!([]));
-    println!("over after {:.1?}", began.elapsed());
-    wait_until_committed(&pipeline, 50);
-    assert_eq!(status.get("/readyz").code, 200);
-    stop(running, 0);
-    pipeline.check();
-}
-
-#[test]
 fn what_is_published_twice_because_a_transaction_was_aborted_counts_once() {
     let pipeline = Pipeline::new(1, Place::folder());
     let flags = ["--snapshot-interval", "300ms"];
@@ -253,31 +175,17 @@ fn what_is_published_twice_because_a_transaction_was_aborted_counts_once() {
 }
 
 #[test]
-fn a_worker_that_hangs_is_unhealthy_after_a_minute_until_it_goes_on() {
-    let pipeline = Pipeline::new(1, Place::folder());
-    let run = pipeline.run().args(Status::ANYWHERE);
-    let running = run.env("FAILPOINTS", "calculated=1*sleep(70000)").spawn();
-    let status = Status::of(&running);
-    status.wait_until(LIMIT, "a partition", |seen| {
-        seen["partitions"][0]["phase"] == "running"
+fn corrections_are_counted_when_they_are_published() {
+    let pipeline = corrections::crashed(Place::folder());
+    let (running, status) = start(&pipeline, &corrections::DOUBLE);
+    let seen = status.wait_until(LIMIT, "four corrections", |seen| {
+        is_running(seen) && seen["totals"]["corrections"] == 4
     });
-    assert_eq!(status.get("/healthz").code, 200);
-    pipeline.send_numbers(0, 0..10);
-    let dead = eventually(LIMIT, "a dead worker", || {
-        Some(status.get("/healthz")).filter(|health| health.code == 503)
-    });
-    assert!(
-        dead.body
-            .starts_with("not healthy: worker 0 has shown no sign of life for 6"),
-        "{dead:?}"
-    );
-    assert_eq!(status.seen()["healthy"], false);
-    eventually(LIMIT, "a worker that goes on", || {
-        (status.get("/healthz").code == 200).then_some(())
-    });
-    wait_until_committed(&pipeline, 10);
+    assert_eq!(seen["partitions"][0]["pending_corrections"], 0, "{seen:#}");
+    assert_eq!(seen["totals"]["results"], 0, "{seen:#}");
+    assert_eq!(status.metric("snapback_corrections_published_total"), 4.0);
     stop(running, 0);
-    pipeline.check();
+    corrections::check_corrected(&pipeline);
 }
 
 #[test]
