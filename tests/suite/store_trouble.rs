@@ -7,7 +7,7 @@
 
 use std::fs;
 use std::thread::sleep;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use crate::outside::{
     LIMIT, Pipeline, Place, committed_events, number_of_events, wait_until_committed,
@@ -283,15 +283,6 @@ fn a_broker_that_is_away_for_a_while_costs_nothing() {
     );
     assert_eq!(status.get("/healthz").code, 200);
     sleep(Duration::from_secs(30).saturating_sub(away.elapsed()));
-    // It waits for the broker, and shows that it lives.
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    let now = now.expect("a time after 1970").as_secs_f64();
-    let tick = status.metric("snapback_worker_last_tick_timestamp_seconds{worker=\"0\"}");
-    assert!(
-        now - tick < 10.0,
-        "the last sign of life was {} s ago",
-        now - tick
-    );
     broker.restart();
     pipeline.send_numbers(0, 20_000..21_000);
     wait_until_committed(&pipeline, 21_000);

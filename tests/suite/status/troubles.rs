@@ -1,13 +1,14 @@
 //! Troubles as the status shows them.
 
 use std::fs;
-use std::time::Instant;
+use std::thread::sleep;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::json;
 
 use super::{is_running, start, stop};
 use crate::outside::{LIMIT, Pipeline, Place, committed_events, in_a_shell, wait_until_committed};
-use crate::support::{Status, delete_records, eventually};
+use crate::support::{Kafka, Status, create_topic, delete_records, eventually};
 
 #[test]
 fn a_held_partition_is_shown_with_its_command_while_the_others_go_on() {
@@ -147,4 +148,47 @@ fn what_the_start_finds_wrong_is_shown() {
     pipeline.send_numbers(0, 100..200);
     wait_until_committed(&pipeline, 200);
     stop(running, 1);
+}
+
+#[test]
+fn a_worker_that_waits_for_a_broker_within_a_transaction_shows_that_it_lives() {
+    let broker = Kafka::start(&[]);
+    let mut pipeline = Pipeline::without_events_topic(Place::folder());
+    pipeline.brokers = broker.brokers().to_owned();
+    create_topic(&pipeline.brokers, &pipeline.events, 1);
+    let (running, status) = start(&pipeline, &["--commit-interval", "2s"]);
+    pipeline.send_numbers(0, 0..1_000);
+    wait_until_committed(&pipeline, 1_000);
+    status.wait_until(LIMIT, "a start", is_running);
+    pipeline.send_numbers(0, 1_000..2_000);
+    status.wait_until(LIMIT, "an open transaction of ours", |seen| {
+        seen["partitions"][0]["position"] == 2_000
+    });
+    broker.kill();
+    let seen = status.wait_until(LIMIT, "a broker that is away", |seen| {
+        Status::detail(seen, "broker-unreachable").is_some()
+    });
+    println!("{:#}", seen["degraded"]);
+    assert_eq!(seen["partitions"][0]["committed"], 1_000, "{seen:#}");
+    sleep(Duration::from_secs(12));
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let now = now.expect("a time after 1970").as_secs_f64();
+    let tick = status.metric("snapback_worker_last_tick_timestamp_seconds{worker=\"0\"}");
+    assert!(
+        now - tick < 5.0,
+        "the last sign of life was {} s ago",
+        now - tick
+    );
+    let health = status.get("/healthz");
+    assert_eq!(
+        (health.code, health.body.as_str()),
+        (200, "healthy, but degraded: broker-unreachable\n")
+    );
+    broker.restart();
+    wait_until_committed(&pipeline, 2_000);
+    status.wait_until(LIMIT, "no trouble any more", |seen| {
+        is_running(seen) && seen["totals"]["results"] == 2_000
+    });
+    stop(running, 0);
+    pipeline.check();
 }
