@@ -159,6 +159,9 @@ impl Source {
             .copied()
             .filter(|p| self.held.contains_key(p))
             .collect();
+        if given.is_empty() && self.pending.is_none() {
+            return Ok(());
+        }
         let paused: Vec<Partition> = given
             .iter()
             .copied()

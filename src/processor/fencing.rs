@@ -11,7 +11,9 @@ use super::{WorkerError, transaction::RETRY_PAUSE, worker::Worker};
 use crate::{kafka::Source, model::Partition};
 
 /// How much longer than a session the other member is looked at: the broker notices its end with a delay.
-const MARGIN: Duration = Duration::from_secs(3);
+const MARGIN: Duration = Duration::from_secs(5);
+/// An answer that took longer came from a broker that was away; sessions begin anew when it is back.
+const PROMPT: Duration = Duration::from_secs(1);
 
 impl Worker {
     /// Ends when another process has our name; otherwise joins the group as a new member.
@@ -39,6 +41,8 @@ impl Worker {
             .source_config(&self.name, self.budget.fetch_queue);
         let anew = Source::join(&settings.connection, &config)?;
         std::mem::replace(&mut self.source, anew).leave();
+        self.joined += 1;
+        self.assigned = false;
         self.abandon_transaction()
     }
 
@@ -46,9 +50,16 @@ impl Worker {
     fn has_a_rival(&mut self) -> Result<bool, WorkerError> {
         let wait = self.context.session_timeout() + MARGIN;
         let holder = |worker: &Worker| Ok(worker.context.holder(&worker.name)?);
-        let since = Instant::now();
+        let mut since = Instant::now();
         let mut told = false;
-        while self.until_it_answers(holder)?.is_some() {
+        loop {
+            let asked = Instant::now();
+            if self.until_it_answers(holder)?.is_none() {
+                return Ok(false);
+            }
+            if asked.elapsed() > PROMPT {
+                since = Instant::now();
+            }
             if since.elapsed() >= wait {
                 return Ok(true);
             }
@@ -65,6 +76,5 @@ impl Worker {
             }
             std::thread::sleep(RETRY_PAUSE);
         }
-        Ok(false)
     }
 }

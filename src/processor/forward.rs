@@ -1,7 +1,4 @@
 //! The forward path of one partition: a batch is decoded, calculated, published and kept for the next snapshot.
-//!
-//! A partition in replay takes the same way, without publishing: its outcomes up to the replay's end were published before
-//! the restart, and everything that is rebuilt lies below the committed offset (I1).
 
 use std::time::Duration;
 
@@ -16,8 +13,6 @@ use crate::{
     failpoint::{self, Point},
     kafka::{Batch, PublishError, Record},
     model::{Event, Offset, OffsetRange, Partition, Reject},
-    recovery::{Plan, plan},
-    snapshot::{Buffer, Chain},
 };
 
 /// Events taken from a partition in one go: enough to make the cost per batch vanish, few enough that eight
@@ -25,9 +20,6 @@ use crate::{
 const BATCH: usize = 8192;
 /// How long the producer's queue may stay full before the transaction is given up.
 pub(super) const PUBLISH_LIMIT: Duration = Duration::from_secs(10);
-
-/// Result messages without text are smaller than this.
-const SMALL_LIMIT: u64 = 64 * 1024;
 
 impl Worker {
     /// Moves `partition` forward by at most one batch; returns the events taken.
@@ -99,7 +91,7 @@ impl Worker {
     }
 
     /// Makes the messages of the results; a result whose message is too large for its topic becomes a reject.
-    fn encode(
+    pub(super) fn encode(
         &mut self,
         partition: Partition,
         batch: &Batch,
@@ -189,7 +181,7 @@ impl Worker {
         )
     }
 
-    fn evaluate<'a>(
+    pub(super) fn evaluate<'a>(
         &mut self,
         partition: Partition,
         end: Offset,
@@ -203,112 +195,6 @@ impl Worker {
                 end,
                 source,
             })
-    }
-
-    /// Rebuilds the outcomes of the first `count` events of `batch`, which lie inside the range that is replayed.
-    fn replay(
-        &mut self,
-        partition: Partition,
-        batch: &Batch,
-        count: usize,
-    ) -> Result<(), WorkerError> {
-        let Some(end) = batch
-            .iter()
-            .nth(count - 1)
-            .map(|event| event.offset.plus(1))
-        else {
-            return Ok(());
-        };
-        let evaluated = self.evaluate(partition, end, batch.iter().take(count))?;
-        // What was too large to be published was published as a reject.
-        let evaluated = if self.encoder.has_text() || self.context.limits().results < SMALL_LIMIT {
-            self.encode(partition, batch, evaluated)?
-        } else {
-            evaluated
-        };
-        self.summary.counters.replayed +=
-            (evaluated.results.num_rows() + evaluated.rejects.len()) as u64;
-        self.keep(partition, end, evaluated)?;
-        failpoint::at(Point::ReplayKept);
-        let Some(owned) = self.owned.get_mut(&partition) else {
-            return Ok(());
-        };
-        owned.buffer.mark_committed(end)?;
-        if matches!(&owned.phase, Phase::Replaying(replay) if end >= replay.range.end()) {
-            self.finish_replay(partition)?;
-        }
-        Ok(())
-    }
-
-    /// The log may end in offsets that it never delivers: the consumer's position passes them.
-    fn end_replay_behind_the_log(&mut self, partition: Partition) -> Result<(), WorkerError> {
-        let replay_end = match self.owned.get(&partition).map(|owned| &owned.phase) {
-            Some(Phase::Replaying(replay)) => replay.range.end(),
-            _ => return Ok(()),
-        };
-        match self.source.position(partition) {
-            Some(position) if position >= replay_end => self.finish_replay(partition),
-            _ => Ok(()),
-        }
-    }
-
-    /// Ends a replay whose whole range has been read: what is left of it is absent, and the number of outcomes must be
-    /// the one that was committed. Does nothing to a partition that is not in replay.
-    fn finish_replay(&mut self, partition: Partition) -> Result<(), WorkerError> {
-        let replay = match self.owned.get(&partition).map(|owned| &owned.phase) {
-            Some(Phase::Replaying(replay)) => replay.clone(),
-            _ => return Ok(()),
-        };
-        let end = replay.range.end();
-        self.keep(partition, end, self.nothing())?;
-        let Some(owned) = self.owned.get_mut(&partition) else {
-            return Ok(());
-        };
-        owned.buffer.mark_committed(end)?;
-        let found = owned.outcomes() - replay.outcomes_at_start;
-        if replay.expected.admits(found) {
-            if replay.replaces.is_some() {
-                return self.store_corrections(partition, &replay, found);
-            }
-            tracing::info!(
-                "partition {partition}: replayed {}, {found} outcomes as committed; going on at {end}",
-                replay.range
-            );
-            owned.phase = Phase::Running;
-            failpoint::at(Point::Replayed);
-            return Ok(());
-        }
-        // A snapshot that memory or a shutdown forced has moved the frontier: the facts are not those of this replay.
-        let frontier = owned.chain.as_ref().and_then(Chain::end);
-        if frontier != Some(replay.range.start()) {
-            return self.regather(partition);
-        }
-        let Some(mut facts) = owned.facts.take() else {
-            return Ok(());
-        };
-        facts.replayed = Some(found);
-        let decision = plan(&facts, &self.context.settings.policy);
-        match decision.plan {
-            Plan::Refuse(refusal) => self.hold(partition, refusal),
-            // The operator has accepted it: the range is a gap instead of what was rebuilt.
-            Plan::AcceptLoss(loss) => {
-                owned.buffer = Buffer::new(loss.range.end());
-                owned.outcomes_before = replay.outcomes_at_start;
-                owned.phase = Phase::AcceptingLoss(loss);
-                let records_now = decision.commit.is_none();
-                owned.must_commit = decision.commit;
-                owned.fetching = false;
-                self.source.pause(&[partition])?;
-                if records_now {
-                    self.record_loss(partition);
-                }
-            }
-            other => {
-                tracing::warn!("partition {partition}: planned again after a replay: {other:?}");
-                self.regather(partition)?;
-            }
-        }
-        Ok(())
     }
 
     /// Takes in the offsets behind the last event of idle partitions that the log will never deliver, so that they are
@@ -331,7 +217,7 @@ impl Worker {
 
     /// Appends evaluated events; `end` is the first offset behind them. Offsets between them are absent: the consumer,
     /// which reads in order and committed data only, never delivers them.
-    fn keep(
+    pub(super) fn keep(
         &mut self,
         partition: Partition,
         end: Offset,
@@ -348,7 +234,7 @@ impl Worker {
     }
 
     /// No events at all.
-    fn nothing(&self) -> Evaluated {
+    pub(super) fn nothing(&self) -> Evaluated {
         Evaluated::empty(&self.evaluator)
     }
 }

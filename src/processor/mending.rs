@@ -1,6 +1,9 @@
 //! The way back after a transaction that failed. Memory follows the broker: what is not committed is dropped and read again.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 use super::{
     WorkerError,
@@ -148,8 +151,10 @@ impl Worker {
             .filter(|owned| matches!(owned.phase, Phase::Running))
             .map(|owned| owned.partition)
             .collect();
-        let committed =
-            self.until_it_answers(|worker| Ok(worker.context.committed(&running)?))?;
+        let committed = match running.as_slice() {
+            [] => BTreeMap::new(),
+            running => self.until_it_answers(|worker| Ok(worker.context.committed(running)?))?,
+        };
         for partition in running {
             let Some(owned) = self.owned.get_mut(&partition) else {
                 continue;

@@ -25,6 +25,7 @@ mod outbox;
 mod ownership;
 mod partition;
 mod progress;
+mod replaying;
 mod report;
 mod show;
 mod shutdown;

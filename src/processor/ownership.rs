@@ -12,7 +12,8 @@ use std::{
 use super::{
     WorkerError, activation,
     outbox::Outbox,
-    partition::{Epoch, Owned, Phase},
+    partition::{Count, Epoch, Owned, Phase},
+    replaying,
     report::{Planned, Report},
     worker::{Arriving, Worker},
 };
@@ -20,7 +21,7 @@ use crate::{
     failpoint::{self, Point},
     kafka::KafkaError,
     model::{Offset, Partition},
-    recovery::{Plan, Refusal, Replay},
+    recovery::{Plan, Refusal},
     snapshot::Buffer,
 };
 
@@ -218,12 +219,10 @@ impl Worker {
             return Ok(());
         };
         owned.buffer = match &phase {
-            Phase::Replaying(Replay {
-                replaces: Some(published),
-                ..
-            }) => Buffer::replacing(at, published.clone()),
+            Phase::Replaying(replay) => replaying::buffer(replay),
             _ => Buffer::new(at),
         };
+        owned.count = Count::Pending;
         let records_now = matches!(phase, Phase::AcceptingLoss(_)) && commit.is_none();
         let counts = chain
             .newest()

@@ -31,6 +31,17 @@ pub(super) enum Phase {
     Held(Box<Refusal>),
 }
 
+/// What is known of the number of outcomes that a replay gives, which must be the committed one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Count {
+    /// It shows at the end of the replay, and nothing is stored before.
+    Pending,
+    /// The memory does not hold all of the replay, so it is read once only to be counted: so many up to now.
+    Counting(u64),
+    /// It is right.
+    Right,
+}
+
 /// An owned partition.
 #[derive(Debug)]
 pub(super) struct Owned {
@@ -49,6 +60,8 @@ pub(super) struct Owned {
     pub lost: u64,
     /// What the next commit must make durable although nothing is new: recovery decided it.
     pub must_commit: Option<Commit>,
+    /// Whether what is replayed may be stored before its end.
+    pub count: Count,
     /// What recovery knew, for a replay that does not give what was published.
     pub facts: Option<Box<Facts>>,
     /// Corrections on their way to the topics.
@@ -82,6 +95,7 @@ impl Owned {
             outcomes_before: 0,
             lost: 0,
             must_commit: None,
+            count: Count::Pending,
             facts: None,
             outbox: Outbox::default(),
             head: None,
@@ -119,9 +133,14 @@ impl Owned {
         self.chain = Some(chain);
     }
 
-    /// Whether it has outcomes that a snapshot may take.
+    /// Whether it has outcomes that a snapshot may take. Those of a replay are what was published only if their number is
+    /// right (I4): an offset that a compacted topic delivers no more must not be stored as one that it never delivered.
     pub fn keeps_outcomes(&self) -> bool {
-        self.is_active() || matches!(self.phase, Phase::Correcting)
+        match self.phase {
+            Phase::Running | Phase::Correcting => true,
+            Phase::Replaying(_) => self.count == Count::Right,
+            Phase::Gathering | Phase::AcceptingLoss(_) | Phase::Held(_) => false,
+        }
     }
 
     /// Forgets the counts of what a snapshot task took from the front of the buffer.

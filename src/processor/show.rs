@@ -32,7 +32,7 @@ impl Worker {
         });
         WorkerView {
             name: self.name.clone(),
-            joined: self.joined,
+            joined: self.assigned,
             arriving: self.arriving.is_some(),
             held_bytes: self.bytes(),
             limit_bytes: self.budget.pause_above,

@@ -36,6 +36,9 @@ impl Worker {
             .map(|owned| owned.partition)
             .collect();
         for partition in due {
+            if short {
+                self.count_replay(partition);
+            }
             self.start_snapshot(partition);
         }
     }

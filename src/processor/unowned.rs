@@ -113,6 +113,7 @@ impl Worker {
             self.start_snapshot(*partition);
         }
         self.forget(&partitions);
+        self.assigned = false;
         Ok(self.source.rejoin()?)
     }
 }

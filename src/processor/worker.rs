@@ -54,6 +54,8 @@ pub(super) struct Worker {
     pub(super) name: String,
     pub(super) budget: Budget,
     pub(super) source: Source,
+    /// How often the source was replaced by a new one.
+    pub(super) joined: u64,
     pub(super) publisher: Publisher,
     pub(super) evaluator: Evaluator,
     pub(super) encoder: ResultEncoder,
@@ -71,7 +73,7 @@ pub(super) struct Worker {
     /// Consumption waits for snapshots.
     pub(super) paused: bool,
     /// The group has given it partitions, possibly none.
-    pub(super) joined: bool,
+    pub(super) assigned: bool,
     last_tally: Instant,
     /// When it last put itself on the board.
     pub(super) shown: Option<Instant>,
@@ -110,6 +112,7 @@ impl Worker {
             name,
             budget,
             source,
+            joined: 0,
             publisher,
             evaluator,
             encoder,
@@ -122,7 +125,7 @@ impl Worker {
             leaving: BTreeMap::new(),
             summary: WorkerSummary::default(),
             paused: false,
-            joined: false,
+            assigned: false,
             last_tally: Instant::now(),
             shown: None,
         })
@@ -153,8 +156,13 @@ impl Worker {
     /// Serves the group and takes the reports of other threads.
     pub(super) fn poll(&mut self, wait: Duration) -> Result<(), WorkerError> {
         self.show();
+        let joined = self.joined;
         for event in self.source.poll(wait) {
             self.handle(event)?;
+            // What is left is of a member that we are no more.
+            if self.joined != joined {
+                break;
+            }
         }
         while let Ok(report) = self.reports.try_recv() {
             self.take_report(report)?;
@@ -166,7 +174,7 @@ impl Worker {
     fn handle(&mut self, event: SourceEvent) -> Result<(), WorkerError> {
         match event {
             SourceEvent::Assigned(partitions) => {
-                self.joined = true;
+                self.assigned = true;
                 self.assigned(partitions)
             }
             SourceEvent::Revoked(partitions) => self.revoked(&partitions),
