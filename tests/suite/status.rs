@@ -159,7 +159,9 @@ fn what_is_published_twice_because_a_transaction_was_aborted_counts_once() {
     });
     wait_until_committed(&pipeline, sent / 50 * 51);
     let seen = status.wait_until(LIMIT, "all of it", |seen| {
-        seen["totals"]["results"].as_i64() >= Some(sent)
+        let totals = &seen["totals"];
+        let rejects = totals["rejects"]["not-json"].as_i64();
+        totals["results"].as_i64() >= Some(sent) && rejects >= Some(sent / 50)
     });
     let rejects = json!({"not-json": sent / 50});
     assert_eq!(

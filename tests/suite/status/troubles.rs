@@ -152,7 +152,7 @@ fn what_the_start_finds_wrong_is_shown() {
 
 #[test]
 fn a_worker_that_waits_for_a_broker_within_a_transaction_shows_that_it_lives() {
-    let broker = Kafka::start(&[]);
+    let broker = Kafka::start_to_be_killed();
     let mut pipeline = Pipeline::without_events_topic(Place::folder());
     pipeline.brokers = broker.brokers().to_owned();
     create_topic(&pipeline.brokers, &pipeline.events, 1);
