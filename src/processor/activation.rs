@@ -1,24 +1,29 @@
 //! From facts to plan to a partition that is ready: gathering, deciding, and the chain edits that must come first.
 
 use std::{
-    sync::{Arc, PoisonError, mpsc::Sender},
+    sync::{Arc, Mutex, PoisonError, mpsc::Sender},
     time::{Duration, Instant},
 };
 
 use super::{
     Context,
     backoff::Backoff,
+    board::Trouble,
     partition::Epoch,
     report::{Planned, Report},
+    view::Reason,
 };
 use crate::{
     audit,
     failpoint::{self, Point},
+    kafka::KafkaError,
     model::Partition,
-    recovery::{self, AcceptLoss, Gathered, LossReason, Plan},
+    recovery::{self, AcceptLoss, GatherError, Gathered, LossReason, Plan, Step},
     snapshot::{Appended, Chain, ChainError, Edit, GapReason, Segment},
 };
 
+/// Gathering that takes longer is shown to those who watch.
+const SLOW: Duration = Duration::from_secs(3);
 /// How long the newest segments are checked before work goes on.
 const START_CHECK: Duration = Duration::from_millis(500);
 
@@ -56,10 +61,12 @@ pub(super) async fn gather_and_plan(
 async fn gather(context: &Context, partitions: &[Partition]) -> Option<Vec<Gathered>> {
     let mut backoff = Backoff::of_recovery();
     let mut pause;
+    let trouble = context.board.trouble(partitions);
     loop {
-        match context.gatherer.gather(partitions).await {
+        match gather_once(context, partitions, &trouble).await {
             Ok(gathered) => return Some(gathered),
             Err(error) => {
+                trouble.is(reason(&error), error.to_string());
                 pause = backoff.pause();
                 tracing::warn!("recovery waits: {error}; trying again in {pause:.1?}");
             }
@@ -68,6 +75,50 @@ async fn gather(context: &Context, partitions: &[Partition]) -> Option<Vec<Gathe
             return None;
         }
         tokio::time::sleep(pause).await;
+    }
+}
+
+/// One attempt; says what it waits for when that takes long.
+async fn gather_once(
+    context: &Context,
+    partitions: &[Partition],
+    trouble: &Trouble,
+) -> Result<Vec<Gathered>, GatherError> {
+    let step = Mutex::new(Step::Manifests);
+    let now_at = |at| *step.lock().unwrap_or_else(PoisonError::into_inner) = at;
+    let gathering = context.gatherer.gather(partitions, now_at);
+    tokio::pin!(gathering);
+    loop {
+        if let Ok(answer) = tokio::time::timeout(SLOW, &mut gathering).await {
+            return answer;
+        }
+        let at = *step.lock().unwrap_or_else(PoisonError::into_inner);
+        let (reason, text) = match at {
+            Step::Manifests => (Reason::Store, "reading the manifests takes long".to_owned()),
+            // The board says by itself that the broker does not answer.
+            Step::Committed if !context.board.is_broker_silent() => {
+                let pipeline = &context.settings.pipeline;
+                let (group, topic) = (pipeline.group.clone(), pipeline.events.clone());
+                let error = KafkaError::OpenTransaction { group, topic };
+                (Reason::OpenTransaction, error.to_string())
+            }
+            Step::Committed => (Reason::Recovery, "the broker does not answer".to_owned()),
+            Step::Rest => {
+                let text = "finding the ends of the log and putting the store in order takes long";
+                (Reason::Recovery, text.to_owned())
+            }
+        };
+        trouble.is(reason, text);
+    }
+}
+
+/// What kind of waiting it is.
+fn reason(error: &GatherError) -> Reason {
+    match error {
+        GatherError::Chain { .. } => Reason::Store,
+        GatherError::Kafka(KafkaError::OpenTransaction { .. }) => Reason::OpenTransaction,
+        GatherError::Kafka(_) => Reason::Broker,
+        GatherError::NoTopic { .. } | GatherError::Interrupted(_) => Reason::Recovery,
     }
 }
 
@@ -183,11 +234,17 @@ async fn check_newest(context: &Arc<Context>, chain: &Chain, partition: Partitio
     for finding in &checked.findings {
         tracing::error!("partition {partition}: {finding}");
     }
-    context
+    let mut findings = context
         .findings
         .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .extend(checked.findings.iter().cloned());
+        .unwrap_or_else(PoisonError::into_inner);
+    findings.extend(checked.findings.iter().cloned());
+    if let Some(first) = findings.first() {
+        let count = findings.len();
+        let text = format!("{count} at the start, the first: {first}; see `snapback verify`");
+        context.found.is(Reason::Findings, text);
+    }
+    drop(findings);
     if let Some(error) = &checked.failure {
         tracing::warn!(
             "partition {partition}: the newest snapshot could not be read back yet: {error}"
@@ -210,6 +267,7 @@ pub(super) async fn append_until_done(
 ) -> Option<Appended> {
     let mut backoff = Backoff::of_recovery();
     let mut pause;
+    let trouble = context.board.trouble(&[chain.partition()]);
     loop {
         match chain.append(edit.clone(), None).await {
             Ok(appended) => return Some(appended),
@@ -219,6 +277,7 @@ pub(super) async fn append_until_done(
                 return Some(Appended::Lost);
             }
             Err(error) => {
+                trouble.is(Reason::Store, error.to_string());
                 pause = backoff.pause();
                 tracing::warn!("recovery waits: {error}; trying again in {pause:.1?}");
             }
