@@ -24,6 +24,8 @@ use crate::{
 
 /// Gathering that takes longer is shown to those who watch.
 const SLOW: Duration = Duration::from_secs(3);
+/// How much longer than its time-out no transaction is open: Kafka ends it within 10 s.
+const BEYOND: Duration = Duration::from_secs(45);
 /// How long the newest segments are checked before work goes on.
 const START_CHECK: Duration = Duration::from_millis(500);
 
@@ -62,13 +64,18 @@ async fn gather(context: &Context, partitions: &[Partition]) -> Option<Vec<Gathe
     let mut backoff = Backoff::of_recovery();
     let mut pause;
     let trouble = context.board.trouble(partitions);
+    let since = Instant::now();
+    let no_end = context.transaction_timeout() + BEYOND;
+    let says = |reason, text: &str| waits_for(reason, text, since.elapsed(), no_end);
     loop {
-        match gather_once(context, partitions, &trouble).await {
+        match gather_once(context, partitions, &trouble, says).await {
             Ok(gathered) => return Some(gathered),
             Err(error) => {
-                trouble.is(reason(&error), error.to_string());
+                let reason = reason(&error);
+                let text = says(reason, &error.to_string());
                 pause = backoff.pause();
-                tracing::warn!("recovery waits: {error}; trying again in {pause:.1?}");
+                tracing::warn!("recovery waits: {text}; trying again in {pause:.1?}");
+                trouble.is(reason, text);
             }
         }
         if context.stop.is_requested() {
@@ -83,6 +90,7 @@ async fn gather_once(
     context: &Context,
     partitions: &[Partition],
     trouble: &Trouble,
+    says: impl Fn(Reason, &str) -> String,
 ) -> Result<Vec<Gathered>, GatherError> {
     let step = Mutex::new(Step::Manifests);
     let now_at = |at| *step.lock().unwrap_or_else(PoisonError::into_inner) = at;
@@ -108,8 +116,20 @@ async fn gather_once(
                 (Reason::Recovery, text.to_owned())
             }
         };
-        trouble.is(reason, text);
+        trouble.is(reason, says(reason, &text));
     }
+}
+
+/// What recovery has waited for, for so long. A transaction that outlives its time-out has lost its end, and only an operator
+/// can give it one.
+fn waits_for(reason: Reason, text: &str, waited: Duration, no_end: Duration) -> String {
+    if reason != Reason::OpenTransaction || waited < no_end {
+        return text.to_owned();
+    }
+    format!(
+        "{text}. It has been open for {} s, longer than a transaction may be: Kafka has lost its end. Look for it with `kafka-transactions.sh find-hanging` and end it with `kafka-transactions.sh abort`, as docs/recovery.md says under \"A transaction without an end\"",
+        waited.as_secs()
+    )
 }
 
 /// What kind of waiting it is.
@@ -285,6 +305,25 @@ pub(super) async fn append_until_done(
         tokio::time::sleep(pause).await;
         if context.stop.is_requested() {
             return None;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_transaction_that_outlives_every_time_out_needs_an_operator() {
+        let text = "a transaction is open";
+        let seconds = Duration::from_secs;
+        let says = |reason, waited| waits_for(reason, text, seconds(waited), seconds(60));
+        assert_eq!(says(Reason::OpenTransaction, 59), text);
+        assert_eq!(says(Reason::Broker, 600), text);
+        let long = says(Reason::OpenTransaction, 61);
+        assert!(long.starts_with(text), "{long}");
+        for part in ["open for 61 s", "find-hanging", "abort", "docs/recovery.md"] {
+            assert!(long.contains(part), "{long}");
         }
     }
 }

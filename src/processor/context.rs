@@ -262,6 +262,13 @@ impl Context {
         self.source_config("", 0).session_timeout(connection)
     }
 
+    /// How long a transaction of ours may be open.
+    pub(super) fn transaction_timeout(&self) -> Duration {
+        let own = self.settings.connection.property("transaction.timeout.ms");
+        let own = own.and_then(|text| text.parse().ok());
+        own.map_or(PublisherConfig::TRANSACTION_TIMEOUT, Duration::from_millis)
+    }
+
     /// `group.instance.id` and `transactional.id` of a worker.
     pub(super) fn worker_name(&self, worker: usize) -> String {
         format!("{}{}.{worker}", self.names_begin(), self.instance.name())
