@@ -19,5 +19,6 @@ pub mod processor;
 pub mod query;
 pub mod recovery;
 pub mod snapshot;
+pub mod status;
 pub mod store;
 pub mod telemetry;

@@ -12,6 +12,7 @@ use crate::{
     processor::{InstanceError, ProcessorError, WorkerError},
     query::QueryError,
     snapshot::{ChainError, LayoutError},
+    status::StatusError,
 };
 
 /// The exit codes, the same for every command.
@@ -42,6 +43,7 @@ impl Exit {
             || error.is::<InstanceError>()
             || error.is::<LayoutError>()
             || error.is::<MissingStore>()
+            || error.is::<StatusError>()
             || matches!(error.downcast_ref(), Some(QueryError::Topic(_)))
             || matches!(
                 error.downcast_ref(),

@@ -13,7 +13,8 @@ use crate::{
     calculation,
     config::{Flags, Output, RunConfig, key},
     model::Partition,
-    processor::{self, Instance, Stop, Summary},
+    processor::{self, Board, Instance, Stop, Summary},
+    status,
     store::Store,
 };
 
@@ -27,6 +28,7 @@ Examples:
   snapback run --exit-at-end                     process what is there, then end: batch use
   snapback run --fields 'price DECIMAL(10,2) NOT NULL, note VARCHAR' --calculation 'square(price)'
   snapback run --delivery at-least-once          for brokers without transactions
+  snapback run --status 0.0.0.0:9464             the status page and metrics also for other hosts
   snapback run --accept-loss 3:1000-1200         record what Kafka no longer has as lost, once";
 
 /// Process events: calculate, publish, take snapshots; after a crash, recover
@@ -85,15 +87,23 @@ pub(super) fn execute(args: &RunArgs, find: calculation::Find) -> anyhow::Result
             ),
         )?,
     };
+    let stop = Stop::default();
+    let board = Board::new(&config, instance.name(), stop.clone());
+    let (_served, shutdown) = tokio::sync::oneshot::channel::<()>();
+    if let Some(listener) = runtime.block_on(status::listen(&config.status))? {
+        // Until this function ends, whichever way.
+        let ended = async { _ = shutdown.await };
+        runtime.spawn(status::run(listener, board.clone(), ended));
+    }
     let store = runtime.block_on(async {
         let store = Store::open(&config.store).await?;
         store.probe_put_if_absent().await?;
         anyhow::Ok(store)
     })?;
-    let stop = Stop::default();
     interrupt::watch(&runtime, stop.clone());
     end_in_time(stop.clone(), config.shutdown_timeout);
-    let summary = processor::run(config, instance, store, runtime.handle(), stop.clone());
+    let runs = stop.clone();
+    let summary = processor::run(config, instance, store, runtime.handle(), runs, board);
     // Questions to a broker that is away may still be under way; nobody waits for their answers any more.
     runtime.shutdown_background();
     let summary = summary?;
@@ -213,6 +223,9 @@ pub(super) struct ProcessorArgs {
     /// End when everything is committed and stored that the topic holds at start
     #[arg(long)]
     exit_at_end: bool,
+    /// Address of the status page, /metrics and /healthz, or off [default: 127.0.0.1:9464]
+    #[arg(long, value_name = "HOST:PORT")]
+    status: Option<String>,
     /// Time for the last snapshot and its verification when asked to stop [default: 25s]
     #[arg(long, value_name = "DURATION")]
     shutdown_timeout: Option<String>,
@@ -241,6 +254,7 @@ impl ProcessorArgs {
         flags.add(key::INSTANCE, self.instance.as_deref());
         flags.add(key::START, self.start.as_deref());
         flags.switch(key::EXIT_AT_END, self.exit_at_end);
+        flags.add(key::STATUS, self.status.as_deref());
         flags.add(key::SHUTDOWN_TIMEOUT, self.shutdown_timeout.as_deref());
         flags.add(key::CREATE_TOPICS, self.create_topics.as_deref());
         flags.add(key::ON_NEW_CALCULATION, self.on_new_calculation.as_deref());

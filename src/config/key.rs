@@ -97,6 +97,8 @@ pub const START: Key = Key::new("start", "earliest");
 pub const EXIT_AT_END: Key = Key::new("exit-at-end", "false");
 /// From the request to stop to the end.
 pub const SHUTDOWN_TIMEOUT: Key = Key::new("shutdown-timeout", "25s");
+/// Where the status is served.
+pub const STATUS: Key = Key::new("status", "127.0.0.1:9464");
 /// Make missing output topics.
 pub const CREATE_TOPICS: Key = Key::new("create-topics", "true");
 /// What becomes of stored history of another calculation.
@@ -125,6 +127,7 @@ pub const ALL: &[Key] = &[
     INSTANCE,
     START,
     EXIT_AT_END,
+    STATUS,
     SHUTDOWN_TIMEOUT,
     CREATE_TOPICS,
     ON_NEW_CALCULATION,

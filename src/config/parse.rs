@@ -193,6 +193,22 @@ pub(super) fn instance(text: &str) -> Result<String, &'static str> {
     Ok(text.to_owned())
 }
 
+/// `off`, or `host:port` to listen at; port 0 is any free one.
+pub(super) fn address(text: &str) -> Result<Option<String>, &'static str> {
+    if text == "off" {
+        return Ok(None);
+    }
+    let reason = "write it as HOST:PORT, like 127.0.0.1:9464 or 0.0.0.0:9464, or off";
+    let (host, port) = text.rsplit_once(':').ok_or(reason)?;
+    // An IPv6 address has colons of its own, and stands in brackets.
+    let bracketed = host.starts_with('[') && host.ends_with(']');
+    let host_is_one = !host.is_empty() && (bracketed || !host.contains(':'));
+    if !host_is_one || host.contains(char::is_whitespace) || port.parse::<u16>().is_err() {
+        return Err(reason);
+    }
+    Ok(Some(text.to_owned()))
+}
+
 /// `host:port,host:port`
 pub(super) fn brokers(text: &str) -> Result<String, &'static str> {
     let host = |part: &str| !part.trim().is_empty() && !part.trim().contains(char::is_whitespace);

@@ -35,6 +35,17 @@ pub enum OnNewCalculation {
     Recalculate,
 }
 
+/// Where the status is served over HTTP: `HOST:PORT`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StatusAddress {
+    /// Nowhere.
+    Off,
+    /// Nobody chose: there, if it can be had.
+    Default(String),
+    /// Somebody chose it.
+    Chosen(String),
+}
+
 /// Everything that the processor needs, validated.
 #[derive(Clone, Debug)]
 pub struct RunConfig {
@@ -62,6 +73,8 @@ pub struct RunConfig {
     pub policy: Policy,
     /// End at the end of the topic.
     pub exit_at_end: bool,
+    /// Where the status is served.
+    pub status: StatusAddress,
     /// From the request to stop to the end; 1 s to an hour.
     pub shutdown_timeout: Duration,
     /// Make missing output topics.
@@ -102,6 +115,7 @@ impl RunConfig {
             instance: instance(layers)?,
             policy: policy(layers)?,
             exit_at_end: layers.boolean(key::EXIT_AT_END)?,
+            status: status(layers)?,
             shutdown_timeout: layers.duration(key::SHUTDOWN_TIMEOUT, shutdown)?,
             create_topics: layers.boolean(key::CREATE_TOPICS)?,
             on_new_calculation: layers.choice(key::ON_NEW_CALCULATION, &on_new_calculation)?,
@@ -118,6 +132,15 @@ fn instance(layers: &Layers) -> Result<Option<String>, ConfigError> {
         Ok(instance) => Ok(Some(instance)),
         Err(reason) => Err(parse::invalid(key::INSTANCE, value, &reason)),
     }
+}
+
+fn status(layers: &Layers) -> Result<StatusAddress, ConfigError> {
+    let address = layers.parsed(key::STATUS, parse::address)?;
+    Ok(match address {
+        None => StatusAddress::Off,
+        Some(address) if layers.given(key::STATUS).is_some() => StatusAddress::Chosen(address),
+        Some(address) => StatusAddress::Default(address),
+    })
 }
 
 fn policy(layers: &Layers) -> Result<Policy, ConfigError> {

@@ -103,6 +103,10 @@ fn every_mistake_names_the_setting_the_value_and_its_origin() {
         (key::START, "2026-13-41"),
         (key::EXIT_AT_END, "yes"),
         (key::SHUTDOWN_TIMEOUT, "0s"),
+        (key::STATUS, "9464"),
+        (key::STATUS, "host:port"),
+        (key::STATUS, "::1:9464"),
+        (key::STATUS, "a b:1"),
         (key::CREATE_TOPICS, "no"),
         (key::ACCEPT_LOSS, "0:9-7"),
         (key::ACCEPT_LOSS, "0:7-7"),
@@ -129,6 +133,24 @@ fn every_mistake_names_the_setting_the_value_and_its_origin() {
         text.contains("own.toml") && text.contains("--memory"),
         "{text}"
     );
+}
+
+#[test]
+fn the_status_is_served_where_somebody_chose_or_by_default_or_nowhere() {
+    let at = |text: &str| text.to_owned();
+    let status = |layers| RunConfig::new(&layers).unwrap().status;
+    let none = layers(&[], &[], "").unwrap();
+    assert_eq!(status(none), StatusAddress::Default(at("127.0.0.1:9464")));
+    // Chosen is also what somebody wrote who likes the default.
+    for text in ["127.0.0.1:9464", "0.0.0.0:0", "localhost:1", "[::1]:9464"] {
+        let file = format!("status = {text:?}");
+        let chosen = StatusAddress::Chosen(at(text));
+        assert_eq!(status(layers(&[], &[], &file).unwrap()), chosen);
+        let variable = [("SNAPBACK_STATUS", text)];
+        assert_eq!(status(layers(&[], &variable, "").unwrap()), chosen);
+    }
+    let off = layers(&[(key::STATUS, "off")], &[("SNAPBACK_STATUS", "a:1")], "");
+    assert_eq!(status(off.unwrap()), StatusAddress::Off);
 }
 
 #[test]

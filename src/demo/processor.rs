@@ -85,6 +85,7 @@ impl Stage<'_> {
         flag("--instance", "demo");
         flag("--log-format", "json");
         flag("--delivery", self.delivery());
+        flag("--status", "off");
         if self.settings.cluster == Cluster::Embedded {
             // The embedded broker knows no static members: the dead one is in the way until its session has ended.
             flag("-X", "session.timeout.ms=1500");

@@ -44,6 +44,9 @@ pub struct PublisherConfig {
 }
 
 impl PublisherConfig {
+    /// How long a transaction may be open before Kafka aborts it. `-X transaction.timeout.ms` has precedence.
+    pub const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(15);
+
     /// For topics with a broker's usual limits.
     #[must_use]
     pub fn with_queue(queue_bytes: u64) -> PublisherConfig {
@@ -94,9 +97,10 @@ impl Publisher {
     ) -> Result<Publisher, PublishError> {
         let fixed = [("transactional.id", transactional_id)];
         let name = format!("transactional producer {transactional_id:?}");
+        let timeout = PublisherConfig::TRANSACTION_TIMEOUT.as_millis().to_string();
         Publisher::create(
             connection,
-            &[("transaction.timeout.ms", "15000")],
+            &[("transaction.timeout.ms", &timeout)],
             &fixed,
             name,
             *config,

@@ -331,6 +331,12 @@ impl Source {
         native.and_then(Offset::new).max(Some(held.next))
     }
 
+    /// Where the log of a partition ended when the client last fetched from it, which it knows by itself. `None` before.
+    #[must_use]
+    pub fn log_end(&self, partition: Partition) -> Option<Offset> {
+        raw::log_end(&self.consumer, &self.config.topic, partition.0).and_then(Offset::new)
+    }
+
     /// The partitions that are assigned.
     #[must_use]
     pub fn assigned(&self) -> Vec<Partition> {

@@ -1,24 +1,31 @@
 //! From facts to plan to a partition that is ready: gathering, deciding, and the chain edits that must come first.
 
 use std::{
-    sync::{Arc, PoisonError, mpsc::Sender},
+    sync::{Arc, Mutex, PoisonError, mpsc::Sender},
     time::{Duration, Instant},
 };
 
 use super::{
     Context,
     backoff::Backoff,
+    board::Trouble,
     partition::Epoch,
     report::{Planned, Report},
+    view::Reason,
 };
 use crate::{
     audit,
     failpoint::{self, Point},
+    kafka::KafkaError,
     model::Partition,
-    recovery::{self, AcceptLoss, Gathered, LossReason, Plan},
+    recovery::{self, AcceptLoss, GatherError, Gathered, LossReason, Plan, Step},
     snapshot::{Appended, Chain, ChainError, Edit, GapReason, Segment},
 };
 
+/// Gathering that takes longer is shown to those who watch.
+const SLOW: Duration = Duration::from_secs(3);
+/// How much longer than its time-out no transaction is open: Kafka ends it within 10 s.
+const BEYOND: Duration = Duration::from_secs(45);
 /// How long the newest segments are checked before work goes on.
 const START_CHECK: Duration = Duration::from_millis(500);
 
@@ -56,18 +63,82 @@ pub(super) async fn gather_and_plan(
 async fn gather(context: &Context, partitions: &[Partition]) -> Option<Vec<Gathered>> {
     let mut backoff = Backoff::of_recovery();
     let mut pause;
+    let trouble = context.board.trouble(partitions);
+    let since = Instant::now();
+    let no_end = context.transaction_timeout() + BEYOND;
+    let says = |reason, text: &str| waits_for(reason, text, since.elapsed(), no_end);
     loop {
-        match context.gatherer.gather(partitions).await {
+        match gather_once(context, partitions, &trouble, says).await {
             Ok(gathered) => return Some(gathered),
             Err(error) => {
+                let reason = reason(&error);
+                let text = says(reason, &error.to_string());
                 pause = backoff.pause();
-                tracing::warn!("recovery waits: {error}; trying again in {pause:.1?}");
+                tracing::warn!("recovery waits: {text}; trying again in {pause:.1?}");
+                trouble.is(reason, text);
             }
         }
         if context.stop.is_requested() {
             return None;
         }
         tokio::time::sleep(pause).await;
+    }
+}
+
+/// One attempt; says what it waits for when that takes long.
+async fn gather_once(
+    context: &Context,
+    partitions: &[Partition],
+    trouble: &Trouble,
+    says: impl Fn(Reason, &str) -> String,
+) -> Result<Vec<Gathered>, GatherError> {
+    let step = Mutex::new(Step::Manifests);
+    let now_at = |at| *step.lock().unwrap_or_else(PoisonError::into_inner) = at;
+    let gathering = context.gatherer.gather(partitions, now_at);
+    tokio::pin!(gathering);
+    loop {
+        if let Ok(answer) = tokio::time::timeout(SLOW, &mut gathering).await {
+            return answer;
+        }
+        let at = *step.lock().unwrap_or_else(PoisonError::into_inner);
+        let (reason, text) = match at {
+            Step::Manifests => (Reason::Store, "reading the manifests takes long".to_owned()),
+            // The board says by itself that the broker does not answer.
+            Step::Committed if !context.board.is_broker_silent() => {
+                let pipeline = &context.settings.pipeline;
+                let (group, topic) = (pipeline.group.clone(), pipeline.events.clone());
+                let error = KafkaError::OpenTransaction { group, topic };
+                (Reason::OpenTransaction, error.to_string())
+            }
+            Step::Committed => (Reason::Recovery, "the broker does not answer".to_owned()),
+            Step::Rest => {
+                let text = "finding the ends of the log and putting the store in order takes long";
+                (Reason::Recovery, text.to_owned())
+            }
+        };
+        trouble.is(reason, says(reason, &text));
+    }
+}
+
+/// What recovery has waited for, for so long. A transaction that outlives its time-out has lost its end, and only an operator
+/// can give it one.
+fn waits_for(reason: Reason, text: &str, waited: Duration, no_end: Duration) -> String {
+    if reason != Reason::OpenTransaction || waited < no_end {
+        return text.to_owned();
+    }
+    format!(
+        "{text}. It has been open for {} s, longer than a transaction may be: Kafka has lost its end. Look for it with `kafka-transactions.sh find-hanging` and end it with `kafka-transactions.sh abort`, as docs/recovery.md says under \"A transaction without an end\"",
+        waited.as_secs()
+    )
+}
+
+/// What kind of waiting it is.
+fn reason(error: &GatherError) -> Reason {
+    match error {
+        GatherError::Chain { .. } => Reason::Store,
+        GatherError::Kafka(KafkaError::OpenTransaction { .. }) => Reason::OpenTransaction,
+        GatherError::Kafka(_) => Reason::Broker,
+        GatherError::NoTopic { .. } | GatherError::Interrupted(_) => Reason::Recovery,
     }
 }
 
@@ -183,11 +254,17 @@ async fn check_newest(context: &Arc<Context>, chain: &Chain, partition: Partitio
     for finding in &checked.findings {
         tracing::error!("partition {partition}: {finding}");
     }
-    context
+    let mut findings = context
         .findings
         .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .extend(checked.findings.iter().cloned());
+        .unwrap_or_else(PoisonError::into_inner);
+    findings.extend(checked.findings.iter().cloned());
+    if let Some(first) = findings.first() {
+        let count = findings.len();
+        let text = format!("{count} at the start, the first: {first}; see `snapback verify`");
+        context.found.is(Reason::Findings, text);
+    }
+    drop(findings);
     if let Some(error) = &checked.failure {
         tracing::warn!(
             "partition {partition}: the newest snapshot could not be read back yet: {error}"
@@ -210,6 +287,7 @@ pub(super) async fn append_until_done(
 ) -> Option<Appended> {
     let mut backoff = Backoff::of_recovery();
     let mut pause;
+    let trouble = context.board.trouble(&[chain.partition()]);
     loop {
         match chain.append(edit.clone(), None).await {
             Ok(appended) => return Some(appended),
@@ -219,6 +297,7 @@ pub(super) async fn append_until_done(
                 return Some(Appended::Lost);
             }
             Err(error) => {
+                trouble.is(Reason::Store, error.to_string());
                 pause = backoff.pause();
                 tracing::warn!("recovery waits: {error}; trying again in {pause:.1?}");
             }
@@ -226,6 +305,25 @@ pub(super) async fn append_until_done(
         tokio::time::sleep(pause).await;
         if context.stop.is_requested() {
             return None;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_transaction_that_outlives_every_time_out_needs_an_operator() {
+        let text = "a transaction is open";
+        let seconds = Duration::from_secs;
+        let says = |reason, waited| waits_for(reason, text, seconds(waited), seconds(60));
+        assert_eq!(says(Reason::OpenTransaction, 59), text);
+        assert_eq!(says(Reason::Broker, 600), text);
+        let long = says(Reason::OpenTransaction, 61);
+        assert!(long.starts_with(text), "{long}");
+        for part in ["open for 61 s", "find-hanging", "abort", "docs/recovery.md"] {
+            assert!(long.contains(part), "{long}");
         }
     }
 }

@@ -10,7 +10,8 @@ use std::{
 };
 
 use super::{
-    Instance, ProcessorError, Stop, WorkerError, limits::Limits, progress::Progress, tally::Tally,
+    Board, Instance, ProcessorError, Stop, WorkerError, board::Trouble, limits::Limits,
+    progress::Progress, tally::Tally,
 };
 use crate::{
     audit::Finding,
@@ -37,6 +38,10 @@ pub(super) struct Context {
     pub runtime: tokio::runtime::Handle,
     pub stop: Stop,
     pub progress: Progress,
+    /// What others may see.
+    pub board: Board,
+    /// Shown when checks at the start found something wrong.
+    pub found: Trouble,
     /// What the checks at the start of partitions found wrong.
     pub findings: Mutex<Vec<Finding>>,
     /// Partitions of the events topic at start.
@@ -59,6 +64,7 @@ impl Context {
         store: Store,
         runtime: tokio::runtime::Handle,
         stop: Stop,
+        board: Board,
     ) -> Result<Context, ProcessorError> {
         let evaluator = Evaluator::new(
             settings.calculation.fields.clone(),
@@ -120,6 +126,8 @@ impl Context {
         };
         Ok(Context {
             progress: Progress::new(settings.workers),
+            found: board.trouble(&[]),
+            board,
             join_anew: (0..settings.workers)
                 .map(|_| AtomicBool::new(false))
                 .collect(),
@@ -252,6 +260,13 @@ impl Context {
     pub(super) fn session_timeout(&self) -> Duration {
         let connection = &self.settings.connection;
         self.source_config("", 0).session_timeout(connection)
+    }
+
+    /// How long a transaction of ours may be open.
+    pub(super) fn transaction_timeout(&self) -> Duration {
+        let own = self.settings.connection.property("transaction.timeout.ms");
+        let own = own.and_then(|text| text.parse().ok());
+        own.map_or(PublisherConfig::TRANSACTION_TIMEOUT, Duration::from_millis)
     }
 
     /// `group.instance.id` and `transactional.id` of a worker.

@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    Instance, ProcessorError, Stop, WorkerError,
+    Board, Instance, ProcessorError, Stop, WorkerError,
     context::Context,
     former, memory,
     tally::Tally,
@@ -57,7 +57,7 @@ pub struct Summary {
     pub reject_line: Option<String>,
 }
 
-/// Runs until `stop` is requested, the end is reached (`exit_at_end`), or nothing can go on.
+/// Runs until `stop` is requested, the end is reached (`exit_at_end`), or nothing can go on. `board` is where others look on.
 ///
 /// # Errors
 /// When Kafka, the store or the configuration cannot be used, a newer process has our name, or all that is left are held
@@ -68,14 +68,16 @@ pub fn run(
     store: Store,
     runtime: &tokio::runtime::Handle,
     stop: Stop,
+    board: Board,
 ) -> Result<Summary, ProcessorError> {
-    memory::give_back_large_blocks();
+    memory::keep_little(settings.workers);
     let context = Arc::new(Context::prepare(
         settings,
         instance,
         store,
         runtime.clone(),
         stop,
+        board,
     )?);
     context.find_coordinator();
     former::settle(&context);
@@ -219,11 +221,12 @@ fn has_all_of_ours(context: &Context, owned: usize, since: Instant) -> bool {
 
 impl Summary {
     fn add(&mut self, worker: WorkerSummary) -> Vec<crate::snapshot::Segment> {
-        self.results += worker.results;
-        self.rejects.merge(&worker.rejects);
-        self.replayed += worker.replayed;
+        let done = worker.counters;
+        self.results += done.results;
+        self.rejects.merge(&done.rejects);
+        self.replayed += done.replayed;
         self.recalculated += worker.recalculated;
-        self.snapshots += worker.snapshots;
+        self.snapshots += done.snapshots;
         self.unsaved.extend(worker.unsaved);
         worker.written
     }

@@ -12,6 +12,7 @@ use super::{
     outbox::Loaded,
     partition::{Epoch, Phase},
     report::Report,
+    view::Reason,
     worker::Worker,
 };
 use crate::{
@@ -210,6 +211,7 @@ async fn load(
     epoch: Epoch,
 ) -> Option<Report> {
     let mut backoff = Backoff::of_store();
+    let trouble = context.board.trouble(&[partition]);
     let loaded = loop {
         let error = match read(&context, &pending).await {
             Ok(loaded) => break Some(loaded),
@@ -222,6 +224,7 @@ async fn load(
             );
             break None;
         }
+        trouble.is(Reason::Store, format!("corrections wait: {error}"));
         let pause = backoff.pause();
         tracing::warn!("corrections wait: {error}; trying again in {pause:.1?}");
         tokio::time::sleep(pause).await;

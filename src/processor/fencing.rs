@@ -42,6 +42,7 @@ impl Worker {
         let anew = Source::join(&settings.connection, &config)?;
         std::mem::replace(&mut self.source, anew).leave();
         self.joined += 1;
+        self.assigned = false;
         self.abandon_transaction()
     }
 

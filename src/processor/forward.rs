@@ -79,9 +79,11 @@ impl Worker {
         if let Err(error) = self.publish(partition, batch, &evaluated) {
             return self.mend(error, &[]);
         }
-        self.summary.results += evaluated.results.num_rows() as u64;
-        for reject in &evaluated.rejects {
-            self.summary.rejects.add(reason_code(&reject.reason), 1);
+        if let Some(owned) = self.owned.get_mut(&partition) {
+            owned.sent.results += evaluated.results.num_rows() as u64;
+            for reject in &evaluated.rejects {
+                owned.sent.rejects.add(reason_code(&reject.reason), 1);
+            }
         }
         self.keep(partition, end, evaluated)?;
         failpoint::at(Point::Kept);

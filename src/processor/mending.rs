@@ -7,8 +7,9 @@ use std::{
 
 use super::{
     WorkerError,
-    partition::Phase,
+    partition::{Phase, Sent},
     transaction::{OffsetCommit, RETRY_PAUSE},
+    view::Reason,
     worker::Worker,
 };
 use crate::{
@@ -37,6 +38,11 @@ impl Worker {
     ) -> Result<(), WorkerError> {
         tracing::warn!("{error}; what was not committed is dropped and processed again");
         let disposition = error.disposition();
+        self.summary.counters.aborts += 1;
+        let trouble = self.context.board.trouble(&[]);
+        if error.is_outage() {
+            trouble.is(Reason::Broker, error.to_string());
+        }
         if self.context.stop.is_requested() {
             return self.give_up(&error);
         }
@@ -67,6 +73,7 @@ impl Worker {
             self.rewind();
             return Ok(());
         }
+        self.summary.counters.aborts += 1;
         self.rebuild(&[])
     }
 
@@ -113,6 +120,7 @@ impl Worker {
     fn rewind(&mut self) {
         for owned in self.owned.values_mut() {
             owned.outbox.unsend();
+            owned.sent = Sent::default();
             if matches!(owned.phase, Phase::Running) {
                 let at = owned.buffer.truncate_to_committed();
                 if owned.fetching {
@@ -163,7 +171,12 @@ impl Worker {
                     corrections,
                 } => {
                     owned.buffer.mark_committed(offset)?;
-                    owned.outbox.settle(corrections);
+                    if offset > before {
+                        self.summary
+                            .counters
+                            .published(std::mem::take(&mut owned.sent));
+                    }
+                    self.summary.counters.corrections += owned.outbox.settle(corrections);
                 }
                 // The facts must be gathered anew.
                 Settled::Another => self.regather(partition)?,
@@ -179,7 +192,9 @@ impl Worker {
         &mut self,
         ask: impl Fn(&Worker) -> Result<T, WorkerError>,
     ) -> Result<T, WorkerError> {
+        let trouble = self.context.board.trouble(&[]);
         loop {
+            self.context.board.tick(self.index);
             let error = match ask(self) {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
@@ -192,6 +207,7 @@ impl Worker {
                 return Err(error);
             }
             tracing::warn!("{error}; trying again");
+            trouble.is(Reason::Broker, error.to_string());
             std::thread::sleep(RETRY_PAUSE);
         }
     }

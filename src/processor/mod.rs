@@ -6,10 +6,11 @@
 //!
 //! A worker is one thread that shares nothing with the others: one group member, one producer, the buffers of the
 //! partitions that Kafka gives it. Store work runs on the runtime beside it. The coordinator, on the caller's thread,
-//! watches the workers and decides when the work is done.
+//! watches the workers and decides when the work is done. What others may see of all that is on a [`Board`].
 
 mod activation;
 mod backoff;
+mod board;
 mod context;
 mod coordinator;
 mod corrections;
@@ -27,19 +28,26 @@ mod progress;
 mod recalculation;
 mod replaying;
 mod report;
+mod show;
 mod shutdown;
 mod snapshots;
 mod stop;
 mod tally;
 mod transaction;
 mod unowned;
+mod view;
 mod worker;
 
+pub use board::Board;
 pub use coordinator::{Summary, run};
 pub use instance::{Instance, InstanceError};
 pub use memory::Budget;
 pub use stop::Stop;
 pub use tally::Tally;
+pub use view::{
+    About, Counters, HeldView, Moment, PartitionView, PhaseView, ProcessView, Reason, Stored,
+    TroubleView, WorkerView,
+};
 
 use context::Context;
 

@@ -3,7 +3,7 @@
 use arrow_array::RecordBatch;
 
 use crate::{
-    model::Reject,
+    model::{Reject, Sequence},
     snapshot::{CorrectionsProgress, PendingCorrections, Segment, next_corrections},
 };
 
@@ -46,13 +46,46 @@ impl Outbox {
         self.forget_published();
     }
 
-    /// The group's commit says something else than memory: after a transaction of unknown outcome.
-    pub fn settle(&mut self, progress: Option<CorrectionsProgress>) {
-        self.sent = None;
+    /// The group's commit says something else than memory: after a transaction of unknown outcome. Returns how many rows
+    /// it turns out to have published.
+    pub fn settle(&mut self, progress: Option<CorrectionsProgress>) -> u64 {
+        let rows = self.sent_rows();
+        let sent = self.sent.take();
         self.progress = progress;
         let published = |loaded: &Loaded| Some(loaded.progress) <= progress;
         self.loaded = self.loaded.take().filter(|loaded| !published(loaded));
         self.forget_published();
+        if sent.is_some() && sent <= progress {
+            rows
+        } else {
+            0
+        }
+    }
+
+    /// Rows that are still to be published.
+    pub fn pending_rows(&self) -> u64 {
+        let left = |segment: &Segment| segment.rows.saturating_sub(self.done(segment.revision));
+        self.segments.iter().map(left).sum()
+    }
+
+    /// Whether the next ones cannot be read.
+    pub fn is_stuck(&self) -> bool {
+        self.stuck
+    }
+
+    /// How many rows of a revision are published.
+    fn done(&self, revision: Option<Sequence>) -> u64 {
+        match self.progress {
+            Some(done) if revision == Some(done.sequence) => done.rows,
+            _ => 0,
+        }
+    }
+
+    /// How many rows the open transaction holds.
+    fn sent_rows(&self) -> u64 {
+        let rows =
+            |sent: CorrectionsProgress| sent.rows.saturating_sub(self.done(Some(sent.sequence)));
+        self.sent.map_or(0, rows)
     }
 
     /// Whether everything is published, or will not be by this process.
@@ -63,11 +96,6 @@ impl Outbox {
     /// Whether everything is published: nothing is on its way.
     pub fn is_clear(&self) -> bool {
         !self.stuck && self.segments.is_empty() && !self.is_busy()
-    }
-
-    /// Whether corrections wait that this process cannot publish.
-    pub fn is_stuck(&self) -> bool {
-        self.stuck
     }
 
     /// Whether it holds rows, or is about to.
@@ -117,13 +145,15 @@ impl Outbox {
         self.sent.or(self.progress)
     }
 
-    /// The transaction is committed.
-    pub fn mark_committed(&mut self) {
+    /// The transaction is committed. Returns how many rows it has published.
+    pub fn mark_committed(&mut self) -> u64 {
+        let rows = self.sent_rows();
         if let Some(sent) = self.sent.take() {
             self.progress = Some(sent);
             self.loaded = None;
             self.forget_published();
         }
+        rows
     }
 
     fn forget_published(&mut self) {

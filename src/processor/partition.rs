@@ -5,6 +5,8 @@ use std::time::Instant;
 use super::{
     outbox::Outbox,
     recalculation::{Lent, Recalculation},
+    tally::Tally,
+    view::Stored,
 };
 use crate::{
     model::{Counts, Offset, Partition},
@@ -71,6 +73,10 @@ pub(super) struct Owned {
     pub outbox: Outbox,
     /// The newest manifest known.
     pub head: Option<Head>,
+    /// What it says, for those who watch.
+    pub stored: Option<Stored>,
+    /// What the open transaction holds.
+    pub sent: Sent,
     /// The chain, while no task holds it.
     pub chain: Option<Chain>,
     /// Set while a task holds the chain that is not a snapshot's.
@@ -102,6 +108,8 @@ impl Owned {
             facts: None,
             outbox: Outbox::default(),
             head: None,
+            stored: None,
+            sent: Sent::default(),
             chain: None,
             lent: None,
             recalculation: Recalculation::default(),
@@ -129,6 +137,7 @@ impl Owned {
     /// Takes the chain in, and with it what the newest manifest says.
     pub fn set_chain(&mut self, chain: Chain) {
         self.head = head_of(&chain);
+        self.stored = stored_in(&chain);
         let newest = chain.newest().into_iter();
         self.outbox
             .refresh(newest.flat_map(|newest| &newest.segments));
@@ -151,6 +160,25 @@ impl Owned {
         self.in_flight = bytes;
         self.last_snapshot = Instant::now();
     }
+}
+
+/// Outcomes that are published when the open transaction is committed.
+#[derive(Debug, Default)]
+pub(super) struct Sent {
+    pub results: u64,
+    /// By reason.
+    pub rejects: Tally,
+}
+
+/// What the newest manifest of a chain says.
+fn stored_in(chain: &Chain) -> Option<Stored> {
+    let newest = chain.newest()?;
+    Some(Stored {
+        sequence: newest.sequence,
+        frontier: newest.end,
+        outcomes: newest.counts.outcomes(),
+        at: newest.created_at,
+    })
 }
 
 /// The newest manifest of a chain, as commits name it.

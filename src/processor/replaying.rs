@@ -77,7 +77,8 @@ impl Worker {
         } else {
             evaluated
         };
-        self.summary.replayed += (evaluated.results.num_rows() + evaluated.rejects.len()) as u64;
+        self.summary.counters.replayed +=
+            (evaluated.results.num_rows() + evaluated.rejects.len()) as u64;
         self.keep(partition, end, evaluated)?;
         failpoint::at(Point::ReplayKept);
         let Some(owned) = self.owned.get_mut(&partition) else {

@@ -11,6 +11,7 @@ use super::{
     backoff::Backoff,
     partition::{Epoch, Phase},
     report::Report,
+    view::Reason,
     worker::Worker,
 };
 use crate::{
@@ -89,7 +90,9 @@ impl Worker {
     ) -> Result<(), WorkerError> {
         self.leaving.remove(&(partition, epoch));
         if !written.is_empty() {
-            self.summary.snapshots += 1;
+            let bytes = written.iter().map(|segment| segment.bytes);
+            self.summary.counters.snapshots += 1;
+            self.summary.counters.stored_bytes += bytes.sum::<u64>();
         }
         self.summary.written.extend(written);
         if self.is_current(partition, epoch)
@@ -115,6 +118,7 @@ async fn store(
     let range = pending.range();
     let mut backoff = Backoff::of_store();
     let mut pause;
+    let trouble = context.board.trouble(&[partition]);
     loop {
         match write_snapshot(&mut chain, &mut pending).await {
             Ok(written) => {
@@ -128,6 +132,11 @@ async fn store(
                 });
             }
             Err(error) if error.is_about_the_store() => {
+                context.board.snapshot_failed();
+                trouble.is(
+                    Reason::Store,
+                    format!("the snapshot of {range} cannot be stored yet: {error}"),
+                );
                 pause = backoff.pause();
                 let text = format!(
                     "partition {partition}: the snapshot of {range} cannot be stored yet: {error}; trying again in {pause:.1?}, nothing is lost"

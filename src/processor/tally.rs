@@ -24,6 +24,11 @@ impl Tally {
         }
     }
 
+    /// The codes with their numbers, in the order of the codes.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.0.iter().map(|(code, count)| (code.as_str(), *count))
+    }
+
     /// How many were rejected in all.
     #[must_use]
     pub fn total(&self) -> u64 {

@@ -10,8 +10,10 @@ use std::{
 };
 
 use super::{
-    Stop, WorkerError,
+    Board, Stop, WorkerError,
+    board::Trouble,
     partition::{Epoch, Owned, Phase},
+    view::Reason,
     worker::Worker,
 };
 use crate::{
@@ -28,6 +30,8 @@ const COMMIT_LIMIT: Duration = Duration::from_secs(60);
 pub(super) const LAST_COMMIT: Duration = Duration::from_secs(1);
 /// How long one call waits before it is asked again whether there is time: a request to stop is noticed within this.
 const SLICE: Duration = Duration::from_secs(1);
+/// A call that takes longer is shown to those who watch.
+const WORTH_TELLING: Duration = Duration::from_secs(2);
 /// Between repetitions of a call that the broker asked to repeat.
 pub(super) const RETRY_PAUSE: Duration = Duration::from_millis(100);
 
@@ -118,6 +122,7 @@ impl Worker {
         match self.try_commit(&offsets) {
             Ok(()) => {
                 failpoint::at(Point::Committed);
+                self.summary.counters.commits += 1;
                 self.cadence.close();
                 self.committed_upto(&offsets)?;
                 failpoint::at(Point::CommitMarked);
@@ -175,7 +180,10 @@ impl Worker {
                 if owned.outbox.has_sent() {
                     failpoint::at(Point::CorrectionsCommitted);
                 }
-                owned.outbox.mark_committed();
+                self.summary
+                    .counters
+                    .published(std::mem::take(&mut owned.sent));
+                self.summary.counters.corrections += owned.outbox.mark_committed();
                 owned.aborts = 0;
                 if matches!(owned.phase, Phase::AcceptingLoss(_)) {
                     accepted.push(*partition);
@@ -194,6 +202,9 @@ impl Worker {
             since: Instant::now(),
             stop: self.context.stop.clone(),
             shutdown: self.context.settings.shutdown_timeout,
+            worker: self.index,
+            board: self.context.board.clone(),
+            trouble: self.context.board.trouble(&[]),
         }
     }
 
@@ -240,6 +251,9 @@ pub(super) struct Patience {
     since: Instant,
     stop: Stop,
     shutdown: Duration,
+    worker: usize,
+    board: Board,
+    trouble: Trouble,
 }
 
 impl Patience {
@@ -260,10 +274,14 @@ impl Patience {
         mut call: impl FnMut(Duration) -> Result<(), PublishError>,
     ) -> Result<(), PublishError> {
         loop {
+            self.board.tick(self.worker);
             match call(self.left().min(SLICE)) {
                 Err(error)
                     if error.disposition() == Disposition::Retry && !self.left().is_zero() =>
                 {
+                    if self.since.elapsed() >= WORTH_TELLING {
+                        self.trouble.is(Reason::Broker, error.to_string());
+                    }
                     std::thread::sleep(RETRY_PAUSE);
                 }
                 answer => return answer,

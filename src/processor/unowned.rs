@@ -50,7 +50,13 @@ fn wait(context: &Context) -> bool {
 /// Looks at the group, and has one of our workers join anew when it is its turn. `since` and the answer: since when there
 /// has been a partition without an owner.
 fn look(context: &Context, since: Option<Instant>) -> Option<Instant> {
-    let members = match context.members() {
+    context.board.ask_broker();
+    let members = context.members();
+    let failure = members.as_ref().err().filter(|error| error.is_transient());
+    context
+        .board
+        .broker_answered(failure.map(ToString::to_string));
+    let members = match members {
         Ok(members) => members?,
         Err(error) => {
             tracing::debug!("who has which partitions is not known: {error}");
@@ -107,6 +113,7 @@ impl Worker {
             self.start_snapshot(*partition);
         }
         self.forget(&partitions);
+        self.assigned = false;
         Ok(self.source.rejoin()?)
     }
 }

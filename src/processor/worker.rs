@@ -20,8 +20,8 @@ use super::{
     partition::{Epoch, Owned, Phase},
     recalculation,
     report::Report,
-    tally::Tally,
     transaction::Cadence,
+    view::Counters,
 };
 use crate::{
     audit::Recalculator,
@@ -40,18 +40,12 @@ const TALLY_EVERY: Duration = Duration::from_secs(60);
 /// What a worker did, told when it has ended.
 #[derive(Debug, Default)]
 pub struct WorkerSummary {
-    /// Results published.
-    pub results: u64,
-    /// Rejects published.
-    pub rejects: Tally,
-    /// Outcomes rebuilt without publishing them.
-    pub replayed: u64,
+    /// Everything that is counted.
+    pub counters: Counters,
     /// Segments written, to be verified at shutdown.
     pub written: Vec<Segment>,
     /// Stored outcomes brought under the running calculation.
     pub recalculated: u64,
-    /// Snapshots (manifests) appended.
-    pub snapshots: u64,
     /// Partitions whose outcomes could not be stored before the shutdown time-out; they are replayed by the next start.
     pub unsaved: Vec<Partition>,
 }
@@ -83,8 +77,12 @@ pub(super) struct Worker {
     pub(super) leaving: BTreeMap<(Partition, Epoch), usize>,
     pub(super) summary: WorkerSummary,
     /// Consumption waits for snapshots.
-    paused: bool,
+    pub(super) paused: bool,
+    /// The group has given it partitions, possibly none.
+    pub(super) assigned: bool,
     last_tally: Instant,
+    /// When it last put itself on the board.
+    pub(super) shown: Option<Instant>,
 }
 
 /// An assignment that the group waits for us to answer.
@@ -98,6 +96,7 @@ impl Worker {
     pub(super) fn start(context: Arc<Context>, index: usize) -> Result<Worker, WorkerError> {
         let settings = &context.settings;
         let name = context.worker_name(index);
+        context.board.tick(index);
         let budget = Budget::of_worker(settings.memory, settings.workers);
         let source = Source::join(
             &settings.connection,
@@ -133,7 +132,9 @@ impl Worker {
             leaving: BTreeMap::new(),
             summary: WorkerSummary::default(),
             paused: false,
+            assigned: false,
             last_tally: Instant::now(),
+            shown: None,
         })
     }
 
@@ -162,6 +163,7 @@ impl Worker {
 
     /// Serves the group and takes the reports of other threads.
     pub(super) fn poll(&mut self, wait: Duration) -> Result<(), WorkerError> {
+        self.show();
         let joined = self.joined;
         for event in self.source.poll(wait) {
             self.handle(event)?;
@@ -179,7 +181,10 @@ impl Worker {
 
     fn handle(&mut self, event: SourceEvent) -> Result<(), WorkerError> {
         match event {
-            SourceEvent::Assigned(partitions) => self.assigned(partitions),
+            SourceEvent::Assigned(partitions) => {
+                self.assigned = true;
+                self.assigned(partitions)
+            }
             SourceEvent::Revoked(partitions) => self.revoked(&partitions),
             SourceEvent::Lost(partitions) => self.lost(&partitions),
             SourceEvent::OutOfRange { partition, offset } => self.dead(
@@ -197,6 +202,7 @@ impl Worker {
             SourceEvent::Fenced { .. } => self.fenced(),
             SourceEvent::Trouble { text } => {
                 tracing::warn!("Kafka: {text}; the client goes on trying");
+                self.context.board.broker_said(&text);
                 Ok(())
             }
             SourceEvent::Fatal(source) => Err(WorkerError::Kafka(source)),
@@ -267,7 +273,7 @@ impl Worker {
             .set(self.index, reached && self.arriving.is_none(), &self.owned);
         if self.last_tally.elapsed() >= TALLY_EVERY {
             self.last_tally = Instant::now();
-            if let Some(line) = self.context.reject_line(&self.summary.rejects) {
+            if let Some(line) = self.context.reject_line(&self.summary.counters.rejects) {
                 tracing::warn!("{line}");
             }
         }

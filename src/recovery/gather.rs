@@ -57,6 +57,17 @@ pub struct Gathered {
     pub tidied: Tidied,
 }
 
+/// What is asked for at present.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// The store for the manifests.
+    Manifests,
+    /// The broker for the committed offsets: it does not tell them while a transaction that changes them is open.
+    Committed,
+    /// Everything else.
+    Rest,
+}
+
 /// Why facts are not known yet.
 #[derive(Debug, thiserror::Error)]
 pub enum GatherError {
@@ -99,18 +110,25 @@ impl Seen {
 }
 
 impl Gatherer {
-    /// Gathers the facts of `partitions` and puts their folders in order.
+    /// Gathers the facts of `partitions` and puts their folders in order; `tell` hears what it is about to do.
     ///
     /// # Errors
     /// When store or broker do not answer; asking again later may help.
-    pub async fn gather(&self, partitions: &[Partition]) -> Result<Vec<Gathered>, GatherError> {
+    pub async fn gather(
+        &self,
+        partitions: &[Partition],
+        tell: impl Fn(Step),
+    ) -> Result<Vec<Gathered>, GatherError> {
         let began = Instant::now();
+        tell(Step::Manifests);
         let loads = partitions.iter().map(|partition| self.load(*partition));
         let seen = futures::future::try_join_all(loads).await?;
         let loaded = began.elapsed();
         failpoint::at(Point::ManifestsRead);
+        tell(Step::Committed);
         let mut committed = self.committed(partitions).await?;
         failpoint::at(Point::CommittedRead);
+        tell(Step::Rest);
         let asked = began.elapsed();
         let before: Vec<_> = seen.iter().map(Seen::head).collect();
         let heads = partitions.iter().map(|partition| committed.get(partition));

@@ -32,7 +32,7 @@ pub use facts::{
     ChainFacts, Committed, Damage, Facts, GoodChain, LogFacts, OurCalculation, Policy, ResumeFrom,
     Start,
 };
-pub use gather::{GatherError, Gathered, Gatherer};
+pub use gather::{GatherError, Gathered, Gatherer, Step};
 pub use invocation::Invocation;
 pub use metadata::{Authored, CommitMetadata, Head, MAX_METADATA_BYTES};
 pub use plan::plan;

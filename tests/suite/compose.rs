@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use yaml_rust2::{Yaml, YamlLoader};
 
-use super::support::snapback;
+use super::outside::{LIMIT, Pipeline, Place};
+use super::support::{Program, Status, snapback};
 
 const COMPOSE: &str = include_str!("../../docker-compose.yml");
 const DOCKERFILE: &str = include_str!("../../Dockerfile");
@@ -253,15 +254,31 @@ fn every_setting_of_snapbacks_container_is_one() {
 }
 
 #[test]
-fn snapbacks_health_is_asked_of_snapback_and_the_store() {
+fn snapbacks_health_is_asked_where_its_status_is_served() {
     let compose = compose();
     let snapback = &compose["services"]["snapback"];
-    assert_eq!(
-        strings(&snapback["healthcheck"]["test"]),
-        ["CMD", "snapback", "snapshots", "list"]
-    );
-    // It serves nothing, so it opens nothing.
-    assert!(snapback["ports"].is_badvalue());
+    assert_eq!(strings(&snapback["ports"]), ["127.0.0.1:9464:9464"]);
+    let served = &snapback["environment"]["SNAPBACK_STATUS"];
+    assert_eq!(served.as_str(), Some("0.0.0.0:9464"));
+
+    // The command itself, at the address of a process that runs here.
+    let check = strings(&snapback["healthcheck"]["test"]);
+    let [_, shell, flag, script] = check.as_slice() else {
+        panic!("{check:?}");
+    };
+    let pipeline = Pipeline::new(1, Place::folder());
+    let mut running = pipeline.run().args(Status::ANYWHERE).spawn();
+    let port = Status::of(&running).port();
+    let check = |path: &str| {
+        let script = script.replace("9464", &port).replace("/healthz", path);
+        let code = Program::new(shell).args([flag, script.as_str()]).run().code;
+        code == Some(0)
+    };
+    assert!(check("/healthz"));
+    assert!(!check("/nothing"));
+    running.signal(libc::SIGTERM);
+    running.wait(LIMIT).expect_code(0);
+    assert!(!check("/healthz"));
 }
 
 #[test]

@@ -27,6 +27,7 @@ mod run;
 mod sample;
 mod servers;
 mod shape;
+mod status;
 mod store_conformance;
 mod store_trouble;
 mod support;

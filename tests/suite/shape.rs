@@ -5,11 +5,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// From the top down. A module may use those below it.
-const LAYERS: [&str; 16] = [
+const LAYERS: [&str; 17] = [
     "main",
     "cli",
     "demo",
     "load",
+    "status",
     "processor",
     "telemetry",
     "config",

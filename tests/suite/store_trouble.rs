@@ -14,7 +14,7 @@ use crate::outside::{
 };
 use crate::support::process::{Program, Running};
 use crate::support::proxy::{Mode, Proxy};
-use crate::support::{Kafka, S3Server, create_topic, eventually, minio, seed, snapback};
+use crate::support::{Kafka, S3Server, Status, create_topic, eventually, minio, seed, snapback};
 
 /// `snapback run` on the pipeline, reaching its store through a proxy.
 fn through(pipeline: &Pipeline, proxy: &Proxy) -> Program {
@@ -89,9 +89,12 @@ fn while_the_store_is_away_work_goes_on_until_the_memory_is_used() {
     let running = pipeline
         .run()
         .args(["--memory", "64MiB", "--snapshot-interval", "1s"])
+        .args(Status::ANYWHERE)
         .limit(2 * LIMIT)
         .spawn();
     wait_until_committed(&pipeline, 10);
+    let status = Status::of(&running);
+    status.wait_until(LIMIT, "running", |seen| seen["state"] == "running");
     server.kill();
     for partition in 0..2 {
         pipeline.send_numbers(partition, 0..EVENTS / 2);
@@ -114,8 +117,35 @@ fn while_the_store_is_away_work_goes_on_until_the_memory_is_used() {
     assert!(peak < (64 << 20) * 6 / 5 + DEBUG_BUILD, "{peak} bytes");
     let log = running.stderr_so_far();
     assert!(log.contains("consumption pauses: "), "{log}");
+    let seen = status.wait_until(LIMIT, "both troubles", |seen| {
+        Status::detail(seen, "store-unreachable").is_some()
+            && Status::detail(seen, "memory-full").is_some()
+    });
+    assert_eq!(seen["state"], "degraded", "{seen:#}");
+    let store = Status::detail(&seen, "store-unreachable").expect("seen above");
+    assert!(store.contains(server.endpoint()), "{store}");
+    assert!(!seen["workers"][0]["paused_since"].is_null(), "{seen:#}");
+    assert_eq!(status.metric("snapback_worker_paused{worker=\"0\"}"), 1.0);
+    let metric = |reason| status.metric(&format!("snapback_degraded{{reason=\"{reason}\"}}"));
+    assert_eq!(
+        (metric("store-unreachable"), metric("memory-full")),
+        (1.0, 1.0)
+    );
+    assert!(status.metric("snapback_snapshot_failures_total") > 0.0);
+    // It waits, and lives.
+    for path in ["/healthz", "/readyz"] {
+        assert_eq!(status.get(path).code, 200, "{path}");
+    }
     server.restart();
     wait_until_committed(&pipeline, total);
+    let mended =
+        |seen: &serde_json::Value| seen["state"] == "running" && seen["totals"]["results"] == total;
+    status.wait_until(LIMIT, "no trouble any more", mended);
+    assert_eq!(
+        (metric("store-unreachable"), metric("memory-full")),
+        (0.0, 0.0)
+    );
+    assert_eq!(status.metric("snapback_results_total"), total as f64);
     let peak = running.peak_memory();
     println!("peak memory at the end {} MiB", peak >> 20);
     assert!(peak < (64 << 20) * 6 / 5 + DEBUG_BUILD, "{peak} bytes");
@@ -234,14 +264,32 @@ fn a_broker_that_is_away_for_a_while_costs_nothing() {
     let mut pipeline = Pipeline::without_events_topic(Place::folder());
     pipeline.brokers = broker.brokers().to_owned();
     create_topic(&pipeline.brokers, &pipeline.events, 1);
-    let running = pipeline.run().args(["--snapshot-interval", "1s"]).spawn();
+    let running = pipeline
+        .run()
+        .args(["--snapshot-interval", "1s"])
+        .args(Status::ANYWHERE)
+        .spawn();
+    let status = Status::of(&running);
     pipeline.send_numbers(0, 0..20_000);
     wait_until_committed(&pipeline, 1_000);
     broker.kill();
-    sleep(Duration::from_secs(30));
+    let away = Instant::now();
+    let seen = status.wait_until(LIMIT, "a broker that is away", |seen| {
+        Status::detail(seen, "broker-unreachable").is_some()
+    });
+    println!(
+        "{:.1?} after the kill: {:#}",
+        away.elapsed(),
+        seen["degraded"]
+    );
+    assert_eq!(status.get("/healthz").code, 200);
+    sleep(Duration::from_secs(30).saturating_sub(away.elapsed()));
     broker.restart();
     pipeline.send_numbers(0, 20_000..21_000);
     wait_until_committed(&pipeline, 21_000);
+    status.wait_until(LIMIT, "no trouble any more", |seen| {
+        seen["state"] == "running" && seen["totals"]["results"] == 21_000
+    });
     stop(running, 0);
     finish(&pipeline);
 }

@@ -63,6 +63,27 @@ pub(in crate::kafka) fn position(
     }
 }
 
+/// Where the log ended when the client last fetched from it; no question to the broker. `None` before the first fetch.
+pub(in crate::kafka) fn log_end(
+    consumer: &BaseConsumer<Context>,
+    topic: &str,
+    partition: i32,
+) -> Option<i64> {
+    let topic = c_string(topic).ok()?;
+    let (mut low, mut high) = (-1, -1);
+    // SAFETY: the client is alive, the text and the two numbers live until the call returns.
+    let code = unsafe {
+        sys::rd_kafka_get_watermark_offsets(
+            consumer.client().native_ptr(),
+            topic.as_ptr(),
+            partition,
+            &raw mut low,
+            &raw mut high,
+        )
+    };
+    (code == RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR && high >= 0).then_some(high)
+}
+
 /// Commits `offsets` and waits for the answer.
 pub(in crate::kafka) fn commit(
     consumer: &BaseConsumer<Context>,

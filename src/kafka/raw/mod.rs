@@ -21,7 +21,9 @@ use rdkafka::{
     error::RDKafkaErrorCode as Code,
 };
 
-pub(super) use asking::{Membership, commit, hurry_groups, mock_bootstrap, position, topic_id};
+pub(super) use asking::{
+    Membership, commit, hurry_groups, log_end, mock_bootstrap, position, topic_id,
+};
 pub(super) use messages::{Messages, PartitionQueue, RangeReader};
 pub(super) use producing::{Outbox, TopicHandle, flush, send_offsets};
 

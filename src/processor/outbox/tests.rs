@@ -55,7 +55,9 @@ fn what_is_loaded_is_sent_and_committed_once() {
     outbox.mark_sent();
     assert!(outbox.to_send().is_none() && outbox.has_sent());
     assert_eq!(outbox.to_commit(), Some(at(5, 20)));
-    outbox.mark_committed();
+    assert_eq!(outbox.pending_rows(), 21);
+    assert_eq!(outbox.mark_committed(), 20);
+    assert_eq!(outbox.pending_rows(), 1);
     assert!(!outbox.is_busy() && !outbox.is_done());
     assert_eq!(outbox.start_loading().unwrap().sequence, Sequence(7));
     outbox.finish_loading(loaded(at(7, 1)));
@@ -74,18 +76,18 @@ fn an_aborted_transaction_sends_them_again() {
     outbox.unsend();
     assert_eq!(outbox.to_commit(), Some(at(3, 10)));
     assert!(outbox.to_send().is_some());
-    outbox.mark_committed();
+    assert_eq!(outbox.mark_committed(), 0);
     assert_eq!(outbox.to_commit(), Some(at(3, 10)), "others were committed");
 }
 
 #[test]
 fn after_an_unknown_outcome_the_groups_word_counts() {
-    for (said, again) in [(at(3, 10), true), (at(5, 20), false)] {
+    for (said, again, published) in [(at(3, 10), true, 0), (at(5, 20), false, 20)] {
         let mut outbox = filled();
         outbox.start_loading().unwrap();
         outbox.finish_loading(loaded(at(5, 20)));
         outbox.mark_sent();
-        outbox.settle(Some(said));
+        assert_eq!(outbox.settle(Some(said)), published);
         assert_eq!(outbox.to_send().is_some(), again);
         assert_eq!(outbox.to_commit(), Some(said));
     }
@@ -97,4 +99,17 @@ fn what_cannot_be_read_does_not_keep_a_run_from_ending() {
     outbox.start_loading().unwrap();
     outbox.finish_loading(None);
     assert!(outbox.is_done() && outbox.start_loading().is_none());
+    assert!(outbox.is_stuck() && outbox.pending_rows() == 21);
+}
+
+#[test]
+fn rows_of_a_revision_are_pending_until_they_are_published_one_part_after_the_other() {
+    let mut outbox = filled();
+    for (upto, published, pending) in [(8, 8, 13), (20, 12, 1)] {
+        outbox.start_loading().unwrap();
+        outbox.finish_loading(loaded(at(5, upto)));
+        outbox.mark_sent();
+        assert_eq!(outbox.mark_committed(), published);
+        assert_eq!(outbox.pending_rows(), pending);
+    }
 }

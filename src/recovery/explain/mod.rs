@@ -14,6 +14,16 @@ use super::{
 const WIDTH: usize = 100;
 
 impl Refusal {
+    /// The commands that resolve it, made from `invocation`, best first.
+    #[must_use]
+    pub fn commands(&self, invocation: &Invocation) -> Vec<String> {
+        let remedies = self.remedies.iter();
+        remedies
+            .flat_map(|remedy| remedy::commands(self, remedy, invocation))
+            .map(|command| command.to_string())
+            .collect()
+    }
+
     /// The whole text for the terminal, several lines, with commands made from `invocation`. No trailing line break.
     #[must_use]
     pub fn explain(&self, invocation: &Invocation) -> String {

@@ -6,6 +6,7 @@
 
 mod blocking;
 mod cache;
+mod http;
 mod kafka;
 mod memory;
 mod port;
@@ -19,6 +20,7 @@ mod topics;
 mod wait;
 
 pub use blocking::block_on;
+pub use http::Status;
 pub use kafka::{Kafka, kafka};
 #[allow(unused_imports, reason = "only the soak uses it")]
 pub use memory::resident_memory;

@@ -1,0 +1,318 @@
+//! `/metrics`: Prometheus' text format.
+
+use std::fmt::{Display, Write as _};
+
+use chrono::{DateTime, Utc};
+
+use super::{assess, json};
+use crate::{
+    calculation::ReasonCode,
+    processor::{Counters, PartitionView, PhaseView, ProcessView, Reason, Stored},
+};
+
+/// The media type of the format.
+pub(super) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// Labels of one sample.
+type Labels<'l> = Vec<(&'static str, &'l str)>;
+
+pub(super) fn render(view: &ProcessView) -> String {
+    let mut text = Exposition(String::new());
+    process(&mut text, view);
+    counters(&mut text, view);
+    workers(&mut text, view);
+    partitions(&mut text, view);
+    text.0
+}
+
+fn process(text: &mut Exposition, view: &ProcessView) {
+    let about = &*view.about;
+    let one = |labels| [(labels, 1)];
+    text.gauge(
+        "snapback_build_info",
+        "The version that runs.",
+        one(vec![("version", about.version.as_str())]),
+    );
+    text.gauge(
+        "snapback_pipeline_info",
+        "What this process works on.",
+        one(vec![
+            ("instance_name", about.instance.as_str()),
+            ("group", &about.group),
+            ("events", &about.events),
+            ("results", &about.results),
+            ("calculation", &about.calculation),
+            ("store", &about.store),
+        ]),
+    );
+    let started = assess::wall(view, Default::default());
+    text.single(
+        "snapback_start_time_seconds",
+        "When the process started.",
+        seconds(started),
+    );
+    text.single(
+        "snapback_ready",
+        "Whether everything that this process owns is recovered.",
+        u8::from(assess::ready(view).is_ok()),
+    );
+    let degraded = assess::degraded(view);
+    text.gauge(
+        "snapback_degraded",
+        "Whether the process is degraded for this reason.",
+        Reason::ALL.iter().map(|reason| {
+            let is = degraded.iter().any(|one| one.reason == *reason);
+            (vec![("reason", reason.as_str())], u8::from(is))
+        }),
+    );
+    text.single(
+        "snapback_memory_limit_bytes",
+        "What the process may use: --memory.",
+        about.memory,
+    );
+    let owned = assess::partitions(view);
+    text.single(
+        "snapback_owned_partitions",
+        "Partitions that the group has given to this process.",
+        owned.len(),
+    );
+    let held = |(_, one): &&(usize, &PartitionView)| matches!(one.phase, PhaseView::Held(_));
+    text.single(
+        "snapback_held_partitions",
+        "Partitions of this process that are held to protect data.",
+        owned.iter().filter(held).count(),
+    );
+}
+
+fn counters(text: &mut Exposition, view: &ProcessView) {
+    let sum = json::totals(view);
+    text.counter(
+        "snapback_results_total",
+        "Results published and committed.",
+        sum.results,
+    );
+    rejects(text, &sum);
+    for (name, help, count) in [
+        (
+            "snapback_replayed_outcomes_total",
+            "Outcomes rebuilt after a restart, without publishing them.",
+            sum.replayed,
+        ),
+        (
+            "snapback_commits_total",
+            "Transactions committed; in at-least-once mode, commits of offsets.",
+            sum.commits,
+        ),
+        (
+            "snapback_aborted_transactions_total",
+            "Transactions that failed, and whose events were read again.",
+            sum.aborts,
+        ),
+        (
+            "snapback_snapshots_stored_total",
+            "Snapshots of a partition stored.",
+            sum.snapshots,
+        ),
+        (
+            "snapback_snapshot_failures_total",
+            "Attempts to store a snapshot that failed; each is made again.",
+            view.snapshot_failures,
+        ),
+        (
+            "snapback_stored_bytes_total",
+            "Bytes of the segments stored.",
+            sum.stored_bytes,
+        ),
+        (
+            "snapback_corrections_published_total",
+            "Corrections published and committed.",
+            sum.corrections,
+        ),
+    ] {
+        text.counter(name, help, count);
+    }
+}
+
+/// Every code from the start, so that a rate can be taken of the first one.
+fn rejects(text: &mut Exposition, sum: &Counters) {
+    let known = ReasonCode::ALL.iter().map(|code| code.as_str());
+    let count = |code| {
+        let mut found = sum.rejects.iter().filter(|(found, _)| *found == code);
+        found.next().map_or(0, |(_, count)| count)
+    };
+    let mut samples: Vec<(Labels<'_>, u64)> = known
+        .map(|code| (vec![("reason", code)], count(code)))
+        .collect();
+    let unknown = |(code, _): &(&str, u64)| ReasonCode::parse(code).is_none();
+    let other: u64 = sum.rejects.iter().filter(unknown).map(|(_, n)| n).sum();
+    if other > 0 {
+        samples.push((vec![("reason", "other")], other));
+    }
+    text.family(
+        "snapback_rejects_total",
+        "counter",
+        "Rejects published and committed, by the code of their reason.",
+        samples,
+    );
+}
+
+fn workers(text: &mut Exposition, view: &ProcessView) {
+    let names: Vec<String> = (0..view.workers.len()).map(|n| n.to_string()).collect();
+    let ticks = view.ticks.iter().zip(&names);
+    text.gauge(
+        "snapback_worker_last_tick_timestamp_seconds",
+        "When the worker last showed that it lives.",
+        ticks.filter_map(|(tick, name)| {
+            let at = assess::wall(view, (*tick)?);
+            Some((vec![("worker", name.as_str())], seconds(at)))
+        }),
+    );
+    let started =
+        || assess::workers(view).map(|(index, one)| (vec![("worker", names[index].as_str())], one));
+    text.gauge(
+        "snapback_worker_buffered_bytes",
+        "Outcomes in memory that are in no snapshot.",
+        started().map(|(labels, one)| (labels, one.held_bytes)),
+    );
+    text.gauge(
+        "snapback_worker_buffered_limit_bytes",
+        "Consumption pauses above so many buffered bytes.",
+        started().map(|(labels, one)| (labels, one.limit_bytes)),
+    );
+    text.gauge(
+        "snapback_worker_paused",
+        "Whether consumption is paused because memory is used.",
+        started().map(|(labels, one)| (labels, u8::from(one.paused.is_some()))),
+    );
+}
+
+fn partitions(text: &mut Exposition, view: &ProcessView) {
+    let all = assess::partitions(view);
+    let names: Vec<String> = all
+        .iter()
+        .map(|(_, one)| one.partition.to_string())
+        .collect();
+    let mut each = |name: &str, help: &str, value: &dyn Fn(&PartitionView) -> Option<String>| {
+        let samples = all
+            .iter()
+            .zip(&names)
+            .filter_map(|((_, one), name)| Some((vec![("partition", name.as_str())], value(one)?)));
+        text.gauge(name, help, samples);
+    };
+    fn shown<T: Display>(value: Option<T>) -> Option<String> {
+        value.map(|value| value.to_string())
+    }
+    let stored = |one: &PartitionView, what: &dyn Fn(Stored) -> String| one.stored.map(what);
+    each(
+        "snapback_partition_frontier_offset",
+        "Where the newest snapshot ends.",
+        &|one| stored(one, &|stored| stored.frontier.to_string()),
+    );
+    each(
+        "snapback_partition_committed_offset",
+        "What the group has committed.",
+        &|one| shown(one.committed),
+    );
+    each(
+        "snapback_partition_position_offset",
+        "Behind the last event processed.",
+        &|one| shown(one.position),
+    );
+    each(
+        "snapback_partition_log_end_offset",
+        "Behind the last event of the log, as the client last heard it.",
+        &|one| shown(one.log_end),
+    );
+    each(
+        "snapback_partition_lag_offsets",
+        "From the position to the end of the log.",
+        &|one| shown(assess::lag(one)),
+    );
+    each(
+        "snapback_partition_last_snapshot_timestamp_seconds",
+        "When the newest snapshot was written.",
+        &|one| stored(one, &|stored| seconds(stored.at).to_string()),
+    );
+    each(
+        "snapback_partition_manifest_number",
+        "The number of the newest manifest.",
+        &|one| stored(one, &|stored| stored.sequence.to_string()),
+    );
+    each(
+        "snapback_partition_buffered_bytes",
+        "Outcomes in memory that are in no snapshot.",
+        &|one| shown(Some(one.buffered_bytes)),
+    );
+    each(
+        "snapback_partition_buffered_outcomes",
+        "Outcomes in memory that are in no snapshot.",
+        &|one| shown(Some(one.buffered_outcomes)),
+    );
+    each(
+        "snapback_partition_pending_corrections",
+        "Corrections that are still to be published.",
+        &|one| shown(Some(one.pending_corrections)),
+    );
+    each(
+        "snapback_partition_held",
+        "Whether the partition is held to protect data.",
+        &|one| shown(Some(u8::from(matches!(one.phase, PhaseView::Held(_))))),
+    );
+}
+
+/// As Prometheus counts time. A double holds milliseconds of our time exactly enough.
+fn seconds(time: DateTime<Utc>) -> f64 {
+    time.timestamp_millis() as f64 / 1000.0
+}
+
+/// The text as it grows.
+struct Exposition(String);
+
+impl Exposition {
+    fn family<'l, V: Display>(
+        &mut self,
+        name: &str,
+        kind: &str,
+        help: &str,
+        samples: impl IntoIterator<Item = (Labels<'l>, V)>,
+    ) {
+        let text = &mut self.0;
+        let help = help.replace('\\', r"\\").replace('\n', r"\n");
+        // Writing to a string cannot fail.
+        let _ = write!(text, "# HELP {name} {help}\n# TYPE {name} {kind}\n");
+        for (labels, value) in samples {
+            text.push_str(name);
+            for (n, (label, content)) in labels.iter().enumerate() {
+                text.push(if n == 0 { '{' } else { ',' });
+                let _ = write!(text, "{label}=\"{}\"", escaped(content));
+            }
+            if !labels.is_empty() {
+                text.push('}');
+            }
+            let _ = writeln!(text, " {value}");
+        }
+    }
+
+    fn gauge<'l, V: Display>(
+        &mut self,
+        name: &str,
+        help: &str,
+        samples: impl IntoIterator<Item = (Labels<'l>, V)>,
+    ) {
+        self.family(name, "gauge", help, samples);
+    }
+
+    fn single(&mut self, name: &str, help: &str, value: impl Display) {
+        self.gauge(name, help, [(Vec::new(), value)]);
+    }
+
+    fn counter(&mut self, name: &str, help: &str, value: u64) {
+        self.family(name, "counter", help, [(Vec::new(), value)]);
+    }
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('\\', r"\\")
+        .replace('"', r#"\""#)
+        .replace('\n', r"\n")
+}

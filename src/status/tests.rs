@@ -1,0 +1,418 @@
+//! Views of processors, and what is made of them.
+
+use std::{sync::Arc, time::Duration};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use hyper::{Method, StatusCode};
+
+use super::{
+    assess::{self, State},
+    json, metrics, page,
+    respond::respond,
+};
+use crate::{
+    model::{Offset, OffsetRange, Partition, Sequence},
+    processor::{
+        About, Counters, HeldView, Moment, PartitionView, PhaseView, ProcessView, Reason, Stored,
+        Tally, TroubleView, WorkerView,
+    },
+};
+
+/// 20 minutes after the start.
+const NOW: u64 = 1_200;
+
+fn moment(seconds: u64) -> Moment {
+    Moment(Duration::from_secs(seconds))
+}
+
+fn time(seconds_ago: i64) -> DateTime<Utc> {
+    let now = DateTime::parse_from_rfc3339("2026-01-31T12:00:00.250Z").unwrap();
+    now.to_utc() - TimeDelta::seconds(seconds_ago)
+}
+
+fn offset(value: u64) -> Option<Offset> {
+    Some(Offset::ZERO.plus(value))
+}
+
+fn range(start: u64, end: u64) -> OffsetRange {
+    OffsetRange::new(Offset::ZERO.plus(start), Offset::ZERO.plus(end)).unwrap()
+}
+
+fn running(partition: i32) -> PartitionView {
+    PartitionView {
+        partition: Partition(partition),
+        phase: PhaseView::Running,
+        since: moment(3),
+        stored: Some(Stored {
+            sequence: Sequence(7),
+            frontier: Offset::ZERO.plus(1_000),
+            outcomes: 990,
+            at: time(12),
+        }),
+        committed: offset(1_400),
+        position: offset(1_500),
+        log_end: offset(2_500),
+        buffered_bytes: 65_536,
+        buffered_outcomes: 498,
+        pending_corrections: 0,
+        corrections_stuck: None,
+    }
+}
+
+fn in_phase(partition: i32, phase: PhaseView) -> PartitionView {
+    PartitionView {
+        phase,
+        ..running(partition)
+    }
+}
+
+fn held(partition: i32) -> PartitionView {
+    PartitionView {
+        stored: None,
+        committed: None,
+        position: None,
+        log_end: None,
+        buffered_bytes: 0,
+        buffered_outcomes: 0,
+        since: moment(600),
+        ..in_phase(
+            partition,
+            PhaseView::Held(HeldView {
+                refusal: "partition 2 of topic events is held: the group was reset".to_owned(),
+                explanation: "refused: because\n\n  snapback run --resume-from frontier".to_owned(),
+                commands: vec!["snapback run --resume-from frontier".to_owned()],
+            }),
+        )
+    }
+}
+
+fn worker(partitions: Vec<PartitionView>) -> WorkerView {
+    let mut rejects = Tally::default();
+    rejects.add("fraction", 3);
+    WorkerView {
+        name: "recalc_group.events.host-0.0".to_owned(),
+        joined: true,
+        arriving: false,
+        held_bytes: 131_072,
+        limit_bytes: 134_217_728,
+        paused: None,
+        counters: Counters {
+            results: 1_234_567,
+            rejects,
+            replayed: 20,
+            commits: 55,
+            aborts: 1,
+            snapshots: 9,
+            stored_bytes: 5_000_000,
+            corrections: 4,
+        },
+        partitions,
+    }
+}
+
+fn process(workers: Vec<Option<WorkerView>>) -> ProcessView {
+    let about = About {
+        version: "1.2.3".to_owned(),
+        instance: "host-0".to_owned(),
+        calculation: "square(number)".to_owned(),
+        fields: "number BIGINT NOT NULL".to_owned(),
+        group: "recalc_group".to_owned(),
+        events: "events".to_owned(),
+        results: "results".to_owned(),
+        rejects: "events.dlq".to_owned(),
+        brokers: "kafka:9092".to_owned(),
+        store: "s3://bucket/it's \"here\"\\<b>".to_owned(),
+        memory: 268_435_456,
+    };
+    ProcessView {
+        about: Arc::new(about),
+        now: moment(NOW),
+        time: time(0),
+        stopping: false,
+        snapshot_failures: 2,
+        ticks: workers
+            .iter()
+            .map(|one| one.as_ref().map(|_| moment(NOW - 1)))
+            .collect(),
+        workers: workers.into_iter().map(|one| one.map(Arc::new)).collect(),
+        troubles: Vec::new(),
+    }
+}
+
+fn well() -> ProcessView {
+    process(vec![Some(worker(vec![running(0), running(1)]))])
+}
+
+fn trouble(reason: Reason, since: u64, partitions: &[i32], text: &str) -> TroubleView {
+    TroubleView {
+        reason,
+        since: moment(since),
+        partitions: partitions.iter().copied().map(Partition).collect(),
+        text: text.to_owned(),
+    }
+}
+
+/// Nearly everything at once.
+fn in_trouble() -> ProcessView {
+    let stuck = PartitionView {
+        pending_corrections: 10,
+        corrections_stuck: Some(moment(30)),
+        ..running(1)
+    };
+    let replaying = in_phase(3, PhaseView::Replaying(range(1_000, 1_400)));
+    let paused = WorkerView {
+        paused: Some(moment(1_000)),
+        held_bytes: 140_000_000,
+        ..worker(vec![running(0), held(2)])
+    };
+    let mut view = process(vec![
+        Some(paused),
+        Some(worker(vec![stuck, replaying])),
+        None,
+    ]);
+    view.troubles = vec![
+        trouble(
+            Reason::Store,
+            900,
+            &[1],
+            "the snapshot cannot be stored yet: <away>",
+        ),
+        trouble(
+            Reason::Store,
+            800,
+            &[0],
+            "the snapshot cannot be stored yet: away again",
+        ),
+        trouble(Reason::Broker, 1_190, &[], "no answer"),
+    ];
+    view
+}
+
+#[test]
+fn the_state_follows_from_the_view() {
+    let not_joined = WorkerView {
+        joined: false,
+        ..worker(Vec::new())
+    };
+    let recovering = worker(vec![running(0), in_phase(1, PhaseView::Recovering)]);
+    let waiting = ProcessView {
+        troubles: vec![trouble(Reason::OpenTransaction, 1, &[1], "open")],
+        ..process(vec![Some(recovering.clone())])
+    };
+    let table = [
+        (process(vec![None]), State::Starting),
+        (
+            process(vec![Some(worker(vec![running(0)])), None]),
+            State::Starting,
+        ),
+        (process(vec![Some(not_joined)]), State::Starting),
+        (process(vec![Some(recovering)]), State::Recovering),
+        (waiting, State::Degraded),
+        (well(), State::Running),
+        (process(vec![Some(worker(Vec::new()))]), State::Running),
+        (process(vec![Some(worker(vec![held(2)]))]), State::Degraded),
+        (in_trouble(), State::Degraded),
+        (
+            ProcessView {
+                stopping: true,
+                ..in_trouble()
+            },
+            State::Stopping,
+        ),
+    ];
+    for (n, (view, expected)) in table.iter().enumerate() {
+        assert_eq!(assess::state(view), *expected, "row {n}");
+    }
+}
+
+#[test]
+fn it_is_ready_when_nothing_is_gathered_or_replayed_any_more() {
+    let ready = |view: &ProcessView| assess::ready(view).err();
+    let with = |partition| process(vec![Some(worker(vec![running(0), partition]))]);
+    let says = |view: &ProcessView| ready(view).unwrap_or_default();
+    assert_eq!(ready(&well()), None);
+    assert_eq!(ready(&process(vec![Some(worker(Vec::new()))])), None);
+    // What is held or waits for a store that is away is degraded, and as ready as it will be.
+    assert_eq!(ready(&with(held(2))), None);
+    assert_eq!(
+        says(&process(vec![None, None])),
+        "0 of 2 workers have started"
+    );
+    let not_joined = WorkerView {
+        joined: false,
+        ..worker(Vec::new())
+    };
+    assert_eq!(
+        says(&process(vec![Some(not_joined)])),
+        "worker 0 waits for the group"
+    );
+    let arriving = WorkerView {
+        arriving: true,
+        ..worker(vec![running(0)])
+    };
+    assert_eq!(
+        says(&process(vec![Some(arriving)])),
+        "worker 0 is being given partitions"
+    );
+    for (phase, expected) in [
+        (PhaseView::Recovering, "partitions being recovered: 4"),
+        (
+            PhaseView::AcceptingLoss(range(0, 9)),
+            "partitions being recovered: 4",
+        ),
+        (
+            PhaseView::Replaying(range(0, 9)),
+            "partitions being replayed: 4",
+        ),
+        (
+            PhaseView::Correcting,
+            "partitions being stored with corrections: 4",
+        ),
+    ] {
+        assert_eq!(says(&with(in_phase(4, phase))), expected);
+    }
+    let stopping = ProcessView {
+        stopping: true,
+        ..well()
+    };
+    assert_eq!(says(&stopping), "it was asked to stop");
+}
+
+#[test]
+fn only_a_worker_without_a_sign_of_life_for_a_minute_is_unhealthy() {
+    let silent_for = |seconds| ProcessView {
+        ticks: vec![Some(moment(NOW - seconds))],
+        ..well()
+    };
+    assert!(assess::alive(&silent_for(59)).is_ok());
+    let dead = assess::alive(&silent_for(61)).unwrap_err();
+    assert_eq!(dead, "worker 0 has shown no sign of life for 61 s");
+    assert!(assess::alive(&process(vec![None])).is_ok());
+    assert!(assess::alive(&in_trouble()).is_ok());
+    let stopping = ProcessView {
+        stopping: true,
+        ..silent_for(61)
+    };
+    assert!(assess::alive(&stopping).is_ok());
+}
+
+#[test]
+fn troubles_of_one_reason_are_one_with_the_earliest_beginning() {
+    let found = assess::degraded(&in_trouble());
+    let found: Vec<_> = found
+        .iter()
+        .map(|one| {
+            let partitions: Vec<i32> = one.partitions.iter().map(|p| p.0).collect();
+            (one.reason, one.since.0.as_secs(), partitions)
+        })
+        .collect();
+    assert_eq!(
+        found,
+        [
+            (Reason::Held, 600, vec![2]),
+            (Reason::Corrections, 30, vec![1]),
+            (Reason::Memory, 1_000, vec![]),
+            (Reason::Store, 800, vec![0, 1]),
+            (Reason::Broker, 1_190, vec![]),
+        ]
+    );
+    assert!(assess::degraded(&well()).is_empty());
+}
+
+#[test]
+fn the_lag_is_never_negative() {
+    assert_eq!(assess::lag(&running(0)), Some(1_000));
+    let ahead = PartitionView {
+        log_end: offset(9),
+        ..running(0)
+    };
+    assert_eq!(assess::lag(&ahead), Some(0));
+    assert_eq!(assess::lag(&held(0)), None);
+}
+
+#[test]
+fn the_page_says_everything_and_loads_nothing() {
+    let page = page::render(&in_trouble());
+    insta::assert_snapshot!("page", page);
+    for markup in [
+        "<script", "<img", "<link", "http://", "https://", "<b>\\", "<away>",
+    ] {
+        assert!(!page.contains(markup), "{markup}");
+    }
+}
+
+#[test]
+fn the_status_is_json() {
+    for (name, view) in [
+        ("json-well", well()),
+        ("json-in-trouble", in_trouble()),
+        ("json-starting", process(vec![None])),
+    ] {
+        let text = json::render(&view);
+        let _: serde_json::Value = serde_json::from_str(&text).unwrap();
+        insta::assert_snapshot!(name, text);
+    }
+}
+
+#[test]
+fn the_metrics_are_in_prometheus_format() {
+    insta::assert_snapshot!("metrics-well", metrics::render(&well()));
+    let text = metrics::render(&in_trouble());
+    insta::assert_snapshot!("metrics-in-trouble", text);
+    let names: Vec<&str> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("# TYPE "))
+        .collect();
+    assert!(names.len() > 30);
+    for line in &names {
+        let (name, kind) = line.split_once(' ').unwrap();
+        assert!(name.starts_with("snapback_"), "{name}");
+        assert_eq!(name.ends_with("_total"), kind == "counter", "{line}");
+    }
+}
+
+#[test]
+fn a_reason_that_no_list_has_makes_no_label_of_its_own() {
+    let mut one = worker(Vec::new());
+    one.counters.rejects.add("anything \"at all\"", 5);
+    one.counters.rejects.add("else", 2);
+    let text = metrics::render(&process(vec![Some(one)]));
+    assert!(
+        text.contains("snapback_rejects_total{reason=\"other\"} 7\n"),
+        "{text}"
+    );
+    assert!(
+        text.contains("snapback_rejects_total{reason=\"fraction\"} 3\n"),
+        "{text}"
+    );
+}
+
+#[test]
+fn only_what_there_is_is_answered() {
+    let ask = |method: &Method, path| respond(method, path, in_trouble);
+    for path in ["/", "/status", "/metrics", "/healthz"] {
+        for method in [Method::GET, Method::HEAD] {
+            let answer = ask(&method, path);
+            assert_eq!(answer.status, StatusCode::OK, "{path}");
+            assert!(!answer.body.is_empty());
+        }
+    }
+    let well = respond(&Method::GET, "/healthz", well);
+    assert_eq!(well.body, "healthy\n");
+    let reasons =
+        "partitions-held, corrections-stuck, memory-full, store-unreachable, broker-unreachable";
+    let health = ask(&Method::GET, "/healthz");
+    assert_eq!(health.body, format!("healthy, but degraded: {reasons}\n"));
+    let ready = ask(&Method::GET, "/readyz");
+    assert_eq!(ready.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(ready.body, "not ready: 2 of 3 workers have started\n");
+    for path in ["/nothing", "/status/", "//", "/../status", "*"] {
+        let answer = ask(&Method::GET, path);
+        assert_eq!(answer.status, StatusCode::NOT_FOUND, "{path}");
+        assert!(answer.body.contains("/healthz"));
+    }
+    for method in [Method::POST, Method::PUT, Method::DELETE, Method::OPTIONS] {
+        let answer = ask(&method, "/status");
+        assert_eq!(answer.status, StatusCode::METHOD_NOT_ALLOWED, "{method}");
+    }
+}
