@@ -13,6 +13,7 @@ use super::{
     tally::Tally,
     unowned,
     worker::{Worker, WorkerSummary},
+    written::Written,
 };
 use crate::{
     audit::{self, Finding},
@@ -102,7 +103,11 @@ pub fn run(
     let mut failure = None;
     for (index, worker) in workers.into_iter().enumerate() {
         match worker.join() {
-            Ok(Ok(done)) => written.extend(summary.add(done)),
+            Ok(Ok(done)) => {
+                let (newest, before) = summary.add(done).take();
+                written.extend(newest);
+                summary.unverified += before;
+            }
             Ok(Err(error)) => failure = failure.or(Some(error)),
             Err(panic) => {
                 let message = panic
@@ -135,7 +140,7 @@ pub fn run(
             context.shutdown_left(),
         ));
         summary.verified = report.checked;
-        summary.unverified = report.unchecked.len();
+        summary.unverified += report.unchecked.len();
         if let Some(error) = &report.failure {
             tracing::warn!("what this run wrote could not be read back: {error}");
         }
@@ -220,7 +225,7 @@ fn has_all_of_ours(context: &Context, owned: usize, since: Instant) -> bool {
 }
 
 impl Summary {
-    fn add(&mut self, worker: WorkerSummary) -> Vec<crate::snapshot::Segment> {
+    fn add(&mut self, worker: WorkerSummary) -> Written {
         let done = worker.counters;
         self.results += done.results;
         self.rejects.merge(&done.rejects);

@@ -37,6 +37,7 @@ mod transaction;
 mod unowned;
 mod view;
 mod worker;
+mod written;
 
 pub use board::Board;
 pub use coordinator::{Summary, run};
@@ -48,6 +49,7 @@ pub use view::{
     About, Counters, HeldView, Moment, PartitionView, PhaseView, ProcessView, Reason, Stored,
     TroubleView, WorkerView,
 };
+pub use written::Written;
 
 use context::Context;
 

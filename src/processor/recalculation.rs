@@ -246,7 +246,7 @@ impl Worker {
                     begun.changed += corrections.map(|segment| segment.rows).sum::<u64>();
                 }
                 self.summary.recalculated += range.rows();
-                self.summary.written.extend(segments);
+                self.summary.written.add(segments);
             }
             RangeOutcome::Overtaken => {
                 tracing::info!(

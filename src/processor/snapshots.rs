@@ -94,7 +94,7 @@ impl Worker {
             self.summary.counters.snapshots += 1;
             self.summary.counters.stored_bytes += bytes.sum::<u64>();
         }
-        self.summary.written.extend(written);
+        self.summary.written.add(written);
         if self.is_current(partition, epoch)
             && let Some(owned) = self.owned.get_mut(&partition)
         {

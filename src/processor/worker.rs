@@ -22,6 +22,7 @@ use super::{
     report::Report,
     transaction::Cadence,
     view::Counters,
+    written::Written,
 };
 use crate::{
     audit::Recalculator,
@@ -29,7 +30,6 @@ use crate::{
     failpoint::{self, Point},
     kafka::{Publisher, Source, SourceEvent},
     model::{Offset, Partition},
-    snapshot::Segment,
 };
 
 /// How long the loop sleeps in the consumer when nothing is there to do.
@@ -43,7 +43,7 @@ pub struct WorkerSummary {
     /// Everything that is counted.
     pub counters: Counters,
     /// Segments written, to be verified at shutdown.
-    pub written: Vec<Segment>,
+    pub written: Written,
     /// Stored outcomes brought under the running calculation.
     pub recalculated: u64,
     /// Partitions whose outcomes could not be stored before the shutdown time-out; they are replayed by the next start.

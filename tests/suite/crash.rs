@@ -9,7 +9,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
 use crate::outside::{
-    LIMIT, MALFORMED, Pipeline, Place, committed_events, event, wait_until_committed,
+    LIMIT, MALFORMED, Pipeline, Place, committed_events, event, wait_until_committed, writers,
 };
 use crate::support::process::{Finished, Running};
 use crate::support::{Kafka, S3Server, create_topic, eventually, minio, produce, seed};
@@ -204,12 +204,14 @@ fn while_the_object_store_is_away_events_go_on_and_nothing_is_lost() {
 #[test]
 fn a_restart_with_fewer_workers_waits_for_no_transaction_of_the_former_ones() {
     let pipeline = Pipeline::new(2, Place::folder());
-    let send = |first: i64| {
+    let mut sent = 0;
+    let mut send = || {
         for partition in 0..2 {
-            pipeline.send_numbers(partition, first..first + 50);
+            pipeline.send_numbers(partition, sent..sent + 50);
         }
+        sent += 50;
+        2 * sent
     };
-    send(0);
     // Transactions stay open for a while.
     let flags = ["--workers", "2", "--commit-interval", "4s"];
     let two = pipeline
@@ -217,18 +219,22 @@ fn a_restart_with_fewer_workers_waits_for_no_transaction_of_the_former_ones() {
         .args(flags)
         .args(["--instance", "one"])
         .spawn();
-    wait_until_committed(&pipeline, 100);
-    send(50);
+    eventually(LIMIT, "two workers at work", || {
+        wait_until_committed(&pipeline, send());
+        (writers(&pipeline).len() == 2).then_some(())
+    });
+    let before = committed_events(&pipeline);
+    let all = send();
     sleep(Duration::from_millis(1_500));
     assert_eq!(
         committed_events(&pipeline),
-        100,
+        before,
         "the transactions are open"
     );
     two.kill();
     let killed = Instant::now();
     let one = pipeline.run_to_end().args(["--instance", "one"]).spawn();
-    wait_until_committed(&pipeline, 200);
+    wait_until_committed(&pipeline, all);
     // The group waits for the dead member for 10 s; its transaction would have lived for 15 to 25 s.
     let waited = killed.elapsed();
     println!("both partitions went on after {waited:?}");
