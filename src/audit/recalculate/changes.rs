@@ -6,7 +6,7 @@ use arrow_array::{Array as _, RecordBatch, StringArray, cast::AsArray as _};
 
 use super::{super::semantic::offsets, window::Window};
 use crate::{
-    calculation::Evaluated,
+    calculation::{Evaluated, MessageBuffer},
     snapshot::{Changes, SegmentKind},
 };
 
@@ -15,7 +15,14 @@ const NOT_PUBLISHED: [&str; 3] = ["kafka_offset", "kafka_timestamp", "key"];
 
 /// Compares stored outcomes with those calculated anew. An outcome has changed when its kind has, when another message
 /// would be published for it, or when it is rejected for another reason. `None` when the two are not of the same offsets.
-pub(super) fn changes(before: &Window, now: &Evaluated) -> Option<Changes> {
+///
+/// `messages` makes the messages of results, for results whose columns are others than before: `{"number":7}` is the same
+/// message whether the number was declared as one of 64 bits or as a decimal.
+pub(super) fn changes(
+    before: &Window,
+    now: &Evaluated,
+    messages: impl Fn(&RecordBatch) -> Option<MessageBuffer>,
+) -> Option<Changes> {
     let rows = |batch: &Option<RecordBatch>| {
         let found = batch
             .as_ref()
@@ -41,6 +48,8 @@ pub(super) fn changes(before: &Window, now: &Evaluated) -> Option<Changes> {
         // Nearly always that is all that there is to compare.
     } else {
         let rejected: HashMap<i64, usize> = places(&old_rejects);
+        let both = before.results.as_ref().filter(|_| !same_columns);
+        let both = both.and_then(|old| Some((messages(old)?, messages(&now.results)?)));
         let mut old_row = 0;
         for (row, offset) in (0_u32..).zip(new_results) {
             while old_results.get(old_row).is_some_and(|old| old < offset) {
@@ -49,7 +58,12 @@ pub(super) fn changes(before: &Window, now: &Evaluated) -> Option<Changes> {
             let was_result = old_results.get(old_row) == Some(offset);
             if was_result {
                 let (now, old) = (&now.results, before.results.as_ref()?);
-                if !same_columns || differs(old, old_row, now, row as usize) {
+                let changed = match &both {
+                    _ if same_columns => differs(old, old_row, now, row as usize),
+                    Some((old, now)) => old.get(old_row) != now.get(row as usize),
+                    None => true,
+                };
+                if changed {
                     changes.results.push((row, SegmentKind::Results));
                 }
             } else if rejected.contains_key(offset) {

@@ -15,8 +15,8 @@ use super::{
 };
 use crate::{
     calculation::{
-        CalculationError, Evaluated, Fields, Fingerprint, MessageBuffer, ResultEncoder,
-        reject_stored, too_large,
+        CalculationError, EncodeError, Evaluated, Fields, Fingerprint, MessageBuffer,
+        ResultEncoder, reject_stored, too_large,
     },
     kafka::{Batch, KafkaError, Reader},
     model::{Event, OffsetRange, Reject},
@@ -165,7 +165,8 @@ impl Range<'_> {
         let window = stored.up_to(batch.last_offset().get())?;
         let evaluated = self.recalculator.evaluator.evaluate(batch.iter())?;
         let evaluated = self.fit(evaluated, &window, Some(batch))?;
-        let Some(changes) = changes(&window, &evaluated) else {
+        let messages = |results: &RecordBatch| self.messages(results).ok();
+        let Some(changes) = changes(&window, &evaluated, messages) else {
             return Ok(false);
         };
         writer.write(&evaluated, &changes)?;
@@ -179,8 +180,18 @@ impl Range<'_> {
         evaluated: &Evaluated,
     ) -> Result<(), RecalculateError> {
         let range = self.range;
-        let changes = changes(window, evaluated).ok_or(RecalculateError::OtherOffsets { range })?;
+        let messages = |results: &RecordBatch| self.messages(results).ok();
+        let changes =
+            changes(window, evaluated, messages).ok_or(RecalculateError::OtherOffsets { range })?;
         Ok(writer.write(evaluated, &changes)?)
+    }
+
+    /// The messages of results, whatever their fields.
+    fn messages(&self, results: &RecordBatch) -> Result<MessageBuffer, EncodeError> {
+        let encoder = ResultEncoder::new(&self.identity.topic, results.schema_ref())?;
+        let mut messages = MessageBuffer::new();
+        encoder.encode(self.identity.partition, results, &mut messages)?;
+        Ok(messages)
     }
 
     /// Makes rejects of the results that the results topic does not take.
@@ -191,10 +202,7 @@ impl Range<'_> {
         batch: Option<&Batch>,
     ) -> Result<Evaluated, RecalculateError> {
         let topic = &self.recalculator.results;
-        let schema = self.recalculator.evaluator.results_schema();
-        let encoder = ResultEncoder::new(&self.identity.topic, &schema)?;
-        let mut messages = MessageBuffer::new();
-        encoder.encode(self.identity.partition, &evaluated.results, &mut messages)?;
+        let messages = self.messages(&evaluated.results)?;
         let rows = (topic.too_large)(&messages, topic.limit);
         if rows.is_empty() {
             return Ok(evaluated);

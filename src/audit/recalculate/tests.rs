@@ -5,7 +5,7 @@ use arrow_array::{RecordBatch, cast::AsArray as _};
 use super::*;
 use crate::{
     audit::{Level, Options, verify},
-    calculation::{Fields, builtin},
+    calculation::{Fields, ResultEncoder, builtin},
     model::{Event, Offset, OffsetRange, Partition, Sequence},
     snapshot::{
         Appended, Buffer, Clock, CorrectionsProgress, Edit, Identity, Layout, Manifest, Pending,
@@ -436,4 +436,37 @@ async fn a_repair_that_is_not_what_its_base_gives_breaks_the_chain() {
         .map(|change| difference(change).unwrap())
         .collect();
     assert!(found.len() >= 6, "{found:#?}");
+}
+
+#[test]
+fn a_result_whose_message_stays_the_same_has_not_changed_whatever_its_columns() {
+    let payloads = [r#"{"number":7}"#, r#"{"number":10000000001}"#];
+    let evaluate = |fields: &str| {
+        let events = (0..).zip(payloads).map(|(offset, payload)| Event {
+            offset: at(offset),
+            timestamp: None,
+            key: None,
+            payload: Some(payload.as_bytes()),
+        });
+        let events: Vec<Event<'_>> = events.collect();
+        let mut evaluator = evaluator(fields, "square(number)");
+        evaluator.evaluate(events.into_iter()).unwrap()
+    };
+    let messages = |results: &RecordBatch| {
+        let encoder = ResultEncoder::new("events", results.schema_ref()).ok()?;
+        let mut messages = MessageBuffer::new();
+        let encoded = encoder.encode(Partition(0), results, &mut messages);
+        encoded.is_ok().then_some(messages)
+    };
+    let before = window::Window {
+        results: Some(evaluate("number BIGINT NOT NULL").results),
+        rejects: None,
+    };
+    let now = evaluate("number DECIMAL(20,0) NOT NULL");
+    let changes = changes::changes(&before, &now, messages).unwrap();
+    assert!(changes.results.is_empty() && changes.rejects.is_empty());
+    // Two digits behind the point are another message: 7.00.
+    let now = evaluate("number DECIMAL(20,2) NOT NULL");
+    let changes = changes::changes(&before, &now, messages).unwrap();
+    assert_eq!(changes.results.len(), 2);
 }
