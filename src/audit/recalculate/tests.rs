@@ -449,7 +449,7 @@ fn a_result_whose_message_stays_the_same_has_not_changed_whatever_its_columns() 
             payload: Some(payload.as_bytes()),
         });
         let events: Vec<Event<'_>> = events.collect();
-        let mut evaluator = evaluator(fields, "square(number)");
+        let evaluator = evaluator(fields, "square(number)");
         evaluator.evaluate(events.into_iter()).unwrap()
     };
     let messages = |results: &RecordBatch| {
