@@ -303,3 +303,17 @@ pub struct Reject {
     /// `code: what was found and what to declare instead`; the code is one of a closed list.
     pub reason: String,
 }
+
+impl Reject {
+    /// The whole event, with the reason why it is rejected.
+    #[must_use]
+    pub fn of(event: &Event<'_>, reason: String) -> Reject {
+        Reject {
+            offset: event.offset,
+            timestamp: event.timestamp,
+            key: event.key.map(<[u8]>::to_vec),
+            payload: event.payload.map(<[u8]>::to_vec),
+            reason,
+        }
+    }
+}

@@ -116,12 +116,7 @@ impl Evaluator {
     /// The calculation for people: `square(number)`.
     #[must_use]
     pub fn calculation_text(&self) -> String {
-        let name = self.calculation.name();
-        if self.parameters.is_empty() {
-            name.to_owned()
-        } else {
-            format!("{name}({})", self.parameters)
-        }
+        calculation_text(self.calculation.name(), &self.parameters)
     }
 
     /// The declared fields.
@@ -225,7 +220,7 @@ impl Evaluator {
         let mut rejects = Vec::new();
         for event in events {
             if let Err(reason) = self.decoder.decode(event.payload, &mut rows) {
-                rejects.push(reject(&event, reason));
+                rejects.push(Reject::of(&event, reason));
                 continue;
             }
             if let Some(key) = event.key {
@@ -303,19 +298,18 @@ struct Batch<'a> {
     rejects: Vec<Reject>,
 }
 
-pub(super) fn batch_error(rows: usize) -> impl Fn(ArrowError) -> CalculationError {
-    move |source| CalculationError::Batch { rows, source }
+/// A calculation as it is typed in `--calculation`.
+#[must_use]
+pub fn calculation_text(name: &str, parameters: &str) -> String {
+    if parameters.is_empty() {
+        name.to_owned()
+    } else {
+        format!("{name}({parameters})")
+    }
 }
 
-/// An event that could not be decoded.
-fn reject(event: &Event<'_>, reason: String) -> Reject {
-    Reject {
-        offset: event.offset,
-        timestamp: event.timestamp,
-        key: event.key.map(<[u8]>::to_vec),
-        payload: event.payload.map(<[u8]>::to_vec),
-        reason,
-    }
+pub(super) fn batch_error(rows: usize) -> impl Fn(ArrowError) -> CalculationError {
+    move |source| CalculationError::Batch { rows, source }
 }
 
 /// An event that was decoded, but could not be calculated.

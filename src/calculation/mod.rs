@@ -38,7 +38,7 @@ use arrow_schema::{DataType, Schema};
 
 pub use encode::{EncodeError, MessageBuffer, ResultEncoder, source_key};
 pub use error::CalculationError;
-pub use evaluator::{Evaluated, Evaluator, rejects_schema};
+pub use evaluator::{Evaluated, Evaluator, calculation_text, rejects_schema};
 pub use fields::{Field, FieldType, Fields};
 pub use fingerprint::{Fingerprint, NotAFingerprint};
 pub use parse::FieldsError;

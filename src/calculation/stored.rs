@@ -146,13 +146,7 @@ pub fn reject_stored(
 ) -> Result<Reject, CalculationError> {
     let payload = Payloads::of(stored).get(row);
     let event = sources(stored)?.event(row, &payload);
-    Ok(Reject {
-        offset: event.offset,
-        timestamp: event.timestamp,
-        key: event.key.map(<[u8]>::to_vec),
-        payload: Some(payload.clone()),
-        reason,
-    })
+    Ok(Reject::of(&event, reason))
 }
 
 impl<'a> Sources<'a> {

@@ -1,6 +1,6 @@
 //! How to reach a cluster, and which of librdkafka's properties are whose.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use rdkafka::{
     ClientConfig,
@@ -138,6 +138,13 @@ impl Connection {
     pub fn property(&self, name: &str) -> Option<&str> {
         let found = self.properties.iter().rev().find(|(key, _)| key == name);
         found.map(|(_, value)| value.as_str())
+    }
+
+    /// The user's value for a property that is a time in milliseconds.
+    #[must_use]
+    pub fn milliseconds(&self, name: &str) -> Option<Duration> {
+        let value = self.property(name)?.parse().ok()?;
+        Some(Duration::from_millis(value))
     }
 
     /// Makes a client. `defaults` give way to the user's properties, `fixed` do not.

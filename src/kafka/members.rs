@@ -29,16 +29,15 @@ fn is_named(id: &str, name: &str) -> bool {
 }
 
 impl Admin {
-    /// The id of the static member of that name, whatever the group is doing; `None` when it has no such member.
+    /// Whether the group has a static member of that name, whatever it is doing.
     ///
     /// # Errors
     /// When no broker answers, or we may not know about the group.
-    pub fn holder(&self, group: &str, name: &str) -> Result<Option<String>, KafkaError> {
+    pub fn has_member(&self, group: &str, name: &str) -> Result<bool, KafkaError> {
         let groups = self.describe(group)?;
         let found = groups.groups().iter().find(|found| found.name() == group);
         let mut members = found.map_or(&[][..], |found| found.members()).iter();
-        let holder = members.find(|member| is_named(member.id(), name));
-        Ok(holder.map(|member| member.id().to_owned()))
+        Ok(members.any(|member| is_named(member.id(), name)))
     }
 
     /// The members of a group that want `topic`, with their partitions of it; `None` while the group divides them, and when its

@@ -18,7 +18,7 @@ use super::{
     Stop,
     view::{About, Moment, ProcessView, Reason, TroubleView, WorkerView},
 };
-use crate::{config::RunConfig, model::Partition};
+use crate::{calculation::calculation_text, config::RunConfig, model::Partition};
 
 /// A question that the broker has not answered for so long is trouble.
 const SILENCE: Duration = Duration::from_secs(5);
@@ -70,11 +70,7 @@ impl Board {
         let about = About {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             instance: instance.to_owned(),
-            calculation: if parameters.is_empty() {
-                name.to_owned()
-            } else {
-                format!("{name}({parameters})")
-            },
+            calculation: calculation_text(name, &parameters),
             fields: calculation.fields.to_string(),
             group: pipeline.group.clone(),
             events: pipeline.events.clone(),

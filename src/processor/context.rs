@@ -264,9 +264,11 @@ impl Context {
 
     /// How long a transaction of ours may be open.
     pub(super) fn transaction_timeout(&self) -> Duration {
-        let own = self.settings.connection.property("transaction.timeout.ms");
-        let own = own.and_then(|text| text.parse().ok());
-        own.map_or(PublisherConfig::TRANSACTION_TIMEOUT, Duration::from_millis)
+        let own = self
+            .settings
+            .connection
+            .milliseconds("transaction.timeout.ms");
+        own.unwrap_or(PublisherConfig::TRANSACTION_TIMEOUT)
     }
 
     /// `group.instance.id` and `transactional.id` of a worker.
@@ -286,9 +288,9 @@ impl Context {
         self.admin.members(&pipeline.group, &pipeline.events)
     }
 
-    /// The id of the member that has a worker's name now, if there is one.
-    pub(super) fn holder(&self, name: &str) -> Result<Option<String>, KafkaError> {
-        self.admin.holder(&self.settings.pipeline.group, name)
+    /// Whether the group has a member with a worker's name.
+    pub(super) fn has_member(&self, name: &str) -> Result<bool, KafkaError> {
+        self.admin.has_member(&self.settings.pipeline.group, name)
     }
 
     /// Has a worker leave the group and join it again.

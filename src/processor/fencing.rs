@@ -8,7 +8,7 @@
 use std::time::{Duration, Instant};
 
 use super::{WorkerError, transaction::RETRY_PAUSE, worker::Worker};
-use crate::{kafka::Source, model::Partition};
+use crate::kafka::Source;
 
 /// How much longer than a session the other member is looked at: the broker notices its end with a delay.
 const MARGIN: Duration = Duration::from_secs(5);
@@ -20,11 +20,7 @@ impl Worker {
     pub(super) fn fenced(&mut self) -> Result<(), WorkerError> {
         // Nothing can be committed any more, and what is committed may be stored (I1).
         self.arriving = None;
-        let partitions: Vec<Partition> = self.owned.keys().copied().collect();
-        for partition in &partitions {
-            self.start_snapshot(*partition);
-        }
-        self.forget(&partitions);
+        self.forget_all();
         if self.has_a_rival()? {
             return Err(WorkerError::Fenced {
                 instance: self.context.instance.name().to_owned(),
@@ -49,12 +45,12 @@ impl Worker {
     /// Whether the member that has our name outlives a session without us.
     fn has_a_rival(&mut self) -> Result<bool, WorkerError> {
         let wait = self.context.session_timeout() + MARGIN;
-        let holder = |worker: &Worker| Ok(worker.context.holder(&worker.name)?);
+        let is_there = |worker: &Worker| Ok(worker.context.has_member(&worker.name)?);
         let mut since = Instant::now();
         let mut told = false;
         loop {
             let asked = Instant::now();
-            if self.until_it_answers(holder)?.is_none() {
+            if !self.until_it_answers(is_there)? {
                 return Ok(false);
             }
             if asked.elapsed() > PROMPT {

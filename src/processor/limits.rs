@@ -88,13 +88,8 @@ pub(super) fn reject_results(
         let bytes = messages
             .get(*row)
             .map_or(0, |(key, value)| key.len() + value.len());
-        rejects.extend(event.map(|event| Reject {
-            offset: event.offset,
-            timestamp: event.timestamp,
-            key: event.key.map(<[u8]>::to_vec),
-            payload: event.payload.map(<[u8]>::to_vec),
-            reason: calculation::too_large(bytes, topic, limit),
-        }));
+        let reason = calculation::too_large(bytes, topic, limit);
+        rejects.extend(event.map(|event| Reject::of(&event, reason)));
     }
     rejects.sort_by_key(|reject| reject.offset);
     let results = filter_record_batch(&results, &BooleanArray::from(keep))?;

@@ -377,7 +377,16 @@ impl Worker {
         Ok(self.source.unassign(partitions)?)
     }
 
-    pub(super) fn forget(&mut self, partitions: &[Partition]) {
+    /// Forgets every partition, once its last snapshot is under way.
+    pub(super) fn forget_all(&mut self) {
+        let partitions: Vec<Partition> = self.owned.keys().copied().collect();
+        for partition in &partitions {
+            self.start_snapshot(*partition);
+        }
+        self.forget(&partitions);
+    }
+
+    fn forget(&mut self, partitions: &[Partition]) {
         for partition in partitions {
             if let Some(owned) = self.owned.remove(partition)
                 && owned.in_flight > 0

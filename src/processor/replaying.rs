@@ -5,13 +5,13 @@
 
 use super::{
     WorkerError,
-    partition::{Count, Phase},
+    partition::{Count, Owned, Phase},
     worker::Worker,
 };
 use crate::{
     failpoint::{self, Point},
     kafka::Batch,
-    model::Partition,
+    model::{Offset, Partition},
     recovery::{Plan, Replay, plan},
     snapshot::{Buffer, Chain},
 };
@@ -65,10 +65,7 @@ impl Worker {
         {
             // Each event has one outcome.
             *events += count as u64;
-            if matches!(&owned.phase, Phase::Replaying(replay) if end >= replay.range.end()) {
-                self.finish_replay(partition)?;
-            }
-            return Ok(());
+            return self.end_replay_at(partition, end);
         }
         let evaluated = self.evaluate(partition, end, batch.iter().take(count))?;
         // What was too large to be published was published as a reject.
@@ -85,10 +82,7 @@ impl Worker {
             return Ok(());
         };
         owned.buffer.mark_committed(end)?;
-        if matches!(&owned.phase, Phase::Replaying(replay) if end >= replay.range.end()) {
-            self.finish_replay(partition)?;
-        }
-        Ok(())
+        self.end_replay_at(partition, end)
     }
 
     /// The log may end in offsets that it never delivers: the consumer's position passes them.
@@ -96,12 +90,22 @@ impl Worker {
         &mut self,
         partition: Partition,
     ) -> Result<(), WorkerError> {
-        let replay_end = match self.owned.get(&partition).map(|owned| &owned.phase) {
-            Some(Phase::Replaying(replay)) => replay.range.end(),
-            _ => return Ok(()),
-        };
+        let replays = |owned: &Owned| matches!(owned.phase, Phase::Replaying(_));
+        if !self.owned.get(&partition).is_some_and(replays) {
+            return Ok(());
+        }
         match self.source.position(partition) {
-            Some(position) if position >= replay_end => self.finish_replay(partition),
+            Some(position) => self.end_replay_at(partition, position),
+            None => Ok(()),
+        }
+    }
+
+    /// Ends a replay when everything below `position` has been read and that is all of it.
+    fn end_replay_at(&mut self, partition: Partition, position: Offset) -> Result<(), WorkerError> {
+        match self.owned.get(&partition).map(|owned| &owned.phase) {
+            Some(Phase::Replaying(replay)) if position >= replay.range.end() => {
+                self.finish_replay(partition)
+            }
             _ => Ok(()),
         }
     }
@@ -114,30 +118,24 @@ impl Worker {
             _ => return Ok(()),
         };
         let end = replay.range.end();
-        let counted = match self.owned.get(&partition).map(|owned| owned.count) {
-            Some(Count::Counting(counted)) => Some(counted),
-            _ => {
-                self.keep(partition, end, self.nothing())?;
-                None
+        if let Some(owned) = self.owned.get_mut(&partition)
+            && let Count::Counting(found) = owned.count
+        {
+            if !replay.expected.admits(found) {
+                return self.miscounted(partition, &replay, found);
             }
-        };
+            owned.count = Count::Right;
+            owned.fetching = false;
+            owned.start_at = Some(replay.range.start());
+            return Ok(());
+        }
+        self.keep(partition, end, self.nothing())?;
         let Some(owned) = self.owned.get_mut(&partition) else {
             return Ok(());
         };
-        let found = match counted {
-            Some(counted) => counted,
-            None => {
-                owned.buffer.mark_committed(end)?;
-                owned.outcomes() - replay.outcomes_at_start
-            }
-        };
+        owned.buffer.mark_committed(end)?;
+        let found = owned.outcomes() - replay.outcomes_at_start;
         if replay.expected.admits(found) {
-            if counted.is_some() {
-                owned.count = Count::Right;
-                owned.fetching = false;
-                owned.start_at = Some(replay.range.start());
-                return Ok(());
-            }
             if replay.replaces.is_some() {
                 return self.store_corrections(partition, &replay, found);
             }
@@ -149,6 +147,19 @@ impl Worker {
             failpoint::at(Point::Replayed);
             return Ok(());
         }
+        self.miscounted(partition, &replay, found)
+    }
+
+    /// What follows a replay that gives another number of outcomes than was committed.
+    fn miscounted(
+        &mut self,
+        partition: Partition,
+        replay: &Replay,
+        found: u64,
+    ) -> Result<(), WorkerError> {
+        let Some(owned) = self.owned.get_mut(&partition) else {
+            return Ok(());
+        };
         // The log has changed since it was counted, and snapshots have moved the frontier: the facts are others now.
         let frontier = owned.chain.as_ref().and_then(Chain::end);
         if frontier != Some(replay.range.start()) {

@@ -108,11 +108,7 @@ impl Worker {
     pub(super) fn join_anew(&mut self) -> Result<(), WorkerError> {
         self.answer()?;
         self.commit()?;
-        let partitions: Vec<Partition> = self.owned.keys().copied().collect();
-        for partition in &partitions {
-            self.start_snapshot(*partition);
-        }
-        self.forget(&partitions);
+        self.forget_all();
         self.assigned = false;
         Ok(self.source.rejoin()?)
     }

@@ -19,7 +19,7 @@ use crate::{
         ResultEncoder, reject_stored, too_large,
     },
     kafka::{Batch, KafkaError, Reader},
-    model::{Event, OffsetRange, Reject},
+    model::{OffsetRange, Reject},
     snapshot::{Absent, Encoded, Identity, Rewriter, SegmentFacts, SegmentKind, read_segment},
 };
 
@@ -219,7 +219,7 @@ impl Range<'_> {
                 Some(batch) => batch
                     .iter()
                     .find(|event| event.offset.get() == offset)
-                    .map(|event| rejected(&event, reason)),
+                    .map(|event| Reject::of(&event, reason)),
                 None => window.reject(offset, reason)?,
             };
             rejects.extend(reject);
@@ -251,7 +251,7 @@ impl Window {
         };
         let mut events = events_of(rejects).ok_or_else(not_rejects)?;
         let event = events.find(|event| event.offset.get() == offset);
-        Ok(event.map(|event| rejected(&event, reason)))
+        Ok(event.map(|event| Reject::of(&event, reason)))
     }
 }
 
@@ -259,16 +259,6 @@ impl Window {
 fn holds(window: &Window, reject: &Reject) -> bool {
     let offsets = window.results.as_ref().and_then(offsets);
     offsets.is_some_and(|offsets| offsets.binary_search(&reject.offset.get()).is_ok())
-}
-
-fn rejected(event: &Event<'_>, reason: String) -> Reject {
-    Reject {
-        offset: event.offset,
-        timestamp: event.timestamp,
-        key: event.key.map(<[u8]>::to_vec),
-        payload: event.payload.map(<[u8]>::to_vec),
-        reason,
-    }
 }
 
 fn not_rejects() -> RecalculateError {

@@ -4,12 +4,12 @@ use arrow_array::{RecordBatch, cast::AsArray as _};
 
 use super::*;
 use crate::{
-    audit::{Level, Options, verify},
+    audit::{Level, Options, tests::fixture::chain_of, verify},
     calculation::{Fields, ResultEncoder, builtin},
     model::{Event, Offset, OffsetRange, Partition, Sequence},
     snapshot::{
-        Appended, Buffer, Clock, CorrectionsProgress, Edit, Identity, Layout, Manifest, Pending,
-        Pipeline, Repaired, SegmentKind, read_segment, write_repair, write_snapshot,
+        Appended, Buffer, CorrectionsProgress, Edit, Layout, Manifest, Pending, Pipeline, Repaired,
+        SegmentKind, read_segment, write_repair, write_snapshot,
     },
     store::Store,
 };
@@ -24,17 +24,7 @@ fn evaluator(fields: &str, calculation: &str) -> Evaluator {
 }
 
 async fn chain(store: &Store, evaluator: &Evaluator) -> Chain {
-    let identity = Identity {
-        topic: "events".into(),
-        partition: Partition(0),
-        calculation: evaluator.calculation_text(),
-        fingerprint: evaluator.fingerprint().clone(),
-        fields: evaluator.fields().to_string(),
-        writer: "tests".into(),
-    };
-    Chain::load(store.clone(), identity, Clock::system())
-        .await
-        .unwrap()
+    chain_of(store, 0, evaluator).await
 }
 
 fn too_large(messages: &MessageBuffer, limit: u64) -> Vec<usize> {

@@ -55,7 +55,15 @@ fn pipeline() -> Pipeline {
 }
 
 pub(super) async fn chain(store: &Store, partition: i32) -> Chain {
-    let evaluator = evaluator();
+    chain_of(store, partition, &evaluator()).await
+}
+
+/// The chain of a partition, for this calculation to go on with.
+pub(in crate::audit) async fn chain_of(
+    store: &Store,
+    partition: i32,
+    evaluator: &Evaluator,
+) -> Chain {
     let identity = Identity {
         topic: "events".into(),
         partition: Partition(partition),

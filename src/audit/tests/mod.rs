@@ -2,7 +2,7 @@
 
 mod consistent;
 mod damage;
-mod fixture;
+pub(super) mod fixture;
 mod rows;
 mod single;
 mod whole;

@@ -44,9 +44,8 @@ impl SourceConfig {
     /// The session time-out that counts: the user's own, or ours.
     #[must_use]
     pub fn session_timeout(&self, connection: &Connection) -> Duration {
-        let own = connection.property("session.timeout.ms");
-        let own = own.and_then(|text| text.parse().ok());
-        own.map_or(self.session_timeout, Duration::from_millis)
+        let own = connection.milliseconds("session.timeout.ms");
+        own.unwrap_or(self.session_timeout)
     }
 
     pub(super) fn defaults(&self, connection: &Connection) -> Vec<(&'static str, String)> {
