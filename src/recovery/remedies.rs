@@ -52,6 +52,8 @@ pub(super) fn of(facts: &Facts, policy: &Policy, cause: &Cause) -> Vec<Remedy> {
         }
         Cause::Unreadable { .. } => vec![Remedy::Restore, fresh_results],
         Cause::StrayNumber { .. } => vec![Remedy::MoveAway, fresh_results],
+        // No row of the table: a worker found it.
+        Cause::Defect { .. } => vec![Remedy::Report],
         Cause::HeadUnknown { .. } => {
             let mut remedies = vec![Remedy::RightStore];
             remedies.extend(resume(&either));

@@ -4,7 +4,7 @@
 //! the range becomes a correction. A repair knows the old outcomes: those that are others now become corrections, and say of
 //! which kind they were. They stand in a segment of their own, complete: publishing needs nothing else.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::sync::Arc;
 
 use arrow_array::{
     Array, ArrayRef, BinaryArray, BooleanArray, RecordBatch, StringArray, cast::AsArray,
@@ -13,10 +13,10 @@ use arrow_array::{
 use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef};
 use arrow_select::{filter::filter_record_batch, interleave::interleave_record_batch};
 
-use super::{SegmentError, SegmentKind, SegmentWriter, rows};
+use super::{SegmentError, SegmentKind, rows};
 use crate::{
     calculation::{Fingerprint, rejects_schema},
-    model::{Offset, OffsetRange, Reject},
+    model::{Offset, Reject},
 };
 
 /// What the outcome is now: [`RESULT`] or [`REJECT`].
@@ -45,83 +45,6 @@ const ADDED: [&str; 6] = [
 pub(super) struct Replacement {
     pub before: Fingerprint,
     pub now: Fingerprint,
-}
-
-/// Writes the corrections of one append beside its results and rejects.
-pub(super) struct CorrectionsWriter {
-    range: OffsetRange,
-    replacement: Replacement,
-    /// Not written yet.
-    rejects: VecDeque<RecordBatch>,
-    writer: Option<(SchemaRef, SegmentWriter)>,
-}
-
-impl CorrectionsWriter {
-    /// For an append of `range` with these rejects; the results follow batch by batch.
-    pub(super) fn new(
-        range: OffsetRange,
-        replacement: Replacement,
-        rejects: VecDeque<RecordBatch>,
-    ) -> CorrectionsWriter {
-        CorrectionsWriter {
-            range,
-            replacement,
-            rejects,
-            writer: None,
-        }
-    }
-
-    /// Writes the next results, and the rejects before and among them.
-    pub(super) fn results(&mut self, batch: &RecordBatch) -> Result<(), SegmentError> {
-        let Some(last) = rows::offsets(batch).values().last().copied() else {
-            return Ok(());
-        };
-        let mut parts = vec![(SegmentKind::Results, batch.clone())];
-        while let Some(rejects) = self.rejects.pop_front() {
-            let cut = rows::offsets(&rejects)
-                .values()
-                .partition_point(|offset| *offset <= last);
-            if cut > 0 {
-                parts.push((SegmentKind::Rejects, rejects.slice(0, cut)));
-            }
-            if cut < rejects.num_rows() {
-                self.rejects
-                    .push_front(rejects.slice(cut, rejects.num_rows() - cut));
-                break;
-            }
-        }
-        self.write(&parts, Some(batch.schema_ref()))
-    }
-
-    /// Writes what is left; `None` when nothing was corrected.
-    pub(super) fn finish(mut self) -> Result<Option<SegmentWriter>, SegmentError> {
-        for rejects in std::mem::take(&mut self.rejects) {
-            self.write(&[(SegmentKind::Rejects, rejects)], None)?;
-        }
-        Ok(self.writer.map(|(_, writer)| writer))
-    }
-
-    fn write(
-        &mut self,
-        parts: &[(SegmentKind, RecordBatch)],
-        results: Option<&SchemaRef>,
-    ) -> Result<(), SegmentError> {
-        let (schema, writer) = match &mut self.writer {
-            Some((schema, writer)) => (&*schema, writer),
-            None => {
-                let schema = corrections_schema(results.map(Arc::as_ref));
-                let writer =
-                    SegmentWriter::new(SegmentKind::Corrections, self.range, Arc::clone(&schema))?;
-                let (schema, writer) = self.writer.insert((schema, writer));
-                (&*schema, writer)
-            }
-        };
-        let parts = parts
-            .iter()
-            .map(|(kind, batch)| correct(*kind, batch, schema, &self.replacement, None))
-            .collect::<Result<Vec<_>, _>>()?;
-        writer.write(&in_order(&parts)?)
-    }
 }
 
 /// The columns of corrections: those of the results, nullable, and behind them what rejects have more and what changed.

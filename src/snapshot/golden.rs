@@ -8,8 +8,8 @@ use std::path::PathBuf;
 use arrow_array::{Array, cast::AsArray, types::Decimal128Type};
 
 use super::{
-    Damaged, Edit, GapReason, Manifest, Stamp, apply, encode, read_segment,
-    testing::{PARTITION, at, batch_offsets, bind, evaluated, identity, range, stamp},
+    Damaged, Edit, GapReason, Manifest, Stamp, apply, read_segment,
+    testing::{PARTITION, batch_offsets, bind, evaluated, identity, range, stamp},
 };
 use crate::model::{Digest, Sequence};
 
@@ -32,11 +32,7 @@ fn golden(name: &str, now: impl FnOnce() -> Vec<u8>) -> Vec<u8> {
 }
 
 fn encoded() -> super::Encoded {
-    let mut buffer = super::Buffer::new(at(100));
-    let over = range(100, 160);
-    buffer.append(over, evaluated(over)).unwrap();
-    buffer.mark_committed(at(160)).unwrap();
-    encode(buffer.take_committed().unwrap(), &identity("golden")).unwrap()
+    super::testing::encoded(100, 160, &identity("golden"))
 }
 
 /// Every kind of edit, a base with damaged numbers, characters that JSON escapes.

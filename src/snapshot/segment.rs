@@ -1,7 +1,5 @@
 //! Segments as Parquet files: writing them from memory, chunk by chunk.
 
-use std::collections::VecDeque;
-
 use arrow_array::RecordBatch;
 use arrow_schema::{ArrowError, DataType, SchemaRef};
 use bytes::Bytes;
@@ -17,18 +15,12 @@ use parquet::{
 };
 
 use super::{
-    Absent, AbsentBuilder, Segment, SegmentFacts, SegmentId, SegmentKind, Taken,
-    buffer::counts,
-    corrections::{CorrectionsWriter, Replacement},
-    facts::{FactsError, Identity},
+    OutcomesError, Segment, SegmentFacts, SegmentId, SegmentKind,
+    facts::FactsError,
     layout::Layout,
-    read,
     rows::{self, OFFSET_COLUMN},
 };
-use crate::{
-    calculation::Fingerprint,
-    model::{Counts, Digest, Offset, OffsetRange},
-};
+use crate::model::{Counts, Digest, Offset, OffsetRange};
 
 /// The most rows in one row group: what a reader must hold at a time.
 const ROW_GROUP_ROWS: usize = 1 << 20;
@@ -55,6 +47,17 @@ pub enum SegmentError {
         /// What is wrong.
         detail: &'static str,
     },
+    /// The outcomes do not start where those before them end.
+    #[error("outcomes of {range} cannot follow what ends at {end}")]
+    NotContiguous {
+        /// The range of the outcomes.
+        range: OffsetRange,
+        /// Where those before end.
+        end: Offset,
+    },
+    /// Outcomes that do not fit their range.
+    #[error(transparent)]
+    Outcomes(#[from] OutcomesError),
     /// The rows before an offset cannot be dropped: the offset lies outside.
     #[error("{range} cannot be trimmed at {at}")]
     Trim {
@@ -124,197 +127,34 @@ impl Encoded {
     pub fn bytes(&self) -> usize {
         self.segments().map(|segment| segment.bytes.len()).sum()
     }
-
-    /// The same outcomes without those before `at`, in new files.
-    ///
-    /// # Errors
-    /// When `at` lies outside of the range, or (which would be a defect) the files cannot be read back.
-    pub fn trim_before(&self, at: Offset, identity: &Identity) -> Result<Encoded, SegmentError> {
-        let range = OffsetRange::new(at, self.range.end())
-            .ok()
-            .filter(|range| range.start() >= self.range.start())
-            .ok_or(SegmentError::Trim {
-                range: self.range,
-                at,
-            })?;
-        let rows = |segment: &Option<EncodedSegment>| {
-            let reader = segment
-                .as_ref()
-                .map(|s| read::read_segment(s.bytes.clone()))
-                .transpose()?;
-            Ok::<_, SegmentError>(
-                reader
-                    .into_iter()
-                    .flatten()
-                    .filter_map(move |batch| batch.map(|batch| behind(&batch, at)).transpose()),
-            )
-        };
-        let kept = |offset: &i64| *offset >= at.get();
-        let results = read_offsets(self.results.as_ref())?;
-        let rejects = read_offsets(self.rejects.as_ref())?;
-        let absent = absent(
-            range,
-            results.into_iter().filter(kept),
-            rejects.into_iter().filter(kept),
-        );
-        let corrections = self.corrections.as_ref();
-        encode_rows(
-            range,
-            rows(&self.results)?,
-            rows(&self.rejects)?,
-            absent,
-            corrections.and_then(|corrections| corrections.facts.replaces.clone()),
-            identity,
-        )
-    }
-}
-
-fn behind(batch: &RecordBatch, at: Offset) -> Option<RecordBatch> {
-    let cut = rows::offsets(batch)
-        .values()
-        .partition_point(|offset| *offset < at.get());
-    (cut < batch.num_rows()).then(|| batch.slice(cut, batch.num_rows() - cut))
-}
-
-/// Encodes what was taken from a buffer. Each chunk is freed as soon as it is written, so that memory goes
-/// down from the rows' size to the files'.
-///
-/// # Errors
-/// When the rows do not have one schema, or do not lie in the range: a defect of the caller.
-pub fn encode(taken: Taken, identity: &Identity) -> Result<Encoded, SegmentError> {
-    let range = taken.range();
-    let absent = match taken.counts().absent {
-        0 => Absent::none(),
-        _ => absent(range, taken.results.offsets(), taken.rejects.offsets()),
-    };
-    let (mut results, mut rejects) = (taken.results, taken.rejects);
-    encode_rows(
-        range,
-        std::iter::from_fn(move || results.pop_front().map(Ok)),
-        std::iter::from_fn(move || rejects.pop_front().map(Ok)),
-        absent,
-        taken.replaces,
-        identity,
-    )
-}
-
-fn encode_rows(
-    range: OffsetRange,
-    results: impl Iterator<Item = Result<RecordBatch, SegmentError>>,
-    rejects: impl Iterator<Item = Result<RecordBatch, SegmentError>>,
-    absent: Absent,
-    replaces: Option<Fingerprint>,
-    identity: &Identity,
-) -> Result<Encoded, SegmentError> {
-    let rejects = rejects.collect::<Result<VecDeque<_>, _>>()?;
-    let mut corrections = replaces.clone().map(|before| {
-        let now = identity.fingerprint.clone();
-        CorrectionsWriter::new(range, Replacement { before, now }, rejects.clone())
-    });
-    let results = results.map(|batch| {
-        let batch = batch?;
-        if let Some(corrections) = &mut corrections {
-            corrections.results(&batch)?;
-        }
-        Ok(batch)
-    });
-    let results = write_all(SegmentKind::Results, range, results)?;
-    let rejects = write_all(SegmentKind::Rejects, range, rejects.into_iter().map(Ok))?;
-    let corrections = corrections.map(CorrectionsWriter::finish).transpose()?;
-    let rows = |writer: &Option<SegmentWriter>| writer.as_ref().map_or(0, SegmentWriter::rows);
-    let counts = counts(range, rows(&results), rows(&rejects));
-    let finish = |writer: Option<SegmentWriter>| {
-        writer
-            .map(|writer| writer.finish(counts, absent.clone(), replaces.clone(), identity))
-            .transpose()
-    };
-    Ok(Encoded {
-        range,
-        counts,
-        results: finish(results)?,
-        rejects: finish(rejects)?,
-        corrections: finish(corrections.flatten())?,
-    })
-}
-
-/// The offsets of `range` that are in neither of the two, both ascending.
-fn absent(
-    range: OffsetRange,
-    results: impl Iterator<Item = i64>,
-    rejects: impl Iterator<Item = i64>,
-) -> Absent {
-    let (mut results, mut rejects) = (results.peekable(), rejects.peekable());
-    let mut absent = AbsentBuilder::default();
-    let mut next = range.start();
-    loop {
-        let offset = match (results.peek(), rejects.peek()) {
-            (Some(result), Some(reject)) if reject < result => rejects.next(),
-            (Some(_), _) => results.next(),
-            (None, _) => rejects.next(),
-        };
-        let Some(offset) = offset.and_then(Offset::new) else {
-            break;
-        };
-        next = absent.skip(next, offset);
-    }
-    absent.skip(next, range.end());
-    absent.finish()
-}
-
-fn read_offsets(segment: Option<&EncodedSegment>) -> Result<Vec<i64>, SegmentError> {
-    let reader = segment
-        .map(|segment| read::read_segment(segment.bytes.clone()))
-        .transpose()?;
-    let mut offsets = Vec::new();
-    for batch in reader.into_iter().flatten() {
-        offsets.extend_from_slice(rows::offsets(&batch?).values());
-    }
-    Ok(offsets)
-}
-
-fn write_all(
-    kind: SegmentKind,
-    range: OffsetRange,
-    batches: impl Iterator<Item = Result<RecordBatch, SegmentError>>,
-) -> Result<Option<SegmentWriter>, SegmentError> {
-    let mut writer: Option<SegmentWriter> = None;
-    for batch in batches {
-        let batch = batch?;
-        let open = match &mut writer {
-            Some(writer) => writer,
-            None => writer.insert(SegmentWriter::new(kind, range, batch.schema())?),
-        };
-        open.write(&batch)?;
-    }
-    Ok(writer)
 }
 
 /// Writes one segment, batch by batch, into memory.
 pub struct SegmentWriter {
     kind: SegmentKind,
-    range: OffsetRange,
+    start: Offset,
     writer: ArrowWriter<Vec<u8>>,
     rows: u64,
     next: Offset,
 }
 
 impl SegmentWriter {
-    /// A writer of rows of `schema`, whose first column is the offset.
+    /// A writer of rows of `schema`, whose first column is the offset; none lies before `start`.
     ///
     /// # Errors
     /// When Parquet has no type for a column.
     pub fn new(
         kind: SegmentKind,
-        range: OffsetRange,
+        start: Offset,
         schema: SchemaRef,
     ) -> Result<SegmentWriter, SegmentError> {
         let properties = properties(&schema);
         Ok(SegmentWriter {
             kind,
-            range,
+            start,
             writer: ArrowWriter::try_new(Vec::new(), schema, Some(properties))?,
             rows: 0,
-            next: range.start(),
+            next: start,
         })
     }
 
@@ -324,35 +164,36 @@ impl SegmentWriter {
         self.rows
     }
 
-    /// Writes the rows of a batch, which must lie behind those written before.
+    /// The memory in use, in bytes: what is encoded, and what its columns have not yet made a page of.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.writer.bytes_written() + self.writer.memory_size()
+    }
+
+    /// Writes the rows of a batch, which must lie after those written before.
     ///
     /// # Errors
-    /// When the rows are unsorted or outside of the range, or of another schema.
+    /// When the rows are unsorted, or of another schema.
     pub fn write(&mut self, batch: &RecordBatch) -> Result<(), SegmentError> {
-        self.next = check_offsets(self.kind, self.range, self.next, batch)?;
+        let range = OffsetRange::everything_from(self.start);
+        self.next = check_offsets(self.kind, range, self.next, batch)?;
         self.writer.write(batch)?;
         self.rows += batch.num_rows() as u64;
         Ok(())
     }
 
-    /// Ends the file. `counts` are those of the append that the segment belongs to, `absent` says which of its offsets are
-    /// absent, and `replaces` under which calculation the same offsets had been published.
+    /// Ends the file with the facts that it states about itself.
     ///
     /// # Errors
-    /// When Parquet refuses.
-    pub fn finish(
-        self,
-        counts: Counts,
-        absent: Absent,
-        replaces: Option<Fingerprint>,
-        identity: &Identity,
-    ) -> Result<EncodedSegment, SegmentError> {
-        let facts = SegmentFacts::new(self.kind, self.range, counts, absent, replaces, identity);
-        self.close(facts)
-    }
-
-    /// Ends the file with the facts that it states about itself.
-    pub(super) fn close(mut self, facts: SegmentFacts) -> Result<EncodedSegment, SegmentError> {
+    /// When rows lie after the facts' range, or Parquet refuses.
+    pub fn close(mut self, facts: SegmentFacts) -> Result<EncodedSegment, SegmentError> {
+        if self.next > facts.range.end() {
+            return Err(SegmentError::Contents {
+                kind: self.kind,
+                range: facts.range,
+                detail: "the offsets go beyond the range",
+            });
+        }
         for pair in facts.to_metadata() {
             self.writer.append_key_value_metadata(pair);
         }

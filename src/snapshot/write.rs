@@ -3,9 +3,9 @@
 use chrono::{DateTime, Utc};
 
 use super::{
-    Appended, Chain, ChainError, Edit, Encoded, Identity, Manifest, Segment, SegmentError, Taken,
+    Appended, Chain, ChainError, Edit, Encoded, Identity, Manifest, Segment, SegmentError,
     chain::FRESH,
-    encode, place,
+    place,
     race::{Rebased, rebase},
 };
 use crate::{
@@ -89,7 +89,6 @@ pub struct Pending {
 
 #[derive(Debug)]
 enum State {
-    Taken(Taken),
     Encoded(Box<Encoded>),
     Spent,
 }
@@ -117,11 +116,11 @@ pub struct Written {
     pub rebased: bool,
 }
 
-impl From<Taken> for Pending {
-    fn from(taken: Taken) -> Pending {
+impl From<Encoded> for Pending {
+    fn from(encoded: Encoded) -> Pending {
         Pending {
-            range: taken.range(),
-            state: State::Taken(taken),
+            range: encoded.range,
+            state: State::Encoded(Box::new(encoded)),
             put: None,
             abandoned: Vec::new(),
         }
@@ -135,47 +134,42 @@ impl Pending {
         self.range
     }
 
-    /// The memory in use, in bytes: that of the rows, after encoding that of the files.
+    /// The memory of the files, in bytes.
     #[must_use]
     pub fn bytes(&self) -> usize {
         match &self.state {
-            State::Taken(taken) => taken.bytes(),
             State::Encoded(encoded) => encoded.bytes(),
             State::Spent => 0,
         }
     }
 
-    /// Makes files of the rows, without those before `start`, off the asynchronous threads.
+    /// The files without the outcomes before `start`: decoded and encoded again, off the asynchronous threads, when there
+    /// are any.
     async fn encode(
         &mut self,
         start: Offset,
         identity: &Identity,
     ) -> Result<Encoded, SnapshotError> {
         let range = self.range;
-        let identity = identity.clone();
-        let work: Box<dyn FnOnce() -> Result<Encoded, SegmentError> + Send> =
-            match std::mem::replace(&mut self.state, State::Spent) {
-                State::Taken(mut taken) => Box::new(move || {
-                    taken.trim_before(start);
-                    encode(taken, &identity)
-                }),
-                State::Encoded(encoded) if start > range.start() => {
-                    Box::new(move || encoded.trim_before(start, &identity))
-                }
-                State::Encoded(encoded) => Box::new(move || Ok(*encoded)),
-                State::Spent => return Err(SnapshotError::Spent { range }),
-            };
-        let encoded = tokio::task::spawn_blocking(work)
-            .await
-            .map_err(|_| SnapshotError::Panicked { range })?
-            .map_err(|source| SnapshotError::Encode {
-                range,
-                source: Box::new(source),
-            })?;
-        if encoded.range != range {
-            let overtaken = self.put.take().into_iter().flat_map(|put| put.segments);
-            self.abandoned.extend(overtaken.map(|segment| segment.path));
-        }
+        let encoded = match std::mem::replace(&mut self.state, State::Spent) {
+            State::Spent => return Err(SnapshotError::Spent { range }),
+            State::Encoded(encoded) if start > range.start() => {
+                let identity = identity.clone();
+                let trimmed =
+                    tokio::task::spawn_blocking(move || encoded.trim_before(start, &identity))
+                        .await
+                        .map_err(|_| SnapshotError::Panicked { range })?
+                        .map_err(|source| SnapshotError::Encode {
+                            range,
+                            source: Box::new(source),
+                        })?;
+                let overtaken = self.put.take().into_iter().flat_map(|put| put.segments);
+                self.abandoned
+                    .extend(overtaken.map(|segment| segment.path));
+                trimmed
+            }
+            State::Encoded(encoded) => *encoded,
+        };
         self.range = encoded.range;
         self.state = State::Encoded(Box::new(encoded.clone()));
         Ok(encoded)
@@ -254,8 +248,7 @@ pub(super) async fn sweep(chain: &Chain, abandoned: Vec<Path>) {
     }
 }
 
-/// Brings pending outcomes into the chain: encodes (off the asynchronous threads), puts the segments, appends
-/// the manifest. When another's manifest came first, what it covers is trimmed and the rest is tried again.
+/// Brings pending outcomes into the chain: puts the segments, appends the manifest. When another's manifest came first, what it covers is trimmed and the rest is tried again.
 ///
 /// After an error that [`SnapshotError::is_retryable`], call it again with the same `pending`. Dropping the
 /// future is safe for the store; the outcomes may then have to be replayed.

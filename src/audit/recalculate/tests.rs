@@ -8,7 +8,8 @@ use crate::{
     calculation::{Fields, ResultEncoder, builtin},
     model::{Event, Offset, OffsetRange, Partition, Sequence},
     snapshot::{
-        Appended, Buffer, CorrectionsProgress, Edit, Layout, Manifest, Pending, Pipeline, Repaired,
+        Accumulation, Appended, CorrectionsProgress, Edit, Layout, Manifest, Outcomes, Pending,
+        Pipeline, Repaired,
         SegmentKind, read_segment, write_repair, write_snapshot,
     },
     store::Store,
@@ -82,12 +83,11 @@ async fn snapshot(chain: &mut Chain, evaluator: &Evaluator, payloads: &[&str]) {
         })
         .collect();
     let range = OffsetRange::new(start, start.plus(payloads.len() as u64)).unwrap();
-    let mut buffer = Buffer::new(start);
-    buffer
-        .append(range, evaluator.evaluate(events.into_iter()).unwrap())
-        .unwrap();
-    buffer.mark_committed(range.end()).unwrap();
-    let mut pending = Pending::from(buffer.take_committed().unwrap());
+    let evaluated = evaluator.evaluate(events.into_iter()).unwrap();
+    let mut accumulation = Accumulation::new(start);
+    let outcomes = Outcomes::new(range, evaluated).unwrap();
+    accumulation.append(&outcomes).unwrap();
+    let mut pending = Pending::from(accumulation.close(chain.identity()).unwrap());
     write_snapshot(chain, &mut pending).await.unwrap();
 }
 

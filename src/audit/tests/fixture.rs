@@ -15,7 +15,7 @@ use crate::{
     calculation::{Calculation, Evaluator, Fields, builtin},
     model::{Counts, Digest, Event, Offset, OffsetRange, Partition, Sequence},
     snapshot::{
-        Appended, Buffer, Chain, Clock, Edit, EditSummary, GapReason, Identity, Layout, Manifest,
+        Accumulation, Appended, Chain, Clock, Edit, EditSummary, GapReason, Identity, Layout, Manifest, Outcomes,
         Pending, Pipeline, Segment, SegmentKind, Stamp, apply, load_tail, write_snapshot,
     },
     store::{Path, Store},
@@ -114,10 +114,10 @@ pub(super) async fn snapshot(
         })
         .collect();
     let evaluated = evaluator().evaluate(events.into_iter()).unwrap();
-    let mut buffer = Buffer::new(at(start));
-    buffer.append(range(start, end), evaluated).unwrap();
-    buffer.mark_committed(at(end)).unwrap();
-    let mut pending = Pending::from(buffer.take_committed().unwrap());
+    let mut accumulation = Accumulation::new(at(start));
+    let outcomes = Outcomes::new(range(start, end), evaluated).unwrap();
+    accumulation.append(&outcomes).unwrap();
+    let mut pending = Pending::from(accumulation.close(chain.identity()).unwrap());
     write_snapshot(chain, &mut pending).await.unwrap();
 }
 

@@ -1,20 +1,22 @@
 use super::*;
 use crate::snapshot::{
-    Buffer, Encoded, check_segment, encode, read_segment,
-    testing::{at, batch_offsets, evaluated, identity, range},
+    Accumulation, Encoded, Outcomes, check_segment, read_segment,
+    testing::{append, at, batch_offsets, encoded, evaluated, file_offsets, identity, range},
 };
 
 const BEFORE: &str = "00000000000000bb";
 
+const NOW: &str = "00112233445566aa";
+
+fn replacing(start: i64) -> Accumulation {
+    Accumulation::replacing(at(start), BEFORE.parse().unwrap(), NOW.parse().unwrap())
+}
+
 /// Outcomes of `[95, end)`, published before under another calculation.
 fn replaced(cuts: &[i64]) -> Encoded {
-    let mut buffer = Buffer::replacing(at(95), BEFORE.parse().unwrap());
-    for end in cuts {
-        let over = range(buffer.end().get(), *end);
-        buffer.append(over, evaluated(over)).unwrap();
-    }
-    buffer.mark_committed(buffer.end()).unwrap();
-    encode(buffer.take_committed().unwrap(), &identity("writer")).unwrap()
+    let mut accumulation = replacing(95);
+    append(&mut accumulation, cuts);
+    accumulation.close(&identity("writer")).unwrap()
 }
 
 fn rows(encoded: &Encoded) -> Vec<RecordBatch> {
@@ -37,17 +39,8 @@ fn every_outcome_is_a_correction_in_its_place() {
             results.extend(batch_offsets(&kept));
             rejects.extend(taken_back.into_iter().map(|reject| reject.offset.get()));
         }
-        let stored = |segment: &Option<crate::snapshot::EncodedSegment>| -> Vec<i64> {
-            let files = segment
-                .iter()
-                .map(|s| read_segment(s.bytes.clone()).unwrap());
-            files
-                .flatten()
-                .flat_map(|batch| batch_offsets(&batch.unwrap()))
-                .collect()
-        };
-        assert_eq!(results, stored(&encoded.results));
-        assert_eq!(rejects, stored(&encoded.rejects));
+        assert_eq!(results, file_offsets(encoded.results.as_ref()));
+        assert_eq!(rejects, file_offsets(encoded.rejects.as_ref()));
     }
 }
 
@@ -64,13 +57,13 @@ fn the_values_are_those_of_the_results_and_rejects() {
 
 #[test]
 fn rejects_alone_are_corrections_too() {
-    let mut buffer = Buffer::replacing(at(100), BEFORE.parse().unwrap());
+    let mut accumulation = replacing(100);
     let mut only_rejects = evaluated(range(100, 130));
     only_rejects.results = only_rejects.results.slice(0, 0);
     let count = only_rejects.rejects.len();
-    buffer.append(range(100, 130), only_rejects).unwrap();
-    buffer.mark_committed(at(130)).unwrap();
-    let encoded = encode(buffer.take_committed().unwrap(), &identity("writer")).unwrap();
+    let outcomes = Outcomes::new(range(100, 130), only_rejects).unwrap();
+    accumulation.append(&outcomes).unwrap();
+    let encoded = accumulation.close(&identity("writer")).unwrap();
     assert!(count > 0 && encoded.results.is_none());
     let (results, rejects) = split_corrections(&rows(&encoded)[0]).unwrap();
     assert_eq!((results.num_rows(), rejects.len()), (0, count));
@@ -89,10 +82,7 @@ fn trimmed_files_keep_the_corrections_of_what_is_left() {
 #[test]
 fn nothing_is_corrected_where_nothing_was_published_before() {
     let over = range(95, 300);
-    let mut buffer = Buffer::new(at(95));
-    buffer.append(over, evaluated(over)).unwrap();
-    buffer.mark_committed(at(300)).unwrap();
-    let encoded = encode(buffer.take_committed().unwrap(), &identity("writer")).unwrap();
+    let encoded = encoded(95, 300, &identity("writer"));
     assert!(encoded.corrections.is_none());
     assert!(split_corrections(&evaluated(over).results).is_err());
 }

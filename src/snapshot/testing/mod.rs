@@ -13,7 +13,8 @@ use chrono::{DateTime, Utc};
 
 pub(super) use self::faults::{Fault, Faulty};
 use super::{
-    Chain, Clock, Edit, Identity, Pending, Pipeline, Segment, Stamp, read_segment, rows::Rows,
+    Accumulation, Chain, Clock, Edit, Encoded, EncodedSegment, Identity, Outcomes, Pending,
+    Pipeline, Segment, Stamp, read_segment,
 };
 use crate::{
     calculation::Evaluated,
@@ -131,14 +132,30 @@ pub(super) fn evaluated(range: OffsetRange) -> Evaluated {
     }
 }
 
-/// What a worker would hand over for `[start, end)`, all committed.
+/// The outcomes of the offsets from `start` up to each of `ends`, appended one after the other.
+pub(super) fn accumulated(start: i64, ends: &[i64]) -> Accumulation {
+    let mut accumulation = Accumulation::new(at(start));
+    append(&mut accumulation, ends);
+    accumulation
+}
+
+/// Appends outcomes up to each of `ends`.
+pub(super) fn append(accumulation: &mut Accumulation, ends: &[i64]) {
+    for end in ends {
+        let over = range(accumulation.end().get(), *end);
+        let outcomes = Outcomes::new(over, evaluated(over)).unwrap();
+        accumulation.append(&outcomes).unwrap();
+    }
+}
+
+/// The files of the outcomes of `[start, end)`.
+pub(super) fn encoded(start: i64, end: i64, identity: &Identity) -> Encoded {
+    accumulated(start, &[end]).close(identity).unwrap()
+}
+
+/// What a keeper would store of `[start, end)`.
 pub(super) fn pending(start: i64, end: i64) -> Pending {
-    let mut buffer = super::Buffer::new(at(start));
-    buffer
-        .append(range(start, end), evaluated(range(start, end)))
-        .unwrap();
-    buffer.mark_committed(at(end)).unwrap();
-    Pending::from(buffer.take_committed().unwrap())
+    Pending::from(encoded(start, end, &identity("writer")))
 }
 
 pub(super) fn clock() -> Clock {
@@ -168,8 +185,13 @@ pub(super) fn batch_offsets(batch: &RecordBatch) -> Vec<i64> {
         .to_vec()
 }
 
-pub(super) fn row_offsets(rows: &Rows) -> Vec<i64> {
-    rows.batches().flat_map(batch_offsets).collect()
+/// The offsets of all rows of a file; none when there is no file.
+pub(super) fn file_offsets(file: Option<&EncodedSegment>) -> Vec<i64> {
+    let read = |file: &EncodedSegment| read_segment(file.bytes.clone()).unwrap();
+    file.into_iter()
+        .flat_map(read)
+        .flat_map(|batch| batch_offsets(&batch.unwrap()))
+        .collect()
 }
 
 /// The offsets of all rows below a folder: what the plain glob sees.

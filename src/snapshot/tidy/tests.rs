@@ -4,7 +4,8 @@ use crate::{
     snapshot::{
         FetchError, Pending, Place, fetch_segment,
         testing::{
-            PARTITION, assert_glob, at, bound, chain, clock, glob, identity, paths, pending, range,
+            PARTITION, assert_glob, at, bound, chain, clock, encoded, glob, identity, paths,
+            pending, range,
         },
         write_snapshot,
     },
@@ -18,14 +19,7 @@ async fn write(chain: &mut Chain, mut outcomes: Pending) {
 /// Puts segments as a writer does that dies before its manifest.
 async fn orphan(store: &Store, writer: &str, id: u32, start: i64, end: i64) -> Vec<Path> {
     let layout = super::super::Layout::new("events").unwrap();
-    let mut buffer = super::super::Buffer::new(at(start));
-    let over = range(start, end);
-    buffer
-        .append(over, super::super::testing::evaluated(over))
-        .unwrap();
-    buffer.mark_committed(at(end)).unwrap();
-    let taken = buffer.take_committed().unwrap();
-    let encoded = super::super::encode(taken, &identity(writer)).unwrap();
+    let encoded = encoded(start, end, &identity(writer));
     let mut paths = Vec::new();
     for file in encoded.segments() {
         let segment = file.named(&layout, super::super::SegmentId(id));
@@ -250,15 +244,7 @@ async fn without_its_twin_or_its_rows_a_segment_is_not_adopted() {
             _ => {
                 let mut other = identity("other");
                 other.partition = crate::model::Partition(9);
-                let mut buffer = super::super::Buffer::new(at(0));
-                let over = range(0, 50);
-                buffer
-                    .append(over, super::super::testing::evaluated(over))
-                    .unwrap();
-                buffer.mark_committed(at(50)).unwrap();
-                let taken = buffer.take_committed().unwrap();
-                let encoded = super::super::encode(taken, &other).unwrap();
-                let bytes = encoded.results.unwrap().bytes;
+                let bytes = encoded(0, 50, &other).results.unwrap().bytes;
                 store.put(&results.path, bytes).await.unwrap();
             }
         }
