@@ -13,8 +13,8 @@ use super::{
 };
 use crate::{
     calculation::Evaluator,
+    format::{Segment, SegmentKind, SegmentReader},
     model::{Offset, OffsetRange, Partition},
-    snapshot::{Segment, SegmentKind, SegmentReader},
 };
 
 /// Rows of one segment that are reported one by one; what goes beyond is summed up.

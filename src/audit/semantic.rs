@@ -9,7 +9,8 @@ use arrow_array::{
 use arrow_cast::display::{ArrayFormatter, FormatOptions};
 
 use crate::{
-    calculation::{CalculationError, Evaluator, ReasonCode, reason_code},
+    calculation::{CalculationError, Evaluator},
+    events::{ReasonCode, reason_code},
     model::{Event, Offset, OffsetRange},
 };
 

@@ -12,13 +12,11 @@ use arrow_buffer::BooleanBufferBuilder;
 use arrow_schema::{ArrowError, DataType, Field as ArrowField, Schema, SchemaRef, TimeUnit};
 use arrow_select::filter::FilterBuilder;
 
-use super::{
-    Calculation, CalculationError, Fingerprint, Outcomes,
-    decode::{Bytes, Decoder, Numbers},
-    fields::{FieldType, Fields},
-    settle,
+use super::{Calculation, CalculationError, Fingerprint, Outcomes, settle};
+use crate::{
+    events::{Bytes, Decoder, FieldType, Fields, Numbers},
+    model::{Event, Offset, Reject},
 };
-use crate::model::{Event, Offset, Reject};
 
 /// The outcomes of a batch of events: each event is in exactly one of the two.
 #[derive(Clone, Debug)]

@@ -10,10 +10,11 @@ use arrow_select::{
     interleave::interleave_record_batch,
 };
 
-use super::{
-    CalculationError, Evaluated, Evaluator, Outcomes, encode::Payloads, evaluator::batch_error,
+use super::{CalculationError, Evaluated, Evaluator, Outcomes, evaluator::batch_error};
+use crate::{
+    events::Payloads,
+    model::{Event, Offset, Reject},
 };
-use crate::model::{Event, Offset, Reject};
 
 impl Evaluated {
     /// The outcomes of both, ascending by offset; each event is in one of the two.

@@ -7,11 +7,12 @@ use crate::{
     audit::AuditError,
     config::ConfigError,
     demo::DemoError,
+    format::LayoutError,
+    history::ChainError,
     kafka::KafkaError,
     load::{LinesError, LoadError},
     processor::{InstanceError, ProcessorError, WorkerError},
     query::QueryError,
-    snapshot::{ChainError, LayoutError},
     status::StatusError,
 };
 

@@ -25,7 +25,7 @@ use crate::{
     calculation,
     config::{Flags, Layers, OutputConfig},
     failpoint::{self, Point},
-    snapshot::Layout,
+    format::Layout,
     store::{Store, StoreUrl},
     telemetry,
 };

@@ -9,7 +9,8 @@ use super::{
     parse,
 };
 use crate::{
-    calculation::{Calculation, Fields},
+    calculation::Calculation,
+    events::Fields,
     kafka::Connection,
     store::{StoreConfig, StoreUrl},
 };

@@ -16,10 +16,11 @@ use super::{
 use crate::{
     audit,
     failpoint::{self, Point},
+    format::{Edit, GapReason, Segment},
+    history::{Appended, Chain, ChainError},
     kafka::KafkaError,
     model::Partition,
     recovery::{self, AcceptLoss, GatherError, Gathered, LossReason, Plan, Step},
-    snapshot::{Appended, Chain, ChainError, Edit, GapReason, Segment},
 };
 
 /// Gathering that takes longer is shown to those who watch.

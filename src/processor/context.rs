@@ -15,12 +15,14 @@ use super::{
 };
 use crate::{
     audit::Finding,
-    calculation::{Evaluator, advice},
+    calculation::Evaluator,
     config::{Delivery, RunConfig},
+    events::advice,
+    format::{Layout, Pipeline},
+    history::Clock,
     kafka::{Admin, KafkaError, Member, Publisher, PublisherConfig, SourceConfig, Topic},
     model::{Offset, Partition},
     recovery::{Committed, Gatherer, OurCalculation},
-    snapshot::{Clock, Layout, Pipeline},
     store::Store,
 };
 

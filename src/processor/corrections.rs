@@ -16,15 +16,13 @@ use super::{
     worker::Worker,
 };
 use crate::{
-    calculation::{MessageBuffer, ResultEncoder, source_key},
+    events::{MessageBuffer, ResultEncoder, source_key},
     failpoint::{self, Point},
+    format::{SegmentError, read_segment, rows_size, split_corrections},
+    history::{FetchError, PendingCorrections, fetch_segment},
     kafka::{PublishError, Record},
     model::Partition,
     recovery::Replay,
-    snapshot::{
-        FetchError, PendingCorrections, SegmentError, fetch_segment, read_segment, rows_size,
-        split_corrections,
-    },
 };
 
 /// The header that tells a correction from a first publication; its value is the manifest's number.

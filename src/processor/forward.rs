@@ -9,7 +9,8 @@ use super::{
     worker::Worker,
 };
 use crate::{
-    calculation::{Evaluated, reason_code},
+    calculation::Evaluated,
+    events::reason_code,
     failpoint::{self, Point},
     kafka::{Batch, PublishError, Record},
     model::{Event, Offset, OffsetRange, Partition, Reject},

@@ -54,11 +54,12 @@ pub use written::Written;
 use context::Context;
 
 use crate::{
-    calculation::{CalculationError, EncodeError},
+    calculation::CalculationError,
+    events::EncodeError,
+    format::BufferError,
     kafka::{KafkaError, PublishError},
     model::{InvertedRange, Offset, Partition},
     recovery::Refusal,
-    snapshot::BufferError,
     store::StoreError,
 };
 
@@ -194,7 +195,7 @@ pub enum ProcessorError {
     },
     /// The topic's name cannot be a folder name in the store.
     #[error(transparent)]
-    Layout(#[from] crate::snapshot::LayoutError),
+    Layout(#[from] crate::format::LayoutError),
     /// Partitions are held, and nothing else is left to do.
     #[error("{text}")]
     Refused {

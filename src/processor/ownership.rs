@@ -19,10 +19,10 @@ use super::{
 };
 use crate::{
     failpoint::{self, Point},
+    format::Buffer,
     kafka::KafkaError,
     model::{Offset, Partition},
     recovery::{Plan, Refusal},
-    snapshot::Buffer,
 };
 
 /// How long the group waits for the facts of new partitions before they are taken in paused.

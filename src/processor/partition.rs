@@ -9,9 +9,10 @@ use super::{
     view::Stored,
 };
 use crate::{
+    format::Buffer,
+    history::Chain,
     model::{Counts, Offset, Partition},
     recovery::{AcceptLoss, Commit, Facts, Head, Refusal, Replay},
-    snapshot::{Buffer, Chain},
 };
 
 /// Tells one ownership of a partition from the next, so that a report about an earlier one is not taken for this one.

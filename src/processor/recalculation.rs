@@ -20,8 +20,9 @@ use crate::{
     calculation::Evaluator,
     config::OnNewCalculation,
     failpoint::{self, Point},
+    format::{Segment, repair_memory},
+    history::{Chain, Repair, Repaired, SnapshotError, write_repair},
     model::{Offset, Partition, Sequence},
-    snapshot::{Chain, Repair, Repaired, Segment, SnapshotError, repair_memory, write_repair},
 };
 
 /// Behind each range a partition rests for as long as the range took, up to this: at most half of the time of one core goes

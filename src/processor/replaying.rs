@@ -10,10 +10,11 @@ use super::{
 };
 use crate::{
     failpoint::{self, Point},
+    format::Buffer,
+    history::Chain,
     kafka::Batch,
     model::{Offset, Partition},
     recovery::{Plan, Replay, plan},
-    snapshot::{Buffer, Chain},
 };
 
 /// Result messages without text are smaller than this.

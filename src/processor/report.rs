@@ -5,9 +5,10 @@ use std::time::Duration;
 use super::{outbox::Loaded, partition::Epoch, recalculation::RangeOutcome};
 use crate::{
     audit::Outdated,
+    format::Segment,
+    history::Chain,
     model::Partition,
     recovery::{Commit, Facts, Plan, Refusal},
-    snapshot::{Chain, Segment},
 };
 
 /// An answer to work that a worker started; `epoch` tells whether it still concerns the partition as it is owned now.

@@ -16,8 +16,9 @@ use super::{
 };
 use crate::{
     failpoint::{self, Point},
+    format::{Segment, Taken},
+    history::{Chain, Pending, write_snapshot},
     model::Partition,
-    snapshot::{Chain, Pending, Segment, Taken, write_snapshot},
 };
 
 impl Worker {

@@ -26,7 +26,8 @@ use super::{
 };
 use crate::{
     audit::Recalculator,
-    calculation::{Evaluator, MessageBuffer, ResultEncoder},
+    calculation::Evaluator,
+    events::{MessageBuffer, ResultEncoder},
     failpoint::{self, Point},
     kafka::{Publisher, Source, SourceEvent},
     model::{Offset, Partition},

@@ -5,8 +5,9 @@ use std::time::Duration;
 use super::metadata::Authored;
 use crate::{
     calculation::Fingerprint,
+    format::Pipeline,
+    history::CorrectionsProgress,
     model::{Offset, OffsetRange, Partition, Sequence},
-    snapshot::{CorrectionsProgress, Pipeline},
 };
 
 /// Everything that is known about one partition at the moment it is assigned.

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// From the top down. A module may use those below it.
-const LAYERS: [&str; 17] = [
+const LAYERS: [&str; 19] = [
     "main",
     "cli",
     "demo",
@@ -17,10 +17,12 @@ const LAYERS: [&str; 17] = [
     "audit",
     "query",
     "recovery",
-    "snapshot",
+    "history",
+    "format",
     "kafka",
     "store",
     "calculation",
+    "events",
     "failpoint",
     "model",
 ];

@@ -6,8 +6,9 @@ use arrow_array::{Array as _, RecordBatch, StringArray, cast::AsArray as _};
 
 use super::{super::semantic::offsets, window::Window};
 use crate::{
-    calculation::{Evaluated, MessageBuffer},
-    snapshot::{Changes, SegmentKind},
+    calculation::Evaluated,
+    events::MessageBuffer,
+    format::{Changes, SegmentKind},
 };
 
 /// The columns that are not published.

@@ -1,6 +1,6 @@
 //! Stored history under another calculation, range by range.
 //!
-//! In flow a partition's chain and a calculation; out flow [`Repair`](crate::snapshot::Repair)s, one for each range whose
+//! In flow a partition's chain and a calculation; out flow [`Repair`](crate::history::Repair)s, one for each range whose
 //! results and rejects are of another fingerprint ([`outdated`] chooses them). Results are calculated again from the fields
 //! stored beside them, rejects are decoded again from their payloads; where the stored fields do not suffice, the range is
 //! read again from Kafka. What changed becomes corrections, which the partition's owner publishes (I6).
@@ -20,9 +20,10 @@ pub use choice::{Outdated, outdated};
 pub use error::RecalculateError;
 
 use crate::{
-    calculation::{CalculationError, Evaluator, MessageBuffer},
+    calculation::{CalculationError, Evaluator},
+    events::MessageBuffer,
+    history::{Chain, Repair, fetch_segment},
     kafka::{Connection, Reader},
-    snapshot::{Chain, Repair, fetch_segment},
 };
 use range::Range;
 

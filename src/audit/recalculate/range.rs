@@ -14,13 +14,11 @@ use super::{
     window::{Lane, Stored, Window},
 };
 use crate::{
-    calculation::{
-        CalculationError, EncodeError, Evaluated, Fields, Fingerprint, MessageBuffer,
-        ResultEncoder, reject_stored, too_large,
-    },
+    calculation::{CalculationError, Evaluated, Fingerprint, reject_stored},
+    events::{EncodeError, Fields, MessageBuffer, ResultEncoder, too_large},
+    format::{Absent, Encoded, Identity, Rewriter, SegmentFacts, SegmentKind, read_segment},
     kafka::{Batch, KafkaError, Reader},
     model::{OffsetRange, Reject},
-    snapshot::{Absent, Encoded, Identity, Rewriter, SegmentFacts, SegmentKind, read_segment},
 };
 
 /// See the module.

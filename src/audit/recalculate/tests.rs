@@ -5,12 +5,11 @@ use arrow_array::{RecordBatch, cast::AsArray as _};
 use super::*;
 use crate::{
     audit::{Level, Options, tests::fixture::chain_of, verify},
-    calculation::{Fields, ResultEncoder, builtin},
+    calculation::builtin,
+    events::{Fields, ResultEncoder},
+    format::{Buffer, Edit, Layout, Manifest, Pipeline, SegmentKind, read_segment},
+    history::{Appended, CorrectionsProgress, Pending, Repaired, write_repair, write_snapshot},
     model::{Event, Offset, OffsetRange, Partition, Sequence},
-    snapshot::{
-        Appended, Buffer, CorrectionsProgress, Edit, Layout, Manifest, Pending, Pipeline, Repaired,
-        SegmentKind, read_segment, write_repair, write_snapshot,
-    },
     store::Store,
 };
 
@@ -331,7 +330,7 @@ async fn a_damaged_segment_is_left_as_it_is() {
         !error.is_retryable() && error.to_string().contains("damaged"),
         "{error}"
     );
-    let now = crate::snapshot::load_tail(&store, chain.layout(), Partition(0))
+    let now = crate::history::load_tail(&store, chain.layout(), Partition(0))
         .await
         .unwrap();
     assert_eq!(now, *chain.tail());
@@ -391,8 +390,8 @@ async fn a_repair_that_is_not_what_its_base_gives_breaks_the_chain() {
         change(&mut manifest);
         super::super::succession::difference(&base, &manifest)
     };
-    let named = |manifest: &mut Manifest, change: fn(&mut Vec<crate::snapshot::Segment>)| {
-        if let crate::snapshot::EditSummary::Repair { replaced, .. } = &mut manifest.edit {
+    let named = |manifest: &mut Manifest, change: fn(&mut Vec<crate::format::Segment>)| {
+        if let crate::format::EditSummary::Repair { replaced, .. } = &mut manifest.edit {
             change(replaced);
         }
     };
@@ -414,9 +413,9 @@ async fn a_repair_that_is_not_what_its_base_gives_breaks_the_chain() {
             other.unwrap().rows += 1;
         },
         &|manifest| {
-            manifest.gaps.extend([crate::snapshot::Gap {
+            manifest.gaps.extend([crate::format::Gap {
                 range: OffsetRange::empty(at(0)),
-                reason: crate::snapshot::GapReason::Expired,
+                reason: crate::format::GapReason::Expired,
                 accepted_at: manifest.created_at,
             }])
         },

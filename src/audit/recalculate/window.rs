@@ -5,7 +5,7 @@ use arrow_schema::{ArrowError, SchemaRef};
 use arrow_select::concat::concat_batches;
 
 use super::{super::semantic::offsets, RecalculateError};
-use crate::snapshot::{SegmentError, SegmentReader};
+use crate::format::{SegmentError, SegmentReader};
 
 /// The stored outcomes of a part of a range.
 pub(super) struct Window {

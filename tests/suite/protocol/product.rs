@@ -5,12 +5,12 @@ use std::{collections::HashMap, rc::Rc};
 
 use chrono::DateTime;
 use snapback::{
+    format::{
+        Damaged, Edit, GapReason, Layout, Manifest, Segment, SegmentId, SegmentKind, Stamp, apply,
+    },
+    history::{are_live, next_corrections},
     model::{Counts, Digest, OffsetRange, Sequence},
     recovery::{self, Authored, CommitMetadata, Committed, Head, Settled},
-    snapshot::{
-        Damaged, Edit, GapReason, Layout, Manifest, Segment, SegmentId, SegmentKind, Stamp, apply,
-        are_live, next_corrections,
-    },
 };
 
 use super::{
