@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use super::MissingStore;
+use super::session::MissingStore;
 use crate::{
     audit::AuditError,
     config::ConfigError,

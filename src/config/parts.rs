@@ -5,8 +5,9 @@ use std::{fmt, sync::Arc};
 use super::{
     error::ConfigError,
     key::{self, Key},
-    layers::{Layers, Source, Value},
+    layers::Layers,
     parse,
+    value::{Source, Value},
 };
 use crate::{
     calculation::Calculation,

@@ -1,10 +1,10 @@
 //! The fields of an event, declared as SQL columns.
 
-use std::{fmt, str::FromStr};
+use std::fmt;
 
 use arrow_schema::{DataType, Field as ArrowField, Schema};
 
-use super::parse::{self, FieldsError};
+use super::identifier::Identifier;
 
 /// The type of a field or of a result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -92,7 +92,7 @@ pub struct Field {
 
 impl fmt::Display for Field {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", parse::Identifier(&self.name), self.data_type)?;
+        write!(f, "{} {}", Identifier(&self.name), self.data_type)?;
         if self.nullable {
             Ok(())
         } else {
@@ -103,20 +103,9 @@ impl fmt::Display for Field {
 
 /// The fields of an event in their declared order: at least one, no two alike, no reserved names.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fields(Vec<Field>);
+pub struct Fields(pub(super) Vec<Field>);
 
 impl Fields {
-    /// Reads a declaration such as `number BIGINT NOT NULL, note VARCHAR`.
-    ///
-    /// Keywords are read in any case; names are taken as written, in double quotes if they hold more
-    /// than letters, digits and underscores.
-    ///
-    /// # Errors
-    /// When it is no such declaration; the error says which part, and what is possible there.
-    pub fn parse(text: &str) -> Result<Fields, FieldsError> {
-        parse::fields(text).map(Fields)
-    }
-
     /// The fields that stored results have; `None` when a column is of no field's type, or there is none.
     #[must_use]
     pub fn of_results(schema: &Schema) -> Option<Fields> {
@@ -190,14 +179,6 @@ impl<'a> IntoIterator for &'a Fields {
 
     fn into_iter(self) -> Self::IntoIter {
         self.iter()
-    }
-}
-
-impl FromStr for Fields {
-    type Err = FieldsError;
-
-    fn from_str(text: &str) -> Result<Fields, FieldsError> {
-        Fields::parse(text)
     }
 }
 

@@ -8,17 +8,18 @@
 //! Numbers are exact: they are read from the digits of the message, never through a float on the way, and what a declared
 //! type cannot hold is a reject that says what to declare instead.
 
+mod declaration;
 mod decode;
 mod encode;
 mod fields;
-mod parse;
+mod identifier;
 mod reason;
 
+pub use declaration::FieldsError;
 pub(crate) use decode::{Bytes, Decoder, Numbers};
 pub(crate) use encode::Payloads;
 pub use encode::{EncodeError, MessageBuffer, ResultEncoder, source_key};
 pub use fields::{Field, FieldType, Fields};
-pub use parse::FieldsError;
-pub(crate) use parse::Identifier;
+pub(crate) use identifier::Identifier;
 pub(crate) use reason::calculations_own;
 pub use reason::{ReasonCode, advice, reason_code, too_large};

@@ -64,7 +64,29 @@ impl ManifestError {
     }
 }
 
-pub(super) fn encode(manifest: &Manifest) -> Bytes {
+impl Manifest {
+    /// The stored form.
+    ///
+    /// A JSON object, one member and one segment per line, members in a fixed order. It starts with
+    /// `format_version`; its last two lines are the member `digest` and the closing brace. **The digest is
+    /// the SHA-256 of all lines before those two**, their line ends included, so that
+    /// `head -n -2 FILE | sha256sum` gives what `jq -r .digest FILE` shows.
+    #[must_use]
+    pub fn encode(&self) -> Bytes {
+        encode(self)
+    }
+
+    /// Reads the stored form, checking version, digest, paths and counts (I4), in this order.
+    ///
+    /// # Errors
+    /// [`ManifestError::Newer`] when a newer snapback wrote it, whatever the rest looks like; any other
+    /// error means that the bytes are damaged.
+    pub fn decode(bytes: &[u8]) -> Result<Manifest, ManifestError> {
+        decode(bytes)
+    }
+}
+
+fn encode(manifest: &Manifest) -> Bytes {
     let mut out = body(manifest);
     let digest = Digest::of(&out);
     out.extend_from_slice(DIGEST_LINE);
@@ -131,7 +153,7 @@ fn lines<T: Serialize>(out: &mut Vec<u8>, name: &str, elements: impl Iterator<It
     out.extend_from_slice(b"],\n");
 }
 
-pub(super) fn decode(bytes: &[u8]) -> Result<Manifest, ManifestError> {
+fn decode(bytes: &[u8]) -> Result<Manifest, ManifestError> {
     let found = version(bytes)?;
     if found > u64::from(FORMAT_VERSION) {
         return Err(ManifestError::Newer {

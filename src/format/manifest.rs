@@ -5,10 +5,7 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{
-    SegmentKind,
-    codec::{self, ManifestError},
-};
+use super::SegmentKind;
 use crate::{
     calculation::Fingerprint,
     model::{Counts, Digest, Offset, OffsetRange, Partition, Sequence},
@@ -248,25 +245,5 @@ impl Manifest {
     #[must_use]
     pub fn lists(&self, path: &Path) -> bool {
         self.segments.iter().any(|segment| segment.path == *path)
-    }
-
-    /// The stored form.
-    ///
-    /// A JSON object, one member and one segment per line, members in a fixed order. It starts with
-    /// `format_version`; its last two lines are the member `digest` and the closing brace. **The digest is
-    /// the SHA-256 of all lines before those two**, their line ends included, so that
-    /// `head -n -2 FILE | sha256sum` gives what `jq -r .digest FILE` shows.
-    #[must_use]
-    pub fn encode(&self) -> bytes::Bytes {
-        codec::encode(self)
-    }
-
-    /// Reads the stored form, checking version, digest, paths and counts (I4), in this order.
-    ///
-    /// # Errors
-    /// [`ManifestError::Newer`] when a newer snapback wrote it, whatever the rest looks like; any other
-    /// error means that the bytes are damaged.
-    pub fn decode(bytes: &[u8]) -> Result<Manifest, ManifestError> {
-        codec::decode(bytes)
     }
 }

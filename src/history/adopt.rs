@@ -7,7 +7,7 @@ use std::cmp::Reverse;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
-use super::{Appended, Chain, ChainError, tidy::Unlisted};
+use super::{Appended, Chain, ChainError, folders::StoredSegment};
 use crate::{
     failpoint::{self, Point},
     format::{Edit, Segment, SegmentFacts, SegmentKind, check_segment},
@@ -26,7 +26,7 @@ struct Candidate {
 /// Appends what continues the chain, range after range, and returns the ranges.
 pub(super) async fn adopt(
     chain: &mut Chain,
-    unlisted: &[Unlisted],
+    unlisted: &[StoredSegment],
 ) -> Result<Vec<OffsetRange>, ChainError> {
     let mut adopted = Vec::new();
     // Each round either ends the search or passes at least one file.
@@ -58,11 +58,11 @@ pub(super) async fn adopt(
 async fn find(
     chain: &Chain,
     end: Offset,
-    unlisted: &[Unlisted],
+    unlisted: &[StoredSegment],
 ) -> Result<Option<Candidate>, ChainError> {
     let continues =
-        |file: &&Unlisted| file.name.range.start() == end && !file.name.range.is_empty();
-    let mut candidates: Vec<&Unlisted> = unlisted.iter().filter(continues).collect();
+        |file: &&StoredSegment| file.name.range.start() == end && !file.name.range.is_empty();
+    let mut candidates: Vec<&StoredSegment> = unlisted.iter().filter(continues).collect();
     candidates.sort_by_key(|file| (Reverse(file.name.range.end()), file.name.kind, &file.path));
     for (index, file) in candidates.iter().enumerate() {
         if file.name.kind == SegmentKind::Corrections {
@@ -117,7 +117,7 @@ fn lacks(found: &Candidate, facts: &SegmentFacts) -> Vec<SegmentKind> {
 /// Reads a whole file; `None` unless it is what its name and its metadata say, to the row.
 async fn inspect(
     chain: &Chain,
-    file: &Unlisted,
+    file: &StoredSegment,
 ) -> Result<Option<(Segment, SegmentFacts)>, ChainError> {
     let bytes = match chain.store().get(&file.path, file.size).await {
         Ok(bytes) => bytes,

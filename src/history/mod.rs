@@ -17,6 +17,7 @@
 mod adopt;
 mod chain;
 mod clock;
+mod folders;
 mod outbox;
 mod place;
 mod race;

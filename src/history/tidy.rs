@@ -2,17 +2,18 @@
 
 use std::collections::BTreeSet;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 
 use super::{
     Chain, ChainError, adopt,
+    folders::{StoredSegment, find_segments},
     place::{self, Restored},
 };
 use crate::{
     failpoint::{self, Point},
-    format::{Manifest, Segment, SegmentKind, SegmentName, read_segment},
+    format::{Manifest, Segment, read_segment},
     model::{Digest, OffsetRange, Sequence},
-    store::{Entry, Path, StoreError},
+    store::{Path, StoreError},
 };
 
 /// An unlisted segment behind the chain's end that is younger may be on its way into a manifest.
@@ -27,21 +28,12 @@ pub struct Tidied {
     pub put_back: Vec<Path>,
     /// Listed segments that are nowhere: damage, for verify and repair.
     pub missing: Vec<Segment>,
-    /// Unlisted segments that went to the attic.
+    /// StoredSegment segments that went to the attic.
     pub retired: Vec<Path>,
-    /// Unlisted segments that were left alone: young, and behind the chain's end.
+    /// StoredSegment segments that were left alone: young, and behind the chain's end.
     pub left_alone: Vec<Path>,
     /// Files that are no segments of this partition; nothing was done to them.
     pub unknown: Vec<Path>,
-}
-
-/// An unlisted segment in the partition's folders.
-#[derive(Clone, Debug)]
-pub(super) struct Unlisted {
-    pub(super) path: Path,
-    pub(super) name: SegmentName,
-    pub(super) size: u64,
-    pub(super) modified: DateTime<Utc>,
 }
 
 /// Tidies the folders of the chain's partition (PROTOCOL "Tidying"): puts back listed segments, adopts what
@@ -58,7 +50,8 @@ pub async fn tidy(
 ) -> Result<Tidied, ChainError> {
     let mut tidied = Tidied::default();
     // First the files, then the chain: what a manifest lists meanwhile is then seen as listed.
-    let files = list(chain, &mut tidied).await?;
+    let (files, unknown) = find_segments(chain).await?;
+    tidied.unknown = unknown;
     chain.reload().await?;
     chain.left_alone.clear();
     let Some(newest) = chain.newest() else {
@@ -94,34 +87,10 @@ pub async fn tidy(
     Ok(tidied)
 }
 
-async fn list(chain: &Chain, tidied: &mut Tidied) -> Result<Vec<Unlisted>, StoreError> {
-    let mut files = Vec::new();
-    for kind in SegmentKind::ALL {
-        let folder = chain.layout().segments(kind, chain.partition());
-        for Entry {
-            path,
-            size,
-            modified,
-        } in chain.store().list(&folder).await?
-        {
-            match chain.layout().parse_segment(&path) {
-                Some(name) => files.push(Unlisted {
-                    path,
-                    name,
-                    size,
-                    modified: modified.into(),
-                }),
-                None => tidied.unknown.push(path),
-            }
-        }
-    }
-    Ok(files)
-}
-
 async fn restore_listed(
     chain: &Chain,
     newest: &Manifest,
-    files: &[Unlisted],
+    files: &[StoredSegment],
     tidied: &mut Tidied,
 ) -> Result<(), StoreError> {
     let present: BTreeSet<&Path> = files.iter().map(|file| &file.path).collect();
@@ -157,7 +126,7 @@ async fn put_back_listed(chain: &Chain, tidied: &mut Tidied) -> Result<(), Store
     Ok(())
 }
 
-fn unlisted(newest: &Manifest, mut files: Vec<Unlisted>) -> Vec<Unlisted> {
+fn unlisted(newest: &Manifest, mut files: Vec<StoredSegment>) -> Vec<StoredSegment> {
     let listed: BTreeSet<&Path> = newest
         .segments
         .iter()
@@ -168,7 +137,7 @@ fn unlisted(newest: &Manifest, mut files: Vec<Unlisted>) -> Vec<Unlisted> {
 }
 
 /// Whether no manifest will ever list this file, or its writer can be sure that it does not.
-async fn is_dead(chain: &Chain, file: &Unlisted) -> Result<bool, ChainError> {
+async fn is_dead(chain: &Chain, file: &StoredSegment) -> Result<bool, ChainError> {
     let Some(newest) = chain.newest() else {
         return Ok(false);
     };

@@ -150,6 +150,14 @@ pub struct Policy {
     pub accept_loss: Vec<(Partition, OffsetRange)>,
 }
 
+impl Policy {
+    /// What `--accept-loss` names for one partition.
+    pub(super) fn accepted_losses(&self, partition: Partition) -> Vec<OffsetRange> {
+        let of_partition = self.accept_loss.iter().filter(|loss| loss.0 == partition);
+        of_partition.map(|(_, range)| *range).collect()
+    }
+}
+
 /// Where a new partition starts (`--start`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Start {

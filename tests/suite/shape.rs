@@ -1,4 +1,9 @@
-//! The shape of the code: data flows down a list of modules, and imports only point down it.
+//! The shape of the code: data flows down a list of modules, and imports only point down it; inside a module no files
+//! import each other in a circle.
+
+mod circles;
+mod imports;
+mod tokens;
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -12,31 +12,21 @@ mod changes;
 mod choice;
 mod error;
 mod range;
+mod results;
 mod window;
 
 use std::{sync::Arc, time::Duration};
 
 pub use choice::{Outdated, outdated};
 pub use error::RecalculateError;
+pub use results::ResultsTopic;
 
 use crate::{
     calculation::{CalculationError, Evaluator},
-    events::MessageBuffer,
     history::{Chain, Repair, fetch_segment},
     kafka::{Connection, Reader},
 };
 use range::Range;
-
-/// The topic to which corrections will be published, and what it takes: a result too large becomes a reject.
-#[derive(Clone, Debug)]
-pub struct ResultsTopic {
-    /// Its name.
-    pub name: String,
-    /// The largest message in bytes.
-    pub limit: u64,
-    /// The messages that are larger than a limit.
-    pub too_large: fn(&MessageBuffer, u64) -> Vec<usize>,
-}
 
 /// Brings ranges of stored history under one calculation.
 #[derive(Clone)]
@@ -71,7 +61,9 @@ impl Recalculator {
         // The decoder may panic on what a writer's mistake made.
         let work = move || {
             let range = Range {
-                recalculator: &recalculator,
+                evaluator: &recalculator.evaluator,
+                results: &recalculator.results,
+                patience: recalculator.patience,
                 identity,
                 range,
             };

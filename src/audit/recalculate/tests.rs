@@ -6,7 +6,7 @@ use super::*;
 use crate::{
     audit::{Level, Options, tests::fixture::chain_of, verify},
     calculation::builtin,
-    events::{Fields, ResultEncoder},
+    events::{Fields, MessageBuffer, ResultEncoder},
     format::{Buffer, Edit, Layout, Manifest, Pipeline, SegmentKind, read_segment},
     history::{Appended, CorrectionsProgress, Pending, Repaired, write_repair, write_snapshot},
     model::{Event, Offset, OffsetRange, Partition, Sequence},

@@ -1,8 +1,11 @@
 //! Reading the declaration of the fields, `number BIGINT NOT NULL, note VARCHAR`.
 
-use std::fmt;
+use std::str::FromStr;
 
-use super::fields::{Field, FieldType};
+use super::{
+    fields::{Field, FieldType, Fields},
+    identifier::is_word,
+};
 
 /// The columns that snapback itself stores, and the partition column of the folder names.
 const RESERVED: [&str; 11] = [
@@ -90,28 +93,28 @@ fn hint(found: &str) -> &'static str {
     }
 }
 
-/// A name as SQL text: in quotes only if it must be.
-pub(crate) struct Identifier<'a>(pub &'a str);
-
-impl fmt::Display for Identifier<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let plain = !self.0.starts_with(|c: char| c.is_ascii_digit())
-            && self.0.chars().all(is_word)
-            && !self.0.is_empty();
-        if plain {
-            f.write_str(self.0)
-        } else {
-            write!(f, "\"{}\"", self.0.replace('"', "\"\""))
-        }
+impl Fields {
+    /// Reads a declaration such as `number BIGINT NOT NULL, note VARCHAR`.
+    ///
+    /// Keywords are read in any case; names are taken as written, in double quotes if they hold more
+    /// than letters, digits and underscores.
+    ///
+    /// # Errors
+    /// When it is no such declaration; the error says which part, and what is possible there.
+    pub fn parse(text: &str) -> Result<Fields, FieldsError> {
+        fields(text).map(Fields)
     }
 }
 
-fn is_word(c: char) -> bool {
-    c.is_ascii_alphanumeric() || c == '_'
+impl FromStr for Fields {
+    type Err = FieldsError;
+
+    fn from_str(text: &str) -> Result<Fields, FieldsError> {
+        Fields::parse(text)
+    }
 }
 
-/// Reads a declaration.
-pub(super) fn fields(text: &str) -> Result<Vec<Field>, FieldsError> {
+fn fields(text: &str) -> Result<Vec<Field>, FieldsError> {
     let mut tokens = Tokens(text);
     if tokens.peek()? == Token::End {
         return Err(FieldsError::Empty);
