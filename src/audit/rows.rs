@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     calculation::Evaluator,
+    events::columns,
     format::{Segment, SegmentKind, SegmentReader},
     model::{Offset, OffsetRange, Partition},
 };
@@ -154,7 +155,7 @@ impl<'a> Rows<'a> {
                     break;
                 }
             };
-            let Some(offsets) = semantic::offsets(&batch) else {
+            let Some(offsets) = columns::offsets(&batch) else {
                 self.unreadable = Some("the column kafka_offset is not BIGINT NOT NULL".to_owned());
                 break;
             };

@@ -3,24 +3,10 @@
 use std::str::FromStr;
 
 use super::{
+    columns::RESERVED,
     fields::{Field, FieldType, Fields},
     identifier::is_word,
 };
-
-/// The columns that snapback itself stores, and the partition column of the folder names.
-const RESERVED: [&str; 11] = [
-    "kafka_offset",
-    "kafka_timestamp",
-    "key",
-    "payload",
-    "reason",
-    "result",
-    "partition",
-    "old_kind",
-    "new_kind",
-    "old_fingerprint",
-    "new_fingerprint",
-];
 
 /// The longest field name in bytes.
 const LONGEST_NAME: usize = 255;

@@ -4,7 +4,7 @@ use std::fmt;
 
 use arrow_schema::{DataType, Field as ArrowField, Schema};
 
-use super::identifier::Identifier;
+use super::{columns, identifier::Identifier};
 
 /// The type of a field or of a result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -109,9 +109,9 @@ impl Fields {
     /// The fields that stored results have; `None` when a column is of no field's type, or there is none.
     #[must_use]
     pub fn of_results(schema: &Schema) -> Option<Fields> {
-        let own = ["kafka_offset", "kafka_timestamp", "key", "result"];
+        let own = |name: &str| columns::SOURCE.contains(&name) || name == columns::RESULT;
         let columns = schema.fields().iter();
-        let columns = columns.filter(|column| !own.contains(&column.name().as_str()));
+        let columns = columns.filter(|column| !own(column.name()));
         let fields = columns.map(|column| {
             Some(Field {
                 name: column.name().clone(),

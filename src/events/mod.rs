@@ -8,6 +8,7 @@
 //! Numbers are exact: they are read from the digits of the message, never through a float on the way, and what a declared
 //! type cannot hold is a reject that says what to declare instead.
 
+pub(crate) mod columns;
 mod declaration;
 mod decode;
 mod encode;

@@ -10,26 +10,23 @@ use arrow_array::{
     Array, ArrayRef, BinaryArray, BooleanArray, RecordBatch, StringArray, cast::AsArray,
     new_null_array, types::TimestampMillisecondType,
 };
-use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef};
+use arrow_schema::{ArrowError, Field, Schema, SchemaRef};
 use arrow_select::{filter::filter_record_batch, interleave::interleave_record_batch};
 
 use super::{SegmentError, SegmentKind, SegmentWriter, rows};
 use crate::{
     calculation::{Fingerprint, rejects_schema},
+    events::columns::{
+        self, NEW_FINGERPRINT, NEW_KIND, OLD_FINGERPRINT, OLD_KIND, PAYLOAD, REASON, corrected,
+        rejected,
+    },
     model::{Offset, OffsetRange, Reject},
 };
 
-/// What the outcome is now: [`RESULT`] or [`REJECT`].
-const NEW_KIND: &str = "new_kind";
+/// What an outcome was and is: a result or a reject.
 const RESULT: &str = "result";
 const REJECT: &str = "reject";
 
-const PAYLOAD: &str = "payload";
-const REASON: &str = "reason";
-/// What the outcome was before; null where that is not known.
-const OLD_KIND: &str = "old_kind";
-const OLD_FINGERPRINT: &str = "old_fingerprint";
-const NEW_FINGERPRINT: &str = "new_fingerprint";
 /// The columns that results do not have.
 const ADDED: [&str; 6] = [
     PAYLOAD,
@@ -135,12 +132,8 @@ pub(super) fn corrections_schema(results: Option<&Schema>) -> SchemaRef {
             field.as_ref().clone().with_nullable(!offset)
         })
         .collect();
-    columns.push(Field::new(PAYLOAD, DataType::Binary, true));
-    columns.push(Field::new(REASON, DataType::Utf8, true));
-    columns.push(Field::new(OLD_KIND, DataType::Utf8, true));
-    columns.push(Field::new(NEW_KIND, DataType::Utf8, false));
-    columns.push(Field::new(OLD_FINGERPRINT, DataType::Utf8, false));
-    columns.push(Field::new(NEW_FINGERPRINT, DataType::Utf8, false));
+    columns.extend(rejected().map(|field| field.with_nullable(true)));
+    columns.extend(corrected());
     Arc::new(Schema::new(columns))
 }
 
@@ -218,7 +211,7 @@ pub fn split_corrections(batch: &RecordBatch) -> Result<(RecordBatch, Vec<Reject
         .collect();
     let results = filter_record_batch(&batch.project(&kept)?, &results)?;
     let offsets = rows::offsets(batch);
-    let timestamps = column(batch, "kafka_timestamp")?
+    let timestamps = column(batch, columns::TIMESTAMP)?
         .as_primitive_opt::<TimestampMillisecondType>()
         .ok_or_else(|| ArrowError::SchemaError("kafka_timestamp is no timestamp".to_owned()))?;
     let binary = |name| {
@@ -226,7 +219,7 @@ pub fn split_corrections(batch: &RecordBatch) -> Result<(RecordBatch, Vec<Reject
             .as_binary_opt::<i32>()
             .ok_or_else(|| ArrowError::SchemaError(format!("{name} is not binary")))
     };
-    let (keys, payloads) = (binary("key")?, binary(PAYLOAD)?);
+    let (keys, payloads) = (binary(columns::KEY)?, binary(PAYLOAD)?);
     let reasons = column(batch, REASON)?.as_string_opt::<i32>();
     let reasons =
         reasons.ok_or_else(|| ArrowError::SchemaError(format!("{REASON} is not text")))?;

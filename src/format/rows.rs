@@ -5,10 +5,10 @@ use std::collections::VecDeque;
 use arrow_array::{Array, Int64Array, RecordBatch, cast::AsArray, types::Int64Type};
 use arrow_select::concat::concat_batches;
 
-use crate::model::Offset;
+use crate::{events::columns, model::Offset};
 
 /// The column that every segment is sorted by; always the first.
-pub(super) const OFFSET_COLUMN: &str = "kafka_offset";
+pub(super) const OFFSET_COLUMN: &str = columns::OFFSET;
 
 /// Batches of at least so many rows are kept as they come: what a batch costs beyond its rows (some 2 KiB)
 /// is then below a byte per row.

@@ -27,6 +27,7 @@ use super::{
 };
 use crate::{
     calculation::Fingerprint,
+    events::columns,
     model::{Counts, Digest, Offset, OffsetRange},
 };
 
@@ -417,7 +418,7 @@ fn properties(schema: &SchemaRef) -> WriterProperties {
         // Values that repeat (reasons, codes, most keys) gain from a dictionary; numbers and payloads do not.
         let repeats = match field.data_type() {
             DataType::Utf8 => true,
-            DataType::Binary => field.name() == "key",
+            DataType::Binary => field.name() == columns::KEY,
             _ => false,
         };
         builder = builder.set_column_dictionary_enabled(column.clone(), repeats);

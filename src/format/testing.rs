@@ -6,12 +6,13 @@ use arrow_array::{
     ArrayRef, BinaryArray, Decimal128Array, Int64Array, RecordBatch, TimestampMillisecondArray,
     cast::AsArray, types::Int64Type,
 };
-use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use chrono::{DateTime, Utc};
 
 use super::{Edit, Identity, Pipeline, Stamp, rows::Rows};
 use crate::{
     calculation::Evaluated,
+    events::columns,
     model::{Offset, OffsetRange, Partition, Reject},
 };
 
@@ -70,13 +71,13 @@ pub(crate) fn bind(origin: i64) -> Edit {
 }
 
 pub(crate) fn results_schema() -> SchemaRef {
-    let timestamp = DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into()));
+    let [offset, timestamp, key] = columns::source();
     Arc::new(Schema::new(vec![
-        Field::new("kafka_offset", DataType::Int64, false),
-        Field::new("kafka_timestamp", timestamp, true),
-        Field::new("key", DataType::Binary, true),
+        offset,
+        timestamp,
+        key,
         Field::new("number", DataType::Int64, false),
-        Field::new("result", DataType::Decimal128(38, 0), false),
+        Field::new(columns::RESULT, DataType::Decimal128(38, 0), false),
     ]))
 }
 

@@ -8,7 +8,7 @@ use arrow_select::filter::filter_record_batch;
 use bytes::Bytes;
 
 use super::{
-    super::semantic::{events as events_of, offsets},
+    super::semantic::events as events_of,
     RecalculateError,
     changes::changes,
     results::ResultsTopic,
@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     calculation::{CalculationError, Evaluated, Evaluator, Fingerprint, reject_stored},
-    events::{EncodeError, Fields, MessageBuffer, ResultEncoder, too_large},
+    events::{EncodeError, Fields, MessageBuffer, ResultEncoder, columns::offsets, too_large},
     format::{Absent, Encoded, Identity, Rewriter, SegmentFacts, SegmentKind, read_segment},
     kafka::{Batch, KafkaError, Reader},
     model::{OffsetRange, Reject},

@@ -14,11 +14,8 @@ use cell::Cells;
 pub use message::MessageBuffer;
 pub(crate) use payload::Payloads;
 
-use super::fields::FieldType;
+use super::{columns, fields::FieldType};
 use crate::model::{Offset, Partition};
-
-/// Columns that stand in a stored result, but not in its message.
-const NOT_IN_THE_MESSAGE: [&str; 3] = ["kafka_offset", "kafka_timestamp", "key"];
 
 /// Results that cannot be written as messages.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -70,7 +67,7 @@ impl ResultEncoder {
     pub fn new(topic: &str, schema: &SchemaRef) -> Result<ResultEncoder, EncodeError> {
         let mut columns: Vec<Column> = Vec::new();
         for field in schema.fields() {
-            if NOT_IN_THE_MESSAGE.contains(&field.name().as_str()) {
+            if columns::SOURCE.contains(&field.name().as_str()) {
                 continue;
             }
             if FieldType::of(field.data_type()).is_none() {
@@ -119,7 +116,7 @@ impl ResultEncoder {
         results: &RecordBatch,
         into: &mut MessageBuffer,
     ) -> Result<(), EncodeError> {
-        let offsets = typed(results, "kafka_offset", &DataType::Int64)?;
+        let offsets = typed(results, columns::OFFSET, &DataType::Int64)?;
         let offsets = offsets.as_primitive::<Int64Type>().values();
         let mut columns = Vec::with_capacity(self.columns.len());
         for column in &self.columns {

@@ -3,12 +3,9 @@
 use arrow_array::RecordBatch;
 
 use super::{
-    NOT_IN_THE_MESSAGE,
+    super::columns::{RESULT, SOURCE},
     cell::{self, Cells},
 };
-
-/// The column that is no field.
-const RESULT: &str = "result";
 
 /// Writes the fields of stored results as JSON objects, in the order of the columns: reading one with the same declaration
 /// gives the same values.
@@ -20,7 +17,7 @@ impl<'a> Payloads<'a> {
         let mut columns: Vec<(Vec<u8>, Cells<'a>)> = Vec::new();
         for (field, column) in stored.schema_ref().fields().iter().zip(stored.columns()) {
             let name = field.name().as_str();
-            if NOT_IN_THE_MESSAGE.contains(&name) || name == RESULT {
+            if SOURCE.contains(&name) || name == RESULT {
                 continue;
             }
             let Some(cells) = Cells::of(column.as_ref()) else {
