@@ -1,5 +1,6 @@
 //! The one way in which a chain grows: `apply(base, edit) -> manifest`, a pure function.
 
+use bytes::Bytes;
 use chrono::{DateTime, SubsecRound, Utc};
 
 use super::{
@@ -149,6 +150,18 @@ pub enum ApplyError {
 /// # Errors
 /// When the edit does not continue the base exactly (I2) or its counts and segments do not add up (I4).
 pub fn apply(base: Option<&Manifest>, edit: Edit, stamp: Stamp) -> Result<Manifest, ApplyError> {
+    Ok(apply_and_encode(base, edit, stamp)?.0)
+}
+
+/// The same with its stored form, which its digest is made of: encoding it again would be the same work twice.
+///
+/// # Errors
+/// As [`apply`].
+pub fn apply_and_encode(
+    base: Option<&Manifest>,
+    edit: Edit,
+    stamp: Stamp,
+) -> Result<(Manifest, Bytes), ApplyError> {
     let manifest = match (base, edit) {
         (
             None,

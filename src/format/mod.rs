@@ -29,7 +29,7 @@ mod segment;
 mod validate;
 
 pub use absent::{Absent, AbsentBuilder, NotAbsent};
-pub use apply::{ApplyError, Edit, Stamp, apply};
+pub use apply::{ApplyError, Edit, Stamp, apply, apply_and_encode};
 pub use buffer::{Buffer, BufferError, Taken};
 pub use codec::{MAX_MANIFEST_BYTES, ManifestError};
 pub use corrections::split_corrections;

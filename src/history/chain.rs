@@ -13,7 +13,9 @@ use super::{
 };
 use crate::{
     failpoint::{self, Point},
-    format::{Edit, Identity, Layout, MAX_MANIFEST_BYTES, Manifest, Segment, Stamp, apply},
+    format::{
+        Edit, Identity, Layout, MAX_MANIFEST_BYTES, Manifest, Segment, Stamp, apply_and_encode,
+    },
     model::{Offset, Partition, Sequence},
     store::{Created, Path, Store, StoreError},
 };
@@ -157,12 +159,10 @@ impl Chain {
             return Ok(Appended::Lost);
         }
         let segments = edit.segments().to_vec();
-        let manifest = apply(self.newest(), edit, self.stamp()?)?;
+        let (manifest, bytes) = apply_and_encode(self.newest(), edit, self.stamp()?)?;
         let path = self.layout.manifest(self.partition(), manifest.sequence);
         self.unsure = true;
-        let ours = self
-            .offer(&path, &manifest.encode(), &segments, put_at)
-            .await?;
+        let ours = self.offer(&path, &bytes, &segments, put_at).await?;
         if !ours || self.overtaken(manifest.sequence).await? {
             self.reload_all().await?;
             return Ok(Appended::Lost);
