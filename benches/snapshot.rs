@@ -6,12 +6,14 @@
 use std::{hint::black_box, time::Instant};
 
 use snapback::{
-    calculation::{Evaluated, Evaluator, Fields, builtin},
-    model::{Counts, Digest, Event, Offset, OffsetRange, Partition, Sequence},
-    snapshot::{
-        Accumulation, Clock, Edit, Identity, Layout, Manifest, Outcomes, Pipeline, Segment,
-        SegmentKind, Stamp, apply, read_segment,
+    calculation::{Evaluated, Evaluator, builtin},
+    events::Fields,
+    format::{
+        Accumulation, Edit, Identity, Layout, Manifest, Outcomes, Pipeline, Segment, SegmentKind,
+        Stamp, apply, read_segment,
     },
+    history::Clock,
+    model::{Counts, Digest, Event, Offset, OffsetRange, Partition, Sequence},
 };
 
 const ROWS: u64 = 5_000_000;

@@ -9,8 +9,8 @@
 //! The figures are printed.
 #![allow(unsafe_code, missing_docs)]
 
-#[allow(dead_code)]
-#[path = "../tests/suite/outside.rs"]
+#[allow(dead_code, unused_imports)]
+#[path = "../tests/suite/outside/mod.rs"]
 mod outside;
 #[allow(dead_code, unused_imports)]
 #[path = "../tests/suite/support/mod.rs"]

@@ -2,8 +2,9 @@
 
 use super::{AuditError, Finding, FindingKind, chain::concerns_the_file, inspect::File, remedy};
 use crate::{
+    format::{Layout, Segment},
+    history::{FetchError, Place, fetch_segment, load_tail},
     model::Partition,
-    snapshot::{FetchError, Layout, Place, Segment, fetch_segment, load_tail},
     store::Store,
 };
 

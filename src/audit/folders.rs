@@ -7,9 +7,10 @@ use std::{
 
 use super::{AuditError, Finding, FindingKind, remedy};
 use crate::{
+    format::{Layout, Manifest, SegmentKind},
+    history::load_tail,
     model::{Offset, OffsetRange, Partition, Sequence},
     query::TopicError,
-    snapshot::{Layout, Manifest, SegmentKind, load_tail},
     store::{Entry, Path, Store},
 };
 

@@ -1,9 +1,9 @@
 //! `snapback completions`
 
-use clap::{Args, CommandFactory as _};
+use clap::{Args, Command};
 use clap_complete::{Shell, generate};
 
-use super::{Cli, Exit};
+use super::Exit;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -20,9 +20,10 @@ pub(super) struct CompletionsArgs {
     shell: Shell,
 }
 
-pub(super) fn execute(args: &CompletionsArgs) -> anyhow::Result<Exit> {
+/// Prints the script for `program`.
+pub(super) fn execute(args: &CompletionsArgs, program: &mut Command) -> anyhow::Result<Exit> {
     let mut script = Vec::new();
-    generate(args.shell, &mut Cli::command(), "snapback", &mut script);
+    generate(args.shell, program, "snapback", &mut script);
     std::io::Write::write_all(&mut std::io::stdout().lock(), &script)?;
     Ok(Exit::Done)
 }

@@ -5,10 +5,9 @@ use std::io::Write as _;
 use clap::Args;
 use comfy_table::{Table, presets};
 
-use super::{Session, run::RunArgs};
+use super::{Exit, run::RunArgs, session::Session};
 use crate::{
     calculation,
-    cli::Exit,
     config::{self, Output},
 };
 

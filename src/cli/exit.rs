@@ -2,16 +2,17 @@
 
 use std::process::ExitCode;
 
-use super::MissingStore;
+use super::session::MissingStore;
 use crate::{
     audit::AuditError,
     config::ConfigError,
     demo::DemoError,
+    format::LayoutError,
+    history::ChainError,
     kafka::KafkaError,
     load::{LinesError, LoadError},
     processor::{InstanceError, ProcessorError, WorkerError},
     query::QueryError,
-    snapshot::{ChainError, LayoutError},
     status::StatusError,
 };
 

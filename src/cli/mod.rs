@@ -1,6 +1,6 @@
 //! The command line: one file per command, with its arguments and how its outcome is shown; no logic.
 //!
-//! In: what was typed. Each command turns its arguments into [`Flags`], lets [`config`](crate::config)
+//! In: what was typed. Each command turns its arguments into [`Flags`](crate::config::Flags), lets [`config`](crate::config)
 //! validate them together with environment and file, calls the module that does the work, and renders what comes back:
 //! data on stdout, everything else on stderr. Out: an [`Exit`]. Types of the argument parser do not leave this folder.
 
@@ -12,26 +12,18 @@ mod exit;
 mod interrupt;
 mod produce;
 mod run;
+mod session;
 mod snapshots;
 mod verify;
 
-#[cfg(test)]
-mod tests;
+use clap::{CommandFactory as _, Parser, Subcommand, error::ErrorKind};
 
-use anyhow::Context as _;
-use clap::{Parser, Subcommand, error::ErrorKind};
+pub use exit::Exit;
 
 use crate::{
     calculation,
-    config::{Flags, Layers, OutputConfig},
     failpoint::{self, Point},
-    snapshot::Layout,
-    store::{Store, StoreUrl},
-    telemetry,
 };
-use args::Common;
-pub use exit::Exit;
-use indicatif::{ProgressBar, ProgressStyle};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -72,37 +64,6 @@ enum Command {
     Verify(verify::VerifyArgs),
     Config(config::ConfigArgs),
     Completions(completions::CompletionsArgs),
-}
-
-/// What a command starts from: the layers of its configuration and how it writes; logging has begun.
-#[derive(Debug)]
-struct Session {
-    layers: Layers,
-    output: OutputConfig,
-}
-
-impl Session {
-    fn begin(common: &Common, flags: Flags) -> anyhow::Result<Session> {
-        let layers = Layers::read(flags, environment())?;
-        let output = crate::config::output(&layers)?;
-        telemetry::init(output.log_format, common.verbose);
-        let unknown = layers.unknown_variables();
-        if !unknown.is_empty() {
-            tracing::warn!(
-                "no setting is called {}; `snapback config` lists the settings and their variables",
-                unknown.join(", ")
-            );
-        }
-        Ok(Session { layers, output })
-    }
-
-    /// With the calculations that `find` knows.
-    fn with_calculations(self, find: calculation::Find) -> Session {
-        Session {
-            layers: self.layers.with_calculations(find),
-            ..self
-        }
-    }
 }
 
 /// Parses, does what was asked for, and says how it ended.
@@ -152,7 +113,7 @@ fn told(error: &anyhow::Error) -> String {
 fn dispatch(command: Command, find: calculation::Find) -> anyhow::Result<Exit> {
     match command {
         Command::Config(args) => config::execute(&args, find),
-        Command::Completions(args) => completions::execute(&args),
+        Command::Completions(args) => completions::execute(&args, &mut Cli::command()),
         Command::Demo(args) => demo::execute(&args),
         Command::DemoBroker(args) => demo::serve_broker(&args),
         Command::Run(args) => run::execute(&args, find),
@@ -162,44 +123,5 @@ fn dispatch(command: Command, find: calculation::Find) -> anyhow::Result<Exit> {
     }
 }
 
-/// The threads on which store work runs, beside the workers.
-fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .context("cannot start the runtime")
-}
-
-/// The store that is configured, which must be there already, and its folders for the events topic.
-fn stored(runtime: &tokio::runtime::Runtime, session: &Session) -> anyhow::Result<(Store, Layout)> {
-    let config = crate::config::store(&session.layers)?;
-    if let StoreUrl::Local(folder) = &config.url
-        && !folder.is_dir()
-    {
-        return Err(MissingStore(folder.display().to_string()).into());
-    }
-    let topic = crate::config::events(&session.layers)?;
-    let layout = Layout::new(&topic)?;
-    Ok((runtime.block_on(Store::open(&config))?, layout))
-}
-
-/// A folder that is to be read is not there.
-#[derive(Debug, thiserror::Error)]
-#[error("there is no folder {0}; check --store")]
-struct MissingStore(String);
-
-/// A bar on stderr when that is a terminal, else nothing.
-fn progress_bar(template: &str) -> ProgressBar {
-    let style = ProgressStyle::with_template(template)
-        .expect("the templates in this folder are valid")
-        .progress_chars("=> ");
-    // The default target draws on stderr, and only on a terminal.
-    ProgressBar::new(0).with_style(style)
-}
-
-/// The environment, as far as it is text.
-fn environment() -> impl Iterator<Item = (String, String)> {
-    std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-}
+#[cfg(test)]
+mod tests;

@@ -11,8 +11,9 @@ use clap::Args;
 use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::{
-    Exit, Session,
+    Exit,
     args::{Common, EventsArgs, KafkaArgs},
+    session::Session,
 };
 use crate::{
     config::{self, Flags, Output},

@@ -5,9 +5,10 @@ use std::{io::Write as _, time::Duration};
 use clap::Args;
 
 use super::{
-    Exit, Session,
+    Exit,
     args::{CalculationArgs, Common, EventsArgs, KafkaArgs, PipelineArgs, StoreArgs},
     interrupt,
+    session::{Session, runtime},
 };
 use crate::{
     calculation,
@@ -73,7 +74,7 @@ const GRACE: Duration = Duration::from_secs(10);
 pub(super) fn execute(args: &RunArgs, find: calculation::Find) -> anyhow::Result<Exit> {
     let session = Session::begin(&args.common, args.flags())?.with_calculations(find);
     let config = RunConfig::new(&session.layers)?;
-    let runtime = super::runtime()?;
+    let runtime = runtime()?;
     let instance = match &config.instance {
         Some(name) => Instance::named(name),
         None => Instance::claim(

@@ -5,8 +5,9 @@ use std::io::Write as _;
 use clap::{Args, ValueEnum};
 
 use super::{
-    Exit, Session,
+    Exit,
     args::{CalculationArgs, Common, EventsArgs, StoreArgs},
+    session::{Session, progress_bar, runtime, stored},
 };
 use crate::{
     audit::{self, Options, Report},
@@ -79,14 +80,14 @@ impl From<Level> for audit::Level {
 pub(super) fn execute(args: &VerifyArgs, find: calculation::Find) -> anyhow::Result<Exit> {
     let session = Session::begin(&args.common, args.flags())?.with_calculations(find);
     let calculation = config::calculation(&session.layers)?;
-    let runtime = super::runtime()?;
-    let (store, layout) = super::stored(&runtime, &session)?;
+    let runtime = runtime()?;
+    let (store, layout) = stored(&runtime, &session)?;
     let options = Options {
         partitions: (!args.partition.is_empty())
             .then(|| args.partition.iter().copied().map(Partition).collect()),
         ..Options::default()
     };
-    let bar = super::progress_bar("verifying {bytes} of {total_bytes} [{wide_bar}] {eta}");
+    let bar = progress_bar("verifying {bytes} of {total_bytes} [{wide_bar}] {eta}");
     let report = runtime.block_on(audit::verify(
         &store,
         &layout,

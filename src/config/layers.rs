@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeMap,
-    fmt,
     path::{Path, PathBuf},
 };
 
@@ -10,6 +9,7 @@ use super::{
     error::ConfigError,
     file,
     key::{self, KAFKA_VARIABLES, Key},
+    value::{Source, Value},
 };
 use crate::{calculation, kafka::Connection, recovery::Invocation};
 
@@ -70,38 +70,6 @@ impl Flags {
         }
         invocation
     }
-}
-
-/// Where a value came from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Source {
-    /// A flag, with its dashes.
-    Flag(String),
-    /// An environment variable.
-    Variable(String),
-    /// A file.
-    File(PathBuf),
-    /// Nobody gave one.
-    Default,
-}
-
-impl fmt::Display for Source {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Source::Flag(name) | Source::Variable(name) => f.write_str(name),
-            Source::File(path) => path.display().fmt(f),
-            Source::Default => f.write_str("default"),
-        }
-    }
-}
-
-/// A value as text, and where it came from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Value {
-    /// The text.
-    pub text: String,
-    /// Where it came from.
-    pub source: Source,
 }
 
 /// The variable that names the file.

@@ -5,11 +5,13 @@ use std::{fmt, sync::Arc};
 use super::{
     error::ConfigError,
     key::{self, Key},
-    layers::{Layers, Source, Value},
+    layers::Layers,
     parse,
+    value::{Source, Value},
 };
 use crate::{
-    calculation::{Calculation, Fields},
+    calculation::Calculation,
+    events::Fields,
     kafka::Connection,
     store::{StoreConfig, StoreUrl},
 };

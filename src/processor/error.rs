@@ -2,11 +2,12 @@
 
 use super::partition::BooksError;
 use crate::{
-    calculation::{CalculationError, EncodeError},
+    calculation::CalculationError,
+    events::EncodeError,
+    format::OutcomesError,
     kafka::{KafkaError, PublishError},
     model::{InvertedRange, Offset, Partition},
     recovery::Refusal,
-    snapshot::OutcomesError,
     store::StoreError,
 };
 
@@ -145,7 +146,7 @@ pub enum ProcessorError {
     },
     /// The topic's name cannot be a folder name in the store.
     #[error(transparent)]
-    Layout(#[from] crate::snapshot::LayoutError),
+    Layout(#[from] crate::format::LayoutError),
     /// Partitions are held, and nothing else is left to do.
     #[error("{text}")]
     Refused {

@@ -7,9 +7,10 @@ use super::{
     seats::Seat,
 };
 use crate::{
+    format::Segment,
+    history::Chain,
     model::Partition,
     recovery::{Commit, Facts, Plan, Refusal},
-    snapshot::{Chain, Segment},
 };
 
 /// News of a partition; `epoch` tells whether they still concern it as it is owned now.

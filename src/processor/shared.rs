@@ -19,12 +19,14 @@ use super::{
 };
 use crate::{
     audit::{Finding, Recalculator},
-    calculation::{Evaluator, advice},
+    calculation::Evaluator,
     config::{Delivery, RunConfig},
+    events::advice,
+    format::{Layout, Pipeline},
+    history::Clock,
     kafka::{Admin, KafkaError, Member, Publisher, PublisherConfig, SourceConfig, Topic},
     model::{Offset, Partition},
     recovery::{Committed, Gatherer, OurCalculation},
-    snapshot::{Clock, Layout, Pipeline},
     store::Store,
 };
 
@@ -336,10 +338,7 @@ impl Shared {
     ///
     /// # Panics
     /// When the work does.
-    pub async fn encode<T: Send + 'static>(
-        &self,
-        work: impl FnOnce() -> T + Send + 'static,
-    ) -> T {
+    pub async fn encode<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
         let turn = self.encoders.acquire().await;
         let done = tokio::task::spawn_blocking(work).await;
         drop(turn);

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
+    format::Layout,
+    history::ChainError,
     model::{Partition, Sequence},
-    snapshot::{ChainError, Layout},
     store::{Path, Store, StoreError},
 };
 

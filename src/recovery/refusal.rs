@@ -7,8 +7,8 @@ use super::{
     metadata::Head,
 };
 use crate::{
+    format::Pipeline,
     model::{Offset, OffsetRange, Partition, Sequence},
-    snapshot::Pipeline,
 };
 
 /// One partition that is held to protect data.

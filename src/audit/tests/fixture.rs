@@ -12,12 +12,14 @@ use parquet::{
 
 use crate::{
     audit::{Finding, FindingKind, Level, Options, Report, verify},
-    calculation::{Calculation, Evaluator, Fields, builtin},
-    model::{Counts, Digest, Event, Offset, OffsetRange, Partition, Sequence},
-    snapshot::{
-        Accumulation, Appended, Chain, Clock, Edit, EditSummary, GapReason, Identity, Layout, Manifest, Outcomes,
-        Pending, Pipeline, Segment, SegmentKind, Stamp, apply, load_tail, write_snapshot,
+    calculation::{Calculation, Evaluator, builtin},
+    events::Fields,
+    format::{
+        Accumulation, Edit, EditSummary, GapReason, Identity, Layout, Manifest, Outcomes, Pipeline,
+        Segment, SegmentKind, Stamp, apply,
     },
+    history::{Appended, Chain, Clock, Pending, load_tail, write_snapshot},
+    model::{Counts, Digest, Event, Offset, OffsetRange, Partition, Sequence},
     store::{Path, Store},
 };
 

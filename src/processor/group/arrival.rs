@@ -18,10 +18,11 @@ use super::super::{
 use crate::{
     audit,
     failpoint::{self, Point},
+    format::{Edit, Segment},
+    history::{Appended, Chain},
     kafka::KafkaError,
     model::Partition,
     recovery::{self, Commit, Facts, GatherError, Gathered, Plan, Refusal, Step},
-    snapshot::{Appended, Chain, Edit, Segment},
 };
 
 /// Gathering that takes longer is shown to those who watch.

@@ -14,10 +14,8 @@ use super::{
 };
 use crate::{
     failpoint::{self, Point},
-    snapshot::{
-        Chain, FetchError, PendingCorrections, SegmentError, fetch_segment, read_segment,
-        rows_size, split_corrections,
-    },
+    format::{SegmentError, read_segment, rows_size, split_corrections},
+    history::{Chain, FetchError, PendingCorrections, fetch_segment},
 };
 
 /// The most corrections in one transaction.

@@ -8,16 +8,13 @@ use std::{
     time::Duration,
 };
 
-use tokio::{
-    sync::mpsc::UnboundedSender,
-    task::JoinHandle,
-    time::Instant,
-};
+use tokio::{sync::mpsc::UnboundedSender, task::JoinHandle, time::Instant};
 
 use super::super::memory::Entry;
 use crate::{
+    format::Outcomes,
+    history::{CorrectionsProgress, PendingCorrections},
     recovery::AcceptLoss,
-    snapshot::{CorrectionsProgress, Outcomes, PendingCorrections},
 };
 
 /// What may be done with what is handed over.

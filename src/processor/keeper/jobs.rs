@@ -15,8 +15,9 @@ use super::{
 };
 use crate::{
     failpoint::{self, Point},
+    format::{Accumulation, Edit, GapReason, Segment},
+    history::{Chain, Pending, write_snapshot},
     recovery::{AcceptLoss, LossReason},
-    snapshot::{Accumulation, Chain, Edit, GapReason, Pending, Segment, write_snapshot},
 };
 
 /// A job that has ended.
@@ -59,9 +60,7 @@ pub async fn store(
     let partition = chain.partition();
     let range = accumulation.range();
     let identity = chain.identity().clone();
-    let encoded = shared
-        .encode(move || accumulation.close(&identity))
-        .await;
+    let encoded = shared.encode(move || accumulation.close(&identity)).await;
     let mut pending = match encoded {
         Ok(encoded) => Pending::from(encoded),
         Err(error) => {
@@ -84,9 +83,8 @@ pub async fn store(
             return Finished::new(chain, Done::NotStored(error.to_string()));
         }
         shared.board.snapshot_failed();
-        let text = format!(
-            "partition {partition}: the snapshot of {range} cannot be stored yet: {error}"
-        );
+        let text =
+            format!("partition {partition}: the snapshot of {range} cannot be stored yet: {error}");
         if !wait.again(Reason::Store, error.is_retryable(), &text).await {
             return Finished::new(chain, Done::GivenUp);
         }
@@ -94,11 +92,7 @@ pub async fn store(
 }
 
 /// Records an accepted gap, now that the group's offset lies after it (I1).
-pub async fn record_loss(
-    shared: Arc<Shared>,
-    mut chain: Box<Chain>,
-    loss: AcceptLoss,
-) -> Finished {
+pub async fn record_loss(shared: Arc<Shared>, mut chain: Box<Chain>, loss: AcceptLoss) -> Finished {
     let (partition, range) = (chain.partition(), loss.range);
     tracing::warn!("partition {partition}: {range} is recorded as lost, as the operator said");
     failpoint::at(Point::LossBegun);

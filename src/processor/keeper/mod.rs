@@ -46,11 +46,9 @@ use super::{
 };
 use crate::{
     failpoint::{self, Point},
+    format::{Accumulation, Outcomes, SegmentError},
+    history::{Chain, CorrectionsProgress, PendingCorrections, next_corrections},
     recovery::AcceptLoss,
-    snapshot::{
-        Accumulation, Chain, CorrectionsProgress, Outcomes, PendingCorrections, SegmentError,
-        next_corrections,
-    },
 };
 use handle::{Order, Shown};
 use jobs::{Done, Finished};
@@ -217,7 +215,10 @@ impl Keeper {
     /// When to look again although nothing has happened.
     fn wakes_at(&self) -> Option<Instant> {
         let due = self.last_snapshot + self.shared.settings.snapshot_interval;
-        let rested = self.recalculation.as_ref().and_then(|one| one.rests_until());
+        let rested = self
+            .recalculation
+            .as_ref()
+            .and_then(|one| one.rests_until());
         let idle = self.job.is_empty().then_some(due);
         idle.into_iter().chain(rested).min()
     }

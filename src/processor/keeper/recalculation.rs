@@ -5,11 +5,7 @@
 //! chain. The next range follows when the corrections of this one are published. Whoever dies in between leaves ranges of both
 //! kinds, each complete: the next start goes on.
 
-use std::{
-    collections::BTreeSet,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use tokio::{sync::OwnedSemaphorePermit, task::JoinSet, time::Instant};
 
@@ -31,8 +27,9 @@ use crate::{
     calculation::Evaluator,
     config::{OnNewCalculation, RunConfig},
     failpoint::{self, Point},
+    format::{Segment, repair_memory},
+    history::{self, Chain, CorrectionsProgress, Repaired, write_repair},
     model::{Offset, Partition, Sequence},
-    snapshot::{self, Chain, CorrectionsProgress, Repaired, Segment, repair_memory, write_repair},
 };
 
 /// After each range a partition rests for as long as the range took, up to this: at most half of the time of one core goes
@@ -73,7 +70,7 @@ struct Progress {
 /// A range that has been calculated anew, or cannot be.
 pub struct Calculated {
     range: Outdated,
-    repair: Result<snapshot::Repair, String>,
+    repair: Result<history::Repair, String>,
     began: Instant,
     /// Few ranges at a time in a process.
     _turn: OwnedSemaphorePermit,
@@ -151,9 +148,7 @@ impl Recalculation {
     /// Whether the next range may be looked for.
     pub fn may_begin(&self, newest: &Newest) -> bool {
         let is_idle = self.calculating.is_empty() && self.calculated.is_none();
-        is_idle
-            && self.rests_until().is_none()
-            && self.done_at != Some(newest.stored.sequence)
+        is_idle && self.rests_until().is_none() && self.done_at != Some(newest.stored.sequence)
     }
 
     /// The next range of another calculation; `None` when nothing is left to do.
@@ -410,7 +405,7 @@ fn finished(
 }
 
 /// Moves away what was put for nothing, if there is time; the next owner's tidying does it otherwise.
-async fn give_up(chain: &mut Chain, repair: &mut snapshot::Repair) {
+async fn give_up(chain: &mut Chain, repair: &mut history::Repair) {
     let given_up = repair.give_up(chain);
     if let Ok(Err(error)) = tokio::time::timeout(GIVE_UP, given_up).await {
         tracing::debug!("what was stored of a repair stays for the next owner: {error}");

@@ -1,8 +1,8 @@
 //! Where a partition stands: what is committed, and what has been processed since.
 
 use crate::{
+    format::Outcomes,
     model::{Offset, OffsetRange},
-    snapshot::Outcomes,
 };
 
 /// Books that do not add up; each is a defect of the caller.

@@ -27,9 +27,9 @@ pub use phase::{Count, Phase, Replaying};
 
 use super::watch::{Stored, Tally};
 use crate::{
+    format::{Manifest, Outcomes, Segment},
     model::{Offset, Partition},
     recovery::{Commit, Facts, Head, Plan, Refusal, Replay},
-    snapshot::{Manifest, Outcomes, Segment},
 };
 
 /// Tells one ownership of a partition from the next, so that a report about an earlier one is not taken for this one.

@@ -3,8 +3,9 @@
 use arrow_array::RecordBatch;
 
 use crate::{
+    format::Segment,
+    history::{CorrectionsProgress, PendingCorrections, next_corrections},
     model::{Reject, Sequence},
-    snapshot::{CorrectionsProgress, PendingCorrections, Segment, next_corrections},
 };
 
 /// Corrections of one partition on their way to the topics; see [`next_corrections`].

@@ -1,8 +1,6 @@
 //! The phases of an owned partition, each with what it needs.
 
-use crate::{
-    recovery::{AcceptLoss, Facts, Refusal, Replay},
-};
+use crate::recovery::{AcceptLoss, Facts, Refusal, Replay};
 
 /// What a worker does with a partition that it owns.
 #[derive(Debug)]

@@ -3,9 +3,9 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     calculation::{Evaluated, rejects_schema},
+    format::Pipeline,
     model::{Digest, OffsetRange, Sequence},
     recovery::{AcceptLoss, ChainFacts, Expected, LogFacts, LossReason, OurCalculation},
-    snapshot::Pipeline,
 };
 
 fn at(offset: i64) -> Offset {
@@ -295,7 +295,10 @@ fn plans_lead_to_their_phases() {
     assert_eq!(accepting.books.end(), at(20));
     let replaying = began(replay(20, false));
     assert!(replaying.is_active() && !replaying.is_running());
-    assert_eq!(replaying.replay().map(|replay| replay.range), Some(range(10, 40)));
+    assert_eq!(
+        replaying.replay().map(|replay| replay.range),
+        Some(range(10, 40))
+    );
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::snapshot::Segment;
+use crate::format::Segment;
 
 /// The newest of them; a run may last for months, its end may not.
 #[derive(Debug, Default)]
@@ -32,8 +32,8 @@ impl Written {
 mod tests {
     use super::*;
     use crate::{
+        format::{Layout, SegmentKind},
         model::{Digest, Offset, OffsetRange, Partition, Sequence},
-        snapshot::{Layout, SegmentKind},
     };
 
     #[test]

@@ -9,7 +9,7 @@ use super::{
     forward::PUBLISH_LIMIT,
 };
 use crate::{
-    calculation::{MessageBuffer, ResultEncoder, source_key},
+    events::{MessageBuffer, ResultEncoder, source_key},
     failpoint::{self, Point},
     kafka::{PublishError, Record},
     model::Partition,

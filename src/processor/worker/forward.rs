@@ -11,11 +11,12 @@ use super::{
     Worker,
 };
 use crate::{
-    calculation::{Evaluated, reason_code},
+    calculation::Evaluated,
+    events::reason_code,
     failpoint::{self, Point},
+    format::Outcomes,
     kafka::{Batch, PublishError, Record},
     model::{Event, Offset, OffsetRange, Partition, Reject},
-    snapshot::Outcomes,
 };
 
 /// Events taken from a partition in one go: enough to make the cost per batch vanish, few enough that eight

@@ -38,7 +38,8 @@ use super::{
     watch::{Counters, Written},
 };
 use crate::{
-    calculation::{Evaluator, MessageBuffer, ResultEncoder},
+    calculation::Evaluator,
+    events::{MessageBuffer, ResultEncoder},
     failpoint::{self, Point},
     kafka::{Publisher, Source, SourceEvent},
     model::Partition,

@@ -12,12 +12,12 @@ use super::{
     Worker,
 };
 use crate::{
-    failpoint::{self, Point},
-    kafka::Batch,
     calculation::Evaluated,
+    failpoint::{self, Point},
+    format::Outcomes,
+    kafka::Batch,
     model::{Offset, OffsetRange, Partition},
     recovery::{Plan, plan},
-    snapshot::Outcomes,
 };
 
 /// Result messages without text are smaller than this.
@@ -166,7 +166,10 @@ impl Worker {
         &mut self,
         partition: Partition,
     ) -> Result<(), WorkerError> {
-        let is_corrected = self.owned.get(&partition).is_some_and(|owned| owned.is_corrected());
+        let is_corrected = self
+            .owned
+            .get(&partition)
+            .is_some_and(|owned| owned.is_corrected());
         if is_corrected {
             failpoint::at(Point::CorrectionsStored);
             return self.gather_anew(partition);

@@ -13,9 +13,9 @@ use super::{
     Worker,
 };
 use crate::{
+    format::{Accumulation, Segment},
     model::{Offset, Partition},
     recovery::{Cause, Plan, Refusal, Remedy},
-    snapshot::{Accumulation, Segment},
 };
 
 /// Keepers of a partition that may die in a row without a snapshot, before it is held.

@@ -25,7 +25,10 @@ impl Worker {
         let deadline = Instant::now() + within + GRACE;
         while !self.leaving.is_empty() {
             if Instant::now() >= deadline || self.shared.stop.is_abort() {
-                let unsaved = self.leaving.iter().filter(|(.., keeper)| keeper.bytes() > 0);
+                let unsaved = self
+                    .leaving
+                    .iter()
+                    .filter(|(.., keeper)| keeper.bytes() > 0);
                 let unsaved = unsaved.map(|(partition, ..)| *partition);
                 self.summary.unsaved.extend(unsaved);
                 break;

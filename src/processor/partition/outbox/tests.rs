@@ -1,8 +1,8 @@
 use super::*;
 use crate::{
     calculation::rejects_schema,
+    format::{Layout, SegmentId, SegmentKind},
     model::{Digest, Offset, OffsetRange, Partition, Sequence},
-    snapshot::{Layout, SegmentId, SegmentKind},
 };
 
 fn segment(revision: u64, rows: u64) -> Segment {
