@@ -304,7 +304,7 @@ fn main() {
         });
     let broker = Kafka::start_to_be_killed();
     // Leaked, as a pipeline's server lives for ever; it ends with the test process.
-    let store: &'static S3Server = Box::leak(Box::new(S3Server::start_minio()));
+    let store: &'static S3Server = Box::leak(Box::new(S3Server::start()));
     let mut pipeline = Pipeline::without_events_topic(Place::bucket(store));
     pipeline.brokers = broker.brokers().to_owned();
     create_topic(&pipeline.brokers, &pipeline.events, PARTITIONS);

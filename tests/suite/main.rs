@@ -4,6 +4,7 @@
 //! those servers on first use, `outside` is a pipeline under test and what must hold for it; every other module is a
 //! group of tests.
 
+mod a_worker_that_hangs;
 mod broker_trouble;
 mod cli;
 mod compose;
