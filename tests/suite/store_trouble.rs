@@ -91,7 +91,7 @@ fn while_the_store_is_away_work_goes_on_until_the_memory_is_used() {
     pipeline.send_numbers(0, 0..10);
     let running = pipeline
         .run()
-        .args(["--memory", "64MiB", "--snapshot-interval", "1s"])
+        .args(["--memory", "32MiB", "--snapshot-interval", "1s"])
         .args(Status::ANYWHERE)
         .limit(2 * LIMIT)
         .spawn();
@@ -100,7 +100,7 @@ fn while_the_store_is_away_work_goes_on_until_the_memory_is_used() {
     status.wait_until(LIMIT, "running", |seen| seen["state"] == "running");
     server.kill();
     for partition in 0..2 {
-        pipeline.send_numbers(partition, 0..EVENTS / 2);
+        pipeline.send_numbers(partition, scattered(EVENTS / 2));
     }
     let total = number_of_events(&pipeline);
     let paused = eventually(LIMIT, "a pause", || {
@@ -117,7 +117,7 @@ fn while_the_store_is_away_work_goes_on_until_the_memory_is_used() {
         "paused after {paused} of {total} events; peak memory {} MiB",
         peak >> 20
     );
-    assert!(peak < (64 << 20) * 6 / 5 + DEBUG_BUILD, "{peak} bytes");
+    assert!(peak < (32 << 20) * 6 / 5 + DEBUG_BUILD, "{peak} bytes");
     let log = running.stderr_so_far();
     assert!(log.contains("consumption pauses: "), "{log}");
     let seen = status.wait_until(LIMIT, "both troubles", |seen| {
@@ -151,7 +151,7 @@ fn while_the_store_is_away_work_goes_on_until_the_memory_is_used() {
     assert_eq!(status.metric("snapback_results_total"), total as f64);
     let peak = running.peak_memory();
     println!("peak memory at the end {} MiB", peak >> 20);
-    assert!(peak < (64 << 20) * 6 / 5 + DEBUG_BUILD, "{peak} bytes");
+    assert!(peak < (32 << 20) * 6 / 5 + DEBUG_BUILD, "{peak} bytes");
     stop(running, 0);
     let report = pipeline.verify(0);
     assert_eq!(report["results"], total);

@@ -39,15 +39,16 @@ pub async fn gather_and_plan(
     wanted: Vec<(Partition, Epoch)>,
     sender: Sender<Report>,
 ) {
+    let epochs: BTreeMap<Partition, Epoch> = wanted.into_iter().collect();
+    // In ascending order, like everybody: no two wait for each other.
     let mut seats = BTreeMap::new();
-    for (partition, _) in &wanted {
+    for partition in epochs.keys() {
         seats.insert(*partition, shared.seats.take(*partition).await);
     }
     let partitions: Vec<Partition> = seats.keys().copied().collect();
     let Some(gathered) = gather(&shared, &partitions).await else {
         return;
     };
-    let epochs: BTreeMap<Partition, Epoch> = wanted.into_iter().collect();
     let ready = gathered.into_iter().filter_map(|gathered| {
         let partition = gathered.facts.partition;
         let epoch = *epochs.get(&partition)?;

@@ -140,6 +140,11 @@ impl Pipeline {
     }
 }
 
+/// So many numbers that hardly become smaller when they are encoded.
+pub fn scattered(count: i64) -> impl Iterator<Item = i64> {
+    (0..count).map(|number| number.wrapping_mul(0x1e37_79b9_7f4a_7c15))
+}
+
 /// The commands that a program printed for its user to run, each on a line of its own.
 pub fn printed_commands(finished: &Finished) -> Vec<String> {
     let lines = finished.stderr.lines().map(str::trim);

@@ -22,10 +22,10 @@ fn a_replay_that_gives_another_count_is_refused() {
 #[test]
 fn a_replay_beyond_the_memory_is_counted_before_any_of_it_is_stored() {
     const EVENTS: i64 = 700_000;
-    const LITTLE: [&str; 2] = ["--memory", "64MiB"];
+    const LITTLE: [&str; 2] = ["--memory", "32MiB"];
     let pipeline = stored(10);
     let stored = pipeline.segments("results", 0);
-    send_more(&pipeline, EVENTS);
+    pipeline.send_numbers(0, scattered(EVENTS));
     let large = ["--memory", "1GiB", "--snapshot-interval", "1h"];
     let running = pipeline.run().args(large).spawn();
     wait_until_committed(&pipeline, 10 + EVENTS);
