@@ -190,6 +190,7 @@ fn stored(runtime: &tokio::runtime::Runtime, session: &Session) -> anyhow::Resul
 struct MissingStore(String);
 
 /// A bar on stderr when that is a terminal, else nothing.
+#[expect(clippy::expect_used, reason = "templates are constants of this folder")]
 fn progress_bar(template: &str) -> ProgressBar {
     let style = ProgressStyle::with_template(template)
         .expect("the templates in this folder are valid")

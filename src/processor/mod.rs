@@ -8,6 +8,12 @@
 //! partitions that Kafka gives it. Store work runs on the runtime beside it. The coordinator, on the caller's thread,
 //! watches the workers and decides when the work is done. What others may see of all that is on a [`Board`].
 
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "each says why it cannot happen; they go, or get a reason of their own, as this folder is rewritten"
+)]
+
 mod activation;
 mod backoff;
 mod board;

@@ -17,6 +17,12 @@
 //!
 //! Segments are durable before a manifest lists them (I3). Times and random names come from a [`Clock`].
 
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "each says why it cannot happen; they go, or get a reason of their own, as this folder is rewritten"
+)]
+
 mod absent;
 mod adopt;
 mod apply;
@@ -68,5 +74,7 @@ pub use write::{Pending, SnapshotError, Written, write_snapshot};
 
 #[cfg(test)]
 mod golden;
+#[cfg(test)]
+mod simulation;
 #[cfg(test)]
 mod testing;
