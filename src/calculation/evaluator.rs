@@ -294,6 +294,7 @@ pub(super) fn batch_error(rows: usize) -> impl Fn(ArrowError) -> CalculationErro
 }
 
 /// An event that was decoded, but could not be calculated.
+#[expect(clippy::expect_used, reason = "the column was made of offsets")]
 fn rejected(columns: &[ArrayRef], row: usize, payload: &[u8], reason: String) -> Reject {
     let offset = columns[0].as_primitive::<Int64Type>().value(row);
     let timestamps = columns[1].as_primitive::<TimestampMillisecondType>();

@@ -158,6 +158,7 @@ fn bar(count: Option<u64>) -> ProgressBar {
             "{spinner} {human_pos} events, {per_sec}",
         ),
     };
+    #[expect(clippy::expect_used, reason = "both templates are constants")]
     let style = ProgressStyle::with_template(template).expect("the template is valid");
     bar.with_style(style.progress_chars("━╸ "))
 }

@@ -8,6 +8,12 @@
 //! The embedded broker runs in a process of its own, because librdkafka's mock cluster lives in a client; it ends when its
 //! standard input closes, so it cannot outlive the demo. It has no transactions: there the story is told at-least-once.
 
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "each says why it cannot happen; they go, or get a reason of their own, as this folder is rewritten"
+)]
+
 mod account;
 mod broker;
 mod child;

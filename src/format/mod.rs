@@ -1,6 +1,6 @@
 //! What is stored, as values and bytes: segments (Parquet), manifests (JSON), and the names of both.
 //!
-//! **In**: the committed outcomes of one partition, batch by batch ([`Outcomes`]); bytes from the store.
+//! **In**: the committed outcomes of one partition, batch by batch ([`RangeOutcomes`]); bytes from the store.
 //! **Out**: files to store and their facts ([`EncodedSegment`]), the manifest that lists them ([`apply`]), and back: batches
 //! and manifests from bytes, or what is wrong with them.
 //!
@@ -40,7 +40,7 @@ pub use manifest::{
     Damaged, EditSummary, FORMAT_VERSION, Gap, GapReason, Link, Manifest, Pipeline, Segment,
 };
 pub use open_files::Changes;
-pub use outcomes::{Outcomes, OutcomesError};
+pub use outcomes::{OutcomesError, RangeOutcomes};
 pub use read::{SegmentReader, check_segment, read_segment};
 pub use rewrite::{Rewriter, repair_memory};
 pub(crate) use rows::rows_size;

@@ -37,4 +37,6 @@ pub use tidy::{Tidied, tidy};
 pub use write::{Pending, SnapshotError, Written, write_snapshot};
 
 #[cfg(test)]
+mod simulation;
+#[cfg(test)]
 mod testing;

@@ -12,24 +12,25 @@ use crate::outside::{
     LIMIT, MALFORMED, Pipeline, Place, committed_events, event, wait_until_committed, writers,
 };
 use crate::support::process::{Finished, Running};
-use crate::support::{Kafka, S3Server, create_topic, eventually, heavy, produce, s3, seed};
+use crate::support::{Kafka, S3Server, create_topic, eventually, heavy, produce, s3, seed, sweeps};
 
 const PARTITIONS: i32 = 4;
-const EVENTS: i64 = 300_000;
+/// Events, and how many of them are written in a second: the load goes on for longer than the kills take; at the end what
+/// is left is written at once.
+const LOAD: (i64, i64) = (150_000, 7_500);
+const SWEEP: (i64, i64) = (300_000, 15_000);
 /// One event in so many is malformed.
 const MALFORMED_EVERY: i64 = 1_000;
 const KILLS: usize = 5;
-/// The load goes on for longer than the kills take; at the end what is left is written at once.
-const EVENTS_PER_SECOND: i64 = 15_000;
 
 /// Writes the events at a steady rate until it is told to hurry.
 fn load(pipeline: &Pipeline, hurry: &AtomicBool) {
+    let (events, per_second) = if sweeps() { SWEEP } else { LOAD };
     let start = Instant::now();
-    let records = (0..EVENTS).map(|n| {
+    let records = (0..events).map(|n| {
         if n % 500 == 0 && !hurry.load(Ordering::Relaxed) {
-            let due = Duration::from_millis(
-                u64::try_from(n * 1_000 / EVENTS_PER_SECOND).expect("positive"),
-            );
+            let due =
+                Duration::from_millis(u64::try_from(n * 1_000 / per_second).expect("positive"));
             sleep(due.saturating_sub(start.elapsed()));
         }
         let payload = if n % MALFORMED_EVERY == 0 {

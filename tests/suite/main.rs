@@ -4,6 +4,12 @@
 //! those servers on first use, `outside` is a pipeline under test and what must hold for it; every other module is a
 //! group of tests.
 
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a test that cannot go on has failed"
+)]
+
 mod a_worker_that_hangs;
 mod broker_trouble;
 mod cli;

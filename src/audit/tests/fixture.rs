@@ -15,8 +15,8 @@ use crate::{
     calculation::{Calculation, Evaluator, builtin},
     events::Fields,
     format::{
-        Accumulation, Edit, EditSummary, GapReason, Identity, Layout, Manifest, Outcomes, Pipeline,
-        Segment, SegmentKind, Stamp, apply,
+        Accumulation, Edit, EditSummary, GapReason, Identity, Layout, Manifest, Pipeline,
+        RangeOutcomes, Segment, SegmentKind, Stamp, apply,
     },
     history::{Appended, Chain, Clock, Pending, load_tail, write_snapshot},
     model::{Counts, Digest, Event, Offset, OffsetRange, Partition, Sequence},
@@ -117,7 +117,7 @@ pub(super) async fn snapshot(
         .collect();
     let evaluated = evaluator().evaluate(events.into_iter()).unwrap();
     let mut accumulation = Accumulation::new(at(start));
-    let outcomes = Outcomes::new(range(start, end), evaluated).unwrap();
+    let outcomes = RangeOutcomes::new(range(start, end), evaluated).unwrap();
     accumulation.append(&outcomes).unwrap();
     let mut pending = Pending::from(accumulation.close(chain.identity()).unwrap());
     write_snapshot(chain, &mut pending).await.unwrap();

@@ -246,6 +246,10 @@ impl Teller {
 impl Bars {
     fn new(screen: &MultiProgress, total: u64) -> Bars {
         let bar = |name: &'static str| {
+            #[expect(
+                clippy::expect_used,
+                reason = "a constant that every use of the command parses"
+            )]
             let style =
                 ProgressStyle::with_template("           {prefix:<12} {bar:40} {human_pos:>9}")
                     .expect("the template is valid")

@@ -46,7 +46,7 @@ use super::{
 };
 use crate::{
     failpoint::{self, Point},
-    format::{Accumulation, Outcomes, SegmentError},
+    format::{Accumulation, RangeOutcomes, SegmentError},
     history::{Chain, CorrectionsProgress, PendingCorrections, next_corrections},
     recovery::AcceptLoss,
 };
@@ -257,8 +257,8 @@ impl Keeper {
     }
 
     /// Encodes what is handed over, on a thread that serves nothing else. Few keepers encode at a time.
-    async fn keep(&mut self, outcomes: Vec<Outcomes>) -> Result<(), String> {
-        let bytes = outcomes.iter().map(Outcomes::bytes).sum();
+    async fn keep(&mut self, outcomes: Vec<RangeOutcomes>) -> Result<(), String> {
+        let bytes = outcomes.iter().map(RangeOutcomes::bytes).sum();
         let nothing = Accumulation::new(self.accumulation.end());
         let mut accumulation = std::mem::replace(&mut self.accumulation, nothing);
         let encoded = self

@@ -232,6 +232,7 @@ fn java(classes: &Path) -> Command {
     let mut java = Command::new("java");
     java.args([
         "-XX:TieredStopAtLevel=1",
+        "-XX:+UseSerialGC",
         "-Xmx512m",
         "-Dlog4j2.configurationFile=log4j2.xml",
         "-cp",
