@@ -47,7 +47,7 @@ pub use buffer::{Buffer, BufferError, Taken};
 pub use chain::{Appended, Chain};
 pub use clock::Clock;
 pub use codec::{MAX_MANIFEST_BYTES, ManifestError};
-pub use corrections::split_corrections;
+pub use corrections::{CorrectionKinds, correction_kinds, split_corrections};
 pub use facts::{FactsError, Identity, SegmentFacts};
 pub use layout::{Layout, LayoutError, NotASegmentId, SegmentId, SegmentKind, SegmentName};
 pub use manifest::{
