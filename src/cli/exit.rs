@@ -47,7 +47,12 @@ impl Exit {
             || matches!(error.downcast_ref(), Some(QueryError::Topic(_)))
             || matches!(
                 error.downcast_ref(),
-                Some(AuditError::Topic(_) | AuditError::Calculation(_))
+                Some(
+                    AuditError::Topic(_)
+                        | AuditError::Calculation(_)
+                        | AuditError::OtherTopics { .. }
+                        | AuditError::Kafka(KafkaError::MissingTopic { .. })
+                )
             )
             || error.downcast_ref().is_some_and(is_of_the_command_line)
         {

@@ -224,10 +224,11 @@ impl Open {
     fn row(&mut self, offset: i64) -> Option<usize> {
         let offsets = self.rows.offsets();
         let is_it = |row: &usize| {
-            let before = row
-                .checked_sub(1)
-                .is_none_or(|before| offsets[before] < offset);
-            before && offsets.get(*row).is_some_and(|found| *found >= offset)
+            let found = offsets.get(*row).is_some_and(|found| *found >= offset);
+            found
+                && row
+                    .checked_sub(1)
+                    .is_none_or(|before| offsets[before] < offset)
         };
         let near = [self.at, self.at + 1].into_iter().find(is_it);
         let row = near.unwrap_or_else(|| offsets.partition_point(|found| *found < offset));

@@ -165,19 +165,17 @@ impl About<'_> {
             SegmentKind::Rejects => "dead letter",
             SegmentKind::Results | SegmentKind::Corrections => "result",
         };
-        let one = match run.revision {
-            None => one.to_owned(),
-            Some(revision) => format!("{one} of revision {revision}"),
-        };
         let (start, last): (Offset, i64) = (run.range.start(), run.range.end().get() - 1);
-        let subject = match run.count {
+        let mut subject = match run.count {
             1 => format!("the {one} of offset {start}"),
-            count => format!("{count} messages ({one}) of the offsets {start} to {last}"),
+            count => format!("{count} {one}s of offsets {start} to {last}"),
         };
-        let subject = match summed {
-            true => format!("beyond those, {subject}"),
-            false => subject,
-        };
+        if let Some(revision) = run.revision {
+            subject = format!("{subject} with revision {revision}");
+        }
+        if summed {
+            subject = format!("beyond those, {subject}");
+        }
         let verb = if run.count == 1 { "is" } else { "are" };
         match kind {
             FindingKind::PublishedTwice => {
