@@ -61,7 +61,11 @@ impl Exit {
         match error.downcast_ref::<DemoError>() {
             Some(DemoError::Folder(_)) => return Exit::Usage,
             Some(DemoError::Interrupted) => return Exit::Interrupted,
-            Some(DemoError::Child { .. } | DemoError::Stalled { .. }) => return Exit::Findings,
+            Some(
+                DemoError::Child { .. }
+                | DemoError::Stalled { .. }
+                | DemoError::Audit(AuditError::Topic(_)),
+            ) => return Exit::Findings,
             _ => {}
         }
         let input = matches!(error.downcast_ref(), Some(LoadError::Input(_)));
