@@ -69,6 +69,8 @@ finding_kinds! {
     Unpublished = "unpublished",
     /// An outcome is in the output topics more than once.
     PublishedTwice = "published-twice",
+    /// A message of the output topics is not what is stored for its event.
+    PublishedWrong = "published-wrong",
     /// The newest published revision of an outcome is not the stored one.
     StaleRevision = "stale-revision",
 }

@@ -48,7 +48,12 @@ impl Exit {
             || matches!(error.downcast_ref(), Some(QueryError::Topic(_)))
             || matches!(
                 error.downcast_ref(),
-                Some(AuditError::Topic(_) | AuditError::Calculation(_))
+                Some(
+                    AuditError::Topic(_)
+                        | AuditError::Calculation(_)
+                        | AuditError::OtherTopics { .. }
+                        | AuditError::Kafka(KafkaError::MissingTopic { .. })
+                )
             )
             || error.downcast_ref().is_some_and(is_of_the_command_line)
         {
@@ -57,7 +62,11 @@ impl Exit {
         match error.downcast_ref::<DemoError>() {
             Some(DemoError::Folder(_)) => return Exit::Usage,
             Some(DemoError::Interrupted) => return Exit::Interrupted,
-            Some(DemoError::Child { .. } | DemoError::Stalled { .. }) => return Exit::Findings,
+            Some(
+                DemoError::Child { .. }
+                | DemoError::Stalled { .. }
+                | DemoError::Audit(AuditError::Topic(_)),
+            ) => return Exit::Findings,
             _ => {}
         }
         let input = matches!(error.downcast_ref(), Some(LoadError::Input(_)));

@@ -28,5 +28,5 @@ pub use parts::{
     CalculationConfig, LogFormat, Output, OutputConfig, PipelineConfig, calculation, connection,
     events, output, pipeline, store,
 };
-pub use run::{Delivery, OnNewCalculation, RunConfig, StatusAddress};
+pub use run::{Delivery, OnNewCalculation, RunConfig, StatusAddress, delivery};
 pub use value::{Source, Value};

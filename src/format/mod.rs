@@ -33,7 +33,7 @@ pub use absent::{Absent, AbsentBuilder, NotAbsent};
 pub use accumulation::Accumulation;
 pub use apply::{ApplyError, Edit, Stamp, apply, apply_and_encode};
 pub use codec::{MAX_MANIFEST_BYTES, ManifestError};
-pub use corrections::split_corrections;
+pub use corrections::{CorrectionKinds, correction_kinds, split_corrections};
 pub use facts::{FactsError, Identity, SegmentFacts};
 pub use layout::{Layout, LayoutError, NotASegmentId, SegmentId, SegmentKind, SegmentName};
 pub use manifest::{

@@ -27,6 +27,7 @@ mod limits;
 mod outside;
 mod produce;
 mod protocol;
+mod published;
 mod rebalances;
 mod recalculation;
 mod recovery;
