@@ -27,7 +27,8 @@ fn verify(pipeline: &Pipeline, flags: &[&str]) -> Program {
         .limit(LIMIT)
 }
 
-fn report(pipeline: &Pipeline, flags: &[&str], code: i32) -> Value {
+/// The report of `verify --level published`, which ends with this exit code.
+pub fn report(pipeline: &Pipeline, flags: &[&str], code: i32) -> Value {
     let finished = verify(pipeline, flags).args(["-o", "json"]).run();
     serde_json::from_str(&finished.expect_code(code).stdout).expect("a report")
 }
