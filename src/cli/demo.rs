@@ -127,7 +127,7 @@ pub(super) fn execute(args: &DemoArgs) -> anyhow::Result<Exit> {
     raise_on_signals(&runtime, &interrupt)?;
     let mut printer = Printer::new(interrupt.clone());
     let summary = run(&settings, runtime.handle(), &interrupt, &mut |step| {
-        printer.report(step)
+        printer.print(step)
     });
     printer.clear();
     let summary = summary?;

@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn a_child_dies_with_its_guard() {
+    fn a_child_that_is_dropped_is_killed() {
         let mut command = Command::new("sleep");
         let child = ChildProcess::start(command.arg("60"), "test", PathBuf::new()).unwrap();
         let process = PathBuf::from(format!("/proc/{}", child.id()));

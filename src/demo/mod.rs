@@ -189,12 +189,6 @@ pub enum DemoError {
         /// Its log.
         log: PathBuf,
     },
-    /// A topic is missing.
-    #[error("the topic {topic:?} does not exist")]
-    NoTopic {
-        /// The topic.
-        topic: String,
-    },
     /// The events could not be produced.
     #[error(transparent)]
     Load(#[from] LoadError),

@@ -139,7 +139,7 @@ impl Setup<'_> {
         produced: impl Fn() -> u64,
         done: impl Fn(Progress) -> Result<bool, DemoError>,
     ) -> Result<(), DemoError> {
-        let mut patience = Patience::new(what);
+        let mut stalled = StallDetector::new(what);
         loop {
             self.interrupt.check()?;
             let progress = self.observer.progress(produced())?;
@@ -151,7 +151,7 @@ impl Setup<'_> {
             if processor.process.ended()?.is_some() {
                 return Err(processor.process.ended_early());
             }
-            patience.check(progress, &processor.process)?;
+            stalled.check(progress, &processor.process)?;
             thread::sleep(TICK);
         }
     }
@@ -163,7 +163,7 @@ impl Setup<'_> {
         produced: u64,
         report: &mut dyn FnMut(Step),
     ) -> Result<(), DemoError> {
-        let mut patience = Patience::new("the processor to finish");
+        let mut stalled = StallDetector::new("the processor to finish");
         loop {
             self.interrupt.check()?;
             let status = processor.process.ended()?;
@@ -175,22 +175,22 @@ impl Setup<'_> {
                 Some(_) => return Err(processor.process.ended_early()),
                 None => {}
             }
-            patience.check(progress, &processor.process)?;
+            stalled.check(progress, &processor.process)?;
             thread::sleep(TICK);
         }
     }
 }
 
 /// Waits as long as something changes.
-struct Patience {
+struct StallDetector {
     what: &'static str,
     last: Progress,
     since: Instant,
 }
 
-impl Patience {
-    fn new(what: &'static str) -> Patience {
-        Patience {
+impl StallDetector {
+    fn new(what: &'static str) -> StallDetector {
+        StallDetector {
             what,
             last: Progress::default(),
             since: Instant::now(),

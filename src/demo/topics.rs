@@ -9,7 +9,7 @@ use std::{
 use super::{DemoError, Pipeline};
 use crate::{
     events::{reason_code, source_key},
-    kafka::{Admin, Batch, Connection, Reader},
+    kafka::{Admin, Batch, Connection, KafkaError, Reader},
     load::Content,
     model::{Event, OffsetRange, Partition},
 };
@@ -171,9 +171,11 @@ fn read_topic(
     topic: &str,
     mut each: impl FnMut(Partition, Event<'_>, &Headers),
 ) -> Result<BTreeMap<Partition, OffsetRange>, DemoError> {
-    let found = admin.topic(topic)?.ok_or_else(|| DemoError::NoTopic {
-        topic: topic.to_owned(),
-    })?;
+    let found = admin
+        .topic(topic)?
+        .ok_or_else(|| KafkaError::MissingTopic {
+            topic: topic.to_owned(),
+        })?;
     let reader = Reader::open(connection, topic)?;
     let mut logs = BTreeMap::new();
     for partition in (0..).map(Partition).take(found.partitions as usize) {

@@ -1,13 +1,18 @@
 //! `verify --level published`: the snapshots beside what the output topics hold, on a real broker.
 
+use std::thread::sleep;
+use std::time::Duration;
+
+use rdkafka::producer::{BaseRecord, Producer};
 use serde_json::{Value, json};
 
 use crate::corrections::{DOUBLE, crashed, header};
 use crate::outside::{LIMIT, Pipeline, Place};
 use crate::recalculation::{self, NEW, RECALCULATE};
+use crate::run::transactional;
 use crate::support::{
-    Program, Record, create_topic_with, delete_records, delete_topic, produce_with_headers,
-    read_all, snapback,
+    Program, Record, create_topic_with, delete_records, delete_topic, has_open_transaction,
+    produce_with_headers, read_all, snapback,
 };
 
 fn verify(pipeline: &Pipeline, flags: &[&str]) -> Program {
@@ -27,7 +32,8 @@ fn verify(pipeline: &Pipeline, flags: &[&str]) -> Program {
         .limit(LIMIT)
 }
 
-fn report(pipeline: &Pipeline, flags: &[&str], code: i32) -> Value {
+/// The report of `verify --level published`, which ends with this exit code.
+pub fn report(pipeline: &Pipeline, flags: &[&str], code: i32) -> Value {
     let finished = verify(pipeline, flags).args(["-o", "json"]).run();
     serde_json::from_str(&finished.expect_code(code).stdout).expect("a report")
 }
@@ -272,4 +278,36 @@ fn other_topics_than_those_of_the_store_are_refused() {
     assert!(missing.contains("no-such-topic"), "{missing}");
     let nobody = told(&["--brokers", "127.0.0.1:1"], 3);
     assert!(nobody.contains("127.0.0.1:1"), "{nobody}");
+}
+
+/// Somebody else's transaction is open when the results are published after it: readers of committed messages cannot see them
+/// until it has ended.
+#[test]
+fn what_an_open_transaction_hides_is_waited_for() {
+    let pipeline = Pipeline::new(1, Place::folder());
+    create_topic_with(&pipeline.brokers, &pipeline.results, 1, &[]);
+    let producer = transactional(&pipeline.brokers);
+    producer.begin_transaction().expect("a transaction");
+    let record = BaseRecord::<[u8], [u8]>::to(&pipeline.results)
+        .partition(0)
+        .payload(b"never committed");
+    producer.send(record).expect("a place in the queue");
+    producer.flush(LIMIT).expect("the record to be delivered");
+
+    pipeline.send_numbers(0, 0..10);
+    pipeline.run_to_end().run().expect_code(0);
+    assert!(has_open_transaction(
+        &pipeline.brokers,
+        &pipeline.results,
+        0
+    ));
+    let mut running = verify(&pipeline, &["-o", "json"]).spawn();
+    // Reading the store takes a fraction of that.
+    sleep(Duration::from_secs(3));
+    assert!(running.is_running(), "it has not waited");
+    producer.abort_transaction(LIMIT).expect("the end of it");
+    let finished = running.wait(LIMIT).expect_code(0);
+    let found: Value = serde_json::from_str(&finished.stdout).expect("a report");
+    let published = json!({"messages": 10, "copies": 0, "not_checkable": 0, "unknown": 0});
+    assert_eq!(found["published"], published);
 }

@@ -324,7 +324,8 @@ fn one_line_sums_the_rejects_up_and_says_what_would_accept_them() {
     pipeline.check();
 }
 
-fn transactional(brokers: &str) -> ThreadedProducer<DefaultProducerContext> {
+/// A producer with transactions of its own.
+pub fn transactional(brokers: &str) -> ThreadedProducer<DefaultProducerContext> {
     let producer: ThreadedProducer<DefaultProducerContext> = ClientConfig::new()
         .set("bootstrap.servers", brokers)
         .set("transactional.id", unique("producer"))

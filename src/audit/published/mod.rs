@@ -57,8 +57,8 @@ use topic::{Read, Reading};
 const ASK: Duration = Duration::from_secs(15);
 /// Partitions of the events that are compared in one reading of a topic's partition: what bounds memory.
 const SOURCES: usize = 4;
-/// Readers at a time; each has a queue of its own.
-const READERS: usize = 4;
+/// Readers at a time: the client of each holds some 30 MB of small messages.
+const READERS: usize = 2;
 /// How often progress is told.
 const TICK: Duration = Duration::from_millis(200);
 

@@ -51,7 +51,7 @@ impl Printer {
         }
     }
 
-    pub(super) fn report(&mut self, step: Step) {
+    pub(super) fn print(&mut self, step: Step) {
         match step {
             Step::Progress(progress) => self.progress(progress),
             other => {
@@ -135,7 +135,7 @@ impl Printer {
                 let ways = Malformed::ALL.len();
                 vec![
                     title("Folder", folder.display().to_string()),
-                    title("DemoBroker", broker),
+                    title("Broker", broker),
                     more(promise),
                     title(
                         "Producer",
