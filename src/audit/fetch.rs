@@ -5,7 +5,7 @@ use super::{
 };
 use crate::{
     format::{Layout, Segment},
-    history::{FetchError, Place, fetch_segment, load_tail},
+    history::{FetchError, FoundAt, fetch_segment, load_tail},
     model::Partition,
     store::Store,
 };
@@ -50,7 +50,7 @@ pub(super) async fn fetch(
                 Some(finding(FindingKind::WrongCount, detail, remedy)),
             )
         }
-        Ok(fetched) if fetched.place == Place::Own => (Some(fetched.bytes), None),
+        Ok(fetched) if fetched.found_at == FoundAt::OwnPath => (Some(fetched.bytes), None),
         Ok(fetched) if !is_live(store, layout, partition, segment).await? => {
             (Some(fetched.bytes), None)
         }

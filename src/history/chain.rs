@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
     ChainError, ChainTail, Clock,
-    place::{self, Restored},
+    attic::{self, Restored},
     race::{Holder, holder, is_overtaken},
     tail::{list_manifests, read_tail},
 };
@@ -259,7 +259,7 @@ impl Chain {
         }
         for segment in segments {
             let path = &segment.path;
-            if place::restore_segment(&self.store, &self.layout, path).await? == Restored::Missing {
+            if attic::restore_segment(&self.store, &self.layout, path).await? == Restored::Missing {
                 return Err(ChainError::SegmentVanished { path: path.clone() });
             }
         }
@@ -283,7 +283,7 @@ impl Chain {
     async fn put_back(&self, segments: &[Segment]) -> Vec<Path> {
         let mut put_back = Vec::new();
         for Segment { path, .. } in segments {
-            match place::restore_segment(&self.store, &self.layout, path).await {
+            match attic::restore_segment(&self.store, &self.layout, path).await {
                 Ok(Restored::InPlace) => {}
                 Ok(Restored::PutBack) => put_back.push(path.clone()),
                 Ok(Restored::Missing) => tracing::error!(%path, "a listed segment is missing"),
