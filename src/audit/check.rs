@@ -62,7 +62,7 @@ pub async fn check_segments(
         }
     };
     for (layout, partition, group) in groups(segments) {
-        let verification = Verification {
+        let context = Verification {
             store: store.clone(),
             layout,
             level: Level::Semantic,
@@ -71,7 +71,7 @@ pub async fn check_segments(
         };
         let segments = group.segments.clone();
         let examined = match checked.failure {
-            None => within(verification, partition, group, until).await,
+            None => within(context, partition, group, until).await,
             Some(_) => Ok(None),
         };
         match examined {
@@ -92,7 +92,7 @@ pub async fn check_segments(
 
 /// `None` when the time was over before the end.
 async fn within(
-    verification: Verification,
+    context: Verification,
     partition: Partition,
     group: Group,
     until: Instant,
@@ -101,7 +101,7 @@ async fn within(
     if left.is_zero() {
         return Ok(None);
     }
-    match tokio::time::timeout(left, tokio::spawn(examine(verification, partition, group))).await {
+    match tokio::time::timeout(left, tokio::spawn(examine(context, partition, group))).await {
         Ok(examined) => examined?,
         Err(_) => Ok(None),
     }

@@ -87,14 +87,14 @@ pub async fn verify(
     options: &Options,
     progress: &(dyn Fn(Progress) + Sync),
 ) -> Result<Report, AuditError> {
-    let verification = Verification {
+    let context = Verification {
         store: store.clone(),
         layout: layout.clone(),
         level,
         evaluator: Arc::new(Evaluator::new(fields.clone(), Arc::clone(calculation))?),
         until: None,
     };
-    let chosen = chosen(&verification, options).await?;
+    let chosen = chosen(&context, options).await?;
     let files = || chosen.iter().flat_map(|(_, folder)| &folder.files);
     let mut state = Progress {
         total_segments: files().count() as u64,
@@ -102,7 +102,7 @@ pub async fn verify(
         ..Progress::default()
     };
     let mut report = Report::default();
-    let mut work = std::pin::pin!(work(verification, chosen, options.parallelism.get()));
+    let mut work = std::pin::pin!(work(context, chosen, options.parallelism.get()));
     while let Some(done) = work.next().await {
         match done? {
             Done::Partition { stated, findings } => {
@@ -128,17 +128,17 @@ pub async fn verify(
 
 /// The folders of the partitions that were asked for.
 async fn chosen(
-    verification: &Verification,
+    context: &Verification,
     options: &Options,
 ) -> Result<Vec<(Partition, Folder)>, AuditError> {
-    let mut there = folders(&verification.store, &verification.layout).await?;
+    let mut there = folders(&context.store, &context.layout).await?;
     if let Some(wanted) = &options.partitions {
         if let Some(partition) = wanted
             .iter()
             .find(|partition| !there.contains_key(*partition))
         {
             return Err(AuditError::Topic(TopicError::NoSuchPartition {
-                topic: verification.layout.topic().to_owned(),
+                topic: context.layout.topic().to_owned(),
                 partition: *partition,
                 there: there.into_keys().collect(),
             }));
@@ -173,14 +173,14 @@ enum Done {
 
 /// Walks every chain and inspects every group of segments, `parallelism` at a time, in any order.
 fn work(
-    verification: Verification,
+    context: Verification,
     chosen: Vec<(Partition, Folder)>,
     parallelism: usize,
 ) -> impl Stream<Item = Result<Done, AuditError>> {
-    let walker = verification.clone();
+    let walker = context.clone();
     let walks = stream::iter(chosen).map(move |(partition, folder)| {
-        let verification = walker.clone();
-        async move { tokio::spawn(walk(verification, partition, folder)).await? }
+        let context = walker.clone();
+        async move { tokio::spawn(walk(context, partition, folder)).await? }
     });
     let work = walks.buffered(parallelism).flat_map(|walked| {
         stream::iter(match walked {
@@ -189,14 +189,14 @@ fn work(
         })
     });
     let tasks = work.map(move |work| {
-        let verification = verification.clone();
+        let context = context.clone();
         async move {
             Ok(match work? {
                 Work::Partition { stated, findings } => Done::Partition { stated, findings },
                 Work::Group { partition, group } => {
                     let segments = group.segments.len() as u64;
                     let bytes = group.segments.iter().map(|segment| segment.bytes).sum();
-                    let inspected = tokio::spawn(examine(verification, partition, group)).await??;
+                    let inspected = tokio::spawn(examine(context, partition, group)).await??;
                     Done::Group {
                         segments,
                         bytes,
@@ -211,7 +211,7 @@ fn work(
 
 /// The work that a partition is: its own findings, and its groups of segments.
 async fn walk(
-    verification: Verification,
+    context: Verification,
     partition: Partition,
     folder: Folder,
 ) -> Result<Vec<Work>, AuditError> {
@@ -220,7 +220,7 @@ async fn walk(
         layout,
         level,
         ..
-    } = &verification;
+    } = &context;
     let walked = chain::walk(store, layout, partition, &folder.manifests).await?;
     let Some(newest) = walked.newest.clone() else {
         let findings = partition::without_manifest(store, layout, walked, &folder.files);
@@ -236,7 +236,7 @@ async fn walk(
         newest: &newest,
         groups: &groups,
     };
-    let mut findings = examined.findings(store, *level, verification.evaluator.fingerprint());
+    let mut findings = examined.findings(store, *level, context.evaluator.fingerprint());
     findings.extend(walked.findings);
     findings.extend(orphans);
     let mut work = vec![Work::Partition {
@@ -253,31 +253,25 @@ async fn walk(
 
 /// Fetches and inspects one group; `None` when the time was over before the end.
 pub(super) async fn examine(
-    verification: Verification,
+    context: Verification,
     partition: Partition,
     group: Group,
 ) -> Result<Option<Inspected>, AuditError> {
     let mut files = Vec::with_capacity(group.segments.len());
     let mut findings = Vec::new();
     for segment in &group.segments {
-        let (file, finding) = fetch(
-            &verification.store,
-            &verification.layout,
-            partition,
-            segment,
-        )
-        .await?;
+        let (file, finding) = fetch(&context.store, &context.layout, partition, segment).await?;
         files.push(file);
         findings.extend(finding);
     }
     let inspected = tokio::task::spawn_blocking(move || {
         let task = Task {
-            topic: verification.layout.topic(),
+            topic: context.layout.topic(),
             partition,
-            level: verification.level,
-            until: verification.until,
+            level: context.level,
+            until: context.until,
         };
-        inspect(&task, &group, &mut files, Some(&verification.evaluator))
+        inspect(&task, &group, &mut files, Some(&context.evaluator))
     });
     Ok(inspected.await?.map(|mut inspected| {
         inspected.findings.extend(findings);
