@@ -30,7 +30,7 @@ pub(super) struct Walked {
     /// Whether every manifest down to the first was read and follows from its base, so that `silent`
     /// is all there is.
     pub complete: bool,
-    /// The calculation and the fields, as typed, behind the fingerprints of segments.
+    /// The calculation and the fields, as typed, that the fingerprints of segments stand for.
     pub writers: BTreeMap<Fingerprint, (String, String)>,
     pub findings: Vec<Finding>,
 }

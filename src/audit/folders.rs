@@ -93,10 +93,10 @@ fn unlisted<'e>(newest: &Manifest, files: &'e [Entry]) -> Vec<&'e Entry> {
         .collect()
 }
 
-/// Whether a file may be a segment whose manifest is about to be created, behind the chain's `end`.
+/// Whether a file may be a segment whose manifest is about to be created, after the chain's `end`.
 fn is_on_its_way(layout: &Layout, end: Offset, entry: &Entry, now: SystemTime) -> bool {
     let name = layout.parse_segment(&entry.path);
-    // A clock that is behind the store's makes a file young.
+    // A clock that is slow against the store's makes a file young.
     let age = now.duration_since(entry.modified).unwrap_or_default();
     name.is_some_and(|name| name.range.end() > end) && age < ON_ITS_WAY
 }

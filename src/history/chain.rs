@@ -40,7 +40,7 @@ pub struct Chain {
     tail: ChainTail,
     /// A manifest was offered, and it is not known what became of it.
     unsure: bool,
-    /// Unlisted segments that were left alone because they lie behind the end.
+    /// Unlisted segments that were left alone because they lie after the end.
     pub(super) left_alone: Vec<Path>,
 }
 

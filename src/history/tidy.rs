@@ -16,7 +16,7 @@ use crate::{
     store::{Path, StoreError},
 };
 
-/// An unlisted segment behind the chain's end that is younger may be on its way into a manifest.
+/// An unlisted segment after the chain's end that is younger may be on its way into a manifest.
 const YOUNG: TimeDelta = TimeDelta::hours(1);
 
 /// What tidying found and did.
@@ -30,7 +30,7 @@ pub struct Tidied {
     pub missing: Vec<Segment>,
     /// StoredSegment segments that went to the attic.
     pub retired: Vec<Path>,
-    /// StoredSegment segments that were left alone: young, and behind the chain's end.
+    /// Unlisted segments that were left alone: young, and after the chain's end.
     pub left_alone: Vec<Path>,
     /// Files that are no segments of this partition; nothing was done to them.
     pub unknown: Vec<Path>,

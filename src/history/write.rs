@@ -205,7 +205,7 @@ impl Put {
         }
     }
 
-    /// Puts the files; again when the last time is a while ago. `points` are between two files and behind the last.
+    /// Puts the files; again when the last time is a while ago. `points` are between two files and after the last.
     pub(super) async fn files(
         &mut self,
         chain: &Chain,
