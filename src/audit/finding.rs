@@ -105,7 +105,7 @@ pub struct Finding {
     pub partition: Partition,
     /// The first offset concerned.
     pub start: Offset,
-    /// Behind the last offset concerned; equal to `start` when no offset of its own is.
+    /// The offset after the last one concerned; equal to `start` when no offset of its own is.
     pub end: Offset,
     /// The path of the segment concerned, relative to the store's root.
     pub segment: Option<String>,

@@ -13,10 +13,10 @@ use crate::{
     audit::{self, Finding, FindingKind, Level, Options, OutputTopics, Report},
     calculation::builtin,
     events::Fields,
-    kafka::{Admin, Connection},
-    model::{Offset, OffsetRange, Partition},
     format::Layout,
     history::{list_manifests, load_tail},
+    kafka::{Admin, Connection},
+    model::{Offset, OffsetRange, Partition},
     store::Store,
 };
 

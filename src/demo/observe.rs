@@ -7,9 +7,9 @@ use tokio::runtime::Handle;
 use super::{DemoError, Pipeline, step::Progress};
 use crate::{
     format::Layout,
+    history::load_tail,
     kafka::{Admin, GroupWatch},
     model::Partition,
-    history::load_tail,
     store::Store,
 };
 

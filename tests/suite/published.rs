@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::corrections::{DOUBLE, crashed, header};
 use crate::outside::{LIMIT, Pipeline, Place};
 use crate::recalculation::{self, NEW, RECALCULATE};
-use crate::run::transactional;
+use crate::run::holes::transactional;
 use crate::support::{
     Program, Record, create_topic_with, delete_records, delete_topic, has_open_transaction,
     produce_with_headers, read_all, snapback,

@@ -297,7 +297,7 @@ fn it_answers_what_it_understands_within_bounds_and_goes_on() {
     // After the first 32 of them.
     assert_eq!(status.get("/healthz").code, 200);
     println!(
-        "answered behind 40 silent connections after {:.1?}",
+        "answered after 40 silent connections after {:.1?}",
         began.elapsed()
     );
     drop(silent);

@@ -79,7 +79,7 @@ fn wakes_up_too_late(store: Place) {
         .arg("--exit-at-end")
         .run()
         .expect_code(0);
-    // The other one is still suspended. Its transaction hides what was published behind it, until it has timed out; then
+    // The other one is still suspended. Its transaction hides what was published after it, until it has timed out; then
     // everything is there, and what it comes back with is too much.
     until_no_transaction_is_open(&pipeline, 1);
     pipeline.check();

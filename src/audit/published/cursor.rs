@@ -9,9 +9,9 @@ use tokio::runtime::Handle;
 use super::rows::{Rows, What};
 use crate::{
     audit::{AuditError, chain::concerns_the_file},
-    model::{OffsetRange, Partition},
     format::{Layout, Segment, SegmentReader, read_segment},
     history::{FetchError, fetch_segment},
+    model::{OffsetRange, Partition},
     store::Store,
 };
 

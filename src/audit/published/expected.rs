@@ -12,8 +12,8 @@ use super::{
 };
 use crate::{
     audit::AuditError,
-    model::{Offset, OffsetRange, Sequence},
     format::{Manifest, Segment, SegmentKind},
+    model::{Offset, OffsetRange, Sequence},
 };
 
 /// The offsets that a chain accounts for, as far as their outcomes are its own.

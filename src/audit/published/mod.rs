@@ -43,10 +43,10 @@ use tokio::runtime::Handle;
 
 use super::{AuditError, Finding, Options, Report, folders::folders};
 use crate::{
-    kafka::{Admin, Connection},
-    model::Partition,
     format::{Layout, Manifest, SegmentKind},
     history::load_tail,
+    kafka::{Admin, Connection},
+    model::Partition,
     store::Store,
 };
 use cursor::Files;

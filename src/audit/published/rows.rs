@@ -5,8 +5,8 @@ use arrow_array::{Array as _, RecordBatch, cast::AsArray as _};
 use super::message::{Body, Letter};
 use crate::{
     events::{MessageBuffer, ResultEncoder, columns, reason_code},
-    model::{Digest, Partition},
     format::{SegmentKind, correction_kinds, split_corrections},
+    model::{Digest, Partition},
 };
 
 /// What the rows of a segment are read for.

@@ -10,8 +10,8 @@ use super::{
 };
 use crate::{
     audit::{AuditError, Finding, FindingKind, remedy},
-    model::{Offset, Partition},
     format::{Manifest, SegmentKind},
+    model::{Offset, Partition},
 };
 
 /// What is known of a topic beside its messages.

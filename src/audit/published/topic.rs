@@ -19,9 +19,9 @@ use super::{
 };
 use crate::{
     audit::AuditError,
+    format::{Manifest, SegmentKind},
     kafka::{Admin, Batch, Connection, KafkaError, Reader},
     model::{OffsetRange, Partition},
-    format::{Manifest, SegmentKind},
 };
 
 /// How long a topic may stay silent before reading it is given up.

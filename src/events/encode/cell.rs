@@ -73,7 +73,7 @@ fn double(value: f64, to: &mut Vec<u8>) {
     }
 }
 
-/// A number of which `scale` digits stand behind the point; all of them are written.
+/// A number of which `scale` digits stand after the point; all of them are written.
 #[inline]
 fn decimal(value: i128, scale: usize, to: &mut Vec<u8>) {
     let mut buffer = itoa::Buffer::new();

@@ -11,10 +11,10 @@ use crate::{
     },
     calculation::{Evaluator, builtin},
     events::Fields,
+    format::{Accumulation, RangeOutcomes, SegmentKind},
+    history::{Pending, write_repair, write_snapshot},
     kafka::Connection,
     model::Event,
-    format::SegmentKind,
-    history::{Pending, write_repair, write_snapshot},
     store::Store,
 };
 
@@ -43,12 +43,11 @@ async fn corrected() -> (Store, u64) {
         payload: Some(payload.as_bytes()),
     });
     let events: Vec<Event<'_>> = events.collect();
-    let mut buffer = Buffer::new(at(0));
-    let range = range(0, 5);
     let evaluated = old.evaluate(events.into_iter()).unwrap();
-    buffer.append(range, evaluated).unwrap();
-    buffer.mark_committed(at(5)).unwrap();
-    let mut pending = Pending::from(buffer.take_committed().unwrap());
+    let outcomes = RangeOutcomes::new(range(0, 5), evaluated).unwrap();
+    let mut accumulation = Accumulation::new(at(0));
+    accumulation.append(&outcomes).unwrap();
+    let mut pending = Pending::from(accumulation.close(chain.identity()).unwrap());
     write_snapshot(&mut chain, &mut pending).await.unwrap();
 
     let mut chain = chain_of(&store, 0, &new).await;

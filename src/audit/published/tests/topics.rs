@@ -9,8 +9,8 @@ use crate::{
         },
         tests::fixture::{at, layout, newest},
     },
-    model::{Partition, Sequence},
     format::SegmentKind,
+    model::{Partition, Sequence},
     store::Store,
 };
 

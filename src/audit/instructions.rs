@@ -1,4 +1,4 @@
-//! What can be done about each finding with this version of snapback.
+//! What can be done about each finding with this version of snapback: the instructions that a report prints.
 //!
 //! Only commands that exist are named.
 
