@@ -34,6 +34,7 @@ mod run;
 mod sample;
 mod servers;
 mod shape;
+mod slow_to_join;
 mod status;
 mod store_conformance;
 mod store_trouble;
