@@ -35,6 +35,7 @@ mod run;
 mod sample;
 mod servers;
 mod shape;
+mod slow_to_join;
 mod status;
 mod store_conformance;
 mod store_trouble;
