@@ -82,7 +82,7 @@ points! {
     ResultsProduced = "results-produced",
     /// Its rejects are handed to the producer too.
     RejectsProduced = "rejects-produced",
-    /// Its outcomes are in the partition's buffer.
+    /// Its outcomes wait for the commit.
     Kept = "kept",
     /// Corrections are in memory; the transaction does not have them.
     CorrectionsLoaded = "corrections-loaded",
@@ -98,29 +98,29 @@ points! {
     OffsetsSent = "offsets-sent",
     /// The broker is about to be asked to commit.
     CommitRequested = "commit-requested",
-    /// The transaction is committed; the buffers do not know.
+    /// The transaction is committed; the books of the partitions do not know.
     Committed = "committed",
     /// Corrections are committed; the outbox does not know.
     CorrectionsCommitted = "corrections-committed",
-    /// The buffers know what is committed.
+    /// What is committed is handed over to the keepers.
     CommitMarked = "commit-marked",
-    /// A transaction that failed is aborted; the buffers still hold what was in it.
+    /// A transaction that failed is aborted; the books still hold what was in it.
     Aborted = "aborted",
-    /// A new producer has settled what became of the transaction; the buffers do not know.
+    /// A new producer has settled what became of the transaction; the books do not know.
     Rebuilt = "rebuilt",
-    /// The buffers know what the broker said about it; what it did not commit is still in them.
+    /// The books know what the broker said about it; what it did not commit is still in them.
     Settled = "settled",
     /// What was not committed is dropped; nothing of it is read again.
     Rewound = "rewound",
     /// Partitions are to be given back: what they have is committed, not stored.
     RevocationCommitted = "revocation-committed",
-    /// They are given back, their last snapshots are under way.
+    /// They are given back; what their keepers could not store in time is replayed by the next owner.
     Revoked = "revoked",
 
     // The snapshot path.
-    /// Committed outcomes have left the buffer.
+    /// What was accumulated is on its way into a snapshot; its files are still open.
     SnapshotTaken = "snapshot-taken",
-    /// They are encoded as files.
+    /// Its files are closed, in memory.
     SnapshotEncoded = "snapshot-encoded",
     /// One of several segments of a snapshot is put.
     SegmentsHalfPut = "segments-half-put",

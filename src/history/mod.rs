@@ -39,4 +39,4 @@ pub use write::{Pending, SnapshotError, Written, write_snapshot};
 #[cfg(test)]
 mod simulation;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;

@@ -204,12 +204,9 @@ impl Watch {
     }
 }
 
-/// Whether the workers of this process have what the group gives them: `owned` partitions. Before that it is not known whose
-/// stored history they have to look after; when there is nothing to look after, it does not matter.
+/// Whether the workers of this process have what the group gives them: `owned` partitions. Before that they have not looked at
+/// what is stored of these: it may be damaged, or another pipeline's, whatever the group has committed.
 fn has_all_of_ours(shared: &Shared, owned: usize, since: Instant) -> bool {
-    if shared.settings.on_new_calculation == OnNewCalculation::Keep {
-        return true;
-    }
     let names: Vec<String> = (0..shared.settings.workers)
         .map(|worker| shared.worker_name(worker))
         .collect();
@@ -220,10 +217,14 @@ fn has_all_of_ours(shared: &Shared, owned: usize, since: Instant) -> bool {
             let given: usize = ours.iter().map(|member| member.partitions.len()).sum();
             ours.len() == names.len() && given == owned
         }
-        // A broker that never tells must not keep the run from ending.
+        // A broker that never tells, or a group that never ends to divide, must not keep the run from ending.
         untold => {
             tracing::debug!("who has which partitions is not known: {untold:?}");
-            owned > 0 && since.elapsed() >= UNTOLD
+            let long = since.elapsed() >= UNTOLD;
+            match shared.settings.on_new_calculation {
+                OnNewCalculation::Keep => owned > 0 || long,
+                OnNewCalculation::Recalculate => owned > 0 && long,
+            }
         }
     }
 }

@@ -34,6 +34,7 @@ mod report;
 mod seats;
 mod shared;
 mod stop;
+mod store_side;
 mod store_wait;
 mod watch;
 mod worker;

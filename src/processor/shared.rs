@@ -3,18 +3,17 @@
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
 };
 
-use tokio::sync::Semaphore;
-
 use super::{
     Instance, ProcessorError, Stop, WorkerError,
     limits::Limits,
     seats::Seats,
+    store_side::StoreSide,
     watch::{Board, Progress, Tally, Trouble},
 };
 use crate::{
@@ -52,12 +51,8 @@ pub struct Shared {
     pub findings: Mutex<Vec<Finding>>,
     /// One keeper at a time for each partition.
     pub seats: Seats,
-    /// What brings stored history under the running calculation, when that is asked for.
-    pub recalculator: Option<Recalculator>,
-    /// Turns of those that do.
-    pub recalculations: Arc<Semaphore>,
-    /// Turns of keepers that encode.
-    encoders: Semaphore,
+    /// What keepers share.
+    pub store_side: Arc<StoreSide>,
     /// Partitions of the events topic at start.
     pub partitions: u32,
     results_partitions: u32,
@@ -65,7 +60,6 @@ pub struct Shared {
     admin: Arc<Admin>,
     /// Workers that are to leave the group and join it again.
     join_anew: Vec<AtomicBool>,
-    limits: Mutex<Limits>,
     /// With `--exit-at-end`: the last stable offsets at start.
     targets: BTreeMap<Partition, Offset>,
 }
@@ -142,9 +136,15 @@ impl Shared {
             clock: Clock::system(),
         };
         Ok(Shared {
-            recalculator: recalculator(&settings, limits.results)?,
-            recalculations: Arc::new(Semaphore::new(settings.workers)),
-            encoders: Semaphore::new(encoders()),
+            store_side: Arc::new(StoreSide::new(
+                settings.snapshot_interval,
+                settings.workers,
+                runtime.clone(),
+                stop.clone(),
+                board.clone(),
+                recalculator(&settings, limits.results)?,
+                limits,
+            )),
             seats: Seats::default(),
             progress: Progress::new(settings.workers),
             found: board.trouble(&[]),
@@ -162,7 +162,6 @@ impl Shared {
             results_partitions: results.partitions,
             rejects_partitions: rejects.partitions,
             admin,
-            limits: Mutex::new(limits),
             targets,
             settings,
         })
@@ -225,20 +224,19 @@ impl Shared {
 
     /// What the output topics take.
     pub fn limits(&self) -> Limits {
-        *self.limits.lock().unwrap_or_else(PoisonError::into_inner)
+        self.store_side.limits()
     }
 
     /// Asks again what the output topics take, because a broker took less.
     pub fn refresh_limits(&self) {
         let pipeline = &self.settings.pipeline;
         let limits = Limits::ask(&self.admin, &pipeline.results, &pipeline.rejects);
-        let mut known = self.limits.lock().unwrap_or_else(PoisonError::into_inner);
-        if *known != limits {
+        let before = self.store_side.set_limits(limits);
+        if before != limits {
             tracing::warn!(
-                "the output topics take other messages now: {limits:?}, before {known:?}"
+                "the output topics take other messages now: {limits:?}, before {before:?}"
             );
         }
-        *known = limits;
     }
 
     /// A producer that is ready to publish; it has ended what a predecessor of the same name left open.
@@ -333,22 +331,6 @@ impl Shared {
         )
     }
 
-    /// Does work that keeps a core busy on a thread that serves nothing else, when it is its turn. Few do so at a time, and
-    /// nobody who has the turn waits for a store.
-    ///
-    /// # Panics
-    /// When the work does.
-    pub async fn encode<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
-        let turn = self.encoders.acquire().await;
-        let done = tokio::task::spawn_blocking(work).await;
-        drop(turn);
-        match done.map_err(tokio::task::JoinError::try_into_panic) {
-            Ok(done) => done,
-            Err(Ok(panic)) => std::panic::resume_unwind(panic),
-            Err(Err(error)) => panic!("encoding ended early: {error}"),
-        }
-    }
-
     /// What is left for the shutdown.
     pub fn shutdown_left(&self) -> Duration {
         self.stop.remaining(self.settings.shutdown_timeout)
@@ -358,12 +340,6 @@ impl Shared {
     pub fn reject_line(&self, rejects: &Tally) -> Option<String> {
         rejects.line(advice)
     }
-}
-
-/// How many keepers encode at a time: half of the cores, the other half is for workers and the Kafka client.
-fn encoders() -> usize {
-    let cores = std::thread::available_parallelism();
-    cores.map_or(1, |cores| cores.get() / 2).max(1)
 }
 
 fn modulo(partition: Partition, count: u32) -> i32 {

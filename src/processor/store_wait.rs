@@ -13,7 +13,7 @@ use rand::RngExt;
 
 use super::{
     Stop,
-    shared::Shared,
+    store_side::StoreSide,
     watch::{Reason, Trouble},
 };
 use crate::model::Partition;
@@ -42,19 +42,24 @@ pub struct StoreWait {
 
 impl StoreWait {
     /// For what must be there before `partitions` can be worked on.
-    pub fn of_recovery(shared: &Shared, partitions: &[Partition]) -> StoreWait {
-        StoreWait::new(shared, partitions, Until::Stop, Pauses::OF_RECOVERY)
+    pub fn of_recovery(store_side: &StoreSide, partitions: &[Partition]) -> StoreWait {
+        StoreWait::new(store_side, partitions, Until::Stop, Pauses::OF_RECOVERY)
     }
 
     /// For what is stored or read beside the work.
-    pub fn of_keeper(shared: &Shared, partition: Partition, until: Until) -> StoreWait {
-        StoreWait::new(shared, &[partition], until, Pauses::OF_KEEPER)
+    pub fn of_keeper(store_side: &StoreSide, partition: Partition, until: Until) -> StoreWait {
+        StoreWait::new(store_side, &[partition], until, Pauses::OF_KEEPER)
     }
 
-    fn new(shared: &Shared, partitions: &[Partition], until: Until, pauses: Pauses) -> StoreWait {
+    fn new(
+        store_side: &StoreSide,
+        partitions: &[Partition],
+        until: Until,
+        pauses: Pauses,
+    ) -> StoreWait {
         StoreWait {
-            trouble: shared.board.trouble(partitions),
-            stop: shared.stop.clone(),
+            trouble: store_side.board.trouble(partitions),
+            stop: store_side.stop.clone(),
             until,
             pauses,
         }

@@ -23,6 +23,7 @@ mod from_script;
 mod fuzzed;
 mod hostile;
 mod kafka;
+mod keepers;
 mod limits;
 mod outside;
 mod produce;

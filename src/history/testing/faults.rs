@@ -20,7 +20,7 @@ use crate::store::Store;
 
 /// What happens to one creation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in super::super) enum Fault {
+pub(crate) enum Fault {
     /// It is done, but the answer is an error.
     LandsButFails,
     /// It is not done, and the answer is an error.
@@ -50,41 +50,41 @@ struct Script {
 
 /// A store in memory with a script.
 #[derive(Clone, Debug, Default)]
-pub(in super::super) struct Faulty {
+pub(crate) struct Faulty {
     inner: Arc<InMemory>,
     script: Arc<Mutex<Script>>,
 }
 
 impl Faulty {
     /// The store as the product sees it.
-    pub(in super::super) fn store(&self) -> Store {
+    pub(crate) fn store(&self) -> Store {
         Store::over(Arc::new(self.clone()), "faulty:").retrying_for(std::time::Duration::ZERO)
     }
 
     /// Has the next creations go wrong.
-    pub(in super::super) fn next(&self, faults: impl IntoIterator<Item = Fault>) {
+    pub(crate) fn next(&self, faults: impl IntoIterator<Item = Fault>) {
         self.script.lock().unwrap().faults.extend(faults);
     }
 
     /// Has every put of a segment fail, or none.
-    pub(in super::super) fn puts_fail(&self, fail: bool) {
+    pub(crate) fn puts_fail(&self, fail: bool) {
         self.script.lock().unwrap().puts_fail = fail;
     }
 
     /// Has nothing go wrong any more; what is held back stays so.
-    pub(in super::super) fn heal(&self) {
+    pub(crate) fn heal(&self) {
         let mut script = self.script.lock().unwrap();
         script.faults.clear();
         script.puts_fail = false;
     }
 
     /// The bytes of every creation that was asked for so far.
-    pub(in super::super) fn creations(&self) -> Vec<Bytes> {
+    pub(crate) fn creations(&self) -> Vec<Bytes> {
         self.script.lock().unwrap().creations.clone()
     }
 
     /// Lets what was held back arrive now.
-    pub(in super::super) async fn land(&self) {
+    pub(crate) async fn land(&self) {
         let held = std::mem::take(&mut self.script.lock().unwrap().held);
         for held in held {
             let create = PutOptions::from(PutMode::Create);

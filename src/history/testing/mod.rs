@@ -2,7 +2,7 @@
 
 mod faults;
 
-pub(super) use self::faults::{Fault, Faulty};
+pub(crate) use self::faults::{Fault, Faulty};
 use super::{Chain, Clock, Pending};
 use crate::{
     format::{
@@ -13,23 +13,23 @@ use crate::{
 };
 
 /// What a keeper would store of `[start, end)`.
-pub(super) fn pending(start: i64, end: i64) -> Pending {
+pub(crate) fn pending(start: i64, end: i64) -> Pending {
     Pending::from(encoded(start, end, &identity("writer")))
 }
 
-pub(super) fn clock() -> Clock {
+pub(crate) fn clock() -> Clock {
     Clock::manual(time(), 0xa000_0000)
 }
 
 /// A writer's view of the chain of [`PARTITION`].
-pub(super) async fn chain(store: &Store, writer: &str, clock: &Clock) -> Chain {
+pub(crate) async fn chain(store: &Store, writer: &str, clock: &Clock) -> Chain {
     Chain::load(store.clone(), identity(writer), clock.clone())
         .await
         .unwrap()
 }
 
 /// A chain that is bound at its origin.
-pub(super) async fn bound(store: &Store, writer: &str, clock: &Clock, origin: i64) -> Chain {
+pub(crate) async fn bound(store: &Store, writer: &str, clock: &Clock, origin: i64) -> Chain {
     let mut chain = chain(store, writer, clock).await;
     let won = chain.append(bind(origin), None).await.unwrap();
     assert!(matches!(won, super::Appended::Won { .. }));
@@ -37,7 +37,7 @@ pub(super) async fn bound(store: &Store, writer: &str, clock: &Clock, origin: i6
 }
 
 /// The offsets of all rows below a folder: what the plain glob sees.
-pub(super) async fn glob(store: &Store, folder: &str) -> Vec<i64> {
+pub(crate) async fn glob(store: &Store, folder: &str) -> Vec<i64> {
     let mut offsets = Vec::new();
     for entry in store.list(&Path::parse(folder).unwrap()).await.unwrap() {
         let bytes = store.get(&entry.path, entry.size).await.unwrap();
@@ -50,19 +50,19 @@ pub(super) async fn glob(store: &Store, folder: &str) -> Vec<i64> {
 }
 
 /// Checks that the plain glob holds exactly the outcomes of `[start, end)`, once.
-pub(super) async fn assert_glob(store: &Store, start: i64, end: i64) {
+pub(crate) async fn assert_glob(store: &Store, start: i64, end: i64) {
     let expected: Vec<i64> = (start..end).filter(|o| o % 5 != 0).collect();
     assert_eq!(glob(store, "events/results").await, expected);
     let expected: Vec<i64> = (start..end).filter(|o| o % 5 == 0 && o % 10 != 0).collect();
     assert_eq!(glob(store, "events/rejects").await, expected);
 }
 
-pub(super) async fn paths(store: &Store, folder: &str) -> Vec<Path> {
+pub(crate) async fn paths(store: &Store, folder: &str) -> Vec<Path> {
     let entries = store.list(&Path::parse(folder).unwrap()).await.unwrap();
     entries.into_iter().map(|entry| entry.path).collect()
 }
 
-pub(super) fn names(segments: &[Segment]) -> Vec<Path> {
+pub(crate) fn names(segments: &[Segment]) -> Vec<Path> {
     segments
         .iter()
         .map(|segment| segment.path.clone())

@@ -70,7 +70,7 @@ pub async fn gather_and_plan(
 
 /// Gathers facts, waiting out a store or a broker that is away; `None` when the processor stops first.
 async fn gather(shared: &Shared, partitions: &[Partition]) -> Option<Vec<Gathered>> {
-    let mut wait = StoreWait::of_recovery(shared, partitions);
+    let mut wait = StoreWait::of_recovery(&shared.store_side, partitions);
     let since = Instant::now();
     let no_end = shared.transaction_timeout() + BEYOND;
     let says = |reason, text: &str| waits_for(reason, text, since.elapsed(), no_end);
@@ -225,7 +225,7 @@ async fn prepare(shared: &Arc<Shared>, gathered: Gathered) -> Option<Prepared> {
                 origin,
             };
             failpoint::at(Point::BindBegun);
-            if let Appended::Lost = append_until_done(shared, &mut chain, edit).await? {
+            if let Appended::Lost = append_until_done(&shared.store_side, &mut chain, edit).await? {
                 return Some(Prepared::Overtaken);
             }
             failpoint::at(Point::Bound);

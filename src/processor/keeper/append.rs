@@ -1,6 +1,6 @@
 //! Edits that must be in the chain before work goes on.
 
-use super::super::{shared::Shared, store_wait::StoreWait, watch::Reason};
+use super::super::{store_side::StoreSide, store_wait::StoreWait, watch::Reason};
 use crate::{
     format::Edit,
     history::{Appended, Chain, ChainError},
@@ -8,8 +8,12 @@ use crate::{
 
 /// Appends `edit`, waiting out a store that is away; `None` when the processor stops first. `Lost` means that another
 /// edit came first, of a process that has or had this partition, or of another pipeline.
-pub async fn append_until_done(shared: &Shared, chain: &mut Chain, edit: Edit) -> Option<Appended> {
-    let mut wait = StoreWait::of_recovery(shared, &[chain.partition()]);
+pub async fn append_until_done(
+    store_side: &StoreSide,
+    chain: &mut Chain,
+    edit: Edit,
+) -> Option<Appended> {
+    let mut wait = StoreWait::of_recovery(store_side, &[chain.partition()]);
     loop {
         let error = match chain.append(edit.clone(), None).await {
             Ok(appended) => return Some(appended),

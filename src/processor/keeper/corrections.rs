@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{
     super::{
         partition::Loaded,
-        shared::Shared,
+        store_side::StoreSide,
         store_wait::{StoreWait, Until},
         watch::Reason,
     },
@@ -38,14 +38,14 @@ enum LoadError {
 
 /// Reads the next corrections, waiting out a store that is away.
 pub async fn load(
-    shared: Arc<Shared>,
+    store_side: Arc<StoreSide>,
     chain: Box<Chain>,
     pending: PendingCorrections,
     shown: Arc<Shown>,
 ) -> Finished {
     let partition = chain.partition();
     let until = Until::Leave(Arc::clone(&shown.leaving));
-    let mut wait = StoreWait::of_keeper(&shared, partition, until);
+    let mut wait = StoreWait::of_keeper(&store_side, partition, until);
     loop {
         let error = match read(&chain, &pending).await {
             Ok(loaded) => {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     super::{
-        shared::Shared,
+        store_side::StoreSide,
         store_wait::{StoreWait, Until},
         watch::Reason,
     },
@@ -21,7 +21,7 @@ use crate::{
 
 /// Closes the files of what was accumulated and stores them, trying again while the store is away.
 pub async fn store(
-    shared: Arc<Shared>,
+    store_side: Arc<StoreSide>,
     mut chain: Box<Chain>,
     accumulation: Accumulation,
     shown: Arc<Shown>,
@@ -29,7 +29,9 @@ pub async fn store(
     let partition = chain.partition();
     let range = accumulation.range();
     let identity = chain.identity().clone();
-    let encoded = shared.encode(move || accumulation.close(&identity)).await;
+    let encoded = store_side
+        .encode(move || accumulation.close(&identity))
+        .await;
     let mut pending = match encoded {
         Ok(encoded) => Pending::from(encoded),
         Err(error) => {
@@ -38,7 +40,7 @@ pub async fn store(
         }
     };
     shown.storing.set(pending.bytes());
-    let mut wait = StoreWait::of_keeper(&shared, partition, Until::Abort);
+    let mut wait = StoreWait::of_keeper(&store_side, partition, Until::Abort);
     loop {
         let error = match write_snapshot(&mut chain, &mut pending).await {
             Ok(written) => {
@@ -51,7 +53,7 @@ pub async fn store(
         if !error.is_about_the_store() {
             return Finished::new(chain, Done::NotStored(error.to_string()));
         }
-        shared.board.snapshot_failed();
+        store_side.board.snapshot_failed();
         let text =
             format!("partition {partition}: the snapshot of {range} cannot be stored yet: {error}");
         if !wait.again(Reason::Store, error.is_retryable(), &text).await {
@@ -61,7 +63,11 @@ pub async fn store(
 }
 
 /// Records an accepted gap, now that the group's offset lies after it (I1).
-pub async fn record_loss(shared: Arc<Shared>, mut chain: Box<Chain>, loss: AcceptLoss) -> Finished {
+pub async fn record_loss(
+    store_side: Arc<StoreSide>,
+    mut chain: Box<Chain>,
+    loss: AcceptLoss,
+) -> Finished {
     let (partition, range) = (chain.partition(), loss.range);
     tracing::warn!("partition {partition}: {range} is recorded as lost, as the operator said");
     failpoint::at(Point::LossBegun);
@@ -72,7 +78,7 @@ pub async fn record_loss(shared: Arc<Shared>, mut chain: Box<Chain>, loss: Accep
     };
     let edit = Edit::AcceptLoss { range, reason };
     // Lost: another's edit came first; the facts, gathered anew, tell whether it was this one.
-    let done = match append_until_done(&shared, &mut chain, edit).await {
+    let done = match append_until_done(&store_side, &mut chain, edit).await {
         Some(_) => Done::LossRecorded,
         None => Done::GivenUp,
     };

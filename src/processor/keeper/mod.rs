@@ -18,33 +18,26 @@ mod jobs;
 mod next;
 mod panics;
 mod recalculation;
+mod start;
 
 use std::{
-    panic::AssertUnwindSafe,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
-use futures::FutureExt;
-use tokio::{
-    sync::mpsc::{UnboundedReceiver, unbounded_channel},
-    task::JoinSet,
-    time::Instant,
-};
+use tokio::{sync::mpsc::UnboundedReceiver, task::JoinSet, time::Instant};
 
 pub use append::append_until_done;
 pub use handle::{KeeperHandle, Stage};
 pub use recalculation::recalculator;
+pub use start::KeeperStart;
 
 use super::{
-    memory::{Budget, Ledger, Part},
+    memory::{Budget, Ledger},
     partition::Newest,
-    report::{Ending, News, Reporter, Station},
+    report::{Ending, News, Reporter},
     seats::Seat,
-    shared::Shared,
+    store_side::StoreSide,
 };
 use crate::{
     failpoint::{self, Point},
@@ -55,32 +48,15 @@ use crate::{
 use done::{Done, Finished};
 use handle::{Order, Shown};
 use next::{Next, Situation, next};
-use panics::{panic_message, unless_panicked};
+use panics::unless_panicked;
 use recalculation::Recalculation;
 
 /// What a keeper has to store what is left when its worker is gone.
 const ORPHANED: Duration = Duration::from_secs(5);
 
-/// What a keeper begins with.
-pub struct KeeperStart {
-    pub shared: Arc<Shared>,
-    pub reporter: Reporter,
-    pub station: Station,
-    /// What the chain's newest manifest says: recovery binds a partition before it is kept.
-    pub newest: Newest,
-    /// Empty, at the chain's end.
-    pub accumulation: Accumulation,
-    /// What the partition is at.
-    pub stage: Stage,
-    /// How far corrections are published.
-    pub published: Option<CorrectionsProgress>,
-    pub ledger: Arc<Ledger>,
-    pub budget: Budget,
-}
-
 /// See the module.
 struct Keeper {
-    shared: Arc<Shared>,
+    store_side: Arc<StoreSide>,
     reporter: Reporter,
     orders: UnboundedReceiver<Order>,
     shown: Arc<Shown>,
@@ -102,59 +78,6 @@ struct Keeper {
     /// At most one.
     job: JoinSet<Finished>,
     leave: Option<Instant>,
-}
-
-impl KeeperStart {
-    /// Starts the keeper's task.
-    pub fn start(self) -> KeeperHandle {
-        let (sender, orders) = unbounded_channel();
-        let entry = |part| self.ledger.entry(part);
-        let recalculation = self.shared.recalculator.clone().map(Recalculation::new);
-        let shown = Arc::new(Shown {
-            asked: AtomicBool::new(false),
-            leaving: Arc::default(),
-            recalculated: AtomicBool::new(recalculation.is_none()),
-            handed_over: entry(Part::HandedOver),
-            accumulated: entry(Part::Accumulated),
-            storing: entry(Part::Storing),
-            background: entry(Part::Background),
-        });
-        let keeper = Keeper {
-            shared: Arc::clone(&self.shared),
-            reporter: self.reporter.clone(),
-            orders,
-            shown: Arc::clone(&shown),
-            _seat: self.station.seat,
-            budget: self.budget,
-            ledger: self.ledger,
-            chain: Some(self.station.chain),
-            newest: self.newest,
-            accumulation: self.accumulation,
-            stage: self.stage,
-            last_snapshot: Instant::now(),
-            asked: false,
-            loss: None,
-            load: None,
-            published: self.published,
-            corrections_stuck: false,
-            recalculation,
-            job: JoinSet::new(),
-            leave: None,
-        };
-        let reporter = self.reporter;
-        let task = self.shared.runtime.spawn(async move {
-            let ended = AssertUnwindSafe(keeper.run()).catch_unwind().await;
-            let ending = ended.unwrap_or_else(|panic| Ending::Died {
-                message: panic_message(panic.as_ref()),
-            });
-            reporter.tell(News::Ended(ending));
-        });
-        KeeperHandle {
-            orders: sender,
-            shown,
-            task,
-        }
-    }
 }
 
 impl Keeper {
@@ -191,7 +114,7 @@ impl Keeper {
     }
 
     fn situation(&self) -> Situation {
-        let runs = self.stage == Stage::Running && !self.shared.stop.is_requested();
+        let runs = self.stage == Stage::Running && !self.store_side.stop.is_requested();
         let recalculation = self.recalculation.as_ref().filter(|_| runs);
         Situation {
             busy: !self.job.is_empty(),
@@ -209,12 +132,12 @@ impl Keeper {
     }
 
     fn is_due(&self) -> bool {
-        self.last_snapshot.elapsed() >= self.shared.settings.snapshot_interval
+        self.last_snapshot.elapsed() >= self.store_side.snapshot_interval
     }
 
     /// When to look again although nothing has happened.
     fn wakes_at(&self) -> Option<Instant> {
-        let due = self.last_snapshot + self.shared.settings.snapshot_interval;
+        let due = self.last_snapshot + self.store_side.snapshot_interval;
         let rested = self
             .recalculation
             .as_ref()
@@ -262,7 +185,7 @@ impl Keeper {
         let nothing = Accumulation::new(self.accumulation.end());
         let mut accumulation = std::mem::replace(&mut self.accumulation, nothing);
         let encoded = self
-            .shared
+            .store_side
             .encode(move || {
                 for outcomes in &outcomes {
                     accumulation.append(outcomes)?;
@@ -299,7 +222,7 @@ impl Keeper {
         let Some(chain) = self.chain.take() else {
             return;
         };
-        let (shared, shown) = (Arc::clone(&self.shared), Arc::clone(&self.shown));
+        let (store_side, shown) = (Arc::clone(&self.store_side), Arc::clone(&self.shown));
         match job {
             Next::Store => {
                 let taken = self.accumulation.take();
@@ -308,21 +231,21 @@ impl Keeper {
                 self.last_snapshot = Instant::now();
                 self.shown.storing.set(taken.bytes());
                 self.shown.accumulated.set(0);
-                self.spawn(jobs::store(shared, chain, taken, shown));
+                self.spawn(jobs::store(store_side, chain, taken, shown));
             }
             Next::RecordLoss => match self.loss.take() {
-                Some(loss) => self.spawn(jobs::record_loss(shared, chain, loss)),
+                Some(loss) => self.spawn(jobs::record_loss(store_side, chain, loss)),
                 None => self.chain = Some(chain),
             },
             Next::LoadCorrections => match self.load.take() {
-                Some(pending) => self.spawn(corrections::load(shared, chain, pending, shown)),
+                Some(pending) => self.spawn(corrections::load(store_side, chain, pending, shown)),
                 None => self.chain = Some(chain),
             },
             Next::Repair => {
                 let calculated = self.recalculation.as_mut().and_then(Recalculation::take);
                 match calculated {
                     Some(calculated) => {
-                        self.spawn(recalculation::write(shared, chain, calculated, shown));
+                        self.spawn(recalculation::write(store_side, chain, calculated, shown));
                     }
                     None => self.chain = Some(chain),
                 }
@@ -336,7 +259,7 @@ impl Keeper {
     }
 
     fn spawn(&mut self, job: impl Future<Output = Finished> + Send + 'static) {
-        self.job.spawn_on(job, &self.shared.runtime);
+        self.job.spawn_on(job, &self.store_side.runtime);
     }
 
     /// Takes the chain back, and tells what became of the job.
@@ -397,9 +320,9 @@ impl Keeper {
         let partition = self.reporter.partition;
         match recalculation.choose(partition, chain, self.published) {
             Some(range) => {
-                let (shared, shown) = (Arc::clone(&self.shared), Arc::clone(&self.shown));
+                let (store_side, shown) = (Arc::clone(&self.store_side), Arc::clone(&self.shown));
                 let memory = (Arc::clone(&self.ledger), self.budget);
-                recalculation.begin(shared, chain.as_ref().clone(), range, shown, memory);
+                recalculation.begin(store_side, chain.as_ref().clone(), range, shown, memory);
             }
             None => self.shown.recalculated.store(true, Ordering::SeqCst),
         }
@@ -421,3 +344,6 @@ async fn calculated(recalculation: &mut Option<Recalculation>) -> Option<()> {
         None => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

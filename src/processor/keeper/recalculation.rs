@@ -14,7 +14,7 @@ use super::{
         WorkerError, limits,
         memory::{Budget, Ledger},
         partition::Newest,
-        shared::Shared,
+        store_side::StoreSide,
         store_wait::{StoreWait, Until},
         watch::Reason,
     },
@@ -158,7 +158,7 @@ impl Recalculation {
     /// Begins to calculate a range anew.
     pub fn begin(
         &mut self,
-        shared: Arc<Shared>,
+        store_side: Arc<StoreSide>,
         chain: Chain,
         range: Outdated,
         shown: Arc<Shown>,
@@ -166,9 +166,9 @@ impl Recalculation {
     ) {
         failpoint::at(Point::RepairChosen);
         let mut recalculator = self.recalculator.clone();
-        recalculator.results.limit = shared.limits().results;
-        let runtime = shared.runtime.clone();
-        let work = calculate(shared, recalculator, chain, range, shown, memory);
+        recalculator.results.limit = store_side.limits().results;
+        let runtime = store_side.runtime.clone();
+        let work = calculate(store_side, recalculator, chain, range, shown, memory);
         self.calculating.spawn_on(work, &runtime);
     }
 
@@ -281,21 +281,21 @@ impl Recalculation {
 
 /// Calculates one range anew, when it is its turn and memory allows it; `None` when the processor stops first.
 async fn calculate(
-    shared: Arc<Shared>,
+    store_side: Arc<StoreSide>,
     recalculator: Recalculator,
     chain: Chain,
     range: Outdated,
     shown: Arc<Shown>,
     (ledger, budget): (Arc<Ledger>, Budget),
 ) -> Option<Calculated> {
-    let turn = Arc::clone(&shared.recalculations);
+    let turn = Arc::clone(&store_side.recalculations);
     let turn = turn.acquire_owned().await.ok()?;
     let began = Instant::now();
     let memory = repair_memory(range.bytes());
     // A range that is larger than what is free needs all of it once; consumption pauses meanwhile.
     let fits = |held| held + memory <= budget.pause_above || held <= budget.store_above / 2;
     while !fits(ledger.held()) {
-        if shared.stop.is_requested() {
+        if store_side.stop.is_requested() {
             return None;
         }
         tokio::time::sleep(LOOK).await;
@@ -304,7 +304,7 @@ async fn calculate(
         .background
         .set(usize::try_from(memory).unwrap_or(usize::MAX));
     let until = Until::Leave(Arc::clone(&shown.leaving));
-    let mut wait = StoreWait::of_keeper(&shared, chain.partition(), until);
+    let mut wait = StoreWait::of_keeper(&store_side, chain.partition(), until);
     let repair = loop {
         let error = match recalculator.recalculate(&chain, &range).await {
             Ok(repair) => break Ok(repair),
@@ -333,7 +333,7 @@ async fn calculate(
 
 /// Brings a range that was calculated anew into the chain.
 pub async fn write(
-    shared: Arc<Shared>,
+    store_side: Arc<StoreSide>,
     mut chain: Box<Chain>,
     calculated: Calculated,
     shown: Arc<Shown>,
@@ -345,7 +345,7 @@ pub async fn write(
         _turn,
     } = calculated;
     let until = Until::Leave(Arc::clone(&shown.leaving));
-    let mut wait = StoreWait::of_keeper(&shared, chain.partition(), until);
+    let mut wait = StoreWait::of_keeper(&store_side, chain.partition(), until);
     let mut repair = match repair {
         Ok(repair) => repair,
         Err(reason) => {

@@ -83,7 +83,7 @@ impl Board {
         Board::of(about, settings.workers, stop)
     }
 
-    fn of(about: About, workers: usize, stop: Stop) -> Board {
+    pub(in crate::processor) fn of(about: About, workers: usize, stop: Stop) -> Board {
         Board(Arc::new(Inner {
             about: Arc::new(about),
             stop,
@@ -261,4 +261,4 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(in crate::processor) mod tests;

@@ -1,6 +1,6 @@
 //! What others may see of a running processor: plain values, put on a [`Board`] by those who know them.
 
-mod board;
+pub(super) mod board;
 mod progress;
 mod tally;
 mod view;

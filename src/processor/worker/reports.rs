@@ -147,7 +147,7 @@ impl Worker {
             owned.fetch = Fetch::StartAt(at);
         }
         let start = KeeperStart {
-            shared: Arc::clone(&self.shared),
+            store_side: Arc::clone(&self.shared.store_side),
             reporter: Reporter {
                 sender: self.sender.clone(),
                 partition,
@@ -199,6 +199,9 @@ impl Worker {
             }
         };
         if !is_current {
+            if self.shared.stop.is_requested() {
+                self.summary.unsaved.push(partition);
+            }
             tracing::error!(
                 "partition {partition}, given up before: {reason}; what is missing is replayed"
             );
@@ -258,9 +261,7 @@ impl Worker {
         self.shared.progress.set(
             self.index,
             WorkerProgress {
-                reached: self.assigned
-                    && self.arriving.is_none()
-                    && self.owned.values().all(reached),
+                reached: self.arriving.is_none() && self.owned.values().all(reached),
                 working: self.owned.len() - held.len(),
                 held,
             },

@@ -22,8 +22,8 @@ fn a_replay_that_gives_another_count_is_refused() {
 /// What the memory does not hold of a replay would have to be stored before it is known whether it is all there.
 #[test]
 fn a_replay_beyond_the_memory_is_counted_before_any_of_it_is_stored() {
-    const EVENTS: i64 = 700_000;
-    const LITTLE: [&str; 2] = ["--memory", "32MiB"];
+    const EVENTS: i64 = 1_100_000;
+    const LITTLE: [&str; 2] = ["--memory", "64MiB"];
     let pipeline = stored(10);
     let stored = pipeline.segments("results", 0);
     pipeline.send_numbers(0, scattered(EVENTS));

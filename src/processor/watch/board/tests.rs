@@ -3,8 +3,13 @@
 use super::*;
 
 fn board() -> Board {
+    Board::of(about(), 2, Stop::default())
+}
+
+/// A process about which nothing is known.
+pub(in crate::processor) fn about() -> About {
     let text = String::new;
-    let about = About {
+    About {
         version: text(),
         instance: text(),
         calculation: text(),
@@ -16,8 +21,7 @@ fn board() -> Board {
         brokers: "kafka:9092".to_owned(),
         store: text(),
         memory: 0,
-    };
-    Board::of(about, 2, Stop::default())
+    }
 }
 
 fn moment(seconds: u64) -> Moment {

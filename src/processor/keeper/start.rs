@@ -1,0 +1,93 @@
+//! How a keeper begins.
+
+use std::{
+    panic::AssertUnwindSafe,
+    sync::{Arc, atomic::AtomicBool},
+};
+
+use futures::FutureExt;
+use tokio::{sync::mpsc::unbounded_channel, task::JoinSet, time::Instant};
+
+use super::{
+    super::{
+        memory::{Budget, Ledger, Part},
+        partition::Newest,
+        report::{Ending, News, Reporter, Station},
+        store_side::StoreSide,
+    },
+    Keeper,
+    handle::{KeeperHandle, Shown, Stage},
+    panics::panic_message,
+    recalculation::Recalculation,
+};
+use crate::{format::Accumulation, history::CorrectionsProgress};
+
+/// What a keeper begins with.
+pub struct KeeperStart {
+    pub store_side: Arc<StoreSide>,
+    pub reporter: Reporter,
+    pub station: Station,
+    /// What the chain's newest manifest says: recovery binds a partition before it is kept.
+    pub newest: Newest,
+    /// Empty, at the chain's end.
+    pub accumulation: Accumulation,
+    /// What the partition is at.
+    pub stage: Stage,
+    /// How far corrections are published.
+    pub published: Option<CorrectionsProgress>,
+    pub ledger: Arc<Ledger>,
+    pub budget: Budget,
+}
+
+impl KeeperStart {
+    /// Starts the keeper's task.
+    pub fn start(self) -> KeeperHandle {
+        let (sender, orders) = unbounded_channel();
+        let entry = |part| self.ledger.entry(part);
+        let recalculation = self.store_side.recalculator.clone().map(Recalculation::new);
+        let shown = Arc::new(Shown {
+            asked: AtomicBool::new(false),
+            leaving: Arc::default(),
+            recalculated: AtomicBool::new(recalculation.is_none()),
+            handed_over: entry(Part::HandedOver),
+            accumulated: entry(Part::Accumulated),
+            storing: entry(Part::Storing),
+            background: entry(Part::Background),
+        });
+        let keeper = Keeper {
+            store_side: Arc::clone(&self.store_side),
+            reporter: self.reporter.clone(),
+            orders,
+            shown: Arc::clone(&shown),
+            _seat: self.station.seat,
+            budget: self.budget,
+            ledger: self.ledger,
+            chain: Some(self.station.chain),
+            newest: self.newest,
+            accumulation: self.accumulation,
+            stage: self.stage,
+            last_snapshot: Instant::now(),
+            asked: false,
+            loss: None,
+            load: None,
+            published: self.published,
+            corrections_stuck: false,
+            recalculation,
+            job: JoinSet::new(),
+            leave: None,
+        };
+        let reporter = self.reporter;
+        let task = self.store_side.runtime.spawn(async move {
+            let ended = AssertUnwindSafe(keeper.run()).catch_unwind().await;
+            let ending = ended.unwrap_or_else(|panic| Ending::Died {
+                message: panic_message(panic.as_ref()),
+            });
+            reporter.tell(News::Ended(ending));
+        });
+        KeeperHandle {
+            orders: sender,
+            shown,
+            task,
+        }
+    }
+}

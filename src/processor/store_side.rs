@@ -1,0 +1,85 @@
+//! What everything shares that speaks to the store: keepers, and recovery while it puts a partition's chain in order. Nothing
+//! of it knows Kafka's client, so that keepers run in tests as they are.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use tokio::sync::Semaphore;
+
+use super::{Stop, limits::Limits, watch::Board};
+use crate::audit::Recalculator;
+
+/// See the module.
+pub struct StoreSide {
+    pub snapshot_interval: Duration,
+    pub runtime: tokio::runtime::Handle,
+    pub stop: Stop,
+    /// What others may see.
+    pub board: Board,
+    /// What brings stored history under the running calculation, when that is asked for.
+    pub recalculator: Option<Recalculator>,
+    /// Turns of those that do.
+    pub recalculations: Arc<Semaphore>,
+    /// Turns of those that encode.
+    encoders: Semaphore,
+    limits: Mutex<Limits>,
+}
+
+impl StoreSide {
+    /// For a process with so many workers.
+    pub fn new(
+        snapshot_interval: Duration,
+        workers: usize,
+        runtime: tokio::runtime::Handle,
+        stop: Stop,
+        board: Board,
+        recalculator: Option<Recalculator>,
+        limits: Limits,
+    ) -> StoreSide {
+        StoreSide {
+            snapshot_interval,
+            runtime,
+            stop,
+            board,
+            recalculator,
+            recalculations: Arc::new(Semaphore::new(workers)),
+            encoders: Semaphore::new(encoders()),
+            limits: Mutex::new(limits),
+        }
+    }
+
+    /// What the output topics take, as it was last asked for.
+    pub fn limits(&self) -> Limits {
+        *self.limits.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The output topics take this now; returns what they took before.
+    pub fn set_limits(&self, limits: Limits) -> Limits {
+        let mut known = self.limits.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut known, limits)
+    }
+
+    /// Does work that keeps a core busy on a thread that serves nothing else, when it is its turn. Few do so at a time, and
+    /// nobody who has the turn waits for a store.
+    ///
+    /// # Panics
+    /// When the work does.
+    pub async fn encode<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
+        let turn = self.encoders.acquire().await;
+        let done = tokio::task::spawn_blocking(work).await;
+        drop(turn);
+        match done.map_err(tokio::task::JoinError::try_into_panic) {
+            Ok(done) => done,
+            Err(Ok(panic)) => std::panic::resume_unwind(panic),
+            Err(Err(error)) => panic!("encoding ended early: {error}"),
+        }
+    }
+}
+
+/// How many encode at a time: half of the cores, the other half is for workers and the Kafka client.
+fn encoders() -> usize {
+    let cores = std::thread::available_parallelism();
+    cores.map_or(1, |cores| cores.get() / 2).max(1)
+}
