@@ -2,8 +2,21 @@
 
 use serde::Serialize;
 
-use super::{Finding, Published};
+use super::Finding;
 use crate::model::Counts;
+
+/// What was compared with the output topics.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Published {
+    /// Messages of the output topics whose outcome is stored.
+    pub messages: u64,
+    /// Messages beyond the first of their outcome and revision.
+    pub copies: u64,
+    /// Stored outcomes that the topics cannot tell anything about any more.
+    pub not_checkable: u64,
+    /// Messages that name no event of the topic that was verified, or stand in a partition that is not theirs.
+    pub unknown: u64,
+}
 
 /// What verifying a topic found. Serialised, it is the document of `verify -o json`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]

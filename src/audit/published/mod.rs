@@ -38,10 +38,9 @@ use std::{
 };
 
 use futures::{StreamExt as _, stream};
-use serde::Serialize;
 use tokio::runtime::Handle;
 
-use super::{AuditError, Finding, Options, Report, folders::folders};
+use super::{AuditError, Finding, Options, Published, Report, folders::folders};
 use crate::{
     format::{Layout, Manifest, SegmentKind},
     history::load_tail,
@@ -73,19 +72,6 @@ pub struct OutputTopics {
     pub rejects: String,
     /// Whether the processor may publish an outcome twice.
     pub at_least_once: bool,
-}
-
-/// What was compared.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Published {
-    /// Messages of the output topics whose outcome is stored.
-    pub messages: u64,
-    /// Messages beyond the first of their outcome and revision.
-    pub copies: u64,
-    /// Stored outcomes that the topics cannot tell anything about any more.
-    pub not_checkable: u64,
-    /// Messages that name no event of the topic that was verified, or stand in a partition that is not theirs.
-    pub unknown: u64,
 }
 
 /// Compares the stored outcomes of a topic with the output topics, and adds what it finds to `report`. `progress` is called
