@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::{
     DemoError, Pipeline,
-    setup::ASK,
+    settings::ASK,
     topics::{self, CatchUp, EventsRead, OutputsRead},
 };
 use crate::{

@@ -6,9 +6,13 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use super::DemoError;
+
+/// How long a question to the broker may take.
+pub(super) const ASK: Duration = Duration::from_secs(15);
 
 /// What the demo shows.
 #[derive(Clone, Debug)]

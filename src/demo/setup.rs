@@ -1,21 +1,16 @@
 //! What the demo runs in: the folder, the broker, and the observer of both.
 
-use std::time::Duration;
-
 use tokio::runtime::Handle;
 
 use super::{
     Cluster, DemoError, Folder, Interrupt, Pipeline, Settings, Step, broker::DemoBroker,
-    observe::Observer,
+    observe::Observer, settings::ASK,
 };
 use crate::{
     format::Layout,
     kafka::{Admin, Connection, GroupWatch},
     store::{Store, StoreConfig, StoreUrl},
 };
-
-/// How long a question to the broker may take.
-pub(super) const ASK: Duration = Duration::from_secs(15);
 
 /// Everything that the steps need.
 pub(super) struct Setup<'a> {

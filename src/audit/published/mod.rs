@@ -20,6 +20,7 @@ mod cursor;
 mod expected;
 mod lane;
 mod message;
+mod output_topics;
 mod rows;
 mod runs;
 mod source;
@@ -44,10 +45,12 @@ use super::{AuditError, Finding, Options, Published, Report, folders::folders};
 use crate::{
     format::{Layout, Manifest, SegmentKind},
     history::load_tail,
-    kafka::{Admin, Connection},
+    kafka::Admin,
     model::Partition,
     store::Store,
 };
+pub use output_topics::OutputTopics;
+
 use cursor::Files;
 use source::Compared;
 use topic::{Read, Reading};
@@ -60,19 +63,6 @@ const SOURCES: usize = 4;
 const READERS: usize = 2;
 /// How often progress is told.
 const TICK: Duration = Duration::from_millis(200);
-
-/// Where outcomes are published.
-#[derive(Clone, Debug)]
-pub struct OutputTopics {
-    /// The cluster.
-    pub connection: Connection,
-    /// The results topic.
-    pub results: String,
-    /// The dead-letter topic.
-    pub rejects: String,
-    /// Whether the processor may publish an outcome twice.
-    pub at_least_once: bool,
-}
 
 /// Compares the stored outcomes of a topic with the output topics, and adds what it finds to `report`. `progress` is called
 /// now and then with the offsets that were read, and with all that will be.

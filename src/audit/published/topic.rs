@@ -12,9 +12,9 @@ use std::{
 };
 
 use super::{
-    OutputTopics,
     cursor::Files,
     message::{self, Message},
+    output_topics::OutputTopics,
     source::{Compared, Source, Topic},
 };
 use crate::{

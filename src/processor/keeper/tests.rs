@@ -202,6 +202,7 @@ async fn no_successor_waits_for_a_store_that_is_away() {
     );
     setting.store.puts_fail(false);
     assert_eq!(setting.end().await, 0);
+    drop(setting.keeper);
     assert_eq!(setting.ledger.held(), 0);
 }
 

@@ -1,0 +1,16 @@
+//! Where outcomes are published.
+
+use crate::kafka::Connection;
+
+/// Where outcomes are published.
+#[derive(Clone, Debug)]
+pub struct OutputTopics {
+    /// The cluster.
+    pub connection: Connection,
+    /// The results topic.
+    pub results: String,
+    /// The dead-letter topic.
+    pub rejects: String,
+    /// Whether the processor may publish an outcome twice.
+    pub at_least_once: bool,
+}
