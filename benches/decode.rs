@@ -1,6 +1,7 @@
 //! Rows per second on one core: payloads to results, and results to messages.
 //!
 //! `cargo bench --bench decode`
+#![allow(clippy::print_stdout)]
 
 use std::{hint::black_box, time::Instant};
 

@@ -2,6 +2,7 @@
 //! what a manifest costs after 3,000 appends.
 //!
 //! `cargo bench --bench snapshot`
+#![allow(clippy::print_stdout)]
 
 use std::{hint::black_box, time::Instant};
 

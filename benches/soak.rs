@@ -7,7 +7,7 @@
 //! ```
 //!
 //! The figures are printed.
-#![allow(unsafe_code, missing_docs)]
+#![allow(unsafe_code, missing_docs, clippy::print_stdout, clippy::print_stderr)]
 
 #[allow(dead_code)]
 #[path = "../tests/suite/outside.rs"]

@@ -1,9 +1,9 @@
 //! `snapback completions`
 
-use clap::{Args, CommandFactory as _};
+use clap::Args;
 use clap_complete::{Shell, generate};
 
-use super::{Cli, Exit};
+use super::{Exit, Program, out};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -20,9 +20,8 @@ pub(super) struct CompletionsArgs {
     shell: Shell,
 }
 
-pub(super) fn execute(args: &CompletionsArgs) -> anyhow::Result<Exit> {
+pub(super) fn execute(args: &CompletionsArgs, program: &Program) -> anyhow::Result<Exit> {
     let mut script = Vec::new();
-    generate(args.shell, &mut Cli::command(), "snapback", &mut script);
-    std::io::Write::write_all(&mut std::io::stdout().lock(), &script)?;
-    Ok(Exit::Done)
+    generate(args.shell, &mut program.command(), program.name(), &mut script);
+    out::end_with(Exit::Done, &String::from_utf8(script)?)
 }

@@ -5,7 +5,7 @@ mod paint;
 mod teller;
 
 use std::{
-    io::{self, IsTerminal as _, Write as _},
+    io::{self, IsTerminal as _},
     path::PathBuf,
 };
 
@@ -16,6 +16,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::{
     Exit, Session,
     args::{Common, KafkaArgs},
+    out,
     produce::share,
 };
 use crate::{
@@ -134,12 +135,11 @@ pub(super) fn execute(args: &DemoArgs) -> anyhow::Result<Exit> {
         Output::Json => ending::json(&ending)?,
         Output::Table => shown(&ending),
     };
-    io::stdout().lock().write_all(text.as_bytes())?;
-    Ok(if ending.account.holds() {
-        Exit::Done
-    } else {
-        Exit::Findings
-    })
+    let exit = match ending.account.holds() {
+        true => Exit::Done,
+        false => Exit::Findings,
+    };
+    out::end_with(exit, &text)
 }
 
 fn shown(ending: &Ending) -> String {

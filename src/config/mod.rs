@@ -7,6 +7,7 @@
 //!
 //! Nothing here knows the argument parser; nothing below `cli`, `demo` and `processor` knows this module.
 
+mod clean;
 mod effective;
 mod error;
 mod file;

@@ -6,6 +6,7 @@ use rdkafka::{
     ClientConfig,
     config::{FromClientConfigAndContext, RDKafkaLogLevel},
     error::KafkaError as NativeError,
+    types::RDKafkaConfRes,
 };
 
 use super::{context::Context, error::KafkaError};
@@ -89,11 +90,77 @@ impl Connection {
                 });
             }
         }
-        Ok(Connection {
+        let connection = Connection {
             brokers: brokers.to_owned(),
             properties,
             client_id: client_id.to_owned(),
+        };
+        for (property, value) in &connection.properties {
+            let mut alone = ClientConfig::new();
+            let refused = alone.set(property, value).create_native_config().err();
+            if let Some(error) = refused {
+                return Err(connection.creation(&error));
+            }
+        }
+        Ok(connection)
+    }
+
+    /// Whether librdkafka has a property of this name.
+    #[must_use]
+    pub fn is_property(name: &str) -> bool {
+        let mut alone = ClientConfig::new();
+        let refused = alone.set(name, "").create_native_config().err();
+        !matches!(
+            refused,
+            Some(NativeError::ClientConfig(RDKafkaConfRes::RD_KAFKA_CONF_UNKNOWN, ..))
+        )
+    }
+
+    /// Whether brokers can be asked for access in the way that the properties want: a mechanism that this build lacks is
+    /// found here, not by the broker's silence.
+    ///
+    /// # Errors
+    /// [`KafkaError::Mechanism`], with what to do instead.
+    pub fn check_mechanism(&self) -> Result<(), KafkaError> {
+        let protocol = self.property("security.protocol").unwrap_or_default();
+        if !protocol.to_ascii_lowercase().starts_with("sasl") {
+            return Ok(());
+        }
+        let mechanism = ["sasl.mechanisms", "sasl.mechanism"]
+            .iter()
+            .find_map(|name| self.property(name));
+        let unsecured = self.property("enable.sasl.oauthbearer.unsecure.jwt");
+        let (mechanism, instead) = match mechanism {
+            Some("PLAIN" | "SCRAM-SHA-256" | "SCRAM-SHA-512") => return Ok(()),
+            Some("OAUTHBEARER") if unsecured == Some("true") => return Ok(()),
+            Some("OAUTHBEARER") => (
+                "OAUTHBEARER",
+                "this build has nothing that fetches its tokens; use a SCRAM mechanism, PLAIN over TLS, or certificates (security.protocol=SSL)",
+            ),
+            Some("GSSAPI") => (
+                "GSSAPI",
+                "this build has no Kerberos; use a SCRAM mechanism, PLAIN over TLS, or certificates (security.protocol=SSL)",
+            ),
+            None => (
+                "unset",
+                "librdkafka would take GSSAPI (Kerberos), which this build does not have; set it to SCRAM-SHA-512, SCRAM-SHA-256 or PLAIN",
+            ),
+            Some(other) => (
+                other,
+                "it is one of SCRAM-SHA-512, SCRAM-SHA-256 and PLAIN, in capitals",
+            ),
+        };
+        Err(KafkaError::Mechanism {
+            mechanism: mechanism.to_owned(),
+            instead,
         })
+    }
+
+    /// Whether a property's value is a word that a broker is to know.
+    #[must_use]
+    pub fn is_credential(property: &str) -> bool {
+        ["sasl.username", "sasl.password", "ssl.key.password"].contains(&property)
+            || property.ends_with("client.secret")
     }
 
     /// A `-X` argument, `key=value`.

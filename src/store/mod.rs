@@ -21,12 +21,13 @@ use std::{
 
 use bytes::Bytes;
 use futures::TryStreamExt as _;
-use object_store::{ObjectStore, ObjectStoreExt as _, PutMode, memory::InMemory};
+use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt as _, PutMode, memory::InMemory};
 use tokio::time::Instant;
 
 use classify::{CREATE, Call, DELETE, GET, HEAD, LIST, PUT, RENAME};
 use patience::{COPY, PAGE, Patience, deadline};
 use place::Place;
+use unknown::UnknownNames;
 
 use crate::failpoint::{self, Point};
 
@@ -40,11 +41,13 @@ mod path;
 mod patience;
 mod place;
 mod s3;
+mod unknown;
 mod url;
+mod walk;
 
 pub use error::StoreError;
 pub use path::{Path, PathError, PathFault};
-pub use url::{StoreConfig, StoreUrl};
+pub use url::{PROXY_VARIABLES, StoreConfig, StoreUrl};
 
 /// A store of snapshots. Clones are cheap and share the connection.
 #[derive(Clone)]
@@ -53,6 +56,7 @@ pub struct Store {
     place: Arc<Place>,
     renames: Renames,
     patience: Patience,
+    unknown: Arc<UnknownNames>,
 }
 
 /// How an object moves.
@@ -96,6 +100,24 @@ pub struct Entry {
     pub modified: SystemTime,
 }
 
+/// What a listing found.
+#[derive(Debug, Default)]
+pub struct Listing {
+    /// The objects, sorted by path.
+    pub entries: Vec<Entry>,
+    /// Places in it that cannot be read, each with what is wrong.
+    pub unreadable: Vec<Unreadable>,
+}
+
+/// A file or folder that cannot be read.
+#[derive(Debug)]
+pub struct Unreadable {
+    /// Where it is.
+    pub path: Path,
+    /// What is wrong.
+    pub error: StoreError,
+}
+
 impl Store {
     /// A store in memory, gone with its last clone.
     #[must_use]
@@ -111,6 +133,7 @@ impl Store {
             place: Arc::new(Place::Named(name.to_owned())),
             renames: Renames::CopyAndDelete,
             patience: Patience::default(),
+            unknown: Arc::default(),
         }
     }
 
@@ -215,34 +238,62 @@ impl Store {
     }
 
     /// All objects below `prefix`, sorted by path. Parts of paths are compared whole: `partition=1`
-    /// does not hold `partition=10`. Objects whose names no store of ours would give are left out.
+    /// does not hold `partition=10`. Objects whose names no store of ours would give are left out, and said once.
     ///
     /// # Errors
-    /// When the store cannot be read.
+    /// When the store, or any place in it, cannot be read.
     pub async fn list(&self, prefix: &Path) -> Result<Vec<Entry>, StoreError> {
+        let listing = self.list_readable(prefix).await?;
+        match listing.unreadable.into_iter().next() {
+            Some(unreadable) => Err(unreadable.error),
+            None => Ok(listing.entries),
+        }
+    }
+
+    /// The same, with the places in it that cannot be read beside what can: one of them does not hide the others.
+    ///
+    /// # Errors
+    /// When the store, or `prefix` itself, cannot be read.
+    pub async fn list_readable(&self, prefix: &Path) -> Result<Listing, StoreError> {
         let key = self.place.key(prefix);
-        let mut entries = self
+        let mut found = self
             .patience
             .persist(|| async {
-                let mut entries = Vec::new();
-                let mut listing = self.backend.list(Some(&key).filter(|key| !key.as_ref().is_empty()));
-                while let Some(object) = self.call(LIST, prefix, PAGE, listing.try_next()).await? {
-                    let path = self.place.path(&object.location);
-                    let Some(path) = path.filter(|path| path.below(prefix).is_some()) else {
-                        tracing::debug!(key = %object.location, "not a name of ours: left out of the listing");
-                        continue;
-                    };
-                    entries.push(Entry {
-                        path,
-                        size: object.size,
-                        modified: object.last_modified.into(),
-                    });
+                let mut found = Listing::default();
+                let mut listing = self
+                    .backend
+                    .list(Some(&key).filter(|key| !key.as_ref().is_empty()));
+                loop {
+                    match self.call(LIST, prefix, PAGE, listing.try_next()).await {
+                        Ok(None) => return Ok(found),
+                        Ok(Some(object)) => found.entries.extend(self.entry(&object, prefix)),
+                        Err(error) => match self.place.below_root(&error) {
+                            Some(path) if path.below(prefix).is_some() => {
+                                found.unreadable.push(Unreadable { path, error });
+                            }
+                            _ => return Err(error),
+                        },
+                    }
                 }
-                Ok(entries)
             })
             .await?;
-        entries.sort_unstable_by(|a, b| a.path.cmp(&b.path));
-        Ok(entries)
+        found.entries.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+        Ok(found)
+    }
+
+    /// An object below `prefix`; `None` for what cannot be ours.
+    fn entry(&self, object: &ObjectMeta, prefix: &Path) -> Option<Entry> {
+        let Some(path) = self.place.path(&object.location) else {
+            self.unknown.note(&format!("{} in {self:?}", object.location));
+            return None;
+        };
+        // A bucket may hold an object that stands for the folder itself.
+        path.below(prefix)?;
+        Some(Entry {
+            path,
+            size: object.size,
+            modified: object.last_modified.into(),
+        })
     }
 
     /// Moves an object, replacing what is at `to`. In a bucket that is a copy and a delete, so for a

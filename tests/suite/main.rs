@@ -4,6 +4,8 @@
 //! those servers on first use, `outside` is a pipeline under test and what must hold for it; every other module is a
 //! group of tests.
 
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
 mod broker_trouble;
 mod cli;
 mod compose;
@@ -12,11 +14,13 @@ mod corrections;
 mod crash;
 mod crash_points;
 mod demo;
+mod exit_codes;
 mod from_script;
 mod fuzzed;
 mod hostile;
 mod kafka;
 mod limits;
+mod log_readers;
 mod outside;
 mod produce;
 mod protocol;
@@ -27,8 +31,10 @@ mod run;
 mod sample;
 mod servers;
 mod shape;
+mod signals;
 mod status;
 mod store_conformance;
 mod store_trouble;
 mod support;
+mod unknown_files;
 mod zombies;

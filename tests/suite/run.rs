@@ -191,7 +191,7 @@ fn a_broker_that_cannot_be_reached_is_said() {
 }
 
 #[test]
-fn a_store_that_cannot_be_reached_is_said() {
+fn a_bucket_that_does_not_exist_is_said() {
     let pipeline = Pipeline::new(1, Place::bucket(minio()));
     let missing = format!("{}-missing", minio().bucket());
     let finished = snapback(["run", "--exit-at-end", "--brokers", &pipeline.brokers])
@@ -205,7 +205,7 @@ fn a_store_that_cannot_be_reached_is_said() {
         .envs(pipeline.env())
         .limit(LIMIT)
         .run()
-        .expect_code(3);
+        .expect_code(2);
     assert!(finished.stderr.contains(&missing), "{}", finished.stderr);
 }
 

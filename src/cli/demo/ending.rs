@@ -112,7 +112,7 @@ pub(super) fn table(ending: &Ending) -> String {
 pub(super) fn suggestions(ending: &Ending) -> String {
     let folder = ending.folder.display();
     let events = &ending.pipeline.events;
-    let glob = |kind: &str| format!("'{folder}/{events}/{kind}/**/*.parquet'");
+    let glob = |kind: &str| format!("'{folder}/{events}/{kind}/partition=*/*.parquet'");
     let topic = if events == "events" {
         String::new()
     } else {
@@ -238,9 +238,9 @@ mod tests {
     fn the_suggestions_name_the_folder_and_the_topic() {
         insta::assert_snapshot!(suggestions(&ending(true)), @r"
         The snapshots are plain Parquet files in ./snapback-demo. In DuckDB:
-          SELECT partition, count(*) AS results, max(kafka_offset) AS newest FROM read_parquet('./snapback-demo/events/results/**/*.parquet', hive_partitioning=true) GROUP BY partition ORDER BY partition;
-          SELECT number, result FROM read_parquet('./snapback-demo/events/results/**/*.parquet') ORDER BY result DESC LIMIT 5;
-          SELECT reason, decode(payload) AS payload FROM read_parquet('./snapback-demo/events/rejects/**/*.parquet') WHERE reason NOT LIKE 'not-utf8%' LIMIT 20;
+          SELECT partition, count(*) AS results, max(kafka_offset) AS newest FROM read_parquet('./snapback-demo/events/results/partition=*/*.parquet', hive_partitioning=true) GROUP BY partition ORDER BY partition;
+          SELECT number, result FROM read_parquet('./snapback-demo/events/results/partition=*/*.parquet') ORDER BY result DESC LIMIT 5;
+          SELECT reason, decode(payload) AS payload FROM read_parquet('./snapback-demo/events/rejects/partition=*/*.parquet') WHERE reason NOT LIKE 'not-utf8%' LIMIT 20;
         And without DuckDB:
           snapback snapshots list --store ./snapback-demo
           snapback verify --store ./snapback-demo

@@ -13,6 +13,7 @@ use super::paint::Paint;
 use crate::{
     demo::{Cluster, Interrupt, Loss, Progress, Scene},
     load::Malformed,
+    telemetry,
 };
 
 /// Tells scenes.
@@ -80,7 +81,7 @@ impl Teller {
 
     fn say(&self, line: &str) {
         if self.screen.is_hidden() {
-            eprintln!("{line}");
+            telemetry::say(line);
         } else {
             // A terminal that cannot be written to has nobody to tell it to.
             let _ = self.screen.println(line);
