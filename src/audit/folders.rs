@@ -63,7 +63,12 @@ pub(super) async fn folders(store: &Store, layout: &Layout) -> Result<Folders, A
         let listing = store.list_readable(&layout.all_segments(kind)).await?;
         for entry in listing.entries {
             match read_by_a_glob(layout, kind, &entry.path) {
-                Some(partition) => found.partitions.entry(partition).or_default().files.push(entry),
+                Some(partition) => found
+                    .partitions
+                    .entry(partition)
+                    .or_default()
+                    .files
+                    .push(entry),
                 None => found.unknown.push(UnknownFile::of(&entry)),
             }
         }

@@ -22,6 +22,11 @@ pub(super) struct CompletionsArgs {
 
 pub(super) fn execute(args: &CompletionsArgs, program: &Program) -> anyhow::Result<Exit> {
     let mut script = Vec::new();
-    generate(args.shell, &mut program.command(), program.name(), &mut script);
+    generate(
+        args.shell,
+        &mut program.command(),
+        program.name(),
+        &mut script,
+    );
     out::end_with(Exit::Done, &String::from_utf8(script)?)
 }

@@ -53,10 +53,18 @@ impl Exit {
     pub(super) const fn meaning(self) -> &'static str {
         match self {
             Exit::Done => "done",
-            Exit::Findings => "findings: a check found something wrong, or a plan has something to do",
-            Exit::Usage => "needs a person: command line, configuration, topic, bucket, credentials or rights",
-            Exit::Unreachable => "Kafka, the store or the output cannot be reached; trying again may help",
-            Exit::Refused => "refused, to protect data; the text says what would be lost, and what resolves it",
+            Exit::Findings => {
+                "findings: a check found something wrong, or a plan has something to do"
+            }
+            Exit::Usage => {
+                "needs a person: command line, configuration, topic, bucket, credentials or rights"
+            }
+            Exit::Unreachable => {
+                "Kafka, the store or the output cannot be reached; trying again may help"
+            }
+            Exit::Refused => {
+                "refused, to protect data; the text says what would be lost, and what resolves it"
+            }
             Exit::Fenced => "fenced: a newer process has our name",
             Exit::Interrupted => "interrupted before it was done",
         }

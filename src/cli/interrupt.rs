@@ -45,7 +45,12 @@ impl Signals {
 
     /// Asks `stop` to finish at the first signal and to abort at the second. Where there is nothing to finish, because nothing
     /// is `begun`, or nothing ends after the second, the process ends.
-    pub fn ask_to(mut self, runtime: &Runtime, stop: Stop, begun: impl Fn() -> bool + Send + 'static) {
+    pub fn ask_to(
+        mut self,
+        runtime: &Runtime,
+        stop: Stop,
+        begun: impl Fn() -> bool + Send + 'static,
+    ) {
         runtime.spawn(async move {
             let name = self.next().await;
             match begun() {

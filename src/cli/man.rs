@@ -10,7 +10,7 @@ use super::{Exit, out, program::Program};
 
 const EXAMPLES: &str = "\
 Examples:
-  snapback man | man -l -                        read it at once
+  snapback man > snapback.1                      to be read with: man ./snapback.1
   snapback man run > snapback-run.1              the page of one command
   snapback man --to ~/.local/share/man/man1      all pages, for man snapback, man snapback-run";
 

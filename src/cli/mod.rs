@@ -34,8 +34,8 @@ use crate::{
 };
 use args::Common;
 pub use exit::Exit;
-pub use program::Program;
 use indicatif::{ProgressBar, ProgressStyle};
+pub use program::Program;
 
 const MORE: &str = "\
 Settings can also be given as variables (SNAPBACK_COMMIT_INTERVAL=1s) or in snapback.toml
@@ -136,7 +136,12 @@ fn run_program(program: &Program) -> Exit {
 
 /// Says what went wrong.
 fn failed(error: &anyhow::Error) -> Exit {
-    telemetry::say(&format!("error: {}", told(error)));
+    // A text of several lines is ours, whatever else it quotes.
+    let lines: Vec<_> = told(error)
+        .lines()
+        .map(|line| out::shown(line).into_owned())
+        .collect();
+    telemetry::say(&format!("error: {}", lines.join("\n")));
     Exit::of(error)
 }
 

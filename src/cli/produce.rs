@@ -9,7 +9,9 @@ use std::{
 };
 
 use clap::Args;
-use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
+use indicatif::{
+    HumanBytes, HumanCount, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle,
+};
 
 use super::{
     Exit, Session,
@@ -92,12 +94,9 @@ impl ProduceArgs {
 
     fn source(&self) -> anyhow::Result<Box<dyn Events>> {
         let Some(path) = &self.file else {
-            return Ok(Box::new(Numbers::new(
-                self.count,
-                self.malformed,
-                self.seed,
-            )
-            .within(self.largest)));
+            return Ok(Box::new(
+                Numbers::new(self.count, self.malformed, self.seed).within(self.largest),
+            ));
         };
         if path.as_os_str() == "-" {
             return Ok(Box::new(Lines::new("standard input", io::stdin())));

@@ -207,14 +207,14 @@ fn render(summary: &Summary, output: Output) -> String {
     }
     match output {
         Output::Json => serde_json::json!({
-                "results": summary.results,
-                "rejects": summary.rejects.total(),
-                "replayed": summary.replayed,
-                "recalculated": summary.recalculated,
-                "snapshots": summary.snapshots,
-                "verified_segments": summary.verified,
-                "findings": summary.findings.len(),
-            })
+            "results": summary.results,
+            "rejects": summary.rejects.total(),
+            "replayed": summary.replayed,
+            "recalculated": summary.recalculated,
+            "snapshots": summary.snapshots,
+            "verified_segments": summary.verified,
+            "findings": summary.findings.len(),
+        })
         .to_string(),
         Output::Table => format!(
             "published {} results and {} rejects, replayed {}{}, stored {} snapshots, verified {} segments: {}",

@@ -13,7 +13,9 @@ pub(super) fn environment(
 ) -> BTreeMap<String, String> {
     let mut environment = BTreeMap::new();
     for (name, text) in given {
-        let ours = ["SNAPBACK_", "AWS_"].iter().any(|begin| name.starts_with(begin))
+        let ours = ["SNAPBACK_", "AWS_"]
+            .iter()
+            .any(|begin| name.starts_with(begin))
             || PROXY_VARIABLES.contains(&name.as_str());
         let text = match ours {
             true => without_line_end(&name, text, warnings),

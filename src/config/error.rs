@@ -34,7 +34,10 @@ pub enum ConfigError {
         value: String,
     },
     /// A credential that can be none.
-    #[error("{setting}{} has a line break or another control character inside; is it the right file, and its right line?", elsewhere(setting, origin))]
+    #[error(
+        "{setting}{} has a line break or another control character inside; is it the right file, and its right line?",
+        elsewhere(setting, origin)
+    )]
     ControlCharacter {
         /// The variable or property.
         setting: String,
@@ -94,7 +97,11 @@ pub enum ConfigError {
         source: Box<KafkaError>,
     },
     /// The calculation cannot be made of these fields.
-    #[error("--calculation {calculation}{} with --fields {fields:?}{}: {source}", elsewhere("--calculation", calculation_origin), elsewhere("--fields", fields_origin))]
+    #[error(
+        "--calculation {calculation}{} with --fields {fields:?}{}: {source}",
+        elsewhere("--calculation", calculation_origin),
+        elsewhere("--fields", fields_origin)
+    )]
     Calculation {
         /// The calculation.
         calculation: String,

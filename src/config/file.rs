@@ -57,10 +57,7 @@ impl File {
                 });
             };
             if known.once {
-                return Err(ConfigError::OnceInFile {
-                    place,
-                    key: name,
-                });
+                return Err(ConfigError::OnceInFile { place, key: name });
             }
             let value = scalar(place, &name, &value)?;
             file.values.insert(known.name, value);

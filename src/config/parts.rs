@@ -112,11 +112,15 @@ pub fn connection(layers: &Layers) -> Result<Connection, ConfigError> {
     };
     let connection = Connection::new(&brokers, properties, CLIENT_ID)
         .map_err(refused(Source::Flag("-X".to_owned())))?;
-    let authentication = |name: &String| {
-        name.starts_with("sasl.mechanism") || name.as_str() == "security.protocol"
-    };
-    let mut given = layers.properties()?.into_iter().filter(|(name, _)| authentication(name));
-    let origin = given.next().map_or(Source::Default, |(_, value)| value.source);
+    let authentication =
+        |name: &String| name.starts_with("sasl.mechanism") || name.as_str() == "security.protocol";
+    let mut given = layers
+        .properties()?
+        .into_iter()
+        .filter(|(name, _)| authentication(name));
+    let origin = given
+        .next()
+        .map_or(Source::Default, |(_, value)| value.source);
     connection.check_mechanism().map_err(refused(origin))?;
     Ok(connection)
 }
@@ -158,7 +162,9 @@ pub fn pipeline(layers: &Layers) -> Result<PipelineConfig, ConfigError> {
         let same = |(_, other): &&(Key, &String)| *other == value;
         if let Some((second, _)) = topics[n + 1..].iter().find(same) {
             let named = |key: Key| {
-                let origin = layers.value(key).map_or(Source::Default, |value| value.source);
+                let origin = layers
+                    .value(key)
+                    .map_or(Source::Default, |value| value.source);
                 format!("{}{}", key.flag(), elsewhere(&key.flag(), &origin))
             };
             return Err(ConfigError::SameTopic {

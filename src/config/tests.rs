@@ -472,7 +472,11 @@ fn a_bad_value_of_the_file_is_named_with_its_line() {
         ("\n[kafka]\nlinger.ms = \"soon\"", 3, "linger.ms"),
         ("[kafka]\ngroup.id = \"x\"", 2, "--group"),
         ("[kafka]\n\n\"no.such\" = 1", 3, "no.such"),
-        ("[kafka.sasl]\nmechanism = \"x\"\n[kafka.security]\nprotocol = \"SASL_SSL\"", 2, "sasl.mechanism"),
+        (
+            "[kafka.sasl]\nmechanism = \"x\"\n[kafka.security]\nprotocol = \"SASL_SSL\"",
+            2,
+            "sasl.mechanism",
+        ),
         ("events = \"same\"\nresults = \"same\"", 2, "same"),
         ("\nfields = \"text VARCHAR\"", 2, "square"),
     ] {
@@ -481,7 +485,10 @@ fn a_bad_value_of_the_file_is_named_with_its_line() {
             Err(error) => error.to_string(),
         };
         let place = format!("line {line} of ");
-        assert!(text.contains(&place) && text.contains(named), "{file}: {text}");
+        assert!(
+            text.contains(&place) && text.contains(named),
+            "{file}: {text}"
+        );
     }
 }
 

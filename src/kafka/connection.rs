@@ -112,7 +112,10 @@ impl Connection {
         let refused = alone.set(name, "").create_native_config().err();
         !matches!(
             refused,
-            Some(NativeError::ClientConfig(RDKafkaConfRes::RD_KAFKA_CONF_UNKNOWN, ..))
+            Some(NativeError::ClientConfig(
+                RDKafkaConfRes::RD_KAFKA_CONF_UNKNOWN,
+                ..
+            ))
         )
     }
 

@@ -112,17 +112,22 @@ mod tests {
         assert_eq!(ways.len(), Malformed::ALL.len(), "{ways:?}");
         // A third of the largest square, on average: the numbers fill their range.
         let mean = sum / 200_000;
-        assert!((300_000_000_000_000_000..370_000_000_000_000_000).contains(&mean), "{mean}");
+        assert!(
+            (300_000_000_000_000_000..370_000_000_000_000_000).contains(&mean),
+            "{mean}"
+        );
     }
 
     #[test]
     fn numbers_lie_within_the_bound_that_was_given() {
         let largest = |bound: u64| {
             let events = taken(Numbers::new(2_000, 0.0, 1).within(bound));
-            let numbers = events.iter().map(|event| match Content::of(event.as_deref()) {
-                Some(Content::Number(number)) => number.unsigned_abs(),
-                other => panic!("{other:?}"),
-            });
+            let numbers = events
+                .iter()
+                .map(|event| match Content::of(event.as_deref()) {
+                    Some(Content::Number(number)) => number.unsigned_abs(),
+                    other => panic!("{other:?}"),
+                });
             numbers.max().expect("some")
         };
         assert_eq!(largest(0), 0);

@@ -7,7 +7,9 @@ use serde::{Serialize, Serializer};
 use super::{QueryError, TopicError, topics};
 use crate::{
     model::{Digest, Offset, Partition, Sequence},
-    snapshot::{ChainError, Found, GapReason, Layout, Manifest, SegmentKind, load_manifest, load_tail},
+    snapshot::{
+        ChainError, Found, GapReason, Layout, Manifest, SegmentKind, load_manifest, load_tail,
+    },
     store::Store,
 };
 

@@ -37,7 +37,10 @@ pub(super) fn respond(method: &Method, path: &str, look: impl FnOnce() -> Proces
     match path {
         "/" => ok("text/html; charset=utf-8", page::render(&look())),
         "/status" => ok("application/json", json::render(&look())),
-        "/metrics" => ok(metrics::CONTENT_TYPE, metrics::render(&look(), telemetry::dropped_lines())),
+        "/metrics" => ok(
+            metrics::CONTENT_TYPE,
+            metrics::render(&look(), telemetry::dropped_lines()),
+        ),
         "/healthz" => {
             let view = look();
             verdict("healthy", assess::alive(&view), &reasons(&view))
@@ -110,7 +113,15 @@ mod tests {
 
     #[test]
     fn only_names_of_the_machine_itself_are_local() {
-        for host in ["localhost", "LOCALHOST:9464", "127.0.0.1", "127.0.0.1:9464", "127.1.2.3:1", "[::1]:9464", "[::1]"] {
+        for host in [
+            "localhost",
+            "LOCALHOST:9464",
+            "127.0.0.1",
+            "127.0.0.1:9464",
+            "127.1.2.3:1",
+            "[::1]:9464",
+            "[::1]",
+        ] {
             assert!(is_local(host.as_bytes()), "{host}");
         }
         for host in [

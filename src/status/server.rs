@@ -90,7 +90,9 @@ pub async fn listen(setting: &StatusAddress) -> Result<Option<TcpListener>, Stat
 pub async fn run(listener: TcpListener, board: Board, shutdown: impl Future<Output = ()>) {
     // Who can reach only this machine's own address is on this machine, or is a page in a browser on it that has made up a name
     // for the address.
-    let only_local = listener.local_addr().is_ok_and(|address| address.ip().is_loopback());
+    let only_local = listener
+        .local_addr()
+        .is_ok_and(|address| address.ip().is_loopback());
     let mut open = Connections::default();
     let accept = async {
         loop {
@@ -123,7 +125,11 @@ struct Connections {
 impl Connections {
     /// Serves one more. When there are too many, the oldest on which nothing was asked gives way; when something was asked on
     /// all of them, one of them ends soon.
-    async fn add(&mut self, served: impl Future<Output = ()> + Send + 'static, asked: Arc<AtomicBool>) {
+    async fn add(
+        &mut self,
+        served: impl Future<Output = ()> + Send + 'static,
+        asked: Arc<AtomicBool>,
+    ) {
         self.open.retain(|(task, _)| !task.is_finished());
         if self.open.len() >= MOST_CONNECTIONS {
             let idle = |(_, asked): &(AbortHandle, Arc<AtomicBool>)| !asked.load(Ordering::Relaxed);
@@ -152,7 +158,10 @@ async fn serve(
 ) {
     let service = service_fn(move |request: Request<Incoming>| {
         asked.store(true, Ordering::Relaxed);
-        let host = request.headers().get(header::HOST).map(HeaderValue::as_bytes);
+        let host = request
+            .headers()
+            .get(header::HOST)
+            .map(HeaderValue::as_bytes);
         let answer = match only_local && !host.is_none_or(is_local) {
             true => elsewhere(),
             false => respond(request.method(), request.uri().path(), || board.look()),

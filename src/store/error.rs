@@ -292,7 +292,9 @@ fn is_out_of_resources(error: &io::Error) -> bool {
 /// What the system said, in words that say what to do where there is something to do.
 fn plainly(error: &io::Error) -> String {
     if [Some(libc::EMFILE), Some(libc::ENFILE)].contains(&error.raw_os_error()) {
-        return format!("too many files are open; raise the limit (ulimit -n, LimitNOFILE=) ({error})");
+        return format!(
+            "too many files are open; raise the limit (ulimit -n, LimitNOFILE=) ({error})"
+        );
     }
     let advice = match error.kind() {
         io::ErrorKind::StorageFull => "the disk is full; free some space",

@@ -374,7 +374,10 @@ async fn nothing_in_a_folder_hides_the_rest() {
     let root = tempfile::tempdir().unwrap();
     let (backend, store) = seen(root.path());
     for name in ["t/a/one", "t/b/two", "t/c/three"] {
-        store.put(&path(name), Bytes::from_static(b"x")).await.unwrap();
+        store
+            .put(&path(name), Bytes::from_static(b"x"))
+            .await
+            .unwrap();
     }
     let place = |name: &str| root.path().join(name);
     for name in [&b"a\tb"[..], b"\xff", b"x#y", b"\x7f"] {
@@ -385,15 +388,30 @@ async fn nothing_in_a_folder_hides_the_rest() {
     symlink("nowhere", place("t/b/dangling")).unwrap();
     symlink("../b", place("t/c/linked")).unwrap();
     let names = |entries: Vec<crate::store::Entry>| -> Vec<String> {
-        entries.into_iter().map(|entry| entry.path.to_string()).collect()
+        entries
+            .into_iter()
+            .map(|entry| entry.path.to_string())
+            .collect()
     };
     let all = names(store.list(&path("t")).await.unwrap());
     assert_eq!(
         all,
-        ["t/a/one", "t/b/itself", "t/b/two", "t/c/linked/itself", "t/c/linked/two", "t/c/three"]
+        [
+            "t/a/one",
+            "t/b/itself",
+            "t/b/two",
+            "t/c/linked/itself",
+            "t/c/linked/two",
+            "t/c/three"
+        ]
     );
     // Each once: four names and the loop, on both ways to them.
-    assert_eq!(backend.unknown.said().len(), 10, "{:#?}", backend.unknown.said());
+    assert_eq!(
+        backend.unknown.said().len(),
+        10,
+        "{:#?}",
+        backend.unknown.said()
+    );
     let store = open(root.path()).await;
     let error = store.get(&path("t/b/itself"), 10).await.unwrap_err();
     assert!(error.concerns_the_object(), "{error}");

@@ -284,7 +284,8 @@ impl Store {
     /// An object below `prefix`; `None` for what cannot be ours.
     fn entry(&self, object: &ObjectMeta, prefix: &Path) -> Option<Entry> {
         let Some(path) = self.place.path(&object.location) else {
-            self.unknown.note(&format!("{} in {self:?}", object.location));
+            self.unknown
+                .note(&format!("{} in {self:?}", object.location));
             return None;
         };
         // A bucket may hold an object that stands for the folder itself.

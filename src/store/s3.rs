@@ -119,7 +119,12 @@ fn proxy(config: &StoreConfig, endpoint: &str) -> String {
         true => ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"],
         false => ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"],
     };
-    let given = |name: &str| config.env.iter().any(|(given, text)| given == name && !text.is_empty());
+    let given = |name: &str| {
+        config
+            .env
+            .iter()
+            .any(|(given, text)| given == name && !text.is_empty())
+    };
     match names.iter().find(|name| given(name)) {
         Some(name) => format!(" (through the proxy that {name} names, unless NO_PROXY excepts it)"),
         None => String::new(),
@@ -223,7 +228,9 @@ mod tests {
         ];
         assert_eq!(
             endpoint(None, &proxies),
-            format!("{AMAZON} (through the proxy that HTTPS_PROXY names, unless NO_PROXY excepts it)")
+            format!(
+                "{AMAZON} (through the proxy that HTTPS_PROXY names, unless NO_PROXY excepts it)"
+            )
         );
         let plain = endpoint(Some("http://minio:9000"), &proxies);
         assert!(plain.contains("that http_proxy names"), "{plain}");

@@ -120,7 +120,9 @@ impl Walk {
             (Some(name), relative) => format!("{relative}/{name}"),
             (None, _) => String::new(),
         };
-        let key = Path::parse(&relative).ok().and_then(|_| Key::parse(&relative).ok());
+        let key = Path::parse(&relative)
+            .ok()
+            .and_then(|_| Key::parse(&relative).ok());
         let Some(key) = key else {
             self.unknown.note(&path.display().to_string());
             return Some(());

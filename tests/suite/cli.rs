@@ -227,10 +227,19 @@ fn own_calculation(args: &[&str]) -> Program {
 fn a_program_of_ones_own_calls_itself_by_its_own_name() {
     let own = own_calculation(&["--version"]).run().expect_code(0).stdout;
     let version = env!("CARGO_PKG_VERSION");
-    assert_eq!(own, format!("own_calculation {version} (with snapback {version})\n"));
-    let help = own_calculation(&["run", "--help"]).run().expect_code(0).stdout;
+    assert_eq!(
+        own,
+        format!("own_calculation {version} (with snapback {version})\n")
+    );
+    let help = own_calculation(&["run", "--help"])
+        .run()
+        .expect_code(0)
+        .stdout;
     assert!(help.contains("Usage: own_calculation run"), "{help}");
-    assert!(help.contains("  own_calculation run --exit-at-end"), "{help}");
+    assert!(
+        help.contains("  own_calculation run --exit-at-end"),
+        "{help}"
+    );
     assert!(!help.contains("  snapback run"), "{help}");
     let wrong = own_calculation(&["rnu"]).run().expect_code(2).stderr;
     assert!(wrong.contains("own_calculation"), "{wrong}");
@@ -244,7 +253,10 @@ fn there_is_a_manual_page_for_every_command() {
     for said in [".TH snapback-run 1", "\\-\\-accept\\-loss", "Examples:"] {
         assert!(run.contains(said), "{said} is not in {run}");
     }
-    assert!(page(&["snapshots", "show"]).contains("SEQUENCE") || page(&["snapshots", "show"]).contains("sequence"));
+    assert!(
+        page(&["snapshots", "show"]).contains("SEQUENCE")
+            || page(&["snapshots", "show"]).contains("sequence")
+    );
     let folder = tempfile::tempdir().expect("a temporary folder");
     page(&["--to", folder.path().to_str().expect("text")]);
     for command in COMMANDS {

@@ -122,7 +122,9 @@ fn output_that_cannot_be_written_is_an_error() {
         let program = snapback(command).env("SNAPBACK_STORE", store.url());
         let finished = program.stdout_to(full_disk()).run().expect_code(3);
         assert!(
-            finished.stderr.contains("standard output cannot be written"),
+            finished
+                .stderr
+                .contains("standard output cannot be written"),
             "{command:?}: {}",
             finished.stderr
         );

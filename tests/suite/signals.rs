@@ -87,6 +87,39 @@ fn a_broker_that_does_not_answer_keeps_no_command_from_ending() {
     }
 }
 
+#[test]
+fn the_first_line_says_what_runs_on_what() {
+    let silent = Silent::start();
+    let mut running = snapback(["run", "--brokers", &silent.address])
+        .args(["--events", "orders", "--group", "g", "--workers", "2"])
+        .args(["--delivery", "at-least-once"])
+        .spawn();
+    let _open = silent.wait();
+    running.signal(libc::SIGTERM);
+    let log = running
+        .wait(Duration::from_secs(30))
+        .expect_code(130)
+        .stderr;
+    let lines: Vec<&str> = log.lines().filter(|line| line.contains("orders")).collect();
+    let [line] = lines.as_slice() else {
+        panic!("{log}");
+    };
+    for said in [
+        concat!("snapback ", env!("CARGO_PKG_VERSION"), " as "),
+        "square(number)",
+        "orders (number BIGINT NOT NULL)",
+        "to results and orders.dlq",
+        "group g",
+        "at-least-once",
+        "2 workers",
+        "256.0 MiB",
+        &silent.address,
+        "store ./snapshots",
+    ] {
+        assert!(line.contains(said), "{said} is not in {line}");
+    }
+}
+
 /// The system ends the first process of a container only by signals that it listens to.
 #[test]
 fn every_command_listens_before_it_waits_for_anything() {
@@ -99,7 +132,10 @@ fn every_command_listens_before_it_waits_for_anything() {
         let line = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
         let caught = u64::from_str_radix(line.expect("a line").trim(), 16).expect("a number");
         for signal in [libc::SIGINT, libc::SIGTERM] {
-            assert!(caught >> (signal - 1) & 1 == 1, "{command:?}: {signal} in {status}");
+            assert!(
+                caught >> (signal - 1) & 1 == 1,
+                "{command:?}: {signal} in {status}"
+            );
         }
     }
 }

@@ -310,7 +310,11 @@ fn it_answers_what_it_understands_within_bounds_and_goes_on() {
         let answer = from(host);
         assert!(answer.contains("200 OK"), "{host}: {answer}");
     }
-    for host in ["evil.example", "evil.example:9464", "localhost.evil.example"] {
+    for host in [
+        "evil.example",
+        "evil.example:9464",
+        "localhost.evil.example",
+    ] {
         let answer = from(host);
         assert!(answer.starts_with("HTTP/1.1 421 "), "{host}: {answer}");
         assert!(!answer.contains(&pipeline.events), "{host}: {answer}");

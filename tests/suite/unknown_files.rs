@@ -17,7 +17,10 @@ const STRANGERS: [(&str, &str); 9] = [
     ("_SUCCESS", "Spark"),
     (".DS_Store", "file manager"),
     ("_delta_log/00000000000000000000.json", "Delta"),
-    ("_delta_log/00000000000000000010.checkpoint.parquet", "Delta"),
+    (
+        "_delta_log/00000000000000000010.checkpoint.parquet",
+        "Delta",
+    ),
     ("partition=0/_SUCCESS", "Spark"),
     ("partition=0/.DS_Store", "file manager"),
     ("partition=0/notes.txt~", "editor"),
@@ -50,7 +53,10 @@ fn files_of_others_harm_neither_verify_nor_readers_and_are_named() {
         let line = line.unwrap_or_else(|| panic!("{name} is not in {}", finished.stdout));
         assert!(line.contains(what), "{line}");
     }
-    assert_eq!(finished.stdout.matches("left alone").count(), STRANGERS.len());
+    assert_eq!(
+        finished.stdout.matches("left alone").count(),
+        STRANGERS.len()
+    );
     let report = verified(&store, 0);
     assert_eq!(report["findings"], json!([]));
     assert_eq!(
@@ -60,14 +66,20 @@ fn files_of_others_harm_neither_verify_nor_readers_and_are_named() {
     store.snapback(&["snapshots"]).run().expect_code(0);
     let query = "import sys, duckdb\nprint(duckdb.sql(f\"SELECT count(*) FROM read_parquet('{sys.argv[1]}/results/partition=*/*.parquet', hive_partitioning=true)\").fetchall()[0][0])";
     let folder = store.path("");
-    assert_eq!(python().run(query, &[folder.to_str().expect("text")]), "198\n");
+    assert_eq!(
+        python().run(query, &[folder.to_str().expect("text")]),
+        "198\n"
+    );
 }
 
 #[test]
 fn a_parquet_file_that_a_plain_glob_reads_is_a_finding() {
     let store = sample::copy();
     let own = fs::read_dir(store.path("results/partition=0")).expect("a folder");
-    let own = own.map(|entry| entry.expect("a file").path()).next().expect("a segment");
+    let own = own
+        .map(|entry| entry.expect("a file").path())
+        .next()
+        .expect("a segment");
     fs::copy(&own, own.with_file_name("copy.parquet")).expect("a copy");
     let report = verified(&store, 1);
     assert_eq!(report["findings"][0]["kind"], "orphan", "{report:#}");
@@ -123,10 +135,16 @@ fn one_of_two_is_unreadable(spoil: impl Fn(&Copy)) {
     assert_eq!(report["partitions"], 2);
     let whole = verified(&sample::copy(), 0);
     assert!(report["results"].as_u64() >= Some(whole["results"].as_u64().expect("a number") / 3));
-    let listed = store.snapback(&["snapshots", "-o", "json"]).run().expect_code(0);
+    let listed = store
+        .snapback(&["snapshots", "-o", "json"])
+        .run()
+        .expect_code(0);
     let listed: Value = serde_json::from_str(&listed.stdout).expect("JSON");
     assert_eq!(listed["partitions"][0]["partition"], 0, "{listed:#}");
-    store.snapback(&["verify", "--partition", "0"]).run().expect_code(0);
+    store
+        .snapback(&["verify", "--partition", "0"])
+        .run()
+        .expect_code(0);
 }
 
 /// Root may read everything, and these tests may run as root: a link to itself is for nobody to read.
@@ -137,7 +155,10 @@ fn spoil_file(path: &Path) {
 
 fn newest(folder: &Path) -> std::path::PathBuf {
     let entries = fs::read_dir(folder).expect("a folder");
-    entries.map(|entry| entry.expect("a file").path()).max().expect("a file")
+    entries
+        .map(|entry| entry.expect("a file").path())
+        .max()
+        .expect("a file")
 }
 
 #[test]
@@ -194,7 +215,12 @@ fn a_processor_goes_on_beside_files_of_others() {
     pipeline.send_numbers(0, 20..40);
     pipeline.send_numbers(1, 20..40);
     let finished = pipeline.run_to_end().run().expect_code(0);
-    assert_eq!(finished.stderr.matches("esc").count(), 2, "{}", finished.stderr);
+    assert_eq!(
+        finished.stderr.matches("esc").count(),
+        2,
+        "{}",
+        finished.stderr
+    );
     for (name, _) in STRANGERS {
         assert!(topic.join("results").join(name).exists(), "{name}");
     }
@@ -207,12 +233,20 @@ fn folder_markers_of_a_bucket_harm_nobody() {
     pipeline.send_numbers(0, 0..20);
     pipeline.run_to_end().run().expect_code(0);
     let folder = format!("{}/{}", pipeline.store.url(), pipeline.events);
-    let prefix = folder.strip_prefix(&format!("s3://{}/", minio().bucket())).expect("in it");
+    let prefix = folder
+        .strip_prefix(&format!("s3://{}/", minio().bucket()))
+        .expect("in it");
     let script = "import sys, pyarrow.fs as fs\n\
         s3 = fs.S3FileSystem(endpoint_override=sys.argv[1], scheme='http', access_key=sys.argv[2], secret_key=sys.argv[3], region='us-east-1')\n\
         for place in sys.argv[4:]: s3.create_dir(place, recursive=False)\n";
     let at = |place: &str| format!("{}/{prefix}{place}", minio().bucket());
-    let places = ["", "/results", "/results/partition=0", "/_manifests/partition=0"].map(at);
+    let places = [
+        "",
+        "/results",
+        "/results/partition=0",
+        "/_manifests/partition=0",
+    ]
+    .map(at);
     let endpoint = minio().endpoint().trim_start_matches("http://");
     let mut args = vec![endpoint, minio().access_key(), minio().secret_key()];
     args.extend(places.iter().map(String::as_str));
