@@ -49,6 +49,12 @@ impl LocalFolder {
         })
     }
 
+    /// What listings have left out.
+    #[cfg(test)]
+    pub fn left_out(&self) -> Vec<String> {
+        self.unknown.said()
+    }
+
     /// Runs blocking work where it may block.
     async fn blocking<T: Send + 'static>(
         &self,

@@ -12,20 +12,14 @@
 //!   wait for ([`StoreError::is_retryable`]).
 //! - A path means the same object everywhere, and nothing outside the root can be reached.
 
-use std::{
-    fmt,
-    future::Future,
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::{fmt, future::Future, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use futures::TryStreamExt as _;
-use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt as _, PutMode, memory::InMemory};
+use object_store::{ObjectStore, ObjectStoreExt as _, PutMode, memory::InMemory};
 use tokio::time::Instant;
 
-use classify::{CREATE, Call, DELETE, GET, HEAD, LIST, PUT, RENAME};
-use patience::{COPY, PAGE, Patience, deadline};
+use classify::{CREATE, Call, DELETE, GET, HEAD, PUT, RENAME};
+use patience::{COPY, Patience, deadline};
 use place::Place;
 use unknown::UnknownNames;
 
@@ -35,6 +29,7 @@ mod classify;
 mod disk;
 mod error;
 mod folder;
+mod listing;
 mod local;
 mod open;
 mod path;
@@ -46,6 +41,7 @@ mod url;
 mod walk;
 
 pub use error::StoreError;
+pub use listing::{Entry, Listing, Unreadable};
 pub use path::{Path, PathError, PathFault};
 pub use url::{PROXY_VARIABLES, StoreConfig, StoreUrl};
 
@@ -87,35 +83,6 @@ pub enum Moved {
     Moved,
     /// Nothing was at the old path; nothing has changed.
     SourceMissing,
-}
-
-/// An object, as a listing shows it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
-    /// Its path.
-    pub path: Path,
-    /// Its size in bytes.
-    pub size: u64,
-    /// When it was written, by the store's clock.
-    pub modified: SystemTime,
-}
-
-/// What a listing found.
-#[derive(Debug, Default)]
-pub struct Listing {
-    /// The objects, sorted by path.
-    pub entries: Vec<Entry>,
-    /// Places in it that cannot be read, each with what is wrong.
-    pub unreadable: Vec<Unreadable>,
-}
-
-/// A file or folder that cannot be read.
-#[derive(Debug)]
-pub struct Unreadable {
-    /// Where it is.
-    pub path: Path,
-    /// What is wrong.
-    pub error: StoreError,
 }
 
 impl Store {
@@ -235,66 +202,6 @@ impl Store {
             Err(error) if error.is_not_found() => Ok(None),
             Err(error) => Err(error),
         }
-    }
-
-    /// All objects below `prefix`, sorted by path. Parts of paths are compared whole: `partition=1`
-    /// does not hold `partition=10`. Objects whose names no store of ours would give are left out, and said once.
-    ///
-    /// # Errors
-    /// When the store, or any place in it, cannot be read.
-    pub async fn list(&self, prefix: &Path) -> Result<Vec<Entry>, StoreError> {
-        let listing = self.list_readable(prefix).await?;
-        match listing.unreadable.into_iter().next() {
-            Some(unreadable) => Err(unreadable.error),
-            None => Ok(listing.entries),
-        }
-    }
-
-    /// The same, with the places in it that cannot be read beside what can: one of them does not hide the others.
-    ///
-    /// # Errors
-    /// When the store, or `prefix` itself, cannot be read.
-    pub async fn list_readable(&self, prefix: &Path) -> Result<Listing, StoreError> {
-        let key = self.place.key(prefix);
-        let mut found = self
-            .patience
-            .persist(|| async {
-                let mut found = Listing::default();
-                let mut listing = self
-                    .backend
-                    .list(Some(&key).filter(|key| !key.as_ref().is_empty()));
-                loop {
-                    match self.call(LIST, prefix, PAGE, listing.try_next()).await {
-                        Ok(None) => return Ok(found),
-                        Ok(Some(object)) => found.entries.extend(self.entry(&object, prefix)),
-                        Err(error) => match self.place.below_root(&error) {
-                            Some(path) if path.below(prefix).is_some() => {
-                                found.unreadable.push(Unreadable { path, error });
-                            }
-                            _ => return Err(error),
-                        },
-                    }
-                }
-            })
-            .await?;
-        found.entries.sort_unstable_by(|a, b| a.path.cmp(&b.path));
-        Ok(found)
-    }
-
-    /// An object below `prefix`; `None` for what cannot be ours.
-    fn entry(&self, object: &ObjectMeta, prefix: &Path) -> Option<Entry> {
-        let Some(path) = self.place.path(&object.location) else {
-            self.unknown
-                .note(&format!("{} in {self:?}", object.location));
-            return None;
-        };
-        // A bucket may hold an object that stands for the folder itself.
-        path.below(prefix)?;
-        Some(Entry {
-            path,
-            size: object.size,
-            modified: object.last_modified.into(),
-        })
     }
 
     /// Moves an object, replacing what is at `to`. In a bucket that is a copy and a delete, so for a

@@ -182,3 +182,65 @@ impl Walk {
         self.sender.blocking_send(chunk).ok()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        ffi::OsStr,
+        os::unix::{ffi::OsStrExt as _, fs::symlink},
+    };
+
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::store::{Entry, Store, StoreConfig, StoreUrl, local::LocalFolder};
+
+    fn path(text: &str) -> Path {
+        Path::parse(text).unwrap()
+    }
+
+    #[tokio::test]
+    async fn nothing_in_a_folder_hides_the_rest() {
+        let root = tempfile::tempdir().unwrap();
+        let backend = LocalFolder::open(root.path()).unwrap();
+        let store = Store::over(Arc::new(backend.clone()), "seen");
+        for name in ["t/a/one", "t/b/two", "t/c/three"] {
+            store
+                .put(&path(name), Bytes::from_static(b"x"))
+                .await
+                .unwrap();
+        }
+        let place = |name: &str| root.path().join(name);
+        for name in [&b"a\tb"[..], b"\xff", b"x#y", b"\x7f"] {
+            fs::write(place("t/b").join(OsStr::from_bytes(name)), "x").unwrap();
+        }
+        symlink("..", place("t/b/up")).unwrap();
+        symlink("itself", place("t/b/itself")).unwrap();
+        symlink("nowhere", place("t/b/dangling")).unwrap();
+        symlink("../b", place("t/c/linked")).unwrap();
+        let names = |entries: Vec<Entry>| -> Vec<String> {
+            entries
+                .into_iter()
+                .map(|entry| entry.path.to_string())
+                .collect()
+        };
+        let all = names(store.list(&path("t")).await.unwrap());
+        assert_eq!(
+            all,
+            [
+                "t/a/one",
+                "t/b/itself",
+                "t/b/two",
+                "t/c/linked/itself",
+                "t/c/linked/two",
+                "t/c/three"
+            ]
+        );
+        // Each once: four names and the loop, on both ways to them.
+        assert_eq!(backend.left_out().len(), 10, "{:#?}", backend.left_out());
+        let url = StoreUrl::Local(root.path().to_owned());
+        let store = Store::open(&StoreConfig::new(url)).await.unwrap();
+        let error = store.get(&path("t/b/itself"), 10).await.unwrap_err();
+        assert!(error.concerns_the_object(), "{error}");
+    }
+}
