@@ -86,7 +86,8 @@ struct Session {
 
 impl Session {
     fn begin(common: &Common, flags: Flags) -> anyhow::Result<Session> {
-        let layers = Layers::read(flags, environment())?;
+        let environment = crate::config::text_of(std::env::vars_os())?;
+        let layers = Layers::read(flags, environment)?;
         let output = crate::config::output(&layers)?;
         telemetry::init(output.log_format, common.verbose);
         for warning in layers.warnings() {
@@ -212,10 +213,4 @@ fn progress_bar(template: &str) -> ProgressBar {
         .progress_chars("=> ");
     // The default target draws on stderr, and only on a terminal.
     ProgressBar::new(0).with_style(style)
-}
-
-/// The environment, as far as it is text.
-fn environment() -> impl Iterator<Item = (String, String)> {
-    std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
 }

@@ -1,9 +1,38 @@
 //! Text from outside as it is meant: without the line's end that `echo secret | base64` and files bring along.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ffi::OsString};
 
 use super::{error::ConfigError, layers::Source};
 use crate::store::PROXY_VARIABLES;
+
+/// The variables that are text. Those of others that are none concern nobody.
+///
+/// # Errors
+/// When one of ours is none: left out, it would be missed as a wrong password or the like.
+pub fn text_of(
+    variables: impl IntoIterator<Item = (OsString, OsString)>,
+) -> Result<Vec<(String, String)>, ConfigError> {
+    let mut found = Vec::new();
+    for (name, value) in variables {
+        let Ok(name) = name.into_string() else {
+            continue;
+        };
+        match value.into_string() {
+            Ok(value) => found.push((name, value)),
+            Err(_) if is_ours(&name) => return Err(ConfigError::NotText { variable: name }),
+            Err(_) => {}
+        }
+    }
+    Ok(found)
+}
+
+/// Whether a variable may say something to this program.
+fn is_ours(name: &str) -> bool {
+    ["SNAPBACK_", "AWS_"]
+        .iter()
+        .any(|begin| name.starts_with(begin))
+        || PROXY_VARIABLES.contains(&name)
+}
 
 /// The environment without empty variables, which is how compose files and units leave one out; what was taken away from a
 /// value of ours is said in `warnings`.
@@ -13,11 +42,7 @@ pub(super) fn environment(
 ) -> BTreeMap<String, String> {
     let mut environment = BTreeMap::new();
     for (name, text) in given {
-        let ours = ["SNAPBACK_", "AWS_"]
-            .iter()
-            .any(|begin| name.starts_with(begin))
-            || PROXY_VARIABLES.contains(&name.as_str());
-        let text = match ours {
+        let text = match is_ours(&name) {
             true => without_line_end(&name, text, warnings),
             false => text,
         };

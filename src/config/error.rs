@@ -44,6 +44,12 @@ pub enum ConfigError {
         /// Where it came from.
         origin: Source,
     },
+    /// A variable whose bytes are no text.
+    #[error("{variable} is not UTF-8; is it text, and in the right encoding?")]
+    NotText {
+        /// The variable.
+        variable: String,
+    },
     /// A key in the file that no setting has.
     #[error("{place}: there is no setting {key:?}{}", nearest.map(|name| format!("; did you mean {name:?}?")).unwrap_or_default())]
     UnknownKey {

@@ -20,6 +20,7 @@ mod run;
 #[cfg(test)]
 mod tests;
 
+pub use clean::text_of;
 pub use effective::{Effective, effective};
 pub use error::ConfigError;
 pub use key::Key;

@@ -88,12 +88,28 @@ pub(super) fn connect(
         .with_bucket_name(bucket)
         .build()
         .map_err(|error| StoreError::InvalidSetting {
-            setting: format!("the configuration for {}", config.url),
+            setting: culprit(config)
+                .unwrap_or_else(|| format!("the configuration for {}", config.url)),
             reason: error.to_string(),
         })?;
     let endpoint = endpoint.unwrap_or_else(|| AMAZON.to_owned());
     let through = proxy(config, &endpoint);
     Ok((Arc::new(store), format!("{endpoint}{through}")))
+}
+
+/// The variable that cannot be used whatever the others are.
+fn culprit(config: &StoreConfig) -> Option<String> {
+    let alone = |name: &str, value: &str| {
+        let builder = AmazonS3Builder::new()
+            .with_bucket_name("bucket")
+            .with_region(REGION)
+            .with_allow_http(true);
+        builder.with_config(key(name)?, value).build().err()
+    };
+    let mut unusable = config.env.iter().filter(|(name, value)| {
+        !value.is_empty() && key(name) != Some(Key::Endpoint) && alone(name, value).is_some()
+    });
+    unusable.next().map(|(name, _)| name.clone())
 }
 
 /// The authorities that `AWS_CA_BUNDLE` names, besides those of the system.
@@ -256,6 +272,23 @@ mod tests {
             let error = with_bundle().unwrap_err().to_string();
             assert!(error.contains(CA_BUNDLE) && error.contains(path), "{error}");
         }
+    }
+
+    #[test]
+    fn a_variable_that_cannot_be_used_is_named() {
+        let env = [
+            &KEYS[..],
+            &[("AWS_VIRTUAL_HOSTED_STYLE_REQUEST", "perhaps")],
+        ]
+        .concat();
+        let error = connect(&config(None, &env), "bucket")
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("AWS_VIRTUAL_HOSTED_STYLE_REQUEST"),
+            "{error}"
+        );
+        assert!(!error.contains("hush"), "{error}");
     }
 
     #[test]

@@ -30,11 +30,13 @@ fn stderr() -> MutexGuard<'static, Lines<Stderr>> {
 /// Starts logging for the process; a second call changes nothing.
 pub fn init(format: LogFormat, verbose: u8) {
     stderr().set_format(format);
-    let filter = std::env::var(EnvFilter::DEFAULT_ENV)
-        .ok()
-        .filter(|directives| !directives.is_empty())
-        .and_then(|directives| EnvFilter::try_new(directives).ok())
-        .unwrap_or_else(|| EnvFilter::new(directives(verbose)));
+    let wanted = std::env::var(EnvFilter::DEFAULT_ENV).unwrap_or_default();
+    let parsed = match wanted.trim() {
+        "" => Ok(EnvFilter::new(directives(verbose))),
+        wanted => EnvFilter::try_new(wanted),
+    };
+    let unusable = parsed.as_ref().err().map(ToString::to_string);
+    let filter = parsed.unwrap_or_else(|_| EnvFilter::new(directives(verbose)));
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(|| Log)
@@ -51,6 +53,12 @@ pub fn init(format: LogFormat, verbose: u8) {
             .with_current_span(false)
             .try_init(),
     };
+    if let Some(why) = unusable {
+        tracing::warn!(
+            "{}={wanted:?} is no filter, and is ignored: {why}",
+            EnvFilter::DEFAULT_ENV
+        );
+    }
 }
 
 /// Says something to whoever watches the program: a line on stderr that is no log line.

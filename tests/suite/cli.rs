@@ -210,6 +210,21 @@ fn completions_are_made_for_the_usual_shells() {
     }
 }
 
+#[test]
+fn a_filter_of_log_lines_that_is_none_is_named() {
+    let run = |filter: &str| {
+        snapback(["config"])
+            .env("RUST_LOG", filter)
+            .run()
+            .expect_code(0)
+    };
+    let said = run("snapback=loud").stderr;
+    assert!(said.contains("RUST_LOG") && said.contains("loud"), "{said}");
+    for filter in ["", "off", "snapback=debug"] {
+        assert!(!run(filter).stderr.contains("RUST_LOG"));
+    }
+}
+
 /// `cargo test` builds it beside the program.
 fn own_calculation(args: &[&str]) -> Program {
     let program = Path::new(env!("CARGO_BIN_EXE_snapback"));

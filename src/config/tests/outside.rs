@@ -149,3 +149,17 @@ fn a_mechanism_that_the_build_lacks_is_refused_with_what_to_do() {
     // Without SASL, nobody is asked.
     with("[kafka]\nsasl.mechanism = \"GSSAPI\"").unwrap();
 }
+
+#[test]
+fn a_variable_of_ours_that_is_no_text_is_refused_by_its_name() {
+    use std::{ffi::OsString, os::unix::ffi::OsStringExt as _};
+    let variables = |name: &str| {
+        let latin = OsString::from_vec(b"gr\xf6\xdfer".to_vec());
+        vec![(OsString::from(name), latin)]
+    };
+    for name in ["SNAPBACK_KAFKA_SASL_PASSWORD", "AWS_SECRET_ACCESS_KEY"] {
+        let text = text_of(variables(name)).unwrap_err().to_string();
+        assert!(text.contains(name), "{text}");
+    }
+    assert_eq!(text_of(variables("LS_COLORS")).unwrap(), []);
+}
