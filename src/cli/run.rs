@@ -113,7 +113,14 @@ pub(super) fn execute(args: &RunArgs, program: &Program) -> anyhow::Result<Exit>
     let summary = processor::run(config, instance, store, runtime.handle(), runs, board);
     // Questions to a broker that is away may still be under way; nobody waits for their answers any more.
     runtime.shutdown_background();
-    let summary = summary?;
+    let summary = match summary {
+        // Whatever it met on the way, it was told to end at once.
+        Err(error) if stop.is_abort() => {
+            tracing::warn!("{error}");
+            return Ok(Exit::Interrupted);
+        }
+        summary => summary?,
+    };
     let text = render(&summary, session.output.output);
     let exit = match stop.is_abort() {
         true => Exit::Interrupted,
