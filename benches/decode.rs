@@ -6,7 +6,8 @@
 use std::{hint::black_box, time::Instant};
 
 use snapback::{
-    calculation::{Evaluator, Fields, MessageBuffer, ResultEncoder, builtin},
+    calculation::{Evaluator, builtin},
+    events::{Fields, MessageBuffer, ResultEncoder},
     model::{Event, Offset, Partition},
 };
 

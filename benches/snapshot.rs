@@ -1,4 +1,4 @@
-//! Outcomes to files and back on one core: million rows per second, bytes per row in memory and on disk; and
+//! Outcomes to files and back on one core: million rows per second, bytes per row as handed over, open and on disk; and
 //! what a manifest costs after 3,000 appends.
 //!
 //! `cargo bench --bench snapshot`
@@ -7,12 +7,14 @@
 use std::{hint::black_box, time::Instant};
 
 use snapback::{
-    calculation::{Evaluated, Evaluator, Fields, builtin},
-    model::{Counts, Digest, Event, Offset, OffsetRange, Partition, Sequence},
-    snapshot::{
-        Buffer, Clock, Edit, Identity, Layout, Manifest, Pipeline, Segment, SegmentKind, Stamp,
-        Taken, apply, encode, read_segment,
+    calculation::{Evaluated, Evaluator, builtin},
+    events::Fields,
+    format::{
+        Accumulation, Edit, Identity, Layout, Manifest, Outcomes, Pipeline, Segment, SegmentKind,
+        Stamp, apply, read_segment,
     },
+    history::Clock,
+    model::{Counts, Digest, Event, Offset, OffsetRange, Partition, Sequence},
 };
 
 const ROWS: u64 = 5_000_000;
@@ -53,24 +55,14 @@ fn evaluate(evaluator: &mut Evaluator, from: u64, count: u64, random: bool) -> E
     evaluator.evaluate(events).expect("squares")
 }
 
-/// Fills a buffer in batches of `batch` rows; returns what to take, and how fast appending was.
-fn fill(evaluator: &mut Evaluator, batch: u64, rows: u64, random: bool) -> (Taken, f64) {
-    let mut buffer = Buffer::new(Offset::ZERO);
-    let mut seconds = 0.0;
-    for from in (0..rows).step_by(batch as usize) {
+/// The outcomes of `rows` events, in batches of `batch`, as they are handed over.
+fn outcomes(evaluator: &mut Evaluator, batch: u64, rows: u64, random: bool) -> Vec<Outcomes> {
+    let batches = (0..rows).step_by(batch as usize).map(|from| {
         let count = batch.min(rows - from);
         let evaluated = evaluate(evaluator, from, count, random);
-        let started = Instant::now();
-        buffer
-            .append(range(from, from + count), evaluated)
-            .expect("contiguous");
-        seconds += started.elapsed().as_secs_f64();
-    }
-    buffer.mark_committed(buffer.end()).expect("inside");
-    (
-        buffer.take_committed().expect("rows"),
-        rows as f64 / seconds / 1e6,
-    )
+        Outcomes::new(range(from, from + count), evaluated).expect("ascending")
+    });
+    batches.collect()
 }
 
 fn main() {
@@ -79,8 +71,8 @@ fn main() {
     let mut evaluator = Evaluator::new(fields, square).expect("square of a BIGINT");
     let identity = identity(&evaluator);
     println!(
-        "{:<34}{:>9}{:>9}{:>9}{:>11}{:>11}",
-        "rows, batches", "append", "encode", "read", "B/row mem", "B/row file"
+        "{:<34}{:>9}{:>9}{:>14}{:>14}{:>11}",
+        "rows, batches", "encode", "read", "B/row handed", "B/row open", "B/row file"
     );
     for (name, batch, rows, random) in [
         ("5M ascending numbers, 10,000", 10_000, ROWS, false),
@@ -88,15 +80,19 @@ fn main() {
         ("1M ascending numbers, 1", 1, 1_000_000, false),
         ("1M ascending numbers, 7", 7, 1_000_000, false),
     ] {
-        let (taken, append) = fill(&mut evaluator, batch, rows, random);
-        let memory = taken.bytes() as f64 / rows as f64;
+        let outcomes = outcomes(&mut evaluator, batch, rows, random);
+        let handed: usize = outcomes.iter().map(Outcomes::bytes).sum();
         let mut best_encode = f64::MAX;
         let mut best_read = f64::MAX;
-        let mut bytes = 0;
+        let (mut open, mut bytes) = (0, 0);
         for _ in 0..ROUNDS {
-            let copy = taken.clone();
             let started = Instant::now();
-            let encoded = encode(copy, &identity).expect("encodes");
+            let mut accumulation = Accumulation::new(Offset::ZERO);
+            for outcomes in &outcomes {
+                accumulation.append(outcomes).expect("contiguous");
+            }
+            open = accumulation.bytes();
+            let encoded = accumulation.close(&identity).expect("encodes");
             best_encode = best_encode.min(started.elapsed().as_secs_f64());
             let file = encoded.results.expect("rows").bytes;
             bytes = file.len();
@@ -107,11 +103,14 @@ fn main() {
             best_read = best_read.min(started.elapsed().as_secs_f64());
         }
         let rate = |seconds: f64| rows as f64 / seconds / 1e6;
-        let file = bytes as f64 / rows as f64;
+        let per_row = |bytes: usize| bytes as f64 / rows as f64;
         println!(
-            "{name:<34}{append:>9.2}{:>9.2}{:>9.2}{memory:>11.1}{file:>11.2}",
+            "{name:<34}{:>9.2}{:>9.2}{:>14.1}{:>14.2}{:>11.2}",
             rate(best_encode),
-            rate(best_read)
+            rate(best_read),
+            per_row(handed),
+            per_row(open),
+            per_row(bytes)
         );
     }
     manifests(&identity);

@@ -9,8 +9,8 @@
 //! The figures are printed.
 #![allow(unsafe_code, missing_docs, clippy::print_stdout, clippy::print_stderr)]
 
-#[allow(dead_code)]
-#[path = "../tests/suite/outside.rs"]
+#[allow(dead_code, unused_imports)]
+#[path = "../tests/suite/outside/mod.rs"]
 mod outside;
 #[allow(dead_code, unused_imports)]
 #[path = "../tests/suite/support/mod.rs"]
@@ -304,7 +304,7 @@ fn main() {
         });
     let broker = Kafka::start_to_be_killed();
     // Leaked, as a pipeline's server lives for ever; it ends with the test process.
-    let store: &'static S3Server = Box::leak(Box::new(S3Server::start_minio()));
+    let store: &'static S3Server = Box::leak(Box::new(S3Server::start()));
     let mut pipeline = Pipeline::without_events_topic(Place::bucket(store));
     pipeline.brokers = broker.brokers().to_owned();
     create_topic(&pipeline.brokers, &pipeline.events, PARTITIONS);

@@ -90,6 +90,13 @@ impl OffsetRange {
         Ok(OffsetRange { start, end })
     }
 
+    /// Every offset from `start` on.
+    #[must_use]
+    pub const fn everything_from(start: Offset) -> OffsetRange {
+        let end = Offset(i64::MAX);
+        OffsetRange { start, end }
+    }
+
     /// The empty range at `at`.
     #[must_use]
     pub const fn empty(at: Offset) -> OffsetRange {

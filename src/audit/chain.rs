@@ -11,8 +11,9 @@ use futures::{StreamExt as _, stream};
 use super::{AuditError, Finding, FindingKind, remedy, succession::difference};
 use crate::{
     calculation::Fingerprint,
+    format::{EditSummary, Layout, Manifest},
+    history::{ChainError, Found, load_manifest},
     model::{Digest, Offset, OffsetRange, Partition, Sequence},
-    snapshot::{ChainError, EditSummary, Found, Layout, Manifest, load_manifest},
     store::Store,
 };
 

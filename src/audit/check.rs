@@ -13,9 +13,10 @@ use super::{
     verify::{Context, examine},
 };
 use crate::{
-    calculation::{Calculation, Evaluator, Fields},
+    calculation::{Calculation, Evaluator},
+    events::Fields,
+    format::{Layout, Segment},
     model::Partition,
-    snapshot::{Layout, Segment},
     store::Store,
 };
 

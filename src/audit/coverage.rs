@@ -1,8 +1,8 @@
 //! Whether each offset of a range has exactly one outcome or a record of its absence (I4). Pure.
 
 use crate::{
+    format::{Absent, AbsentBuilder},
     model::{Offset, OffsetRange},
-    snapshot::{Absent, AbsentBuilder},
 };
 
 /// Ranges that are reported one by one; what goes beyond is only counted.

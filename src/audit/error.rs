@@ -1,7 +1,7 @@
 //! Why verifying could not be finished; what it finds is a [`Finding`](super::Finding) instead.
 
 use crate::{
-    calculation::CalculationError, query::TopicError, snapshot::ChainError, store::StoreError,
+    calculation::CalculationError, history::ChainError, query::TopicError, store::StoreError,
 };
 
 /// Why verifying could not be finished.

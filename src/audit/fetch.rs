@@ -2,8 +2,9 @@
 
 use super::{AuditError, Finding, FindingKind, inspect::File, remedy};
 use crate::{
+    format::{Layout, Segment},
+    history::{ChainError, FetchError, Place, fetch_segment, load_tail},
     model::Partition,
-    snapshot::{ChainError, FetchError, Layout, Place, Segment, fetch_segment, load_tail},
     store::Store,
 };
 

@@ -7,9 +7,10 @@ use std::{
 
 use super::{AuditError, Finding, FindingKind, remedy};
 use crate::{
+    format::{Layout, Manifest, SegmentKind},
+    history::{ChainError, ChainTail, load_tail},
     model::{Offset, OffsetRange, Partition, Sequence},
     query::{TopicError, UnknownFile, partition_at},
-    snapshot::{ChainError, ChainTail, Layout, Manifest, SegmentKind, load_tail},
     store::{Entry, Path, Store, Unreadable},
 };
 

@@ -1,8 +1,8 @@
 //! Which segments are read together, and whether their ranges leave nothing out. Pure.
 
 use crate::{
+    format::{Manifest, Segment, SegmentKind},
     model::{Offset, OffsetRange},
-    snapshot::{Manifest, Segment, SegmentKind},
 };
 
 /// Segments whose ranges overlap, so that only together they account for their offsets: the results

@@ -16,8 +16,8 @@ use super::{
 };
 use crate::{
     calculation::Evaluator,
+    format::{Segment, SegmentFacts, SegmentKind, SegmentReader, read_segment},
     model::{OffsetRange, Partition},
-    snapshot::{Segment, SegmentFacts, SegmentKind, SegmentReader, read_segment},
 };
 
 /// A segment as it was fetched.

@@ -8,8 +8,8 @@ use super::{
 };
 use crate::{
     calculation::Fingerprint,
+    format::{Layout, Manifest, Segment, SegmentKind},
     model::{Offset, OffsetRange},
-    snapshot::{Layout, Manifest, Segment, SegmentKind},
     store::{Entry, Store},
 };
 

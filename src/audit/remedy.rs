@@ -3,8 +3,8 @@
 //! Only commands that exist are named.
 
 use crate::{
+    format::Segment,
     model::{Digest, Offset, Sequence},
-    snapshot::Segment,
 };
 
 /// A live segment whose file is damaged or gone.

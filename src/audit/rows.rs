@@ -13,8 +13,9 @@ use super::{
 };
 use crate::{
     calculation::Evaluator,
+    events::columns,
+    format::{Segment, SegmentKind, SegmentReader},
     model::{Offset, OffsetRange, Partition},
-    snapshot::{Segment, SegmentKind, SegmentReader},
 };
 
 /// Rows of one segment that are reported one by one; what goes beyond is summed up.
@@ -154,7 +155,7 @@ impl<'a> Rows<'a> {
                     break;
                 }
             };
-            let Some(offsets) = semantic::offsets(&batch) else {
+            let Some(offsets) = columns::offsets(&batch) else {
                 self.unreadable = Some("the column kafka_offset is not BIGINT NOT NULL".to_owned());
                 break;
             };

@@ -1,15 +1,16 @@
 //! Whether stored outcomes are what the calculation gives: results from the fields stored beside them,
 //! rejects from the payloads stored with them. No I/O, no Kafka.
 
-use arrow_array::{
-    Array, ArrayRef, RecordBatch,
-    cast::AsArray as _,
-    types::{Int64Type, TimestampMillisecondType},
-};
+use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_cast::display::{ArrayFormatter, FormatOptions};
 
 use crate::{
-    calculation::{CalculationError, Evaluator, ReasonCode, reason_code},
+    calculation::{CalculationError, Evaluator},
+    events::{
+        ReasonCode,
+        columns::{self, RESULT, offsets},
+        reason_code,
+    },
     model::{Event, Offset, OffsetRange},
 };
 
@@ -33,7 +34,7 @@ pub(super) enum Compared {
 
 /// Recalculates a batch of stored results.
 pub(super) fn results(evaluator: &Evaluator, batch: &RecordBatch) -> Compared {
-    let Some((stored, offsets)) = batch.column_by_name("result").zip(offsets(batch)) else {
+    let Some((stored, offsets)) = batch.column_by_name(RESULT).zip(offsets(batch)) else {
         return Compared::OtherColumns("there is no column result".to_owned());
     };
     let outcomes = match evaluator.recalculate(batch) {
@@ -152,12 +153,10 @@ impl<'a> Columns<'a> {
     fn of(batch: &'a RecordBatch) -> Option<Columns<'a>> {
         Some(Columns {
             offsets: offsets(batch)?,
-            timestamps: batch
-                .column_by_name("kafka_timestamp")?
-                .as_primitive_opt::<TimestampMillisecondType>()?,
-            keys: batch.column_by_name("key")?.as_binary_opt()?,
-            payloads: batch.column_by_name("payload")?.as_binary_opt()?,
-            reasons: batch.column_by_name("reason")?.as_string_opt()?,
+            timestamps: columns::timestamps(batch)?,
+            keys: columns::keys(batch)?,
+            payloads: columns::payloads(batch)?,
+            reasons: columns::reasons(batch)?,
         })
     }
 
@@ -175,14 +174,6 @@ impl<'a> Columns<'a> {
                 .then(|| self.payloads.value(row)),
         }
     }
-}
-
-/// The offsets of a batch of any kind; `None` when it is not a column of offsets.
-pub(super) fn offsets(batch: &RecordBatch) -> Option<&[i64]> {
-    let column = batch
-        .column_by_name("kafka_offset")?
-        .as_primitive_opt::<Int64Type>()?;
-    (column.null_count() == 0).then(|| &**column.values())
 }
 
 /// The range of one offset; what is no offset becomes an empty range at 0.

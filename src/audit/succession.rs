@@ -1,8 +1,8 @@
 //! Whether a manifest is its base with its edit: a pure comparison, without building it anew.
 
 use crate::{
+    format::{EditSummary, Gap, Manifest, Segment, SegmentKind},
     model::{Counts, OffsetRange},
-    snapshot::{EditSummary, Gap, Manifest, Segment, SegmentKind},
 };
 
 /// In what `next` differs from `base` with `next`'s edit; `None` when it follows.

@@ -20,10 +20,11 @@ use super::{
     partition::{self, Examined},
 };
 use crate::{
-    calculation::{Calculation, Evaluator, Fields},
+    calculation::{Calculation, Evaluator},
+    events::Fields,
+    format::Layout,
     model::{Counts, Partition},
     query::{TopicError, UnknownFile},
-    snapshot::Layout,
     store::Store,
 };
 

@@ -5,7 +5,10 @@ use std::collections::BTreeSet;
 use serde::Deserialize;
 
 use super::*;
-use crate::model::{Event, Offset, Partition};
+use crate::{
+    events::{Fields, MessageBuffer, ReasonCode, ResultEncoder, reason_code},
+    model::{Event, Offset, Partition},
+};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

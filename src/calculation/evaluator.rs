@@ -9,16 +9,14 @@ use arrow_array::{
     types::{Int64Type, TimestampMillisecondType},
 };
 use arrow_buffer::BooleanBufferBuilder;
-use arrow_schema::{ArrowError, DataType, Field as ArrowField, Schema, SchemaRef, TimeUnit};
+use arrow_schema::{ArrowError, DataType, Field as ArrowField, Schema, SchemaRef};
 use arrow_select::filter::FilterBuilder;
 
-use super::{
-    Calculation, CalculationError, Fingerprint, Outcomes,
-    decode::{Bytes, Decoder, Numbers},
-    fields::{FieldType, Fields},
-    settle,
+use super::{Calculation, CalculationError, Fingerprint, Outcomes, settle};
+use crate::{
+    events::{Bytes, Decoder, FieldType, Fields, Numbers, columns},
+    model::{Event, Offset, Reject},
 };
-use crate::model::{Event, Offset, Reject};
 
 /// The outcomes of a batch of events: each event is in exactly one of the two.
 #[derive(Clone, Debug)]
@@ -52,28 +50,11 @@ pub struct Evaluator {
     fingerprint: Fingerprint,
 }
 
-/// How many columns of a result stand before the fields: offset, timestamp and key.
-const SOURCE_COLUMNS: usize = 3;
-
-fn source_columns() -> [ArrowField; SOURCE_COLUMNS] {
-    [
-        ArrowField::new("kafka_offset", DataType::Int64, false),
-        ArrowField::new("kafka_timestamp", timestamp_type(), true),
-        ArrowField::new("key", DataType::Binary, true),
-    ]
-}
-
-pub(super) fn timestamp_type() -> DataType {
-    DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into()))
-}
-
 /// The schema of rejects: `kafka_offset`, `kafka_timestamp`, `key`, `payload` and `reason`.
 #[must_use]
 pub fn rejects_schema() -> SchemaRef {
-    let mut columns = source_columns().to_vec();
-    columns.push(ArrowField::new("payload", DataType::Binary, true));
-    columns.push(ArrowField::new("reason", DataType::Utf8, false));
-    Arc::new(Schema::new(columns))
+    let fields: Vec<ArrowField> = [&columns::source()[..], &columns::rejected()].concat();
+    Arc::new(Schema::new(fields))
 }
 
 impl Evaluator {
@@ -94,15 +75,15 @@ impl Evaluator {
         })?;
         let parameters = calculation.parameters(&inputs);
         let fingerprint = Fingerprint::new(calculation.as_ref(), &parameters, &fields, result);
-        let mut columns = source_columns().to_vec();
-        columns.extend(inputs.fields().iter().map(|field| field.as_ref().clone()));
-        columns.push(ArrowField::new("result", output, false));
+        let mut fields_of_results = columns::source().to_vec();
+        fields_of_results.extend(inputs.fields().iter().map(|field| field.as_ref().clone()));
+        fields_of_results.push(ArrowField::new(columns::RESULT, output, false));
         Ok(Evaluator {
             decoder: Decoder::new(fields),
             calculation,
             parameters,
             inputs,
-            results: Arc::new(Schema::new(columns)),
+            results: Arc::new(Schema::new(fields_of_results)),
             fingerprint,
         })
     }
@@ -149,7 +130,7 @@ impl Evaluator {
                 rejections: Vec::new(),
             }
         } else {
-            let inputs = batch.columns[SOURCE_COLUMNS..].to_vec();
+            let inputs = batch.columns[columns::SOURCE.len()..].to_vec();
             let inputs = RecordBatch::try_new(Arc::clone(&self.inputs), inputs)
                 .map_err(batch_error(batch.payloads.len()))?;
             settle::outcomes(self.calculation.as_ref(), &inputs, output)?
@@ -203,7 +184,7 @@ impl Evaluator {
     /// The type of the results.
     fn output(&self) -> &DataType {
         self.results
-            .field(SOURCE_COLUMNS + self.inputs.fields().len())
+            .field(columns::SOURCE.len() + self.inputs.fields().len())
             .data_type()
     }
 
@@ -248,7 +229,7 @@ impl Evaluator {
         let timestamps = TimestampMillisecondArray::new(timestamps, missing);
         let mut columns: Vec<ArrayRef> = vec![
             Arc::new(Int64Array::new(offsets.into(), None)),
-            Arc::new(timestamps.with_data_type(timestamp_type())),
+            Arc::new(timestamps.with_data_type(columns::timestamp_type())),
             keys.map_err(&failed)?,
         ];
         columns.extend(rows.finish().map_err(&failed)?);

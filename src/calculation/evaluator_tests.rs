@@ -6,7 +6,10 @@ use arrow_array::{
 use arrow_schema::{DataType, Schema};
 
 use super::*;
-use crate::model::{Event, Offset};
+use crate::{
+    events::{Fields, reason_code},
+    model::{Event, Offset},
+};
 
 fn events<'a>(payloads: &'a [&'a str]) -> impl ExactSizeIterator<Item = Event<'a>> {
     payloads.iter().enumerate().map(|(index, payload)| Event {

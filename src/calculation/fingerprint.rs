@@ -5,10 +5,8 @@ use std::{fmt, str::FromStr};
 use serde::{Deserialize, Deserializer, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{
-    Calculation,
-    fields::{FieldType, Fields},
-};
+use super::Calculation;
+use crate::events::{FieldType, Fields};
 
 /// The version of the decoder: raised whenever any payload is decoded to another outcome than before.
 pub(super) const DECODER_VERSION: u32 = 1;

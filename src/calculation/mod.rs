@@ -1,27 +1,16 @@
-//! From events to results: what an event's fields are, how its payload is read, what is calculated
-//! from it, and how a result is written.
+//! From events to results: what is calculated from an event's fields, and what becomes of events that have no result.
 //!
 //! In flows a batch of one partition's [`Event`](crate::model::Event)s, in the order of the log. Out
 //! flows [`Evaluated`]: the results as one Arrow batch and the rejects with their reasons, every event
-//! in exactly one of the two (the part of I4 that is decided here), both ascending by offset. A result
-//! becomes a message through [`ResultEncoder`].
+//! in exactly one of the two (the part of I4 that is decided here), both ascending by offset.
 //!
 //! Nothing here does I/O, looks at a clock or draws a random number: the same events give the same
 //! outcomes in every process and on every day, which is what verifying and repairing rest on. Whatever
 //! could change an outcome is in the [`Fingerprint`].
-//!
-//! Numbers are exact: they are read from the digits of the message, never through a float on the way,
-//! and what a declared type cannot hold is a reject that says what to declare instead
-//! ([`ReasonCode`] lists the reasons).
 
-mod decode;
-mod encode;
 mod error;
 mod evaluator;
-mod fields;
 mod fingerprint;
-mod parse;
-mod reason;
 mod settle;
 mod square;
 mod stored;
@@ -36,13 +25,9 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{DataType, Schema};
 
-pub use encode::{EncodeError, MessageBuffer, ResultEncoder, source_key};
 pub use error::CalculationError;
 pub use evaluator::{Evaluated, Evaluator, calculation_text, rejects_schema};
-pub use fields::{Field, FieldType, Fields};
 pub use fingerprint::{Fingerprint, NotAFingerprint};
-pub use parse::FieldsError;
-pub use reason::{ReasonCode, advice, reason_code, too_large};
 pub use square::builtin;
 pub use stored::reject_stored;
 
@@ -89,7 +74,7 @@ pub struct Outcomes {
     /// One value for each row of the batch, of the type that [`Calculation::output`] promised. The
     /// values of rejected rows are ignored.
     pub results: ArrayRef,
-    /// The rows that have no result, and why: `code: text` with a [`ReasonCode`]; text without a known
+    /// The rows that have no result, and why: `code: text` with a [`ReasonCode`](crate::events::ReasonCode); text without a known
     /// code is given the code `calculation`.
     pub rejections: Vec<(usize, String)>,
 }

@@ -12,10 +12,8 @@ use arrow_array::{
 };
 use arrow_schema::DataType;
 
-use super::{
-    Calculation, CalculationError, Outcomes,
-    reason::{ReasonCode, calculations_own},
-};
+use super::{Calculation, CalculationError, Outcomes};
+use crate::events::{ReasonCode, calculations_own};
 
 /// The outcomes of `batch`, whose results are of type `promised`.
 ///

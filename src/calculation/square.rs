@@ -9,10 +9,8 @@ use arrow_array::{
 };
 use arrow_schema::{DataType, Schema};
 
-use super::{
-    Calculation, CalculationError, Outcomes, fields::FieldType, parse::Identifier,
-    reason::ReasonCode,
-};
+use super::{Calculation, CalculationError, Outcomes};
+use crate::events::{FieldType, Identifier, ReasonCode};
 
 const NAME: &str = "square";
 
@@ -223,10 +221,8 @@ fn square_decimals(
 
 #[cfg(test)]
 mod tests {
-    use super::{
-        super::{Evaluator, Fields},
-        *,
-    };
+    use super::{super::Evaluator, *};
+    use crate::events::Fields;
 
     fn result(fields: &str, spec: &str) -> Result<(String, DataType), String> {
         let fields = Fields::parse(fields).unwrap();

@@ -4,16 +4,17 @@ use arrow_array::{
     Array, ArrayRef, BinaryArray, BooleanArray, Int64Array, RecordBatch, TimestampMillisecondArray,
     cast::AsArray, types::Int64Type, types::TimestampMillisecondType,
 };
-use arrow_schema::{ArrowError, DataType};
+use arrow_schema::{ArrowError, Field};
 use arrow_select::{
     filter::{filter, filter_record_batch},
     interleave::interleave_record_batch,
 };
 
-use super::{
-    CalculationError, Evaluated, Evaluator, Outcomes, encode::Payloads, evaluator::batch_error,
+use super::{CalculationError, Evaluated, Evaluator, Outcomes, evaluator::batch_error};
+use crate::{
+    events::{Payloads, columns},
+    model::{Event, Offset, Reject},
 };
-use crate::model::{Event, Offset, Reject};
 
 impl Evaluated {
     /// The outcomes of both, ascending by offset; each event is in one of the two.
@@ -166,20 +167,20 @@ impl<'a> Sources<'a> {
 }
 
 fn sources(stored: &RecordBatch) -> Result<Sources<'_>, CalculationError> {
-    let column = |name: &str, expected: DataType| {
+    let column = |declared: &Field| {
+        let (name, expected) = (declared.name(), declared.data_type());
         let found = stored.column_by_name(name);
-        let fits = found.filter(|column| *column.data_type() == expected);
+        let fits = found.filter(|column| column.data_type() == expected);
         fits.ok_or_else(|| CalculationError::Stored {
-            column: name.to_owned(),
-            expected,
+            column: name.clone(),
+            expected: expected.clone(),
             found: found.map(|column| column.data_type().clone()),
         })
     };
-    let timestamp = super::evaluator::timestamp_type();
+    let [offset, timestamp, key] = columns::source();
     Ok(Sources {
-        offsets: column("kafka_offset", DataType::Int64)?.as_primitive(),
-        timestamps: column("kafka_timestamp", timestamp)?
-            .as_primitive::<TimestampMillisecondType>(),
-        keys: column("key", DataType::Binary)?.as_binary(),
+        offsets: column(&offset)?.as_primitive(),
+        timestamps: column(&timestamp)?.as_primitive::<TimestampMillisecondType>(),
+        keys: column(&key)?.as_binary(),
     })
 }

@@ -1,9 +1,9 @@
 //! `snapback completions`
 
-use clap::Args;
+use clap::{Args, Command};
 use clap_complete::{Shell, generate};
 
-use super::{Exit, Program, out};
+use super::{Exit, out};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -20,13 +20,10 @@ pub(super) struct CompletionsArgs {
     shell: Shell,
 }
 
-pub(super) fn execute(args: &CompletionsArgs, program: &Program) -> anyhow::Result<Exit> {
+/// Prints the script for `program`.
+pub(super) fn execute(args: &CompletionsArgs, program: &mut Command) -> anyhow::Result<Exit> {
+    let name = program.get_name().to_owned();
     let mut script = Vec::new();
-    generate(
-        args.shell,
-        &mut program.command(),
-        program.name(),
-        &mut script,
-    );
+    generate(args.shell, program, name, &mut script);
     out::end_with(Exit::Done, &String::from_utf8(script)?)
 }

@@ -3,9 +3,8 @@
 use clap::Args;
 use comfy_table::{Table, presets};
 
-use super::{Program, Session, out, run::RunArgs};
+use super::{Exit, out, program::Program, run::RunArgs, session::Session};
 use crate::{
-    cli::Exit,
     config::{self, Output},
 };
 

@@ -14,10 +14,11 @@ use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{
-    Exit, Session,
+    Exit,
     args::{Common, KafkaArgs},
     out,
     produce::share,
+    session::{Session, runtime},
 };
 use crate::{
     config::{self, Flags, Output},
@@ -123,7 +124,7 @@ pub(super) fn execute(args: &DemoArgs) -> anyhow::Result<Exit> {
     let session = Session::begin(&args.common, args.flags())?;
     let settings = args.settings(&session)?;
     let interrupt = Interrupt::default();
-    let runtime = super::runtime()?;
+    let runtime = runtime()?;
     raise_on_signals(&runtime, &interrupt)?;
     let mut teller = Teller::new(interrupt.clone());
     let ending = play(&settings, runtime.handle(), &interrupt, &mut |scene| {

@@ -2,16 +2,17 @@
 
 use std::process::ExitCode;
 
-use super::{MissingStore, man::NoSuchCommand};
+use super::{program::NoSuchCommand, session::MissingStore};
 use crate::{
     audit::AuditError,
     config::ConfigError,
     demo::DemoError,
+    format::LayoutError,
+    history::ChainError,
     kafka::{KafkaError, PublishError},
     load::{LinesError, LoadError},
     processor::{InstanceError, ProcessorError, WorkerError},
     query::QueryError,
-    snapshot::{ChainError, LayoutError},
     status::StatusError,
     store::StoreError,
 };

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use clap::{Args, Command};
 use clap_mangen::Man;
 
-use super::{Exit, out, program::Program};
+use super::{Exit, out, program::NoSuchCommand};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -26,13 +26,8 @@ pub(super) struct ManArgs {
     to: Option<PathBuf>,
 }
 
-/// There is no such command.
-#[derive(Debug, thiserror::Error)]
-#[error("there is no command {0:?}")]
-pub(super) struct NoSuchCommand(String);
-
-pub(super) fn execute(args: &ManArgs, program: &Program) -> anyhow::Result<Exit> {
-    let mut command = program.command();
+/// Prints or writes the pages of `command`.
+pub(super) fn execute(args: &ManArgs, mut command: Command) -> anyhow::Result<Exit> {
     command.build();
     if let Some(folder) = &args.to {
         let unwritable = || format!("cannot write the pages to {}", folder.display());

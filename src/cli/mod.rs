@@ -1,6 +1,6 @@
 //! The command line: one file per command, with its arguments and how its outcome is shown; no logic.
 //!
-//! In: what was typed. Each command turns its arguments into [`Flags`], lets [`config`](crate::config)
+//! In: what was typed. Each command turns its arguments into [`Flags`](crate::config::Flags), lets [`config`](crate::config)
 //! validate them together with environment and file, calls the module that does the work, and renders what comes back:
 //! data on stdout, everything else on stderr. Out: an [`Exit`]. Types of the argument parser do not leave this folder.
 
@@ -16,26 +16,18 @@ mod produce;
 mod program;
 mod rate;
 mod run;
+mod session;
 mod snapshots;
 mod verify;
 
-#[cfg(test)]
-mod tests;
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand, error::ErrorKind};
 
-use anyhow::Context as _;
-use clap::{FromArgMatches as _, Parser, Subcommand, error::ErrorKind};
+pub use exit::Exit;
+pub use program::Program;
 
 use crate::{
-    config::{Flags, Layers, OutputConfig},
     failpoint::{self, Point},
-    snapshot::Layout,
-    store::{Store, StoreUrl},
-    telemetry,
 };
-use args::Common;
-pub use exit::Exit;
-use indicatif::{ProgressBar, ProgressStyle};
-pub use program::Program;
 
 const MORE: &str = "\
 Settings can also be given as variables (SNAPBACK_COMMIT_INTERVAL=1s) or in snapback.toml
@@ -77,45 +69,23 @@ enum Command {
     Man(man::ManArgs),
 }
 
-/// What a command starts from: the layers of its configuration and how it writes; logging has begun.
-#[derive(Debug)]
-struct Session {
-    layers: Layers,
-    output: OutputConfig,
-}
-
-impl Session {
-    fn begin(common: &Common, flags: Flags) -> anyhow::Result<Session> {
-        let environment = crate::config::text_of(std::env::vars_os())?;
-        let layers = Layers::read(flags, environment)?;
-        let output = crate::config::output(&layers)?;
-        telemetry::init(output.log_format, common.verbose);
-        for warning in layers.warnings() {
-            tracing::warn!("{warning}");
-        }
-        Ok(Session { layers, output })
-    }
-
-    /// With the calculations that the program knows, and its name in the commands that are printed.
-    fn of(self, program: &Program) -> Session {
-        let layers = self.layers.with_calculations(program.find());
-        Session {
-            layers: layers.with_program(program.name()),
-            ..self
-        }
-    }
-}
-
 /// Parses, does what was asked for, and says how it ended.
 pub fn main() -> Exit {
     run_program(&Program::SNAPBACK)
+}
+
+impl Program {
+    /// Parses the command line, does what it asks for, and says how it ended.
+    pub fn main(self) -> Exit {
+        run_program(&self)
+    }
 }
 
 fn run_program(program: &Program) -> Exit {
     failpoint::arm();
     failpoint::at(Point::Started);
     let parsed = program
-        .command()
+        .command(Cli::command())
         .try_get_matches()
         .and_then(|matches| Cli::from_arg_matches(&matches));
     let cli = match parsed {
@@ -168,8 +138,10 @@ fn dispatch(command: Command, program: &Program) -> anyhow::Result<Exit> {
     }
     match command {
         Command::Config(args) => config::execute(&args, program),
-        Command::Man(args) => man::execute(&args, program),
-        Command::Completions(args) => completions::execute(&args, program),
+        Command::Man(args) => man::execute(&args, program.command(Cli::command())),
+        Command::Completions(args) => {
+            completions::execute(&args, &mut program.command(Cli::command()))
+        }
         Command::Demo(args) => demo::execute(&args),
         Command::DemoBroker(args) => demo::serve_broker(&args),
         Command::Run(args) => run::execute(&args, program),
@@ -179,38 +151,5 @@ fn dispatch(command: Command, program: &Program) -> anyhow::Result<Exit> {
     }
 }
 
-/// The threads on which store work runs, beside the workers.
-fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .context("cannot start the runtime")
-}
-
-/// The store that is configured, which must be there already, and its folders for the events topic.
-fn stored(runtime: &tokio::runtime::Runtime, session: &Session) -> anyhow::Result<(Store, Layout)> {
-    let config = crate::config::store(&session.layers)?;
-    if let StoreUrl::Local(folder) = &config.url
-        && !folder.is_dir()
-    {
-        return Err(MissingStore(folder.display().to_string()).into());
-    }
-    let topic = crate::config::events(&session.layers)?;
-    let layout = Layout::new(&topic)?;
-    Ok((runtime.block_on(Store::open(&config))?, layout))
-}
-
-/// A folder that is to be read is not there.
-#[derive(Debug, thiserror::Error)]
-#[error("there is no folder {0}; check --store")]
-struct MissingStore(String);
-
-/// A bar on stderr when that is a terminal, else nothing.
-fn progress_bar(template: &str) -> ProgressBar {
-    let style = ProgressStyle::with_template(template)
-        .expect("the templates in this folder are valid")
-        .progress_chars("=> ");
-    // The default target draws on stderr, and only on a terminal.
-    ProgressBar::new(0).with_style(style)
-}
+#[cfg(test)]
+mod tests;

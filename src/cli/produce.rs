@@ -14,9 +14,10 @@ use indicatif::{
 };
 
 use super::{
-    Exit, Session,
+    Exit,
     args::{Common, EventsArgs, KafkaArgs},
     out, rate,
+    session::Session,
 };
 use crate::{
     config::{self, Flags, Output},

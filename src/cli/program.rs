@@ -1,9 +1,8 @@
 //! The program as its user calls it: snapback itself, or one with calculations of its own, which has all of snapback's
 //! commands under its own name.
 
-use clap::{Command, CommandFactory as _};
+use clap::Command;
 
-use super::{Cli, Exit};
 use crate::calculation;
 
 /// What snapback itself is called.
@@ -40,11 +39,6 @@ impl Program {
         }
     }
 
-    /// Parses the command line, does what it asks for, and says how it ended.
-    pub fn main(self) -> Exit {
-        super::run_program(&self)
-    }
-
     pub(super) fn name(&self) -> &'static str {
         self.name
     }
@@ -54,9 +48,8 @@ impl Program {
         self.find
     }
 
-    /// Its command line; examples call it by its name.
-    pub(super) fn command(&self) -> Command {
-        let command = Cli::command();
+    /// Its command line, made of snapback's; examples call it by its name.
+    pub(super) fn command(&self, command: Command) -> Command {
         if self.name == SNAPBACK {
             return command;
         }
@@ -81,3 +74,8 @@ fn renamed(command: Command, name: &str) -> Command {
     };
     command.mut_subcommands(|command| renamed(command, name))
 }
+
+/// There is no such command.
+#[derive(Debug, thiserror::Error)]
+#[error("there is no command {0:?}")]
+pub(super) struct NoSuchCommand(pub(super) String);

@@ -6,10 +6,12 @@ use clap::Args;
 use tokio::sync::oneshot;
 
 use super::{
-    Exit, Program, Session,
+    Exit,
     args::{CalculationArgs, Common, EventsArgs, KafkaArgs, PipelineArgs, StoreArgs},
     interrupt::{self, Signals},
     out,
+    program::Program,
+    session::{Session, runtime},
 };
 use crate::{
     config::{Flags, Output, RunConfig, key},
@@ -72,7 +74,7 @@ const GRACE: Duration = Duration::from_secs(10);
 
 /// Runs the processor until the end of its input or of its time.
 pub(super) fn execute(args: &RunArgs, program: &Program) -> anyhow::Result<Exit> {
-    let runtime = super::runtime()?;
+    let runtime = runtime()?;
     let signals = Signals::listen(&runtime)?;
     let session = Session::begin(&args.common, args.flags())?.of(program);
     let config = RunConfig::new(&session.layers)?;

@@ -7,9 +7,10 @@ use comfy_table::{Table, presets};
 use serde::Serialize;
 
 use super::{
-    Exit, Session,
+    Exit,
     args::{Common, EventsArgs, StoreArgs},
     out::{self, shown},
+    session::{Session, runtime, stored},
 };
 use crate::{
     config::{Flags, Output},
@@ -108,8 +109,8 @@ impl PlaceArgs {
 pub(super) fn execute(args: &SnapshotsArgs) -> anyhow::Result<Exit> {
     let place = args.place();
     let session = Session::begin(&place.common, place.flags())?;
-    let runtime = super::runtime()?;
-    let (store, layout) = super::stored(&runtime, &session)?;
+    let runtime = runtime()?;
+    let (store, layout) = stored(&runtime, &session)?;
     let output = session.output.output;
     match &args.command {
         Some(SnapshotsCommand::Show(args)) => {

@@ -1,7 +1,5 @@
 //! The command line as a whole.
 
-use clap::{CommandFactory as _, Parser as _};
-
 use super::*;
 
 fn commands(parent: &clap::Command, path: &str, into: &mut Vec<(String, String)>) {

@@ -4,9 +4,11 @@ use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 
 use super::{
-    Exit, Program, Session,
+    Exit,
     args::{CalculationArgs, Common, EventsArgs, StoreArgs},
     out::{self, shown},
+    program::Program,
+    session::{Session, progress_bar, runtime, stored},
 };
 use crate::{
     audit::{self, Options, Report},
@@ -79,18 +81,18 @@ impl From<Level> for audit::Level {
 /// Verifies and shows what was found.
 pub(super) fn execute(args: &VerifyArgs, program: &Program) -> anyhow::Result<Exit> {
     let session = Session::begin(&args.common, args.flags())?.of(program);
-    let runtime = super::runtime()?;
+    let runtime = runtime()?;
     let calculation = match config::calculation(&session.layers) {
         Ok(calculation) => calculation,
         Err(error) => return Err(with_origin(error, &runtime, &session)),
     };
-    let (store, layout) = super::stored(&runtime, &session)?;
+    let (store, layout) = stored(&runtime, &session)?;
     let options = Options {
         partitions: (!args.partition.is_empty())
             .then(|| args.partition.iter().copied().map(Partition).collect()),
         ..Options::default()
     };
-    let bar = super::progress_bar("verifying {bytes} of {total_bytes} [{wide_bar}] {eta}");
+    let bar = progress_bar("verifying {bytes} of {total_bytes} [{wide_bar}] {eta}");
     let report = runtime.block_on(audit::verify(
         &store,
         &layout,
@@ -121,7 +123,7 @@ fn with_origin(
     runtime: &tokio::runtime::Runtime,
     session: &Session,
 ) -> anyhow::Error {
-    let origin = super::stored(runtime, session).and_then(|(store, layout)| {
+    let origin = stored(runtime, session).and_then(|(store, layout)| {
         let listing = runtime.block_on(query::list(&store, &layout))?;
         let first = listing.partitions.first().context("nothing is stored")?;
         Ok(runtime.block_on(query::show(&store, &layout, first.partition, None))?)

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, ffi::OsString};
 
-use super::{error::ConfigError, layers::Source};
+use super::{error::ConfigError, value::Source};
 use crate::store::PROXY_VARIABLES;
 
 /// The variables that are text. Those of others that are none concern nobody.

@@ -5,8 +5,9 @@ use serde::Serialize;
 use super::{
     error::ConfigError,
     key,
-    layers::{Layers, Source, Value},
+    layers::Layers,
     run::RunConfig,
+    value::{Source, Value},
 };
 use crate::kafka::Connection;
 

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::layers::Source;
+use super::value::Source;
 use crate::{calculation::CalculationError, kafka::KafkaError};
 
 /// A mistake in the configuration; all of them end the program with exit code 2.

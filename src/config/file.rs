@@ -11,7 +11,7 @@ use super::{
     clean,
     error::ConfigError,
     key::{self, KAFKA_TABLE, Key},
-    layers::{Source, Value},
+    value::{Source, Value},
 };
 
 /// At most so many edits away, a known key is offered for an unknown one.

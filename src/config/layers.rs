@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeMap,
-    fmt,
     path::{Path, PathBuf},
 };
 
@@ -11,6 +10,7 @@ use super::{
     error::ConfigError,
     file,
     key::{self, KAFKA_VARIABLES, Key},
+    value::{Source, Value},
 };
 use crate::{calculation, kafka::Connection, recovery::Invocation, store::PROXY_VARIABLES};
 
@@ -71,43 +71,6 @@ impl Flags {
         }
         invocation
     }
-}
-
-/// Where a value came from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Source {
-    /// A flag, with its dashes.
-    Flag(String),
-    /// An environment variable.
-    Variable(String),
-    /// A line of a file.
-    File {
-        /// The file.
-        path: PathBuf,
-        /// The line's number, from 1.
-        line: usize,
-    },
-    /// Nobody gave one.
-    Default,
-}
-
-impl fmt::Display for Source {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Source::Flag(name) | Source::Variable(name) => f.write_str(name),
-            Source::File { path, line } => write!(f, "line {line} of {}", path.display()),
-            Source::Default => f.write_str("default"),
-        }
-    }
-}
-
-/// A value as text, and where it came from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Value {
-    /// The text.
-    pub text: String,
-    /// Where it came from.
-    pub source: Source,
 }
 
 /// The property of librdkafka that a variable stands for.

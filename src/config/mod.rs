@@ -16,6 +16,7 @@ mod layers;
 mod parse;
 mod parts;
 mod run;
+mod value;
 
 #[cfg(test)]
 mod tests;
@@ -24,9 +25,10 @@ pub use clean::text_of;
 pub use effective::{Effective, effective};
 pub use error::ConfigError;
 pub use key::Key;
-pub use layers::{Flags, Layers, Source, Value};
+pub use layers::{Flags, Layers};
 pub use parts::{
     CalculationConfig, LogFormat, Output, OutputConfig, PipelineConfig, calculation, connection,
     events, output, pipeline, store,
 };
 pub use run::{Delivery, OnNewCalculation, RunConfig, StatusAddress};
+pub use value::{Source, Value};

@@ -4,11 +4,7 @@ use std::{fmt::Display, ops::RangeInclusive, str::FromStr, time::Duration};
 
 use bytesize::ByteSize;
 
-use super::{
-    error::ConfigError,
-    key::Key,
-    layers::{Layers, Value},
-};
+use super::{error::ConfigError, key::Key, layers::Layers, value::Value};
 use crate::{
     model::{Offset, OffsetRange, Partition},
     recovery::{ResumeFrom, Start},

@@ -6,11 +6,13 @@ use super::{
     clean,
     error::{ConfigError, elsewhere},
     key::{self, Key},
-    layers::{Layers, Source, Value},
+    layers::Layers,
     parse,
+    value::{Source, Value},
 };
 use crate::{
-    calculation::{Calculation, Fields},
+    calculation::Calculation,
+    events::Fields,
     kafka::Connection,
     store::{StoreConfig, StoreUrl},
 };

@@ -40,9 +40,10 @@ pub use readings::{Calculated, Letter, Outcome, PartitionReadings, Published, Re
 pub use scene::{CatchUp, Ending, Loss, Progress, Scene};
 
 use crate::{
+    format::LayoutError,
+    history::ChainError,
     kafka::{KafkaError, PublishError},
     load::LoadError,
-    snapshot::{ChainError, LayoutError},
     store::StoreError,
 };
 

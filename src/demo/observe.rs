@@ -10,9 +10,9 @@ use super::{
     snapshots::{Frontier, frontiers},
 };
 use crate::{
+    format::Layout,
     kafka::{Admin, GroupWatch},
     model::{Offset, Partition},
-    snapshot::Layout,
     store::Store,
 };
 

@@ -18,8 +18,8 @@ use super::{
     topics, verify,
 };
 use crate::{
+    format::Layout,
     kafka::{Admin, Connection},
-    snapshot::Layout,
     store::Store,
 };
 

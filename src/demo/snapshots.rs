@@ -17,10 +17,11 @@ use super::{
     readings::{Calculated, Outcome, PartitionReadings, Stored},
 };
 use crate::{
-    calculation::reason_code,
+    events::reason_code,
+    format::{Layout, SegmentKind, SegmentName, read_segment},
+    history::{list_manifests, load_tail},
     load::Content,
     model::{Digest, Offset, OffsetRange, Partition},
-    snapshot::{Layout, SegmentKind, SegmentName, list_manifests, load_tail, read_segment},
     store::{Path, Store},
 };
 

@@ -9,8 +9,8 @@ use super::{
     observe::Observer,
 };
 use crate::{
+    format::Layout,
     kafka::{Admin, Connection, GroupWatch},
-    snapshot::Layout,
     store::{Store, StoreConfig, StoreUrl},
 };
 

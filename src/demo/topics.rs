@@ -10,7 +10,7 @@ use super::{
     readings::{Calculated, Letter, PartitionReadings, Published},
 };
 use crate::{
-    calculation::reason_code,
+    events::reason_code,
     kafka::{Admin, Batch, Connection, Reader},
     load::Content,
     model::{Event, Offset, OffsetRange, Partition},

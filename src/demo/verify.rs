@@ -2,8 +2,9 @@
 
 use crate::{
     audit::{self, AuditError, Finding, Level, Options},
-    calculation::{Fields, builtin},
-    snapshot::Layout,
+    calculation::builtin,
+    events::Fields,
+    format::Layout,
     store::Store,
 };
 

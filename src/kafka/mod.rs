@@ -33,6 +33,7 @@ mod mock;
 mod publisher;
 mod raw;
 mod reader;
+mod record;
 mod source;
 
 pub use admin::{Admin, Committed, Topic, Watermarks};
@@ -42,8 +43,9 @@ pub use error::{Disposition, Failure, KafkaError, PublishError};
 pub use group::GroupWatch;
 pub use members::Member;
 pub use mock::MockBroker;
-pub use publisher::{Publisher, PublisherConfig, Record};
+pub use publisher::{Publisher, PublisherConfig};
 pub use reader::Reader;
+pub use record::Record;
 pub use source::{Source, SourceConfig, SourceEvent};
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ use super::{
     context::Context,
     error::{Disposition, Failure, PublishError},
     raw::{self, Outbox, TopicHandle},
+    record::Record,
     source::Source,
 };
 use crate::{
@@ -54,24 +55,6 @@ impl PublisherConfig {
             queue_bytes,
             largest_message: 1_000_000,
             largest_batch: 1_000_000,
-        }
-    }
-}
-
-/// A message to publish.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Record<'a> {
-    /// Its key.
-    pub key: Option<&'a [u8]>,
-    /// Its payload; `None` is a tombstone.
-    pub payload: Option<&'a [u8]>,
-}
-
-impl<'a> From<(&'a [u8], &'a [u8])> for Record<'a> {
-    fn from((key, payload): (&'a [u8], &'a [u8])) -> Record<'a> {
-        Record {
-            key: Some(key),
-            payload: Some(payload),
         }
     }
 }

@@ -1,15 +1,17 @@
 //! The lines of a file or of standard input as events.
 
+mod error;
+
 use std::{
     fs::File,
-    io::{self, BufRead as _, BufReader, Read},
+    io::{BufRead as _, BufReader, Read},
     path::Path,
 };
 
-use super::{Chunk, Events};
+pub use error::LinesError;
 
-/// No broker takes a message as long as this.
-const LONGEST: usize = 64 * 1024 * 1024;
+use super::{Chunk, Events};
+use error::LONGEST;
 
 /// Each line is one payload, byte for byte, without its line feed; the last one needs none.
 #[derive(Debug)]
@@ -17,37 +19,6 @@ pub struct Lines<R> {
     name: String,
     reader: BufReader<R>,
     read: u64,
-}
-
-/// Lines that cannot be read.
-#[derive(Debug, thiserror::Error)]
-pub enum LinesError {
-    /// There is no such file, or not for us.
-    #[error("cannot open {name}: {source}")]
-    Open {
-        /// The file.
-        name: String,
-        /// Why not.
-        source: io::Error,
-    },
-    /// The input broke off.
-    #[error("cannot read {name} behind line {line}: {source}")]
-    Read {
-        /// The input.
-        name: String,
-        /// The last line that could be read.
-        line: u64,
-        /// Why.
-        source: io::Error,
-    },
-    /// A line without an end.
-    #[error("line {line} of {name} is longer than {LONGEST} bytes; each line is one event")]
-    TooLong {
-        /// The input.
-        name: String,
-        /// The line.
-        line: u64,
-    },
 }
 
 impl Lines<File> {
@@ -122,6 +93,8 @@ impl<R: Read> Events for Lines<R> {
 
 #[cfg(test)]
 mod tests {
+    use std::io;
+
     use super::*;
 
     fn lines(input: &[u8]) -> Vec<Vec<u8>> {

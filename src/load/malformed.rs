@@ -1,6 +1,6 @@
 //! Events that are wrong on purpose.
 
-use crate::calculation::ReasonCode;
+use crate::events::ReasonCode;
 
 macro_rules! malformed {
     ($($(#[doc = $doc:literal])+ $way:ident = $payload:expr, $reason:ident;)+) => {
@@ -81,7 +81,8 @@ mod tests {
 
     use super::*;
     use crate::{
-        calculation::{Evaluator, Fields, builtin, reason_code},
+        calculation::{Evaluator, builtin},
+        events::{Fields, reason_code},
         model::{Event, Offset},
     };
 

@@ -7,13 +7,12 @@ use std::{
 };
 
 use super::{
-    Board, Instance, ProcessorError, Stop, WorkerError,
-    context::Context,
-    former, memory,
-    tally::Tally,
-    unowned,
+    Instance, ProcessorError, Stop, WorkerError,
+    group::{former, unowned},
+    keeper, memory,
+    shared::Shared,
+    watch::{Board, Tally, Written},
     worker::{Worker, WorkerSummary},
-    written::Written,
 };
 use crate::{
     audit::{self, Finding},
@@ -72,7 +71,8 @@ pub fn run(
     board: Board,
 ) -> Result<Summary, ProcessorError> {
     memory::keep_little(settings.workers);
-    let context = Arc::new(Context::prepare(
+    let shared = Arc::new(Shared::prepare(
+        keeper::recalculator,
         settings,
         instance,
         store,
@@ -80,24 +80,24 @@ pub fn run(
         stop,
         board,
     )?);
-    context.find_coordinator();
-    former::settle(&context);
-    let workers: Vec<JoinHandle<_>> = (0..context.settings.workers)
-        .map(|index| spawn(&context, index))
+    shared.find_coordinator();
+    former::settle(&shared);
+    let workers: Vec<JoinHandle<_>> = (0..shared.settings.workers)
+        .map(|index| spawn(&shared, index))
         .collect();
-    unowned::watch(&context);
+    unowned::watch(&shared);
     let mut watch = Watch {
         asked: Instant::now(),
         reached: None,
     };
-    while !context.stop.is_requested() && !workers.iter().any(JoinHandle::is_finished) {
-        if watch.is_done(&context) {
-            context.stop.finish();
+    while !shared.stop.is_requested() && !workers.iter().any(JoinHandle::is_finished) {
+        if watch.is_done(&shared) {
+            shared.stop.finish();
         }
         std::thread::sleep(WATCH);
     }
     // One worker's failure ends all: the others commit and store what they have.
-    context.stop.finish();
+    shared.stop.finish();
     let mut summary = Summary::default();
     let mut written = Vec::new();
     let mut failure = None;
@@ -120,24 +120,24 @@ pub fn run(
             }
         }
     }
-    let mut found = context
+    let mut found = shared
         .findings
         .lock()
         .unwrap_or_else(PoisonError::into_inner);
     summary.findings = std::mem::take(&mut found);
     drop(found);
-    summary.reject_line = context.reject_line(&summary.rejects);
+    summary.reject_line = shared.reject_line(&summary.rejects);
     if let Some(error) = failure {
         return Err(error.into());
     }
     failpoint::at(Point::WorkersEnded);
-    if !context.stop.is_abort() {
+    if !shared.stop.is_abort() {
         let report = runtime.block_on(audit::check_segments(
-            &context.store,
-            &context.settings.calculation.fields,
-            &context.settings.calculation.calculation,
+            &shared.store,
+            &shared.settings.calculation.fields,
+            &shared.settings.calculation.calculation,
             written,
-            context.shutdown_left(),
+            shared.shutdown_left(),
         ));
         summary.verified = report.checked;
         summary.unverified += report.unchecked.len();
@@ -147,19 +147,19 @@ pub fn run(
         summary.findings.extend(report.findings);
     }
     failpoint::at(Point::ShutdownVerified);
-    let refusals: Vec<Refusal> = context.progress.held().into_values().collect();
+    let refusals: Vec<Refusal> = shared.progress.held().into_values().collect();
     if !refusals.is_empty() {
-        let text = recovery::report(&refusals, &context.settings.invocation);
+        let text = recovery::report(&refusals, &shared.settings.invocation);
         return Err(ProcessorError::Refused { refusals, text });
     }
     Ok(summary)
 }
 
-fn spawn(context: &Arc<Context>, index: usize) -> JoinHandle<Result<WorkerSummary, WorkerError>> {
-    let context = Arc::clone(context);
+fn spawn(shared: &Arc<Shared>, index: usize) -> JoinHandle<Result<WorkerSummary, WorkerError>> {
+    let shared = Arc::clone(shared);
     std::thread::Builder::new()
         .name(format!("worker-{index}"))
-        .spawn(move || Worker::start(context, index)?.run())
+        .spawn(move || Worker::start(shared, index)?.run())
         .expect("the operating system starts a thread")
 }
 
@@ -171,13 +171,13 @@ struct Watch {
 
 impl Watch {
     /// Whether nothing is left to do: the end is reached, or all that this process owns is held.
-    fn is_done(&mut self, context: &Context) -> bool {
-        let held = context.progress.held();
-        let reached = context.progress.all_reached();
-        if !held.is_empty() && context.progress.working() == 0 && reached {
+    fn is_done(&mut self, shared: &Shared) -> bool {
+        let held = shared.progress.held();
+        let reached = shared.progress.all_reached();
+        if !held.is_empty() && shared.progress.working() == 0 && reached {
             return true;
         }
-        if !context.settings.exit_at_end || !reached || self.asked.elapsed() < ASK_GROUP {
+        if !shared.settings.exit_at_end || !reached || self.asked.elapsed() < ASK_GROUP {
             return false;
         }
         self.asked = Instant::now();
@@ -185,11 +185,11 @@ impl Watch {
             // The held ones never get there; the others of this process have.
             return true;
         }
-        let owned = context.progress.working();
-        match context.group_reached_targets() {
+        let owned = shared.progress.working();
+        match shared.group_reached_targets() {
             Ok(true) => {
                 let since = *self.reached.get_or_insert_with(Instant::now);
-                has_all_of_ours(context, owned, since)
+                has_all_of_ours(shared, owned, since)
             }
             Ok(false) => false,
             Err(error) => {
@@ -202,14 +202,14 @@ impl Watch {
 
 /// Whether the workers of this process have what the group gives them: `owned` partitions. Before that it is not known whose
 /// stored history they have to look after; when there is nothing to look after, it does not matter.
-fn has_all_of_ours(context: &Context, owned: usize, since: Instant) -> bool {
-    if context.settings.on_new_calculation == OnNewCalculation::Keep {
+fn has_all_of_ours(shared: &Shared, owned: usize, since: Instant) -> bool {
+    if shared.settings.on_new_calculation == OnNewCalculation::Keep {
         return true;
     }
-    let names: Vec<String> = (0..context.settings.workers)
-        .map(|worker| context.worker_name(worker))
+    let names: Vec<String> = (0..shared.settings.workers)
+        .map(|worker| shared.worker_name(worker))
         .collect();
-    match context.members() {
+    match shared.members() {
         Ok(Some(members)) => {
             let ours = |member: &&Member| names.iter().any(|name| member.is_named(name));
             let ours: Vec<&Member> = members.iter().filter(ours).collect();

@@ -8,7 +8,8 @@ use arrow_select::filter::filter_record_batch;
 
 use super::WorkerError;
 use crate::{
-    calculation::{self, Evaluated, MessageBuffer},
+    calculation::Evaluated,
+    events::{self, MessageBuffer},
     kafka::{Admin, Batch, KafkaError},
     model::{Digest, Offset, Reject},
 };
@@ -88,7 +89,7 @@ pub(super) fn reject_results(
         let bytes = messages
             .get(*row)
             .map_or(0, |(key, value)| key.len() + value.len());
-        let reason = calculation::too_large(bytes, topic, limit);
+        let reason = events::too_large(bytes, topic, limit);
         rejects.extend(event.map(|event| Reject::of(&event, reason)));
     }
     rejects.sort_by_key(|reject| reject.offset);

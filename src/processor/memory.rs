@@ -1,5 +1,10 @@
 //! Where the memory of `--memory` goes (I8): a fixed share for each of librdkafka's queues, the rest for outcomes.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
 /// How many bytes each part of one worker may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Budget {
@@ -7,9 +12,11 @@ pub struct Budget {
     pub fetch_queue: u64,
     /// Results and rejects not yet acknowledged, librdkafka's overhead included.
     pub publish_queue: u64,
-    /// Outcomes in buffers above which the largest are snapshotted before their interval.
-    pub snapshot_above: u64,
-    /// Outcomes in buffers and in snapshots under way above which consumption pauses.
+    /// Outcomes that are not committed above which the transaction is committed before its interval.
+    pub commit_above: u64,
+    /// Outcomes in all above which the largest accumulations are stored before their interval.
+    pub store_above: u64,
+    /// Outcomes in all above which consumption pauses.
     pub pause_above: u64,
 }
 
@@ -19,18 +26,107 @@ impl Budget {
 
     /// Divides `memory` bytes among `workers` workers.
     ///
-    /// Encoding needs room beside the buffers: a snapshot under way holds its rows until they are encoded, and
-    /// its Parquet file (about a quarter of them) until it is stored. So half of the memory is for outcomes, a
-    /// quarter for queues, and a quarter stays free for what the allocator and the process itself need.
+    /// Half of the memory is for outcomes, a quarter for queues, and a quarter stays free for what the allocator and the
+    /// process itself need. Outcomes are encoded as soon as they are committed, to about a fifth of their size, and a file
+    /// that is closed stays in memory until it is stored: so the accumulations may grow to a third before they are stored
+    /// early.
     #[must_use]
     pub fn of_worker(memory: u64, workers: usize) -> Budget {
         let own = memory / workers.max(1) as u64;
         Budget {
             fetch_queue: own / 8,
             publish_queue: own / 8,
-            snapshot_above: own / 5,
+            commit_above: own / 6,
+            store_above: own / 3,
             pause_above: own / 2,
         }
+    }
+}
+
+/// What the outcomes held by a worker and its keepers are doing there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// Not committed.
+    Uncommitted,
+    /// Committed, on their way to a keeper's encoder.
+    HandedOver,
+    /// Encoded, in open files.
+    Accumulated,
+    /// In files that are being stored.
+    Storing,
+    /// What background work reads and writes.
+    Background,
+}
+
+impl Part {
+    const COUNT: usize = Part::Background as usize + 1;
+}
+
+/// The bytes of outcomes that a worker and its keepers hold, by part; shared by all of them.
+#[derive(Debug, Default)]
+pub struct Ledger([AtomicU64; Part::COUNT]);
+
+impl Ledger {
+    /// Everything.
+    pub fn held(&self) -> u64 {
+        let parts = self.0.iter();
+        parts.map(|part| part.load(Ordering::Relaxed)).sum()
+    }
+
+    /// What one part holds.
+    pub fn part(&self, part: Part) -> u64 {
+        self.0[part as usize].load(Ordering::Relaxed)
+    }
+
+    /// An entry of one holder, which holds nothing yet.
+    pub fn entry(self: &Arc<Ledger>, part: Part) -> Entry {
+        Entry {
+            ledger: Arc::clone(self),
+            part,
+            bytes: AtomicU64::new(0),
+        }
+    }
+}
+
+/// What one holder has in the [`Ledger`]; when it is dropped, nothing.
+#[derive(Debug)]
+pub struct Entry {
+    ledger: Arc<Ledger>,
+    part: Part,
+    bytes: AtomicU64,
+}
+
+impl Entry {
+    /// What it holds, in bytes.
+    pub fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// It holds so much now.
+    pub fn set(&self, bytes: usize) {
+        let bytes = bytes as u64;
+        let before = self.bytes.swap(bytes, Ordering::Relaxed);
+        let all = &self.ledger.0[self.part as usize];
+        // Wrapping: what is added and taken away adds up.
+        all.fetch_add(bytes.wrapping_sub(before), Ordering::Relaxed);
+    }
+
+    /// It holds so much more.
+    pub fn add(&self, bytes: usize) {
+        self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+        self.ledger.0[self.part as usize].fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// It holds so much less.
+    pub fn take(&self, bytes: usize) {
+        self.bytes.fetch_sub(bytes as u64, Ordering::Relaxed);
+        self.ledger.0[self.part as usize].fetch_sub(bytes as u64, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        self.set(0);
     }
 }
 
@@ -75,7 +171,22 @@ mod tests {
             let part = Budget::of_worker(256 << 20, workers);
             let all = part.fetch_queue + part.publish_queue + part.pause_above;
             assert!(all * workers as u64 <= (256 << 20) * 3 / 4);
-            assert!(part.snapshot_above < part.pause_above);
+            assert!(part.commit_above < part.store_above);
+            assert!(part.store_above < part.pause_above);
         }
+    }
+
+    #[test]
+    fn the_ledger_is_the_sum_of_its_entries_and_forgets_those_that_end() {
+        let ledger = Arc::new(Ledger::default());
+        let (one, other) = (ledger.entry(Part::Storing), ledger.entry(Part::Accumulated));
+        one.set(100);
+        other.add(30);
+        one.set(70);
+        other.take(10);
+        assert_eq!((ledger.held(), one.bytes(), other.bytes()), (90, 70, 20));
+        assert_eq!(ledger.part(Part::Storing), 70);
+        drop(one);
+        assert_eq!((ledger.held(), ledger.part(Part::Storing)), (20, 0));
     }
 }

@@ -1,206 +1,50 @@
-//! The running system: workers that turn events into published results and stored snapshots.
+//! The running system: workers that turn events into published results, and keepers that turn them into stored snapshots.
 //!
-//! In: a validated [`RunConfig`](crate::config::RunConfig), an open store, a request to [`Stop`]. Out: a [`Summary`], or the reason why it could not
-//! go on. The processor keeps I1 (a snapshot takes only what is committed), I5 (results, rejects and offsets become
-//! visible together) and I8 (memory is divided once, consumption pauses when it is used).
+//! In: a validated [`RunConfig`](crate::config::RunConfig), an open store, a request to [`Stop`]. Out: a [`Summary`], or the
+//! reason why it could not go on.
 //!
-//! A worker is one thread that shares nothing with the others: one group member, one producer, the buffers of the
-//! partitions that Kafka gives it. Store work runs on the runtime beside it. The coordinator, on the caller's thread,
-//! watches the workers and decides when the work is done. What others may see of all that is on a [`Board`].
+//! ```text
+//!  Kafka ──> WORKER (thread)  fetch, decode, calculate, publish, commit      knows: consumer, producer, what is uncommitted
+//!               │  committed outcomes, in order;    ▲  what is stored, corrections to publish
+//!               ▼  how far corrections are          │
+//!            KEEPER (task, one per owned partition)  encode, store, append   knows: the partition's chain, the store
+//! ```
+//!
+//! - [`worker`]: one thread that shares nothing with the others: one group member, one producer. It keeps I5 (results,
+//!   rejects and offsets become visible together).
+//! - [`keeper`]: owns the chain of one partition for as long as the partition is owned. It keeps I1 (a snapshot covers only
+//!   what is committed) by construction: it never sees anything else.
+//! - [`partition`]: one owned partition as a state machine, pure.
+//! - [`group`]: what happens around assignments: facts and plans for new partitions, names that were ours before, partitions
+//!   that nobody has.
+//! - [`watch`]: what others may see of all that, on a [`Board`].
+//!
+//! The coordinator, on the caller's thread, watches the workers and decides when the work is done. [`memory`] divides
+//! `--memory` once (I8); consumption pauses when it is used.
 
-mod activation;
-mod backoff;
-mod board;
-mod context;
 mod coordinator;
-mod corrections;
-mod fencing;
-mod former;
-mod forward;
+mod error;
+mod group;
 mod instance;
+mod keeper;
 mod limits;
 mod memory;
-mod mending;
-mod outbox;
-mod ownership;
 mod partition;
-mod progress;
-mod recalculation;
-mod replaying;
 mod report;
-mod show;
-mod shutdown;
-mod snapshots;
+mod seats;
+mod shared;
 mod stop;
-mod tally;
-mod transaction;
-mod unowned;
-mod view;
+mod store_wait;
+mod watch;
 mod worker;
-mod written;
 
-pub use board::Board;
 pub use coordinator::{Summary, run};
+pub use error::{ProcessorError, WorkerError};
 pub use instance::{Instance, InstanceError};
 pub use memory::Budget;
+pub use partition::BooksError;
 pub use stop::Stop;
-pub use tally::Tally;
-pub use view::{
-    About, Counters, HeldView, Moment, PartitionView, PhaseView, ProcessView, Reason, Stored,
-    TroubleView, WorkerView,
+pub use watch::{
+    About, Board, Counters, HeldView, Moment, PartitionView, PhaseView, ProcessView, Reason,
+    Stored, Tally, TroubleView, WorkerView, Written,
 };
-pub use written::Written;
-
-use context::Context;
-
-use crate::{
-    calculation::{CalculationError, EncodeError},
-    kafka::{KafkaError, PublishError},
-    model::{InvertedRange, Offset, Partition},
-    recovery::Refusal,
-    snapshot::BufferError,
-    store::StoreError,
-};
-
-/// Why a worker ended early.
-#[derive(Debug, thiserror::Error)]
-pub enum WorkerError {
-    /// Kafka cannot be used.
-    #[error(transparent)]
-    Kafka(#[from] KafkaError),
-    /// Publishing failed for good.
-    #[error(transparent)]
-    Publish(#[from] PublishError),
-    /// The calculation failed: not for an event, but as a whole.
-    #[error(
-        "the calculation failed for {topic}, partition {partition}, in the events before offset {end}: {source}; nothing of this batch was published"
-    )]
-    Calculation {
-        /// The events topic.
-        topic: String,
-        /// The partition.
-        partition: Partition,
-        /// The first offset behind the batch.
-        end: Offset,
-        /// Why.
-        source: CalculationError,
-    },
-    /// The calculation does not fit the fields.
-    #[error(transparent)]
-    Configuration(#[from] CalculationError),
-    /// The fields cannot be written as messages.
-    #[error(transparent)]
-    Encoding(#[from] EncodeError),
-    /// Rows cannot be taken out of a batch: a defect.
-    #[error(transparent)]
-    Rows(#[from] arrow_schema::ArrowError),
-    /// The books of a partition do not add up: a defect, stopped before anything wrong is committed or stored.
-    #[error(transparent)]
-    Buffer(#[from] BufferError),
-    /// The consumer went backwards: a defect, stopped before anything wrong is committed or stored.
-    #[error(transparent)]
-    Range(#[from] InvertedRange),
-    /// A newer process has our name.
-    #[error(
-        "another process runs as instance {instance:?} ({name}) and has taken over; this one stops. Give each process its own --instance, or none at all"
-    )]
-    Fenced {
-        /// The instance.
-        instance: String,
-        /// The full name in the group.
-        name: String,
-    },
-    /// The same transaction failed again and again.
-    #[error(
-        "{topic}, partition {partition}: {attempts} transactions in a row failed behind offset {offset}, the last with: {reason}. Nothing is lost: everything behind the committed offset is processed again by the next start"
-    )]
-    NoProgress {
-        /// The events topic.
-        topic: String,
-        /// The partition.
-        partition: Partition,
-        /// The committed offset.
-        offset: Offset,
-        /// How often.
-        attempts: u32,
-        /// The last reason.
-        reason: String,
-    },
-    /// The last transaction could not be ended before the shutdown time-out.
-    #[error(
-        "the last transaction could not be committed in time: {reason}. Nothing is lost: what is not committed is processed again, and what is committed but not stored is replayed, by the next start"
-    )]
-    NotCommitted {
-        /// What kept it.
-        reason: String,
-    },
-    /// The worker's thread panicked.
-    #[error("worker {index} panicked: {message}; nothing is lost, start again")]
-    Panicked {
-        /// The worker.
-        index: usize,
-        /// The panic's text.
-        message: String,
-    },
-}
-
-impl WorkerError {
-    /// Whether only time is needed: a broker is away or busy.
-    fn is_outage(&self) -> bool {
-        match self {
-            WorkerError::Kafka(error) => error.is_transient(),
-            WorkerError::Publish(error) => error.is_outage(),
-            _ => false,
-        }
-    }
-}
-
-/// Why the processor could not start or go on.
-#[derive(Debug, thiserror::Error)]
-pub enum ProcessorError {
-    /// A worker ended early.
-    #[error(transparent)]
-    Worker(#[from] WorkerError),
-    /// Kafka cannot be used.
-    #[error(transparent)]
-    Kafka(#[from] KafkaError),
-    /// The store cannot be used.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The calculation does not fit the fields.
-    #[error(transparent)]
-    Configuration(#[from] CalculationError),
-    /// The events topic does not exist.
-    #[error(
-        "the events topic {topic:?} does not exist on {brokers}; check --events, or create it, for example with: snapback produce --events {topic} --count 1000"
-    )]
-    NoEventsTopic {
-        /// The topic.
-        topic: String,
-        /// The brokers.
-        brokers: String,
-    },
-    /// An output topic does not exist and is not to be made.
-    #[error(
-        "the topic {topic:?} does not exist on {brokers} and --create-topics is false; create it with {partitions} partitions"
-    )]
-    NoOutputTopic {
-        /// The topic.
-        topic: String,
-        /// The brokers.
-        brokers: String,
-        /// The partitions of the events topic.
-        partitions: u32,
-    },
-    /// The topic's name cannot be a folder name in the store.
-    #[error(transparent)]
-    Layout(#[from] crate::snapshot::LayoutError),
-    /// Partitions are held, and nothing else is left to do.
-    #[error("{text}")]
-    Refused {
-        /// Which, and why.
-        refusals: Vec<Refusal>,
-        /// All of it for people, with the commands that resolve it.
-        text: String,
-    },
-}

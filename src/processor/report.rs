@@ -1,72 +1,100 @@
-//! What other threads tell a worker.
+//! What recovery and keepers tell a worker.
 
-use std::time::Duration;
+use std::sync::mpsc::Sender;
 
-use super::{outbox::Loaded, partition::Epoch, recalculation::RangeOutcome};
+use super::{
+    partition::{Epoch, Loaded, Newest},
+    seats::Seat,
+};
 use crate::{
-    audit::Outdated,
+    format::Segment,
+    history::Chain,
     model::Partition,
     recovery::{Commit, Facts, Plan, Refusal},
-    snapshot::{Chain, Segment},
 };
 
-/// An answer to work that a worker started; `epoch` tells whether it still concerns the partition as it is owned now.
+/// News of a partition; `epoch` tells whether they still concern it as it is owned now.
 #[derive(Debug)]
-pub(super) enum Report {
-    /// The facts of a partition are gathered and its plan is made.
-    Planned {
-        partition: Partition,
-        epoch: Epoch,
-        answer: Box<Planned>,
-    },
+pub struct Report {
+    pub partition: Partition,
+    pub epoch: Epoch,
+    pub news: News,
+}
+
+/// What has happened.
+#[derive(Debug)]
+pub enum News {
+    /// The facts are gathered and the plan is made.
+    Planned(Box<Planned>),
     /// An accepted gap stands in the chain.
-    LossRecorded { partition: Partition, epoch: Epoch },
-    /// A snapshot ended; `written` are the segments that it added, none when another writer's covered it.
+    LossRecorded,
+    /// A snapshot is stored; `written` are the segments that it added, none when another writer's covered it.
     Stored {
-        partition: Partition,
-        epoch: Epoch,
-        chain: Box<Chain>,
+        newest: Newest,
         written: Vec<Segment>,
     },
-    /// Corrections are in memory; `None` when they can never be read.
-    CorrectionsLoaded {
-        partition: Partition,
-        epoch: Epoch,
-        loaded: Option<Box<Loaded>>,
-    },
-    /// A range of another calculation was looked after.
+    /// A range of so many outcomes is under the running calculation.
     Recalculated {
-        partition: Partition,
-        epoch: Epoch,
-        chain: Box<Chain>,
-        range: Outdated,
-        outcome: RangeOutcome,
-        took: Duration,
+        newest: Newest,
+        written: Vec<Segment>,
+        outcomes: u64,
     },
-    /// The chain was looked at for others' manifests.
-    Looked {
-        partition: Partition,
-        epoch: Epoch,
-        chain: Box<Chain>,
-    },
-    /// A snapshot cannot be stored, ever: the chain is not what it was.
-    NotStored {
-        partition: Partition,
-        epoch: Epoch,
-        reason: String,
-    },
+    /// The chain was looked at: others may have added to it.
+    Looked { newest: Newest },
+    /// Corrections are in memory; `None` when they can never be read.
+    CorrectionsLoaded(Option<Box<Loaded>>),
+    /// The keeper has ended.
+    Ended(Ending),
+}
+
+/// How a keeper ended.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// As it was told to; `unsaved` when committed outcomes could not be stored in time.
+    Left { unsaved: bool },
+    /// What it holds cannot be stored, ever: the chain is not what it was.
+    Failed { reason: String },
+    /// It panicked.
+    Died { message: String },
 }
 
 /// What recovery decided.
 #[derive(Debug)]
-pub(super) enum Planned {
+pub enum Planned {
     /// Go on as the plan says; the chain has at least manifest 1.
     Go {
         plan: Plan,
         commit: Option<Commit>,
-        chain: Box<Chain>,
         facts: Box<Facts>,
+        station: Station,
     },
     /// Hold the partition.
     Refused(Box<Refusal>),
+}
+
+/// What a keeper begins with.
+#[derive(Debug)]
+pub struct Station {
+    pub chain: Box<Chain>,
+    pub seat: Seat,
+}
+
+/// Tells the worker about one ownership of a partition.
+#[derive(Clone, Debug)]
+pub struct Reporter {
+    pub sender: Sender<Report>,
+    pub partition: Partition,
+    pub epoch: Epoch,
+}
+
+impl Reporter {
+    /// A worker that has ended listens no more; the next start finds out by itself.
+    pub fn tell(&self, news: News) {
+        let report = Report {
+            partition: self.partition,
+            epoch: self.epoch,
+            news,
+        };
+        let _ = self.sender.send(report);
+    }
 }

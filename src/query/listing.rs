@@ -6,10 +6,9 @@ use serde::{Serialize, Serializer};
 
 use super::{QueryError, TopicError, topics};
 use crate::{
+    format::{GapReason, Layout, Manifest, SegmentKind},
+    history::{ChainError, Found, load_manifest, load_tail},
     model::{Digest, Offset, Partition, Sequence},
-    snapshot::{
-        ChainError, Found, GapReason, Layout, Manifest, SegmentKind, load_manifest, load_tail,
-    },
     store::Store,
 };
 

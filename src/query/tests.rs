@@ -1,9 +1,10 @@
 //! Listings of a small store.
 
 use crate::{
+    format::{Edit, GapReason, Identity, Layout, Pipeline},
+    history::{Chain, Clock},
     model::{Counts, Offset, OffsetRange, Partition, Sequence},
     query::{QueryError, TopicError, list, show},
-    snapshot::{Chain, Clock, Edit, GapReason, Identity, Layout, Pipeline},
     store::Store,
 };
 

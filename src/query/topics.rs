@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
+    format::{Layout, SegmentKind},
+    history::ChainError,
     model::{Partition, Sequence},
-    snapshot::{ChainError, Layout, SegmentKind},
     store::{Path, Store, StoreError},
 };
 

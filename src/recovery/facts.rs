@@ -5,8 +5,9 @@ use std::time::Duration;
 use super::metadata::Authored;
 use crate::{
     calculation::Fingerprint,
+    format::Pipeline,
+    history::CorrectionsProgress,
     model::{Offset, OffsetRange, Partition, Sequence},
-    snapshot::{CorrectionsProgress, Pipeline},
 };
 
 /// Everything that is known about one partition at the moment it is assigned.
@@ -147,6 +148,14 @@ pub struct Policy {
     pub resume_from: Option<ResumeFrom>,
     /// The losses that are accepted; each must be exactly the range that a refusal named.
     pub accept_loss: Vec<(Partition, OffsetRange)>,
+}
+
+impl Policy {
+    /// What `--accept-loss` names for one partition.
+    pub(super) fn accepted_losses(&self, partition: Partition) -> Vec<OffsetRange> {
+        let of_partition = self.accept_loss.iter().filter(|loss| loss.0 == partition);
+        of_partition.map(|(_, range)| *range).collect()
+    }
 }
 
 /// Where a new partition starts (`--start`).

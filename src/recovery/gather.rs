@@ -16,12 +16,10 @@ use super::{
 };
 use crate::{
     failpoint::{self, Point},
+    format::{Identity, Layout, Manifest, ManifestError, Pipeline},
+    history::{self, Chain, ChainError, Clock, Tidied, tidy},
     kafka::{self, Admin, KafkaError},
     model::{Digest, Partition, Sequence},
-    snapshot::{
-        self, Chain, ChainError, Clock, Identity, Layout, Manifest, ManifestError, Pipeline,
-        Tidied, tidy,
-    },
     store::Store,
 };
 
@@ -306,7 +304,7 @@ impl Gatherer {
             None => false,
             Some(head) if head == newest.head() => true,
             Some(head) => {
-                snapshot::contains(&self.store, &self.layout, chain.partition(), head).await?
+                history::contains(&self.store, &self.layout, chain.partition(), head).await?
             }
         };
         Ok(ChainFacts::Good(good(

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     calculation::Fingerprint,
+    history::CorrectionsProgress,
     model::{Digest, Offset, Sequence},
-    snapshot::CorrectionsProgress,
 };
 
 /// The version that this program writes and the newest that it reads.

@@ -1,27 +1,20 @@
-//! The decision table: each function is a row of the protocol, tried from the top.
-
-use std::time::Duration;
+//! What to do with a partition: the table's judgement, with what people should know and what they can do.
 
 use super::{
-    decision::{AcceptLoss, Commit, Decision, Expected, LossReason, Plan, Replay},
-    facts::{Facts, GoodChain, Policy, ResumeFrom, Start},
-    identity,
-    metadata::{Authored, CommitMetadata},
-    refusal::{Cause, Published, Refusal},
+    decision::{Decision, Plan},
+    facts::{Facts, Policy},
+    judgement::judge,
+    notes,
+    refusal::Refusal,
     remedies,
 };
-use crate::model::{Offset, OffsetRange, Sequence};
-
-/// A partition bound to the store less than this ago cannot have lost its group offsets to expiry (brokers keep those of an
-/// empty group for a week by default): its first commit simply did not happen.
-const FRESHLY_BOUND: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What to do with a partition; total, and a function of nothing but its arguments.
 #[must_use]
 pub fn plan(facts: &Facts, policy: &Policy) -> Decision {
     match judge(facts, policy) {
         Ok((plan, commit)) => {
-            let notes = remedies::notes(facts, policy, &plan);
+            let notes = notes::notes(facts, policy, &plan);
             Decision {
                 plan,
                 commit,
@@ -29,7 +22,7 @@ pub fn plan(facts: &Facts, policy: &Policy) -> Decision {
             }
         }
         Err(cause) => {
-            let remedies = remedies::of(facts, policy, &cause);
+            let remedies = remedies::find(facts, policy, &cause);
             let refusal = Refusal {
                 partition: facts.partition,
                 pipeline: facts.ours.clone(),
@@ -40,324 +33,8 @@ pub fn plan(facts: &Facts, policy: &Policy) -> Decision {
             Decision {
                 plan: Plan::Refuse(Box::new(refusal)),
                 commit: None,
-                notes: remedies::damage_notes(facts),
+                notes: notes::damage_notes(facts),
             }
         }
     }
-}
-
-/// The committed offset, and its metadata when that is ours and fits this chain.
-#[derive(Clone, Copy)]
-struct Position<'a> {
-    offset: Offset,
-    ours: Option<&'a CommitMetadata>,
-}
-
-type Judgement = Result<(Plan, Option<Commit>), Cause>;
-
-/// The rows, in the protocol's order: what to do and what to commit first, or why not.
-pub(super) fn judge(facts: &Facts, policy: &Policy) -> Judgement {
-    identity::same_pipeline(facts)?;
-    let chain = identity::readable(facts)?;
-    let position = committed(facts, policy, chain)?;
-    within_the_log(facts, chain)?;
-    match (chain, position) {
-        (None, None) => {
-            let at = start(facts, policy.start);
-            Ok((Plan::Start { at }, commit(at, 0)))
-        }
-        (None, Some(position)) => adopt(facts, policy, position),
-        (Some(chain), None) => without_committed(facts, policy, chain),
-        (Some(chain), Some(position)) => resume(facts, policy, chain, position),
-    }
-}
-
-/// Row: the head that the commit names is not in the chain. Told which side to believe, the commit counts as a stranger's:
-/// its counts say nothing about this chain.
-fn committed<'a>(
-    facts: &'a Facts,
-    policy: &Policy,
-    chain: Option<&GoodChain>,
-) -> Result<Option<Position<'a>>, Cause> {
-    let Some(committed) = &facts.committed else {
-        return Ok(None);
-    };
-    let offset = committed.offset;
-    let Authored::Ours(metadata) = &committed.authored else {
-        return Ok(Some(Position { offset, ours: None }));
-    };
-    if chain.is_some_and(|chain| chain.head_known) {
-        return Ok(Some(Position {
-            offset,
-            ours: Some(metadata),
-        }));
-    }
-    match policy.resume_from {
-        Some(ResumeFrom::Committed) => Ok(Some(Position { offset, ours: None })),
-        Some(ResumeFrom::Frontier) if chain.is_some() => Ok(Some(Position { offset, ours: None })),
-        _ => Err(Cause::HeadUnknown {
-            head: metadata.head,
-            by: metadata.by.clone(),
-            committed: offset,
-            newest: chain.map(|chain| (chain.sequence, chain.end)),
-        }),
-    }
-}
-
-/// Row: the log ends before what was processed. Its offsets will be given to other events: nothing that follows could be
-/// told apart from what the store and the results topic hold under the same offsets, so there is no loss to accept.
-fn within_the_log(facts: &Facts, chain: Option<&GoodChain>) -> Result<(), Cause> {
-    let committed = facts.committed.as_ref().map(|committed| committed.offset);
-    let frontier = chain.map(|chain| chain.end);
-    if committed
-        .max(frontier)
-        .is_some_and(|known| known > facts.log.end)
-    {
-        return Err(Cause::Truncated {
-            committed,
-            frontier,
-            log_end: facts.log.end,
-        });
-    }
-    Ok(())
-}
-
-/// Row: nothing stored, nothing committed.
-fn start(facts: &Facts, start: Start) -> Offset {
-    let log = facts.log;
-    let wanted = match start {
-        Start::Earliest => log.start,
-        Start::Latest => log.stable_end,
-        Start::Time(_) => log.since.unwrap_or(log.stable_end),
-    };
-    wanted.max(log.start).min(log.end)
-}
-
-/// Row: no manifest, committed by somebody else (the old script), or by us into a store that was given up.
-fn adopt(facts: &Facts, policy: &Policy, position: Position<'_>) -> Judgement {
-    let at = position.offset;
-    if let Some(range) = range(at, facts.log.start) {
-        accepted(facts, policy, range, || {
-            gone(facts, policy, range, Some(position), None)
-        })?;
-        let loss = AcceptLoss {
-            range,
-            reason: LossReason::Expired,
-            bind: true,
-        };
-        return Ok((Plan::AcceptLoss(loss), commit(range.end(), 0)));
-    }
-    Ok((Plan::Adopt { at }, commit(at, 0)))
-}
-
-/// Row: a manifest, and no committed offset.
-fn without_committed(facts: &Facts, policy: &Policy, chain: &GoodChain) -> Judgement {
-    let at = chain.end;
-    let outcomes = chain.outcomes;
-    // frontier <= committed (I1) <= log end: where the two meet, what was committed is known.
-    let nothing_follows = facts.log.end == at;
-    let never_committed = chain.sequence == Sequence::FIRST
-        && chain.end == chain.origin
-        && chain.age.is_some_and(|age| age < FRESHLY_BOUND);
-    let expired = range(at, facts.log.start);
-    if nothing_follows || (never_committed && expired.is_none()) {
-        return Ok((Plan::Continue { at, outcomes }, commit(at, outcomes)));
-    }
-    if never_committed || policy.resume_from == Some(ResumeFrom::Frontier) {
-        return republish(facts, policy, chain, None);
-    }
-    Err(Cause::CommittedMissing {
-        frontier: at,
-        log_end: facts.log.stable_end,
-    })
-}
-
-/// Rows: a manifest and a committed offset.
-fn resume(facts: &Facts, policy: &Policy, chain: &GoodChain, position: Position<'_>) -> Judgement {
-    let (frontier, committed) = (chain.end, position.offset);
-    let outcomes = chain.outcomes;
-    if let Some(range) = range(frontier.max(committed), facts.log.start)
-        .and_then(|_| range(frontier, facts.log.start))
-    {
-        accepted(facts, policy, range, || {
-            gone(facts, policy, range, Some(position), Some(chain))
-        })?;
-        let loss = AcceptLoss {
-            range,
-            reason: LossReason::Expired,
-            bind: false,
-        };
-        // What was published up to the committed offset stays in the count until the gap is recorded.
-        let outcomes = position.ours.map_or(outcomes, |metadata| metadata.outcomes);
-        return Ok((Plan::AcceptLoss(loss), commit(range.end(), outcomes)));
-    }
-    if let Some(reset) = range(committed, frontier) {
-        if policy.resume_from == Some(ResumeFrom::Frontier) {
-            return Ok((
-                Plan::Republish {
-                    at: frontier,
-                    outcomes,
-                },
-                commit(frontier, outcomes),
-            ));
-        }
-        return Err(Cause::GroupReset { range: reset });
-    }
-    let Some(ahead) = range(frontier, committed) else {
-        let plan = Plan::Continue {
-            at: frontier,
-            outcomes,
-        };
-        let settled = position.ours.is_some();
-        return Ok((plan, commit(frontier, outcomes).filter(|_| !settled)));
-    };
-    let Some(metadata) = position.ours else {
-        return match policy.resume_from {
-            None => Err(Cause::CommittedByOther { range: ahead }),
-            Some(ResumeFrom::Frontier) => republish(facts, policy, chain, Some(position)),
-            Some(ResumeFrom::Committed) => {
-                let loss = AcceptLoss {
-                    range: ahead,
-                    reason: LossReason::Foreign,
-                    bind: false,
-                };
-                Ok((Plan::AcceptLoss(loss), None))
-            }
-        };
-    };
-    replay(facts, policy, chain, ahead, metadata)
-}
-
-/// Rows: committed by us beyond the frontier; all of it, part of it or nothing of it can be replayed.
-fn replay(
-    facts: &Facts,
-    policy: &Policy,
-    chain: &GoodChain,
-    ahead: OffsetRange,
-    metadata: &CommitMetadata,
-) -> Judgement {
-    let due = metadata.outcomes.saturating_sub(chain.outcomes);
-    let expected = if chain.lost > metadata.lost {
-        Expected::AtMost(due)
-    } else {
-        Expected::Exactly(due)
-    };
-    if let Some(range) = range(ahead.start(), facts.log.start) {
-        let position = Position {
-            offset: ahead.end(),
-            ours: Some(metadata),
-        };
-        accepted(facts, policy, range, || {
-            gone(facts, policy, range, Some(position), Some(chain))
-        })?;
-        let loss = AcceptLoss {
-            range,
-            reason: LossReason::Expired,
-            bind: false,
-        };
-        return Ok((Plan::AcceptLoss(loss), None));
-    }
-    if let Some(found) = facts.replayed.filter(|found| !expected.admits(*found)) {
-        accepted(facts, policy, ahead, || Cause::ReplayMismatch {
-            range: ahead,
-            expected: due,
-            found,
-            given: remedies::given(facts, policy),
-        })?;
-        let loss = AcceptLoss {
-            range: ahead,
-            reason: LossReason::Changed,
-            bind: false,
-        };
-        return Ok((Plan::AcceptLoss(loss), None));
-    }
-    Ok((
-        Plan::Replay(Replay {
-            range: ahead,
-            expected,
-            outcomes_at_start: chain.outcomes,
-            replaces: Some(&metadata.fingerprint)
-                .filter(|published| due > 0 && **published != facts.calculation.fingerprint)
-                .cloned(),
-        }),
-        None,
-    ))
-}
-
-/// `--resume-from frontier`: from the frontier, or from the log's start when what lies before is gone and accepted.
-fn republish(
-    facts: &Facts,
-    policy: &Policy,
-    chain: &GoodChain,
-    position: Option<Position<'_>>,
-) -> Judgement {
-    if let Some(range) = range(chain.end, facts.log.start) {
-        accepted(facts, policy, range, || {
-            gone(facts, policy, range, position, Some(chain))
-        })?;
-        let loss = AcceptLoss {
-            range,
-            reason: LossReason::Expired,
-            bind: false,
-        };
-        return Ok((Plan::AcceptLoss(loss), commit(range.end(), chain.outcomes)));
-    }
-    Ok((
-        Plan::Republish {
-            at: chain.end,
-            outcomes: chain.outcomes,
-        },
-        commit(chain.end, chain.outcomes),
-    ))
-}
-
-/// Nothing but exactly the range that the refusal names is accepted.
-fn accepted(
-    facts: &Facts,
-    policy: &Policy,
-    range: OffsetRange,
-    otherwise: impl FnOnce() -> Cause,
-) -> Result<(), Cause> {
-    if policy.accept_loss.contains(&(facts.partition, range)) {
-        Ok(())
-    } else {
-        Err(otherwise())
-    }
-}
-
-fn gone(
-    facts: &Facts,
-    policy: &Policy,
-    range: OffsetRange,
-    position: Option<Position<'_>>,
-    chain: Option<&GoodChain>,
-) -> Cause {
-    let published = position.zip(chain).and_then(|(position, chain)| {
-        Some(Published {
-            range: self::range(range.start(), range.end().min(position.offset))?,
-            outcomes: position
-                .ours
-                .map(|metadata| metadata.outcomes.saturating_sub(chain.outcomes)),
-            exact: position.offset <= range.end(),
-        })
-    });
-    Cause::Gone {
-        range,
-        committed: position.map(|position| position.offset),
-        published,
-        damage: chain.map(|chain| chain.damage.clone()).unwrap_or_default(),
-        given: remedies::given(facts, policy),
-    }
-}
-
-#[allow(clippy::unnecessary_wraps, reason = "it is what a judgement holds")]
-fn commit(offset: Offset, outcomes: u64) -> Option<Commit> {
-    Some(Commit { offset, outcomes })
-}
-
-/// `[start, end)` when it holds anything.
-fn range(start: Offset, end: Offset) -> Option<OffsetRange> {
-    OffsetRange::new(start, end)
-        .ok()
-        .filter(|range| !range.is_empty())
 }

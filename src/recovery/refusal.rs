@@ -7,8 +7,8 @@ use super::{
     metadata::Head,
 };
 use crate::{
+    format::Pipeline,
     model::{Offset, OffsetRange, Partition, Sequence},
-    snapshot::Pipeline,
 };
 
 /// One partition that is held to protect data.
@@ -129,6 +129,13 @@ pub enum Cause {
         /// Behind the last event that can be read.
         log_end: Offset,
     },
+    /// What stores its outcomes panicked, and again after everything was read anew.
+    Defect {
+        /// How often in a row.
+        deaths: u32,
+        /// What the last panic said.
+        message: String,
+    },
 }
 
 /// What of a gone range was committed before it went.
@@ -206,6 +213,8 @@ pub enum Remedy {
     Restore,
     /// Move a file out of the store that is none of its own.
     MoveAway,
+    /// Tell those who make snapback.
+    Report,
 }
 
 impl fmt::Display for Refusal {
@@ -309,6 +318,10 @@ impl fmt::Display for Cause {
                     "the group has no committed offset, the store reaches {frontier}"
                 )
             }
+            Cause::Defect { deaths, message } => write!(
+                f,
+                "a defect of this program: storing its outcomes panicked {deaths} times in a row, the last time with: {message}"
+            ),
         }
     }
 }

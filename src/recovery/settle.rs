@@ -1,7 +1,7 @@
 //! What became of a commit that was not answered, as the group tells it.
 
 use super::{Authored, Committed};
-use crate::{model::Offset, snapshot::CorrectionsProgress};
+use crate::{history::CorrectionsProgress, model::Offset};
 
 /// See [`settle`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 use super::{assess, json};
 use crate::{
-    calculation::ReasonCode,
+    events::ReasonCode,
     processor::{Counters, PartitionView, PhaseView, ProcessView, Reason, Stored},
 };
 

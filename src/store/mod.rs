@@ -1,7 +1,7 @@
 //! The store of snapshots: a folder, or a bucket of S3; everything that knows their differences.
 //!
 //! In flow whole objects as bytes under relative [`Path`]s, out flows what was stored; what the bytes
-//! mean is the business of `snapshot`. Every back end keeps the same promises:
+//! mean is the business of `format`. Every back end keeps the same promises:
 //!
 //! - An object is there whole or not at all, and when [`Store::put`] or [`Store::create`] has returned,
 //!   it survives a crash and a power failure (invariant I3 builds on that).

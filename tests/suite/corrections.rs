@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::outside::{Pipeline, Place, committed_events, wait_until_committed};
-use crate::support::{Record, committed, minio, read_all};
+use crate::support::{Record, committed, read_all, s3};
 
 /// Under the default `number BIGINT NOT NULL` the fraction is a reject and the others are results.
 pub const OLD_EVENTS: [&str; 4] = [
@@ -149,7 +149,7 @@ fn a_deploy_after_a_crash_corrects_what_was_published() {
 
 #[test]
 fn a_deploy_after_a_crash_corrects_what_was_published_with_a_store_on_s3() {
-    a_deploy_after_a_crash(Place::bucket(minio()));
+    a_deploy_after_a_crash(Place::bucket(s3()));
 }
 
 #[test]

@@ -12,7 +12,7 @@ use crate::outside::{
     LIMIT, MALFORMED, Pipeline, Place, committed_events, event, wait_until_committed, writers,
 };
 use crate::support::process::{Finished, Running};
-use crate::support::{Kafka, S3Server, create_topic, eventually, minio, produce, seed};
+use crate::support::{Kafka, S3Server, create_topic, eventually, heavy, produce, s3, seed};
 
 const PARTITIONS: i32 = 4;
 const EVENTS: i64 = 300_000;
@@ -46,6 +46,7 @@ fn load(pipeline: &Pipeline, hurry: &AtomicBool) {
 
 /// Kills processes at random moments while the load goes on, lets the rest be finished, and looks at everything.
 fn survives(pipeline: &Pipeline, processes: usize, flags: &[&str]) {
+    let _turn = heavy();
     let mut random = StdRng::seed_from_u64(seed("the moments of the kills"));
     let hurry = Arc::new(AtomicBool::new(false));
     // Several commits to a snapshot, so that kills leave something to replay, and several snapshots to a life.
@@ -129,7 +130,7 @@ fn killed_again_and_again_every_event_is_there_once() {
 
 #[test]
 fn killed_again_and_again_every_event_is_there_once_on_s3() {
-    let pipeline = Pipeline::new(PARTITIONS, Place::bucket(minio()));
+    let pipeline = Pipeline::new(PARTITIONS, Place::bucket(s3()));
     survives(&pipeline, 1, &["--workers", "2"]);
     pipeline.check();
 }
@@ -143,7 +144,7 @@ fn two_processes_killed_again_and_again_leave_every_event_once() {
 
 #[test]
 fn two_processes_killed_again_and_again_leave_every_event_once_on_s3() {
-    let pipeline = Pipeline::new(PARTITIONS, Place::bucket(minio()));
+    let pipeline = Pipeline::new(PARTITIONS, Place::bucket(s3()));
     survives(&pipeline, 2, &[]);
     pipeline.check();
 }
@@ -182,7 +183,7 @@ fn a_killed_broker_costs_nothing() {
 #[test]
 fn while_the_object_store_is_away_events_go_on_and_nothing_is_lost() {
     // Leaked, as a pipeline's server lives for ever; it ends with the test process.
-    let server: &'static S3Server = Box::leak(Box::new(S3Server::start_minio()));
+    let server: &'static S3Server = Box::leak(Box::new(S3Server::start()));
     let pipeline = Pipeline::new(1, Place::bucket(server));
     pipeline.send_numbers(0, 0..1_000);
     let mut running = pipeline

@@ -19,7 +19,7 @@ use rand::{RngExt, SeedableRng};
 use snapback::failpoint::Point;
 
 use crate::outside::Place;
-use crate::support::{minio, seed, snapback};
+use crate::support::{heavy, s3, seed, snapback};
 use scene::{Ending, Scene};
 
 /// How many crashes of each kind of store a run takes that is not the full sweep.
@@ -60,7 +60,7 @@ impl Kind {
     fn place(self) -> Place {
         match self {
             Kind::Folder => Place::folder(),
-            Kind::Bucket => Place::bucket(minio()),
+            Kind::Bucket => Place::bucket(s3()),
         }
     }
 }
@@ -188,6 +188,7 @@ fn table(rows: &[Row]) -> String {
 
 #[test]
 fn dead_at_every_point_every_event_is_there_once() {
+    let _turn = heavy();
     let seed = seed("which crashes, and what is random in them");
     let mut crashes = all(seed);
     match std::env::var("SNAPBACK_TEST_SWEEP").as_deref() {

@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::outside::{Pipeline, Place};
 use crate::sample;
 use crate::support::process::Program;
-use crate::support::{minio, snapback};
+use crate::support::{s3, snapback};
 
 #[test]
 fn the_table_of_the_readme_is_that_of_the_help() {
@@ -32,7 +32,7 @@ fn commands(pipeline: &Pipeline, store: &str) -> [Program; 3] {
     let open = |command: &[&str]| {
         snapback(command)
             .args(["--events", &pipeline.events, "--store", store])
-            .args(["--s3-endpoint", minio().endpoint()])
+            .args(["--s3-endpoint", s3().endpoint()])
     };
     [
         open(&["run", "--brokers", &pipeline.brokers]),
@@ -43,9 +43,9 @@ fn commands(pipeline: &Pipeline, store: &str) -> [Program; 3] {
 
 #[test]
 fn credentials_that_are_missing_wrong_or_for_no_bucket_need_a_person() {
-    let pipeline = Pipeline::new(1, Place::bucket(minio()));
+    let pipeline = Pipeline::new(1, Place::bucket(s3()));
     let bucket = pipeline.store.url();
-    let good = minio().env();
+    let good = s3().env();
     let key = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     let none = Vec::new();
     let wrong = vec![

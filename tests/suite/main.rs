@@ -6,6 +6,7 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+mod a_worker_that_hangs;
 mod broker_trouble;
 mod cli;
 mod compose;

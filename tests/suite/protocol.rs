@@ -24,7 +24,7 @@ mod store;
 mod transactions;
 mod values;
 
-use cases::{CASES, config, larger};
+use cases::{config, larger};
 use rules::Rule;
 use search::{Found, search};
 
@@ -51,7 +51,7 @@ fn the_protocol_holds_in_every_state() {
         "case", "states", "transitions", "depth", "at rest", "time"
     );
     let mut states = 0;
-    for case in CASES {
+    for case in cases::all() {
         let found = search(&config(case, None, larger));
         println!("{}", line(case.name, &found));
         states += found.states;
@@ -78,7 +78,7 @@ fn every_rule_is_needed() {
     let mut unneeded = Vec::new();
     let mut traces = String::new();
     for rule in Rule::ALL {
-        let shows = CASES.iter().filter(|case| case.shows.contains(&rule));
+        let shows = cases::all().filter(|case| case.shows.contains(&rule));
         let found = shows.map(|case| (case.name, search(&config(case, Some(rule), None))));
         let Some((case, states, violation)) = found
             .filter_map(|(case, found)| Some((case, found.states, found.violation?)))

@@ -11,7 +11,9 @@ use rand::{RngExt, SeedableRng};
 
 use crate::outside::{LIMIT, Pipeline, Place, committed_events, event, wait_until_committed};
 use crate::support::process::Running;
-use crate::support::{add_partitions, committed, create_topic, eventually, minio, produce, seed};
+use crate::support::{
+    add_partitions, committed, create_topic, eventually, heavy, produce, s3, seed, sweeps,
+};
 
 #[test]
 fn a_partition_on_its_way_from_a_dead_member_that_comes_back_finds_an_owner() {
@@ -200,7 +202,7 @@ impl Crowd<'_> {
 /// Processes come and go, about two in a second; meanwhile the topic gets more partitions, twice.
 fn come_and_go(store: Place) {
     let random = StdRng::seed_from_u64(seed("who comes and goes"));
-    let full = std::env::var("SNAPBACK_TEST_SWEEP").is_ok_and(|sweep| sweep == "full");
+    let _turn = heavy();
     let pipeline = Pipeline::new(FIRST_PARTITIONS, store);
     create_topic(&pipeline.brokers, &pipeline.results, PARTITIONS);
     let mut watch = Watch {
@@ -218,7 +220,7 @@ fn come_and_go(store: Place) {
         killed: 0,
     };
     let mut partitions = FIRST_PARTITIONS;
-    let (begun, lasts) = (Instant::now(), if full { SWEEP } else { USUAL });
+    let (begun, lasts) = (Instant::now(), if sweeps() { SWEEP } else { USUAL });
     let grows = |partitions: i32| {
         let step = (partitions - FIRST_PARTITIONS + 1).cast_unsigned();
         lasts * step / 3
@@ -265,5 +267,5 @@ fn processes_come_and_go_and_every_event_is_there_once() {
 
 #[test]
 fn processes_come_and_go_and_every_event_is_there_once_on_s3() {
-    come_and_go(Place::bucket(minio()));
+    come_and_go(Place::bucket(s3()));
 }

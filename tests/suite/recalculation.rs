@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::corrections::{self, Publication, dead_letters, progress, published, value};
 use crate::outside::{LIMIT, Pipeline, Place, wait_until_committed};
-use crate::support::{Program, delete_records, eventually, minio};
+use crate::support::{Program, delete_records, eventually, s3};
 
 const FIELDS: [&str; 2] = ["--fields", "a BIGINT, b BIGINT"];
 /// The calculation before, and the one after.
@@ -150,7 +150,7 @@ fn a_new_calculation_is_put_on_stored_history() {
 
 #[test]
 fn a_new_calculation_is_put_on_stored_history_on_s3() {
-    history_is_recalculated(Place::bucket(minio()));
+    history_is_recalculated(Place::bucket(s3()));
 }
 
 #[test]

@@ -12,8 +12,8 @@ use crate::outside::{
     writers,
 };
 use crate::support::{
-    Kafka, committed, create_topic, create_topic_with, eventually, kafka, minio, produce,
-    produce_with_headers, read_all, snapback, unique,
+    Kafka, committed, create_topic, create_topic_with, eventually, kafka, produce,
+    produce_with_headers, read_all, s3, snapback, unique,
 };
 
 const PARTITIONS: i32 = 4;
@@ -91,7 +91,7 @@ fn every_event_is_published_and_stored_exactly_once() {
 
 #[test]
 fn every_event_is_published_and_stored_exactly_once_on_s3() {
-    every_event_once(&Pipeline::new(PARTITIONS, Place::bucket(minio())));
+    every_event_once(&Pipeline::new(PARTITIONS, Place::bucket(s3())));
 }
 
 #[test]
@@ -192,14 +192,14 @@ fn a_broker_that_cannot_be_reached_is_said() {
 
 #[test]
 fn a_bucket_that_does_not_exist_is_said() {
-    let pipeline = Pipeline::new(1, Place::bucket(minio()));
-    let missing = format!("{}-missing", minio().bucket());
+    let pipeline = Pipeline::new(1, Place::bucket(s3()));
+    let missing = format!("{}-missing", s3().bucket());
     let finished = snapback(["run", "--exit-at-end", "--brokers", &pipeline.brokers])
         .args([
             "--events",
             &pipeline.events,
             "--s3-endpoint",
-            minio().endpoint(),
+            s3().endpoint(),
         ])
         .args(["--store", &format!("s3://{missing}/prefix")])
         .envs(pipeline.env())
@@ -485,7 +485,7 @@ fn produced_events_are_processed_with_every_default_name() {
 
 #[test]
 fn a_second_ctrl_c_aborts() {
-    let pipeline = Pipeline::new(1, Place::bucket(minio()));
+    let pipeline = Pipeline::new(1, Place::bucket(s3()));
     pipeline.send_numbers(0, 0..10);
     let mut running = pipeline.run().args(["--snapshot-interval", "1h"]).spawn();
     wait_until_committed(&pipeline, 10);

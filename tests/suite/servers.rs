@@ -12,8 +12,8 @@ use rdkafka::producer::{BaseRecord, Producer, ThreadedProducer};
 
 use crate::support::{
     Kafka, Program, Record, S3Server, block_on, commit_as_stranger, committed, create_topic,
-    create_topic_with, delete_records, delete_topic, eventually, eventually_ok, kafka, minio,
-    produce, python, read_all, snapback, unique, versitygw,
+    create_topic_with, delete_records, delete_topic, eventually, eventually_ok, kafka, produce,
+    python, read_all, s3, snapback, unique,
 };
 
 const LIMIT: Duration = Duration::from_secs(30);
@@ -137,7 +137,9 @@ fn a_private_broker_keeps_its_data_when_it_is_killed_or_stopped() {
     );
 }
 
-fn holds_objects_and_refuses_strangers(server: &S3Server) {
+#[test]
+fn the_object_store_holds_objects_and_refuses_strangers() {
+    let server = s3();
     assert!(
         server
             .env()
@@ -180,18 +182,8 @@ fn holds_objects_and_refuses_strangers(server: &S3Server) {
 }
 
 #[test]
-fn minio_holds_objects_and_refuses_strangers() {
-    holds_objects_and_refuses_strangers(minio());
-}
-
-#[test]
-fn versitygw_holds_objects_and_refuses_strangers() {
-    holds_objects_and_refuses_strangers(versitygw());
-}
-
-#[test]
 fn a_private_store_keeps_its_data_when_it_is_killed() {
-    let server = S3Server::start_minio();
+    let server = S3Server::start();
     let path = ObjectPath::from("one");
     block_on(
         server
@@ -233,7 +225,7 @@ fn snapback_runs_apart_from_the_environment() {
     let finished = Program::new("sh")
         .args(["-c", script])
         .env("SNAPBACK_GROUP", "mine")
-        .envs(minio().env())
+        .envs(s3().env())
         .stdin("input\n")
         .file("file", "content\n")
         .limit(LIMIT)
@@ -356,7 +348,7 @@ fn nothing_outlives_a_killed_test_process() {
 }
 
 fn be_the_victim() -> ! {
-    let server = S3Server::start_minio();
+    let server = S3Server::start();
     // Started by a thread that ends before the process does.
     let child = std::thread::spawn(|| Program::new("sleep").arg("600").spawn());
     let child = child.join().expect("a child");

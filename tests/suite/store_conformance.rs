@@ -1,4 +1,4 @@
-//! One suite over every back end of the store: memory, a folder, MinIO, versitygw; and what is said
+//! One suite over every back end of the store: memory, a folder, a bucket; and what is said
 //! when a server is not there or will not have us.
 
 use std::net::TcpListener;
@@ -9,7 +9,7 @@ use bytes::Bytes;
 use futures::future::join_all;
 use snapback::store::{Created, Entry, Moved, Path, Store, StoreConfig, StoreError};
 
-use crate::support::{S3Server, minio, versitygw};
+use crate::support::{S3Server, s3};
 
 /// Everything that a back end promises; the store must be empty.
 pub async fn conformance(store: &Store) {
@@ -284,19 +284,8 @@ async fn a_folder_keeps_the_promises_of_a_store() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn minio_keeps_the_promises_of_a_store() {
-    let server = minio();
-    conformance(
-        &Store::open(&bucket(server, &server.new_prefix()))
-            .await
-            .unwrap(),
-    )
-    .await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn versitygw_keeps_the_promises_of_a_store() {
-    let server = versitygw();
+async fn a_bucket_keeps_the_promises_of_a_store() {
+    let server = s3();
     conformance(
         &Store::open(&bucket(server, &server.new_prefix()))
             .await
@@ -307,49 +296,47 @@ async fn versitygw_keeps_the_promises_of_a_store() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn wrong_credentials_and_a_missing_bucket_are_told_apart_at_opening() {
-    for server in [minio(), versitygw()] {
-        for (name, value) in [
-            ("AWS_SECRET_ACCESS_KEY", "wrong"),
-            ("AWS_ACCESS_KEY_ID", "nobody"),
-        ] {
-            let mut config = bucket(server, "x");
-            config
-                .env
-                .iter_mut()
-                .filter(|(key, _)| key == name)
-                .for_each(|(_, known)| *known = value.to_owned());
-            let error = Store::open(&config).await.unwrap_err();
-            assert!(matches!(error, StoreError::Denied { .. }), "{error:?}");
-            assert!(error.to_string().contains("AWS_ACCESS_KEY_ID"), "{error}");
-        }
+    let server = s3();
+    for (name, value) in [
+        ("AWS_SECRET_ACCESS_KEY", "wrong"),
+        ("AWS_ACCESS_KEY_ID", "nobody"),
+    ] {
         let mut config = bucket(server, "x");
-        config.url = "s3://no-such-bucket/x".parse().unwrap();
+        config
+            .env
+            .iter_mut()
+            .filter(|(key, _)| key == name)
+            .for_each(|(_, known)| *known = value.to_owned());
         let error = Store::open(&config).await.unwrap_err();
-        assert!(matches!(error, StoreError::NoBucket { .. }), "{error:?}");
-        assert!(
-            error.to_string().contains("aws s3 mb s3://no-such-bucket"),
-            "{error}"
-        );
+        assert!(matches!(error, StoreError::Denied { .. }), "{error:?}");
+        assert!(error.to_string().contains("AWS_ACCESS_KEY_ID"), "{error}");
     }
+    let mut config = bucket(server, "x");
+    config.url = "s3://no-such-bucket/x".parse().unwrap();
+    let error = Store::open(&config).await.unwrap_err();
+    assert!(matches!(error, StoreError::NoBucket { .. }), "{error:?}");
+    assert!(
+        error.to_string().contains("aws s3 mb s3://no-such-bucket"),
+        "{error}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bucket_that_vanishes_is_not_taken_for_missing_objects() {
-    for server in [minio(), versitygw()] {
-        // Opening it as a bucket would have said so.
-        let gone = server.builder().with_bucket_name("no-such-bucket");
-        let store = Store::over(Arc::new(gone.build().unwrap()), "gone");
-        let errors = [
-            store.put(&path("a"), Bytes::new()).await.unwrap_err(),
-            store.create(&path("a"), Bytes::new()).await.unwrap_err(),
-            store.get(&path("a"), MIB).await.unwrap_err(),
-            store.head(&path("a")).await.unwrap_err(),
-            store.rename(&path("a"), &path("b")).await.unwrap_err(),
-            store.list(&Path::root()).await.unwrap_err(),
-        ];
-        for error in errors {
-            assert!(!error.is_not_found(), "{error:?}");
-        }
+    let server = s3();
+    // Opening it as a bucket would have said so.
+    let gone = server.builder().with_bucket_name("no-such-bucket");
+    let store = Store::over(Arc::new(gone.build().unwrap()), "gone");
+    let errors = [
+        store.put(&path("a"), Bytes::new()).await.unwrap_err(),
+        store.create(&path("a"), Bytes::new()).await.unwrap_err(),
+        store.get(&path("a"), MIB).await.unwrap_err(),
+        store.head(&path("a")).await.unwrap_err(),
+        store.rename(&path("a"), &path("b")).await.unwrap_err(),
+        store.list(&Path::root()).await.unwrap_err(),
+    ];
+    for error in errors {
+        assert!(!error.is_not_found(), "{error:?}");
     }
 }
 
@@ -360,7 +347,7 @@ async fn a_closed_port_is_unreachable_within_seconds() {
         .local_addr()
         .unwrap()
         .port();
-    let mut config = bucket(versitygw(), "x");
+    let mut config = bucket(s3(), "x");
     config.s3_endpoint = Some(format!("http://127.0.0.1:{port}"));
     let started = Instant::now();
     let error = Store::open(&config).await.unwrap_err();
@@ -376,7 +363,7 @@ async fn a_closed_port_is_unreachable_within_seconds() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_restarts_is_waited_for() {
-    let server = S3Server::start_minio();
+    let server = S3Server::start();
     let store = Store::open(&bucket(&server, "x")).await.unwrap();
     server.kill();
     let (writer, object) = (store.clone(), path("t/a"));

@@ -14,7 +14,9 @@ use crate::outside::{
 };
 use crate::support::process::{Program, Running};
 use crate::support::proxy::{Mode, Proxy};
-use crate::support::{Kafka, S3Server, Status, create_topic, eventually, minio, seed, snapback};
+use crate::support::{
+    Kafka, S3Server, Status, create_topic, eventually, heavy, s3, seed, snapback, sweeps,
+};
 
 /// `snapback run` on the pipeline, reaching its store through a proxy.
 fn through(pipeline: &Pipeline, proxy: &Proxy) -> Program {
@@ -26,10 +28,10 @@ fn through(pipeline: &Pipeline, proxy: &Proxy) -> Program {
         .limit(LIMIT)
 }
 
-fn a_pipeline_on_minio(partitions: i32) -> (Pipeline, Proxy) {
+fn a_pipeline_on_s3(partitions: i32) -> (Pipeline, Proxy) {
     let seed = seed("the faults of the store");
-    let pipeline = Pipeline::new(partitions, Place::bucket(minio()));
-    (pipeline, Proxy::before(minio().endpoint(), seed))
+    let pipeline = Pipeline::new(partitions, Place::bucket(s3()));
+    (pipeline, Proxy::before(s3().endpoint(), seed))
 }
 
 /// The rest is processed and stored, and everything is looked at from outside.
@@ -45,7 +47,7 @@ fn stop(mut running: Running, code: i32) -> String {
 
 #[test]
 fn a_store_that_fails_in_every_way_costs_nothing() {
-    let (pipeline, proxy) = a_pipeline_on_minio(2);
+    let (pipeline, proxy) = a_pipeline_on_s3(2);
     let start = || {
         through(&pipeline, &proxy)
             .args(["--snapshot-interval", "300ms"])
@@ -83,12 +85,13 @@ fn a_store_that_fails_in_every_way_costs_nothing() {
 #[test]
 fn while_the_store_is_away_work_goes_on_until_the_memory_is_used() {
     const EVENTS: i64 = 1_300_000;
-    let server: &'static S3Server = Box::leak(Box::new(S3Server::start_minio()));
+    let _turn = heavy();
+    let server: &'static S3Server = Box::leak(Box::new(S3Server::start()));
     let pipeline = Pipeline::new(2, Place::bucket(server));
     pipeline.send_numbers(0, 0..10);
     let running = pipeline
         .run()
-        .args(["--memory", "64MiB", "--snapshot-interval", "1s"])
+        .args(["--memory", "32MiB", "--snapshot-interval", "1s"])
         .args(Status::ANYWHERE)
         .limit(2 * LIMIT)
         .spawn();
@@ -97,7 +100,7 @@ fn while_the_store_is_away_work_goes_on_until_the_memory_is_used() {
     status.wait_until(LIMIT, "running", |seen| seen["state"] == "running");
     server.kill();
     for partition in 0..2 {
-        pipeline.send_numbers(partition, 0..EVENTS / 2);
+        pipeline.send_numbers(partition, scattered(EVENTS / 2));
     }
     let total = number_of_events(&pipeline);
     let paused = eventually(LIMIT, "a pause", || {
@@ -114,7 +117,7 @@ fn while_the_store_is_away_work_goes_on_until_the_memory_is_used() {
         "paused after {paused} of {total} events; peak memory {} MiB",
         peak >> 20
     );
-    assert!(peak < (64 << 20) * 6 / 5 + DEBUG_BUILD, "{peak} bytes");
+    assert!(peak < (32 << 20) * 6 / 5 + DEBUG_BUILD, "{peak} bytes");
     let log = running.stderr_so_far();
     assert!(log.contains("consumption pauses: "), "{log}");
     let seen = status.wait_until(LIMIT, "both troubles", |seen| {
@@ -148,7 +151,7 @@ fn while_the_store_is_away_work_goes_on_until_the_memory_is_used() {
     assert_eq!(status.metric("snapback_results_total"), total as f64);
     let peak = running.peak_memory();
     println!("peak memory at the end {} MiB", peak >> 20);
-    assert!(peak < (64 << 20) * 6 / 5 + DEBUG_BUILD, "{peak} bytes");
+    assert!(peak < (32 << 20) * 6 / 5 + DEBUG_BUILD, "{peak} bytes");
     stop(running, 0);
     let report = pipeline.verify(0);
     assert_eq!(report["results"], total);
@@ -160,7 +163,7 @@ pub const DEBUG_BUILD: u64 = 32 << 20;
 
 /// Every request is refused for a while; the work goes on, and what waits is stored afterwards.
 fn refused_for_a_while(status: &'static str, code: &'static str, text: &str) {
-    let (pipeline, proxy) = a_pipeline_on_minio(1);
+    let (pipeline, proxy) = a_pipeline_on_s3(1);
     let running = through(&pipeline, &proxy)
         .args(["--snapshot-interval", "300ms"])
         .spawn();
@@ -191,7 +194,7 @@ fn a_bucket_that_is_gone_for_a_while_costs_nothing() {
 
 #[test]
 fn a_store_that_overwrites_is_refused_before_anything_is_published() {
-    let (pipeline, proxy) = a_pipeline_on_minio(1);
+    let (pipeline, proxy) = a_pipeline_on_s3(1);
     pipeline.send_numbers(0, 0..10);
     proxy.set(Mode::Overwriting);
     let finished = through(&pipeline, &proxy).arg("--exit-at-end").run();
@@ -206,7 +209,7 @@ fn a_store_that_overwrites_is_refused_before_anything_is_published() {
 
 #[test]
 fn a_stop_while_the_store_is_away_ends_in_time_and_loses_nothing() {
-    let (pipeline, proxy) = a_pipeline_on_minio(1);
+    let (pipeline, proxy) = a_pipeline_on_s3(1);
     let flags = ["--snapshot-interval", "1h", "--shutdown-timeout", "3s"];
     let running = through(&pipeline, &proxy).args(flags).spawn();
     pipeline.send_numbers(0, 0..1_000);
@@ -267,6 +270,8 @@ fn a_broker_that_is_away_for_a_while_costs_nothing() {
     let running = pipeline
         .run()
         .args(["--snapshot-interval", "1s"])
+        .args(["-X", "session.timeout.ms=2000"])
+        .args(["-X", "transaction.timeout.ms=4000"])
         .args(Status::ANYWHERE)
         .spawn();
     let status = Status::of(&running);
@@ -283,7 +288,9 @@ fn a_broker_that_is_away_for_a_while_costs_nothing() {
         seen["degraded"]
     );
     assert_eq!(status.get("/healthz").code, 200);
-    sleep(Duration::from_secs(30).saturating_sub(away.elapsed()));
+    // Longer than sessions and transactions last.
+    let lasts = if sweeps() { 30 } else { 8 };
+    sleep(Duration::from_secs(lasts).saturating_sub(away.elapsed()));
     broker.restart();
     pipeline.send_numbers(0, 20_000..21_000);
     wait_until_committed(&pipeline, 21_000);

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::outside::{Offsets, Pipeline, Place};
 use crate::sample::{self, Copy};
-use crate::support::{minio, python};
+use crate::support::{python, s3};
 
 /// What people and programs leave beside segments, below `results/`, and a word of what each is.
 const STRANGERS: [(&str, &str); 9] = [
@@ -229,17 +229,17 @@ fn a_processor_goes_on_beside_files_of_others() {
 
 #[test]
 fn folder_markers_of_a_bucket_harm_nobody() {
-    let pipeline = Pipeline::new(1, Place::bucket(minio()));
+    let pipeline = Pipeline::new(1, Place::bucket(s3()));
     pipeline.send_numbers(0, 0..20);
     pipeline.run_to_end().run().expect_code(0);
     let folder = format!("{}/{}", pipeline.store.url(), pipeline.events);
     let prefix = folder
-        .strip_prefix(&format!("s3://{}/", minio().bucket()))
+        .strip_prefix(&format!("s3://{}/", s3().bucket()))
         .expect("in it");
     let script = "import sys, pyarrow.fs as fs\n\
         s3 = fs.S3FileSystem(endpoint_override=sys.argv[1], scheme='http', access_key=sys.argv[2], secret_key=sys.argv[3], region='us-east-1')\n\
         for place in sys.argv[4:]: s3.create_dir(place, recursive=False)\n";
-    let at = |place: &str| format!("{}/{prefix}{place}", minio().bucket());
+    let at = |place: &str| format!("{}/{prefix}{place}", s3().bucket());
     let places = [
         "",
         "/results",
@@ -247,8 +247,8 @@ fn folder_markers_of_a_bucket_harm_nobody() {
         "/_manifests/partition=0",
     ]
     .map(at);
-    let endpoint = minio().endpoint().trim_start_matches("http://");
-    let mut args = vec![endpoint, minio().access_key(), minio().secret_key()];
+    let endpoint = s3().endpoint().trim_start_matches("http://");
+    let mut args = vec![endpoint, s3().access_key(), s3().secret_key()];
     args.extend(places.iter().map(String::as_str));
     python().run(script, &args);
     pipeline.send_numbers(0, 20..40);

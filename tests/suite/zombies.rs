@@ -7,7 +7,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 
 use crate::outside::{LIMIT, Pipeline, Place, committed_events, wait_until_committed, writers};
 use crate::support::process::{Program, Running};
-use crate::support::{create_topic, eventually, has_open_transaction, minio, read_all, unique};
+use crate::support::{create_topic, eventually, has_open_transaction, read_all, s3, unique};
 
 /// Time-outs that are over soon.
 const SESSION: Duration = Duration::from_secs(2);
@@ -97,7 +97,7 @@ fn suspended_in_a_transaction_and_a_snapshot_it_comes_too_late_with_both() {
 
 #[test]
 fn suspended_in_a_transaction_and_a_snapshot_it_comes_too_late_with_both_on_s3() {
-    wakes_up_too_late(Place::bucket(minio()));
+    wakes_up_too_late(Place::bucket(s3()));
 }
 
 #[test]

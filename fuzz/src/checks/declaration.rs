@@ -1,6 +1,9 @@
 //! `--fields`, `--calculation` and `--store`: declarations are read or refused, and read the same once written.
 
-use snapback::calculation::{Evaluator, Fields, builtin};
+use snapback::{
+    calculation::{Evaluator, builtin},
+    events::Fields,
+};
 
 /// Any text as a declaration of fields, with a calculation in a second line.
 pub fn check(data: &[u8]) {

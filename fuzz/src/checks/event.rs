@@ -4,11 +4,11 @@ use std::sync::{Arc, LazyLock};
 
 use snapback::arrow_array::{Array, RecordBatch, StringArray};
 use snapback::arrow_schema::{DataType, Schema};
-use snapback::calculation::{
-    Calculation, CalculationError, Evaluator, Fields, MessageBuffer, Outcomes, ReasonCode,
-    ResultEncoder, builtin, reason_code,
-};
 use snapback::model::{Event, Offset, Partition, Reject};
+use snapback::{
+    calculation::{Calculation, CalculationError, Evaluator, Outcomes, builtin},
+    events::{Fields, MessageBuffer, ReasonCode, ResultEncoder, reason_code},
+};
 
 /// The longest reason there is, in characters.
 const LONGEST_REASON: usize = 500;

@@ -2,7 +2,7 @@
 
 use std::path::{Component, Path as DiskPath};
 
-use snapback::snapshot::Layout;
+use snapback::format::Layout;
 use snapback::store::Path;
 
 /// The first line as a topic, the rest as a path in its store.

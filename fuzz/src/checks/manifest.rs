@@ -1,7 +1,7 @@
 //! Manifests, which anybody who can write to the store can forge, with a digest that is right.
 
 use sha2::{Digest as _, Sha256};
-use snapback::snapshot::{Layout, Manifest, SegmentKind};
+use snapback::format::{Layout, Manifest, SegmentKind};
 use snapback::store::Path;
 
 use super::layout::stays_inside;
@@ -43,7 +43,7 @@ fn examine(manifest: Option<Manifest>) {
     }
     let elsewhere = Path::parse("etc/passwd").expect("a path");
     assert!(!manifest.lists(&elsewhere));
-    let corrections = |added: &&snapback::snapshot::Segment| added.kind == SegmentKind::Corrections;
+    let corrections = |added: &&snapback::format::Segment| added.kind == SegmentKind::Corrections;
     assert!(manifest.added().filter(corrections).count() <= manifest.segments.len());
 }
 

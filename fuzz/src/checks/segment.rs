@@ -3,7 +3,7 @@
 
 use std::panic::catch_unwind;
 
-use snapback::snapshot::{check_segment, read_segment};
+use snapback::format::{check_segment, read_segment};
 
 /// Any bytes as a segment.
 ///

@@ -2,16 +2,17 @@
 
 use std::collections::HashMap;
 
-use arrow_array::{Array as _, RecordBatch, StringArray, cast::AsArray as _};
+use arrow_array::{Array as _, RecordBatch, StringArray};
 
-use super::{super::semantic::offsets, window::Window};
+use super::window::Window;
 use crate::{
-    calculation::{Evaluated, MessageBuffer},
-    snapshot::{Changes, SegmentKind},
+    calculation::Evaluated,
+    events::{
+        MessageBuffer,
+        columns::{self, SOURCE, offsets},
+    },
+    format::{Changes, SegmentKind},
 };
-
-/// The columns that are not published.
-const NOT_PUBLISHED: [&str; 3] = ["kafka_offset", "kafka_timestamp", "key"];
 
 /// Compares stored outcomes with those calculated anew. An outcome has changed when its kind has, when another message
 /// would be published for it, or when it is rejected for another reason. `None` when the two are not of the same offsets.
@@ -38,7 +39,7 @@ pub(super) fn changes(
     let same_columns = before
         .results
         .as_ref()
-        .is_some_and(|old| columns(old) == columns(&now.results));
+        .is_some_and(|old| published_types(old) == published_types(&now.results));
     let aligned = same_columns && old_results == new_results;
     if let (Some(old), true) = (&before.results, aligned)
         && published(old)
@@ -74,7 +75,7 @@ pub(super) fn changes(
         }
     }
     let reasons: Option<&StringArray> = match &before.rejects {
-        Some(old) => Some(old.column_by_name("reason")?.as_string_opt()?),
+        Some(old) => Some(columns::reasons(old)?),
         None => None,
     };
     let rejected = places(&old_rejects);
@@ -101,17 +102,15 @@ fn places(offsets: &[i64]) -> HashMap<i64, usize> {
 }
 
 /// The names and types of what a message has.
-fn columns(batch: &RecordBatch) -> Vec<(&str, &arrow_schema::DataType)> {
+fn published_types(batch: &RecordBatch) -> Vec<(&str, &arrow_schema::DataType)> {
     let fields = batch.schema_ref().fields().iter();
     let fields = fields.map(|field| (field.name().as_str(), field.data_type()));
-    fields
-        .filter(|(name, _)| !NOT_PUBLISHED.contains(name))
-        .collect()
+    fields.filter(|(name, _)| !SOURCE.contains(name)).collect()
 }
 
 fn published(batch: &RecordBatch) -> impl Iterator<Item = &arrow_array::ArrayRef> {
     let fields = batch.schema_ref().fields().iter().zip(batch.columns());
-    let fields = fields.filter(|(field, _)| !NOT_PUBLISHED.contains(&field.name().as_str()));
+    let fields = fields.filter(|(field, _)| !SOURCE.contains(&field.name().as_str()));
     fields.map(|(_, column)| column)
 }
 

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use crate::{
     calculation::Fingerprint,
+    format::{Manifest, Segment, SegmentKind},
+    history::{CorrectionsProgress, next_corrections},
     model::OffsetRange,
-    snapshot::{CorrectionsProgress, Manifest, Segment, SegmentKind, next_corrections},
 };
 
 /// A range whose live results or rejects are of another calculation.

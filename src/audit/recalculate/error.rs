@@ -3,10 +3,8 @@
 use arrow_schema::ArrowError;
 
 use crate::{
-    calculation::{CalculationError, EncodeError},
-    kafka::KafkaError,
-    model::OffsetRange,
-    snapshot::{FetchError, SegmentError},
+    calculation::CalculationError, events::EncodeError, format::SegmentError, history::FetchError,
+    kafka::KafkaError, model::OffsetRange,
 };
 
 /// Why a range cannot be brought under a calculation; it stays as it is.

@@ -1,6 +1,6 @@
 //! Stored history under another calculation, range by range.
 //!
-//! In flow a partition's chain and a calculation; out flow [`Repair`](crate::snapshot::Repair)s, one for each range whose
+//! In flow a partition's chain and a calculation; out flow [`Repair`](crate::history::Repair)s, one for each range whose
 //! results and rejects are of another fingerprint ([`outdated`] chooses them). Results are calculated again from the fields
 //! stored beside them, rejects are decoded again from their payloads; where the stored fields do not suffice, the range is
 //! read again from Kafka. What changed becomes corrections, which the partition's owner publishes (I6).
@@ -12,30 +12,21 @@ mod changes;
 mod choice;
 mod error;
 mod range;
+mod results;
 mod window;
 
 use std::{sync::Arc, time::Duration};
 
 pub use choice::{Outdated, outdated};
 pub use error::RecalculateError;
+pub use results::ResultsTopic;
 
 use crate::{
-    calculation::{CalculationError, Evaluator, MessageBuffer},
+    calculation::{CalculationError, Evaluator},
+    history::{Chain, Repair, fetch_segment},
     kafka::{Connection, Reader},
-    snapshot::{Chain, Repair, fetch_segment},
 };
 use range::Range;
-
-/// The topic to which corrections will be published, and what it takes: a result too large becomes a reject.
-#[derive(Clone, Debug)]
-pub struct ResultsTopic {
-    /// Its name.
-    pub name: String,
-    /// The largest message in bytes.
-    pub limit: u64,
-    /// The messages that are larger than a limit.
-    pub too_large: fn(&MessageBuffer, u64) -> Vec<usize>,
-}
 
 /// Brings ranges of stored history under one calculation.
 #[derive(Clone)]
@@ -70,7 +61,9 @@ impl Recalculator {
         // The decoder may panic on what a writer's mistake made.
         let work = move || {
             let range = Range {
-                recalculator: &recalculator,
+                evaluator: &recalculator.evaluator,
+                results: &recalculator.results,
+                patience: recalculator.patience,
                 identity,
                 range,
             };

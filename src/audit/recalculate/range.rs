@@ -1,6 +1,6 @@
 //! One range, from its stored files to those of its repair. Blocking; reads Kafka only where the stored fields do not suffice.
 
-use std::ops::ControlFlow;
+use std::{ops::ControlFlow, time::Duration};
 
 use arrow_array::{BooleanArray, RecordBatch};
 use arrow_schema::ArrowError;
@@ -8,24 +8,27 @@ use arrow_select::filter::filter_record_batch;
 use bytes::Bytes;
 
 use super::{
-    super::semantic::{events as events_of, offsets},
-    RecalculateError, Recalculator,
+    super::semantic::events as events_of,
+    RecalculateError,
     changes::changes,
+    results::ResultsTopic,
     window::{Lane, Stored, Window},
 };
 use crate::{
-    calculation::{
-        CalculationError, EncodeError, Evaluated, Fields, Fingerprint, MessageBuffer,
-        ResultEncoder, reject_stored, too_large,
-    },
+    calculation::{CalculationError, Evaluated, Evaluator, Fingerprint, reject_stored},
+    events::{EncodeError, Fields, MessageBuffer, ResultEncoder, columns::offsets, too_large},
+    format::{Absent, Encoded, Identity, Rewriter, SegmentFacts, SegmentKind, read_segment},
     kafka::{Batch, KafkaError, Reader},
     model::{OffsetRange, Reject},
-    snapshot::{Absent, Encoded, Identity, Rewriter, SegmentFacts, SegmentKind, read_segment},
 };
 
 /// See the module.
 pub(super) struct Range<'r> {
-    pub recalculator: &'r Recalculator,
+    pub evaluator: &'r Evaluator,
+    /// Where corrections will go.
+    pub results: &'r ResultsTopic,
+    /// How long Kafka may say nothing while the range is read again.
+    pub patience: Duration,
     pub identity: Identity,
     pub range: OffsetRange,
 }
@@ -83,7 +86,7 @@ impl Range<'_> {
             range: self.range,
             detail,
         };
-        let (partition, patience) = (self.identity.partition, self.recalculator.patience);
+        let (partition, patience) = (self.identity.partition, self.patience);
         let read = reader.read(partition, self.range, patience, |batch| {
             let written = self.write_events(&mut writer, &mut open.stored, &batch);
             match written {
@@ -122,7 +125,7 @@ impl Range<'_> {
 
     /// Whether the declared fields are among those that are stored.
     fn suffices(&self, open: &Open) -> Result<(), CalculationError> {
-        let declared = self.recalculator.evaluator.fields();
+        let declared = self.evaluator.fields();
         for known in [&open.fields, &open.payload_fields].into_iter().flatten() {
             if let Some(field) = declared.iter().find(|field| !known.has(field)) {
                 let found = known.iter().find(|known| known.name == field.name);
@@ -137,13 +140,13 @@ impl Range<'_> {
     }
 
     fn writer(&self, open: &Open) -> Rewriter {
-        let schema = self.recalculator.evaluator.results_schema();
+        let schema = self.evaluator.results_schema();
         let (absent, before) = (open.absent.clone(), open.fingerprint.clone());
         Rewriter::new(self.range, absent, before, &schema, self.identity.clone())
     }
 
     fn evaluate(&self, window: &Window) -> Result<Evaluated, RecalculateError> {
-        let evaluator = &self.recalculator.evaluator;
+        let evaluator = self.evaluator;
         let mut evaluated = Evaluated::empty(evaluator);
         if let Some(results) = &window.results {
             evaluated = evaluator.reevaluate(results)?;
@@ -163,7 +166,7 @@ impl Range<'_> {
         batch: &Batch,
     ) -> Result<bool, RecalculateError> {
         let window = stored.up_to(batch.last_offset().get())?;
-        let evaluated = self.recalculator.evaluator.evaluate(batch.iter())?;
+        let evaluated = self.evaluator.evaluate(batch.iter())?;
         let evaluated = self.fit(evaluated, &window, Some(batch))?;
         let messages = |results: &RecordBatch| self.messages(results).ok();
         let Some(changes) = changes(&window, &evaluated, messages) else {
@@ -201,7 +204,7 @@ impl Range<'_> {
         window: &Window,
         batch: Option<&Batch>,
     ) -> Result<Evaluated, RecalculateError> {
-        let topic = &self.recalculator.results;
+        let topic = self.results;
         let messages = self.messages(&evaluated.results)?;
         let rows = (topic.too_large)(&messages, topic.limit);
         if rows.is_empty() {

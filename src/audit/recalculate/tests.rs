@@ -1,3 +1,7 @@
+mod left_alone;
+mod other_fields;
+mod outcomes;
+
 use std::collections::BTreeSet;
 
 use arrow_array::{RecordBatch, cast::AsArray as _};
@@ -5,12 +9,11 @@ use arrow_array::{RecordBatch, cast::AsArray as _};
 use super::*;
 use crate::{
     audit::{Level, Options, tests::fixture::chain_of, verify},
-    calculation::{Fields, ResultEncoder, builtin},
+    calculation::builtin,
+    events::{Fields, MessageBuffer, ResultEncoder},
+    format::{Accumulation, Edit, Layout, Manifest, Outcomes, Pipeline, SegmentKind, read_segment},
+    history::{Appended, CorrectionsProgress, Pending, Repaired, write_repair, write_snapshot},
     model::{Event, Offset, OffsetRange, Partition, Sequence},
-    snapshot::{
-        Appended, Buffer, CorrectionsProgress, Edit, Layout, Manifest, Pending, Pipeline, Repaired,
-        SegmentKind, read_segment, write_repair, write_snapshot,
-    },
     store::Store,
 };
 
@@ -82,12 +85,11 @@ async fn snapshot(chain: &mut Chain, evaluator: &Evaluator, payloads: &[&str]) {
         })
         .collect();
     let range = OffsetRange::new(start, start.plus(payloads.len() as u64)).unwrap();
-    let mut buffer = Buffer::new(start);
-    buffer
-        .append(range, evaluator.evaluate(events.into_iter()).unwrap())
-        .unwrap();
-    buffer.mark_committed(range.end()).unwrap();
-    let mut pending = Pending::from(buffer.take_committed().unwrap());
+    let evaluated = evaluator.evaluate(events.into_iter()).unwrap();
+    let mut accumulation = Accumulation::new(start);
+    let outcomes = Outcomes::new(range, evaluated).unwrap();
+    accumulation.append(&outcomes).unwrap();
+    let mut pending = Pending::from(accumulation.close(chain.identity()).unwrap());
     write_snapshot(chain, &mut pending).await.unwrap();
 }
 
@@ -154,309 +156,3 @@ async fn assert_clean(store: &Store, fields: &str, calculation: &str) {
 }
 
 const AB: &str = "a BIGINT, b BIGINT";
-
-#[tokio::test]
-async fn results_and_rejects_change_both_ways_and_what_is_absent_stays() {
-    let store = Store::memory();
-    let old = evaluator(AB, "square(a)");
-    let mut chain = bind(&store, &old).await;
-    let payloads = [
-        r#"{"a":2,"b":3}"#,
-        "",
-        r#"{"a":5}"#,
-        r#"{"b":6,"c":[1]}"#,
-        "",
-        r#"{"a":1,"b":1}"#,
-        "no JSON",
-        r#"{"c":1}"#,
-    ];
-    snapshot(&mut chain, &old, &payloads).await;
-    snapshot(&mut chain, &old, &["", ""]).await;
-    snapshot(&mut chain, &old, &[r#"{"a":4,"b":4}"#]).await;
-    let before = chain.newest().unwrap().clone();
-    let done = recalculate(&store, evaluator(AB, "square(b)"))
-        .await
-        .unwrap();
-    let [first, second] = &done[..] else {
-        panic!("two ranges have outcomes: {}", done.len())
-    };
-    assert_eq!(second.counts, before.counts);
-    let results = rows(&store, first, SegmentKind::Results).await.unwrap();
-    assert_eq!(text(&results, "kafka_offset"), ["0", "3", "5"]);
-    assert_eq!(text(&results, "result"), ["9", "36", "1"]);
-    let rejects = rows(&store, first, SegmentKind::Rejects).await.unwrap();
-    assert_eq!(text(&rejects, "kafka_offset"), ["2", "6", "7"]);
-    let payloads = rejects
-        .column_by_name("payload")
-        .unwrap()
-        .as_binary::<i32>();
-    assert_eq!(payloads.value(0), br#"{"a":5,"b":null}"#);
-    assert_eq!(payloads.value(1), b"no JSON");
-    let corrections = rows(&store, first, SegmentKind::Corrections).await.unwrap();
-    // 5 has the same result, 6 the same reason; the reason of 7 names another field.
-    assert_eq!(text(&corrections, "kafka_offset"), ["0", "2", "3", "7"]);
-    let (old_kinds, new_kinds) = (
-        text(&corrections, "old_kind"),
-        text(&corrections, "new_kind"),
-    );
-    assert_eq!(old_kinds, ["result", "result", "reject", "reject"]);
-    assert_eq!(new_kinds, ["result", "reject", "result", "reject"]);
-    // Nothing changed there, but it is of the new calculation.
-    assert!(
-        rows(&store, second, SegmentKind::Corrections)
-            .await
-            .is_none()
-    );
-    assert_clean(&store, AB, "square(b)").await;
-
-    // And back: the payload that was made of the stored fields gives the old result again.
-    let back = recalculate(&store, evaluator(AB, "square(a)"))
-        .await
-        .unwrap();
-    assert_eq!(back.last().unwrap().counts, before.counts);
-    let results = rows(&store, &back[0], SegmentKind::Results).await.unwrap();
-    assert_eq!(text(&results, "kafka_offset"), ["0", "2", "5"]);
-    assert_eq!(text(&results, "result"), ["4", "25", "1"]);
-    assert_clean(&store, AB, "square(a)").await;
-}
-
-#[tokio::test]
-async fn fewer_fields_are_taken_from_those_that_are_stored() {
-    let store = Store::memory();
-    let old = evaluator("a BIGINT, b BIGINT, c VARCHAR", "square(a)");
-    let mut chain = bind(&store, &old).await;
-    let payloads = [
-        r#"{"a":2,"b":3,"c":"x \"y\""}"#,
-        r#"{"a":5,"c":"z"}"#,
-        r#"{"b":"six"}"#,
-    ];
-    snapshot(&mut chain, &old, &payloads).await;
-    let now = "b BIGINT NOT NULL";
-    let done = recalculate(&store, evaluator(now, "square")).await.unwrap();
-    let results = rows(&store, &done[0], SegmentKind::Results).await.unwrap();
-    assert_eq!(text(&results, "result"), ["9"]);
-    assert!(results.column_by_name("a").is_none());
-    let rejects = rows(&store, &done[0], SegmentKind::Rejects).await.unwrap();
-    let payloads = rejects
-        .column_by_name("payload")
-        .unwrap()
-        .as_binary::<i32>();
-    assert_eq!(payloads.value(0), br#"{"a":5,"b":null,"c":"z"}"#);
-    assert!(
-        text(&rejects, "reason")[0].starts_with("null-field: "),
-        "{rejects:?}"
-    );
-    // The last is rejected for the same reason as before.
-    let corrections = rows(&store, &done[0], SegmentKind::Corrections)
-        .await
-        .unwrap();
-    assert_eq!(text(&corrections, "kafka_offset"), ["0", "1"]);
-    assert_clean(&store, now, "square").await;
-
-    // That payload has what was stored, not what the event had: no other field is taken from it.
-    let error = recalculate(
-        &store,
-        evaluator("b BIGINT NOT NULL, d BIGINT", "square(b)"),
-    )
-    .await;
-    assert!(
-        matches!(error, Err(RecalculateError::Events { .. })),
-        "{error:?}"
-    );
-}
-
-#[tokio::test]
-async fn fields_that_are_not_stored_are_asked_of_kafka_only() {
-    for now in ["a BIGINT, c BIGINT", "a DOUBLE", "a DECIMAL(10,0)"] {
-        let store = Store::memory();
-        let old = evaluator("a BIGINT", "square");
-        let mut chain = bind(&store, &old).await;
-        snapshot(&mut chain, &old, &[r#"{"a":2,"c":3}"#]).await;
-        let before = chain.newest().unwrap().clone();
-        let error = recalculate(&store, evaluator(now, "square(a)"))
-            .await
-            .unwrap_err();
-        assert!(error.is_retryable(), "nobody listens there: {error}");
-        chain.reload().await.unwrap();
-        assert_eq!(chain.newest(), Some(&before));
-    }
-}
-
-#[tokio::test]
-async fn a_result_too_large_for_its_topic_becomes_a_reject() {
-    let store = Store::memory();
-    let fields = "a BIGINT, b BIGINT, note VARCHAR";
-    let old = evaluator(fields, "square(a)");
-    let mut chain = bind(&store, &old).await;
-    let long = format!(r#"{{"a":1,"b":2,"note":"{}"}}"#, "x".repeat(2000));
-    let rejected = format!(r#"{{"b":2,"note":"{}"}}"#, "x".repeat(2000));
-    snapshot(&mut chain, &old, &[r#"{"a":1,"b":2}"#, &long, &rejected]).await;
-    let done = recalculate(&store, evaluator(fields, "square(b)"))
-        .await
-        .unwrap();
-    let rejects = rows(&store, &done[0], SegmentKind::Rejects).await.unwrap();
-    assert_eq!(text(&rejects, "kafka_offset"), ["1", "2"]);
-    assert!(
-        text(&rejects, "reason")
-            .iter()
-            .all(|reason| reason.starts_with("too-large: "))
-    );
-    let payloads = rejects
-        .column_by_name("payload")
-        .unwrap()
-        .as_binary::<i32>();
-    assert_eq!(payloads.value(0), long.as_bytes());
-    assert_eq!(payloads.value(1), rejected.as_bytes());
-    assert_clean(&store, fields, "square(b)").await;
-}
-
-#[tokio::test]
-async fn a_damaged_segment_is_left_as_it_is() {
-    let store = Store::memory();
-    let old = evaluator(AB, "square(a)");
-    let mut chain = bind(&store, &old).await;
-    snapshot(&mut chain, &old, &[r#"{"a":2,"b":3}"#]).await;
-    let segment = chain.newest().unwrap().segments[0].clone();
-    let mut bytes = store
-        .get(&segment.path, segment.bytes)
-        .await
-        .unwrap()
-        .to_vec();
-    bytes[40] ^= 1;
-    store.put(&segment.path, bytes.into()).await.unwrap();
-    let error = recalculate(&store, evaluator(AB, "square(b)"))
-        .await
-        .unwrap_err();
-    assert!(
-        !error.is_retryable() && error.to_string().contains("damaged"),
-        "{error}"
-    );
-    let now = crate::snapshot::load_tail(&store, chain.layout(), Partition(0))
-        .await
-        .unwrap();
-    assert_eq!(now, *chain.tail());
-}
-
-#[tokio::test]
-async fn ranges_with_corrections_on_their_way_are_not_chosen() {
-    let store = Store::memory();
-    let old = evaluator(AB, "square(a)");
-    let mut chain = bind(&store, &old).await;
-    for _ in 0..3 {
-        snapshot(&mut chain, &old, &[r#"{"a":2,"b":3}"#, "no JSON"]).await;
-    }
-    let now = evaluator(AB, "square(b)");
-    let ranges = |manifest: &Manifest, evaluator: &Evaluator, done: Option<u64>| {
-        let done = done.map(|sequence| CorrectionsProgress {
-            sequence: Sequence(sequence),
-            rows: 1,
-        });
-        let ranges = outdated(manifest, evaluator.fingerprint(), done);
-        ranges
-            .iter()
-            .map(|range| range.range.start().get())
-            .collect::<Vec<_>>()
-    };
-    let newest = chain.newest().unwrap().clone();
-    assert!(ranges(&newest, &old, None).is_empty());
-    assert_eq!(ranges(&newest, &now, None), [0, 2, 4]);
-    let first = &outdated(&newest, now.fingerprint(), None)[0];
-    assert_eq!((first.segments.len(), first.rows()), (2, 2));
-    assert!(first.bytes() > 0);
-    let manifests = recalculate(&store, now).await.unwrap();
-    let newest = manifests.last().unwrap();
-    // Manifests 5, 6 and 7 brought a correction each.
-    assert!(ranges(newest, &old, None).is_empty());
-    assert_eq!(ranges(newest, &old, Some(5)), [0]);
-    assert_eq!(ranges(newest, &old, Some(6)), [0, 2]);
-    assert_eq!(ranges(newest, &old, Some(7)), [0, 2, 4]);
-}
-
-#[tokio::test]
-async fn a_repair_that_is_not_what_its_base_gives_breaks_the_chain() {
-    let store = Store::memory();
-    let old = evaluator(AB, "square(a)");
-    let mut chain = bind(&store, &old).await;
-    for _ in 0..2 {
-        snapshot(&mut chain, &old, &[r#"{"a":2,"b":3}"#, r#"{"a":5}"#]).await;
-    }
-    let base = chain.newest().unwrap().clone();
-    let manifests = recalculate(&store, evaluator(AB, "square(b)"))
-        .await
-        .unwrap();
-    let good = manifests[0].clone();
-    assert_eq!(super::super::succession::difference(&base, &good), None);
-    let difference = |change: &dyn Fn(&mut Manifest)| {
-        let mut manifest = good.clone();
-        change(&mut manifest);
-        super::super::succession::difference(&base, &manifest)
-    };
-    let named = |manifest: &mut Manifest, change: fn(&mut Vec<crate::snapshot::Segment>)| {
-        if let crate::snapshot::EditSummary::Repair { replaced, .. } = &mut manifest.edit {
-            change(replaced);
-        }
-    };
-    let changes: [&dyn Fn(&mut Manifest); 7] = [
-        &|manifest| manifest.end = manifest.end.plus(1),
-        &|manifest| named(manifest, |replaced| replaced[0].rows += 1),
-        &|manifest| named(manifest, Vec::clear),
-        &|manifest| manifest.counts.results += 1,
-        &|manifest| {
-            manifest
-                .segments
-                .retain(|segment| segment.range.start() != at(2))
-        },
-        &|manifest| {
-            let other = manifest
-                .segments
-                .iter_mut()
-                .find(|s| s.range.start() == at(2));
-            other.unwrap().rows += 1;
-        },
-        &|manifest| {
-            manifest.gaps.extend([crate::snapshot::Gap {
-                range: OffsetRange::empty(at(0)),
-                reason: crate::snapshot::GapReason::Expired,
-                accepted_at: manifest.created_at,
-            }])
-        },
-    ];
-    let found: BTreeSet<String> = changes
-        .iter()
-        .map(|change| difference(change).unwrap())
-        .collect();
-    assert!(found.len() >= 6, "{found:#?}");
-}
-
-#[test]
-fn a_result_whose_message_stays_the_same_has_not_changed_whatever_its_columns() {
-    let payloads = [r#"{"number":7}"#, r#"{"number":10000000001}"#];
-    let evaluate = |fields: &str| {
-        let events = (0..).zip(payloads).map(|(offset, payload)| Event {
-            offset: at(offset),
-            timestamp: None,
-            key: None,
-            payload: Some(payload.as_bytes()),
-        });
-        let events: Vec<Event<'_>> = events.collect();
-        let evaluator = evaluator(fields, "square(number)");
-        evaluator.evaluate(events.into_iter()).unwrap()
-    };
-    let messages = |results: &RecordBatch| {
-        let encoder = ResultEncoder::new("events", results.schema_ref()).ok()?;
-        let mut messages = MessageBuffer::new();
-        let encoded = encoder.encode(Partition(0), results, &mut messages);
-        encoded.is_ok().then_some(messages)
-    };
-    let before = window::Window {
-        results: Some(evaluate("number BIGINT NOT NULL").results),
-        rejects: None,
-    };
-    let now = evaluate("number DECIMAL(20,0) NOT NULL");
-    let changes = changes::changes(&before, &now, messages).unwrap();
-    assert!(changes.results.is_empty() && changes.rejects.is_empty());
-    // Two digits behind the point are another message: 7.00.
-    let now = evaluate("number DECIMAL(20,2) NOT NULL");
-    let changes = changes::changes(&before, &now, messages).unwrap();
-    assert_eq!(changes.results.len(), 2);
-}

@@ -4,8 +4,11 @@ use arrow_array::RecordBatch;
 use arrow_schema::{ArrowError, SchemaRef};
 use arrow_select::concat::concat_batches;
 
-use super::{super::semantic::offsets, RecalculateError};
-use crate::snapshot::{SegmentError, SegmentReader};
+use super::RecalculateError;
+use crate::{
+    events::columns::offsets,
+    format::{SegmentError, SegmentReader},
+};
 
 /// The stored outcomes of a part of a range.
 pub(super) struct Window {

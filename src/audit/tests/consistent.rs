@@ -13,8 +13,8 @@ use super::{
 };
 use crate::{
     audit::{FindingKind, Level, Report},
+    format::SegmentKind::{self, Rejects, Results},
     model::Counts,
-    snapshot::SegmentKind::{self, Rejects, Results},
     store::Store,
 };
 

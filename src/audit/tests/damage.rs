@@ -7,8 +7,8 @@ use super::fixture::{
 };
 use crate::{
     audit::{Finding, FindingKind, Level},
+    format::{Edit, SegmentId, SegmentKind},
     model::{Counts, Digest, Partition, Sequence},
-    snapshot::{Edit, SegmentId, SegmentKind},
     store::{Path, Store},
 };
 
@@ -225,7 +225,7 @@ pub(super) async fn apply_to(store: &Store, damage: Damage) {
     }
 }
 
-fn counts_of(segment: &crate::snapshot::Segment) -> Counts {
+fn counts_of(segment: &crate::format::Segment) -> Counts {
     Counts {
         results: segment.rows,
         rejects: 100 - segment.rows,
@@ -235,7 +235,7 @@ fn counts_of(segment: &crate::snapshot::Segment) -> Counts {
 
 /// `newest` with its link put right to `base`, and its own digest.
 fn relinked(newest: Bytes, base: &Bytes) -> Bytes {
-    use crate::snapshot::Manifest;
+    use crate::format::Manifest;
     let stated = Manifest::decode(&newest).unwrap();
     let base = Manifest::decode(base).unwrap();
     let old = stated.base.as_ref().unwrap().digest.to_string();

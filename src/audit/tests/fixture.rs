@@ -12,12 +12,14 @@ use parquet::{
 
 use crate::{
     audit::{Finding, FindingKind, Level, Options, Report, verify},
-    calculation::{Calculation, Evaluator, Fields, builtin},
-    model::{Counts, Digest, Event, Offset, OffsetRange, Partition, Sequence},
-    snapshot::{
-        Appended, Buffer, Chain, Clock, Edit, EditSummary, GapReason, Identity, Layout, Manifest,
-        Pending, Pipeline, Segment, SegmentKind, Stamp, apply, load_tail, write_snapshot,
+    calculation::{Calculation, Evaluator, builtin},
+    events::Fields,
+    format::{
+        Accumulation, Edit, EditSummary, GapReason, Identity, Layout, Manifest, Outcomes, Pipeline,
+        Segment, SegmentKind, Stamp, apply,
     },
+    history::{Appended, Chain, Clock, Pending, load_tail, write_snapshot},
+    model::{Counts, Digest, Event, Offset, OffsetRange, Partition, Sequence},
     store::{Path, Store},
 };
 
@@ -114,10 +116,10 @@ pub(super) async fn snapshot(
         })
         .collect();
     let evaluated = evaluator().evaluate(events.into_iter()).unwrap();
-    let mut buffer = Buffer::new(at(start));
-    buffer.append(range(start, end), evaluated).unwrap();
-    buffer.mark_committed(at(end)).unwrap();
-    let mut pending = Pending::from(buffer.take_committed().unwrap());
+    let mut accumulation = Accumulation::new(at(start));
+    let outcomes = Outcomes::new(range(start, end), evaluated).unwrap();
+    accumulation.append(&outcomes).unwrap();
+    let mut pending = Pending::from(accumulation.close(chain.identity()).unwrap());
     write_snapshot(chain, &mut pending).await.unwrap();
 }
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::fixture::{FIELDS, brief, falsify, newest, sample, segment, square};
 use crate::{
     audit::{Checked, FindingKind, check_segments},
-    calculation::Fields,
-    snapshot::{Segment, SegmentKind},
+    events::Fields,
+    format::{Segment, SegmentKind},
     store::Store,
 };
 

@@ -9,10 +9,10 @@ use super::{
 };
 use crate::{
     audit::{AuditError, FindingKind, Level, Options, Severity, verify},
-    calculation::Fields,
+    events::Fields,
+    format::{Edit, GapReason, SegmentId, SegmentKind},
     model::{Partition, Sequence},
     query::TopicError,
-    snapshot::{Edit, GapReason, SegmentId, SegmentKind},
     store::Store,
 };
 
@@ -69,7 +69,7 @@ async fn a_chain_that_went_on_over_damage_is_clean_and_says_so() {
     let store = sample().await;
     apply_to(&store, NewestManifestFlipped).await;
     let mut chain = chain(&store, 0).await;
-    let _ = crate::snapshot::tidy(&mut chain, None).await.unwrap();
+    let _ = crate::history::tidy(&mut chain, None).await.unwrap();
     if chain.end() == Some(at(300)) {
         snapshot(&mut chain, 300, 400, |_| false).await;
     }
@@ -167,12 +167,12 @@ async fn segments_of_another_calculation_are_a_notice() {
 async fn a_topic_or_partition_that_is_not_there_is_an_error_that_names_what_is() {
     let store = sample().await;
     let fields = Fields::parse(FIELDS).unwrap();
-    let other = crate::snapshot::Layout::new("orders").unwrap();
+    let other = crate::format::Layout::new("orders").unwrap();
     let asked = |partition| Options {
         partitions: Some([Partition(partition)].into()),
         ..Options::default()
     };
-    let run = async |layout: crate::snapshot::Layout, options: Options| {
+    let run = async |layout: crate::format::Layout, options: Options| {
         verify(
             &store,
             &layout,

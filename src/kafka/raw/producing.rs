@@ -10,7 +10,7 @@ use rdkafka::{
 };
 
 use super::{Membership, c_string, millis, outcome};
-use crate::kafka::{context::Context, error::Failure, publisher::Record};
+use crate::kafka::{context::Context, error::Failure, record::Record};
 
 type Client = ThreadedProducer<Context>;
 

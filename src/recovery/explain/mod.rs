@@ -239,6 +239,9 @@ fn places(refusal: &Refusal) -> Vec<(&'static str, String)> {
             add("in store", format!("up to offset {frontier}"));
             add("log end", log_end.to_string());
         }
+        Cause::Defect { deaths, message } => {
+            add("panicked", format!("{deaths} times: {message}"));
+        }
     }
     places
 }

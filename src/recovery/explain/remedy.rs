@@ -42,6 +42,9 @@ pub(super) fn sentence(refusal: &Refusal, remedy: &Remedy) -> String {
         ),
         Remedy::MoveAway => "Find out where the file comes from, move it out of the store, then:".to_owned(),
         Remedy::Restore => "Bring the damaged files back from a backup or an earlier object version, then:".to_owned(),
+        Remedy::Report => "Report it, with the log of this run, to those who make snapback. A start with another version, or with more \
+            --memory, tries again:"
+            .to_owned(),
     }
 }
 
@@ -180,7 +183,9 @@ pub(super) fn commands(
             }
             vec![command]
         }
-        Remedy::NewerProgram { .. } | Remedy::Restore | Remedy::MoveAway => vec![again],
+        Remedy::NewerProgram { .. } | Remedy::Restore | Remedy::MoveAway | Remedy::Report => {
+            vec![again]
+        }
     }
 }
 

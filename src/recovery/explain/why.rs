@@ -54,6 +54,10 @@ pub(super) fn why(cause: &Cause) -> String {
              a week, and groups can be deleted. What was published behind the last snapshot, from offset {frontier} on, is not \
              known; usually nothing, because a clean shutdown ends with a snapshot."
         ),
+        Cause::Defect { .. } => "Each time everything that was not stored was read again from Kafka, and storing it failed in the same \
+            way. What is committed is published, and stays in Kafka: nothing is lost, and the next start replays it. The other \
+            partitions go on."
+            .to_owned(),
     }
 }
 

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use super::*;
 use crate::{
+    format::Pipeline,
     model::{Digest, Offset, OffsetRange, Partition, Sequence},
-    snapshot::Pipeline,
 };
 
 const OURS: &str = "00000000000000aa";

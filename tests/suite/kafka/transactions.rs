@@ -13,7 +13,9 @@ use super::{
     LIMIT, QUEUE_BYTES, at, connect, connection, event, fill, join, join_as, publisher, start,
     topic,
 };
-use crate::support::{self, create_topic_with, eventually, kafka, read_all, unique};
+use crate::support::{
+    self, create_topic_with, eventually, has_no_members, kafka, read_all, unique,
+};
 
 fn admin() -> Admin {
     Admin::connect(&connection(), Duration::from_secs(10)).unwrap()
@@ -122,7 +124,12 @@ fn a_transaction_that_the_broker_timed_out_has_to_be_rebuilt() {
         .produce(&output, 0, [payload(b"1")], LIMIT)
         .unwrap();
     publisher.flush(LIMIT).unwrap();
-    std::thread::sleep(Duration::from_secs(4));
+    let admin = admin();
+    eventually(LIMIT, "the broker's abort", || {
+        let marks = admin.watermarks(&output, Partition(0)).unwrap();
+        // The message, and the marker of its abort.
+        (marks.stable_end == at(2)).then_some(())
+    });
     let error = publisher.commit(LIMIT).unwrap_err();
     assert_eq!(error.disposition(), Disposition::Rebuild, "{error}");
 }
@@ -139,7 +146,9 @@ fn a_kicked_members_offsets_are_refused_and_its_publisher_goes_on() {
     publisher.begin().unwrap();
     let offsets = [(Partition(0), at(5), String::new())];
     // Not polling for longer than allowed.
-    std::thread::sleep(Duration::from_secs(4));
+    eventually(LIMIT, "a group that has lost its member", || {
+        has_no_members(kafka().brokers(), &group).then_some(())
+    });
     let error = publisher
         .send_offsets(&source, &offsets, LIMIT)
         .unwrap_err();

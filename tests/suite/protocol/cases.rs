@@ -1,5 +1,11 @@
 //! What is searched: each case is a log and a budget of faults.
 
+mod deploys;
+mod recalculations;
+
+use deploys::DEPLOYS;
+use recalculations::RECALCULATIONS;
+
 use super::rules::{Budget, Config, Kind, Rule};
 
 /// A case, and the rules whose absence it shows.
@@ -37,7 +43,12 @@ const NONE: Budget = Budget {
 };
 
 /// Every case.
-pub const CASES: &[Case] = &[
+pub fn all() -> impl Iterator<Item = &'static Case> {
+    SAME_PROGRAM.iter().chain(DEPLOYS).chain(RECALCULATIONS)
+}
+
+/// One program for as long as it lasts.
+const SAME_PROGRAM: &[Case] = &[
     Case {
         name: "crashes",
         log: ABSENT,
@@ -270,235 +281,6 @@ pub const CASES: &[Case] = &[
             ..NONE
         },
         shows: &[Rule::KeepListed],
-    },
-    Case {
-        name: "deploy, crash",
-        log: TWO,
-        versions: 2,
-        recalculates: false,
-        history: false,
-        budget: Budget {
-            deploys: 1,
-            crashes: 2,
-            ..NONE
-        },
-        shows: &[
-            Rule::CorrectReplayed,
-            Rule::StoreCorrectionsFirst,
-            Rule::CommitProgress,
-            Rule::CarryProgress,
-        ],
-    },
-    Case {
-        name: "deploy, zombie",
-        log: TWO,
-        versions: 2,
-        recalculates: false,
-        history: false,
-        budget: Budget {
-            deploys: 1,
-            moves: 1,
-            ..NONE
-        },
-        shows: &[Rule::OnlyOursSettles],
-    },
-    Case {
-        name: "deploy and back",
-        log: TWO,
-        versions: 2,
-        recalculates: false,
-        history: false,
-        budget: Budget {
-            deploys: 2,
-            crashes: 2,
-            ..NONE
-        },
-        shows: &[Rule::CorrectionsInOrder],
-    },
-    Case {
-        name: "deploy, lost commits",
-        log: TWO,
-        versions: 2,
-        recalculates: false,
-        history: false,
-        budget: Budget {
-            deploys: 1,
-            moves: 1,
-            lost_commits: 1,
-            ..NONE
-        },
-        shows: &[],
-    },
-    Case {
-        name: "deploy, lost puts",
-        log: TWO,
-        versions: 2,
-        recalculates: false,
-        history: false,
-        budget: Budget {
-            deploys: 1,
-            crashes: 1,
-            lost_puts: 1,
-            ..NONE
-        },
-        shows: &[],
-    },
-    Case {
-        name: "deploy, foreign commits",
-        log: TWO,
-        versions: 2,
-        recalculates: false,
-        history: false,
-        budget: Budget {
-            deploys: 1,
-            crashes: 1,
-            foreign: 1,
-            operator: 1,
-            ..NONE
-        },
-        shows: &[],
-    },
-    Case {
-        name: "deploy, expired events",
-        log: TWO,
-        versions: 2,
-        recalculates: false,
-        history: false,
-        budget: Budget {
-            deploys: 1,
-            crashes: 2,
-            expired: 1,
-            operator: 1,
-            ..NONE
-        },
-        shows: &[],
-    },
-    Case {
-        name: "deploy, compacted events",
-        log: TWO,
-        versions: 2,
-        recalculates: false,
-        history: false,
-        budget: Budget {
-            deploys: 1,
-            crashes: 2,
-            compacted: 1,
-            operator: 1,
-            ..NONE
-        },
-        shows: &[],
-    },
-    Case {
-        name: "deploy, older backup",
-        log: TWO,
-        versions: 2,
-        recalculates: false,
-        history: false,
-        budget: Budget {
-            deploys: 1,
-            crashes: 2,
-            rollbacks: 1,
-            operator: 1,
-            ..NONE
-        },
-        shows: &[],
-    },
-    Case {
-        name: "recalculate, crash",
-        log: TWO,
-        versions: 2,
-        recalculates: true,
-        history: false,
-        budget: Budget {
-            deploys: 1,
-            crashes: 2,
-            ..NONE
-        },
-        shows: &[Rule::CorrectEveryChange],
-    },
-    Case {
-        name: "recalculate, zombie",
-        log: ONE,
-        versions: 2,
-        recalculates: true,
-        history: false,
-        budget: Budget {
-            deploys: 1,
-            moves: 1,
-            late_repairs: 1,
-            ..NONE
-        },
-        shows: &[Rule::RetireReplaced, Rule::LookForNewer],
-    },
-    Case {
-        name: "recalculate, race",
-        log: TWO,
-        versions: 3,
-        recalculates: true,
-        history: true,
-        budget: Budget {
-            deploys: 2,
-            moves: 2,
-            lost_puts: 1,
-            late_repairs: 1,
-            ..NONE
-        },
-        shows: &[Rule::InputsLive],
-    },
-    Case {
-        name: "recalculate and back",
-        log: TWO,
-        versions: 2,
-        recalculates: true,
-        history: false,
-        budget: Budget {
-            deploys: 2,
-            crashes: 2,
-            ..NONE
-        },
-        shows: &[],
-    },
-    Case {
-        name: "recalculate twice",
-        log: TWO,
-        versions: 3,
-        recalculates: true,
-        history: true,
-        budget: Budget {
-            deploys: 2,
-            crashes: 2,
-            aborts: 1,
-            ..NONE
-        },
-        shows: &[Rule::KeepCorrections],
-    },
-    Case {
-        name: "recalculate, lost puts",
-        log: TWO,
-        versions: 2,
-        recalculates: true,
-        history: false,
-        budget: Budget {
-            deploys: 1,
-            crashes: 1,
-            lost_puts: 1,
-            ..NONE
-        },
-        shows: &[],
-    },
-    Case {
-        name: "recalculate, gc",
-        log: ONE,
-        versions: 2,
-        recalculates: true,
-        history: false,
-        budget: Budget {
-            deploys: 1,
-            moves: 1,
-            gc: 1,
-            ..NONE
-        },
-        shows: &[],
     },
 ];
 

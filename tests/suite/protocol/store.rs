@@ -1,8 +1,8 @@
 //! The store: files are put, manifests are offered, others are faster.
 
 use snapback::{
+    history::{Holder, Rebased, holder, is_overtaken, rebase},
     model::Sequence,
-    snapshot::{Holder, Rebased, holder, is_overtaken, rebase},
 };
 
 use super::{

@@ -2,8 +2,9 @@
 
 use snapback::{
     calculation::Fingerprint,
+    format::Pipeline,
+    history::CorrectionsProgress,
     model::{Offset, OffsetRange, Partition, Sequence},
-    snapshot::{CorrectionsProgress, Pipeline},
 };
 
 use super::state::{Progress, Span};

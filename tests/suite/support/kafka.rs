@@ -11,6 +11,7 @@ use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 
 use super::cache::{installed, run_tool};
+use super::heavy::{Turn, heavy};
 use super::port::Port;
 use super::server::Server;
 use super::wait::poll;
@@ -70,6 +71,8 @@ pub struct Kafka {
     brokers: String,
     cluster_id: String,
     _ports: [Port; 2],
+    /// Of a private broker, which is one or two more Java machines.
+    _turn: Option<Turn>,
 }
 
 /// The broker that all tests share, started on first use.
@@ -78,7 +81,7 @@ pub fn kafka() -> &'static Kafka {
     // A failure is kept too: every test then fails at once with the same words.
     static SHARED: OnceLock<Result<Kafka, String>> = OnceLock::new();
     SHARED
-        .get_or_init(|| Kafka::try_start(&[]))
+        .get_or_init(|| Kafka::try_start(&[], false, None))
         .as_ref()
         .unwrap_or_else(|error| panic!("{error}"))
 }
@@ -87,7 +90,8 @@ impl Kafka {
     /// A private broker; `extra_properties` come after the usual ones and win over them.
     #[track_caller]
     pub fn start(extra_properties: &[(&str, &str)]) -> Self {
-        Self::try_start(extra_properties).unwrap_or_else(|error| panic!("{error}"))
+        Self::try_start(extra_properties, false, Some(heavy()))
+            .unwrap_or_else(|error| panic!("{error}"))
     }
 
     /// A private broker that keeps its word when it is killed: its controller lives on, in a process of its own.
@@ -99,7 +103,7 @@ impl Kafka {
     /// with a controller that has noticed the broker's end.
     #[track_caller]
     pub fn start_to_be_killed() -> Self {
-        Self::try_start_with(&[], true).unwrap_or_else(|error| panic!("{error}"))
+        Self::try_start(&[], true, Some(heavy())).unwrap_or_else(|error| panic!("{error}"))
     }
 
     /// `host:port`, as in `--brokers`.
@@ -130,13 +134,10 @@ impl Kafka {
         self.ready().unwrap_or_else(|error| panic!("{error}"));
     }
 
-    fn try_start(extra_properties: &[(&str, &str)]) -> Result<Self, String> {
-        Self::try_start_with(extra_properties, false)
-    }
-
-    fn try_start_with(
+    fn try_start(
         extra_properties: &[(&str, &str)],
         controller_apart: bool,
+        turn: Option<Turn>,
     ) -> Result<Self, String> {
         let classes = jars()?.join("*");
         let ports = [Port::reserve()?, Port::reserve()?];
@@ -175,6 +176,7 @@ impl Kafka {
             brokers,
             cluster_id,
             _ports: ports,
+            _turn: turn,
         };
         kafka.ready()?;
         Ok(kafka)

@@ -6,6 +6,7 @@
 
 mod blocking;
 mod cache;
+mod heavy;
 mod http;
 mod kafka;
 mod memory;
@@ -20,6 +21,7 @@ mod topics;
 mod wait;
 
 pub use blocking::block_on;
+pub use heavy::heavy;
 pub use http::Status;
 pub use kafka::{Kafka, kafka};
 #[allow(unused_imports, reason = "only the soak uses it")]
@@ -27,11 +29,11 @@ pub use memory::resident_memory;
 pub use port::Port;
 pub use process::{Program, snapback};
 pub use python::python;
-pub use s3::{S3Server, minio, versitygw};
-pub use seed::seed;
+pub use s3::{S3Server, s3};
+pub use seed::{seed, sweeps};
 pub use topics::{
     Record, add_partitions, commit_as_stranger, commit_with_metadata, committed, create_topic,
-    create_topic_with, delete_group, delete_records, delete_topic, has_open_transaction, produce,
-    produce_with_headers, read_all, set_topic_config, unique,
+    create_topic_with, delete_group, delete_records, delete_topic, has_no_members,
+    has_open_transaction, produce, produce_with_headers, read_all, set_topic_config, unique,
 };
 pub use wait::{eventually, eventually_ok};

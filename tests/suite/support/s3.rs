@@ -1,4 +1,4 @@
-//! S3 servers: MinIO, and versitygw, whose bucket is a plain folder.
+//! An S3 server: versitygw, or MinIO with `SNAPBACK_TEST_S3=minio`.
 
 use std::fs;
 use std::path::PathBuf;
@@ -25,17 +25,44 @@ const REGION: &str = "us-east-1";
 /// How long a server may take to answer after its start; half a second is usual.
 const READY_WITHIN: Duration = Duration::from_secs(30);
 
+/// Built within two minutes, and its buckets are plain folders: what every change is tested with.
+const VERSITYGW: Tool = Tool {
+    name: "versitygw",
+    package: "github.com/versity/versitygw/cmd/versitygw",
+    version: "v1.8.0",
+    configure: |command, address| {
+        command.args(["--quiet", "--port", address, "posix", "data"]);
+        command.envs([
+            ("ROOT_ACCESS_KEY", ACCESS_KEY),
+            ("ROOT_SECRET_KEY", SECRET_KEY),
+        ]);
+    },
+};
 /// The last version of MinIO's community edition, which has no tags as a Go module.
 const MINIO: Tool = Tool {
     name: "minio",
     package: "github.com/minio/minio",
     version: "v0.0.0-20260212201848-7aac2a2c5b7c",
+    configure: |command, address| {
+        command.args(["server", "data", "--quiet", "--address", address]);
+        command.envs([
+            ("MINIO_ROOT_USER", ACCESS_KEY),
+            ("MINIO_ROOT_PASSWORD", SECRET_KEY),
+        ]);
+        command.env("MINIO_BROWSER", "off");
+    },
 };
-const VERSITYGW: Tool = Tool {
-    name: "versitygw",
-    package: "github.com/versity/versitygw/cmd/versitygw",
-    version: "v1.8.0",
-};
+
+/// The server that `SNAPBACK_TEST_S3` names: versitygw unless it says minio.
+fn chosen() -> Result<&'static Tool, String> {
+    match std::env::var("SNAPBACK_TEST_S3").as_deref() {
+        Err(_) | Ok("versitygw") => Ok(&VERSITYGW),
+        Ok("minio") => Ok(&MINIO),
+        Ok(other) => Err(format!(
+            "SNAPBACK_TEST_S3 is versitygw or minio, not {other:?}"
+        )),
+    }
+}
 
 /// An S3 server with one empty bucket, stopped and removed when dropped.
 pub struct S3Server {
@@ -45,31 +72,21 @@ pub struct S3Server {
     _port: Port,
 }
 
-/// The MinIO server that all tests share, started on first use.
+/// The server that all tests share, started on first use.
 #[track_caller]
-pub fn minio() -> &'static S3Server {
+pub fn s3() -> &'static S3Server {
     static SHARED: OnceLock<Result<S3Server, String>> = OnceLock::new();
     SHARED
-        .get_or_init(S3Server::try_start_minio)
-        .as_ref()
-        .unwrap_or_else(|error| panic!("{error}"))
-}
-
-/// The versitygw server that all tests share, started on first use.
-#[track_caller]
-pub fn versitygw() -> &'static S3Server {
-    static SHARED: OnceLock<Result<S3Server, String>> = OnceLock::new();
-    SHARED
-        .get_or_init(S3Server::try_start_versitygw)
+        .get_or_init(S3Server::try_start)
         .as_ref()
         .unwrap_or_else(|error| panic!("{error}"))
 }
 
 impl S3Server {
-    /// A private MinIO.
+    /// A private server.
     #[track_caller]
-    pub fn start_minio() -> Self {
-        Self::try_start_minio().unwrap_or_else(|error| panic!("{error}"))
+    pub fn start() -> Self {
+        Self::try_start().unwrap_or_else(|error| panic!("{error}"))
     }
 
     /// `http://host:port`, as in `--s3-endpoint`.
@@ -136,32 +153,12 @@ impl S3Server {
         self.ready().unwrap_or_else(|error| panic!("{error}"));
     }
 
-    fn try_start_minio() -> Result<Self, String> {
-        Self::try_start(&MINIO, |command, address| {
-            command.args(["server", "data", "--quiet", "--address", address]);
-            command.envs([
-                ("MINIO_ROOT_USER", ACCESS_KEY),
-                ("MINIO_ROOT_PASSWORD", SECRET_KEY),
-            ]);
-            command.env("MINIO_BROWSER", "off");
-        })
-    }
-
-    fn try_start_versitygw() -> Result<Self, String> {
-        Self::try_start(&VERSITYGW, |command, address| {
-            command.args(["--quiet", "--port", address, "posix", "data"]);
-            command.envs([
-                ("ROOT_ACCESS_KEY", ACCESS_KEY),
-                ("ROOT_SECRET_KEY", SECRET_KEY),
-            ]);
-        })
-    }
-
-    fn try_start(tool: &Tool, configure: impl Fn(&mut Command, &str)) -> Result<Self, String> {
+    fn try_start() -> Result<Self, String> {
+        let tool = chosen()?;
         let mut command = Command::new(tool.binary()?);
         let port = Port::reserve()?;
         let address = format!("127.0.0.1:{}", port.number());
-        configure(&mut command, &address);
+        (tool.configure)(&mut command, &address);
 
         let folder = Server::new_folder()?;
         // Both servers take a folder for a bucket.
@@ -215,6 +212,8 @@ struct Tool {
     name: &'static str,
     package: &'static str,
     version: &'static str,
+    /// Adds arguments and environment, with the address to listen on.
+    configure: fn(&mut Command, &str),
 }
 
 impl Tool {

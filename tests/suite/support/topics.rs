@@ -349,6 +349,16 @@ fn commit_list(brokers: &str, group: &str, offsets: &TopicPartitionList) {
     });
 }
 
+/// Whether the group has no members at the moment.
+#[track_caller]
+pub fn has_no_members(brokers: &str, group: &str) -> bool {
+    let consumer: BaseConsumer = client(brokers).create().expect("a client");
+    let groups = consumer
+        .fetch_group_list(Some(group), LIMIT)
+        .expect("the group");
+    groups.groups().iter().all(|one| one.members().is_empty())
+}
+
 /// Deletes a group with its offsets, as their expiry does.
 #[track_caller]
 pub fn delete_group(brokers: &str, group: &str) {

@@ -1,0 +1,129 @@
+//! What changes, and what stays as it is.
+
+use super::*;
+
+#[tokio::test]
+async fn results_and_rejects_change_both_ways_and_what_is_absent_stays() {
+    let store = Store::memory();
+    let old = evaluator(AB, "square(a)");
+    let mut chain = bind(&store, &old).await;
+    let payloads = [
+        r#"{"a":2,"b":3}"#,
+        "",
+        r#"{"a":5}"#,
+        r#"{"b":6,"c":[1]}"#,
+        "",
+        r#"{"a":1,"b":1}"#,
+        "no JSON",
+        r#"{"c":1}"#,
+    ];
+    snapshot(&mut chain, &old, &payloads).await;
+    snapshot(&mut chain, &old, &["", ""]).await;
+    snapshot(&mut chain, &old, &[r#"{"a":4,"b":4}"#]).await;
+    let before = chain.newest().unwrap().clone();
+    let done = recalculate(&store, evaluator(AB, "square(b)"))
+        .await
+        .unwrap();
+    let [first, second] = &done[..] else {
+        panic!("two ranges have outcomes: {}", done.len())
+    };
+    assert_eq!(second.counts, before.counts);
+    let results = rows(&store, first, SegmentKind::Results).await.unwrap();
+    assert_eq!(text(&results, "kafka_offset"), ["0", "3", "5"]);
+    assert_eq!(text(&results, "result"), ["9", "36", "1"]);
+    let rejects = rows(&store, first, SegmentKind::Rejects).await.unwrap();
+    assert_eq!(text(&rejects, "kafka_offset"), ["2", "6", "7"]);
+    let payloads = rejects
+        .column_by_name("payload")
+        .unwrap()
+        .as_binary::<i32>();
+    assert_eq!(payloads.value(0), br#"{"a":5,"b":null}"#);
+    assert_eq!(payloads.value(1), b"no JSON");
+    let corrections = rows(&store, first, SegmentKind::Corrections).await.unwrap();
+    // 5 has the same result, 6 the same reason; the reason of 7 names another field.
+    assert_eq!(text(&corrections, "kafka_offset"), ["0", "2", "3", "7"]);
+    let (old_kinds, new_kinds) = (
+        text(&corrections, "old_kind"),
+        text(&corrections, "new_kind"),
+    );
+    assert_eq!(old_kinds, ["result", "result", "reject", "reject"]);
+    assert_eq!(new_kinds, ["result", "reject", "result", "reject"]);
+    // Nothing changed there, but it is of the new calculation.
+    assert!(
+        rows(&store, second, SegmentKind::Corrections)
+            .await
+            .is_none()
+    );
+    assert_clean(&store, AB, "square(b)").await;
+
+    // And back: the payload that was made of the stored fields gives the old result again.
+    let back = recalculate(&store, evaluator(AB, "square(a)"))
+        .await
+        .unwrap();
+    assert_eq!(back.last().unwrap().counts, before.counts);
+    let results = rows(&store, &back[0], SegmentKind::Results).await.unwrap();
+    assert_eq!(text(&results, "kafka_offset"), ["0", "2", "5"]);
+    assert_eq!(text(&results, "result"), ["4", "25", "1"]);
+    assert_clean(&store, AB, "square(a)").await;
+}
+
+#[tokio::test]
+async fn a_result_too_large_for_its_topic_becomes_a_reject() {
+    let store = Store::memory();
+    let fields = "a BIGINT, b BIGINT, note VARCHAR";
+    let old = evaluator(fields, "square(a)");
+    let mut chain = bind(&store, &old).await;
+    let long = format!(r#"{{"a":1,"b":2,"note":"{}"}}"#, "x".repeat(2000));
+    let rejected = format!(r#"{{"b":2,"note":"{}"}}"#, "x".repeat(2000));
+    snapshot(&mut chain, &old, &[r#"{"a":1,"b":2}"#, &long, &rejected]).await;
+    let done = recalculate(&store, evaluator(fields, "square(b)"))
+        .await
+        .unwrap();
+    let rejects = rows(&store, &done[0], SegmentKind::Rejects).await.unwrap();
+    assert_eq!(text(&rejects, "kafka_offset"), ["1", "2"]);
+    assert!(
+        text(&rejects, "reason")
+            .iter()
+            .all(|reason| reason.starts_with("too-large: "))
+    );
+    let payloads = rejects
+        .column_by_name("payload")
+        .unwrap()
+        .as_binary::<i32>();
+    assert_eq!(payloads.value(0), long.as_bytes());
+    assert_eq!(payloads.value(1), rejected.as_bytes());
+    assert_clean(&store, fields, "square(b)").await;
+}
+
+#[test]
+fn a_result_whose_message_stays_the_same_has_not_changed_whatever_its_columns() {
+    let payloads = [r#"{"number":7}"#, r#"{"number":10000000001}"#];
+    let evaluate = |fields: &str| {
+        let events = (0..).zip(payloads).map(|(offset, payload)| Event {
+            offset: at(offset),
+            timestamp: None,
+            key: None,
+            payload: Some(payload.as_bytes()),
+        });
+        let events: Vec<Event<'_>> = events.collect();
+        let evaluator = evaluator(fields, "square(number)");
+        evaluator.evaluate(events.into_iter()).unwrap()
+    };
+    let messages = |results: &RecordBatch| {
+        let encoder = ResultEncoder::new("events", results.schema_ref()).ok()?;
+        let mut messages = MessageBuffer::new();
+        let encoded = encoder.encode(Partition(0), results, &mut messages);
+        encoded.is_ok().then_some(messages)
+    };
+    let before = window::Window {
+        results: Some(evaluate("number BIGINT NOT NULL").results),
+        rejects: None,
+    };
+    let now = evaluate("number DECIMAL(20,0) NOT NULL");
+    let changes = changes::changes(&before, &now, messages).unwrap();
+    assert!(changes.results.is_empty() && changes.rejects.is_empty());
+    // Two digits behind the point are another message: 7.00.
+    let now = evaluate("number DECIMAL(20,2) NOT NULL");
+    let changes = changes::changes(&before, &now, messages).unwrap();
+    assert_eq!(changes.results.len(), 2);
+}

@@ -1,0 +1,371 @@
+//! Reading the declaration of the fields, `number BIGINT NOT NULL, note VARCHAR`.
+
+use std::str::FromStr;
+
+use super::{
+    columns::RESERVED,
+    fields::{Field, FieldType, Fields},
+    identifier::is_word,
+};
+
+/// The longest field name in bytes.
+const LONGEST_NAME: usize = 255;
+
+/// What is wrong with a declaration of fields.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FieldsError {
+    /// Nothing is declared.
+    #[error("no field is declared; declare at least one, such as \"number BIGINT NOT NULL\"")]
+    Empty,
+    /// Something else was expected.
+    #[error(
+        "expected {expected} but found {found}; a declaration reads \"number BIGINT NOT NULL, note VARCHAR\""
+    )]
+    Unexpected {
+        /// What was expected.
+        expected: &'static str,
+        /// What was found.
+        found: String,
+    },
+    /// A quoted name does not end.
+    #[error("the quoted name {0:?} does not end; close it with a double quote")]
+    OpenQuote(String),
+    /// A name that cannot be used.
+    #[error(
+        "the field name {0:?} cannot be used: a name has 1 to 255 bytes and no control characters"
+    )]
+    Name(String),
+    /// A type that does not exist here.
+    #[error("field {field:?} has the type {found}; the types are BIGINT, DOUBLE, DECIMAL(p,s), VARCHAR and BOOLEAN{}", hint(.found))]
+    Type {
+        /// The field.
+        field: String,
+        /// The type that was declared.
+        found: String,
+    },
+    /// A DECIMAL that cannot be.
+    #[error(
+        "field {field:?} is DECIMAL({precision},{scale}); DECIMAL(p,s) holds p digits, 1 to 38, of which s, 0 to p, stand behind the point"
+    )]
+    Decimal {
+        /// The field.
+        field: String,
+        /// The declared precision.
+        precision: String,
+        /// The declared scale.
+        scale: String,
+    },
+    /// A name of one of snapback's own columns.
+    #[error("the field name {0:?} is reserved for a column of the snapshot; reserved are {reserved}", reserved = RESERVED.join(", "))]
+    Reserved(String),
+    /// Two fields that SQL cannot tell apart.
+    #[error(
+        "the fields {0:?} and {1:?} have the same name (SQL does not tell upper from lower case); declare it once"
+    )]
+    Duplicate(String, String),
+}
+
+/// What to write for the usual names of other systems.
+fn hint(found: &str) -> &'static str {
+    match found.to_ascii_uppercase().as_str() {
+        "INT" | "INTEGER" | "SMALLINT" | "TINYINT" | "LONG" | "INT8" | "INT64" => {
+            " (declare it BIGINT)"
+        }
+        "FLOAT" | "REAL" | "FLOAT8" | "FLOAT64" => " (declare it DOUBLE)",
+        "NUMERIC" | "HUGEINT" => " (declare it DECIMAL(38,0))",
+        "TEXT" | "STRING" | "CHAR" => " (declare it VARCHAR)",
+        "BOOL" => " (declare it BOOLEAN)",
+        _ => "",
+    }
+}
+
+impl Fields {
+    /// Reads a declaration such as `number BIGINT NOT NULL, note VARCHAR`.
+    ///
+    /// Keywords are read in any case; names are taken as written, in double quotes if they hold more
+    /// than letters, digits and underscores.
+    ///
+    /// # Errors
+    /// When it is no such declaration; the error says which part, and what is possible there.
+    pub fn parse(text: &str) -> Result<Fields, FieldsError> {
+        fields(text).map(Fields)
+    }
+}
+
+impl FromStr for Fields {
+    type Err = FieldsError;
+
+    fn from_str(text: &str) -> Result<Fields, FieldsError> {
+        Fields::parse(text)
+    }
+}
+
+fn fields(text: &str) -> Result<Vec<Field>, FieldsError> {
+    let mut tokens = Tokens(text);
+    if tokens.peek()? == Token::End {
+        return Err(FieldsError::Empty);
+    }
+    let mut fields: Vec<Field> = Vec::new();
+    loop {
+        let field = field(&mut tokens)?;
+        if let Some(other) = fields.iter().find(|f| same(&f.name, &field.name)) {
+            return Err(FieldsError::Duplicate(other.name.clone(), field.name));
+        }
+        fields.push(field);
+        match tokens.take()? {
+            Token::Symbol(',') => {}
+            Token::End => return Ok(fields),
+            other => return Err(other.instead_of("a comma, NOT NULL or the end")),
+        }
+    }
+}
+
+fn same(one: &str, other: &str) -> bool {
+    one.to_lowercase() == other.to_lowercase()
+}
+
+fn field(tokens: &mut Tokens<'_>) -> Result<Field, FieldsError> {
+    let name = match tokens.take()? {
+        Token::Word(word) if !word.starts_with(|c: char| c.is_ascii_digit()) => word.to_owned(),
+        Token::Quoted(name) => name,
+        other => return Err(other.instead_of("a field name")),
+    };
+    if name.is_empty() || name.len() > LONGEST_NAME || name.contains(char::is_control) {
+        return Err(FieldsError::Name(name.chars().take(64).collect()));
+    }
+    if RESERVED.iter().any(|reserved| same(reserved, &name)) {
+        return Err(FieldsError::Reserved(name));
+    }
+    let data_type = data_type(&name, tokens)?;
+    let nullable = nullable(tokens)?;
+    Ok(Field {
+        name,
+        data_type,
+        nullable,
+    })
+}
+
+fn data_type(field: &str, tokens: &mut Tokens<'_>) -> Result<FieldType, FieldsError> {
+    let word = match tokens.take()? {
+        Token::Word(word) => word,
+        other => {
+            return Err(other.instead_of("a type (BIGINT, DOUBLE, DECIMAL(p,s), VARCHAR, BOOLEAN)"));
+        }
+    };
+    match word.to_ascii_uppercase().as_str() {
+        "BIGINT" => Ok(FieldType::BigInt),
+        "DOUBLE" => Ok(FieldType::Double),
+        "VARCHAR" => Ok(FieldType::Varchar),
+        "BOOLEAN" => Ok(FieldType::Boolean),
+        "DECIMAL" => decimal(field, tokens),
+        _ => Err(FieldsError::Type {
+            field: field.to_owned(),
+            found: word.to_owned(),
+        }),
+    }
+}
+
+fn decimal(field: &str, tokens: &mut Tokens<'_>) -> Result<FieldType, FieldsError> {
+    let mut number = |before: char, expected| {
+        match tokens.take()? {
+            Token::Symbol(symbol) if symbol == before => {}
+            other => return Err(other.instead_of(expected)),
+        }
+        match tokens.take()? {
+            Token::Word(word) => Ok(word),
+            other => Err(other.instead_of("a number of digits")),
+        }
+    };
+    let precision = number('(', "(p,s) behind DECIMAL")?;
+    let scale = number(',', "a comma and the scale in DECIMAL(p,s)")?;
+    match tokens.take()? {
+        Token::Symbol(')') => {}
+        other => return Err(other.instead_of("a closing parenthesis")),
+    }
+    match (precision.parse(), scale.parse()) {
+        (Ok(precision @ 1..=38), Ok(scale)) if scale <= precision => {
+            Ok(FieldType::Decimal { precision, scale })
+        }
+        _ => Err(FieldsError::Decimal {
+            field: field.to_owned(),
+            precision: precision.to_owned(),
+            scale: scale.to_owned(),
+        }),
+    }
+}
+
+/// `NULL`, `NOT NULL` or nothing, which is the same as `NULL`.
+fn nullable(tokens: &mut Tokens<'_>) -> Result<bool, FieldsError> {
+    let is = |token: &Token<'_>, keyword: &str| matches!(token, Token::Word(w) if w.eq_ignore_ascii_case(keyword));
+    let next = tokens.peek()?;
+    if is(&next, "NULL") {
+        tokens.take()?;
+        return Ok(true);
+    }
+    if !is(&next, "NOT") {
+        return Ok(true);
+    }
+    tokens.take()?;
+    let null = tokens.take()?;
+    if is(&null, "NULL") {
+        Ok(false)
+    } else {
+        Err(null.instead_of("NULL behind NOT"))
+    }
+}
+
+#[derive(Debug, PartialEq)]
+enum Token<'a> {
+    Word(&'a str),
+    Quoted(String),
+    Symbol(char),
+    End,
+}
+
+impl Token<'_> {
+    fn instead_of(self, expected: &'static str) -> FieldsError {
+        let found = match self {
+            Token::Word(word) => format!("{word:?}"),
+            Token::Quoted(name) => format!("the name {name:?}"),
+            Token::Symbol(symbol) => format!("{symbol:?}"),
+            Token::End => "the end".to_owned(),
+        };
+        FieldsError::Unexpected { expected, found }
+    }
+}
+
+struct Tokens<'a>(&'a str);
+
+impl<'a> Tokens<'a> {
+    fn peek(&mut self) -> Result<Token<'a>, FieldsError> {
+        let here = self.0;
+        let token = self.take();
+        self.0 = here;
+        token
+    }
+
+    fn take(&mut self) -> Result<Token<'a>, FieldsError> {
+        self.0 = self.0.trim_start();
+        let Some(first) = self.0.chars().next() else {
+            return Ok(Token::End);
+        };
+        if first == '"' {
+            return self.quoted().map(Token::Quoted);
+        }
+        let end = self.0.find(|c| !is_word(c)).unwrap_or(self.0.len());
+        let (token, rest) = self.0.split_at(end.max(first.len_utf8()));
+        self.0 = rest;
+        Ok(if end == 0 {
+            Token::Symbol(first)
+        } else {
+            Token::Word(token)
+        })
+    }
+
+    /// A name in double quotes, in which two of them stand for one.
+    fn quoted(&mut self) -> Result<String, FieldsError> {
+        let mut name = String::new();
+        let mut rest = self.0[1..].chars();
+        while let Some(c) = rest.next() {
+            if c != '"' {
+                name.push(c);
+            } else if rest.as_str().starts_with('"') {
+                name.push(c);
+                rest.next();
+            } else {
+                self.0 = rest.as_str();
+                return Ok(name);
+            }
+        }
+        Err(FieldsError::OpenQuote(name.chars().take(64).collect()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::Fields;
+
+    #[test]
+    fn a_declaration_is_read_and_written_back_in_its_canonical_form() {
+        for (text, canonical) in [
+            ("number BIGINT NOT NULL", "number BIGINT NOT NULL"),
+            ("  number\tbigint   not\nnull ", "number BIGINT NOT NULL"),
+            ("n bigint null,m double", "n BIGINT, m DOUBLE"),
+            (
+                "price DECIMAL( 10 , 2 ) NOT NULL",
+                "price DECIMAL(10,2) NOT NULL",
+            ),
+            (
+                "a VARCHAR, b BOOLEAN NOT NULL",
+                "a VARCHAR, b BOOLEAN NOT NULL",
+            ),
+            (
+                "\"order id\" BIGINT, \"a\"\"b\" VARCHAR",
+                "\"order id\" BIGINT, \"a\"\"b\" VARCHAR",
+            ),
+            ("\"plain\" BIGINT", "plain BIGINT"),
+            ("\"größe\" DOUBLE", "\"größe\" DOUBLE"),
+            ("not BIGINT", "not BIGINT"),
+        ] {
+            assert_eq!(
+                Fields::parse(text).unwrap().to_string(),
+                canonical,
+                "{text}"
+            );
+        }
+        assert_eq!(
+            Fields::default(),
+            Fields::parse("number BIGINT NOT NULL").unwrap()
+        );
+    }
+
+    #[test]
+    fn what_is_no_declaration_is_refused_with_the_reason() {
+        for (text, part) in [
+            ("", "no field is declared"),
+            (" ", "no field is declared"),
+            ("number", "found the end"),
+            ("number BIGINT,", "expected a field name but found the end"),
+            ("number BIGINT NOT", "expected NULL behind NOT"),
+            (
+                "number BIGINT x",
+                "expected a comma, NOT NULL or the end but found \"x\"",
+            ),
+            ("number BIGINT(8)", "found '('"),
+            ("1a BIGINT", "expected a field name"),
+            ("größe DOUBLE", "found 'ö'"),
+            ("number INT", "declare it BIGINT"),
+            ("note text", "declare it VARCHAR"),
+            ("n HUGEINT", "declare it DECIMAL(38,0)"),
+            ("n DECIMAL", "expected (p,s)"),
+            ("n DECIMAL(5)", "the scale in DECIMAL(p,s)"),
+            ("n DECIMAL(39,0)", "1 to 38"),
+            ("n DECIMAL(0,0)", "1 to 38"),
+            ("n DECIMAL(5,6)", "0 to p"),
+            ("n DECIMAL(x,6)", "DECIMAL(x,6)"),
+            ("result BIGINT", "reserved"),
+            ("KEY BIGINT", "reserved"),
+            ("\"Partition\" BIGINT", "reserved"),
+            ("a BIGINT, A DOUBLE", "\"a\" and \"A\""),
+            ("\"\" BIGINT", "1 to 255 bytes"),
+            ("\"a\nb\" BIGINT", "control characters"),
+            ("\"a BIGINT", "does not end"),
+        ] {
+            let error = Fields::parse(text).expect_err(text).to_string();
+            assert!(error.contains(part), "{text}: {error}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_without_a_panic_and_what_is_read_is_written_back(
+            text in "([a-c\"é]{0,3} ?(BIGINT|DOUBLE|DECIMAL\\(9,[0-9]\\)|VARCHAR)? ?(NOT NULL)?,?){0,3}"
+        ) {
+            if let Ok(fields) = Fields::parse(&text) {
+                prop_assert_eq!(Fields::parse(&fields.to_string()).unwrap(), fields);
+            }
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! From payloads to columns.
+//!
+//! A payload is one JSON object in UTF-8. In the order of the checks: the whole payload must be UTF-8, and
+//! one JSON object and nothing else; no declared field may occur twice; each must hold what its type
+//! holds. Anything else in the object is ignored, however deep or often it occurs, but it must be JSON.
+//!
+//! Two paths lead to the same columns: a scan for the commonest message there is (an object with nothing
+//! but one whole number, [`single`]), and the general one ([`object`], then [`Column::append`]). The scan
+//! leaves to the general path whatever it does not know, so it can neither accept nor reject on its own.
+
+mod column;
+mod diagnose;
+mod number;
+mod object;
+mod single;
+
+#[cfg(test)]
+mod tests;
+
+use arrow_array::ArrayRef;
+use arrow_schema::ArrowError;
+
+use column::Column;
+pub(crate) use column::{Bytes, Numbers};
+use single::Single;
+
+use super::{
+    fields::{FieldType, Fields},
+    reason::ReasonCode,
+};
+
+/// Reads payloads with the declared fields.
+pub(crate) struct Decoder {
+    fields: Fields,
+    single: Option<Single>,
+}
+
+/// The events of one batch that were decoded so far.
+pub(crate) struct Rows<'a> {
+    columns: Vec<Column>,
+    /// The text of each field in the object at hand.
+    tokens: Vec<Option<&'a str>>,
+    len: usize,
+}
+
+impl Decoder {
+    pub(crate) fn new(fields: Fields) -> Decoder {
+        let mut all = fields.iter();
+        let single = match (all.next(), all.next()) {
+            (Some(only), None) if only.data_type == FieldType::BigInt => Single::new(&only.name),
+            _ => None,
+        };
+        Decoder { fields, single }
+    }
+
+    /// Reads everything through the general path.
+    #[cfg(test)]
+    fn general(fields: Fields) -> Decoder {
+        Decoder {
+            fields,
+            single: None,
+        }
+    }
+
+    pub(crate) fn fields(&self) -> &Fields {
+        &self.fields
+    }
+
+    /// No rows yet, with room for `capacity` of them.
+    pub(crate) fn rows<'a>(&self, capacity: usize) -> Rows<'a> {
+        Rows {
+            columns: self
+                .fields
+                .iter()
+                .map(|field| Column::new(field, capacity))
+                .collect(),
+            tokens: vec![None; self.fields.iter().len()],
+            len: 0,
+        }
+    }
+
+    /// Adds the row of `payload` to `rows`, or nothing.
+    ///
+    /// # Errors
+    /// The reason why the event is a reject.
+    #[inline]
+    pub(crate) fn decode<'a>(
+        &self,
+        payload: Option<&'a [u8]>,
+        rows: &mut Rows<'a>,
+    ) -> Result<(), String> {
+        let payload = payload.ok_or_else(|| {
+            ReasonCode::NullPayload
+                .because("the event has no payload (a tombstone); send a JSON object")
+        })?;
+        if let Some(number) = self.single.as_ref().and_then(|single| single.scan(payload))
+            && let [Column::BigInt(column)] = rows.columns.as_mut_slice()
+        {
+            column.push(number);
+            rows.len += 1;
+            return Ok(());
+        }
+        self.decode_any(payload, rows)
+    }
+
+    fn decode_any<'a>(&self, payload: &'a [u8], rows: &mut Rows<'a>) -> Result<(), String> {
+        let text = str::from_utf8(payload).map_err(|error| diagnose::not_utf8(payload, error))?;
+        object::read(text, &self.fields, &mut rows.tokens)?;
+        for (index, field) in self.fields.iter().enumerate() {
+            if let Err(reason) = rows.columns[index].append(field, rows.tokens[index]) {
+                for column in &mut rows.columns[..=index] {
+                    column.truncate(rows.len);
+                }
+                return Err(reason);
+            }
+        }
+        rows.len += 1;
+        Ok(())
+    }
+}
+
+impl Rows<'_> {
+    pub(crate) const fn len(&self) -> usize {
+        self.len
+    }
+
+    /// The rows as Arrow columns, in the order of the fields.
+    ///
+    /// # Errors
+    /// When the texts of a field are more than 2 GiB together.
+    pub(crate) fn finish(self) -> Result<Vec<ArrayRef>, ArrowError> {
+        self.columns.into_iter().map(Column::finish).collect()
+    }
+}

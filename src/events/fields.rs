@@ -1,0 +1,194 @@
+//! The fields of an event, declared as SQL columns.
+
+use std::fmt;
+
+use arrow_schema::{DataType, Field as ArrowField, Schema};
+
+use super::{columns, identifier::Identifier};
+
+/// The type of a field or of a result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FieldType {
+    /// BIGINT: a whole number of 64 bits.
+    BigInt,
+    /// DOUBLE: the 64-bit float nearest to the number in the message; never infinite or NaN.
+    Double,
+    /// DECIMAL(p,s): an exact number of up to `precision` digits, `scale` of them behind the point.
+    Decimal {
+        /// All digits: 1 to 38.
+        precision: u8,
+        /// The digits behind the point: 0 to `precision`.
+        scale: u8,
+    },
+    /// VARCHAR: text.
+    Varchar,
+    /// BOOLEAN: true or false.
+    Boolean,
+}
+
+impl FieldType {
+    /// The Arrow type of such a column.
+    #[must_use]
+    pub fn data_type(self) -> DataType {
+        match self {
+            FieldType::BigInt => DataType::Int64,
+            FieldType::Double => DataType::Float64,
+            FieldType::Decimal { precision, scale } => {
+                DataType::Decimal128(precision, scale.cast_signed())
+            }
+            FieldType::Varchar => DataType::Utf8,
+            FieldType::Boolean => DataType::Boolean,
+        }
+    }
+
+    /// The type whose columns have this Arrow type, if there is one.
+    #[must_use]
+    pub fn of(data_type: &DataType) -> Option<FieldType> {
+        match *data_type {
+            DataType::Int64 => Some(FieldType::BigInt),
+            DataType::Float64 => Some(FieldType::Double),
+            DataType::Decimal128(precision @ 1..=38, scale) => u8::try_from(scale)
+                .ok()
+                .filter(|scale| *scale <= precision)
+                .map(|scale| FieldType::Decimal { precision, scale }),
+            DataType::Utf8 => Some(FieldType::Varchar),
+            DataType::Boolean => Some(FieldType::Boolean),
+            _ => None,
+        }
+    }
+
+    /// Whether it is one of the number types.
+    #[must_use]
+    pub const fn is_numeric(self) -> bool {
+        matches!(
+            self,
+            FieldType::BigInt | FieldType::Double | FieldType::Decimal { .. }
+        )
+    }
+}
+
+impl fmt::Display for FieldType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            FieldType::BigInt => f.write_str("BIGINT"),
+            FieldType::Double => f.write_str("DOUBLE"),
+            FieldType::Decimal { precision, scale } => write!(f, "DECIMAL({precision},{scale})"),
+            FieldType::Varchar => f.write_str("VARCHAR"),
+            FieldType::Boolean => f.write_str("BOOLEAN"),
+        }
+    }
+}
+
+/// One declared field of an event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Field {
+    /// Its name: the key in the JSON object (compared exactly) and the column in the snapshot.
+    pub name: String,
+    /// Its type.
+    pub data_type: FieldType,
+    /// Whether the field may be missing or null; both are NULL.
+    pub nullable: bool,
+}
+
+impl fmt::Display for Field {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", Identifier(&self.name), self.data_type)?;
+        if self.nullable {
+            Ok(())
+        } else {
+            f.write_str(" NOT NULL")
+        }
+    }
+}
+
+/// The fields of an event in their declared order: at least one, no two alike, no reserved names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fields(pub(super) Vec<Field>);
+
+impl Fields {
+    /// The fields that stored results have; `None` when a column is of no field's type, or there is none.
+    #[must_use]
+    pub fn of_results(schema: &Schema) -> Option<Fields> {
+        let own = |name: &str| columns::SOURCE.contains(&name) || name == columns::RESULT;
+        let columns = schema.fields().iter();
+        let columns = columns.filter(|column| !own(column.name()));
+        let fields = columns.map(|column| {
+            Some(Field {
+                name: column.name().clone(),
+                data_type: FieldType::of(column.data_type())?,
+                nullable: column.is_nullable(),
+            })
+        });
+        let fields: Vec<Field> = fields.collect::<Option<_>>()?;
+        (!fields.is_empty()).then_some(Fields(fields))
+    }
+
+    /// Whether a field of this name and type is among them.
+    #[must_use]
+    pub fn has(&self, field: &Field) -> bool {
+        let same = |own: &Field| own.name == field.name && own.data_type == field.data_type;
+        self.iter().any(same)
+    }
+
+    /// Those that are also among `others`; `None` when there are none.
+    #[must_use]
+    pub fn common(&self, others: &Fields) -> Option<Fields> {
+        let common: Vec<Field> = self.iter().filter(|own| others.has(own)).cloned().collect();
+        (!common.is_empty()).then_some(Fields(common))
+    }
+
+    /// The Arrow schema of the fields.
+    #[must_use]
+    pub fn schema(&self) -> Schema {
+        Schema::new(
+            self.iter()
+                .map(|f| ArrowField::new(&f.name, f.data_type.data_type(), f.nullable))
+                .collect::<Vec<_>>(),
+        )
+    }
+
+    /// The fields in their declared order.
+    pub fn iter(&self) -> std::slice::Iter<'_, Field> {
+        self.0.iter()
+    }
+}
+
+impl Default for Fields {
+    /// `number BIGINT NOT NULL`.
+    fn default() -> Fields {
+        Fields(vec![Field {
+            name: "number".to_owned(),
+            data_type: FieldType::BigInt,
+            nullable: false,
+        }])
+    }
+}
+
+/// The field at a position of the declared order.
+impl std::ops::Index<usize> for Fields {
+    type Output = Field;
+
+    fn index(&self, index: usize) -> &Field {
+        &self.0[index]
+    }
+}
+
+impl<'a> IntoIterator for &'a Fields {
+    type Item = &'a Field;
+    type IntoIter = std::slice::Iter<'a, Field>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+/// The canonical SQL text; reading it gives the same fields.
+impl fmt::Display for Fields {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, field) in self.iter().enumerate() {
+            let separator = if index == 0 { "" } else { ", " };
+            write!(f, "{separator}{field}")?;
+        }
+        Ok(())
+    }
+}

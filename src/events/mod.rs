@@ -1,0 +1,26 @@
+//! What an event is made of: its declared fields, how they are read from its payload, how a result becomes a message, and
+//! the reasons for which an event is rejected.
+//!
+//! **In**: a declaration such as `number BIGINT NOT NULL` ([`Fields`]) and the payloads of events; the results as columns.
+//! **Out**: one column for each field, every row whole or rejected with a [`ReasonCode`]; messages ([`ResultEncoder`]).
+//!
+//! Nothing here does I/O or looks at a clock: the same bytes give the same columns and the same reasons (I4 rests on it).
+//! Numbers are exact: they are read from the digits of the message, never through a float on the way, and what a declared
+//! type cannot hold is a reject that says what to declare instead.
+
+pub(crate) mod columns;
+mod declaration;
+mod decode;
+mod encode;
+mod fields;
+mod identifier;
+mod reason;
+
+pub use declaration::FieldsError;
+pub(crate) use decode::{Bytes, Decoder, Numbers};
+pub(crate) use encode::Payloads;
+pub use encode::{EncodeError, MessageBuffer, ResultEncoder, source_key};
+pub use fields::{Field, FieldType, Fields};
+pub(crate) use identifier::Identifier;
+pub(crate) use reason::calculations_own;
+pub use reason::{ReasonCode, advice, reason_code, too_large};

@@ -1,0 +1,216 @@
+//! One partition's outcomes that are in no snapshot yet, encoded as they come: the open files of the next one.
+
+use arrow_array::RecordBatch;
+
+use super::{
+    AbsentBuilder, Encoded, EncodedSegment, Identity, Outcomes, SegmentError, SegmentReader,
+    corrections::Replacement,
+    open_files::{Changed, OpenFiles},
+    outcomes::{counts, rejects_batch},
+    read::read_segment,
+    rows,
+};
+use crate::{
+    calculation::Fingerprint,
+    model::{Counts, Offset, OffsetRange},
+};
+
+/// Outcomes of `[start, end)` on their way into a snapshot. Nothing uncommitted is ever added (I1).
+///
+/// An offset in the range without a row is absent. While nothing is added, nothing is open: an idle partition holds no
+/// encoder.
+pub struct Accumulation {
+    start: Offset,
+    end: Offset,
+    replacement: Option<Replacement>,
+    absent: AbsentBuilder,
+    files: Option<OpenFiles>,
+}
+
+impl Accumulation {
+    /// Nothing yet: what comes next has the offset `start`, everything before is in the chain.
+    #[must_use]
+    pub fn new(start: Offset) -> Accumulation {
+        Accumulation {
+            start,
+            end: start,
+            replacement: None,
+            absent: AbsentBuilder::default(),
+            files: None,
+        }
+    }
+
+    /// The same for outcomes of the calculation `now` that had been published before, under another: they come with
+    /// corrections of all of them.
+    #[must_use]
+    pub fn replacing(start: Offset, published: Fingerprint, now: Fingerprint) -> Accumulation {
+        let replacement = Replacement {
+            before: published,
+            now,
+        };
+        Accumulation {
+            replacement: Some(replacement),
+            ..Accumulation::new(start)
+        }
+    }
+
+    /// Where the next outcomes start.
+    #[must_use]
+    pub fn end(&self) -> Offset {
+        self.end
+    }
+
+    /// The offsets that are accounted for.
+    #[must_use]
+    pub fn range(&self) -> OffsetRange {
+        OffsetRange::new(self.start, self.end).expect("what is added lies after the start")
+    }
+
+    /// What they are.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        let (results, rejects) = self.files.as_ref().map_or((0, 0), OpenFiles::rows);
+        counts(self.range(), results, rejects)
+    }
+
+    /// The memory in use, in bytes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.files.as_ref().map_or(0, OpenFiles::bytes)
+    }
+
+    /// Encodes the next outcomes.
+    ///
+    /// # Errors
+    /// When they do not start where these end, or do not have the columns of those before: a defect of the caller. What was
+    /// accumulated is of no use then.
+    pub fn append(&mut self, outcomes: &Outcomes) -> Result<(), SegmentError> {
+        let range = outcomes.range();
+        if range.start() != self.end {
+            return Err(SegmentError::NotContiguous {
+                range,
+                end: self.end,
+            });
+        }
+        outcomes.note_absent(&mut self.absent);
+        if outcomes.counts().outcomes() > 0 {
+            let replacement = &self.replacement;
+            let files = self
+                .files
+                .get_or_insert_with(|| OpenFiles::new(self.start, replacement.clone()));
+            files.write(outcomes.results(), outcomes.rejects(), Changed::All)?;
+        }
+        self.end = range.end();
+        Ok(())
+    }
+
+    /// Takes everything out, for a snapshot; what comes next starts where it ends.
+    #[must_use]
+    pub fn take(&mut self) -> Accumulation {
+        let next = Accumulation {
+            replacement: self.replacement.clone(),
+            ..Accumulation::new(self.end)
+        };
+        std::mem::replace(self, next)
+    }
+
+    /// Forgets everything: it will come again.
+    pub fn restart(&mut self) {
+        *self = Accumulation {
+            replacement: self.replacement.take(),
+            ..Accumulation::new(self.start)
+        };
+    }
+
+    /// Ends the files.
+    ///
+    /// # Errors
+    /// When Parquet refuses.
+    pub fn close(self, identity: &Identity) -> Result<Encoded, SegmentError> {
+        let range = self.range();
+        let replacement = self.replacement;
+        let files = self
+            .files
+            .unwrap_or_else(|| OpenFiles::new(self.start, replacement));
+        files.finish(range, &self.absent.finish(), None, identity)
+    }
+}
+
+impl Encoded {
+    /// The same outcomes without those before `at`, in new files.
+    ///
+    /// # Errors
+    /// When `at` lies outside of the range, or (which would be a defect) the files cannot be read back.
+    pub fn trim_before(&self, at: Offset, identity: &Identity) -> Result<Encoded, SegmentError> {
+        if at < self.range.start() || at > self.range.end() {
+            return Err(SegmentError::Trim {
+                range: self.range,
+                at,
+            });
+        }
+        let corrections = self.corrections.as_ref();
+        let mut kept = match corrections.and_then(|file| file.facts.replaces.clone()) {
+            Some(published) => Accumulation::replacing(at, published, identity.fingerprint.clone()),
+            None => Accumulation::new(at),
+        };
+        let mut rejects = Vec::new();
+        for batch in read(self.rejects.as_ref())?.into_iter().flatten() {
+            rejects.push(part(&batch?, at, self.range.end()));
+        }
+        let mut results_schema = None;
+        for batch in read(self.results.as_ref())?.into_iter().flatten() {
+            let batch = batch?;
+            results_schema = Some(batch.schema());
+            let last = rows::offsets(&batch).values().last().copied();
+            let Some(end) = last.and_then(Offset::new).map(|last| last.plus(1)) else {
+                continue;
+            };
+            if end > at {
+                append_until(&mut kept, end, &part(&batch, at, end), &rejects)?;
+            }
+        }
+        let schema = results_schema.unwrap_or_else(crate::calculation::rejects_schema);
+        let none = RecordBatch::new_empty(schema);
+        append_until(&mut kept, self.range.end(), &none, &rejects)?;
+        kept.close(identity)
+    }
+}
+
+/// Appends everything from the end of `kept` to `end`: these results, and the rejects that lie among them.
+fn append_until(
+    kept: &mut Accumulation,
+    end: Offset,
+    results: &RecordBatch,
+    rejects: &[RecordBatch],
+) -> Result<(), SegmentError> {
+    let start = kept.end();
+    let range = OffsetRange::new(start, end).map_err(|_| SegmentError::Trim {
+        range: kept.range(),
+        at: end,
+    })?;
+    let among: Vec<RecordBatch> = rejects
+        .iter()
+        .map(|batch| part(batch, start, end))
+        .collect();
+    let rejects = match among.first() {
+        Some(first) => arrow_select::concat::concat_batches(first.schema_ref(), &among)?,
+        None => rejects_batch(&[]),
+    };
+    kept.append(&Outcomes::of_rows(range, results.clone(), rejects)?)
+}
+
+/// The rows of `[start, end)`.
+fn part(batch: &RecordBatch, start: Offset, end: Offset) -> RecordBatch {
+    let offsets = rows::offsets(batch).values();
+    let before = |at: Offset| offsets.partition_point(|offset| *offset < at.get());
+    let from = before(start);
+    batch.slice(from, before(end).saturating_sub(from))
+}
+
+fn read(file: Option<&EncodedSegment>) -> Result<Option<SegmentReader>, SegmentError> {
+    file.map(|file| read_segment(file.bytes.clone()))
+        .transpose()
+}
+
+#[cfg(test)]
+mod tests;

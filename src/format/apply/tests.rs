@@ -1,0 +1,84 @@
+mod any_edits;
+mod growing;
+mod reading;
+mod replacing;
+
+use super::*;
+use crate::format::{
+    SegmentId, codec,
+    testing::{PARTITION, at, bind, range, stamp},
+};
+
+fn layout() -> Layout {
+    Layout::new("events").unwrap()
+}
+
+fn counts(results: u64, rejects: u64, absent: u64) -> Counts {
+    Counts {
+        results,
+        rejects,
+        absent,
+        lost: 0,
+    }
+}
+
+fn segment(kind: SegmentKind, over: OffsetRange, rows: u64, id: u32) -> Segment {
+    Segment {
+        path: layout().segment(kind, PARTITION, over, SegmentId(id)),
+        kind,
+        range: over,
+        rows,
+        bytes: rows.saturating_add(1000),
+        digest: Digest::of(&id.to_be_bytes()),
+        fingerprint: "00112233445566aa".parse().unwrap(),
+        revision: None,
+    }
+}
+
+fn append(over: OffsetRange, counts: Counts, id: u32) -> Edit {
+    let mut segments = Vec::new();
+    if counts.rejects > 0 {
+        segments.push(segment(SegmentKind::Rejects, over, counts.rejects, id));
+    }
+    if counts.results > 0 {
+        segments.push(segment(SegmentKind::Results, over, counts.results, id));
+    }
+    Edit::Append {
+        range: over,
+        segments,
+        counts,
+    }
+}
+
+fn first() -> Manifest {
+    apply(None, bind(100), stamp()).unwrap()
+}
+
+fn second() -> Manifest {
+    apply(
+        Some(&first()),
+        append(range(100, 110), counts(7, 2, 1), 1),
+        stamp(),
+    )
+    .unwrap()
+}
+
+/// The live results and rejects of a range.
+fn live(manifest: &Manifest, over: OffsetRange) -> Vec<Segment> {
+    let outcomes = |segment: &&Segment| segment.kind != SegmentKind::Corrections;
+    let segments = manifest.segments.iter().filter(outcomes);
+    segments.filter(|s| s.range == over).cloned().collect()
+}
+
+/// Other files with so many rows for a range.
+fn repair(manifest: &Manifest, over: OffsetRange, rows: [u64; 3], id: u32) -> Edit {
+    let segments = SegmentKind::ALL.into_iter().zip(rows);
+    Edit::Repair {
+        range: over,
+        replaced: live(manifest, over),
+        segments: segments
+            .filter(|(_, rows)| *rows > 0)
+            .map(|(kind, rows)| segment(kind, over, rows, id))
+            .collect(),
+    }
+}

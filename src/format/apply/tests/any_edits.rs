@@ -1,0 +1,75 @@
+//! Whatever edits follow each other, the chain stays whole.
+
+use proptest::prelude::*;
+
+use super::*;
+
+proptest! {
+    #[test]
+    fn any_sequence_of_edits_keeps_the_chain_whole(
+        edits in prop::collection::vec(
+            (0..20u64, 0..5u64, 0..5u64, 0..4u8, any::<prop::sample::Index>()),
+            1..40,
+        )
+    ) {
+        let mut manifest = first();
+        for (id, (results, rejects, absent, kind, which)) in edits.into_iter().enumerate() {
+            let ranges: Vec<_> = manifest.segments.iter().map(|segment| segment.range).collect();
+            if kind == 3 && !ranges.is_empty() {
+                let over = ranges[which.index(ranges.len())];
+                let before = live(&manifest, over);
+                let rows: u64 = before.iter().map(|segment| segment.rows).sum();
+                let (results, corrections) = (results.min(rows), absent.min(rows));
+                let rows = [results, rows - results, corrections];
+                let next = apply(Some(&manifest), repair(&manifest, over, rows, id as u32), stamp());
+                let next = next.unwrap();
+                // I2, I4, I6
+                prop_assert_eq!(next.base.as_ref().unwrap().digest, manifest.digest());
+                prop_assert_eq!(next.range(), manifest.range());
+                prop_assert_eq!(next.counts.outcomes(), manifest.counts.outcomes());
+                prop_assert_eq!((next.counts.absent, next.counts.lost), (manifest.counts.absent, manifest.counts.lost));
+                prop_assert_eq!(next.replaced(), &before[..]);
+                let kept = |of: &Manifest, without: &[Segment]| {
+                    of.segments.iter().filter(|s| !without.contains(s)).cloned().collect::<Vec<_>>()
+                };
+                let added: Vec<_> = next.added().cloned().collect();
+                prop_assert_eq!(added.len(), rows.iter().filter(|rows| **rows > 0).count());
+                prop_assert_eq!(kept(&next, &added), kept(&manifest, &before));
+                let pending = manifest.segments.iter().filter(|segment| segment.revision.is_some());
+                prop_assert!(pending.clone().all(|segment| next.segments.contains(segment)));
+                prop_assert_eq!(Manifest::decode(&next.encode()).unwrap(), next.clone());
+                manifest = next;
+                continue;
+            }
+            let loss = kind == 0;
+            let length = results + rejects + absent;
+            let over = OffsetRange::new(manifest.end, manifest.end.plus(length)).unwrap();
+            let edit = if loss {
+                Edit::AcceptLoss { range: over, reason: GapReason::Expired }
+            } else {
+                append(over, counts(results, rejects, absent), id as u32)
+            };
+            let next = apply_and_encode(Some(&manifest), edit, stamp());
+            if length == 0 {
+                prop_assert!(next.is_err());
+                continue;
+            }
+            let (next, bytes) = next.unwrap();
+            // I2
+            prop_assert_eq!(next.sequence, manifest.sequence.next());
+            prop_assert_eq!(next.base.as_ref().unwrap().digest, manifest.digest());
+            prop_assert_eq!(over.start(), manifest.end);
+            prop_assert_eq!(over.end(), next.end);
+            // I4, cumulatively and recountable
+            prop_assert_eq!(next.counts.offsets(), next.range().len());
+            let outcomes = next.segments.iter().filter(|segment| segment.revision.is_none());
+            let rows: u64 = outcomes.map(|segment| segment.rows).sum();
+            prop_assert_eq!(rows, next.counts.outcomes());
+            let read = Manifest::decode(&bytes).unwrap();
+            prop_assert_eq!(&read, &next);
+            prop_assert_eq!(next.encode(), bytes.clone());
+            prop_assert_eq!(read.encode(), bytes);
+            manifest = next;
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! Manifests as bytes: the JSON document, its digest, and the checks on what was read.
+
+mod document;
+
+use bytes::Bytes;
+use serde::Serialize;
+
+use super::{
+    EditSummary, Manifest,
+    manifest::FORMAT_VERSION,
+    validate::{self, Inconsistency},
+};
+use crate::model::Digest;
+use document::{Document, EditLine, GapLine, SegmentLine, Time};
+
+/// No manifest is read beyond this size.
+pub const MAX_MANIFEST_BYTES: u64 = 256 << 20;
+
+const DIGEST_LINE: &[u8] = b"\"digest\":\"";
+const LAST_LINES: &[u8] = b"\"\n}\n";
+/// `sha256:` and 64 hexadecimal digits.
+const DIGEST_CHARS: usize = 71;
+
+/// Why bytes are not a manifest.
+#[derive(Debug, thiserror::Error)]
+pub enum ManifestError {
+    /// A newer snapback wrote it: refuse, never treat as damaged.
+    #[error(
+        "format version {found} is newer than {supported}, the newest that this snapback reads: \
+         use the snapback that wrote it"
+    )]
+    Newer {
+        /// The version that the manifest states.
+        found: u64,
+        /// The newest version that is understood.
+        supported: u32,
+    },
+    /// It does not start and end as a manifest does.
+    #[error("not a manifest: {0}")]
+    NotAManifest(&'static str),
+    /// Its body is not what its digest says.
+    #[error("the body's digest is {actual}, the manifest states {stated}")]
+    DigestMismatch {
+        /// The digest in the document.
+        stated: Digest,
+        /// The digest of the body before it.
+        actual: Digest,
+    },
+    /// The digest is right, but members are missing, unknown or of another type.
+    #[error("not a manifest of format version {FORMAT_VERSION}: {0}")]
+    Malformed(#[from] serde_json::Error),
+    /// Its members contradict each other.
+    #[error(transparent)]
+    Inconsistent(#[from] Inconsistency),
+}
+
+impl ManifestError {
+    /// Whether a newer snapback wrote the manifest; otherwise it is damaged.
+    #[must_use]
+    pub fn is_newer(&self) -> bool {
+        matches!(self, ManifestError::Newer { .. })
+    }
+}
+
+impl Manifest {
+    /// The stored form.
+    ///
+    /// A JSON object, one member and one segment per line, members in a fixed order. It starts with
+    /// `format_version`; its last two lines are the member `digest` and the closing brace. **The digest is
+    /// the SHA-256 of all lines before those two**, their line ends included, so that
+    /// `head -n -2 FILE | sha256sum` gives what `jq -r .digest FILE` shows.
+    #[must_use]
+    pub fn encode(&self) -> Bytes {
+        encode(self)
+    }
+
+    /// Reads the stored form, checking version, digest, paths and counts (I4), in this order.
+    ///
+    /// # Errors
+    /// [`ManifestError::Newer`] when a newer snapback wrote it, whatever the rest looks like; any other
+    /// error means that the bytes are damaged.
+    pub fn decode(bytes: &[u8]) -> Result<Manifest, ManifestError> {
+        decode(bytes)
+    }
+}
+
+fn encode(manifest: &Manifest) -> Bytes {
+    closed(body(manifest)).1
+}
+
+/// A manifest's digest and its bytes, from those before its last two lines.
+fn closed(mut out: Vec<u8>) -> (Digest, Bytes) {
+    let digest = Digest::of(&out);
+    out.extend_from_slice(DIGEST_LINE);
+    out.extend_from_slice(digest.to_string().as_bytes());
+    out.extend_from_slice(LAST_LINES);
+    (digest, Bytes::from(out))
+}
+
+/// Sets the digest to that of the body, and gives the stored form, which had to be made for it.
+pub(super) fn seal(mut manifest: Manifest) -> (Manifest, Bytes) {
+    let (digest, bytes) = closed(body(&manifest));
+    manifest.digest = digest;
+    (manifest, bytes)
+}
+
+fn body(manifest: &Manifest) -> Vec<u8> {
+    let mut out = Vec::with_capacity(1024 + 384 * manifest.segments.len());
+    out.extend_from_slice(b"{\n");
+    member(&mut out, "format_version", &version_of(&manifest.edit));
+    member(&mut out, "pipeline", &manifest.pipeline);
+    member(&mut out, "partition", &manifest.partition);
+    member(&mut out, "sequence", &manifest.sequence);
+    member(&mut out, "base", &manifest.base);
+    member(&mut out, "origin", &manifest.origin);
+    member(&mut out, "end", &manifest.end);
+    member(&mut out, "counts", &manifest.counts);
+    lines(&mut out, "gaps", manifest.gaps.iter().map(GapLine::from));
+    member(&mut out, "calculation", &manifest.calculation);
+    member(&mut out, "fields", &manifest.fields);
+    member(&mut out, "edit", &EditLine::from(&manifest.edit));
+    member(&mut out, "writer", &manifest.writer);
+    member(&mut out, "created_at", &Time(manifest.created_at));
+    let segments = manifest.segments.iter().map(SegmentLine::<&str>::from);
+    lines(&mut out, "segments", segments);
+    out
+}
+
+/// The oldest version that knows this edit.
+const fn version_of(edit: &EditSummary) -> u32 {
+    match edit {
+        EditSummary::Bind | EditSummary::Append { .. } | EditSummary::AcceptLoss { .. } => 1,
+        EditSummary::Repair { .. } => 2,
+    }
+}
+
+fn value(out: &mut Vec<u8>, value: &impl Serialize) {
+    serde_json::to_writer(out, value).expect("numbers and strings into memory cannot fail");
+}
+
+fn member(out: &mut Vec<u8>, name: &str, of: &impl Serialize) {
+    value(out, &name);
+    out.push(b':');
+    value(out, of);
+    out.extend_from_slice(b",\n");
+}
+
+/// An array with one element per line.
+fn lines<T: Serialize>(out: &mut Vec<u8>, name: &str, elements: impl Iterator<Item = T>) {
+    value(out, &name);
+    out.extend_from_slice(b":[");
+    for (index, element) in elements.enumerate() {
+        out.extend_from_slice(if index == 0 { b"\n" } else { b",\n" });
+        value(out, &element);
+    }
+    out.extend_from_slice(b"],\n");
+}
+
+fn decode(bytes: &[u8]) -> Result<Manifest, ManifestError> {
+    let found = version(bytes)?;
+    if found > u64::from(FORMAT_VERSION) {
+        return Err(ManifestError::Newer {
+            found,
+            supported: FORMAT_VERSION,
+        });
+    }
+    let (body, stated) = split(bytes).ok_or(ManifestError::NotAManifest(
+        "it does not end with its digest (cut short?)",
+    ))?;
+    let actual = Digest::of(body);
+    if actual != stated {
+        return Err(ManifestError::DigestMismatch { stated, actual });
+    }
+    let document: Document = serde_json::from_slice(bytes)?;
+    let manifest = document.into_manifest(stated)?;
+    if found != u64::from(version_of(&manifest.edit)) {
+        return Err(ManifestError::NotAManifest(
+            "its format version is not that of its edit",
+        ));
+    }
+    validate::check(&manifest)?;
+    Ok(manifest)
+}
+
+/// The format version, found without parsing the rest: in every version it is the first member.
+fn version(bytes: &[u8]) -> Result<u64, ManifestError> {
+    let digits = bytes
+        .strip_prefix(b"{\n\"format_version\":")
+        .and_then(|rest| {
+            let end = rest.iter().position(|c| !c.is_ascii_digit())?;
+            std::str::from_utf8(&rest[..end]).ok()?.parse().ok()
+        });
+    match digits {
+        Some(0) | None => Err(ManifestError::NotAManifest(
+            "it does not start with its format version",
+        )),
+        Some(version) => Ok(version),
+    }
+}
+
+fn split(bytes: &[u8]) -> Option<(&[u8], Digest)> {
+    let rest = bytes.strip_suffix(LAST_LINES)?;
+    let (rest, digest) = rest.split_at_checked(rest.len().checked_sub(DIGEST_CHARS)?)?;
+    let body = rest.strip_suffix(DIGEST_LINE)?;
+    let text = std::str::from_utf8(digest).ok()?;
+    let digest: Digest = text.parse().ok()?;
+    // Upper-case digits parse as well, but are not what was written.
+    if digest.to_string() != text {
+        return None;
+    }
+    (body.last() == Some(&b'\n')).then_some((body, digest))
+}

@@ -1,0 +1,88 @@
+use super::*;
+use crate::format::{
+    Accumulation, Encoded, Outcomes, check_segment, read_segment,
+    testing::{append, at, batch_offsets, encoded, evaluated, file_offsets, identity, range},
+};
+
+const BEFORE: &str = "00000000000000bb";
+
+const NOW: &str = "00112233445566aa";
+
+fn replacing(start: i64) -> Accumulation {
+    Accumulation::replacing(at(start), BEFORE.parse().unwrap(), NOW.parse().unwrap())
+}
+
+/// Outcomes of `[95, end)`, published before under another calculation.
+fn replaced(cuts: &[i64]) -> Encoded {
+    let mut accumulation = replacing(95);
+    append(&mut accumulation, cuts);
+    accumulation.close(&identity("writer")).unwrap()
+}
+
+fn rows(encoded: &Encoded) -> Vec<RecordBatch> {
+    let file = encoded.corrections.as_ref().unwrap().bytes.clone();
+    read_segment(file).unwrap().map(Result::unwrap).collect()
+}
+
+#[test]
+fn every_outcome_is_a_correction_in_its_place() {
+    for cuts in [&[9000][..], &[96, 97, 1000, 9000], &[101]] {
+        let encoded = replaced(cuts);
+        let corrections = encoded.corrections.as_ref().unwrap();
+        // Offsets ascend, and there is one for each outcome: `check_segment` compares with the counts.
+        let (facts, count) = check_segment(corrections.bytes.clone()).unwrap();
+        assert_eq!(count, encoded.counts.outcomes());
+        assert_eq!(facts.replaces, Some(BEFORE.parse().unwrap()));
+        let (mut results, mut rejects) = (Vec::new(), Vec::new());
+        for batch in rows(&encoded) {
+            let (kept, taken_back) = split_corrections(&batch).unwrap();
+            results.extend(batch_offsets(&kept));
+            rejects.extend(taken_back.into_iter().map(|reject| reject.offset.get()));
+        }
+        assert_eq!(results, file_offsets(encoded.results.as_ref()));
+        assert_eq!(rejects, file_offsets(encoded.rejects.as_ref()));
+    }
+}
+
+#[test]
+fn the_values_are_those_of_the_results_and_rejects() {
+    let encoded = replaced(&[130]);
+    let file = encoded.results.as_ref().unwrap().bytes.clone();
+    let stored = read_segment(file).unwrap().next().unwrap().unwrap();
+    let (results, rejects) = split_corrections(&rows(&encoded)[0]).unwrap();
+    assert_eq!(results.columns(), stored.columns());
+    let over = range(95, 130);
+    assert_eq!(rejects, evaluated(over).rejects);
+}
+
+#[test]
+fn rejects_alone_are_corrections_too() {
+    let mut accumulation = replacing(100);
+    let mut only_rejects = evaluated(range(100, 130));
+    only_rejects.results = only_rejects.results.slice(0, 0);
+    let count = only_rejects.rejects.len();
+    let outcomes = Outcomes::new(range(100, 130), only_rejects).unwrap();
+    accumulation.append(&outcomes).unwrap();
+    let encoded = accumulation.close(&identity("writer")).unwrap();
+    assert!(count > 0 && encoded.results.is_none());
+    let (results, rejects) = split_corrections(&rows(&encoded)[0]).unwrap();
+    assert_eq!((results.num_rows(), rejects.len()), (0, count));
+}
+
+#[test]
+fn trimmed_files_keep_the_corrections_of_what_is_left() {
+    let trimmed = replaced(&[9000])
+        .trim_before(at(5000), &identity("writer"))
+        .unwrap();
+    let corrections = trimmed.corrections.as_ref().unwrap();
+    assert_eq!(corrections.rows, trimmed.counts.outcomes());
+    assert_eq!(corrections.facts.range, range(5000, 9000));
+}
+
+#[test]
+fn nothing_is_corrected_where_nothing_was_published_before() {
+    let over = range(95, 300);
+    let encoded = encoded(95, 300, &identity("writer"));
+    assert!(encoded.corrections.is_none());
+    assert!(split_corrections(&evaluated(over).results).is_err());
+}

@@ -1,0 +1,257 @@
+//! What a segment says about itself, in the key-value metadata of its Parquet footer.
+
+use std::str::FromStr;
+
+use parquet::file::metadata::KeyValue;
+
+use super::{Absent, SegmentKind};
+use crate::{
+    calculation::Fingerprint,
+    events::Fields,
+    model::{Counts, Offset, OffsetRange, Partition},
+};
+
+/// Who writes the segments of one partition, and with what calculation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// The events topic.
+    pub topic: String,
+    /// The partition of it.
+    pub partition: Partition,
+    /// The calculation, as in `--calculation`.
+    pub calculation: String,
+    /// Its fingerprint.
+    pub fingerprint: Fingerprint,
+    /// The declared fields, as in `--fields`; they go into manifests.
+    pub fields: String,
+    /// The process or worker that writes, by a name that it keeps over a restart.
+    pub writer: String,
+}
+
+/// What a segment is, read from the file itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SegmentFacts {
+    /// What its rows are.
+    pub kind: SegmentKind,
+    /// The events topic.
+    pub topic: String,
+    /// The partition of it.
+    pub partition: Partition,
+    /// The offsets that it covers.
+    pub range: OffsetRange,
+    /// The calculation that made its rows.
+    pub calculation: String,
+    /// That calculation's fingerprint.
+    pub fingerprint: Fingerprint,
+    /// What the offsets of the append that it belongs to are, its own rows and its twin's.
+    pub counts: Counts,
+    /// Which of them are absent: as many as the counts say.
+    pub absent: Absent,
+    /// The calculation under which the same offsets had been published before: the edit comes with corrections.
+    pub replaces: Option<Fingerprint>,
+    /// How many corrections it comes with: one for each outcome of an append, one for each changed outcome of a repair.
+    pub corrections: u64,
+    /// Of rejects: the fields of which payloads were made that the events themselves did not have; `None` when all payloads
+    /// are the events' own.
+    pub payload_fields: Option<Fields>,
+    /// Who wrote it.
+    pub writer: String,
+}
+
+/// Why a file's metadata are not those of a segment.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FactsError {
+    /// A newer snapback wrote it.
+    #[error(
+        "segment format version {found} is newer than {supported}, the newest that this snapback \
+         reads: use the snapback that wrote it"
+    )]
+    Newer {
+        /// The version that the file states.
+        found: u64,
+        /// The newest version that is understood.
+        supported: u32,
+    },
+    /// A key is missing.
+    #[error("not a segment of snapback: its metadata have no {key}")]
+    Missing {
+        /// The key.
+        key: &'static str,
+    },
+    /// A value makes no sense.
+    #[error("not a segment of snapback: {key} cannot be {value:?}")]
+    Invalid {
+        /// The key.
+        key: &'static str,
+        /// The value.
+        value: String,
+    },
+    /// The counts do not add up to the range (I4).
+    #[error("the counts {counts:?} do not add up to the range {range}")]
+    Sum {
+        /// The counts.
+        counts: Counts,
+        /// The range.
+        range: OffsetRange,
+    },
+}
+
+/// The format of segments that this version writes, and the newest that it reads.
+const FORMAT_VERSION: u32 = 1;
+
+const VERSION: &str = "snapback.format_version";
+const KIND: &str = "snapback.kind";
+const TOPIC: &str = "snapback.topic";
+const PARTITION: &str = "snapback.partition";
+const START: &str = "snapback.start";
+const END: &str = "snapback.end";
+const CALCULATION: &str = "snapback.calculation";
+const FINGERPRINT: &str = "snapback.fingerprint";
+const RESULTS: &str = "snapback.results";
+const REJECTS: &str = "snapback.rejects";
+const ABSENT: &str = "snapback.absent";
+const ABSENT_RANGES: &str = "snapback.absent_ranges";
+const REPLACES: &str = "snapback.replaces";
+const CORRECTIONS: &str = "snapback.corrections";
+const PAYLOAD_FIELDS: &str = "snapback.payload_fields";
+const WRITER: &str = "snapback.writer";
+
+impl SegmentFacts {
+    pub(super) fn new(
+        kind: SegmentKind,
+        range: OffsetRange,
+        counts: Counts,
+        absent: Absent,
+        replaces: Option<Fingerprint>,
+        identity: &Identity,
+    ) -> SegmentFacts {
+        SegmentFacts {
+            kind,
+            topic: identity.topic.clone(),
+            partition: identity.partition,
+            range,
+            calculation: identity.calculation.clone(),
+            fingerprint: identity.fingerprint.clone(),
+            counts,
+            absent,
+            corrections: replaces.as_ref().map_or(0, |_| counts.outcomes()),
+            replaces,
+            payload_fields: None,
+            writer: identity.writer.clone(),
+        }
+    }
+
+    /// The rows that a segment of this kind has in an edit with these counts.
+    #[must_use]
+    pub fn expected_rows(&self) -> Option<u64> {
+        match self.kind {
+            SegmentKind::Results => Some(self.counts.results),
+            SegmentKind::Rejects => Some(self.counts.rejects),
+            SegmentKind::Corrections => Some(self.corrections),
+        }
+    }
+
+    pub(super) fn to_metadata(&self) -> Vec<KeyValue> {
+        let pair = |key: &str, value: String| KeyValue::new(key.to_owned(), value);
+        let mut pairs = vec![
+            pair(VERSION, FORMAT_VERSION.to_string()),
+            pair(KIND, self.kind.to_string()),
+            pair(TOPIC, self.topic.clone()),
+            pair(PARTITION, self.partition.to_string()),
+            pair(START, self.range.start().to_string()),
+            pair(END, self.range.end().to_string()),
+            pair(CALCULATION, self.calculation.clone()),
+            pair(FINGERPRINT, self.fingerprint.to_string()),
+            pair(RESULTS, self.counts.results.to_string()),
+            pair(REJECTS, self.counts.rejects.to_string()),
+            pair(ABSENT, self.counts.absent.to_string()),
+            pair(ABSENT_RANGES, self.absent.to_string()),
+            pair(WRITER, self.writer.clone()),
+        ];
+        if let Some(replaces) = &self.replaces {
+            pairs.push(pair(REPLACES, replaces.to_string()));
+            if self.corrections != self.counts.outcomes() {
+                pairs.push(pair(CORRECTIONS, self.corrections.to_string()));
+            }
+        }
+        if let Some(fields) = &self.payload_fields {
+            pairs.push(pair(PAYLOAD_FIELDS, fields.to_string()));
+        }
+        pairs
+    }
+
+    pub(super) fn from_metadata(pairs: &[KeyValue]) -> Result<SegmentFacts, FactsError> {
+        let found: u64 = number(pairs, VERSION)?;
+        if found > u64::from(FORMAT_VERSION) {
+            return Err(FactsError::Newer {
+                found,
+                supported: FORMAT_VERSION,
+            });
+        }
+        let (start, end) = (offset(pairs, START)?, offset(pairs, END)?);
+        let range = OffsetRange::new(start, end).map_err(|_| invalid(END, end))?;
+        let counts = Counts {
+            results: number(pairs, RESULTS)?,
+            rejects: number(pairs, REJECTS)?,
+            absent: number(pairs, ABSENT)?,
+            lost: 0,
+        };
+        super::validate::check_sum(counts, range).map_err(|_| FactsError::Sum { counts, range })?;
+        let kind = text(pairs, KIND)?;
+        let replaces: Option<Fingerprint> = optional(pairs, REPLACES)?;
+        let corrections: Option<u64> = optional(pairs, CORRECTIONS)?;
+        let partition: i32 = number(pairs, PARTITION)?;
+        if partition < 0 {
+            return Err(invalid(PARTITION, partition));
+        }
+        Ok(SegmentFacts {
+            kind: SegmentKind::from_name(kind).ok_or_else(|| invalid(KIND, kind))?,
+            topic: text(pairs, TOPIC)?.to_owned(),
+            partition: Partition(partition),
+            range,
+            calculation: text(pairs, CALCULATION)?.to_owned(),
+            fingerprint: number(pairs, FINGERPRINT)?,
+            counts,
+            absent: number(pairs, ABSENT_RANGES)?,
+            corrections: match (&replaces, corrections) {
+                (None, _) => 0,
+                (Some(_), Some(corrections)) => corrections,
+                (Some(_), None) => counts.outcomes(),
+            },
+            replaces,
+            payload_fields: optional(pairs, PAYLOAD_FIELDS)?,
+            writer: text(pairs, WRITER)?.to_owned(),
+        })
+    }
+}
+
+fn invalid(key: &'static str, value: impl ToString) -> FactsError {
+    FactsError::Invalid {
+        key,
+        value: value.to_string(),
+    }
+}
+
+fn text<'p>(pairs: &'p [KeyValue], key: &'static str) -> Result<&'p str, FactsError> {
+    let pair = pairs.iter().find(|pair| pair.key == key);
+    pair.and_then(|pair| pair.value.as_deref())
+        .ok_or(FactsError::Missing { key })
+}
+
+fn number<T: FromStr>(pairs: &[KeyValue], key: &'static str) -> Result<T, FactsError> {
+    let text = text(pairs, key)?;
+    text.parse().map_err(|_| invalid(key, text))
+}
+
+/// A value that need not be there.
+fn optional<T: FromStr>(pairs: &[KeyValue], key: &'static str) -> Result<Option<T>, FactsError> {
+    match text(pairs, key) {
+        Ok(_) => number(pairs, key).map(Some),
+        Err(_) => Ok(None),
+    }
+}
+
+fn offset(pairs: &[KeyValue], key: &'static str) -> Result<Offset, FactsError> {
+    let value: i64 = number(pairs, key)?;
+    Offset::new(value).ok_or_else(|| invalid(key, value))
+}

@@ -1,0 +1,262 @@
+//! Golden files: what format versions 1 and 2 look like, for good. Version 2 has repairs, and nothing else that is new.
+//!
+//! `SNAPBACK_UPDATE_GOLDEN=1 cargo test --lib golden` writes them anew; a change in a stored format needs a new
+//! format version and files of its own beside these.
+
+use std::path::PathBuf;
+
+use arrow_array::{Array, cast::AsArray, types::Decimal128Type};
+
+use super::{
+    Damaged, Edit, GapReason, Manifest, Stamp, apply, read_segment,
+    testing::{PARTITION, batch_offsets, bind, evaluated, identity, range, stamp},
+};
+use crate::model::{Digest, Sequence};
+
+fn folder() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden")
+}
+
+/// The golden bytes; what `now` makes, when they are to be written anew.
+fn golden(name: &str, now: impl FnOnce() -> Vec<u8>) -> Vec<u8> {
+    let path = folder().join(name);
+    if std::env::var_os("SNAPBACK_UPDATE_GOLDEN").is_some_and(|value| value == "1") {
+        let folder = path.parent().unwrap();
+        std::fs::create_dir_all(folder).unwrap();
+        // Whole or not at all: the tests beside this one read it at the same time.
+        let whole = tempfile::NamedTempFile::new_in(folder).unwrap();
+        std::fs::write(whole.path(), now()).unwrap();
+        whole.persist(&path).unwrap();
+    }
+    std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn encoded() -> super::Encoded {
+    super::testing::encoded(100, 160, &identity("golden"))
+}
+
+/// Every kind of edit, a base with damaged numbers, characters that JSON escapes.
+fn manifest(results: &[u8], rejects: &[u8]) -> Manifest {
+    let stamp = || Stamp {
+        writer: "snapback 0.1.0 \"höst\"-0/0".into(),
+        ..stamp()
+    };
+    let first = apply(None, bind(40), stamp()).unwrap();
+    let loss = Edit::AcceptLoss {
+        range: range(40, 100),
+        reason: GapReason::Expired,
+    };
+    let second = apply(Some(&first), loss, stamp()).unwrap();
+    let encoded = encoded();
+    let layout = super::Layout::new("events").unwrap();
+    let segments = encoded
+        .segments()
+        .zip([results, rejects])
+        .map(|(file, bytes)| {
+            let mut segment = file.named(&layout, super::SegmentId(0x00c0_ffee));
+            segment.digest = Digest::of(bytes);
+            segment.bytes = bytes.len() as u64;
+            segment
+        });
+    let edit = Edit::Append {
+        range: encoded.range,
+        segments: segments.collect(),
+        counts: encoded.counts,
+    };
+    let skipped = vec![
+        Damaged {
+            sequence: Sequence(3),
+            digest: None,
+        },
+        Damaged {
+            sequence: Sequence(4),
+            digest: Some(Digest::of(b"damaged")),
+        },
+    ];
+    apply(Some(&second), edit, Stamp { skipped, ..stamp() }).unwrap()
+}
+
+fn segments() -> [Vec<u8>; 2] {
+    let now = encoded();
+    let results = now.results.unwrap().bytes.to_vec();
+    let rejects = now.rejects.unwrap().bytes.to_vec();
+    [
+        golden("v1/results.parquet", || results),
+        golden("v1/rejects.parquet", || rejects),
+    ]
+}
+
+/// Under another calculation: the first result is a reject, the first reject a result, the second result another one.
+fn repaired() -> super::Encoded {
+    let old = encoded();
+    let outcomes = evaluated(range(100, 160));
+    let offsets = batch_offsets(&outcomes.results);
+    let results = offsets[1..].iter().copied().chain([105]);
+    let mut results: Vec<i64> = results.collect();
+    results.sort_unstable();
+    let mut rejects = outcomes.rejects;
+    rejects[0] = super::testing::reject(offsets[0]);
+    let changes = super::Changes {
+        results: vec![
+            (0, super::SegmentKind::Results),
+            (3, super::SegmentKind::Rejects),
+        ],
+        rejects: vec![(0, super::SegmentKind::Results)],
+    };
+    let identity = super::Identity {
+        calculation: "square(other)".into(),
+        fingerprint: "ffeeddccbbaa9988".parse().unwrap(),
+        ..identity("golden")
+    };
+    let before = old.results.as_ref().unwrap().facts.clone();
+    let schema = super::testing::results_schema();
+    let mut writer = super::Rewriter::new(
+        old.range,
+        before.absent,
+        before.fingerprint,
+        &schema,
+        identity,
+    );
+    let outcomes = crate::calculation::Evaluated {
+        results: super::testing::results(results),
+        rejects,
+    };
+    writer.write(&outcomes, &changes).unwrap();
+    let fields = "number BIGINT NOT NULL".parse().unwrap();
+    writer.finish(Some(fields)).unwrap()
+}
+
+fn repaired_files() -> [Vec<u8>; 3] {
+    let now = repaired();
+    let bytes = |file: Option<super::EncodedSegment>| file.unwrap().bytes.to_vec();
+    [
+        golden("v2/results.parquet", || bytes(now.results.clone())),
+        golden("v2/rejects.parquet", || bytes(now.rejects.clone())),
+        golden("v2/corrections.parquet", || bytes(now.corrections.clone())),
+    ]
+}
+
+#[test]
+fn a_golden_repair_reads_and_is_written_again_to_the_byte() {
+    let [results, rejects] = segments();
+    let base = manifest(&results, &rejects);
+    let encoded = repaired();
+    let layout = super::Layout::new("events").unwrap();
+    let files = encoded
+        .segments()
+        .zip(repaired_files())
+        .map(|(file, bytes)| {
+            let mut segment = file.named(&layout, super::SegmentId(0x00c0_ffef));
+            segment.digest = Digest::of(&bytes);
+            segment.bytes = bytes.len() as u64;
+            segment
+        });
+    let edit = Edit::Repair {
+        range: encoded.range,
+        replaced: base.segments.clone(),
+        segments: files.collect(),
+    };
+    let expected = apply(Some(&base), edit, stamp()).unwrap();
+    let bytes = golden("v2/repair.json", || expected.encode().to_vec());
+    let read = Manifest::decode(&bytes).unwrap();
+    assert_eq!(read.encode(), bytes);
+    assert_eq!(read, expected);
+}
+
+#[test]
+fn golden_corrections_of_a_repair_say_what_changed_and_from_what() {
+    let [results, rejects, corrections] = repaired_files();
+    let facts = |bytes: Vec<u8>| read_segment(bytes.into()).unwrap().facts().clone();
+    assert_eq!(facts(results).payload_fields, None);
+    let fields = facts(rejects).payload_fields.unwrap();
+    assert_eq!(fields.to_string(), "number BIGINT NOT NULL");
+    let (facts, rows) = super::check_segment(corrections.clone().into()).unwrap();
+    assert_eq!((rows, facts.corrections), (3, 3));
+    assert_eq!(facts.absent, encoded().results.unwrap().facts.absent);
+    let before = encoded().results.unwrap().facts.fingerprint;
+    assert_eq!(facts.replaces, Some(before));
+    let batch = read_segment(corrections.into())
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap();
+    let text = |name: &str| {
+        let column = batch.column_by_name(name).unwrap().as_string::<i32>();
+        column
+            .iter()
+            .map(|value| value.unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(batch_offsets(&batch), [101, 102, 105]);
+    assert_eq!(text("old_kind"), ["result", "result", "reject"]);
+    assert_eq!(text("new_kind"), ["reject", "result", "result"]);
+    assert_eq!(text("new_fingerprint")[0], "ffeeddccbbaa9988");
+    let (results, rejects) = super::split_corrections(&batch).unwrap();
+    assert_eq!((results.num_rows(), rejects.len()), (2, 1));
+}
+
+#[test]
+fn a_golden_manifest_reads_and_is_written_again_to_the_byte() {
+    let [results, rejects] = segments();
+    let expected = manifest(&results, &rejects);
+    let bytes = golden("v1/manifest.json", || expected.encode().to_vec());
+    let read = Manifest::decode(&bytes).unwrap();
+    assert_eq!(read.encode(), bytes);
+    assert_eq!(read, expected);
+}
+
+#[test]
+fn the_digest_of_a_golden_manifest_is_that_of_all_lines_but_the_last_two() {
+    let [results, rejects] = segments();
+    let bytes = golden("v1/manifest.json", || {
+        manifest(&results, &rejects).encode().to_vec()
+    });
+    let text = String::from_utf8(bytes).unwrap();
+    let lines: Vec<&str> = text.split_inclusive('\n').collect();
+    let (body, last) = lines.split_at(lines.len() - 2);
+    assert_eq!(last[1], "}\n");
+    let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(
+        value["digest"],
+        Digest::of(body.concat().as_bytes()).to_string()
+    );
+}
+
+#[test]
+fn golden_segments_read_back_to_the_value() {
+    for (bytes, kind) in segments().into_iter().zip(super::SegmentKind::ALL) {
+        let reader = read_segment(bytes.into()).unwrap();
+        let facts = reader.facts().clone();
+        assert_eq!((facts.kind, facts.partition), (kind, PARTITION));
+        assert_eq!(
+            (facts.range, facts.counts),
+            (range(100, 160), encoded().counts)
+        );
+        assert_eq!(
+            (facts.topic.as_str(), facts.writer.as_str()),
+            ("events", "golden")
+        );
+        assert_eq!(facts.calculation, "square(number)");
+        assert_eq!(
+            facts.absent.to_string(),
+            "100-101,110-111,120-121,130-131,140-141,150-151"
+        );
+        for batch in reader {
+            let batch = batch.unwrap();
+            let offsets = batch_offsets(&batch);
+            match kind {
+                super::SegmentKind::Results => {
+                    assert_eq!(batch, super::testing::results(offsets.clone()));
+                    let results = batch.column(4).as_primitive::<Decimal128Type>();
+                    assert_eq!(results.value(0), i128::from(offsets[0]).pow(2));
+                }
+                _ => {
+                    assert_eq!(offsets, [105, 115, 125, 135, 145, 155]);
+                    let reasons = batch.column(4).as_string::<i32>();
+                    assert!(reasons.value(0).starts_with("not-json: "));
+                    assert_eq!(reasons.null_count(), 0);
+                }
+            }
+        }
+    }
+}

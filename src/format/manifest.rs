@@ -1,0 +1,249 @@
+//! The manifest as a value: all live segments of one partition after one edit. No I/O here.
+
+use std::fmt;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::SegmentKind;
+use crate::{
+    calculation::Fingerprint,
+    model::{Counts, Digest, Offset, OffsetRange, Partition, Sequence},
+    store::Path,
+};
+
+/// The newest format of manifests that this version reads.
+///
+/// A manifest states the oldest version that can read it: 2 when its edit is a repair, which version 1 does not know and
+/// would take for damage, else 1. So a store that nothing has been repaired in stays open to older programs, and one whose
+/// newest manifest is a repair is refused by them instead of being continued from the manifest before.
+pub const FORMAT_VERSION: u32 = 2;
+
+/// One immutable Parquet file that a manifest lists.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Segment {
+    /// Its place in the store, relative to the root.
+    pub path: Path,
+    /// What its rows are.
+    pub kind: SegmentKind,
+    /// The offsets that it covers, rows or none.
+    pub range: OffsetRange,
+    /// Its rows.
+    pub rows: u64,
+    /// The file's size.
+    pub bytes: u64,
+    /// The digest of the whole file.
+    pub digest: Digest,
+    /// The calculation that made its rows.
+    pub fingerprint: Fingerprint,
+    /// Of corrections: the manifest that introduced them, which is the revision under which they are published.
+    pub revision: Option<Sequence>,
+}
+
+/// What a store is bound to: one group reading one topic and publishing to another.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pipeline {
+    /// The Kafka cluster's id, when the broker tells it.
+    pub cluster_id: Option<String>,
+    /// The consumer group.
+    pub group: String,
+    /// The topic that is read.
+    pub events_topic: String,
+    /// That topic's id, when the broker tells it: a recreated topic has another.
+    pub events_topic_id: Option<String>,
+    /// The topic that results are published to.
+    pub results_topic: String,
+    /// Its partition count, pinned because results are placed by it.
+    pub results_partitions: u32,
+}
+
+/// Which manifest another one was made from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Link {
+    /// The base's number.
+    pub sequence: Sequence,
+    /// The base's digest (the value of its member `digest`).
+    pub digest: Digest,
+    /// Every number between the base and this manifest, none of which could be read.
+    pub skipped: Vec<Damaged>,
+}
+
+/// A number in the chain whose manifest cannot be read; it is never rewritten (I2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Damaged {
+    /// The number.
+    pub sequence: Sequence,
+    /// The digest of the bytes found there; `None` when there is no file, or one beyond all bounds.
+    pub digest: Option<Digest>,
+}
+
+/// Offsets without an outcome, accepted by an operator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// The offsets.
+    pub range: OffsetRange,
+    /// Why they have no outcome.
+    pub reason: GapReason,
+    /// When the gap entered the chain, to the millisecond.
+    pub accepted_at: DateTime<Utc>,
+}
+
+/// Why offsets have no outcome.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum GapReason {
+    /// Kafka's retention removed the events before they were read.
+    Expired,
+    /// The log ended before them: it was truncated, or its topic recreated.
+    Truncated,
+    /// Somebody else committed them, so their outcomes are not known here.
+    Foreign,
+    /// They had outcomes, but compaction removed the events before they were snapshotted.
+    Compacted,
+    /// They had outcomes whose segment was damaged, and nothing is left to rebuild it from.
+    Damaged,
+}
+
+impl fmt::Display for GapReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            GapReason::Expired => "expired",
+            GapReason::Truncated => "truncated",
+            GapReason::Foreign => "foreign",
+            GapReason::Compacted => "compacted",
+            GapReason::Damaged => "damaged",
+        })
+    }
+}
+
+/// What a manifest says about the edit that made it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EditSummary {
+    /// The first manifest: binds the partition to the store.
+    Bind,
+    /// New outcomes; the segments whose range is this one were added.
+    Append {
+        /// The offsets that were added.
+        range: OffsetRange,
+        /// What they were.
+        counts: Counts,
+    },
+    /// A gap behind the end.
+    AcceptLoss {
+        /// The offsets that were given up.
+        range: OffsetRange,
+        /// Why.
+        reason: GapReason,
+    },
+    /// Results and rejects of one range gave way to others.
+    Repair {
+        /// The offsets.
+        range: OffsetRange,
+        /// What they are now.
+        counts: Counts,
+        /// The segments that are live no more, as the base listed them.
+        replaced: Vec<Segment>,
+    },
+}
+
+impl EditSummary {
+    /// The edit's name: `bind`, `append`, `accept-loss`, `repair`.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            EditSummary::Bind => "bind",
+            EditSummary::Append { .. } => "append",
+            EditSummary::AcceptLoss { .. } => "accept-loss",
+            EditSummary::Repair { .. } => "repair",
+        }
+    }
+}
+
+/// The durable state of one partition after one edit (DESIGN section 3).
+///
+/// Made by [`super::apply`] and by [`Manifest::decode`] only, so that it always satisfies I4 and its paths
+/// are its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Manifest {
+    /// The pipeline that the store belongs to.
+    pub pipeline: Pipeline,
+    /// The partition of the events topic.
+    pub partition: Partition,
+    /// The manifest's number in its chain.
+    pub sequence: Sequence,
+    /// What it was made from; `None` for the first.
+    pub base: Option<Link>,
+    /// The first offset that the chain accounts for.
+    pub origin: Offset,
+    /// The first offset that it does not account for: the frontier.
+    pub end: Offset,
+    /// The live segments, ascending by range.
+    pub segments: Vec<Segment>,
+    /// What became of `[origin, end)`.
+    pub counts: Counts,
+    /// The accepted gaps, ascending.
+    pub gaps: Vec<Gap>,
+    /// The writer's calculation, as in `--calculation`.
+    pub calculation: String,
+    /// The writer's fields, as in `--fields`.
+    pub fields: String,
+    /// The edit that made it.
+    pub edit: EditSummary,
+    /// Who wrote it.
+    pub writer: String,
+    /// When, to the millisecond.
+    pub created_at: DateTime<Utc>,
+    pub(super) digest: Digest,
+}
+
+impl Manifest {
+    /// The digest of the manifest's body: the value of its member `digest`.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// The number and the digest: what the commit metadata calls `head`.
+    #[must_use]
+    pub fn head(&self) -> (Sequence, Digest) {
+        (self.sequence, self.digest)
+    }
+
+    /// Everything that the chain accounts for: `[origin, end)`.
+    #[must_use]
+    pub fn range(&self) -> OffsetRange {
+        OffsetRange::new(self.origin, self.end).expect("apply and decode keep origin <= end")
+    }
+
+    /// The segments that this manifest's edit added.
+    pub fn added(&self) -> impl Iterator<Item = &Segment> {
+        let range = match self.edit {
+            EditSummary::Append { range, .. } | EditSummary::Repair { range, .. } => Some(range),
+            EditSummary::Bind | EditSummary::AcceptLoss { .. } => None,
+        };
+        // All outcomes of that range are new, but earlier corrections of it stay.
+        let added = move |segment: &&Segment| {
+            let own = |revision| revision == self.sequence;
+            Some(segment.range) == range && segment.revision.is_none_or(own)
+        };
+        self.segments.iter().filter(added)
+    }
+
+    /// The segments that this manifest's edit took out of the live ones.
+    #[must_use]
+    pub fn replaced(&self) -> &[Segment] {
+        match &self.edit {
+            EditSummary::Repair { replaced, .. } => replaced,
+            EditSummary::Bind | EditSummary::Append { .. } | EditSummary::AcceptLoss { .. } => &[],
+        }
+    }
+
+    /// Whether the manifest lists the segment at `path`.
+    #[must_use]
+    pub fn lists(&self, path: &Path) -> bool {
+        self.segments.iter().any(|segment| segment.path == *path)
+    }
+}

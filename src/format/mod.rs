@@ -1,0 +1,53 @@
+//! What is stored, as values and bytes: segments (Parquet), manifests (JSON), and the names of both.
+//!
+//! **In**: the committed outcomes of one partition, batch by batch ([`Outcomes`]); bytes from the store.
+//! **Out**: files to store and their facts ([`EncodedSegment`]), the manifest that lists them ([`apply`]), and back: batches
+//! and manifests from bytes, or what is wrong with them.
+//!
+//! - [`Layout`] knows every path, and reads a path back.
+//! - An [`Accumulation`] encodes what is in no snapshot yet, as it comes; only what is committed is ever added, so that
+//!   whatever follows can only be true (I1). It ends as [`EncodedSegment`]s, Parquet files that say themselves what they are
+//!   ([`SegmentFacts`]); [`read_segment`] reads them. Outcomes that replace published ones come with corrections; a
+//!   [`Rewriter`] makes them of stored ones.
+//! - [`apply`] makes the next [`Manifest`] from the last one and an [`Edit`]: the only way (I2, I4).
+//!
+//! Nothing here does I/O, looks at a clock or draws a random number: the same values give the same bytes.
+
+mod absent;
+mod accumulation;
+mod apply;
+mod codec;
+mod corrections;
+mod facts;
+mod layout;
+mod manifest;
+mod open_files;
+mod outcomes;
+mod read;
+mod rewrite;
+mod rows;
+mod segment;
+mod validate;
+
+pub use absent::{Absent, AbsentBuilder, NotAbsent};
+pub use accumulation::Accumulation;
+pub use apply::{ApplyError, Edit, Stamp, apply, apply_and_encode};
+pub use codec::{MAX_MANIFEST_BYTES, ManifestError};
+pub use corrections::split_corrections;
+pub use facts::{FactsError, Identity, SegmentFacts};
+pub use layout::{Layout, LayoutError, NotASegmentId, SegmentId, SegmentKind, SegmentName};
+pub use manifest::{
+    Damaged, EditSummary, FORMAT_VERSION, Gap, GapReason, Link, Manifest, Pipeline, Segment,
+};
+pub use open_files::Changes;
+pub use outcomes::{Outcomes, OutcomesError};
+pub use read::{SegmentReader, check_segment, read_segment};
+pub use rewrite::{Rewriter, repair_memory};
+pub(crate) use rows::rows_size;
+pub use segment::{Encoded, EncodedSegment, SegmentError, SegmentWriter};
+pub use validate::Inconsistency;
+
+#[cfg(test)]
+mod golden;
+#[cfg(test)]
+pub(crate) mod testing;

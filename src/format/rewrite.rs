@@ -1,0 +1,73 @@
+//! The files of a repair: other outcomes for the offsets of a range that the chain holds.
+
+use arrow_schema::Schema;
+
+use super::{
+    Absent, Encoded, SegmentError,
+    corrections::Replacement,
+    facts::Identity,
+    open_files::{Changed, Changes, OpenFiles},
+    outcomes::rejects_batch,
+};
+use crate::{
+    calculation::{Evaluated, Fingerprint},
+    events::Fields,
+    model::OffsetRange,
+};
+
+/// Writes the files of a repair, batch by batch; memory grows with the files, not with the rows.
+pub struct Rewriter {
+    range: OffsetRange,
+    absent: Absent,
+    identity: Identity,
+    files: OpenFiles,
+}
+
+impl Rewriter {
+    /// For `range`, whose outcomes are of the calculation `before` and whose absent offsets stay `absent`; the new results
+    /// have the columns `results`.
+    #[must_use]
+    pub fn new(
+        range: OffsetRange,
+        absent: Absent,
+        before: Fingerprint,
+        results: &Schema,
+        identity: Identity,
+    ) -> Rewriter {
+        let now = identity.fingerprint.clone();
+        let replacement = Replacement { before, now };
+        Rewriter {
+            range,
+            absent,
+            identity,
+            files: OpenFiles::correcting(range.start(), replacement, results),
+        }
+    }
+
+    /// Writes the next outcomes, and those of them that changed as corrections.
+    ///
+    /// # Errors
+    /// When they do not follow what was written, or lie outside of the range.
+    pub fn write(&mut self, outcomes: &Evaluated, changes: &Changes) -> Result<(), SegmentError> {
+        let rejects = rejects_batch(&outcomes.rejects);
+        let changed = Changed::Rows(changes);
+        self.files.write(&outcomes.results, &rejects, changed)
+    }
+
+    /// Ends the files. `payload_fields` are the fields of which payloads of rejects were made that are not the events' own.
+    ///
+    /// # Errors
+    /// When an offset has two outcomes, or Parquet refuses.
+    pub fn finish(self, payload_fields: Option<Fields>) -> Result<Encoded, SegmentError> {
+        let (range, fields) = (self.range, payload_fields.as_ref());
+        self.files
+            .finish(range, &self.absent, fields, &self.identity)
+    }
+}
+
+/// The memory that the files of a repair may take beside the files that it replaces, in bytes: as much again for the new
+/// ones and for corrections of all of them, and the batches under way.
+#[must_use]
+pub fn repair_memory(replaced: u64) -> u64 {
+    3 * replaced + (16 << 20)
+}

@@ -1,0 +1,167 @@
+//! What the tests of the stored format share: made-up outcomes and a pipeline.
+
+use std::sync::Arc;
+
+use arrow_array::{
+    ArrayRef, BinaryArray, Decimal128Array, Int64Array, RecordBatch, TimestampMillisecondArray,
+    cast::AsArray, types::Int64Type,
+};
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use chrono::{DateTime, Utc};
+
+use super::{
+    Accumulation, Edit, Encoded, EncodedSegment, Identity, Outcomes, Pipeline, Stamp, read_segment,
+};
+use crate::{
+    calculation::Evaluated,
+    events::columns,
+    model::{Offset, OffsetRange, Partition, Reject},
+};
+
+pub(crate) const PARTITION: Partition = Partition(3);
+
+pub(crate) fn at(offset: i64) -> Offset {
+    Offset::new(offset).unwrap()
+}
+
+pub(crate) fn range(start: i64, end: i64) -> OffsetRange {
+    OffsetRange::new(at(start), at(end)).unwrap()
+}
+
+pub(crate) fn time() -> DateTime<Utc> {
+    "2026-11-22T17:00:00.123Z".parse().unwrap()
+}
+
+pub(crate) fn identity(writer: &str) -> Identity {
+    Identity {
+        topic: "events".into(),
+        partition: PARTITION,
+        calculation: "square(number)".into(),
+        fingerprint: "00112233445566aa".parse().unwrap(),
+        fields: "number BIGINT NOT NULL".into(),
+        writer: writer.into(),
+    }
+}
+
+pub(crate) fn pipeline() -> Pipeline {
+    Pipeline {
+        cluster_id: Some("MkU3OEVBNTcwNTJENDM2Qg".into()),
+        group: "recalc_group".into(),
+        events_topic: "events".into(),
+        events_topic_id: None,
+        results_topic: "results".into(),
+        results_partitions: 8,
+    }
+}
+
+pub(crate) fn stamp() -> Stamp {
+    Stamp {
+        writer: "tests".into(),
+        created_at: time(),
+        calculation: "square(number)".into(),
+        fields: "number BIGINT NOT NULL".into(),
+        skipped: Vec::new(),
+    }
+}
+
+pub(crate) fn bind(origin: i64) -> Edit {
+    Edit::Bind {
+        pipeline: pipeline(),
+        partition: PARTITION,
+        origin: at(origin),
+    }
+}
+
+pub(crate) fn results_schema() -> SchemaRef {
+    let [offset, timestamp, key] = columns::source();
+    Arc::new(Schema::new(vec![
+        offset,
+        timestamp,
+        key,
+        Field::new("number", DataType::Int64, false),
+        Field::new(columns::RESULT, DataType::Decimal128(38, 0), false),
+    ]))
+}
+
+/// The results of these offsets; the number is the offset.
+pub(crate) fn results(offsets: impl IntoIterator<Item = i64>) -> RecordBatch {
+    let offsets: Vec<i64> = offsets.into_iter().collect();
+    let base = time().timestamp_millis();
+    let timestamps = offsets.iter().map(|o| Some(base + o));
+    let timestamps = TimestampMillisecondArray::from_iter(timestamps).with_timezone("UTC");
+    let keys = offsets
+        .iter()
+        .map(|o| (o % 3 == 0).then(|| format!("key-{}", o % 7)));
+    let keys: BinaryArray = keys.collect::<Vec<_>>().into_iter().collect();
+    let squares = offsets.iter().map(|o| i128::from(*o) * i128::from(*o));
+    let squares = Decimal128Array::from_iter_values(squares);
+    let squares = squares.with_precision_and_scale(38, 0).unwrap();
+    let columns: Vec<ArrayRef> = vec![
+        Arc::new(Int64Array::from(offsets.clone())),
+        Arc::new(timestamps),
+        Arc::new(keys),
+        Arc::new(Int64Array::from(offsets)),
+        Arc::new(squares),
+    ];
+    RecordBatch::try_new(results_schema(), columns).unwrap()
+}
+
+pub(crate) fn reject(offset: i64) -> Reject {
+    Reject {
+        offset: at(offset),
+        timestamp: None,
+        key: None,
+        payload: Some(format!("{{\"number\": {offset}").into_bytes()),
+        reason: "not-json: EOF while parsing an object".into(),
+    }
+}
+
+/// Outcomes of `[start, end)` by a fixed rule: every tenth offset is absent, every fifth a reject.
+pub(crate) fn evaluated(range: OffsetRange) -> Evaluated {
+    let offsets = || range.start().get()..range.end().get();
+    Evaluated {
+        results: results(offsets().filter(|o| o % 5 != 0)),
+        rejects: offsets()
+            .filter(|o| o % 5 == 0 && o % 10 != 0)
+            .map(reject)
+            .collect(),
+    }
+}
+
+pub(crate) fn batch_offsets(batch: &RecordBatch) -> Vec<i64> {
+    batch
+        .column(0)
+        .as_primitive::<Int64Type>()
+        .values()
+        .to_vec()
+}
+
+/// The outcomes of the offsets from `start` up to each of `ends`, appended one after the other.
+pub(crate) fn accumulated(start: i64, ends: &[i64]) -> Accumulation {
+    let mut accumulation = Accumulation::new(at(start));
+    append(&mut accumulation, ends);
+    accumulation
+}
+
+/// Appends outcomes up to each of `ends`.
+pub(crate) fn append(accumulation: &mut Accumulation, ends: &[i64]) {
+    for end in ends {
+        let over = range(accumulation.end().get(), *end);
+        let outcomes = Outcomes::new(over, evaluated(over)).unwrap();
+        accumulation.append(&outcomes).unwrap();
+    }
+}
+
+/// The files of the outcomes of `[start, end)`.
+pub(crate) fn encoded(start: i64, end: i64, identity: &Identity) -> Encoded {
+    accumulated(start, &[end]).close(identity).unwrap()
+}
+
+/// The offsets of all rows of a file; none when there is no file.
+pub(crate) fn file_offsets(file: Option<&EncodedSegment>) -> Vec<i64> {
+    let read = |file: &EncodedSegment| read_segment(file.bytes.clone()).unwrap();
+    file.into_iter()
+        .flat_map(read)
+        .flat_map(|batch| batch_offsets(&batch.unwrap()))
+        .collect()
+}

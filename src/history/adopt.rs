@@ -1,0 +1,158 @@
+//! Adoption: segments whose manifest was lost give their outcomes back to the chain.
+//!
+//! Every segment holds committed outcomes only (I1), so what continues the chain is true, whoever wrote it.
+
+use std::cmp::Reverse;
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+
+use super::{Appended, Chain, ChainError, folders::StoredSegment};
+use crate::{
+    failpoint::{self, Point},
+    format::{Edit, Segment, SegmentFacts, SegmentKind, check_segment},
+    model::{Counts, Digest, Offset, OffsetRange},
+    store::StoreError,
+};
+
+/// An append put together from unlisted files.
+struct Candidate {
+    range: OffsetRange,
+    counts: Counts,
+    segments: Vec<Segment>,
+    put_at: DateTime<Utc>,
+}
+
+/// Appends what continues the chain, range after range, and returns the ranges.
+pub(super) async fn adopt(
+    chain: &mut Chain,
+    unlisted: &[StoredSegment],
+) -> Result<Vec<OffsetRange>, ChainError> {
+    let mut adopted = Vec::new();
+    // Each round either ends the search or passes at least one file.
+    for _ in 0..=unlisted.len() {
+        let Some(end) = chain.end() else { break };
+        let Some(found) = find(chain, end, unlisted).await? else {
+            break;
+        };
+        let range = found.range;
+        let edit = Edit::Append {
+            range,
+            segments: found.segments,
+            counts: found.counts,
+        };
+        failpoint::at(Point::AdoptionFound);
+        match chain.append(edit, Some(found.put_at)).await? {
+            Appended::Won { .. } => {
+                failpoint::at(Point::Adopted);
+                tracing::warn!(partition = %chain.partition(), %range, "adopted segments whose manifest was lost");
+                adopted.push(range);
+            }
+            Appended::Lost => {}
+        }
+    }
+    Ok(adopted)
+}
+
+/// A complete append that starts at `end`; the longest, when there are several.
+async fn find(
+    chain: &Chain,
+    end: Offset,
+    unlisted: &[StoredSegment],
+) -> Result<Option<Candidate>, ChainError> {
+    let continues =
+        |file: &&StoredSegment| file.name.range.start() == end && !file.name.range.is_empty();
+    let mut candidates: Vec<&StoredSegment> = unlisted.iter().filter(continues).collect();
+    candidates.sort_by_key(|file| (Reverse(file.name.range.end()), file.name.kind, &file.path));
+    for (index, file) in candidates.iter().enumerate() {
+        if file.name.kind == SegmentKind::Corrections {
+            continue;
+        }
+        let Some((first, facts)) = inspect(chain, file).await? else {
+            continue;
+        };
+        let mut found = Candidate {
+            range: facts.range,
+            counts: facts.counts,
+            segments: vec![first],
+            put_at: file.modified,
+        };
+        // Results come first in the order, so a rejects file that needs results has been tried with them.
+        for twin in &candidates[index + 1..] {
+            let wanted = lacks(&found, &facts).contains(&twin.name.kind);
+            if !wanted || twin.name.range != facts.range {
+                continue;
+            }
+            if let Some((second, twin_facts)) = inspect(chain, twin).await?
+                && twin_facts.counts == facts.counts
+                && twin_facts.fingerprint == facts.fingerprint
+                && twin_facts.replaces == facts.replaces
+                && twin_facts.corrections == facts.corrections
+            {
+                found.segments.push(second);
+                found.put_at = found.put_at.min(twin.modified);
+            }
+        }
+        if lacks(&found, &facts).is_empty() {
+            return Ok(Some(found));
+        }
+    }
+    Ok(None)
+}
+
+/// The kinds of segments that the append of `facts` has and `found` does not.
+fn lacks(found: &Candidate, facts: &SegmentFacts) -> Vec<SegmentKind> {
+    let rows = [
+        (SegmentKind::Results, facts.counts.results),
+        (SegmentKind::Rejects, facts.counts.rejects),
+        (SegmentKind::Corrections, facts.corrections),
+    ];
+    let kinds = rows.into_iter().filter(|(_, rows)| *rows > 0);
+    kinds
+        .map(|(kind, _)| kind)
+        .filter(|kind| found.segments.iter().all(|segment| segment.kind != *kind))
+        .collect()
+}
+
+/// Reads a whole file; `None` unless it is what its name and its metadata say, to the row.
+async fn inspect(
+    chain: &Chain,
+    file: &StoredSegment,
+) -> Result<Option<(Segment, SegmentFacts)>, ChainError> {
+    let bytes = match chain.store().get(&file.path, file.size).await {
+        Ok(bytes) => bytes,
+        Err(error) if error.is_not_found() => return Ok(None),
+        Err(StoreError::TooLarge { .. }) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let size = bytes.len() as u64;
+    let Some((digest, facts, rows)) = verify(bytes).await else {
+        tracing::warn!(path = %file.path, "an unlisted segment cannot be read, so it is not adopted");
+        return Ok(None);
+    };
+    let fits = facts.topic == chain.layout().topic()
+        && facts.partition == chain.partition()
+        && facts.kind == file.name.kind
+        && facts.range == file.name.range;
+    let segment = Segment {
+        path: file.path.clone(),
+        kind: facts.kind,
+        range: facts.range,
+        rows,
+        bytes: size,
+        digest,
+        fingerprint: facts.fingerprint.clone(),
+        revision: None,
+    };
+    Ok(fits.then_some((segment, facts)))
+}
+
+/// On a thread of its own: it takes a while, and the decoder may panic on a damaged file.
+async fn verify(bytes: Bytes) -> Option<(Digest, SegmentFacts, u64)> {
+    let work = move || {
+        let digest = Digest::of(&bytes);
+        let (facts, rows) = check_segment(bytes).ok()?;
+        Some((digest, facts, rows))
+    };
+    tokio::task::spawn_blocking(work).await.ok().flatten()
+}

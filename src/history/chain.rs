@@ -1,0 +1,298 @@
+//! Compare-and-append: the one place where manifests are created.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::{
+    ChainError, ChainTail, Clock,
+    place::{self, Restored},
+    race::{Holder, holder, is_overtaken},
+    tail::{list_manifests, read_tail},
+};
+use crate::{
+    failpoint::{self, Point},
+    format::{
+        Edit, Identity, Layout, MAX_MANIFEST_BYTES, Manifest, Segment, Stamp, apply_and_encode,
+    },
+    model::{Offset, Partition, Sequence},
+    store::{Created, Path, Store, StoreError},
+};
+
+/// A Create that comes later than this after its segments were put checks first that they are still there.
+pub(super) const FRESH: TimeDelta = TimeDelta::minutes(10);
+
+/// How often one manifest is offered to the store before its fate is left to the next append.
+const ATTEMPTS: u32 = 6;
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+
+/// One partition's chain: its newest end as last seen, and the way to add to it (I2).
+///
+/// What it remembers is a hint; the store decides. Dropping a future of [`Chain::append`] is safe: the next
+/// call finds out what became of it.
+#[derive(Clone, Debug)]
+pub struct Chain {
+    store: Store,
+    layout: Layout,
+    identity: Identity,
+    clock: Clock,
+    tail: ChainTail,
+    /// A manifest was offered, and it is not known what became of it.
+    unsure: bool,
+    /// Unlisted segments that were left alone because they lie behind the end.
+    pub(super) left_alone: Vec<Path>,
+}
+
+/// What became of an edit.
+#[must_use]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Appended {
+    /// It is in the chain, as its newest manifest.
+    Won {
+        /// Segments of the edit that had been moved to the attic meanwhile, and were put back.
+        put_back: Vec<Path>,
+    },
+    /// The chain has grown by another's edit (or an earlier attempt of our own): look at it and try again.
+    Lost,
+}
+
+impl Chain {
+    /// Loads the newest end of the chain of the identity's partition.
+    ///
+    /// # Errors
+    /// As [`super::load_tail`].
+    pub async fn load(store: Store, identity: Identity, clock: Clock) -> Result<Chain, ChainError> {
+        let layout = Layout::new(&identity.topic)?;
+        let tail = super::load_tail(&store, &layout, identity.partition).await?;
+        Ok(Chain {
+            store,
+            layout,
+            identity,
+            clock,
+            tail,
+            unsure: false,
+            left_alone: Vec::new(),
+        })
+    }
+
+    /// The newest end as last seen.
+    #[must_use]
+    pub fn tail(&self) -> &ChainTail {
+        &self.tail
+    }
+
+    /// The newest manifest as last seen.
+    #[must_use]
+    pub fn newest(&self) -> Option<&Manifest> {
+        self.tail.newest.as_ref()
+    }
+
+    /// Where the chain ends: the frontier.
+    #[must_use]
+    pub fn end(&self) -> Option<Offset> {
+        self.newest().map(|manifest| manifest.end)
+    }
+
+    /// The partition of the events topic.
+    #[must_use]
+    pub fn partition(&self) -> Partition {
+        self.identity.partition
+    }
+
+    /// The store.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// The store's folders for this topic.
+    #[must_use]
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// Who writes.
+    #[must_use]
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// Time and ids.
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// Whether the fate of the last edit is open, so that the chain should be reloaded.
+    #[must_use]
+    pub fn is_unsure(&self) -> bool {
+        self.unsure
+    }
+
+    /// Looks for newer manifests; whether there are any. One listing when there are none.
+    ///
+    /// # Errors
+    /// As [`super::load_tail`].
+    pub async fn reload(&mut self) -> Result<bool, ChainError> {
+        let partition = self.identity.partition;
+        let numbers = list_manifests(&self.store, &self.layout, partition).await?;
+        let changed = numbers.last().copied() != self.tail.highest;
+        if changed {
+            self.tail = read_tail(&self.store, &self.layout, partition, &numbers).await?;
+        }
+        self.unsure = false;
+        Ok(changed)
+    }
+
+    /// Adds an edit to the chain. `put_at` is when its segments were put, if it has any.
+    ///
+    /// # Errors
+    /// When the edit does not fit, or the store does not let it be known what became of it; then the
+    /// segments must stay where they are.
+    pub async fn append(
+        &mut self,
+        edit: Edit,
+        put_at: Option<DateTime<Utc>>,
+    ) -> Result<Appended, ChainError> {
+        if self.unsure && self.reload().await? {
+            return Ok(Appended::Lost);
+        }
+        let segments = edit.segments().to_vec();
+        let (manifest, bytes) = apply_and_encode(self.newest(), edit, self.stamp()?)?;
+        let path = self.layout.manifest(self.partition(), manifest.sequence);
+        self.unsure = true;
+        let ours = self.offer(&path, &bytes, &segments, put_at).await?;
+        if !ours || self.overtaken(manifest.sequence).await? {
+            self.reload_all().await?;
+            return Ok(Appended::Lost);
+        }
+        self.tail = ChainTail {
+            highest: Some(manifest.sequence),
+            newest: Some(manifest),
+            damaged: Vec::new(),
+        };
+        self.unsure = false;
+        failpoint::at(Point::Appended);
+        Ok(Appended::Won {
+            put_back: self.put_back(&segments).await,
+        })
+    }
+
+    fn stamp(&self) -> Result<Stamp, ChainError> {
+        if let (None, Some(highest)) = (&self.tail.newest, self.tail.highest) {
+            return Err(ChainError::NothingReadable {
+                partition: self.partition(),
+                highest,
+            });
+        }
+        Ok(Stamp {
+            writer: self.identity.writer.clone(),
+            created_at: self.clock.now(),
+            calculation: self.identity.calculation.clone(),
+            fields: self.identity.fields.clone(),
+            skipped: self.tail.damaged.clone(),
+        })
+    }
+
+    /// Offers a manifest until it is known whether it, or another, has the number. Any answer but success
+    /// is a question: the manifest is read back, and what is there decides.
+    async fn offer(
+        &self,
+        path: &Path,
+        bytes: &Bytes,
+        segments: &[Segment],
+        put_at: Option<DateTime<Utc>>,
+    ) -> Result<bool, ChainError> {
+        let mut pause = FIRST_PAUSE;
+        let mut trouble = None;
+        for attempt in 0..ATTEMPTS {
+            if attempt > 0 {
+                tokio::time::sleep(pause).await;
+                pause *= 2;
+            }
+            self.check_present(segments, put_at).await?;
+            failpoint::at(Point::AppendBegun);
+            match self.store.create(path, bytes.clone()).await {
+                Ok(Created::Created) => {
+                    failpoint::at(Point::AppendCreated);
+                    return Ok(true);
+                }
+                Ok(Created::Exists) => {}
+                Err(error) if error.is_ambiguous() || error.is_retryable() => trouble = Some(error),
+                Err(error) => return Err(error.into()),
+            }
+            let found = match self.store.get(path, MAX_MANIFEST_BYTES).await {
+                Ok(found) => Some(found),
+                Err(StoreError::TooLarge { .. }) => return Ok(false),
+                Err(error) if error.is_not_found() => None,
+                Err(error) if error.is_retryable() => {
+                    trouble = Some(error);
+                    continue;
+                }
+                Err(error) => return Err(error.into()),
+            };
+            match holder(bytes, found.as_ref()) {
+                Holder::Ours => return Ok(true),
+                Holder::Another => return Ok(false),
+                // The same bytes again. Two that arrive late are still one manifest.
+                Holder::Nobody => {}
+            }
+        }
+        Err(ChainError::Unsettled {
+            path: path.clone(),
+            attempts: ATTEMPTS,
+            source: trouble.map(Box::new),
+        })
+    }
+
+    /// Segments that were put a while ago may have been taken for orphans (I3). A clock that went back
+    /// proves nothing, so it is looked up as well.
+    async fn check_present(
+        &self,
+        segments: &[Segment],
+        put_at: Option<DateTime<Utc>>,
+    ) -> Result<(), ChainError> {
+        let now = self.clock.now();
+        if put_at.is_some_and(|put_at| put_at <= now && now - put_at <= FRESH) {
+            return Ok(());
+        }
+        for segment in segments {
+            let path = &segment.path;
+            if place::restore_segment(&self.store, &self.layout, path).await? == Restored::Missing {
+                return Err(ChainError::SegmentVanished { path: path.clone() });
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a higher number than the one just created exists: then our view was so old that gc had
+    /// removed what stood there, and the manifest is no part of the chain.
+    async fn overtaken(&self, created: Sequence) -> Result<bool, ChainError> {
+        let numbers = list_manifests(&self.store, &self.layout, self.partition()).await?;
+        Ok(is_overtaken(created, numbers.last().copied()))
+    }
+
+    async fn reload_all(&mut self) -> Result<(), ChainError> {
+        self.tail = super::load_tail(&self.store, &self.layout, self.partition()).await?;
+        self.unsure = false;
+        Ok(())
+    }
+
+    /// The winner makes sure that what it lists is at its own path. What fails here, recovery finishes.
+    async fn put_back(&self, segments: &[Segment]) -> Vec<Path> {
+        let mut put_back = Vec::new();
+        for Segment { path, .. } in segments {
+            match place::restore_segment(&self.store, &self.layout, path).await {
+                Ok(Restored::InPlace) => {}
+                Ok(Restored::PutBack) => put_back.push(path.clone()),
+                Ok(Restored::Missing) => tracing::error!(%path, "a listed segment is missing"),
+                Err(error) => tracing::warn!(%path, %error, "cannot check a listed segment"),
+            }
+        }
+        put_back
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,45 @@
+//! What lies in the folders of one partition, whatever the manifests say.
+
+use chrono::{DateTime, Utc};
+
+use super::Chain;
+use crate::{
+    format::{SegmentKind, SegmentName},
+    store::{Entry, Path, StoreError},
+};
+
+/// A file in the partition's folders that has the name of a segment.
+#[derive(Clone, Debug)]
+pub(super) struct StoredSegment {
+    pub(super) path: Path,
+    pub(super) name: SegmentName,
+    pub(super) size: u64,
+    pub(super) modified: DateTime<Utc>,
+}
+
+/// The segments in the folders of the chain's partition, listed or not, and what is no segment there.
+pub(super) async fn find_segments(
+    chain: &Chain,
+) -> Result<(Vec<StoredSegment>, Vec<Path>), StoreError> {
+    let (mut segments, mut unknown) = (Vec::new(), Vec::new());
+    for kind in SegmentKind::ALL {
+        let folder = chain.layout().segments(kind, chain.partition());
+        for Entry {
+            path,
+            size,
+            modified,
+        } in chain.store().list(&folder).await?
+        {
+            match chain.layout().parse_segment(&path) {
+                Some(name) => segments.push(StoredSegment {
+                    path,
+                    name,
+                    size,
+                    modified: modified.into(),
+                }),
+                None => unknown.push(path),
+            }
+        }
+    }
+    Ok((segments, unknown))
+}

@@ -1,0 +1,40 @@
+//! The protocol on the store: one chain of manifests for each partition, written by compare-and-append.
+//!
+//! **In**: what one partition has committed ([`Pending`]), or a range that was calculated again ([`Repair`]).
+//! **Out**: segments that a manifest lists, and the newest of the manifests as the store has it: read by recovery, audit
+//! and query.
+//!
+//! - [`Chain`] creates a manifest if, and only if, nobody else has: what the store holds decides. [`load_tail`] reads where
+//!   a chain ends.
+//! - [`write_snapshot`] encodes, puts and appends, and makes room when another was faster ([`rebase`]).
+//! - [`write_repair`] brings a repair in, unless another edit has changed the range (I6).
+//! - [`tidy`] brings the folders in line with the chain after a crash: what is whole is adopted, what is left over goes.
+//! - [`next_corrections`] says which corrections are to be published next.
+//!
+//! Kept here: segments are durable before a manifest lists them (I3); manifests follow each other without a fork (I4);
+//! nothing that a manifest lists is ever deleted (I7). Times and random names come from a [`Clock`].
+
+mod adopt;
+mod chain;
+mod clock;
+mod folders;
+mod outbox;
+mod place;
+mod race;
+mod repair;
+mod tail;
+mod tidy;
+mod write;
+
+pub use chain::{Appended, Chain};
+pub use clock::Clock;
+pub use outbox::{CorrectionsProgress, PendingCorrections, next_corrections};
+pub use place::{FetchError, Fetched, Place, Restored, fetch_segment, restore_segment};
+pub use race::{Holder, Rebased, are_live, holder, is_overtaken, rebase};
+pub use repair::{Repair, Repaired, write_repair};
+pub use tail::{ChainError, ChainTail, Found, contains, list_manifests, load_manifest, load_tail};
+pub use tidy::{Tidied, tidy};
+pub use write::{Pending, SnapshotError, Written, write_snapshot};
+
+#[cfg(test)]
+mod testing;

@@ -1,0 +1,114 @@
+//! What to do when others append to the same chain: the decisions of compare-and-append (I2) as functions of values.
+
+use crate::{
+    format::Segment,
+    model::{Offset, OffsetRange, Sequence},
+};
+
+/// How pending outcomes fit a chain that may have grown meanwhile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rebased {
+    /// The chain ends before they start: it was longer when they were taken.
+    Diverged,
+    /// The chain holds all of them.
+    Covered,
+    /// This part of them continues the chain; what lies before it is there already.
+    Append(OffsetRange),
+}
+
+/// Fits the outcomes of `pending` to a chain that ends at `end`. Whatever a chain holds is true (I1), so what it covers is
+/// dropped, whoever wrote it.
+#[must_use]
+pub fn rebase(pending: OffsetRange, end: Offset) -> Rebased {
+    if end < pending.start() {
+        return Rebased::Diverged;
+    }
+    match OffsetRange::new(end, pending.end()) {
+        Ok(rest) if !rest.is_empty() => Rebased::Append(rest),
+        _ => Rebased::Covered,
+    }
+}
+
+/// Whether what a repair was made of is live in a chain that may have grown meanwhile. If not, another's edit has changed the
+/// same range, and the repair must be given up: its corrections say what changed since other values than those.
+#[must_use]
+pub fn are_live<'s>(inputs: &[Segment], live: impl IntoIterator<Item = &'s Segment>) -> bool {
+    let mut found = 0;
+    for segment in live {
+        found += usize::from(inputs.contains(segment));
+    }
+    found == inputs.len() && !inputs.is_empty()
+}
+
+/// Whose manifest stands at a number that one was offered for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Holder {
+    /// The one that was offered: it is in the chain.
+    Ours,
+    /// Nothing: the same bytes may be offered again.
+    Nobody,
+    /// Another one, be it an earlier attempt of our own.
+    Another,
+}
+
+/// Compares what was offered with what was read back.
+#[must_use]
+pub fn holder<T: PartialEq>(offered: &T, found: Option<&T>) -> Holder {
+    match found {
+        Some(found) if found == offered => Holder::Ours,
+        Some(_) => Holder::Another,
+        None => Holder::Nobody,
+    }
+}
+
+/// Whether a manifest that was just created is no part of the chain: with a higher number present, the view it was made
+/// from was so old that gc had removed what stood there.
+#[must_use]
+pub fn is_overtaken(created: Sequence, highest: Option<Sequence>) -> bool {
+    highest.is_some_and(|highest| highest > created)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(offset: i64) -> Offset {
+        Offset::new(offset).unwrap()
+    }
+
+    fn range(start: i64, end: i64) -> OffsetRange {
+        OffsetRange::new(at(start), at(end)).unwrap()
+    }
+
+    #[test]
+    fn what_the_chain_covers_is_trimmed() {
+        let table = [
+            (1, Rebased::Diverged),
+            (2, Rebased::Append(range(2, 5))),
+            (3, Rebased::Append(range(3, 5))),
+            (5, Rebased::Covered),
+            (6, Rebased::Covered),
+        ];
+        for (end, expected) in table {
+            assert_eq!(
+                rebase(range(2, 5), at(end)),
+                expected,
+                "chain ends at {end}"
+            );
+        }
+    }
+
+    #[test]
+    fn only_the_same_bytes_are_ours() {
+        assert_eq!(holder(&"a", Some(&"a")), Holder::Ours);
+        assert_eq!(holder(&"a", Some(&"b")), Holder::Another);
+        assert_eq!(holder(&"a", None), Holder::Nobody);
+    }
+
+    #[test]
+    fn a_higher_number_overtakes() {
+        assert!(is_overtaken(Sequence(2), Some(Sequence(3))));
+        assert!(!is_overtaken(Sequence(2), Some(Sequence(2))));
+        assert!(!is_overtaken(Sequence(2), None));
+    }
+}

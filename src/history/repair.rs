@@ -1,0 +1,153 @@
+//! From other outcomes for a range to a manifest in the chain, whoever else appends meanwhile.
+
+use super::{
+    Appended, Chain, ChainError, SnapshotError, place,
+    race::are_live,
+    write::{Put, RACES, sweep},
+};
+use crate::{
+    failpoint::{self, Point},
+    format::{Edit, Encoded, Manifest, Segment},
+    model::OffsetRange,
+};
+
+/// A repair on its way into the chain. It stays here until it is in it, or given up, so that an attempt that failed because
+/// the store was away is simply made again.
+#[derive(Debug)]
+pub struct Repair {
+    range: OffsetRange,
+    replaced: Vec<Segment>,
+    encoded: Encoded,
+    put: Option<Put>,
+}
+
+/// What became of a repair.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Repaired {
+    /// It is in the chain; these are the segments that it brought, corrections included.
+    Done(Vec<Segment>),
+    /// The range has changed since it was made: it would undo what another has done, and was given up.
+    Overtaken,
+}
+
+impl Repair {
+    /// Files that are to take the place of `replaced`, the live results and rejects of their range.
+    #[must_use]
+    pub fn new(replaced: Vec<Segment>, encoded: Encoded) -> Repair {
+        Repair {
+            range: encoded.range,
+            replaced,
+            encoded,
+            put: None,
+        }
+    }
+
+    /// The offsets.
+    #[must_use]
+    pub fn range(&self) -> OffsetRange {
+        self.range
+    }
+
+    /// The new files.
+    #[must_use]
+    pub fn files(&self) -> &Encoded {
+        &self.encoded
+    }
+
+    /// Gives the repair up: what was put goes to the attic, unless an attempt that seemed to fail has won.
+    ///
+    /// # Errors
+    /// When the store does not tell; then the next owner's tidying does it.
+    pub async fn give_up(&mut self, chain: &mut Chain) -> Result<(), ChainError> {
+        if self.put.is_some() {
+            chain.reload().await?;
+            self.abandon(chain).await;
+        }
+        Ok(())
+    }
+
+    /// Moves what was put to the attic, and what it was made of when that is live no more: an attempt that seemed to fail may
+    /// have won and been repaired by another since, who has not moved it.
+    async fn abandon(&mut self, chain: &Chain) {
+        let put = self.put.take().into_iter().flat_map(|put| put.segments);
+        let replaced = self.replaced.iter().cloned();
+        let paths = put.chain(replaced).map(|segment| segment.path);
+        sweep(chain, paths.collect()).await;
+        failpoint::at(Point::RepairAbandoned);
+    }
+}
+
+/// Brings a repair into the chain: puts the segments, appends the manifest, moves what it replaced to the attic. When
+/// another's manifest came first, it is tried again on that one, as long as what it was made of is live (I6).
+///
+/// After an error that [`SnapshotError::is_retryable`], call it again with the same `repair`. Dropping the future, or the
+/// repair, is safe for the store: the next owner's tidying moves away what was put.
+///
+/// # Errors
+/// When the store is away, or the edit does not fit.
+pub async fn write_repair(
+    chain: &mut Chain,
+    repair: &mut Repair,
+) -> Result<Repaired, SnapshotError> {
+    if chain.is_unsure() {
+        chain.reload().await?;
+    }
+    for _ in 0..RACES {
+        let newest = chain.newest();
+        let live = newest.map_or(&[][..], |newest| &newest.segments);
+        let put = repair.put.iter().flat_map(|put| &put.segments);
+        let ours: Vec<Segment> = live
+            .iter()
+            .filter(|segment| put.clone().any(|put| put.path == segment.path))
+            .cloned()
+            .collect();
+        if !ours.is_empty() {
+            // An attempt that seemed to fail had won.
+            retire(chain, &repair.replaced).await;
+            return Ok(Repaired::Done(ours));
+        }
+        if !are_live(&repair.replaced, live) {
+            repair.abandon(chain).await;
+            return Ok(Repaired::Overtaken);
+        }
+        let put = repair
+            .put
+            .get_or_insert_with(|| Put::new(chain, &repair.encoded));
+        let points = [Point::RepairHalfPut, Point::RepairPut];
+        put.files(chain, &repair.encoded, points).await?;
+        let edit = Edit::Repair {
+            range: repair.range,
+            replaced: repair.replaced.clone(),
+            segments: put.segments.clone(),
+        };
+        match chain.append(edit, put.at).await? {
+            Appended::Won { .. } => {
+                failpoint::at(Point::RepairAppended);
+                retire(chain, &repair.replaced).await;
+                let added = chain.newest().into_iter().flat_map(Manifest::added);
+                return Ok(Repaired::Done(added.cloned().collect()));
+            }
+            Appended::Lost => failpoint::at(Point::RepairLost),
+        }
+    }
+    Err(SnapshotError::Chain(ChainError::Outrun {
+        partition: chain.partition(),
+        races: RACES,
+    }))
+}
+
+/// The winner moves what it superseded to the attic. What fails here, the next owner's tidying finishes.
+async fn retire(chain: &Chain, replaced: &[Segment]) {
+    for segment in replaced {
+        let path = &segment.path;
+        match place::retire(chain.store(), chain.layout(), path).await {
+            Ok(_) => failpoint::at(Point::SupersededMoved),
+            Err(error) => {
+                tracing::warn!(%path, %error, "cannot move a superseded segment to the attic");
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

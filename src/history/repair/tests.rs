@@ -1,0 +1,234 @@
+use super::*;
+use crate::{
+    calculation::Evaluated,
+    format::{
+        Changes, Identity, Rewriter, SegmentKind, read_segment,
+        testing::{PARTITION, at, evaluated, identity, range, results_schema},
+    },
+    history::{
+        load_tail,
+        testing::{Fault, Faulty, bound, chain, clock, glob, paths, pending},
+        tidy, write_snapshot,
+    },
+    store::Store,
+};
+
+fn theirs() -> Identity {
+    Identity {
+        fingerprint: "ffeeddccbbaa9988".parse().unwrap(),
+        ..identity("repairer")
+    }
+}
+
+/// A repair of what is live from `start` to `end`, in which every result has changed.
+async fn repair(chain: &Chain, start: i64, end: i64) -> Repair {
+    let over = range(start, end);
+    let newest = chain.newest().unwrap();
+    let outcomes = |segment: &&Segment| segment.kind != SegmentKind::Corrections;
+    let live = newest.segments.iter().filter(outcomes);
+    let live: Vec<Segment> = live.filter(|s| s.range == over).cloned().collect();
+    let file = chain
+        .store()
+        .get(&live[0].path, live[0].bytes)
+        .await
+        .unwrap();
+    let facts = read_segment(file).unwrap().facts().clone();
+    let schema = results_schema();
+    let mut writer = Rewriter::new(over, facts.absent, facts.fingerprint, &schema, theirs());
+    let Evaluated { results, rejects } = evaluated(over);
+    let rows = 0..u32::try_from(results.num_rows()).unwrap();
+    let changes = Changes {
+        results: rows.map(|row| (row, SegmentKind::Results)).collect(),
+        rejects: Vec::new(),
+    };
+    writer
+        .write(&Evaluated { results, rejects }, &changes)
+        .unwrap();
+    Repair::new(live, writer.finish(None).unwrap())
+}
+
+async fn two_ranges(store: &Store) -> Chain {
+    let mut ours = bound(store, "ours", &clock(), 0).await;
+    for (start, end) in [(0, 50), (50, 120)] {
+        write_snapshot(&mut ours, &mut pending(start, end))
+            .await
+            .unwrap();
+    }
+    ours
+}
+
+/// The plain glob sees every offset once.
+async fn assert_exact(store: &Store, end: i64) {
+    let results: Vec<i64> = (0..end).filter(|o| o % 5 != 0).collect();
+    assert_eq!(glob(store, "events/results").await, results);
+    let rejects: Vec<i64> = (0..end).filter(|o| o % 5 == 0 && o % 10 != 0).collect();
+    assert_eq!(glob(store, "events/rejects").await, rejects);
+}
+
+fn fingerprints(chain: &Chain) -> Vec<(i64, String)> {
+    let outcomes = chain.newest().unwrap().segments.iter();
+    let results = outcomes.filter(|segment| segment.kind == SegmentKind::Results);
+    results
+        .map(|s| (s.range.start().get(), s.fingerprint.to_string()))
+        .collect()
+}
+
+#[tokio::test]
+async fn what_a_repair_replaces_goes_to_the_attic() {
+    let store = Store::memory();
+    let mut ours = two_ranges(&store).await;
+    let mut repair = repair(&ours, 0, 50).await;
+    let done = write_repair(&mut ours, &mut repair).await.unwrap();
+    let Repaired::Done(segments) = done else {
+        panic!("nobody else was there")
+    };
+    assert_eq!(segments.len(), 3);
+    assert_exact(&store, 120).await;
+    assert_eq!(paths(&store, "events/_attic").await.len(), 2);
+    assert_eq!(glob(&store, "events/corrections").await.len(), 40);
+    assert_eq!(
+        fingerprints(&ours),
+        [
+            (0, "ffeeddccbbaa9988".to_owned()),
+            (50, "00112233445566aa".to_owned())
+        ]
+    );
+    assert_eq!(ours.end(), Some(at(120)));
+    // Nothing is left to be done for whoever comes next.
+    let mut next = chain(&store, "next", ours.clock()).await;
+    let tidied = tidy(&mut next, None).await.unwrap();
+    assert!(tidied.retired.is_empty() && tidied.put_back.is_empty() && tidied.missing.is_empty());
+}
+
+#[tokio::test]
+async fn a_repair_that_another_came_before_is_tried_again_on_top_of_it() {
+    let store = Store::memory();
+    let mut ours = two_ranges(&store).await;
+    let mut theirs = chain(&store, "theirs", ours.clock()).await;
+    let mut late = repair(&ours, 0, 50).await;
+    write_snapshot(&mut theirs, &mut pending(120, 150))
+        .await
+        .unwrap();
+    let mut other = repair(&theirs, 50, 120).await;
+    write_repair(&mut theirs, &mut other).await.unwrap();
+    let done = write_repair(&mut ours, &mut late).await.unwrap();
+    assert!(matches!(done, Repaired::Done(_)));
+    assert_exact(&store, 150).await;
+    let newest = ours.newest().unwrap();
+    assert_eq!((newest.sequence.0, newest.end), (6, at(150)));
+    assert_eq!(
+        load_tail(&store, ours.layout(), PARTITION).await.unwrap(),
+        *ours.tail()
+    );
+}
+
+#[tokio::test]
+async fn a_repair_is_given_up_when_another_has_repaired_the_same_range() {
+    let store = Store::memory();
+    let mut ours = two_ranges(&store).await;
+    let mut theirs = chain(&store, "theirs", ours.clock()).await;
+    let mut late = repair(&ours, 0, 50).await;
+    let mut first = repair(&theirs, 0, 50).await;
+    write_repair(&mut theirs, &mut first).await.unwrap();
+    let done = write_repair(&mut ours, &mut late).await.unwrap();
+    assert_eq!(done, Repaired::Overtaken);
+    assert_eq!(ours.tail(), theirs.tail());
+    assert_exact(&store, 120).await;
+    // Two that were replaced, and three that came too late.
+    assert_eq!(paths(&store, "events/_attic").await.len(), 5);
+}
+
+#[tokio::test]
+async fn an_answer_that_gets_lost_does_not_repair_twice() {
+    for fault in [
+        Fault::LandsButFails,
+        Fault::Fails,
+        Fault::LandsAfterReads(1),
+        Fault::Conflict,
+    ] {
+        let faulty = Faulty::default();
+        let store = faulty.store();
+        let mut ours = two_ranges(&store).await;
+        let mut repair = repair(&ours, 50, 120).await;
+        faulty.next([fault]);
+        let done = write_repair(&mut ours, &mut repair).await.unwrap();
+        assert!(matches!(done, Repaired::Done(_)), "{fault:?}");
+        assert_exact(&store, 120).await;
+        assert_eq!(ours.newest().unwrap().sequence.0, 4, "{fault:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_repair_waits_for_a_store_that_is_away_and_goes_on() {
+    let faulty = Faulty::default();
+    let store = faulty.store();
+    let mut ours = two_ranges(&store).await;
+    let mut repair = repair(&ours, 0, 50).await;
+    faulty.puts_fail(true);
+    assert!(write_repair(&mut ours, &mut repair).await.is_err());
+    assert_exact(&store, 120).await;
+    faulty.puts_fail(false);
+    write_repair(&mut ours, &mut repair).await.unwrap();
+    assert_exact(&store, 120).await;
+}
+
+#[tokio::test]
+async fn a_repair_that_is_given_up_leaves_nothing_behind() {
+    let faulty = Faulty::default();
+    let store = faulty.store();
+    let mut ours = two_ranges(&store).await;
+    let mut repair = repair(&ours, 0, 50).await;
+    faulty.next([Fault::Fails; 6]);
+    assert!(write_repair(&mut ours, &mut repair).await.is_err());
+    repair.give_up(&mut ours).await.unwrap();
+    assert_exact(&store, 120).await;
+    assert_eq!(fingerprints(&ours)[0].1, "00112233445566aa");
+    // One that has won in truth is not.
+    let mut again = super::tests::repair(&ours, 0, 50).await;
+    faulty.next([Fault::LandsButFails; 1]);
+    write_repair(&mut ours, &mut again).await.unwrap();
+    again.give_up(&mut ours).await.unwrap();
+    assert_exact(&store, 120).await;
+    assert_eq!(fingerprints(&ours)[0].1, "ffeeddccbbaa9988");
+}
+
+#[tokio::test]
+async fn files_of_a_repair_that_died_before_its_manifest_are_moved_away() {
+    let store = Store::memory();
+    let mut ours = two_ranges(&store).await;
+    let mut repair = repair(&ours, 0, 50).await;
+    let put = repair.put.insert(Put::new(&ours, &repair.encoded));
+    let points = [Point::RepairHalfPut, Point::RepairPut];
+    put.files(&ours, &repair.encoded, points).await.unwrap();
+    let mut next = chain(&store, "next", ours.clock()).await;
+    assert_eq!(tidy(&mut next, None).await.unwrap().retired.len(), 3);
+    assert_exact(&store, 120).await;
+    // The dead one was only slow: what it lists is put back.
+    let done = write_repair(&mut ours, &mut repair).await.unwrap();
+    assert!(matches!(done, Repaired::Done(_)));
+    assert_exact(&store, 120).await;
+}
+
+#[tokio::test]
+async fn a_repair_that_won_unheard_and_was_repaired_since_leaves_nothing_behind() {
+    let faulty = Faulty::default();
+    let store = faulty.store();
+    let mut ours = two_ranges(&store).await;
+    let mut repair = super::tests::repair(&ours, 0, 50).await;
+    // Its manifest is there, and nobody hears of it.
+    faulty.next([Fault::LandsOnDemand]);
+    faulty.next([Fault::Fails; 5]);
+    assert!(write_repair(&mut ours, &mut repair).await.is_err());
+    faulty.land().await;
+    let mut theirs = chain(&store, "theirs", ours.clock()).await;
+    assert_eq!(fingerprints(&theirs)[0].1, "ffeeddccbbaa9988");
+    let mut next = super::tests::repair(&theirs, 0, 50).await;
+    write_repair(&mut theirs, &mut next).await.unwrap();
+    let done = write_repair(&mut ours, &mut repair).await.unwrap();
+    // Of what it brought, the corrections are still live.
+    let Repaired::Done(live) = done else {
+        panic!("it had won: {done:?}")
+    };
+    assert!(live.iter().all(|segment| segment.revision.is_some()));
+    assert_exact(&store, 120).await;
+}

@@ -1,0 +1,109 @@
+//! Serving a source's client: what it reports becomes events for the owner.
+
+use std::{mem, sync::Arc, time::Duration};
+
+use rdkafka::{
+    Message,
+    consumer::Consumer,
+    error::{KafkaError as NativeError, RDKafkaErrorCode as Code},
+};
+
+use super::{Source, SourceEvent};
+use crate::{
+    kafka::{context::Rebalance, error::Failure, raw},
+    model::Partition,
+};
+
+impl Source {
+    pub(super) fn serve_marking_lost(&mut self) {
+        let before = self.events.len();
+        self.drain();
+        for event in &mut self.events[before..] {
+            if let SourceEvent::Revoked(partitions) = event {
+                *event = SourceEvent::Lost(mem::take(partitions));
+            }
+        }
+    }
+
+    /// Serves the consumer's queue until it is empty, or a rebalance has come (the next one comes only after its answer).
+    pub(super) fn drain(&mut self) {
+        let consumer = Arc::clone(&self.consumer);
+        loop {
+            match consumer.poll(Duration::ZERO) {
+                Some(Ok(message)) => self.stray(Partition(message.partition())),
+                Some(Err(error)) => self.trouble(&error),
+                None if raw::waiting(&consumer) == 0 => break,
+                None => {}
+            }
+        }
+        while let Some(rebalance) = self.consumer.context().next_rebalance() {
+            self.events.push(match &rebalance {
+                Rebalance::Assigned(partitions) => SourceEvent::Assigned(partitions.clone()),
+                Rebalance::Revoked {
+                    partitions,
+                    lost: true,
+                } => SourceEvent::Lost(partitions.clone()),
+                Rebalance::Revoked { partitions, .. } => SourceEvent::Revoked(partitions.clone()),
+                Rebalance::Failed(text) => SourceEvent::Trouble { text: text.clone() },
+            });
+            if !matches!(rebalance, Rebalance::Failed(_)) {
+                self.pending = Some(rebalance);
+            }
+        }
+    }
+
+    /// A message in the consumer's own queue, where none should be: fetch it again through the partition's.
+    fn stray(&mut self, partition: Partition) {
+        let Some(next) = self
+            .held
+            .get(&partition)
+            .filter(|held| !held.dead)
+            .map(|held| held.next)
+        else {
+            return;
+        };
+        tracing::debug!(%partition, "a message came through the consumer's own queue");
+        let again = self.split(partition).and_then(|queue| {
+            if let Some(held) = self.held.get_mut(&partition) {
+                held.queue = queue;
+            }
+            self.seek(partition, next)
+        });
+        if let Err(error) = again {
+            if let Some(held) = self.held.get_mut(&partition) {
+                held.dead = true;
+            }
+            let text = error.to_string();
+            self.events.push(SourceEvent::Unreadable {
+                partition,
+                offset: next,
+                text,
+            });
+        }
+    }
+
+    fn trouble(&mut self, error: &NativeError) {
+        let fatal = self.consumer.client().fatal_error();
+        let code = error.rdkafka_error_code().unwrap_or(Code::Fail);
+        if let Some((code, reason)) = fatal {
+            self.events.push(if code == Code::FencedInstanceId {
+                let instance = self.config.instance_id.clone().unwrap_or_default();
+                SourceEvent::Fenced { instance }
+            } else {
+                let failure = Failure {
+                    text: reason,
+                    fatal: true,
+                    ..Failure::of(code)
+                };
+                SourceEvent::Fatal(self.failed("go on consuming", failure))
+            });
+        } else if self.consumer.context().is_news(&format!("event {code:?}")) {
+            let text = self
+                .consumer
+                .context()
+                .why()
+                .unwrap_or_else(|| code.to_string());
+            self.events.push(SourceEvent::Trouble { text });
+        }
+    }
+}

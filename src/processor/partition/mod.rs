@@ -1,0 +1,311 @@
+//! One partition that a worker owns, from its assignment to its revocation: a state machine without I/O.
+//!
+//! | state | event | next state |
+//! |---|---|---|
+//! | gathering | a plan: start, adopt, continue, republish | running |
+//! | gathering | a plan: replay | replaying |
+//! | gathering | a plan: accept a loss | accepting loss |
+//! | gathering | a refusal | held |
+//! | accepting loss | the gap is in the chain | gathering |
+//! | replaying | the end is reached, the number of outcomes is right | running, or correcting when they replace others |
+//! | replaying | memory is short | replaying, but only to count |
+//! | replaying | the end is reached, only counted, the number is right | replaying from the start, to keep |
+//! | replaying | the end is reached, the number is wrong | what a new plan says |
+//! | correcting | everything is stored | gathering |
+//! | running | a transaction failed | running, from the committed offset |
+//! | any | the facts are others now | gathering |
+//!
+//! The consumer follows the phase ([`Fetch`]): it delivers nothing unless the partition is running or replaying.
+
+mod books;
+mod outbox;
+mod phase;
+
+pub use books::{Books, BooksError};
+pub use outbox::{Loaded, Outbox};
+pub use phase::{Count, Phase, Replaying};
+
+use super::watch::{Stored, Tally};
+use crate::{
+    format::{Manifest, Outcomes, Segment},
+    model::{Offset, Partition},
+    recovery::{Commit, Facts, Head, Plan, Refusal, Replay},
+};
+
+/// Tells one ownership of a partition from the next, so that a report about an earlier one is not taken for this one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Epoch(pub u64);
+
+/// What the consumer does with a partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fetch {
+    /// Nothing.
+    Paused,
+    /// It is to start again from an offset, as soon as no rebalance waits for an answer.
+    StartAt(Offset),
+    /// It fetches events.
+    Running,
+}
+
+/// The newest manifest of a chain, as far as a worker needs it.
+#[derive(Clone, Debug)]
+pub struct Newest {
+    /// As commits name it.
+    pub head: Head,
+    /// For those who watch.
+    pub stored: Stored,
+    /// The corrections that it lists.
+    pub corrections: Vec<Segment>,
+}
+
+impl From<&Manifest> for Newest {
+    fn from(manifest: &Manifest) -> Newest {
+        let (sequence, digest) = manifest.head();
+        let corrections = manifest.segments.iter();
+        let corrections = corrections.filter(|segment| segment.revision.is_some());
+        Newest {
+            head: Head { sequence, digest },
+            stored: Stored {
+                sequence,
+                frontier: manifest.end,
+                outcomes: manifest.counts.outcomes(),
+                at: manifest.created_at,
+            },
+            corrections: corrections.cloned().collect(),
+        }
+    }
+}
+
+/// An owned partition.
+#[derive(Debug)]
+pub struct Owned {
+    pub partition: Partition,
+    pub epoch: Epoch,
+    pub phase: Phase,
+    pub fetch: Fetch,
+    pub books: Books,
+    /// Offsets recorded as lost since the origin.
+    pub lost: u64,
+    /// What the next commit must make durable although nothing is new: recovery decided it.
+    pub must_commit: Option<Commit>,
+    /// Corrections on their way to the topics.
+    pub outbox: Outbox,
+    /// The newest manifest known.
+    pub newest: Option<Newest>,
+    /// What the open transaction holds.
+    pub sent: Sent,
+    /// Aborted transactions in a row without progress.
+    pub aborts: u32,
+    /// Keepers that died in a row without a snapshot.
+    pub deaths: u32,
+}
+
+/// Outcomes that are published when the open transaction is committed.
+#[derive(Debug, Default)]
+pub struct Sent {
+    pub results: u64,
+    /// By reason.
+    pub rejects: Tally,
+}
+
+/// What the end of a replay leads to.
+#[derive(Debug)]
+pub enum ReplayEnd {
+    /// It is not the end.
+    GoesOn,
+    /// It was only counted, and the number is right: it is read again, and kept.
+    ReadAgain,
+    /// Everything is there again; the partition runs.
+    Done { found: u64 },
+    /// Everything is there again, under another calculation: it must be stored before the next commit.
+    Correct { found: u64 },
+    /// The number of outcomes is not the one that was committed.
+    Miscounted { found: u64 },
+}
+
+impl Owned {
+    /// A partition just assigned, about which nothing is known.
+    pub fn new(partition: Partition, epoch: Epoch) -> Owned {
+        Owned {
+            partition,
+            epoch,
+            phase: Phase::Gathering,
+            fetch: Fetch::Paused,
+            books: Books::new(Offset::ZERO, 0),
+            lost: 0,
+            must_commit: None,
+            outbox: Outbox::default(),
+            newest: None,
+            sent: Sent::default(),
+            aborts: 0,
+            deaths: 0,
+        }
+    }
+
+    /// The same partition, about which nothing is known any more.
+    pub fn forgotten(&self, epoch: Epoch) -> Owned {
+        Owned {
+            aborts: self.aborts,
+            deaths: self.deaths,
+            ..Owned::new(self.partition, epoch)
+        }
+    }
+
+    /// Whether events are fetched and their outcomes kept.
+    pub fn is_active(&self) -> bool {
+        matches!(self.phase, Phase::Running | Phase::Replaying(_))
+    }
+
+    /// Whether events are fetched now.
+    pub fn is_fetching(&self) -> bool {
+        self.fetch == Fetch::Running && self.is_active()
+    }
+
+    /// Whether events are processed and published.
+    pub fn is_running(&self) -> bool {
+        matches!(self.phase, Phase::Running)
+    }
+
+    /// What is replayed.
+    pub fn replay(&self) -> Option<&Replay> {
+        match &self.phase {
+            Phase::Replaying(replaying) => Some(&replaying.replay),
+            _ => None,
+        }
+    }
+
+    /// Takes in what the newest manifest says now.
+    pub fn set_newest(&mut self, newest: Newest) {
+        self.outbox.refresh(newest.corrections.iter());
+        self.newest = Some(newest);
+    }
+
+    /// Acts on a plan made of `facts`; `outcomes` are those that the chain holds.
+    pub fn begin(&mut self, plan: Plan, commit: Option<Commit>, outcomes: u64, facts: Facts) {
+        let (at, phase) = match plan {
+            Plan::Start { at }
+            | Plan::Adopt { at }
+            | Plan::Continue { at, .. }
+            | Plan::Republish { at, .. } => (at, Phase::Running),
+            Plan::Replay(replay) => {
+                let at = replay.range.start();
+                let count = Count::Pending;
+                let replaying = Replaying {
+                    replay,
+                    count,
+                    facts,
+                };
+                (at, Phase::Replaying(Box::new(replaying)))
+            }
+            Plan::AcceptLoss(loss) => (loss.range.end(), Phase::AcceptingLoss(loss)),
+            Plan::Refuse(refusal) => return self.hold(refusal),
+        };
+        self.books = Books::new(at, outcomes);
+        self.phase = phase;
+        self.must_commit = commit;
+        self.fetch = Fetch::Paused;
+    }
+
+    /// Holds it.
+    pub fn hold(&mut self, refusal: Box<Refusal>) {
+        self.fetch = Fetch::Paused;
+        self.phase = Phase::Held(refusal);
+    }
+
+    /// Drops what is not committed, and has it read again.
+    pub fn rewind(&mut self) {
+        self.outbox.unsend();
+        self.sent = Sent::default();
+        if self.is_running() {
+            let at = self.books.rewind();
+            if self.fetch == Fetch::Running {
+                self.fetch = Fetch::StartAt(at);
+            }
+        }
+    }
+
+    /// What is replayed is only counted from now on, because memory does not hold all of it; whether that is new.
+    pub fn count_replay(&mut self) -> bool {
+        let outcomes = self.books.outcomes();
+        let Phase::Replaying(replaying) = &mut self.phase else {
+            return false;
+        };
+        if replaying.count != Count::Pending {
+            return false;
+        }
+        let replay = &replaying.replay;
+        replaying.count = Count::Counting(outcomes - replay.outcomes_at_start);
+        self.books = Books::new(replay.range.start(), replay.outcomes_at_start);
+        true
+    }
+
+    /// Counts events of a replay that is only counted; whether it is one.
+    pub fn count_events(&mut self, events: u64) -> bool {
+        match &mut self.phase {
+            Phase::Replaying(replaying) => match &mut replaying.count {
+                Count::Counting(found) => {
+                    *found += events;
+                    true
+                }
+                Count::Pending | Count::Right => false,
+            },
+            _ => false,
+        }
+    }
+
+    /// Everything before `position` has been read. Where that is the end of the range that is replayed and it was kept, the
+    /// books must reach it: [`rest`](Owned::rest) is absent.
+    pub fn end_replay(&mut self, position: Offset) -> ReplayEnd {
+        let found_kept = self.books.outcomes();
+        let Phase::Replaying(replaying) = &mut self.phase else {
+            return ReplayEnd::GoesOn;
+        };
+        let replay = &replaying.replay;
+        if position < replay.range.end() {
+            return ReplayEnd::GoesOn;
+        }
+        if let Count::Counting(found) = replaying.count {
+            if !replay.expected.admits(found) {
+                return ReplayEnd::Miscounted { found };
+            }
+            self.fetch = Fetch::StartAt(replay.range.start());
+            replaying.count = Count::Right;
+            return ReplayEnd::ReadAgain;
+        }
+        let found = found_kept - replay.outcomes_at_start;
+        if !replay.expected.admits(found) {
+            return ReplayEnd::Miscounted { found };
+        }
+        if replay.replaces.is_some() {
+            self.phase = Phase::Correcting;
+            self.fetch = Fetch::Paused;
+            return ReplayEnd::Correct { found };
+        }
+        self.phase = Phase::Running;
+        ReplayEnd::Done { found }
+    }
+
+    /// What a replay whose range has been read to `position` still lacks in the books: it is absent.
+    pub fn rest_of_replay(&self, position: Offset) -> Option<Offset> {
+        let Phase::Replaying(replaying) = &self.phase else {
+            return None;
+        };
+        let end = replaying.replay.range.end();
+        let kept = !matches!(replaying.count, Count::Counting(_));
+        (kept && position >= end && self.books.end() < end).then_some(end)
+    }
+
+    /// Whether what was replayed under another calculation is all stored.
+    pub fn is_corrected(&self) -> bool {
+        let stored = self.newest.as_ref().map(|newest| newest.stored.frontier);
+        matches!(self.phase, Phase::Correcting) && stored == Some(self.books.end())
+    }
+
+    /// The group stands at `offset`: returns what is committed by that, for the keeper.
+    pub fn commit(&mut self, offset: Offset) -> Result<Vec<Outcomes>, BooksError> {
+        self.books.commit(offset)
+    }
+}
+
+#[cfg(test)]
+mod tests;

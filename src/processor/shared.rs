@@ -1,0 +1,393 @@
+//! What all workers of a process share: settings, connections, the pipeline's identity, limits and targets.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use tokio::sync::Semaphore;
+
+use super::{
+    Instance, ProcessorError, Stop, WorkerError,
+    limits::Limits,
+    seats::Seats,
+    watch::{Board, Progress, Tally, Trouble},
+};
+use crate::{
+    audit::{Finding, Recalculator},
+    calculation::Evaluator,
+    config::{Delivery, RunConfig},
+    events::advice,
+    format::{Layout, Pipeline},
+    history::Clock,
+    kafka::{Admin, KafkaError, Member, Publisher, PublisherConfig, SourceConfig, Topic},
+    model::{Offset, Partition},
+    recovery::{Committed, Gatherer, OurCalculation},
+    store::Store,
+};
+
+/// How long a metadata question to the broker may take.
+pub const ASK: Duration = Duration::from_secs(30);
+/// How long `init_transactions` may take: a predecessor's open transaction is ended in it.
+pub const INIT: Duration = Duration::from_secs(60);
+
+/// See the module.
+pub struct Shared {
+    pub settings: RunConfig,
+    pub instance: Instance,
+    pub store: Store,
+    pub gatherer: Gatherer,
+    pub runtime: tokio::runtime::Handle,
+    pub stop: Stop,
+    pub progress: Progress,
+    /// What others may see.
+    pub board: Board,
+    /// Shown when checks at the start found something wrong.
+    pub found: Trouble,
+    /// What the checks at the start of partitions found wrong.
+    pub findings: Mutex<Vec<Finding>>,
+    /// One keeper at a time for each partition.
+    pub seats: Seats,
+    /// What brings stored history under the running calculation, when that is asked for.
+    pub recalculator: Option<Recalculator>,
+    /// Turns of those that do.
+    pub recalculations: Arc<Semaphore>,
+    /// Turns of keepers that encode.
+    encoders: Semaphore,
+    /// Partitions of the events topic at start.
+    pub partitions: u32,
+    results_partitions: u32,
+    rejects_partitions: u32,
+    admin: Arc<Admin>,
+    /// Workers that are to leave the group and join it again.
+    join_anew: Vec<AtomicBool>,
+    limits: Mutex<Limits>,
+    /// With `--exit-at-end`: the last stable offsets at start.
+    targets: BTreeMap<Partition, Offset>,
+}
+
+impl Shared {
+    /// Connects, checks the topics (missing output topics are made), and learns who this pipeline is.
+    /// `recalculator` makes what brings stored history under the running calculation of the settings and the largest
+    /// result that its topic takes.
+    pub fn prepare(
+        recalculator: impl FnOnce(&RunConfig, u64) -> Result<Option<Recalculator>, WorkerError>,
+        settings: RunConfig,
+        instance: Instance,
+        store: Store,
+        runtime: tokio::runtime::Handle,
+        stop: Stop,
+        board: Board,
+    ) -> Result<Shared, ProcessorError> {
+        let evaluator = Evaluator::new(
+            settings.calculation.fields.clone(),
+            Arc::clone(&settings.calculation.calculation),
+        )?;
+        let layout = Layout::new(&settings.pipeline.events)?;
+        let admin = Arc::new(Admin::connect(&settings.connection, ASK)?);
+        let events = admin.topic(&settings.pipeline.events)?.ok_or_else(|| {
+            ProcessorError::NoEventsTopic {
+                topic: settings.pipeline.events.clone(),
+                brokers: settings.connection.brokers().to_owned(),
+            }
+        })?;
+        let results = output(
+            &admin,
+            &settings,
+            &settings.pipeline.results,
+            events.partitions,
+        )?;
+        let rejects = output(
+            &admin,
+            &settings,
+            &settings.pipeline.rejects,
+            events.partitions,
+        )?;
+        let limits = Limits::ask(
+            &admin,
+            &settings.pipeline.results,
+            &settings.pipeline.rejects,
+        );
+        let identity = Pipeline {
+            cluster_id: admin.cluster_id(),
+            group: settings.pipeline.group.clone(),
+            events_topic: settings.pipeline.events.clone(),
+            events_topic_id: events.id,
+            results_topic: settings.pipeline.results.clone(),
+            results_partitions: results.partitions,
+        };
+        let mut targets = BTreeMap::new();
+        if settings.exit_at_end {
+            for partition in (0..).map(Partition).take(events.partitions as usize) {
+                let marks = admin.watermarks(&settings.pipeline.events, partition)?;
+                targets.insert(partition, marks.stable_end);
+            }
+        }
+        let gatherer = Gatherer {
+            store: store.clone(),
+            layout,
+            admin: Arc::clone(&admin),
+            identity: identity.clone(),
+            calculation: OurCalculation {
+                fingerprint: evaluator.fingerprint().clone(),
+                calculation: evaluator.calculation_text(),
+                fields: evaluator.fields().to_string(),
+            },
+            start: settings.policy.start,
+            writer: instance.name().to_owned(),
+            clock: Clock::system(),
+        };
+        Ok(Shared {
+            recalculator: recalculator(&settings, limits.results)?,
+            recalculations: Arc::new(Semaphore::new(settings.workers)),
+            encoders: Semaphore::new(encoders()),
+            seats: Seats::default(),
+            progress: Progress::new(settings.workers),
+            found: board.trouble(&[]),
+            board,
+            join_anew: (0..settings.workers)
+                .map(|_| AtomicBool::new(false))
+                .collect(),
+            findings: Mutex::default(),
+            instance,
+            store,
+            gatherer,
+            runtime,
+            stop,
+            partitions: events.partitions,
+            results_partitions: results.partitions,
+            rejects_partitions: rejects.partitions,
+            admin,
+            limits: Mutex::new(limits),
+            targets,
+            settings,
+        })
+    }
+
+    /// The results partition of an events partition; a result follows from its source alone.
+    pub fn results_partition(&self, partition: Partition) -> i32 {
+        modulo(partition, self.results_partitions)
+    }
+
+    /// The dead-letter partition of an events partition.
+    pub fn rejects_partition(&self, partition: Partition) -> i32 {
+        modulo(partition, self.rejects_partitions)
+    }
+
+    /// The offset that `partition` must have committed before `--exit-at-end` ends the run.
+    pub fn target(&self, partition: Partition) -> Option<Offset> {
+        self.targets.get(&partition).copied()
+    }
+
+    /// Whether the group has committed every target.
+    pub fn group_reached_targets(&self) -> Result<bool, KafkaError> {
+        let partitions: Vec<Partition> = self.targets.keys().copied().collect();
+        let committed = self.committed(&partitions)?;
+        Ok(self.targets.iter().all(|(partition, target)| {
+            *target == Offset::ZERO
+                || committed
+                    .get(partition)
+                    .is_some_and(|committed| committed.offset >= *target)
+        }))
+    }
+
+    /// What the group has committed for `partitions`, once no transaction is open on them.
+    pub fn committed(
+        &self,
+        partitions: &[Partition],
+    ) -> Result<BTreeMap<Partition, Committed>, KafkaError> {
+        let pipeline = &self.settings.pipeline;
+        let committed = self
+            .admin
+            .committed(&pipeline.group, &pipeline.events, partitions)?;
+        Ok(committed
+            .into_iter()
+            .filter_map(|(partition, committed)| Some((partition, committed?.into())))
+            .collect())
+    }
+
+    /// Lets the connection that will ask for committed offsets find the group's coordinator while the group is joined. Only
+    /// a head start: whatever goes wrong is seen when the offsets are asked for.
+    pub fn find_coordinator(&self) {
+        let admin = Arc::clone(&self.admin);
+        let pipeline = &self.settings.pipeline;
+        let (group, events) = (pipeline.group.clone(), pipeline.events.clone());
+        self.runtime.spawn_blocking(move || {
+            if let Err(error) = admin.committed(&group, &events, &[Partition(0)]) {
+                tracing::debug!("a first look at the committed offsets failed: {error}");
+            }
+        });
+    }
+
+    /// What the output topics take.
+    pub fn limits(&self) -> Limits {
+        *self.limits.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Asks again what the output topics take, because a broker took less.
+    pub fn refresh_limits(&self) {
+        let pipeline = &self.settings.pipeline;
+        let limits = Limits::ask(&self.admin, &pipeline.results, &pipeline.rejects);
+        let mut known = self.limits.lock().unwrap_or_else(PoisonError::into_inner);
+        if *known != limits {
+            tracing::warn!(
+                "the output topics take other messages now: {limits:?}, before {known:?}"
+            );
+        }
+        *known = limits;
+    }
+
+    /// A producer that is ready to publish; it has ended what a predecessor of the same name left open.
+    pub fn new_publisher(
+        &self,
+        name: &str,
+        queue: u64,
+        timeout: Duration,
+    ) -> Result<Publisher, WorkerError> {
+        let connection = &self.settings.connection;
+        let limits = self.limits();
+        let config = PublisherConfig {
+            queue_bytes: queue,
+            largest_message: limits.results.max(limits.rejects),
+            largest_batch: limits.results.min(limits.rejects),
+        };
+        let since = Instant::now();
+        let publisher = match self.settings.delivery {
+            Delivery::ExactlyOnce => {
+                let mut publisher = Publisher::transactional(connection, name, &config)?;
+                publisher.init(timeout)?;
+                publisher
+            }
+            Delivery::AtLeastOnce => Publisher::idempotent(connection, &config)?,
+        };
+        tracing::debug!("producer {name} ready after {:?}", since.elapsed());
+        Ok(publisher)
+    }
+
+    /// How a worker of that name joins the group.
+    pub fn source_config(&self, name: &str, queue: u64) -> SourceConfig {
+        let pipeline = &self.settings.pipeline;
+        SourceConfig {
+            instance_id: Some(name.to_owned()),
+            ..SourceConfig::new(&pipeline.group, &pipeline.events, self.partitions, queue)
+        }
+    }
+
+    /// After how long without a heartbeat the group gives a member up.
+    pub fn session_timeout(&self) -> Duration {
+        let connection = &self.settings.connection;
+        self.source_config("", 0).session_timeout(connection)
+    }
+
+    /// How long a transaction of ours may be open.
+    pub fn transaction_timeout(&self) -> Duration {
+        let own = self
+            .settings
+            .connection
+            .milliseconds("transaction.timeout.ms");
+        own.unwrap_or(PublisherConfig::TRANSACTION_TIMEOUT)
+    }
+
+    /// `group.instance.id` and `transactional.id` of a worker.
+    pub fn worker_name(&self, worker: usize) -> String {
+        format!("{}{}.{worker}", self.names_begin(), self.instance.name())
+    }
+
+    /// How the names of all workers of this pipeline begin, whichever process they are of.
+    pub fn names_begin(&self) -> String {
+        let pipeline = &self.settings.pipeline;
+        format!("{}.{}.", pipeline.group, pipeline.events)
+    }
+
+    /// Who of the group has which partitions; `None` while it divides them.
+    pub fn members(&self) -> Result<Option<Vec<Member>>, KafkaError> {
+        let pipeline = &self.settings.pipeline;
+        self.admin.members(&pipeline.group, &pipeline.events)
+    }
+
+    /// Whether the group has a member with a worker's name.
+    pub fn has_member(&self, name: &str) -> Result<bool, KafkaError> {
+        self.admin.has_member(&self.settings.pipeline.group, name)
+    }
+
+    /// Has a worker leave the group and join it again.
+    pub fn join_anew(&self, worker: usize) {
+        self.join_anew[worker].store(true, Ordering::Relaxed);
+    }
+
+    /// Whether a worker is to leave the group and join it again; once.
+    pub fn is_to_join_anew(&self, worker: usize) -> bool {
+        self.join_anew[worker].swap(false, Ordering::Relaxed)
+    }
+
+    /// Who writes, for commits and manifests.
+    pub fn writer(&self, worker: usize) -> String {
+        format!(
+            "snapback {} {}/{worker}",
+            env!("CARGO_PKG_VERSION"),
+            self.instance.name()
+        )
+    }
+
+    /// Does work that keeps a core busy on a thread that serves nothing else, when it is its turn. Few do so at a time, and
+    /// nobody who has the turn waits for a store.
+    ///
+    /// # Panics
+    /// When the work does.
+    pub async fn encode<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
+        let turn = self.encoders.acquire().await;
+        let done = tokio::task::spawn_blocking(work).await;
+        drop(turn);
+        match done.map_err(tokio::task::JoinError::try_into_panic) {
+            Ok(done) => done,
+            Err(Ok(panic)) => std::panic::resume_unwind(panic),
+            Err(Err(error)) => panic!("encoding ended early: {error}"),
+        }
+    }
+
+    /// What is left for the shutdown.
+    pub fn shutdown_left(&self) -> Duration {
+        self.stop.remaining(self.settings.shutdown_timeout)
+    }
+
+    /// One line about the rejects, with what would accept them.
+    pub fn reject_line(&self, rejects: &Tally) -> Option<String> {
+        rejects.line(advice)
+    }
+}
+
+/// How many keepers encode at a time: half of the cores, the other half is for workers and the Kafka client.
+fn encoders() -> usize {
+    let cores = std::thread::available_parallelism();
+    cores.map_or(1, |cores| cores.get() / 2).max(1)
+}
+
+fn modulo(partition: Partition, count: u32) -> i32 {
+    partition.0.rem_euclid(count.max(1).cast_signed())
+}
+
+fn output(
+    admin: &Admin,
+    settings: &RunConfig,
+    name: &str,
+    partitions: u32,
+) -> Result<Topic, ProcessorError> {
+    if let Some(topic) = admin.topic(name)? {
+        return Ok(topic);
+    }
+    let missing = || ProcessorError::NoOutputTopic {
+        topic: name.to_owned(),
+        brokers: settings.connection.brokers().to_owned(),
+        partitions,
+    };
+    if !settings.create_topics {
+        return Err(missing());
+    }
+    admin.create_topic(name, partitions, &[])?;
+    tracing::info!("created the topic {name} with {partitions} partitions");
+    admin.topic(name)?.ok_or_else(missing)
+}

@@ -1,0 +1,137 @@
+//! The one place where the processor waits for a store, or for a broker that recovery asks: longer each time up to a bound,
+//! never in step with others, and with a reason that those who watch can read.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use rand::RngExt;
+
+use super::{
+    Stop,
+    shared::Shared,
+    watch::{Reason, Trouble},
+};
+use crate::model::Partition;
+
+/// How often a wait looks whether the processor is to stop.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// When waiting ends without an answer.
+#[derive(Clone, Debug)]
+pub enum Until {
+    /// As soon as the processor is to stop: the next start does it.
+    Stop,
+    /// As soon as the processor is to stop, or this is set: the next owner does it.
+    Leave(Arc<AtomicBool>),
+    /// Only when the processor is to end at once: what is stored at the end must not be replayed.
+    Abort,
+}
+
+/// Waiting between attempts of one piece of work.
+pub struct StoreWait {
+    trouble: Trouble,
+    stop: Stop,
+    until: Until,
+    pauses: Pauses,
+}
+
+impl StoreWait {
+    /// For what must be there before `partitions` can be worked on.
+    pub fn of_recovery(shared: &Shared, partitions: &[Partition]) -> StoreWait {
+        StoreWait::new(shared, partitions, Until::Stop, Pauses::OF_RECOVERY)
+    }
+
+    /// For what is stored or read beside the work.
+    pub fn of_keeper(shared: &Shared, partition: Partition, until: Until) -> StoreWait {
+        StoreWait::new(shared, &[partition], until, Pauses::OF_KEEPER)
+    }
+
+    fn new(shared: &Shared, partitions: &[Partition], until: Until, pauses: Pauses) -> StoreWait {
+        StoreWait {
+            trouble: shared.board.trouble(partitions),
+            stop: shared.stop.clone(),
+            until,
+            pauses,
+        }
+    }
+
+    /// Shows what is waited for, before an attempt has failed.
+    pub fn show(&self, reason: Reason, text: &str) {
+        self.trouble.is(reason, text);
+    }
+
+    /// Says that an attempt failed, and waits until the next; `false` when there is to be none. What does not pass by
+    /// itself, like a missing right, may need a person: it is said louder, and tried again all the same.
+    pub async fn again(&mut self, reason: Reason, passes: bool, text: &str) -> bool {
+        let pause = self.pauses.next();
+        self.trouble.is(reason, text);
+        if passes {
+            tracing::warn!("{text}; trying again in {pause:.1?}, nothing is lost");
+        } else {
+            tracing::error!("{text}; trying again in {pause:.1?}, nothing is lost");
+        }
+        let until = tokio::time::Instant::now() + pause;
+        while !self.is_over() {
+            let left = until.saturating_duration_since(tokio::time::Instant::now());
+            if left.is_zero() {
+                return true;
+            }
+            tokio::time::sleep(left.min(LOOK)).await;
+        }
+        false
+    }
+
+    fn is_over(&self) -> bool {
+        match &self.until {
+            Until::Stop => self.stop.is_requested(),
+            Until::Leave(leaving) => self.stop.is_requested() || leaving.load(Ordering::SeqCst),
+            Until::Abort => self.stop.is_abort(),
+        }
+    }
+}
+
+/// Pauses that double up to a bound, each with half of it random.
+#[derive(Debug)]
+struct Pauses {
+    next: Duration,
+    longest: Duration,
+}
+
+impl Pauses {
+    const OF_RECOVERY: Pauses = Pauses {
+        next: Duration::from_millis(200),
+        longest: Duration::from_secs(5),
+    };
+    const OF_KEEPER: Pauses = Pauses {
+        next: Duration::from_millis(500),
+        longest: Duration::from_secs(15),
+    };
+
+    fn next(&mut self) -> Duration {
+        let pause = self.next;
+        self.next = (pause * 2).min(self.longest);
+        pause.mul_f64(rand::rng().random_range(0.5..=1.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_to_a_bound_and_differ() {
+        let mut pauses = Pauses::OF_KEEPER;
+        let pauses: Vec<Duration> = (0..20).map(|_| pauses.next()).collect();
+        assert!(pauses[0] >= Duration::from_millis(250) && pauses[0] <= Duration::from_millis(500));
+        let bound = Duration::from_secs(15);
+        assert!(pauses.iter().all(|pause| *pause <= bound));
+        let long = &pauses[6..];
+        assert!(long.iter().all(|pause| *pause >= bound / 2));
+        assert!(long.windows(2).any(|pair| pair[0] != pair[1]));
+    }
+}

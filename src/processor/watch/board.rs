@@ -1,0 +1,264 @@
+//! Where a processor puts what others may see of it, and where they look.
+//!
+//! A worker replaces its view a few times a second and marks each turn of its loop; whoever waits for something says so as
+//! long as it waits. Nobody holds a lock for longer than it takes to copy a pointer or a line of text.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use chrono::Utc;
+
+use super::{
+    super::Stop,
+    view::{About, Moment, ProcessView, Reason, TroubleView, WorkerView},
+};
+use crate::{calculation::calculation_text, config::RunConfig, model::Partition};
+
+/// A question that the broker has not answered for so long is trouble.
+const SILENCE: Duration = Duration::from_secs(5);
+
+/// Shared by everything that has something to show, and by whoever shows it.
+#[derive(Clone, Debug)]
+pub struct Board(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    about: Arc<About>,
+    stop: Stop,
+    began: Instant,
+    workers: Vec<Slot>,
+    snapshot_failures: AtomicU64,
+    troubles: Mutex<BTreeMap<u64, TroubleView>>,
+    next_trouble: AtomicU64,
+    broker: Mutex<Contact>,
+}
+
+#[derive(Debug, Default)]
+struct Slot {
+    view: Mutex<Option<Arc<WorkerView>>>,
+    /// Milliseconds since the beginning, and one; zero before the first.
+    tick: AtomicU64,
+}
+
+/// What a question that is asked again and again tells about the broker.
+#[derive(Debug, Default)]
+struct Contact {
+    /// Since when the last question has had no answer.
+    asked: Option<Moment>,
+    /// Since when questions have failed, and why the last one did.
+    failed: Option<(Moment, String)>,
+    /// What the clients said since the last answer.
+    said: Option<String>,
+}
+
+impl Board {
+    /// A board for a process that is about to run.
+    #[must_use]
+    pub fn new(settings: &RunConfig, instance: &str, stop: Stop) -> Board {
+        let pipeline = &settings.pipeline;
+        let calculation = &settings.calculation;
+        let name = calculation.calculation.name();
+        let parameters = calculation
+            .calculation
+            .parameters(&calculation.fields.schema());
+        let about = About {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            instance: instance.to_owned(),
+            calculation: calculation_text(name, &parameters),
+            fields: calculation.fields.to_string(),
+            group: pipeline.group.clone(),
+            events: pipeline.events.clone(),
+            results: pipeline.results.clone(),
+            rejects: pipeline.rejects.clone(),
+            brokers: settings.connection.brokers().to_owned(),
+            store: settings.store.url.to_string(),
+            memory: settings.memory,
+        };
+        Board::of(about, settings.workers, stop)
+    }
+
+    fn of(about: About, workers: usize, stop: Stop) -> Board {
+        Board(Arc::new(Inner {
+            about: Arc::new(about),
+            stop,
+            began: Instant::now(),
+            workers: (0..workers).map(|_| Slot::default()).collect(),
+            snapshot_failures: AtomicU64::default(),
+            troubles: Mutex::default(),
+            next_trouble: AtomicU64::default(),
+            broker: Mutex::default(),
+        }))
+    }
+
+    /// The processor as it is now.
+    #[must_use]
+    pub fn look(&self) -> ProcessView {
+        let now = self.now();
+        let mut troubles: Vec<TroubleView> = lock(&self.0.troubles).values().cloned().collect();
+        troubles.extend(lock(&self.0.broker).trouble(now, &self.0.about.brokers));
+        let workers = self.0.workers.iter();
+        ProcessView {
+            about: Arc::clone(&self.0.about),
+            now,
+            time: Utc::now(),
+            stopping: self.0.stop.is_requested(),
+            snapshot_failures: self.0.snapshot_failures.load(Ordering::Relaxed),
+            workers: workers
+                .clone()
+                .map(|slot| lock(&slot.view).clone())
+                .collect(),
+            ticks: workers.map(Slot::tick).collect(),
+            troubles,
+        }
+    }
+
+    /// The moment that it is.
+    pub(in crate::processor) fn now(&self) -> Moment {
+        Moment(self.0.began.elapsed())
+    }
+
+    /// A worker lives.
+    pub(in crate::processor) fn tick(&self, worker: usize) {
+        let millis = u64::try_from(self.now().0.as_millis()).unwrap_or(u64::MAX - 1);
+        self.0.workers[worker]
+            .tick
+            .store(millis + 1, Ordering::Relaxed);
+    }
+
+    /// A worker as it is now.
+    pub(in crate::processor) fn show(&self, worker: usize, mut view: WorkerView) {
+        let slot = &self.0.workers[worker].view;
+        let before = lock(slot).clone();
+        if let Some(before) = before {
+            view.carry(&before);
+        }
+        *lock(slot) = Some(Arc::new(view));
+    }
+
+    /// An attempt to store a snapshot failed.
+    pub(in crate::processor) fn snapshot_failed(&self) {
+        self.0.snapshot_failures.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// For work that may have to wait; says nothing yet.
+    pub(in crate::processor) fn trouble(&self, partitions: &[Partition]) -> Trouble {
+        Trouble {
+            board: self.clone(),
+            id: self.0.next_trouble.fetch_add(1, Ordering::Relaxed),
+            partitions: partitions.to_vec(),
+        }
+    }
+
+    /// The broker is asked something that it should answer at once.
+    pub(in crate::processor) fn ask_broker(&self) {
+        let now = self.now();
+        lock(&self.0.broker).asked = Some(now);
+    }
+
+    /// It has answered, or not; then `failure` says why.
+    pub(in crate::processor) fn broker_answered(&self, failure: Option<String>) {
+        let now = self.now();
+        lock(&self.0.broker).answered(failure, now);
+    }
+
+    /// Whether it has been asked for a while, and has not answered.
+    pub(in crate::processor) fn is_broker_silent(&self) -> bool {
+        let brokers = &self.0.about.brokers;
+        lock(&self.0.broker).trouble(self.now(), brokers).is_some()
+    }
+
+    /// What a client says about its broker.
+    pub(in crate::processor) fn broker_said(&self, text: &str) {
+        lock(&self.0.broker).said = Some(text.to_owned());
+    }
+}
+
+impl Slot {
+    fn tick(&self) -> Option<Moment> {
+        let millis = self.tick.load(Ordering::Relaxed).checked_sub(1)?;
+        Some(Moment(Duration::from_millis(millis)))
+    }
+}
+
+impl Contact {
+    fn answered(&mut self, failure: Option<String>, now: Moment) {
+        let asked = self.asked.take().unwrap_or(now);
+        match failure {
+            None => *self = Contact::default(),
+            Some(text) => {
+                let since = self.failed.take().map_or(asked, |(since, _)| since);
+                self.failed = Some((since, text));
+            }
+        }
+    }
+
+    fn trouble(&self, now: Moment, brokers: &str) -> Option<TroubleView> {
+        let silent = self.asked.filter(|asked| asked.age(now) >= SILENCE);
+        let (since, text) = match (&self.failed, silent) {
+            (Some((since, text)), _) => (*since, text.clone()),
+            (None, Some(asked)) => {
+                let why = match &self.said {
+                    Some(said) => format!(": {said}"),
+                    None => String::new(),
+                };
+                (asked, format!("no answer from Kafka at {brokers}{why}"))
+            }
+            (None, None) => return None,
+        };
+        Some(TroubleView {
+            reason: Reason::Broker,
+            since,
+            partitions: Vec::new(),
+            text,
+        })
+    }
+}
+
+/// What one piece of work waits for. Nothing any more, as soon as it is dropped.
+#[derive(Debug)]
+pub(in crate::processor) struct Trouble {
+    board: Board,
+    id: u64,
+    partitions: Vec<Partition>,
+}
+
+impl Trouble {
+    /// It waits, for this reason.
+    pub(in crate::processor) fn is(&self, reason: Reason, text: impl Into<String>) {
+        let now = self.board.now();
+        let mut troubles = lock(&self.board.0.troubles);
+        let before = troubles.get(&self.id).filter(|one| one.reason == reason);
+        let since = before.map_or(now, |before| before.since);
+        let trouble = TroubleView {
+            reason,
+            since,
+            partitions: self.partitions.clone(),
+            text: text.into(),
+        };
+        troubles.insert(self.id, trouble);
+    }
+
+    /// It waits no more.
+    pub(in crate::processor) fn is_over(&self) {
+        lock(&self.board.0.troubles).remove(&self.id);
+    }
+}
+
+impl Drop for Trouble {
+    fn drop(&mut self) {
+        self.is_over();
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests;

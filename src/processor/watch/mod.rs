@@ -1,0 +1,17 @@
+//! What others may see of a running processor: plain values, put on a [`Board`] by those who know them.
+
+mod board;
+mod progress;
+mod tally;
+mod view;
+mod written;
+
+pub use board::Board;
+pub(super) use board::Trouble;
+pub(super) use progress::{Progress, WorkerProgress};
+pub use tally::Tally;
+pub use view::{
+    About, Counters, HeldView, Moment, PartitionView, PhaseView, ProcessView, Reason, Stored,
+    TroubleView, WorkerView,
+};
+pub use written::Written;

@@ -1,0 +1,251 @@
+//! The Kafka half of the processor: one thread, one group member, one producer, and the partitions that Kafka gives it.
+//!
+//! In: events, and what recovery and keepers report. Out: published results, and committed outcomes for the keepers.
+//! The loop serves the group, takes reports, moves every active partition one batch forward
+//! (fetch -> decode -> calculate -> publish), commits on its cadence, and hands over what that has committed. It waits for
+//! nothing else: whatever asks the store happens in keepers and in recovery, and answers through a channel.
+
+mod cadence;
+mod commit;
+mod corrections;
+mod failure;
+mod fencing;
+mod forward;
+mod mending;
+mod ownership;
+mod relief;
+mod replay;
+mod reports;
+mod show;
+mod shutdown;
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        mpsc::{Receiver, Sender, channel},
+    },
+    time::{Duration, Instant},
+};
+
+use super::{
+    WorkerError,
+    keeper::KeeperHandle,
+    memory::{Budget, Entry, Ledger, Part},
+    partition::{Epoch, Owned},
+    report::Report,
+    shared::{INIT, Shared},
+    watch::{Counters, Written},
+};
+use crate::{
+    calculation::Evaluator,
+    events::{MessageBuffer, ResultEncoder},
+    failpoint::{self, Point},
+    kafka::{Publisher, Source, SourceEvent},
+    model::Partition,
+};
+use cadence::Cadence;
+
+/// How long the loop sleeps in the consumer when nothing is there to do.
+const IDLE_WAIT: Duration = Duration::from_millis(5);
+/// Between repetitions of a call that the broker asked to repeat.
+const RETRY_PAUSE: Duration = Duration::from_millis(100);
+
+/// What a worker did, told when it has ended.
+#[derive(Debug, Default)]
+pub struct WorkerSummary {
+    /// Everything that is counted.
+    pub counters: Counters,
+    /// Segments written, to be verified at shutdown.
+    pub written: Written,
+    /// Stored outcomes brought under the running calculation.
+    pub recalculated: u64,
+    /// Partitions whose outcomes could not be stored before the shutdown time-out; they are replayed by the next start.
+    pub unsaved: Vec<Partition>,
+}
+
+/// See the module.
+pub struct Worker {
+    shared: Arc<Shared>,
+    index: usize,
+    /// `group.instance.id` and `transactional.id`.
+    name: String,
+    budget: Budget,
+    source: Source,
+    /// How often the source was replaced by a new one.
+    joined: u64,
+    /// The group has given it partitions, possibly none.
+    assigned: bool,
+    /// Newly assigned partitions whose assignment is answered when their facts are there.
+    arriving: Option<Arriving>,
+    publisher: Publisher,
+    cadence: Cadence,
+    evaluator: Evaluator,
+    encoder: ResultEncoder,
+    messages: MessageBuffer,
+    owned: BTreeMap<Partition, Owned>,
+    /// The keepers of those whose facts are known.
+    keepers: BTreeMap<Partition, KeeperHandle>,
+    /// Keepers of partitions that were given up, which store what is left.
+    leaving: Vec<(Partition, Epoch, KeeperHandle)>,
+    epochs: u64,
+    sender: Sender<Report>,
+    reports: Receiver<Report>,
+    /// The outcomes that it and its keepers hold.
+    ledger: Arc<Ledger>,
+    uncommitted: Entry,
+    /// Consumption waits for snapshots.
+    paused: bool,
+    summary: WorkerSummary,
+    last_tally: Instant,
+    /// When it last put itself on the board.
+    shown: Option<Instant>,
+}
+
+/// An assignment that the group waits for us to answer.
+struct Arriving {
+    partitions: Vec<Partition>,
+    since: Instant,
+}
+
+impl Worker {
+    /// Joins the group and ends whatever transaction a dead predecessor of the same name left open.
+    pub fn start(shared: Arc<Shared>, index: usize) -> Result<Worker, WorkerError> {
+        let settings = &shared.settings;
+        let name = shared.worker_name(index);
+        shared.board.tick(index);
+        let budget = Budget::of_worker(settings.memory, settings.workers);
+        let source = Source::join(
+            &settings.connection,
+            &shared.source_config(&name, budget.fetch_queue),
+        )?;
+        failpoint::at(Point::Joined);
+        let publisher = shared.new_publisher(&name, budget.publish_queue, INIT)?;
+        failpoint::at(Point::ProducerReady);
+        let evaluator = Evaluator::new(
+            settings.calculation.fields.clone(),
+            Arc::clone(&settings.calculation.calculation),
+        )?;
+        let encoder = ResultEncoder::new(&settings.pipeline.events, &evaluator.results_schema())?;
+        let (sender, reports) = channel();
+        let ledger = Arc::new(Ledger::default());
+        Ok(Worker {
+            cadence: Cadence::new(settings.commit_interval),
+            uncommitted: ledger.entry(Part::Uncommitted),
+            ledger,
+            shared,
+            index,
+            name,
+            budget,
+            source,
+            joined: 0,
+            assigned: false,
+            arriving: None,
+            publisher,
+            evaluator,
+            encoder,
+            messages: MessageBuffer::default(),
+            owned: BTreeMap::new(),
+            keepers: BTreeMap::new(),
+            leaving: Vec::new(),
+            epochs: 0,
+            sender,
+            reports,
+            paused: false,
+            summary: WorkerSummary::default(),
+            last_tally: Instant::now(),
+            shown: None,
+        })
+    }
+
+    /// Works until it is asked to stop.
+    pub fn run(mut self) -> Result<WorkerSummary, WorkerError> {
+        let mut wait = Duration::ZERO;
+        while !self.shared.stop.is_requested() {
+            self.poll(wait)?;
+            if self.shared.is_to_join_anew(self.index) {
+                self.join_anew()?;
+            }
+            let moved = self.advance_all()?;
+            self.publish_corrections()?;
+            self.commit_if_due()?;
+            self.relieve_memory();
+            self.report_progress();
+            self.log_tally();
+            wait = if moved == 0 {
+                IDLE_WAIT
+            } else {
+                Duration::ZERO
+            };
+        }
+        self.shut_down()
+    }
+
+    /// Serves the group and takes the reports of other threads.
+    fn poll(&mut self, wait: Duration) -> Result<(), WorkerError> {
+        self.show();
+        let joined = self.joined;
+        for event in self.source.poll(wait) {
+            self.handle(event)?;
+            // What is left is of a member that we are no more.
+            if self.joined != joined {
+                break;
+            }
+        }
+        while let Ok(report) = self.reports.try_recv() {
+            self.take_report(report)?;
+        }
+        self.answer_assignment()?;
+        self.start_waiting()
+    }
+
+    fn handle(&mut self, event: SourceEvent) -> Result<(), WorkerError> {
+        match event {
+            SourceEvent::Assigned(partitions) => {
+                self.assigned = true;
+                self.assigned(partitions)
+            }
+            SourceEvent::Revoked(partitions) => self.revoked(&partitions),
+            SourceEvent::Lost(partitions) => self.lost(&partitions),
+            SourceEvent::OutOfRange { partition, offset } => self.cannot_be_read(
+                partition,
+                &format!("the log does not hold offset {offset} any more"),
+            ),
+            SourceEvent::Unreadable {
+                partition,
+                offset,
+                text,
+            } => self.cannot_be_read(
+                partition,
+                &format!("offset {offset} cannot be read: {text}"),
+            ),
+            SourceEvent::Fenced { .. } => self.fenced(),
+            SourceEvent::Trouble { text } => {
+                tracing::warn!("Kafka: {text}; the client goes on trying");
+                self.shared.board.broker_said(&text);
+                Ok(())
+            }
+            SourceEvent::Fatal(source) => Err(WorkerError::Kafka(source)),
+        }
+    }
+
+    /// Moves every active partition by at most one batch; returns the events taken.
+    fn advance_all(&mut self) -> Result<usize, WorkerError> {
+        if self.is_full() {
+            return Ok(0);
+        }
+        let fetching = self.owned.values().filter(|owned| owned.is_fetching());
+        let fetching: Vec<Partition> = fetching.map(|owned| owned.partition).collect();
+        let mut moved = 0;
+        for partition in fetching {
+            moved += self.advance(partition)?;
+            self.commit_if_due()?;
+        }
+        Ok(moved)
+    }
+
+    fn next_epoch(&mut self) -> Epoch {
+        self.epochs += 1;
+        Epoch(self.epochs)
+    }
+}

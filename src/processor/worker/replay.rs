@@ -1,0 +1,218 @@
+//! The replay of one partition: outcomes that were published before the restart are built again, and nothing is published.
+//!
+//! Everything that is rebuilt lies below the committed offset (I1). Its number must be the one that was committed; before
+//! that is known, none of it is stored (I4). What the memory does not hold is therefore read twice: once to be counted.
+
+use super::{
+    super::{
+        WorkerError,
+        keeper::Stage,
+        partition::{Books, Fetch, Phase, ReplayEnd},
+    },
+    Worker,
+};
+use crate::{
+    calculation::Evaluated,
+    failpoint::{self, Point},
+    format::Outcomes,
+    kafka::Batch,
+    model::{Offset, OffsetRange, Partition},
+    recovery::{Plan, plan},
+};
+
+/// Result messages without text are smaller than this.
+const SMALL_LIMIT: u64 = 64 * 1024;
+
+impl Worker {
+    /// Has a replay that the memory does not hold counted to its end, and begun again then; whether that is new.
+    pub(super) fn count_replay(&mut self, partition: Partition) -> bool {
+        let Some(owned) = self.owned.get_mut(&partition) else {
+            return false;
+        };
+        if !owned.count_replay() {
+            return false;
+        }
+        if let Some(replay) = owned.replay() {
+            tracing::info!(
+                "partition {partition}: the memory does not hold all of {}; counting it first, since nothing of it is stored before its number of outcomes is known to be right",
+                replay.range
+            );
+        }
+        if let Some(keeper) = self.keepers.get(&partition) {
+            keeper.forget();
+        }
+        true
+    }
+
+    /// Rebuilds the outcomes of the first `count` events of `batch`, which lie inside the range that is replayed.
+    pub(super) fn replay(
+        &mut self,
+        partition: Partition,
+        batch: &Batch,
+        count: usize,
+    ) -> Result<(), WorkerError> {
+        let last = batch.iter().nth(count - 1);
+        let Some(end) = last.map(|event| event.offset.plus(1)) else {
+            return Ok(());
+        };
+        let Some(owned) = self.owned.get_mut(&partition) else {
+            return Ok(());
+        };
+        // Each event has one outcome.
+        if owned.count_events(count as u64) {
+            return self.end_replay(partition, end);
+        }
+        let evaluated = self.evaluate(partition, end, batch.iter().take(count))?;
+        // What was too large to be published was published as a reject.
+        let evaluated = if self.encoder.has_text() || self.shared.limits().results < SMALL_LIMIT {
+            self.encode(partition, batch, evaluated)?
+        } else {
+            evaluated
+        };
+        self.summary.counters.replayed +=
+            (evaluated.results.num_rows() + evaluated.rejects.len()) as u64;
+        self.keep_replayed(partition, end, evaluated)?;
+        failpoint::at(Point::ReplayKept);
+        self.end_replay(partition, end)
+    }
+
+    /// Hands over what a replay has rebuilt up to `end`: it was committed before.
+    fn keep_replayed(
+        &mut self,
+        partition: Partition,
+        end: Offset,
+        evaluated: Evaluated,
+    ) -> Result<(), WorkerError> {
+        if let Some(owned) = self.owned.get_mut(&partition) {
+            let range = OffsetRange::new(owned.books.end(), end)?;
+            if !range.is_empty() {
+                let outcomes = Outcomes::new(range, evaluated)?;
+                owned.books.replay(&outcomes)?;
+                if let Some(keeper) = self.keepers.get(&partition) {
+                    keeper.keep(vec![outcomes]);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The log may end in offsets that it never delivers: the consumer's position passes them.
+    pub(super) fn end_replay_after_the_log(
+        &mut self,
+        partition: Partition,
+    ) -> Result<(), WorkerError> {
+        let replays = self.owned.get(&partition).and_then(|owned| owned.replay());
+        match replays.and_then(|_| self.source.position(partition)) {
+            Some(position) => self.end_replay(partition, position),
+            None => Ok(()),
+        }
+    }
+
+    /// Everything before `position` has been read. When that is the whole range that is replayed, what is left of it is
+    /// absent, and the number of outcomes must be the one that was committed. Does nothing to a partition that is not in
+    /// replay.
+    pub(super) fn end_replay(
+        &mut self,
+        partition: Partition,
+        position: Offset,
+    ) -> Result<(), WorkerError> {
+        let rest = |worker: &Worker| worker.owned.get(&partition)?.rest_of_replay(position);
+        if let Some(end) = rest(self) {
+            self.keep_replayed(partition, end, self.nothing())?;
+        }
+        let Some(owned) = self.owned.get_mut(&partition) else {
+            return Ok(());
+        };
+        let Some(range) = owned.replay().map(|replay| replay.range) else {
+            return Ok(());
+        };
+        let keeper = self.keepers.get(&partition);
+        match owned.end_replay(position) {
+            ReplayEnd::GoesOn => {}
+            ReplayEnd::ReadAgain => {
+                if let Some(keeper) = keeper {
+                    keeper.enter(Stage::Recovery);
+                }
+            }
+            ReplayEnd::Done { found } => {
+                tracing::info!(
+                    "partition {partition}: replayed {range}, {found} outcomes as committed; going on at {}",
+                    range.end()
+                );
+                if let Some(keeper) = keeper {
+                    keeper.enter(Stage::Running);
+                }
+                failpoint::at(Point::Replayed);
+            }
+            ReplayEnd::Correct { found } => {
+                failpoint::at(Point::Recalculated);
+                tracing::info!(
+                    "partition {partition}: calculated {range} anew, {found} outcomes; they are stored with corrections first"
+                );
+                if let Some(keeper) = keeper {
+                    keeper.enter(Stage::Recovery);
+                    keeper.store();
+                }
+                self.source.pause(&[partition])?;
+                return self.gather_anew_when_corrected(partition);
+            }
+            ReplayEnd::Miscounted { found } => return self.miscounted(partition, found),
+        }
+        Ok(())
+    }
+
+    /// Goes on once what was calculated anew is stored: the facts now say so.
+    pub(super) fn gather_anew_when_corrected(
+        &mut self,
+        partition: Partition,
+    ) -> Result<(), WorkerError> {
+        let is_corrected = self
+            .owned
+            .get(&partition)
+            .is_some_and(|owned| owned.is_corrected());
+        if is_corrected {
+            failpoint::at(Point::CorrectionsStored);
+            return self.gather_anew(partition);
+        }
+        Ok(())
+    }
+
+    /// What follows a replay that gives another number of outcomes than was committed.
+    fn miscounted(&mut self, partition: Partition, found: u64) -> Result<(), WorkerError> {
+        let Some(owned) = self.owned.get_mut(&partition) else {
+            return Ok(());
+        };
+        let Phase::Replaying(replaying) = &mut owned.phase else {
+            return Ok(());
+        };
+        // The log has changed since it was counted, and snapshots have moved the frontier: the facts are others now.
+        let frontier = owned.newest.as_ref().map(|newest| newest.stored.frontier);
+        if frontier != Some(replaying.replay.range.start()) {
+            return self.gather_anew(partition);
+        }
+        replaying.facts.replayed = Some(found);
+        let decision = plan(&replaying.facts, &self.shared.settings.policy);
+        match decision.plan {
+            Plan::Refuse(refusal) => self.hold(partition, refusal),
+            // The operator has accepted it: the range is a gap instead of what was rebuilt.
+            Plan::AcceptLoss(loss) => {
+                owned.books = Books::new(loss.range.end(), replaying.replay.outcomes_at_start);
+                owned.phase = Phase::AcceptingLoss(loss);
+                owned.must_commit = decision.commit;
+                owned.fetch = Fetch::Paused;
+                self.source.pause(&[partition])?;
+                if let Some(keeper) = self.keepers.get(&partition) {
+                    keeper.forget();
+                    if decision.commit.is_none() {
+                        keeper.record_loss(loss);
+                    }
+                }
+            }
+            other => {
+                tracing::warn!("partition {partition}: planned again after a replay: {other:?}");
+                self.gather_anew(partition)?;
+            }
+        }
+        Ok(())
+    }
+}
