@@ -4,9 +4,7 @@ use clap::Args;
 use comfy_table::{Table, presets};
 
 use super::{Exit, out, program::Program, run::RunArgs, session::Session};
-use crate::{
-    config::{self, Output},
-};
+use crate::config::{self, Output};
 
 const EXAMPLES: &str = "\
 Takes the flags of `run`, to see what they would come to. A wrong value is an error here as there.

@@ -27,6 +27,7 @@ pub use program::Program;
 
 use crate::{
     failpoint::{self, Point},
+    telemetry,
 };
 
 const MORE: &str = "\

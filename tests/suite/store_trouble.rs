@@ -10,7 +10,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use crate::outside::{
-    LIMIT, Pipeline, Place, committed_events, number_of_events, wait_until_committed,
+    LIMIT, Pipeline, Place, committed_events, number_of_events, scattered, wait_until_committed,
 };
 use crate::support::process::{Program, Running};
 use crate::support::proxy::{Mode, Proxy};

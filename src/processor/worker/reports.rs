@@ -256,7 +256,9 @@ impl Worker {
         self.shared.progress.set(
             self.index,
             WorkerProgress {
-                reached: self.assigned && self.arriving.is_none() && self.owned.values().all(reached),
+                reached: self.assigned
+                    && self.arriving.is_none()
+                    && self.owned.values().all(reached),
                 working: self.owned.len() - held.len(),
                 held,
             },

@@ -1,6 +1,7 @@
 //! A replay that gives something else than was published, or more than the memory holds.
 
 use super::*;
+use crate::outside::scattered;
 
 #[test]
 fn a_replay_that_gives_another_count_is_refused() {
