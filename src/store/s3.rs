@@ -88,7 +88,7 @@ pub(super) fn connect(
         .with_bucket_name(bucket)
         .build()
         .map_err(|error| StoreError::InvalidSetting {
-            setting: culprit(config)
+            setting: culprit(config, &error)
                 .unwrap_or_else(|| format!("the configuration for {}", config.url)),
             reason: error.to_string(),
         })?;
@@ -97,19 +97,20 @@ pub(super) fn connect(
     Ok((Arc::new(store), format!("{endpoint}{through}")))
 }
 
-/// The variable that cannot be used whatever the others are.
-fn culprit(config: &StoreConfig) -> Option<String> {
-    let alone = |name: &str, value: &str| {
+/// The variable that by itself leads to this error.
+fn culprit(config: &StoreConfig, error: &object_store::Error) -> Option<String> {
+    let text = error.to_string();
+    let leads_there = |name: &str, value: &str| {
         let builder = AmazonS3Builder::new()
             .with_bucket_name("bucket")
             .with_region(REGION)
             .with_allow_http(true);
-        builder.with_config(key(name)?, value).build().err()
+        let alone = builder.with_config(key(name)?, value).build().err()?;
+        (alone.to_string() == text).then_some(())
     };
-    let mut unusable = config.env.iter().filter(|(name, value)| {
-        !value.is_empty() && key(name) != Some(Key::Endpoint) && alone(name, value).is_some()
-    });
-    unusable.next().map(|(name, _)| name.clone())
+    let mut given = config.env.iter().filter(|(_, value)| !value.is_empty());
+    let found = given.find(|(name, value)| leads_there(name, value).is_some());
+    found.map(|(name, _)| name.clone())
 }
 
 /// The authorities that `AWS_CA_BUNDLE` names, besides those of the system.
