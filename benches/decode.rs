@@ -2,6 +2,11 @@
 //!
 //! `cargo bench --bench decode`
 #![allow(clippy::print_stdout)]
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a measurement that cannot go on has failed"
+)]
 
 use std::{hint::black_box, time::Instant};
 

@@ -3,6 +3,11 @@
 //!
 //! `cargo bench --bench snapshot`
 #![allow(clippy::print_stdout)]
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a measurement that cannot go on has failed"
+)]
 
 use std::{hint::black_box, time::Instant};
 
@@ -10,8 +15,8 @@ use snapback::{
     calculation::{Evaluated, Evaluator, builtin},
     events::Fields,
     format::{
-        Accumulation, Edit, Identity, Layout, Manifest, Outcomes, Pipeline, Segment, SegmentKind,
-        Stamp, apply, read_segment,
+        Accumulation, Edit, Identity, Layout, Manifest, Pipeline, RangeOutcomes, Segment,
+        SegmentKind, Stamp, apply, read_segment,
     },
     history::Clock,
     model::{Counts, Digest, Event, Offset, OffsetRange, Partition, Sequence},
@@ -56,11 +61,11 @@ fn evaluate(evaluator: &mut Evaluator, from: u64, count: u64, random: bool) -> E
 }
 
 /// The outcomes of `rows` events, in batches of `batch`, as they are handed over.
-fn outcomes(evaluator: &mut Evaluator, batch: u64, rows: u64, random: bool) -> Vec<Outcomes> {
+fn outcomes(evaluator: &mut Evaluator, batch: u64, rows: u64, random: bool) -> Vec<RangeOutcomes> {
     let batches = (0..rows).step_by(batch as usize).map(|from| {
         let count = batch.min(rows - from);
         let evaluated = evaluate(evaluator, from, count, random);
-        Outcomes::new(range(from, from + count), evaluated).expect("ascending")
+        RangeOutcomes::new(range(from, from + count), evaluated).expect("ascending")
     });
     batches.collect()
 }
@@ -81,7 +86,7 @@ fn main() {
         ("1M ascending numbers, 7", 7, 1_000_000, false),
     ] {
         let outcomes = outcomes(&mut evaluator, batch, rows, random);
-        let handed: usize = outcomes.iter().map(Outcomes::bytes).sum();
+        let handed: usize = outcomes.iter().map(RangeOutcomes::bytes).sum();
         let mut best_encode = f64::MAX;
         let mut best_read = f64::MAX;
         let (mut open, mut bytes) = (0, 0);

@@ -7,6 +7,11 @@
 //! ```
 //!
 //! The figures are printed.
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a measurement that cannot go on has failed"
+)]
 #![allow(unsafe_code, missing_docs, clippy::print_stdout, clippy::print_stderr)]
 
 #[allow(dead_code, unused_imports)]

@@ -58,7 +58,7 @@ points! {
     Bound = "bound",
     /// What an operator decided is committed; the store knows nothing of it.
     DecisionCommitted = "decision-committed",
-    /// The group's offset lies behind an accepted gap; the gap is about to be recorded.
+    /// The group's offset lies after an accepted gap; the gap is about to be recorded.
     LossBegun = "loss-begun",
     /// The gap is in the chain; the worker does not know.
     LossRecorded = "loss-recorded",

@@ -10,6 +10,11 @@
 //! (c) snapback at-least-once. Each is measured from the first to the last visible result, with the CPU time and the peak
 //! memory of its process. Machines are noisy: compare the ratios of one run, not the numbers of two. The snapshots are
 //! verified afterwards, off the clock.
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a measurement that cannot go on has failed"
+)]
 #![allow(unsafe_code, missing_docs, clippy::print_stdout, clippy::print_stderr)]
 
 mod forwarder;

@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use futures::{StreamExt as _, stream};
 
-use super::{AuditError, Finding, FindingKind, remedy, succession::difference};
+use super::{AuditError, Finding, FindingKind, instructions, succession::difference};
 use crate::{
     calculation::Fingerprint,
     format::{EditSummary, Layout, Manifest},
@@ -30,7 +30,7 @@ pub(super) struct Walked {
     /// Whether every manifest down to the first was read and follows from its base, so that `silent`
     /// is all there is.
     pub complete: bool,
-    /// The calculation and the fields, as typed, behind the fingerprints of segments.
+    /// The calculation and the fields, as typed, that the fingerprints of segments stand for.
     pub writers: BTreeMap<Fingerprint, (String, String)>,
     pub findings: Vec<Finding>,
 }
@@ -203,7 +203,7 @@ impl Walk<'_> {
             .base
             .as_ref()
             .filter(|link| link.sequence == manifest.sequence);
-        let remedy = remedy::broken(
+        let remedy = instructions::broken(
             &self.locate(above.sequence),
             &self.locate(manifest.sequence),
             base.map(|link| link.digest),
@@ -231,22 +231,23 @@ impl Walk<'_> {
         let (range, remedy) = match (above.as_deref(), below) {
             (Some(above), _) if recorded.is_some() => (
                 OffsetRange::empty(above.end),
-                remedy::skipped(above.sequence),
+                instructions::skipped(above.sequence),
             ),
-            (Some(above), Some(below)) => {
-                (between(below, above), remedy::older_manifest(&location))
-            }
+            (Some(above), Some(below)) => (
+                between(below, above),
+                instructions::older_manifest(&location),
+            ),
             (Some(above), None) => (
                 OffsetRange::empty(above.origin),
-                remedy::older_manifest(&location),
+                instructions::older_manifest(&location),
             ),
             (None, Some(below)) => (
                 OffsetRange::empty(below.end),
-                remedy::newest_manifest(&location, below.end),
+                instructions::newest_manifest(&location, below.end),
             ),
             (None, None) => (
                 OffsetRange::empty(Offset::ZERO),
-                remedy::no_manifest(&location),
+                instructions::no_manifest(&location),
             ),
         };
         let (kind, detail) = match &unreadable.state {

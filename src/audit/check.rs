@@ -10,7 +10,7 @@ use super::{
     AuditError, Finding, Level,
     groups::{Group, group},
     inspect::Inspected,
-    verify::{Context, examine},
+    verify::{Verification, examine},
 };
 use crate::{
     calculation::{Calculation, Evaluator},
@@ -62,7 +62,7 @@ pub async fn check_segments(
         }
     };
     for (layout, partition, group) in groups(segments) {
-        let context = Context {
+        let context = Verification {
             store: store.clone(),
             layout,
             level: Level::Semantic,
@@ -92,7 +92,7 @@ pub async fn check_segments(
 
 /// `None` when the time was over before the end.
 async fn within(
-    context: Context,
+    context: Verification,
     partition: Partition,
     group: Group,
     until: Instant,

@@ -1,7 +1,10 @@
 //! Why verifying could not be finished; what it finds is a [`Finding`](super::Finding) instead.
 
+use std::time::Duration;
+
 use crate::{
-    calculation::CalculationError, history::ChainError, query::TopicError, store::StoreError,
+    calculation::CalculationError, history::ChainError, kafka::KafkaError, model::Partition,
+    query::TopicError, store::StoreError,
 };
 
 /// Why verifying could not be finished.
@@ -19,6 +22,31 @@ pub enum AuditError {
     /// The calculation and the fields do not fit together.
     #[error(transparent)]
     Calculation(#[from] CalculationError),
+    /// Kafka did not answer: nothing can be said about what is published.
+    #[error(transparent)]
+    Kafka(#[from] KafkaError),
+    /// The store belongs to a pipeline with other output topics.
+    #[error(
+        "the store's results are published to the topic {stored}, not to {given}; check --results, --brokers and --store"
+    )]
+    OtherTopics {
+        /// The topic that the store is bound to.
+        stored: String,
+        /// The one that was to be compared with it.
+        given: String,
+    },
+    /// A transaction hides what was committed after it began.
+    #[error(
+        "a transaction has been open in {topic:?} partition {partition} for {waited:?}: what was published after it began cannot be read yet (it ends by itself after its transaction.timeout.ms)"
+    )]
+    OpenTransaction {
+        /// The topic.
+        topic: String,
+        /// Its partition.
+        partition: Partition,
+        /// How long it was waited for.
+        waited: Duration,
+    },
     /// A task of the audit itself failed.
     #[error("the audit failed, which is a defect of snapback: {0}")]
     Task(#[from] tokio::task::JoinError),

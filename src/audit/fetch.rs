@@ -1,9 +1,9 @@
 //! A listed segment's file, from wherever it lies, or the finding that says why it cannot be had.
 
-use super::{AuditError, Finding, FindingKind, inspect::File, remedy};
+use super::{AuditError, Finding, FindingKind, inspect::File, instructions};
 use crate::{
     format::{Layout, Segment},
-    history::{ChainError, FetchError, Place, fetch_segment, load_tail},
+    history::{ChainError, FetchError, FoundAt, fetch_segment, load_tail},
     model::Partition,
     store::Store,
 };
@@ -37,7 +37,7 @@ pub(super) async fn fetch(
     let finding = |kind, detail: String, remedy: String| {
         Finding::new(kind, partition, segment.range, detail, remedy).of(&segment.path)
     };
-    let restore = || remedy::restore(segment, &location);
+    let restore = || instructions::restore(segment, &location);
     let stated = format!(
         "its manifest states {} bytes and {}",
         segment.bytes, segment.digest
@@ -45,13 +45,13 @@ pub(super) async fn fetch(
     let (bytes, finding) = match fetch_segment(store, layout, segment).await {
         Ok(fetched) if fetched.bytes.len() as u64 != segment.bytes => {
             let detail = format!("{location} has {} bytes; {stated}", fetched.bytes.len());
-            let remedy = remedy::misstated();
+            let remedy = instructions::misstated();
             (
                 Some(fetched.bytes),
                 Some(finding(FindingKind::WrongCount, detail, remedy)),
             )
         }
-        Ok(fetched) if fetched.place == Place::Own => (Some(fetched.bytes), None),
+        Ok(fetched) if fetched.found_at == FoundAt::OwnPath => (Some(fetched.bytes), None),
         Ok(fetched) if !is_live(store, layout, partition, segment).await? => {
             (Some(fetched.bytes), None)
         }
@@ -61,7 +61,7 @@ pub(super) async fn fetch(
                 .map(|path| store.locate(&path))
                 .unwrap_or_default();
             let detail = format!("the segment is live, but lies in the attic ({attic})");
-            let remedy = remedy::out_of_attic(&attic, &location);
+            let remedy = instructions::out_of_attic(&attic, &location);
             (
                 Some(fetched.bytes),
                 Some(finding(FindingKind::MisplacedSegment, detail, remedy)),

@@ -69,6 +69,8 @@ finding_kinds! {
     Unpublished = "unpublished",
     /// An outcome is in the output topics more than once.
     PublishedTwice = "published-twice",
+    /// A message of the output topics is not what is stored for its event.
+    PublishedWrong = "published-wrong",
     /// The newest published revision of an outcome is not the stored one.
     StaleRevision = "stale-revision",
 }
@@ -103,7 +105,7 @@ pub struct Finding {
     pub partition: Partition,
     /// The first offset concerned.
     pub start: Offset,
-    /// Behind the last offset concerned; equal to `start` when no offset of its own is.
+    /// The offset after the last one concerned; equal to `start` when no offset of its own is.
     pub end: Offset,
     /// The path of the segment concerned, relative to the store's root.
     pub segment: Option<String>,

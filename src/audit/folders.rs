@@ -5,7 +5,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use super::{AuditError, Finding, FindingKind, remedy};
+use super::{AuditError, Finding, FindingKind, instructions};
 use crate::{
     format::{Layout, Manifest, SegmentKind},
     history::{ChainError, ChainTail, load_tail},
@@ -151,10 +151,10 @@ fn unlisted<'e>(newest: &Manifest, files: &'e [Entry]) -> Vec<&'e Entry> {
         .collect()
 }
 
-/// Whether a file may be a segment whose manifest is about to be created, behind the chain's `end`.
+/// Whether a file may be a segment whose manifest is about to be created, after the chain's `end`.
 fn is_on_its_way(layout: &Layout, end: Offset, entry: &Entry, now: SystemTime) -> bool {
     let name = layout.parse_segment(&entry.path);
-    // A clock that is behind the store's makes a file young.
+    // A clock that is slow against the store's makes a file young.
     let age = now.duration_since(entry.modified).unwrap_or_default();
     name.is_some_and(|name| name.range.end() > end) && age < ON_ITS_WAY
 }
@@ -170,7 +170,7 @@ fn orphan(
     let Some(name) = layout.parse_segment(path) else {
         let detail = format!("{location} is no segment of snapback, but a plain glob reads it");
         let range = OffsetRange::empty(newest.end);
-        let remedy = remedy::stranger(&location);
+        let remedy = instructions::stranger(&location);
         return Finding::new(FindingKind::Orphan, partition, range, detail, remedy).of(path);
     };
     let beyond = name.range.end() > newest.end;
@@ -178,7 +178,7 @@ fn orphan(
         "no manifest lists {location}, but a plain glob counts its rows; the chain ends at {}",
         newest.end
     );
-    let remedy = remedy::orphan(&location, beyond);
+    let remedy = instructions::orphan(&location, beyond);
     Finding::new(FindingKind::Orphan, partition, name.range, detail, remedy).of(path)
 }
 

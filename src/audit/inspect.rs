@@ -11,7 +11,7 @@ use super::{
     Finding, FindingKind, Level,
     coverage::{Coverage, Covered, Listed},
     groups::Group,
-    remedy,
+    instructions,
     rows::{Rows, Subject},
 };
 use crate::{
@@ -180,7 +180,7 @@ fn open(subject: &Subject<'_>, bytes: Bytes) -> Result<SegmentReader, Box<Findin
         Ok(Err(error)) => error.to_string(),
         Err(_) => "the Parquet decoder panicked".to_owned(),
     };
-    let remedy = remedy::restore(subject.segment, subject.location);
+    let remedy = instructions::restore(subject.segment, subject.location);
     Err(Box::new(subject.finding(
         FindingKind::Unreadable,
         subject.segment.range,
@@ -221,7 +221,7 @@ fn identity(task: &Task<'_>, subject: &Subject<'_>, facts: &SegmentFacts) -> Opt
             describe(own),
             describe(stated)
         );
-        let remedy = remedy::restore(segment, subject.location);
+        let remedy = instructions::restore(segment, subject.location);
         subject.finding(FindingKind::MisplacedSegment, segment.range, detail, remedy)
     })
 }
@@ -264,7 +264,7 @@ fn counts(
         } else {
             continue;
         };
-        let remedy = remedy::rewritten(segment.path.as_str());
+        let remedy = instructions::rewritten(segment.path.as_str());
         let finding = Finding::new(
             FindingKind::WrongCount,
             task.partition,
@@ -286,7 +286,7 @@ fn covered(
     findings: &mut Vec<Finding>,
 ) {
     let Some(file) = files.first() else { return };
-    let remedy = remedy::rewritten(&file.location);
+    let remedy = instructions::rewritten(&file.location);
     let mut add = |kind, range, detail: String| {
         let finding = Finding::new(kind, task.partition, range, detail, remedy.clone());
         findings.push(finding.of(&file.segment.path));

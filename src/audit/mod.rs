@@ -1,7 +1,7 @@
 //! Whether what is stored is what it should be: `verify`, and the checks of a running processor.
 //!
 //! In flow a store, a topic's layout, and the running calculation; out flows a [`Report`] of
-//! [`Finding`]s, each with its place and its remedy. Verifying changes nothing and does not ask Kafka.
+//! [`Finding`]s, each with its place and its remedy. Verifying changes nothing; only the last level asks Kafka.
 //! Damage is never an error: an `Err` means that nothing could be said.
 //!
 //! [`Recalculator`] brings stored history of another calculation ([`outdated`]) under this one.
@@ -13,8 +13,10 @@
 //!   themselves (I4). It does not rest on digests or counts, which a writer's mistake would have got right.
 //! - **semantic**: every result is calculated again from the fields stored beside it, every reject decoded
 //!   again from its payload, for segments of the running calculation.
+//! - **published**: every stored outcome is in the output topics once and as it is stored, and so is every
+//!   correction, as far as the topics still hold them ([`verify_published`], after [`verify`]).
 //!
-//! What these three cannot see: an outcome that is gone together with its count *and* with a new record
+//! What the first three cannot see: an outcome that is gone together with its count *and* with a new record
 //! of its absence, through the whole chain; or an append whose segments were taken out of every manifest
 //! and which now reads as nothing but absent offsets. Such a store is consistent in itself; only Kafka
 //! knows better.
@@ -28,9 +30,10 @@ mod finding;
 mod folders;
 mod groups;
 mod inspect;
+mod instructions;
 mod partition;
+mod published;
 mod recalculate;
-mod remedy;
 mod report;
 mod rows;
 mod semantic;
@@ -45,6 +48,7 @@ use std::{fmt, str::FromStr};
 pub use check::{Checked, check_segments};
 pub use error::AuditError;
 pub use finding::{Finding, FindingKind, Severity};
+pub use published::{OutputTopics, Published, verify_published};
 pub use recalculate::{Outdated, RecalculateError, Recalculator, ResultsTopic, outdated};
 pub use report::Report;
 pub use verify::{Options, Progress, verify};
@@ -59,11 +63,18 @@ pub enum Level {
     /// Every outcome is what the calculation gives.
     #[default]
     Semantic,
+    /// Every outcome is in the output topics, once.
+    Published,
 }
 
 impl Level {
     /// Every level.
-    pub const ALL: [Level; 3] = [Level::Integrity, Level::Coverage, Level::Semantic];
+    pub const ALL: [Level; 4] = [
+        Level::Integrity,
+        Level::Coverage,
+        Level::Semantic,
+        Level::Published,
+    ];
 
     /// As it is typed.
     #[must_use]
@@ -72,6 +83,7 @@ impl Level {
             Level::Integrity => "integrity",
             Level::Coverage => "coverage",
             Level::Semantic => "semantic",
+            Level::Published => "published",
         }
     }
 }
@@ -84,7 +96,7 @@ impl fmt::Display for Level {
 
 /// Text that is no level.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("there is no level {0:?}; there are integrity, coverage and semantic")]
+#[error("there is no level {0:?}; there are integrity, coverage, semantic and published")]
 pub struct NotALevel(String);
 
 impl FromStr for Level {

@@ -4,7 +4,7 @@ use super::{
     Finding, FindingKind, Level,
     chain::Walked,
     groups::{Fault, Group, faults},
-    remedy,
+    instructions,
 };
 use crate::{
     calculation::Fingerprint,
@@ -43,7 +43,7 @@ impl Examined<'_> {
         let location = layout.map(|layout| {
             store.locate(&layout.manifest(self.walked.partition, self.newest.sequence))
         });
-        let remedy = remedy::rewritten(&location.unwrap_or_default());
+        let remedy = instructions::rewritten(&location.unwrap_or_default());
         let faults = faults(self.newest, self.groups, silent).into_iter();
         let findings = faults.map(|fault| match fault {
             Fault::Both(range) => {
@@ -106,7 +106,7 @@ impl Examined<'_> {
             first.fingerprint,
             by.unwrap_or_default()
         );
-        let remedy = remedy::other_calculation(writer);
+        let remedy = instructions::other_calculation(writer);
         let partition = self.walked.partition;
         let finding = Finding::new(
             FindingKind::OtherCalculation,
@@ -143,7 +143,7 @@ pub(super) fn without_manifest(
             files.len()
         );
         let range = range.unwrap_or(OffsetRange::empty(Offset::ZERO));
-        let remedy = remedy::no_manifest(&folder);
+        let remedy = instructions::no_manifest(&folder);
         findings.push(Finding::new(
             FindingKind::ManifestMissing,
             walked.partition,

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::Finding;
+use super::{Finding, Published};
 use crate::{model::Counts, query::UnknownFile};
 
 /// What verifying a topic found. Serialised, it is the document of `verify -o json`.
@@ -22,6 +22,9 @@ pub struct Report {
     pub absent: u64,
     /// The offsets that the manifests record as lost.
     pub lost: u64,
+    /// What was compared with the output topics, at level published.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub published: Option<Published>,
     /// What was found, by partition and offset.
     pub findings: Vec<Finding>,
     /// Files of others beside ours, which harm nobody.
@@ -44,6 +47,13 @@ impl Report {
     pub(super) fn rows(&mut self, results: u64, rejects: u64) {
         self.results += results;
         self.rejects += rejects;
+    }
+
+    /// The report with what comparing the output topics gave.
+    pub(super) fn with_published(mut self, published: Published, findings: Vec<Finding>) -> Report {
+        self.published = Some(published);
+        self.findings.extend(findings);
+        self.close()
     }
 
     /// The report, complete: sorted and judged.

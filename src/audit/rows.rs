@@ -8,7 +8,7 @@ use std::{
 use arrow_array::RecordBatch;
 
 use super::{
-    Finding, FindingKind, remedy,
+    Finding, FindingKind, instructions,
     semantic::{self, Compared, Wrong, single},
 };
 use crate::{
@@ -220,12 +220,12 @@ impl<'a> Rows<'a> {
         let (range, location) = (subject.segment.range, subject.location);
         let mut findings = Vec::new();
         if let Some(why) = &self.unreadable {
-            let remedy = remedy::restore(subject.segment, location);
+            let remedy = instructions::restore(subject.segment, location);
             findings.push(subject.finding(FindingKind::Unreadable, range, why.clone(), remedy));
         }
         if let Some(disorder) = &self.disorder {
             let detail = format!("{} ({} rows out of order)", disorder.detail, disorder.rows);
-            let remedy = remedy::rewritten(location);
+            let remedy = instructions::rewritten(location);
             findings.push(subject.finding(FindingKind::Unsorted, range, detail, remedy));
         }
         let kind = match subject.segment.kind {
@@ -235,13 +235,13 @@ impl<'a> Rows<'a> {
         let wrong = std::mem::take(&mut self.wrong);
         let more = wrong.more;
         for wrong in wrong.first {
-            let remedy = remedy::recomputed(location);
+            let remedy = instructions::recomputed(location);
             findings.push(subject.finding(kind, wrong.range, wrong.detail, remedy));
         }
         if more > 0 {
             let range = wrong.hull.unwrap_or(range);
             let detail = format!("{more} more in this range");
-            findings.push(subject.finding(kind, range, detail, remedy::recomputed(location)));
+            findings.push(subject.finding(kind, range, detail, instructions::recomputed(location)));
         }
         findings
     }

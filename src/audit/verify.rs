@@ -64,7 +64,7 @@ pub struct Progress {
 
 /// What every task needs.
 #[derive(Clone)]
-pub(super) struct Context {
+pub(super) struct Verification {
     pub store: Store,
     pub layout: Layout,
     pub level: Level,
@@ -87,7 +87,7 @@ pub async fn verify(
     options: &Options,
     progress: &(dyn Fn(Progress) + Sync),
 ) -> Result<Report, AuditError> {
-    let context = Context {
+    let context = Verification {
         store: store.clone(),
         layout: layout.clone(),
         level,
@@ -131,7 +131,7 @@ pub async fn verify(
 
 /// The folders of the partitions that were asked for, and what lies beside them.
 async fn chosen(
-    context: &Context,
+    context: &Verification,
     options: &Options,
 ) -> Result<(Vec<(Partition, Folder)>, Vec<UnknownFile>), AuditError> {
     let Folders {
@@ -179,7 +179,7 @@ enum Done {
 
 /// Walks every chain and inspects every group of segments, `parallelism` at a time, in any order.
 fn work(
-    context: Context,
+    context: Verification,
     chosen: Vec<(Partition, Folder)>,
     parallelism: usize,
 ) -> impl Stream<Item = Result<Done, AuditError>> {
@@ -217,11 +217,11 @@ fn work(
 
 /// The work that a partition is: its own findings, and its groups of segments.
 async fn walk(
-    context: Context,
+    context: Verification,
     partition: Partition,
     folder: Folder,
 ) -> Result<Vec<Work>, AuditError> {
-    let Context {
+    let Verification {
         store,
         layout,
         level,
@@ -269,7 +269,7 @@ async fn walk(
 
 /// Fetches and inspects one group; `None` when the time was over before the end.
 pub(super) async fn examine(
-    context: Context,
+    context: Verification,
     partition: Partition,
     group: Group,
 ) -> Result<Option<Inspected>, AuditError> {

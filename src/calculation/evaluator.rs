@@ -12,7 +12,7 @@ use arrow_buffer::BooleanBufferBuilder;
 use arrow_schema::{ArrowError, DataType, Field as ArrowField, Schema, SchemaRef};
 use arrow_select::filter::FilterBuilder;
 
-use super::{Calculation, CalculationError, Fingerprint, Outcomes, settle};
+use super::{Calculation, CalculationError, Fingerprint, Outcomes, calling};
 use crate::{
     events::{Bytes, Decoder, FieldType, Fields, Numbers, columns},
     model::{Event, Offset, Reject},
@@ -133,7 +133,7 @@ impl Evaluator {
             let inputs = batch.columns[columns::SOURCE.len()..].to_vec();
             let inputs = RecordBatch::try_new(Arc::clone(&self.inputs), inputs)
                 .map_err(batch_error(batch.payloads.len()))?;
-            settle::outcomes(self.calculation.as_ref(), &inputs, output)?
+            calling::outcomes(self.calculation.as_ref(), &inputs, output)?
         };
         self.divide(batch, outcomes)
     }
@@ -156,7 +156,7 @@ impl Evaluator {
         let columns = self.stored_fields(stored)?;
         let inputs = RecordBatch::try_new(Arc::clone(&self.inputs), columns)
             .map_err(batch_error(stored.num_rows()))?;
-        settle::outcomes(self.calculation.as_ref(), &inputs, output)
+        calling::outcomes(self.calculation.as_ref(), &inputs, output)
     }
 
     /// The declared fields of stored results.
@@ -294,6 +294,7 @@ pub(super) fn batch_error(rows: usize) -> impl Fn(ArrowError) -> CalculationErro
 }
 
 /// An event that was decoded, but could not be calculated.
+#[expect(clippy::expect_used, reason = "the column was made of offsets")]
 fn rejected(columns: &[ArrayRef], row: usize, payload: &[u8], reason: String) -> Reject {
     let offset = columns[0].as_primitive::<Int64Type>().value(row);
     let timestamps = columns[1].as_primitive::<TimestampMillisecondType>();

@@ -8,10 +8,10 @@
 //! outcomes in every process and on every day, which is what verifying and repairing rest on. Whatever
 //! could change an outcome is in the [`Fingerprint`].
 
+mod calling;
 mod error;
 mod evaluator;
 mod fingerprint;
-mod settle;
 mod square;
 mod stored;
 

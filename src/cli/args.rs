@@ -69,25 +69,38 @@ impl EventsArgs {
     }
 }
 
-/// The topics that results go to, and the group.
+/// The topics that outcomes go to.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Pipeline")]
-pub(super) struct PipelineArgs {
+pub(super) struct OutputTopicsArgs {
     /// Topic of the results [default: results]
     #[arg(long, value_name = "TOPIC")]
     results: Option<String>,
     /// Topic of events that cannot be decoded or calculated [default: <events>.dlq]
     #[arg(long, value_name = "TOPIC")]
     rejects: Option<String>,
+}
+
+impl OutputTopicsArgs {
+    pub(super) fn collect(&self, flags: &mut Flags) {
+        flags.add(key::RESULTS, self.results.as_deref());
+        flags.add(key::REJECTS, self.rejects.as_deref());
+    }
+}
+
+/// The topics that outcomes go to, and the group.
+#[derive(Clone, Debug, Args)]
+pub(super) struct PipelineArgs {
+    #[command(flatten)]
+    topics: OutputTopicsArgs,
     /// Consumer group [default: recalc_group]
-    #[arg(long, value_name = "GROUP")]
+    #[arg(long, value_name = "GROUP", help_heading = "Pipeline")]
     group: Option<String>,
 }
 
 impl PipelineArgs {
     pub(super) fn collect(&self, flags: &mut Flags) {
-        flags.add(key::RESULTS, self.results.as_deref());
-        flags.add(key::REJECTS, self.rejects.as_deref());
+        self.topics.collect(flags);
         flags.add(key::GROUP, self.group.as_deref());
     }
 }

@@ -1,8 +1,8 @@
-//! `snapback demo`: arguments, and the story as text.
+//! `snapback demo`: its arguments, and what it shows.
 
-mod ending;
 mod paint;
-mod teller;
+mod printer;
+mod summary;
 
 use std::{
     io::{self, IsTerminal as _},
@@ -22,10 +22,10 @@ use super::{
 };
 use crate::{
     config::{self, Flags, Output},
-    demo::{Cluster, Ending, Interrupt, Settings, play, serve},
+    demo::{Cluster, Interrupt, Settings, Summary, run, serve},
 };
 use paint::Paint;
-use teller::Teller;
+use printer::Printer;
 
 const EXAMPLES: &str = "\
 Without --brokers it starts a broker of its own, which has no transactions: results may be
@@ -126,33 +126,33 @@ pub(super) fn execute(args: &DemoArgs) -> anyhow::Result<Exit> {
     let interrupt = Interrupt::default();
     let runtime = runtime()?;
     raise_on_signals(&runtime, &interrupt)?;
-    let mut teller = Teller::new(interrupt.clone());
-    let ending = play(&settings, runtime.handle(), &interrupt, &mut |scene| {
-        teller.tell(scene)
+    let mut printer = Printer::new(interrupt.clone());
+    let summary = run(&settings, runtime.handle(), &interrupt, &mut |step| {
+        printer.print(step)
     });
-    teller.clear();
-    let ending = ending?;
+    printer.clear();
+    let summary = summary?;
     let text = match session.output.output {
-        Output::Json => ending::json(&ending)?,
-        Output::Table => shown(&ending),
+        Output::Json => summary::json(&summary)?,
+        Output::Table => shown(&summary),
     };
-    let exit = match ending.account.holds() {
+    let exit = match summary.checked.holds() {
         true => Exit::Done,
         false => Exit::Findings,
     };
     out::end_with(exit, &text)
 }
 
-fn shown(ending: &Ending) -> String {
+fn shown(summary: &Summary) -> String {
     let paint = Paint::new(io::stdout().is_terminal());
-    let checks = &ending.account.checks;
+    let checks = &summary.checked.checks;
     let mut text = format!(
         "{}\n{}\n",
-        ending::checks(checks, paint),
-        ending::table(ending)
+        summary::checks(checks, paint),
+        summary::table(summary)
     );
-    if ending.account.holds() {
-        text.push_str(&ending::suggestions(ending));
+    if summary.checked.holds() {
+        text.push_str(&summary::suggestions(summary));
     } else {
         let failed = checks.iter().filter(|check| !check.passed()).count();
         let verdict = format!("{failed} of {} checks failed, see above.", checks.len());

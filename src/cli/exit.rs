@@ -136,10 +136,13 @@ fn of_processor(error: &ProcessorError) -> Exit {
 
 fn of_audit(error: &AuditError) -> Exit {
     match error {
-        AuditError::Topic(_) | AuditError::Calculation(_) => Exit::Usage,
+        AuditError::Topic(_) | AuditError::Calculation(_) | AuditError::OtherTopics { .. } => {
+            Exit::Usage
+        }
+        AuditError::Kafka(error) => of_kafka(error),
         AuditError::Chain(error) => of_chain(error),
         AuditError::Store(error) => of_store(error),
-        AuditError::Task(_) => Exit::Unreachable,
+        AuditError::OpenTransaction { .. } | AuditError::Task(_) => Exit::Unreachable,
     }
 }
 
@@ -164,7 +167,10 @@ fn of_demo(error: &DemoError) -> Exit {
     match error {
         DemoError::Folder(_) => Exit::Usage,
         DemoError::Interrupted => Exit::Interrupted,
-        DemoError::Child { .. } | DemoError::Stalled { .. } => Exit::Findings,
+        DemoError::Child { .. }
+        | DemoError::Stalled { .. }
+        | DemoError::Audit(AuditError::Topic(_)) => Exit::Findings,
+        DemoError::Audit(error) => of_audit(error),
         DemoError::Kafka(error) => of_kafka(error),
         DemoError::Load(error) => of_load(error),
         DemoError::Publish(error) => of_publishing(error),

@@ -171,6 +171,7 @@ fn bar(count: Option<u64>) -> ProgressBar {
             "{spinner} {human_pos} events, {rate}",
         ),
     };
+    #[expect(clippy::expect_used, reason = "both templates are constants")]
     let style = ProgressStyle::with_template(template)
         .expect("the template is valid")
         .with_key("rate", |state: &ProgressState, into: &mut dyn Write| {

@@ -71,6 +71,7 @@ pub(super) fn stored(
 pub(super) struct MissingStore(String);
 
 /// A bar on stderr when that is a terminal, else nothing.
+#[expect(clippy::expect_used, reason = "templates are constants of this folder")]
 pub(super) fn progress_bar(template: &str) -> ProgressBar {
     let style = ProgressStyle::with_template(template)
         .expect("the templates in this folder are valid")

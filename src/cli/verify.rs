@@ -5,25 +5,27 @@ use clap::{Args, ValueEnum};
 
 use super::{
     Exit,
-    args::{CalculationArgs, Common, EventsArgs, StoreArgs},
+    args::{CalculationArgs, Common, EventsArgs, KafkaArgs, OutputTopicsArgs, StoreArgs},
     out::{self, shown},
     program::Program,
     session::{Session, progress_bar, runtime, stored},
 };
 use crate::{
-    audit::{self, Options, Report},
-    config::{self, ConfigError, Flags, Output},
+    audit::{self, Options, OutputTopics, Report},
+    config::{self, ConfigError, Delivery, Flags, Output, key},
     model::Partition,
     query,
     store::Store,
 };
 
 const EXAMPLES: &str = "\
-Ends with 0 when everything holds, with 1 when there are findings. It needs no Kafka and changes nothing.
+Ends with 0 when everything holds, with 1 when there are findings. It changes nothing. Only the level published needs Kafka:
+it reads the results and the dead letters, and compares them with what is stored.
 
 Examples:
   snapback verify                                recompute every result in ./snapshots
   snapback verify --level integrity --store s3://bucket/snapshots
+  snapback verify --level published --brokers kafka:9092
   snapback verify --events orders --partition 3 --partition 5 -o json";
 
 /// Prove what is stored: digests, counts, coverage, and every result recomputed from its inputs
@@ -36,8 +38,15 @@ pub(super) struct VerifyArgs {
     /// Only this partition; repeatable
     #[arg(long, value_name = "PARTITION", value_parser = clap::value_parser!(i32).range(0..))]
     pub(super) partition: Vec<i32>,
+    /// Of --level published: how the processor ran; at-least-once publishes some outcomes twice [default: exactly-once]
+    #[arg(long, value_name = "MODE", value_parser = ["exactly-once", "at-least-once"], hide_possible_values = true)]
+    delivery: Option<String>,
+    #[command(flatten)]
+    kafka: KafkaArgs,
     #[command(flatten)]
     events: EventsArgs,
+    #[command(flatten)]
+    topics: OutputTopicsArgs,
     #[command(flatten)]
     store: StoreArgs,
     #[command(flatten)]
@@ -55,13 +64,18 @@ pub(super) enum Level {
     Coverage,
     /// Every result recomputed, every reject decoded again
     Semantic,
+    /// Every outcome in the results or the dead-letter topic, once, as it is stored
+    Published,
 }
 
 impl VerifyArgs {
     pub(super) fn flags(&self) -> Flags {
         let mut flags = Flags::default();
         self.common.collect(&mut flags);
+        flags.add(key::DELIVERY, self.delivery.as_deref());
+        self.kafka.collect(&mut flags);
         self.events.collect(&mut flags);
+        self.topics.collect(&mut flags);
         self.store.collect(&mut flags);
         self.calculation.collect(&mut flags);
         flags
@@ -74,6 +88,7 @@ impl From<Level> for audit::Level {
             Level::Integrity => audit::Level::Integrity,
             Level::Coverage => audit::Level::Coverage,
             Level::Semantic => audit::Level::Semantic,
+            Level::Published => audit::Level::Published,
         }
     }
 }
@@ -81,6 +96,10 @@ impl From<Level> for audit::Level {
 /// Verifies and shows what was found.
 pub(super) fn execute(args: &VerifyArgs, program: &Program) -> anyhow::Result<Exit> {
     let session = Session::begin(&args.common, args.flags())?.of(program);
+    let topics = match args.level {
+        Level::Published => Some(topics(&session)?),
+        Level::Integrity | Level::Coverage | Level::Semantic => None,
+    };
     let runtime = runtime()?;
     let calculation = match config::calculation(&session.layers) {
         Ok(calculation) => calculation,
@@ -106,6 +125,21 @@ pub(super) fn execute(args: &VerifyArgs, program: &Program) -> anyhow::Result<Ex
         },
     ))?;
     bar.finish_and_clear();
+    let report = match topics {
+        None => report,
+        Some(topics) => {
+            let bar = progress_bar("reading {pos} of {len} messages [{wide_bar}] {eta}");
+            let progress = |read, total| {
+                bar.set_length(total);
+                bar.set_position(read);
+            };
+            let compared =
+                audit::verify_published(&store, &layout, &topics, &options, report, &progress);
+            let report = runtime.block_on(compared)?;
+            bar.finish_and_clear();
+            report
+        }
+    };
     let text = match session.output.output {
         Output::Json => serde_json::to_string(&report)?,
         Output::Table => text(&report, &store),
@@ -141,6 +175,17 @@ fn with_origin(
         // It is no reason for another error that there is nothing to say.
         Err(_) => error.into(),
     }
+}
+
+/// Where outcomes are published.
+fn topics(session: &Session) -> anyhow::Result<OutputTopics> {
+    let pipeline = config::pipeline(&session.layers)?;
+    Ok(OutputTopics {
+        connection: config::connection(&session.layers)?,
+        results: pipeline.results,
+        rejects: pipeline.rejects,
+        at_least_once: config::delivery(&session.layers)? == Delivery::AtLeastOnce,
+    })
 }
 
 /// So many files of others are named.
@@ -186,5 +231,11 @@ fn text(report: &Report, store: &Store) -> String {
         report.lost,
         report.findings.len()
     ));
+    if let Some(published) = report.published {
+        text.push_str(&format!(
+            "published: {} messages compared, {} of them copies; {} outcomes not checkable, {} messages unknown\n",
+            published.messages, published.copies, published.not_checkable, published.unknown
+        ));
+    }
     text
 }

@@ -2,7 +2,7 @@
 //!
 //! In: [`Flags`] (what the command line said, as text), the environment, and `snapback.toml`. [`Layers`] puts them in order:
 //! flags, then `SNAPBACK_*`, then the file, then the defaults in [`key`]. Out: the validated types ([`RunConfig`] and its
-//! parts), made of the product's own types, so that nothing behind them needs a check. Every error names the value and
+//! parts), made of the product's own types, so that code after them needs no check. Every error names the value and
 //! where it came from. [`effective`] shows each value with its source, secrets redacted.
 //!
 //! Nothing here knows the argument parser; nothing below `cli`, `demo` and `processor` knows this module.
@@ -30,5 +30,5 @@ pub use parts::{
     CalculationConfig, LogFormat, Output, OutputConfig, PipelineConfig, calculation, connection,
     events, output, pipeline, store,
 };
-pub use run::{Delivery, OnNewCalculation, RunConfig, StatusAddress};
+pub use run::{Delivery, OnNewCalculation, RunConfig, StatusAddress, delivery};
 pub use value::{Source, Value};

@@ -12,6 +12,10 @@ use crate::{
 
 impl Layers {
     /// The value of a setting that has a default.
+    #[expect(
+        clippy::expect_used,
+        reason = "it is asked for settings with a default only"
+    )]
     pub(super) fn text(&self, key: Key) -> Value {
         self.value(key)
             .expect("only settings with a default are asked for in this way")

@@ -100,10 +100,6 @@ impl RunConfig {
     /// # Errors
     /// The first value that cannot be.
     pub fn new(layers: &Layers) -> Result<RunConfig, ConfigError> {
-        let delivery = [
-            ("exactly-once", Delivery::ExactlyOnce),
-            ("at-least-once", Delivery::AtLeastOnce),
-        ];
         let on_new_calculation = [
             ("keep", OnNewCalculation::Keep),
             ("recalculate", OnNewCalculation::Recalculate),
@@ -116,7 +112,7 @@ impl RunConfig {
             pipeline: parts::pipeline(layers)?,
             store: parts::store(layers)?,
             calculation: parts::calculation(layers)?,
-            delivery: layers.choice(key::DELIVERY, &delivery)?,
+            delivery: delivery(layers)?,
             commit_interval: layers.duration(key::COMMIT_INTERVAL, commits)?,
             snapshot_interval: layers.duration(key::SNAPSHOT_INTERVAL, snapshots)?,
             memory: layers.bytes(key::MEMORY, 64 * MIB..=1024 * 1024 * MIB)?,
@@ -131,6 +127,18 @@ impl RunConfig {
             invocation: layers.invocation("run"),
         })
     }
+}
+
+/// How often an outcome may be published.
+///
+/// # Errors
+/// When it is none of the two.
+pub fn delivery(layers: &Layers) -> Result<Delivery, ConfigError> {
+    let modes = [
+        ("exactly-once", Delivery::ExactlyOnce),
+        ("at-least-once", Delivery::AtLeastOnce),
+    ];
+    layers.choice(key::DELIVERY, &modes)
 }
 
 fn instance(layers: &Layers) -> Result<Option<String>, ConfigError> {

@@ -36,13 +36,13 @@ pub fn serve(
 }
 
 /// The broker's process; it ends with this value.
-pub(super) struct Broker {
-    child: child::Guard,
+pub(super) struct DemoBroker {
+    child: child::ChildProcess,
     stdin: Option<ChildStdin>,
     pub(super) address: String,
 }
 
-impl Broker {
+impl DemoBroker {
     /// Starts `program` as a broker with these topics, and waits until it says where it listens.
     pub(super) fn start(
         program: &Path,
@@ -50,7 +50,7 @@ impl Broker {
         partitions: u32,
         log: PathBuf,
         interrupt: &Interrupt,
-    ) -> Result<Broker, DemoError> {
+    ) -> Result<DemoBroker, DemoError> {
         let topics = topics.iter().map(|topic| format!("{topic}={partitions}"));
         let mut command = child::command(program);
         command
@@ -59,14 +59,14 @@ impl Broker {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(child::log_file(&log, ROLE)?);
-        let mut child = child::Guard::start(&mut command, ROLE, log)?;
+        let mut child = child::ChildProcess::start(&mut command, ROLE, log)?;
         let stdin = child.stdin();
         let address = child.stdout().map(first_line);
         let deadline = Instant::now() + START;
         while let Some(line) = &address {
             match line.recv_timeout(TICK) {
                 Ok(address) if !address.is_empty() => {
-                    return Ok(Broker {
+                    return Ok(DemoBroker {
                         child,
                         stdin,
                         address,
@@ -83,9 +83,9 @@ impl Broker {
     }
 }
 
-impl Drop for Broker {
+impl Drop for DemoBroker {
     fn drop(&mut self) {
-        // Closing its standard input is enough; the guard makes sure.
+        // Closing its standard input is enough; the process makes sure.
         drop(self.stdin.take());
         self.child.end(Duration::from_secs(1));
     }

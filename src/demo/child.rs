@@ -16,7 +16,7 @@ use serde::Deserialize;
 use super::DemoError;
 
 /// How much of a log is shown when something went wrong.
-const LAST_WORDS: usize = 20;
+const LAST_LINES: usize = 20;
 
 /// A command without the variables that configure the user's own pipelines and logs.
 pub(super) fn command(program: &Path) -> Command {
@@ -30,24 +30,24 @@ pub(super) fn command(program: &Path) -> Command {
 }
 
 /// A child process; killed, at the latest, when this is dropped.
-pub(super) struct Guard {
+pub(super) struct ChildProcess {
     child: Child,
     role: &'static str,
     log: PathBuf,
 }
 
-impl Guard {
+impl ChildProcess {
     pub(super) fn start(
         command: &mut Command,
         role: &'static str,
         log: PathBuf,
-    ) -> Result<Guard, DemoError> {
+    ) -> Result<ChildProcess, DemoError> {
         let child = command.spawn().map_err(|source| DemoError::Start {
             program: command.get_program().into(),
             role,
             source,
         })?;
-        Ok(Guard { child, role, log })
+        Ok(ChildProcess { child, role, log })
     }
 
     pub(super) fn id(&self) -> u32 {
@@ -63,10 +63,10 @@ impl Guard {
     }
 
     /// What it says on standard error, which must be a pipe.
-    pub(super) fn words(&mut self, log: &Path) -> Result<Words, DemoError> {
+    pub(super) fn lines(&mut self, log: &Path) -> Result<LogLines, DemoError> {
         match self.child.stderr.take() {
-            Some(stderr) => Words::of(stderr, log, self.role),
-            None => Words::of(std::io::empty(), log, self.role),
+            Some(stderr) => LogLines::of(stderr, log, self.role),
+            None => LogLines::of(std::io::empty(), log, self.role),
         }
     }
 
@@ -108,18 +108,18 @@ impl Guard {
         DemoError::Child {
             role: self.role,
             status,
-            words: self.last_words(),
+            lines: self.last_lines(),
             log: self.log.clone(),
         }
     }
 
     /// The end of its log.
-    pub(super) fn last_words(&self) -> String {
+    pub(super) fn last_lines(&self) -> String {
         let bytes = fs::read(&self.log).unwrap_or_default();
         let text = String::from_utf8_lossy(&bytes);
-        let mut last = VecDeque::with_capacity(LAST_WORDS);
+        let mut last = VecDeque::with_capacity(LAST_LINES);
         for line in text.lines() {
-            if last.len() == LAST_WORDS {
+            if last.len() == LAST_LINES {
                 last.pop_front();
             }
             let (level, text) = parse(line);
@@ -139,7 +139,7 @@ impl Guard {
     }
 }
 
-impl Drop for Guard {
+impl Drop for ChildProcess {
     fn drop(&mut self) {
         self.end(Duration::ZERO);
     }
@@ -151,19 +151,19 @@ pub(super) fn log_file(log: &Path, role: &'static str) -> Result<Stdio, DemoErro
     Ok(file.into())
 }
 
-/// A child's log: every line goes to its file, and those worth telling come out here.
-pub(super) struct Words {
+/// A child's log: every line goes to its file, and those worth showing come out here.
+pub(super) struct LogLines {
     lines: Receiver<String>,
     seen: HashMap<String, u64>,
 }
 
-impl Words {
+impl LogLines {
     /// Reads `source` until it ends, on a thread of its own.
     pub(super) fn of(
         source: impl std::io::Read + Send + 'static,
         log: &Path,
         role: &'static str,
-    ) -> Result<Words, DemoError> {
+    ) -> Result<LogLines, DemoError> {
         let mut file = File::create(log).map_err(|source| DemoError::Watch { role, source })?;
         let (sender, lines) = mpsc::channel();
         thread::spawn(move || {
@@ -179,7 +179,7 @@ impl Words {
                 line.clear();
             }
         });
-        Ok(Words {
+        Ok(LogLines {
             lines,
             seen: HashMap::new(),
         })
@@ -253,19 +253,19 @@ mod tests {
     }
 
     #[test]
-    fn of_lines_that_differ_in_numbers_only_the_first_is_told() {
+    fn of_lines_that_differ_in_numbers_only_the_first_is_shown() {
         let log = tempfile::NamedTempFile::new().unwrap();
         let said = "partition 1: at 10\npartition 12: at 7\nready\npartition 3: at 9\n";
-        let mut words = Words::of(said.as_bytes(), log.path(), "test").unwrap();
+        let mut lines = LogLines::of(said.as_bytes(), log.path(), "test").unwrap();
         let mut news = Vec::new();
         let deadline = Instant::now() + Duration::from_secs(10);
-        while news.len() + usize::try_from(words.similar()).unwrap() < 4 {
+        while news.len() + usize::try_from(lines.similar()).unwrap() < 4 {
             assert!(Instant::now() < deadline);
-            news.extend(words.news());
+            news.extend(lines.news());
         }
-        let told: Vec<&str> = news.iter().map(|(_, text)| text.as_str()).collect();
-        assert_eq!(told, ["partition 1: at 10", "ready"]);
-        assert_eq!(words.similar(), 2);
+        let shown: Vec<&str> = news.iter().map(|(_, text)| text.as_str()).collect();
+        assert_eq!(shown, ["partition 1: at 10", "ready"]);
+        assert_eq!(lines.similar(), 2);
         assert_eq!(fs::read_to_string(log.path()).unwrap(), said);
     }
 
@@ -277,7 +277,7 @@ mod tests {
         command
             .args(["-c", "echo out of luck >&2; exit 3"])
             .stderr(log_file(&log, "test").unwrap());
-        let mut child = Guard::start(&mut command, "test", log).unwrap();
+        let mut child = ChildProcess::start(&mut command, "test", log).unwrap();
         let deadline = Instant::now() + Duration::from_secs(10);
         while child.ended().unwrap().is_none() {
             assert!(Instant::now() < deadline);
@@ -290,9 +290,9 @@ mod tests {
     }
 
     #[test]
-    fn a_child_dies_with_its_guard() {
+    fn a_child_that_is_dropped_is_killed() {
         let mut command = Command::new("sleep");
-        let child = Guard::start(command.arg("60"), "test", PathBuf::new()).unwrap();
+        let child = ChildProcess::start(command.arg("60"), "test", PathBuf::new()).unwrap();
         let process = PathBuf::from(format!("/proc/{}", child.id()));
         drop(child);
         assert!(!process.exists());

@@ -1,27 +1,24 @@
-//! The whole story in half a minute: produce, process, kill -9, recover, verify.
+//! Produce, process, kill -9, recover, verify: the demo.
 //!
-//! In: [`Settings`]. Out: [`Scene`]s while it happens, and an [`Ending`] with the [`Account`]. The processor is the real one,
-//! `snapback run` as a child process, and so is its death by SIGKILL. When to kill it, what it lost and whether all is well in
-//! the end is decided from outside: by the group's committed offsets, the store, and a complete reading of all topics and
-//! snapshots ([`check`]), never by what the processor says about itself.
+//! In: [`Settings`]. Out: a [`Step`] for everything that happens, and a [`Summary`] with what was [`Checked`]. The processor
+//! is the real one, `snapback run` as a child process, and it is killed by SIGKILL. When to kill it, what it lost and whether
+//! all is well in the end is decided from outside: by the group's committed offsets, the store, a complete reading of all
+//! topics, and `verify --level published` ([`check`]), never by what the processor says about itself.
 //!
 //! The embedded broker runs in a process of its own, because librdkafka's mock cluster lives in a client; it ends when its
-//! standard input closes, so it cannot outlive the demo. It has no transactions: there the story is told at-least-once.
+//! standard input closes, so it cannot outlive the demo. It has no transactions: with it, delivery is at-least-once.
 
-mod account;
 mod broker;
+mod checks;
 mod child;
 mod folder;
 mod observe;
-mod play;
 mod processor;
 mod producer;
-mod readings;
-mod scene;
-mod snapshots;
-mod stage;
+mod setup;
+mod step;
+mod steps;
 mod topics;
-mod verify;
 
 use std::{
     path::PathBuf,
@@ -32,14 +29,15 @@ use std::{
     time::Duration,
 };
 
-pub use account::{Account, Check, Totals, account};
 pub use broker::serve;
+pub use checks::{Check, Checked, Facts, Totals, check, judge};
 pub use folder::{Folder, FolderError};
-pub use play::{check, play};
-pub use readings::{Calculated, Letter, Outcome, PartitionReadings, Published, Readings, Stored};
-pub use scene::{CatchUp, Ending, Loss, Progress, Scene};
+pub use step::{Loss, Progress, Step, Summary};
+pub use steps::run;
+pub use topics::{CatchUp, EventsRead, OutputsRead};
 
 use crate::{
+    audit::AuditError,
     format::LayoutError,
     history::ChainError,
     kafka::{KafkaError, PublishError},
@@ -60,13 +58,13 @@ pub struct Settings {
     pub events: u64,
     /// Which share of them is malformed, 0 to 1.
     pub malformed: f64,
-    /// How many events a second are produced while the processor lives.
+    /// How many events a second are produced while the processor runs.
     pub rate: u64,
     /// Partitions of the events topic.
     pub partitions: u32,
     /// Where the random numbers start.
     pub seed: u64,
-    /// Whether [`Scene::Pause`] is told before the checks.
+    /// Whether [`Step::Pause`] is reported before the checks.
     pub pause: bool,
 }
 
@@ -143,7 +141,7 @@ impl Interrupt {
     }
 }
 
-/// Why the story broke off.
+/// Why the demo ended early.
 #[derive(Debug, thiserror::Error)]
 pub enum DemoError {
     /// The folder cannot be used.
@@ -168,34 +166,28 @@ pub enum DemoError {
         source: std::io::Error,
     },
     /// A child process ended when it should not have.
-    #[error("the {role} ended by itself ({status}); its last words:\n{words}\n(all of them: {log})", log = .log.display())]
+    #[error("the {role} ended by itself ({status}); the end of its log:\n{lines}\n(all of it: {log})", log = .log.display())]
     Child {
         /// What it was.
         role: &'static str,
         /// How it ended.
         status: String,
         /// The end of its log.
-        words: String,
+        lines: String,
         /// Its log.
         log: PathBuf,
     },
     /// Nothing happens any more.
-    #[error("nothing has happened for {waited:?} while waiting for {what}; the processor's last words:\n{words}\n(all of them: {log})", log = .log.display())]
+    #[error("nothing has happened for {waited:?} while waiting for {what}; the end of the processor's log:\n{lines}\n(all of it: {log})", log = .log.display())]
     Stalled {
         /// What was waited for.
         what: &'static str,
         /// How long.
         waited: Duration,
         /// The end of its log.
-        words: String,
+        lines: String,
         /// Its log.
         log: PathBuf,
-    },
-    /// A topic is missing.
-    #[error("the topic {topic:?} does not exist")]
-    NoTopic {
-        /// The topic.
-        topic: String,
     },
     /// The events could not be produced.
     #[error(transparent)]
@@ -206,6 +198,9 @@ pub enum DemoError {
     /// Kafka cannot be asked.
     #[error(transparent)]
     Kafka(#[from] KafkaError),
+    /// The store or the topics cannot be verified.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
     /// The store cannot be read.
     #[error(transparent)]
     Store(#[from] StoreError),

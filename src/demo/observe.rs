@@ -1,18 +1,15 @@
 //! Watching the processor from outside: the group's committed offsets, and the store.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use tokio::runtime::Handle;
 
-use super::{
-    DemoError, Pipeline,
-    scene::Progress,
-    snapshots::{Frontier, frontiers},
-};
+use super::{DemoError, Pipeline, step::Progress};
 use crate::{
     format::Layout,
+    history::load_tail,
     kafka::{Admin, GroupWatch},
-    model::{Offset, Partition},
+    model::Partition,
     store::Store,
 };
 
@@ -36,11 +33,25 @@ impl Observer {
     /// How far the processor is, when `produced` events are there.
     pub(super) fn progress(&self, produced: u64) -> Result<Progress, DemoError> {
         // The store first: it never is ahead of the group (I1), so neither is what was read of it.
-        let frontiers =
-            self.runtime
-                .block_on(frontiers(&self.store, &self.layout, self.partitions))?;
+        let stored = self.runtime.block_on(self.stored())?;
         let committed = self.group.committed(self.partitions, ASK)?;
-        Ok(progress(&frontiers, &committed, produced, self.total))
+        let committed = committed.values().map(|at| at.get().unsigned_abs()).sum();
+        Ok(Progress {
+            produced,
+            committed,
+            stored,
+            total: self.total,
+        })
+    }
+
+    /// The offsets that the newest manifests account for.
+    async fn stored(&self) -> Result<u64, DemoError> {
+        let mut stored = 0;
+        for partition in (0..).map(Partition).take(self.partitions as usize) {
+            let tail = load_tail(&self.store, &self.layout, partition).await?;
+            stored += tail.newest.map_or(0, |manifest| manifest.range().len());
+        }
+        Ok(stored)
     }
 
     /// How many messages are in the output topics that no commit covers yet: those of an open transaction, or, without
@@ -63,26 +74,6 @@ impl Observer {
         let committed = self.group.committed(self.partitions, ASK)?;
         let committed: u64 = committed.values().map(|at| at.get().unsigned_abs()).sum();
         Ok(published.saturating_sub(committed))
-    }
-}
-
-fn progress(
-    frontiers: &BTreeMap<Partition, Frontier>,
-    committed: &BTreeMap<Partition, Offset>,
-    produced: u64,
-    total: u64,
-) -> Progress {
-    Progress {
-        produced,
-        committed: committed
-            .values()
-            .map(|offset| offset.get().unsigned_abs())
-            .sum(),
-        stored: frontiers
-            .values()
-            .map(|frontier| frontier.chain.len())
-            .sum(),
-        total,
     }
 }
 

@@ -2,33 +2,33 @@
 
 use std::{process::Stdio, time::Instant};
 
-use super::{Cluster, DemoError, Scene, child, stage::Stage};
+use super::{Cluster, DemoError, Step, child, setup::Setup};
 
 const ROLE: &str = "processor";
 
-/// Which of the processor's lives: the first ends by force.
+/// The processor is started twice: the first run is killed.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Life {
+pub(super) enum Run {
     First,
     Second,
 }
 
 /// The running processor; killed, at the latest, when this is dropped.
 pub(super) struct Processor {
-    pub(super) guard: child::Guard,
-    pub(super) words: child::Words,
+    pub(super) process: child::ChildProcess,
+    pub(super) lines: child::LogLines,
     pub(super) since: Instant,
 }
 
 impl Processor {
-    pub(super) fn tell_news(&mut self, tell: &mut dyn FnMut(Scene)) {
-        for (level, text) in self.words.news() {
-            tell(Scene::Said { level, text });
+    pub(super) fn report_lines(&mut self, report: &mut dyn FnMut(Step)) {
+        for (level, text) in self.lines.news() {
+            report(Step::Logged { level, text });
         }
     }
 }
 
-impl Stage<'_> {
+impl Setup<'_> {
     fn delivery(&self) -> &'static str {
         if self.is_exactly_once() {
             "exactly-once"
@@ -37,39 +37,39 @@ impl Stage<'_> {
         }
     }
 
-    /// Starts the processor on this stage.
+    /// Starts the processor on this setup.
     pub(super) fn start(
         &self,
         log: &str,
-        life: Life,
-        tell: &mut dyn FnMut(Scene),
+        run: Run,
+        report: &mut dyn FnMut(Step),
     ) -> Result<Processor, DemoError> {
         let log = self.folder.log(log);
         let mut command = child::command(&self.settings.program);
         command
-            .args(self.arguments(life))
+            .args(self.arguments(run))
             .envs(self.variables())
             // Not where a snapback.toml of the user's may be.
             .current_dir(self.folder.path())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped());
-        let mut guard = child::Guard::start(&mut command, ROLE, log.clone())?;
+        let mut process = child::ChildProcess::start(&mut command, ROLE, log.clone())?;
         let since = Instant::now();
-        let words = guard.words(&log)?;
-        tell(Scene::Started {
-            again: life == Life::Second,
-            pid: guard.id(),
-            command: self.shown_command(life),
+        let lines = process.lines(&log)?;
+        report(Step::Started {
+            again: run == Run::Second,
+            pid: process.id(),
+            command: self.shown_command(run),
         });
         Ok(Processor {
-            guard,
-            words,
+            process,
+            lines,
             since,
         })
     }
 
-    fn arguments(&self, life: Life) -> Vec<String> {
+    fn arguments(&self, run: Run) -> Vec<String> {
         let mut arguments: Vec<String> = vec!["run".to_owned()];
         let mut flag = |name: &str, value: &str| {
             arguments.push(name.to_owned());
@@ -92,8 +92,8 @@ impl Stage<'_> {
             flag("-X", "heartbeat.interval.ms=400");
             flag("-X", "fetch.wait.max.ms=50");
         }
-        // The first life has no end of its own.
-        if life == Life::Second {
+        // The first run has no end of its own.
+        if run == Run::Second {
             arguments.push("--exit-at-end".to_owned());
         }
         arguments
@@ -112,11 +112,11 @@ impl Stage<'_> {
     }
 
     /// The command line without what only the demo needs, and without properties, which may be secrets.
-    fn shown_command(&self, life: Life) -> String {
+    fn shown_command(&self, run: Run) -> String {
         let delivery = self.delivery();
-        let end = match life {
-            Life::First => "",
-            Life::Second => " --exit-at-end",
+        let end = match run {
+            Run::First => "",
+            Run::Second => " --exit-at-end",
         };
         format!("snapback run --delivery {delivery} --snapshot-interval 1s{end}")
     }

@@ -1,4 +1,4 @@
-//! The events of the demo, produced while the processor lives and dies.
+//! The events of the demo, produced while the processor runs and after it was killed.
 
 use std::{
     ops::ControlFlow,
@@ -18,7 +18,7 @@ use crate::{
 /// What waits to be sent, in bytes.
 const QUEUE: u64 = 64 << 20;
 
-/// Produces in the background: at a rate while the processor lives, the rest at full speed. It stops when this is dropped.
+/// Produces in the background: at a rate while the processor runs, the rest at full speed. It stops when this is dropped.
 pub(super) struct Producer {
     sent: Arc<AtomicU64>,
     hurry: Interrupt,

@@ -1,208 +1,196 @@
-//! Reading the topics: as any consumer would, without the processor's code.
+//! The demo's topics, read as any consumer would.
 
-use std::{ops::ControlFlow, time::Duration};
-
-use serde::Deserialize;
-use serde_json::value::RawValue;
-
-use super::{
-    DemoError, Pipeline,
-    readings::{Calculated, Letter, PartitionReadings, Published},
+use std::{
+    collections::{BTreeMap, HashMap},
+    ops::ControlFlow,
+    time::{Duration, SystemTime},
 };
+
+use super::{DemoError, Pipeline};
 use crate::{
-    events::reason_code,
-    kafka::{Admin, Batch, Connection, Reader},
+    events::{reason_code, source_key},
+    kafka::{Admin, Batch, Connection, KafkaError, Reader},
     load::Content,
-    model::{Event, Offset, OffsetRange, Partition},
+    model::{Event, OffsetRange, Partition},
 };
 
 /// How long a topic may stay silent before reading it is given up.
 const IDLE: Duration = Duration::from_secs(15);
 
-/// What the topics hold.
-pub(super) struct Topics {
-    pub(super) partitions: Vec<PartitionReadings>,
-    pub(super) strangers: Vec<String>,
+/// What the events topic holds, told from the payloads alone, without the code that processes them.
+#[derive(Clone, Debug, Default)]
+pub struct EventsRead {
+    /// The log of each partition, and how many events it delivers.
+    pub partitions: BTreeMap<Partition, (OffsetRange, u64)>,
+    /// Events that are numbers.
+    pub numbers: u64,
+    /// Events that are malformed on purpose, by the code of the reason.
+    pub malformed: BTreeMap<String, u64>,
+    /// Events that no demo produced.
+    pub unknown: Vec<String>,
+    /// What each event means, by the key of its result.
+    pub(super) contents: HashMap<String, Content>,
 }
 
-/// Reads the events, results and dead-letter topics of `pipeline` from their beginning to their end.
-pub(super) fn read(
+/// How fast the restarted processor worked off what had piled up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CatchUp {
+    /// Results that it published.
+    pub results: u64,
+    /// From the first to the last, by the timestamps in the results topic.
+    pub took: Duration,
+}
+
+impl CatchUp {
+    /// Results a second; `None` when it took no measurable time.
+    #[must_use]
+    pub fn rate(&self) -> Option<f64> {
+        let seconds = self.took.as_secs_f64();
+        (seconds > 0.0).then(|| self.results as f64 / seconds)
+    }
+}
+
+/// What the output topics say of these events.
+#[derive(Clone, Debug, Default)]
+pub struct OutputsRead {
+    /// Results that are not the squares of their events' numbers.
+    pub wrong_results: Vec<String>,
+    /// Dead letters of events that are not malformed, or for other reasons.
+    pub wrong_letters: Vec<String>,
+    /// How fast the restarted processor published.
+    pub catch_up: Option<CatchUp>,
+}
+
+impl EventsRead {
+    /// All events.
+    #[must_use]
+    pub fn events(&self) -> u64 {
+        self.partitions.values().map(|(_, events)| events).sum()
+    }
+}
+
+/// Reads the events topic from its beginning to its end.
+pub(super) fn events(
+    connection: &Connection,
+    admin: &Admin,
+    topic: &str,
+) -> Result<EventsRead, DemoError> {
+    let mut read = EventsRead::default();
+    let mut counts: BTreeMap<Partition, u64> = BTreeMap::new();
+    let logs = read_topic(connection, admin, topic, |partition, event, _| {
+        *counts.entry(partition).or_default() += 1;
+        let key = source_key(topic, partition, event.offset);
+        let Some(content) = Content::of(event.payload) else {
+            read.unknown.push(format!("{key} is no event of this demo"));
+            return;
+        };
+        match content {
+            Content::Number(_) => read.numbers += 1,
+            Content::Malformed(way) => {
+                let reason = way.reason().as_str().to_owned();
+                *read.malformed.entry(reason).or_default() += 1;
+            }
+        }
+        read.contents.insert(key, content);
+    })?;
+    let logs = logs.into_iter();
+    let logs = logs.map(|(at, log)| (at, (log, counts.get(&at).copied().unwrap_or_default())));
+    read.partitions = logs.collect();
+    Ok(read)
+}
+
+/// Reads the results and the dead letters beside their `events`; the speed is that of the results since `restart`.
+pub(super) fn outputs(
     connection: &Connection,
     admin: &Admin,
     pipeline: &Pipeline,
-) -> Result<Topics, DemoError> {
-    let mut partitions = Vec::new();
+    events: &EventsRead,
+    restart: SystemTime,
+) -> Result<OutputsRead, DemoError> {
+    let mut read = OutputsRead::default();
+    let restart = restart.duration_since(SystemTime::UNIX_EPOCH);
+    let restart = restart.map_or(0, |since| since.as_millis());
+    let (mut results, mut first, mut last) = (0, u64::MAX, 0);
+    read_topic(connection, admin, &pipeline.results, |_, event, _| {
+        let key = String::from_utf8_lossy(event.key.unwrap_or_default());
+        let value = String::from_utf8_lossy(event.payload.unwrap_or_default());
+        let content = events.contents.get(key.as_ref());
+        if content.and_then(|content| result(*content)).as_deref() != Some(value.as_ref()) {
+            read.wrong_results.push(format!(
+                "{key} has the result {value}, the event is {content:?}"
+            ));
+        }
+        let time = event.timestamp.and_then(|time| u64::try_from(time).ok());
+        if let Some(time) = time.filter(|time| u128::from(*time) >= restart) {
+            results += 1;
+            (first, last) = (first.min(time), last.max(time));
+        }
+    })?;
+    let took = last.checked_sub(first).map(Duration::from_millis);
+    read.catch_up = took.map(|took| CatchUp { results, took });
     read_topic(
         connection,
         admin,
-        &pipeline.events,
-        |partition, log, batches| {
-            let mut read = PartitionReadings::new(partition, log);
-            batches(&mut |batch| {
-                for event in batch.iter() {
-                    read.events.insert(event.offset, Content::of(event.payload));
-                }
-            })?;
-            partitions.push(read);
-            Ok(())
+        &pipeline.rejects,
+        |place, event, headers| {
+            let said = headers.iter().find(|(name, _)| name == "snapback-reason");
+            let said = said.and_then(|(_, value)| std::str::from_utf8(value.as_deref()?).ok());
+            let expected = match Content::of(event.payload) {
+                Some(Content::Malformed(way)) => Some(way.reason().as_str()),
+                Some(Content::Number(_)) | None => None,
+            };
+            if expected.is_none() || said.map(reason_code) != expected {
+                read.wrong_letters.push(format!(
+                    "{} {place}/{} is rejected for {said:?}; meant was {expected:?}",
+                    pipeline.rejects, event.offset
+                ));
+            }
         },
     )?;
-    let asked: Vec<Partition> = partitions.iter().map(|read| read.partition).collect();
-    let committed = admin.committed(&pipeline.group, &pipeline.events, &asked)?;
-    for read in &mut partitions {
-        read.committed = committed
-            .get(&read.partition)
-            .and_then(|committed| committed.as_ref())
-            .map(|committed| committed.offset);
-    }
-    let mut topics = Topics {
-        partitions,
-        strangers: Vec::new(),
-    };
-    read_topic(connection, admin, &pipeline.results, |place, _, batches| {
-        batches(&mut |batch| {
-            for event in batch.iter() {
-                topics.result(pipeline, place, event);
-            }
-        })
-    })?;
-    read_topic(connection, admin, &pipeline.rejects, |place, _, batches| {
-        batches(&mut |batch| {
-            for (index, event) in batch.iter().enumerate() {
-                let headers = batch.headers(index).unwrap_or_default();
-                topics.letter(pipeline, place, event, &headers);
-            }
-        })
-    })?;
-    Ok(topics)
+    Ok(read)
 }
 
-type Batches<'a> = dyn FnMut(&mut dyn FnMut(Batch)) -> Result<(), DemoError> + 'a;
+/// The result message of a number.
+fn result(event: Content) -> Option<String> {
+    match event {
+        Content::Number(number) => {
+            let square = i128::from(number) * i128::from(number);
+            Some(format!("{{\"number\":{number},\"result\":{square}}}"))
+        }
+        Content::Malformed(_) => None,
+    }
+}
 
-/// Calls `each` for every partition of `topic` with a function that delivers its messages.
+/// Names and values of a message's headers.
+type Headers = [(String, Option<Vec<u8>>)];
+
+/// Reads all partitions of `topic` to their ends; returns their logs.
 fn read_topic(
     connection: &Connection,
     admin: &Admin,
     topic: &str,
-    mut each: impl FnMut(Partition, OffsetRange, &mut Batches<'_>) -> Result<(), DemoError>,
-) -> Result<(), DemoError> {
-    let found = admin.topic(topic)?.ok_or_else(|| DemoError::NoTopic {
-        topic: topic.to_owned(),
-    })?;
+    mut each: impl FnMut(Partition, Event<'_>, &Headers),
+) -> Result<BTreeMap<Partition, OffsetRange>, DemoError> {
+    let found = admin
+        .topic(topic)?
+        .ok_or_else(|| KafkaError::MissingTopic {
+            topic: topic.to_owned(),
+        })?;
     let reader = Reader::open(connection, topic)?;
-    for number in 0..i32::try_from(found.partitions).unwrap_or(i32::MAX) {
-        let partition = Partition(number);
+    let mut logs = BTreeMap::new();
+    for partition in (0..).map(Partition).take(found.partitions as usize) {
         let marks = admin.watermarks(topic, partition)?;
         let log = OffsetRange::new(marks.start, marks.stable_end)
             .unwrap_or_else(|_| OffsetRange::empty(marks.start));
-        each(partition, log, &mut |take| {
-            reader.read(partition, log, IDLE, |batch| {
-                take(batch);
-                ControlFlow::Continue(())
-            })?;
-            Ok(())
+        reader.read(partition, log, IDLE, |batch: Batch| {
+            for (index, event) in batch.iter().enumerate() {
+                each(partition, event, &batch.headers(index).unwrap_or_default());
+            }
+            ControlFlow::Continue(())
         })?;
+        logs.insert(partition, log);
     }
-    Ok(())
-}
-
-impl Topics {
-    fn result(&mut self, pipeline: &Pipeline, place: Partition, event: Event<'_>) {
-        let source = event.key.and_then(|key| parse_key(&pipeline.events, key));
-        let value = event.payload.and_then(parse_result);
-        let read = source.and_then(|(partition, _)| self.partition(partition));
-        if let (Some(read), Some((_, source)), Some(value)) = (read, source, value) {
-            read.published.push(Published {
-                source,
-                timestamp: event.timestamp,
-                value,
-            });
-        } else {
-            let at = event.offset;
-            self.strangers.push(format!(
-                "{} {place}/{at}: key {}, value {}",
-                pipeline.results,
-                shown(event.key),
-                shown(event.payload)
-            ));
-        }
-    }
-
-    fn letter(
-        &mut self,
-        pipeline: &Pipeline,
-        place: Partition,
-        event: Event<'_>,
-        headers: &[(String, Option<Vec<u8>>)],
-    ) {
-        let header = |name: &str| {
-            let (_, value) = headers.iter().find(|(key, _)| key == name)?;
-            std::str::from_utf8(value.as_deref()?).ok()
-        };
-        let source = header("snapback-topic")
-            .filter(|topic| *topic == pipeline.events)
-            .and_then(|_| {
-                let partition = header("snapback-partition")?.parse().ok()?;
-                let offset = header("snapback-offset")?.parse().ok()?;
-                Some((Partition(partition), Offset::new(offset)?))
-            });
-        let reason = header("snapback-reason").map(|reason| reason_code(reason).to_owned());
-        let content = Content::of(event.payload);
-        let read = source.and_then(|(partition, _)| self.partition(partition));
-        if let (Some(read), Some((_, source)), Some(reason)) = (read, source, reason) {
-            read.letters.push(Letter {
-                source,
-                reason,
-                content,
-            });
-        } else {
-            let at = event.offset;
-            self.strangers.push(format!(
-                "{} {place}/{at}: payload {}, without the headers that name its event",
-                pipeline.rejects,
-                shown(event.payload)
-            ));
-        }
-    }
-
-    fn partition(&mut self, partition: Partition) -> Option<&mut PartitionReadings> {
-        self.partitions
-            .iter_mut()
-            .find(|read| read.partition == partition)
-    }
-}
-
-/// `events/3/1042`.
-fn parse_key(events: &str, key: &[u8]) -> Option<(Partition, Offset)> {
-    let rest = std::str::from_utf8(key).ok()?.strip_prefix(events)?;
-    let (partition, offset) = rest.strip_prefix('/')?.split_once('/')?;
-    let offset = Offset::new(offset.parse().ok()?)?;
-    Some((Partition(partition.parse().ok()?), offset))
-}
-
-/// `{"number":7,"result":49}`, where the result may have more digits than 64 bits hold.
-fn parse_result(value: &[u8]) -> Option<Calculated> {
-    #[derive(Deserialize)]
-    struct Value<'a> {
-        number: i64,
-        #[serde(borrow)]
-        result: &'a RawValue,
-    }
-    let value: Value<'_> = serde_json::from_slice(value).ok()?;
-    Some(Calculated {
-        number: value.number,
-        result: value.result.get().parse().ok()?,
-    })
-}
-
-fn shown(bytes: Option<&[u8]>) -> String {
-    match bytes {
-        None => "null".to_owned(),
-        Some(bytes) => {
-            let text = String::from_utf8_lossy(&bytes[..bytes.len().min(60)]);
-            format!("{text:?}")
-        }
-    }
+    Ok(logs)
 }
 
 #[cfg(test)]
@@ -210,34 +198,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_names_its_event() {
-        let parsed = parse_key("events", b"events/3/1042");
-        assert_eq!(parsed, Some((Partition(3), Offset::new(1042).unwrap())));
-        for key in [
-            "event/3/1",
-            "events/3",
-            "events/3/-1",
-            "events/3/1/2",
-            "eventss/3/1",
-            "",
-        ] {
-            assert_eq!(parse_key("events", key.as_bytes()), None, "{key}");
-        }
-    }
-
-    #[test]
-    fn a_result_of_38_digits_is_read_exactly() {
-        let value =
-            br#"{"number":-9223372036854775808,"result":85070591730234615865843651857942052864}"#;
-        let read = parse_result(value).unwrap();
-        assert_eq!(read.result, i128::from(i64::MIN) * i128::from(i64::MIN));
-        for value in [
-            "{\"number\":7}",
-            "{\"number\":7,\"result\":49.0}",
-            "{\"number\":7,\"result\":\"49\"}",
-            "",
-        ] {
-            assert_eq!(parse_result(value.as_bytes()), None, "{value}");
-        }
+    fn the_result_of_any_number_is_written_with_all_its_digits() {
+        let expected =
+            r#"{"number":-9223372036854775808,"result":85070591730234615865843651857942052864}"#;
+        assert_eq!(result(Content::Number(i64::MIN)).as_deref(), Some(expected));
+        assert_eq!(
+            result(Content::Malformed(crate::load::Malformed::Empty)),
+            None
+        );
     }
 }

@@ -45,7 +45,7 @@ pub enum FieldsError {
     },
     /// A DECIMAL that cannot be.
     #[error(
-        "field {field:?} is DECIMAL({precision},{scale}); DECIMAL(p,s) holds p digits, 1 to 38, of which s, 0 to p, stand behind the point"
+        "field {field:?} is DECIMAL({precision},{scale}); DECIMAL(p,s) holds p digits, 1 to 38, of which s, 0 to p, stand after the point"
     )]
     Decimal {
         /// The field.
@@ -176,7 +176,7 @@ fn decimal(field: &str, tokens: &mut Tokens<'_>) -> Result<FieldType, FieldsErro
             other => Err(other.instead_of("a number of digits")),
         }
     };
-    let precision = number('(', "(p,s) behind DECIMAL")?;
+    let precision = number('(', "(p,s) after DECIMAL")?;
     let scale = number(',', "a comma and the scale in DECIMAL(p,s)")?;
     match tokens.take()? {
         Token::Symbol(')') => {}
@@ -210,7 +210,7 @@ fn nullable(tokens: &mut Tokens<'_>) -> Result<bool, FieldsError> {
     if is(&null, "NULL") {
         Ok(false)
     } else {
-        Err(null.instead_of("NULL behind NOT"))
+        Err(null.instead_of("NULL after NOT"))
     }
 }
 
@@ -328,7 +328,7 @@ mod tests {
             (" ", "no field is declared"),
             ("number", "found the end"),
             ("number BIGINT,", "expected a field name but found the end"),
-            ("number BIGINT NOT", "expected NULL behind NOT"),
+            ("number BIGINT NOT", "expected NULL after NOT"),
             (
                 "number BIGINT x",
                 "expected a comma, NOT NULL or the end but found \"x\"",

@@ -13,11 +13,11 @@ pub enum FieldType {
     BigInt,
     /// DOUBLE: the 64-bit float nearest to the number in the message; never infinite or NaN.
     Double,
-    /// DECIMAL(p,s): an exact number of up to `precision` digits, `scale` of them behind the point.
+    /// DECIMAL(p,s): an exact number of up to `precision` digits, `scale` of them after the point.
     Decimal {
         /// All digits: 1 to 38.
         precision: u8,
-        /// The digits behind the point: 0 to `precision`.
+        /// The digits after the point: 0 to `precision`.
         scale: u8,
     },
     /// VARCHAR: text.

@@ -1,4 +1,4 @@
-//! Why an event is rejected: a closed list of codes, and the text behind them.
+//! Why an event is rejected: a closed list of codes, and the text after them.
 
 use std::fmt::{self, Write as _};
 

@@ -44,7 +44,7 @@ pub struct AbsentBuilder {
 }
 
 impl AbsentBuilder {
-    /// Adds a run that starts at or behind the end of the one before. Empty ones are ignored.
+    /// Adds a run that starts at or after the end of the one before. Empty ones are ignored.
     pub fn push(&mut self, run: OffsetRange) {
         if run.is_empty() {
             return;

@@ -3,7 +3,7 @@
 use arrow_array::RecordBatch;
 
 use super::{
-    AbsentBuilder, Encoded, EncodedSegment, Identity, Outcomes, SegmentError, SegmentReader,
+    AbsentBuilder, Encoded, EncodedSegment, Identity, RangeOutcomes, SegmentError, SegmentReader,
     corrections::Replacement,
     open_files::{Changed, OpenFiles},
     outcomes::{counts, rejects_batch},
@@ -84,7 +84,7 @@ impl Accumulation {
     /// # Errors
     /// When they do not start where these end, or do not have the columns of those before: a defect of the caller. What was
     /// accumulated is of no use then.
-    pub fn append(&mut self, outcomes: &Outcomes) -> Result<(), SegmentError> {
+    pub fn append(&mut self, outcomes: &RangeOutcomes) -> Result<(), SegmentError> {
         let range = outcomes.range();
         if range.start() != self.end {
             return Err(SegmentError::NotContiguous {
@@ -196,7 +196,7 @@ fn append_until(
         Some(first) => arrow_select::concat::concat_batches(first.schema_ref(), &among)?,
         None => rejects_batch(&[]),
     };
-    kept.append(&Outcomes::of_rows(range, results.clone(), rejects)?)
+    kept.append(&RangeOutcomes::of_rows(range, results.clone(), rejects)?)
 }
 
 /// The rows of `[start, end)`.

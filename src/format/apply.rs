@@ -255,9 +255,9 @@ fn repair(
     let (corrections, mut rows): (Vec<Segment>, Vec<Segment>) = in_order(segments, next.sequence)
         .into_iter()
         .partition(|segment| segment.kind == SegmentKind::Corrections);
-    let behind = next.segments.split_off(place.unwrap_or_default());
+    let after = next.segments.split_off(place.unwrap_or_default());
     next.segments.append(&mut rows);
-    next.segments.extend(behind);
+    next.segments.extend(after);
     next.segments.extend(corrections);
     next.counts.results = next.counts.results - before.results + now.results;
     next.counts.rejects = next.counts.rejects - before.rejects + now.rejects;

@@ -163,6 +163,38 @@ pub fn split_corrections(batch: &RecordBatch) -> Result<(RecordBatch, Vec<Reject
     Ok((results, rejects))
 }
 
+/// Of which kind a corrected outcome was, and is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CorrectionKinds {
+    /// Before; `None` where that is not known.
+    pub before: Option<SegmentKind>,
+    /// Now.
+    pub now: SegmentKind,
+}
+
+/// The kinds of each row of corrections.
+///
+/// # Errors
+/// When the rows are not those of a corrections segment.
+pub fn correction_kinds(batch: &RecordBatch) -> Result<Vec<CorrectionKinds>, SegmentError> {
+    let kinds = |name| {
+        column(batch, name)?
+            .as_string_opt::<i32>()
+            .ok_or_else(|| ArrowError::SchemaError(format!("{name} is not text")))
+    };
+    let kind = |text: &str| match text {
+        REJECT => SegmentKind::Rejects,
+        _ => SegmentKind::Results,
+    };
+    let (before, now) = (kinds(OLD_KIND)?, kinds(NEW_KIND)?);
+    let rows = before.iter().zip(now);
+    let rows = rows.map(|(before, now)| CorrectionKinds {
+        before: before.map(kind),
+        now: now.map_or(SegmentKind::Results, kind),
+    });
+    Ok(rows.collect())
+}
+
 fn column<'b>(batch: &'b RecordBatch, name: &str) -> Result<&'b ArrayRef, ArrowError> {
     batch
         .column_by_name(name)

@@ -131,7 +131,7 @@ pub enum EditSummary {
         /// What they were.
         counts: Counts,
     },
-    /// A gap behind the end.
+    /// A gap after the end.
     AcceptLoss {
         /// The offsets that were given up.
         range: OffsetRange,

@@ -1,6 +1,6 @@
 //! What is stored, as values and bytes: segments (Parquet), manifests (JSON), and the names of both.
 //!
-//! **In**: the committed outcomes of one partition, batch by batch ([`Outcomes`]); bytes from the store.
+//! **In**: the committed outcomes of one partition, batch by batch ([`RangeOutcomes`]); bytes from the store.
 //! **Out**: files to store and their facts ([`EncodedSegment`]), the manifest that lists them ([`apply`]), and back: batches
 //! and manifests from bytes, or what is wrong with them.
 //!
@@ -33,14 +33,14 @@ pub use absent::{Absent, AbsentBuilder, NotAbsent};
 pub use accumulation::Accumulation;
 pub use apply::{ApplyError, Edit, Stamp, apply, apply_and_encode};
 pub use codec::{MAX_MANIFEST_BYTES, ManifestError};
-pub use corrections::split_corrections;
+pub use corrections::{CorrectionKinds, correction_kinds, split_corrections};
 pub use facts::{FactsError, Identity, SegmentFacts};
 pub use layout::{Layout, LayoutError, NotASegmentId, SegmentId, SegmentKind, SegmentName};
 pub use manifest::{
     Damaged, EditSummary, FORMAT_VERSION, Gap, GapReason, Link, Manifest, Pipeline, Segment,
 };
 pub use open_files::Changes;
-pub use outcomes::{Outcomes, OutcomesError};
+pub use outcomes::{OutcomesError, RangeOutcomes};
 pub use read::{SegmentReader, check_segment, read_segment};
 pub use rewrite::{Rewriter, repair_memory};
 pub(crate) use rows::rows_size;

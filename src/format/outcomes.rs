@@ -37,20 +37,20 @@ pub enum OutcomesError {
 
 /// What became of every offset of a range: a result, a reject, or absent where there is neither.
 #[derive(Clone, Debug)]
-pub struct Outcomes {
+pub struct RangeOutcomes {
     range: OffsetRange,
     results: RecordBatch,
     rejects: RecordBatch,
 }
 
-impl Outcomes {
+impl RangeOutcomes {
     /// The outcomes of `range`, which covers every offset that was passed.
     ///
     /// # Errors
     /// When they are not ascending offsets inside of the range, or an offset has two outcomes.
-    pub fn new(range: OffsetRange, evaluated: Evaluated) -> Result<Outcomes, OutcomesError> {
+    pub fn new(range: OffsetRange, evaluated: Evaluated) -> Result<RangeOutcomes, OutcomesError> {
         let rejects = rejects_batch(&evaluated.rejects);
-        Outcomes::of_rows(range, evaluated.results, rejects)
+        RangeOutcomes::of_rows(range, evaluated.results, rejects)
     }
 
     /// The same from rows as segments store them.
@@ -58,7 +58,7 @@ impl Outcomes {
         range: OffsetRange,
         results: RecordBatch,
         rejects: RecordBatch,
-    ) -> Result<Outcomes, OutcomesError> {
+    ) -> Result<RangeOutcomes, OutcomesError> {
         check_rows("results", range, &results)?;
         check_rows("rejects", range, &rejects)?;
         if rejects.num_rows() > 0 && results.num_rows() > 0 {
@@ -71,7 +71,7 @@ impl Outcomes {
                 return Err(OutcomesError::Both { offset });
             }
         }
-        Ok(Outcomes {
+        Ok(RangeOutcomes {
             range,
             results,
             rejects,
@@ -221,9 +221,12 @@ mod tests {
             of(&[], &[25, 24]),
             of(&[21, 22], &[22]),
         ] {
-            assert!(Outcomes::new(over, wrong.clone()).is_err(), "{wrong:?}");
+            assert!(
+                RangeOutcomes::new(over, wrong.clone()).is_err(),
+                "{wrong:?}"
+            );
         }
-        let fits = Outcomes::new(over, of(&[21, 23], &[22])).unwrap();
+        let fits = RangeOutcomes::new(over, of(&[21, 23], &[22])).unwrap();
         assert_eq!((fits.counts().outcomes(), fits.counts().absent), (3, 7));
     }
 
@@ -231,7 +234,7 @@ mod tests {
     fn what_has_neither_a_result_nor_a_reject_is_absent() {
         let mut absent = AbsentBuilder::default();
         for over in [range(5, 25), range(25, 31), range(31, 40)] {
-            Outcomes::new(over, evaluated(over))
+            RangeOutcomes::new(over, evaluated(over))
                 .unwrap()
                 .note_absent(&mut absent);
         }

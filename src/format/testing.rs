@@ -10,7 +10,8 @@ use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use chrono::{DateTime, Utc};
 
 use super::{
-    Accumulation, Edit, Encoded, EncodedSegment, Identity, Outcomes, Pipeline, Stamp, read_segment,
+    Accumulation, Edit, Encoded, EncodedSegment, Identity, Pipeline, RangeOutcomes, Stamp,
+    read_segment,
 };
 use crate::{
     calculation::Evaluated,
@@ -147,7 +148,7 @@ pub(crate) fn accumulated(start: i64, ends: &[i64]) -> Accumulation {
 pub(crate) fn append(accumulation: &mut Accumulation, ends: &[i64]) {
     for end in ends {
         let over = range(accumulation.end().get(), *end);
-        let outcomes = Outcomes::new(over, evaluated(over)).unwrap();
+        let outcomes = RangeOutcomes::new(over, evaluated(over)).unwrap();
         accumulation.append(&outcomes).unwrap();
     }
 }

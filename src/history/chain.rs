@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
     ChainError, ChainTail, Clock,
-    place::{self, Restored},
+    attic::{self, Restored},
     race::{Holder, holder, is_overtaken},
     tail::{list_manifests, read_tail},
 };
@@ -40,7 +40,7 @@ pub struct Chain {
     tail: ChainTail,
     /// A manifest was offered, and it is not known what became of it.
     unsure: bool,
-    /// Unlisted segments that were left alone because they lie behind the end.
+    /// Unlisted segments that were left alone because they lie after the end.
     pub(super) left_alone: Vec<Path>,
 }
 
@@ -259,7 +259,7 @@ impl Chain {
         }
         for segment in segments {
             let path = &segment.path;
-            if place::restore_segment(&self.store, &self.layout, path).await? == Restored::Missing {
+            if attic::restore_segment(&self.store, &self.layout, path).await? == Restored::Missing {
                 return Err(ChainError::SegmentVanished { path: path.clone() });
             }
         }
@@ -283,7 +283,7 @@ impl Chain {
     async fn put_back(&self, segments: &[Segment]) -> Vec<Path> {
         let mut put_back = Vec::new();
         for Segment { path, .. } in segments {
-            match place::restore_segment(&self.store, &self.layout, path).await {
+            match attic::restore_segment(&self.store, &self.layout, path).await {
                 Ok(Restored::InPlace) => {}
                 Ok(Restored::PutBack) => put_back.push(path.clone()),
                 Ok(Restored::Missing) => tracing::error!(%path, "a listed segment is missing"),

@@ -15,26 +15,28 @@
 //! nothing that a manifest lists is ever deleted (I7). Times and random names come from a [`Clock`].
 
 mod adopt;
+mod attic;
 mod chain;
 mod clock;
 mod folders;
-mod outbox;
-mod place;
+mod next_corrections;
 mod race;
 mod repair;
 mod tail;
 mod tidy;
 mod write;
 
+pub use attic::{FetchError, Fetched, FoundAt, Restored, fetch_segment, restore_segment};
 pub use chain::{Appended, Chain};
 pub use clock::Clock;
-pub use outbox::{CorrectionsProgress, PendingCorrections, next_corrections};
-pub use place::{FetchError, Fetched, Place, Restored, fetch_segment, restore_segment};
+pub use next_corrections::{CorrectionsProgress, PendingCorrections, next_corrections};
 pub use race::{Holder, Rebased, are_live, holder, is_overtaken, rebase};
 pub use repair::{Repair, Repaired, write_repair};
 pub use tail::{ChainError, ChainTail, Found, contains, list_manifests, load_manifest, load_tail};
 pub use tidy::{Tidied, tidy};
 pub use write::{Pending, SnapshotError, Written, write_snapshot};
 
+#[cfg(test)]
+mod simulation;
 #[cfg(test)]
 mod testing;

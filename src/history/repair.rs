@@ -1,7 +1,7 @@
 //! From other outcomes for a range to a manifest in the chain, whoever else appends meanwhile.
 
 use super::{
-    Appended, Chain, ChainError, SnapshotError, place,
+    Appended, Chain, ChainError, SnapshotError, attic,
     race::are_live,
     write::{Put, RACES, sweep},
 };
@@ -140,7 +140,7 @@ pub async fn write_repair(
 async fn retire(chain: &Chain, replaced: &[Segment]) {
     for segment in replaced {
         let path = &segment.path;
-        match place::retire(chain.store(), chain.layout(), path).await {
+        match attic::retire(chain.store(), chain.layout(), path).await {
             Ok(_) => failpoint::at(Point::SupersededMoved),
             Err(error) => {
                 tracing::warn!(%path, %error, "cannot move a superseded segment to the attic");

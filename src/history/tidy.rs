@@ -6,8 +6,8 @@ use chrono::TimeDelta;
 
 use super::{
     Chain, ChainError, adopt,
+    attic::{self, Restored},
     folders::{StoredSegment, find_segments},
-    place::{self, Restored},
 };
 use crate::{
     failpoint::{self, Point},
@@ -16,7 +16,7 @@ use crate::{
     store::{Path, StoreError},
 };
 
-/// An unlisted segment behind the chain's end that is younger may be on its way into a manifest.
+/// An unlisted segment after the chain's end that is younger may be on its way into a manifest.
 const YOUNG: TimeDelta = TimeDelta::hours(1);
 
 /// What tidying found and did.
@@ -30,7 +30,7 @@ pub struct Tidied {
     pub missing: Vec<Segment>,
     /// StoredSegment segments that went to the attic.
     pub retired: Vec<Path>,
-    /// StoredSegment segments that were left alone: young, and behind the chain's end.
+    /// Unlisted segments that were left alone: young, and after the chain's end.
     pub left_alone: Vec<Path>,
     /// Files that are no segments of this partition; nothing was done to them.
     pub unknown: Vec<Path>,
@@ -71,7 +71,7 @@ pub async fn tidy(
     }
     for file in unlisted {
         if is_dead(chain, &file).await? {
-            place::retire(chain.store(), chain.layout(), &file.path).await?;
+            attic::retire(chain.store(), chain.layout(), &file.path).await?;
             failpoint::at(Point::TidyMoved);
             tidied.retired.push(file.path);
         } else {
@@ -98,7 +98,7 @@ async fn restore_listed(
         if present.contains(&segment.path) {
             continue;
         }
-        match place::restore_segment(chain.store(), chain.layout(), &segment.path).await? {
+        match attic::restore_segment(chain.store(), chain.layout(), &segment.path).await? {
             Restored::InPlace => {}
             Restored::PutBack => {
                 failpoint::at(Point::SegmentPutBack);
@@ -120,7 +120,7 @@ async fn put_back_listed(chain: &Chain, tidied: &mut Tidied) -> Result<(), Store
         .partition(|path| newest.lists(path));
     tidied.retired = retired;
     for path in live {
-        place::restore_segment(chain.store(), chain.layout(), &path).await?;
+        attic::restore_segment(chain.store(), chain.layout(), &path).await?;
         tidied.put_back.push(path);
     }
     Ok(())
@@ -182,7 +182,7 @@ impl Chain {
             if !covered {
                 kept.push(path.clone());
             } else if !newest.lists(path)
-                && let Err(error) = place::retire(self.store(), self.layout(), path).await
+                && let Err(error) = attic::retire(self.store(), self.layout(), path).await
             {
                 tracing::warn!(%path, %error, "cannot move a covered segment to the attic");
                 kept.push(path.clone());

@@ -3,9 +3,8 @@
 use chrono::{DateTime, Utc};
 
 use super::{
-    Appended, Chain, ChainError,
+    Appended, Chain, ChainError, attic,
     chain::FRESH,
-    place,
     race::{Rebased, rebase},
 };
 use crate::{
@@ -199,7 +198,7 @@ impl Put {
         }
     }
 
-    /// Puts the files; again when the last time is a while ago. `points` are between two files and behind the last.
+    /// Puts the files; again when the last time is a while ago. `points` are between two files and after the last.
     pub(super) async fn files(
         &mut self,
         chain: &Chain,
@@ -234,12 +233,12 @@ pub(super) async fn sweep(chain: &Chain, abandoned: Vec<Path>) {
         let listed = chain.newest().is_some_and(|newest| newest.lists(&path));
         let (store, layout) = (chain.store(), chain.layout());
         if listed {
-            if let Err(error) = place::restore_segment(store, layout, &path).await {
+            if let Err(error) = attic::restore_segment(store, layout, &path).await {
                 tracing::warn!(%path, %error, "cannot check a listed segment");
             }
             continue;
         }
-        match place::retire(store, layout, &path).await {
+        match attic::retire(store, layout, &path).await {
             Ok(_) => failpoint::at(Point::LoserMoved),
             Err(error) => {
                 tracing::warn!(%path, %error, "cannot move an overtaken segment to the attic");

@@ -14,7 +14,7 @@ use rdkafka::{
     error::{KafkaError as NativeError, RDKafkaErrorCode as Code},
 };
 
-pub use offsets::{Committed, Watermarks};
+pub use offsets::{CommittedOffset, Watermarks};
 pub use topics::Topic;
 
 use super::{

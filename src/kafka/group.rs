@@ -7,7 +7,7 @@ use rdkafka::{
     consumer::{BaseConsumer, Consumer},
 };
 
-use super::{admin::Committed, connection::Connection, context::Context, error::KafkaError};
+use super::{admin::CommittedOffset, connection::Connection, context::Context, error::KafkaError};
 use crate::model::{Offset, Partition};
 
 /// Watches what a group commits, without joining it.
@@ -68,7 +68,7 @@ impl GroupWatch {
         &self,
         partitions: u32,
         timeout: Duration,
-    ) -> Result<BTreeMap<Partition, Committed>, KafkaError> {
+    ) -> Result<BTreeMap<Partition, CommittedOffset>, KafkaError> {
         let mut asked = TopicPartitionList::new();
         for partition in 0..i32::try_from(partitions).unwrap_or(i32::MAX) {
             asked.add_partition(&self.topic, partition);
@@ -89,7 +89,7 @@ impl GroupWatch {
                 && let Some(offset) = Offset::new(offset)
             {
                 let metadata = element.metadata().to_owned();
-                let commit = Committed { offset, metadata };
+                let commit = CommittedOffset { offset, metadata };
                 found.insert(Partition(element.partition()), commit);
             }
         }

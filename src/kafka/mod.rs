@@ -36,7 +36,7 @@ mod reader;
 mod record;
 mod source;
 
-pub use admin::{Admin, Committed, Topic, Watermarks};
+pub use admin::{Admin, CommittedOffset, Topic, Watermarks};
 pub use batch::Batch;
 pub use connection::Connection;
 pub use error::{Disposition, Failure, KafkaError, PublishError};

@@ -17,7 +17,7 @@ use super::{
     connection::Connection,
     context::Context,
     error::{Disposition, Failure, PublishError},
-    raw::{self, Outbox, TopicHandle},
+    raw::{self, Outgoing, TopicHandle},
     record::Record,
     source::Source,
 };
@@ -62,7 +62,7 @@ impl PublisherConfig {
 /// A producer. Dropping it purges what was not sent.
 pub struct Publisher {
     topics: Vec<(String, TopicHandle)>,
-    outbox: Outbox,
+    outgoing: Outgoing,
     producer: ThreadedProducer<Context>,
     name: String,
     transactional: bool,
@@ -137,7 +137,7 @@ impl Publisher {
         let producer = connection.client(&all_defaults, &all_fixed, context)?;
         Ok(Publisher {
             topics: Vec::new(),
-            outbox: Outbox::default(),
+            outgoing: Outgoing::default(),
             producer,
             name,
             transactional: !fixed.is_empty(),
@@ -191,7 +191,7 @@ impl Publisher {
         while records.peek().is_some() {
             let chunk = records.by_ref().take(CHUNK);
             let sent = self
-                .outbox
+                .outgoing
                 .send(&self.topics[place].1, partition, chunk, || {
                     wait_until(deadline)
                 });

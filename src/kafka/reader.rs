@@ -118,8 +118,12 @@ impl Reader {
             if now > position {
                 (position, heard) = (now, Instant::now());
             }
-            if batch.is_some_and(|batch| each(batch).is_break()) {
-                break;
+            if let Some(batch) = batch {
+                if each(batch).is_break() {
+                    break;
+                }
+                // However long that took, the log was not silent meanwhile.
+                heard = Instant::now();
             }
             if position < range.end() && heard.elapsed() > idle {
                 return Err(self.idle(partition, range, position, idle));

@@ -2,7 +2,7 @@
 
 use crate::kafka::Record;
 
-/// Payloads one behind the other in one buffer that is used again and again.
+/// Payloads one after the other in one buffer that is used again and again.
 #[derive(Debug, Default)]
 pub struct Chunk {
     bytes: Vec<u8>,

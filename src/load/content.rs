@@ -3,7 +3,7 @@
 use super::Malformed;
 
 const BEFORE: &[u8] = br#"{"number": "#;
-const BEHIND: &[u8] = b"}";
+const AFTER: &[u8] = b"}";
 
 /// What an event of [`Numbers`](super::Numbers) means.
 ///
@@ -23,7 +23,7 @@ impl Content {
         if let Some(way) = Malformed::recognise(payload) {
             return Some(Content::Malformed(way));
         }
-        let digits = payload?.strip_prefix(BEFORE)?.strip_suffix(BEHIND)?;
+        let digits = payload?.strip_prefix(BEFORE)?.strip_suffix(AFTER)?;
         let number: i64 = std::str::from_utf8(digits).ok()?.parse().ok()?;
         let canonical = itoa::Buffer::new().format(number).as_bytes() == digits;
         canonical.then_some(Content::Number(number))
@@ -33,7 +33,7 @@ impl Content {
     pub(super) fn write(number: i64, bytes: &mut Vec<u8>) {
         bytes.extend_from_slice(BEFORE);
         bytes.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
-        bytes.extend_from_slice(BEHIND);
+        bytes.extend_from_slice(AFTER);
     }
 }
 

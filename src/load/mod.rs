@@ -2,7 +2,7 @@
 //!
 //! In: where events come from ([`Events`]: random [`Numbers`], or the [`Lines`] of a file) and where they go ([`Loader`]).
 //! Out: [`Loaded`], what every in-sync replica has acknowledged. Events go round robin over the partitions, a run of
-//! neighbours at a time, so that each partition gets large batches and none falls behind.
+//! neighbours at a time, so that each partition gets large batches and none lags.
 //!
 //! Some of the numbers can be malformed on purpose, in the ways of [`Malformed`]. [`Content::of`] tells from a payload alone
 //! what was meant, without the code that processes events: the demo checks that code against it.

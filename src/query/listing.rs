@@ -35,7 +35,7 @@ pub struct PartitionEntry {
     pub partition: Partition,
     /// The first offset that the chain accounts for.
     pub origin: Offset,
-    /// Behind the last one: the frontier.
+    /// After the last one: the frontier.
     pub end: Offset,
     /// Offsets with a result.
     pub results: u64,
@@ -95,7 +95,7 @@ pub struct Shown {
 pub struct GapEntry {
     /// The first offset.
     pub start: Offset,
-    /// Behind the last one.
+    /// After the last one.
     pub end: Offset,
     /// Why.
     pub reason: GapReason,
@@ -113,7 +113,7 @@ pub struct SegmentEntry {
     pub kind: SegmentKind,
     /// The first offset.
     pub start: Offset,
-    /// Behind the last one.
+    /// After the last one.
     pub end: Offset,
     /// Its rows.
     pub rows: u64,

@@ -131,9 +131,9 @@ pub struct Committed {
 pub struct LogFacts {
     /// The first offset that is still there.
     pub start: Offset,
-    /// Behind the last offset that a read_committed consumer can see.
+    /// After the last offset that a read_committed consumer can see.
     pub stable_end: Offset,
-    /// Behind the last offset.
+    /// After the last offset.
     pub end: Offset,
     /// With [`Start::Time`]: the first offset at or after that time; `None` when there is none yet.
     pub since: Option<Offset>,
@@ -164,7 +164,7 @@ pub enum Start {
     /// At the log's start.
     #[default]
     Earliest,
-    /// Behind the last event.
+    /// After the last event.
     Latest,
     /// At the first event of that time or later, in milliseconds since the epoch; [`LogFacts::since`] is its offset.
     Time(i64),
@@ -173,7 +173,7 @@ pub enum Start {
 /// Which side goes on where store and group disagree (`--resume-from`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ResumeFrom {
-    /// The store's frontier: what lies behind it is calculated and published (again).
+    /// The store's frontier: what lies after it is calculated and published (again).
     Frontier,
     /// The group's committed offset: what the store does not hold before it becomes a recorded gap.
     Committed,

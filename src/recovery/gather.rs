@@ -361,8 +361,8 @@ impl Gatherer {
     }
 }
 
-impl From<kafka::Committed> for Committed {
-    fn from(committed: kafka::Committed) -> Committed {
+impl From<kafka::CommittedOffset> for Committed {
+    fn from(committed: kafka::CommittedOffset) -> Committed {
         let text = Some(committed.metadata.as_str()).filter(|text| !text.is_empty());
         Committed {
             offset: committed.offset,

@@ -107,15 +107,8 @@ fn start(facts: &Facts, start: Start) -> Offset {
 fn adopt(facts: &Facts, policy: &Policy, position: Position<'_>) -> Judgement {
     let at = position.offset;
     if let Some(range) = range(at, facts.log.start) {
-        accepted(facts, policy, range, || {
-            gone(facts, policy, range, Some(position), None)
-        })?;
-        let loss = AcceptLoss {
-            range,
-            reason: LossReason::Expired,
-            bind: true,
-        };
-        return Ok((Plan::AcceptLoss(loss), commit(range.end(), 0)));
+        let loss = expired(facts, policy, range, Some(position), None)?;
+        return Ok((loss, commit(range.end(), 0)));
     }
     Ok((Plan::Adopt { at }, commit(at, 0)))
 }
@@ -149,17 +142,10 @@ fn resume(facts: &Facts, policy: &Policy, chain: &GoodChain, position: Position<
     if let Some(range) = range(frontier.max(committed), facts.log.start)
         .and_then(|_| range(frontier, facts.log.start))
     {
-        accepted(facts, policy, range, || {
-            gone(facts, policy, range, Some(position), Some(chain))
-        })?;
-        let loss = AcceptLoss {
-            range,
-            reason: LossReason::Expired,
-            bind: false,
-        };
+        let loss = expired(facts, policy, range, Some(position), Some(chain))?;
         // What was published up to the committed offset stays in the count until the gap is recorded.
         let outcomes = position.ours.map_or(outcomes, |metadata| metadata.outcomes);
-        return Ok((Plan::AcceptLoss(loss), commit(range.end(), outcomes)));
+        return Ok((loss, commit(range.end(), outcomes)));
     }
     if let Some(reset) = range(committed, frontier) {
         if policy.resume_from == Some(ResumeFrom::Frontier) {
@@ -217,15 +203,8 @@ fn replay(
             offset: ahead.end(),
             ours: Some(metadata),
         };
-        accepted(facts, policy, range, || {
-            gone(facts, policy, range, Some(position), Some(chain))
-        })?;
-        let loss = AcceptLoss {
-            range,
-            reason: LossReason::Expired,
-            bind: false,
-        };
-        return Ok((Plan::AcceptLoss(loss), None));
+        let loss = expired(facts, policy, range, Some(position), Some(chain))?;
+        return Ok((loss, None));
     }
     if let Some(found) = facts.replayed.filter(|found| !expected.admits(*found)) {
         accepted(facts, policy, ahead, || Cause::ReplayMismatch {
@@ -262,15 +241,8 @@ fn republish(
     position: Option<Position<'_>>,
 ) -> Judgement {
     if let Some(range) = range(chain.end, facts.log.start) {
-        accepted(facts, policy, range, || {
-            gone(facts, policy, range, position, Some(chain))
-        })?;
-        let loss = AcceptLoss {
-            range,
-            reason: LossReason::Expired,
-            bind: false,
-        };
-        return Ok((Plan::AcceptLoss(loss), commit(range.end(), chain.outcomes)));
+        let loss = expired(facts, policy, range, position, Some(chain))?;
+        return Ok((loss, commit(range.end(), chain.outcomes)));
     }
     Ok((
         Plan::Republish {
@@ -279,6 +251,25 @@ fn republish(
         },
         commit(chain.end, chain.outcomes),
     ))
+}
+
+/// The events of `range` are gone from Kafka: once that is accepted, it becomes a recorded gap, of a partition that is bound
+/// with it when there is no chain yet.
+fn expired(
+    facts: &Facts,
+    policy: &Policy,
+    range: OffsetRange,
+    position: Option<Position<'_>>,
+    chain: Option<&GoodChain>,
+) -> Result<Plan, Cause> {
+    accepted(facts, policy, range, || {
+        gone(facts, policy, range, position, chain)
+    })?;
+    Ok(Plan::AcceptLoss(AcceptLoss {
+        range,
+        reason: LossReason::Expired,
+        bind: chain.is_none(),
+    }))
 }
 
 /// Nothing but exactly the range that the refusal names is accepted.

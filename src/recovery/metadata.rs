@@ -111,6 +111,10 @@ impl CommitMetadata {
         text
     }
 
+    #[expect(
+        clippy::expect_used,
+        reason = "plain values under keys that are strings always serialise"
+    )]
     fn to_json(&self) -> String {
         serde_json::to_string(&Versioned {
             v: VERSION,

@@ -126,7 +126,7 @@ pub enum Cause {
     CommittedMissing {
         /// The store's frontier.
         frontier: Offset,
-        /// Behind the last event that can be read.
+        /// After the last event that can be read.
         log_end: Offset,
     },
     /// What stores its outcomes panicked, and again after everything was read anew.

@@ -191,6 +191,10 @@ pub(super) fn render(view: &ProcessView) -> String {
             .map(|(worker, one)| partition(view, worker, one))
             .collect(),
     };
+    #[expect(
+        clippy::expect_used,
+        reason = "texts and numbers under keys that are strings always serialise"
+    )]
     let mut text = serde_json::to_string_pretty(&status).expect("texts and numbers are JSON");
     text.push('\n');
     text

@@ -221,12 +221,12 @@ fn partitions(text: &mut Exposition, view: &ProcessView) {
     );
     each(
         "snapback_partition_position_offset",
-        "Behind the last event processed.",
+        "The offset after the last event processed.",
         &|one| shown(one.position),
     );
     each(
         "snapback_partition_log_end_offset",
-        "Behind the last event of the log, as the client last heard it.",
+        "The offset after the last event of the log, as the client last heard it.",
         &|one| shown(one.log_end),
     );
     each(

@@ -12,7 +12,7 @@ use super::{StoreConfig, StoreError};
 /// What connecting may take: longer than a lost SYN and its first retransmissions.
 const CONNECT: Duration = Duration::from_secs(5);
 
-/// A limit behind our own deadlines (see `patience`), for requests that they do not see.
+/// A limit beyond our own deadlines (see `patience`), for requests that they do not see.
 const REQUEST: Duration = Duration::from_secs(600);
 
 /// Where no region is given: what servers other than Amazon's expect, and Amazon's own default.
@@ -35,7 +35,7 @@ pub(super) fn connect(
         options = options.with_root_certificate(certificate);
     }
     // One request per call: retries are ours, so that there is one bound, and so that a conditional
-    // put is never repeated behind our back (a repeated one can be refused because of itself).
+    // put is never repeated without our knowing (a repeated one can be refused because of itself).
     let retry = RetryConfig {
         max_retries: 0,
         retry_timeout: CONNECT,

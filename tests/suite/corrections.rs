@@ -18,7 +18,7 @@ pub const DOUBLE: [&str; 2] = ["--fields", "number DOUBLE NOT NULL"];
 /// Under this one only the event with a note is a result.
 const NOTED: [&str; 2] = ["--fields", "number BIGINT NOT NULL, note VARCHAR NOT NULL"];
 
-/// Events in a snapshot, and behind it as many that were published and committed but not stored.
+/// Events in a snapshot, and after it as many that were published and committed but not stored.
 pub fn crashed(place: Place) -> Pipeline {
     let pipeline = Pipeline::new(1, place);
     pipeline.send(0, OLD_EVENTS);

@@ -11,25 +11,29 @@ use rand::{RngExt, SeedableRng};
 use crate::outside::{
     LIMIT, MALFORMED, Pipeline, Place, committed_events, event, wait_until_committed, writers,
 };
+use crate::published;
 use crate::support::process::{Finished, Running};
-use crate::support::{Kafka, S3Server, create_topic, eventually, heavy, produce, s3, seed};
+use crate::support::{
+    Kafka, S3Server, create_topic, eventually, heavy, produce, read_all, s3, seed, sweeps,
+};
 
 const PARTITIONS: i32 = 4;
-const EVENTS: i64 = 300_000;
+/// Events, and how many of them are written in a second: the load goes on for longer than the kills take; at the end what
+/// is left is written at once.
+const LOAD: (i64, i64) = (150_000, 7_500);
+const SWEEP: (i64, i64) = (300_000, 15_000);
 /// One event in so many is malformed.
 const MALFORMED_EVERY: i64 = 1_000;
 const KILLS: usize = 5;
-/// The load goes on for longer than the kills take; at the end what is left is written at once.
-const EVENTS_PER_SECOND: i64 = 15_000;
 
 /// Writes the events at a steady rate until it is told to hurry.
 fn load(pipeline: &Pipeline, hurry: &AtomicBool) {
+    let (events, per_second) = if sweeps() { SWEEP } else { LOAD };
     let start = Instant::now();
-    let records = (0..EVENTS).map(|n| {
+    let records = (0..events).map(|n| {
         if n % 500 == 0 && !hurry.load(Ordering::Relaxed) {
-            let due = Duration::from_millis(
-                u64::try_from(n * 1_000 / EVENTS_PER_SECOND).expect("positive"),
-            );
+            let due =
+                Duration::from_millis(u64::try_from(n * 1_000 / per_second).expect("positive"));
             sleep(due.saturating_sub(start.elapsed()));
         }
         let payload = if n % MALFORMED_EVERY == 0 {
@@ -121,6 +125,7 @@ fn killed_again_and_again_every_event_is_there_once() {
     let pipeline = Pipeline::new(PARTITIONS, Place::folder());
     survives(&pipeline, 1, &[]);
     pipeline.check();
+    published::report(&pipeline, &[], 0);
     // The kills were not all before the first snapshot.
     let snapshots: usize = (0..PARTITIONS)
         .map(|partition| pipeline.manifests(partition).len())
@@ -152,11 +157,19 @@ fn two_processes_killed_again_and_again_leave_every_event_once_on_s3() {
 #[test]
 fn at_least_once_loses_nothing_when_killed() {
     let pipeline = Pipeline::new(PARTITIONS, Place::folder());
-    survives(&pipeline, 1, &["--delivery", "at-least-once"]);
+    let flags = ["--delivery", "at-least-once"];
+    survives(&pipeline, 1, &flags);
     // The store has each outcome once even then; the results topic may have some twice.
     let expected = pipeline.expected();
     pipeline.check_stored(&expected, Default::default());
     pipeline.check_published_at_least_once(&expected);
+    // Verify counts as copies the messages beyond one for each event.
+    let report = published::report(&pipeline, &flags, 0);
+    let messages: usize = [&pipeline.results, &pipeline.rejects]
+        .map(|topic| read_all(&pipeline.brokers, topic).len())
+        .into_iter()
+        .sum();
+    assert_eq!(report["published"]["copies"], messages as i64 - EVENTS);
 }
 
 #[test]

@@ -14,7 +14,7 @@ use crate::outside::{
 };
 use crate::store_trouble::DEBUG_BUILD;
 use crate::support::process::Running;
-use crate::support::{Record, eventually, produce, produce_with_headers, read_all};
+use crate::support::{Record, eventually, heavy, produce, produce_with_headers, read_all};
 
 /// What a topic takes by default, in bytes, with the batch around the message.
 const BROKERS_LIMIT: usize = 1_048_588;
@@ -101,6 +101,7 @@ fn at_the_limit() -> Vec<(Vec<u8>, Result<i64, &'static str>)> {
 
 #[test]
 fn events_at_the_brokers_limit_are_outcomes_like_all_others() {
+    let _turn = heavy();
     const ROUNDS: usize = 6;
     let pipeline = Pipeline::new(1, Place::folder());
     let cases = at_the_limit();
@@ -193,6 +194,7 @@ fn keys_and_headers() -> Vec<(Option<Vec<u8>>, Headers)> {
 
 #[test]
 fn giant_keys_and_headers_are_cut_in_the_dead_letter_and_complete_in_the_store() {
+    let _turn = heavy();
     let pipeline = Pipeline::new(1, Place::folder());
     let cases = keys_and_headers();
     for (key, headers) in &cases {
@@ -279,6 +281,7 @@ fn send_many(pipeline: &Pipeline, good: Option<usize>) {
 
 #[test]
 fn a_hundred_thousand_rejects_in_a_row_and_nothing_else() {
+    let _turn = heavy();
     let pipeline = Pipeline::new(1, Place::folder());
     send_many(&pipeline, None);
     let started = Instant::now();
@@ -319,6 +322,7 @@ fn a_hundred_thousand_rejects_in_a_row_and_nothing_else() {
 
 #[test]
 fn rejects_alone_are_replayed_after_a_crash() {
+    let _turn = heavy();
     let pipeline = Pipeline::new(1, Place::folder());
     send_many(&pipeline, None);
     let running = pipeline.run().args(["--snapshot-interval", "1h"]).spawn();
@@ -330,6 +334,7 @@ fn rejects_alone_are_replayed_after_a_crash() {
 
 #[test]
 fn a_mixture_of_results_and_rejects_survives_a_crash() {
+    let _turn = heavy();
     let pipeline = Pipeline::new(1, Place::folder());
     send_many(&pipeline, Some(7));
     let running = pipeline

@@ -116,7 +116,7 @@ fn a_limit_that_is_lowered_while_it_runs_is_noticed() {
         ("max.message.bytes", "10000"),
     );
     pipeline.send(0, [noted(2, 50_000), noted(3, 10)]);
-    crate::support::eventually(Duration::from_secs(60), "the events behind it", || {
+    crate::support::eventually(Duration::from_secs(60), "the events after it", || {
         (committed_events(&pipeline) == 3).then_some(())
     });
     running.signal(libc::SIGTERM);

@@ -4,7 +4,16 @@
 //! those servers on first use, `outside` is a pipeline under test and what must hold for it; every other module is a
 //! group of tests.
 
-#![allow(clippy::print_stdout, clippy::print_stderr)]
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a test that cannot go on has failed"
+)]
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "what a test measured"
+)]
 
 mod a_worker_that_hangs;
 mod broker_trouble;
@@ -25,6 +34,7 @@ mod log_readers;
 mod outside;
 mod produce;
 mod protocol;
+mod published;
 mod rebalances;
 mod recalculation;
 mod recovery;
@@ -33,6 +43,7 @@ mod sample;
 mod servers;
 mod shape;
 mod signals;
+mod slow_to_join;
 mod status;
 mod store_conformance;
 mod store_trouble;

@@ -24,6 +24,7 @@ mod store;
 mod transactions;
 mod values;
 
+use crate::support::heavy;
 use cases::{config, larger};
 use rules::Rule;
 use search::{Found, search};
@@ -45,6 +46,7 @@ fn line(name: &str, found: &Found) -> String {
 
 #[test]
 fn the_protocol_holds_in_every_state() {
+    let _turn = heavy();
     let larger = larger();
     println!(
         "{:<28} {:>9} {:>11} {:>5} {:>8} {:>8}",
@@ -71,6 +73,7 @@ fn the_protocol_holds_in_every_state() {
 
 #[test]
 fn every_rule_is_needed() {
+    let _turn = heavy();
     println!(
         "{:<32} {:<28} {:>5} {:>9}  broken",
         "rule that is off", "case", "steps", "states"

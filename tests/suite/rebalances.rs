@@ -59,7 +59,7 @@ fn a_commit_that_fails_between_two_partitions_publishes_nothing_twice() {
     for partition in 0..2 {
         pipeline.send_numbers(partition, 0..40_000);
     }
-    // An odd rhythm, so that they fail behind the one and behind the other.
+    // An odd rhythm, so that they fail after the one and after the other.
     let fails = ["2*off->1*return"; 4].join("->");
     let actions = format!("kept=sleep(60);not-a-member={fails}");
     let finished = pipeline

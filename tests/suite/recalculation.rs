@@ -55,7 +55,7 @@ fn newest(published: &BTreeMap<i64, Vec<Publication>>) -> BTreeMap<i64, Option<S
     last.collect()
 }
 
-/// After the recalculation: what changed is published once more, and nothing else is. What was sent behind the history is
+/// After the recalculation: what changed is published once more, and nothing else is. What was sent after the history is
 /// published under the new calculation.
 pub fn check_recalculated(pipeline: &Pipeline) {
     let published = published(pipeline);

@@ -118,3 +118,43 @@ fn imports_are_found_in_every_form() {
     let found: Vec<_> = imported(text).into_iter().collect();
     assert_eq!(found, ["audit", "kafka", "model", "store"]);
 }
+
+/// The names of stored columns that are no words of English, so that they cannot stand in the code by chance.
+const COLUMNS: [&str; 6] = [
+    "kafka_offset",
+    "kafka_timestamp",
+    "old_kind",
+    "new_kind",
+    "old_fingerprint",
+    "new_fingerprint",
+];
+
+#[test]
+fn the_names_of_stored_columns_stand_in_one_place() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    source_files(&root, &mut files);
+    // Tests, and the demo's own look at the store, say from outside what the names must be.
+    let is_witness = |file: &Path| {
+        let path = file
+            .strip_prefix(&root)
+            .expect("below src")
+            .to_string_lossy();
+        path.contains("tests") || path == "format/golden.rs" || path.starts_with("demo/")
+    };
+    let mut found = BTreeSet::new();
+    for file in files.iter().filter(|file| !is_witness(file)) {
+        let text = fs::read_to_string(file).expect("text");
+        let code = text
+            .split("#[cfg(test)]\nmod tests")
+            .next()
+            .expect("a first part");
+        if COLUMNS
+            .iter()
+            .any(|name| code.contains(&format!("\"{name}\"")))
+        {
+            found.insert(file.strip_prefix(&root).expect("below src").to_owned());
+        }
+    }
+    assert_eq!(found, BTreeSet::from([PathBuf::from("events/columns.rs")]));
+}

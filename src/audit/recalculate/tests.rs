@@ -11,7 +11,9 @@ use crate::{
     audit::{Level, Options, tests::fixture::chain_of, verify},
     calculation::builtin,
     events::{Fields, MessageBuffer, ResultEncoder},
-    format::{Accumulation, Edit, Layout, Manifest, Outcomes, Pipeline, SegmentKind, read_segment},
+    format::{
+        Accumulation, Edit, Layout, Manifest, Pipeline, RangeOutcomes, SegmentKind, read_segment,
+    },
     history::{Appended, CorrectionsProgress, Pending, Repaired, write_repair, write_snapshot},
     model::{Event, Offset, OffsetRange, Partition, Sequence},
     store::Store,
@@ -87,7 +89,7 @@ async fn snapshot(chain: &mut Chain, evaluator: &Evaluator, payloads: &[&str]) {
     let range = OffsetRange::new(start, start.plus(payloads.len() as u64)).unwrap();
     let evaluated = evaluator.evaluate(events.into_iter()).unwrap();
     let mut accumulation = Accumulation::new(start);
-    let outcomes = Outcomes::new(range, evaluated).unwrap();
+    let outcomes = RangeOutcomes::new(range, evaluated).unwrap();
     accumulation.append(&outcomes).unwrap();
     let mut pending = Pending::from(accumulation.close(chain.identity()).unwrap());
     write_snapshot(chain, &mut pending).await.unwrap();

@@ -59,7 +59,7 @@ impl Lane {
             .and_then(|o| o.last().copied()))
     }
 
-    /// Takes the rows up to `offset`, which is one of them or lies behind them.
+    /// Takes the rows up to `offset`, which is one of them or lies after them.
     fn up_to(&mut self, offset: i64) -> Result<RecordBatch, RecalculateError> {
         let mut parts = Vec::new();
         while let Some(last) = self.last()? {
@@ -88,7 +88,7 @@ impl Stored {
         })
     }
 
-    /// The next rows: as many as can be told to be complete; `None` behind the last.
+    /// The next rows: as many as can be told to be complete; `None` after the last.
     pub fn next(&mut self) -> Result<Option<Window>, RecalculateError> {
         let last = |lane: &mut Option<Lane>| lane.as_mut().map_or(Ok(None), Lane::last);
         let (results, rejects) = (last(&mut self.results)?, last(&mut self.rejects)?);

@@ -250,7 +250,7 @@ async fn a_reject_that_decodes_or_has_another_reason_is_wrong() {
     .await;
     let report = found_out(&store, Level::Semantic).await;
     assert_eq!(report.findings[0].kind, FindingKind::WrongReject);
-    // The text behind the code is free to improve.
+    // The text after the code is free to improve.
     let store = damaged(
         0,
         200,

@@ -15,8 +15,8 @@ use crate::{
     calculation::{Calculation, Evaluator, builtin},
     events::Fields,
     format::{
-        Accumulation, Edit, EditSummary, GapReason, Identity, Layout, Manifest, Outcomes, Pipeline,
-        Segment, SegmentKind, Stamp, apply,
+        Accumulation, Edit, EditSummary, GapReason, Identity, Layout, Manifest, Pipeline,
+        RangeOutcomes, Segment, SegmentKind, Stamp, apply,
     },
     history::{Appended, Chain, Clock, Pending, load_tail, write_snapshot},
     model::{Counts, Digest, Event, Offset, OffsetRange, Partition, Sequence},
@@ -25,15 +25,15 @@ use crate::{
 
 pub(super) const FIELDS: &str = "number BIGINT NOT NULL";
 
-pub(super) fn at(offset: i64) -> Offset {
+pub(in crate::audit) fn at(offset: i64) -> Offset {
     Offset::new(offset).unwrap()
 }
 
-pub(super) fn range(start: i64, end: i64) -> OffsetRange {
+pub(in crate::audit) fn range(start: i64, end: i64) -> OffsetRange {
     OffsetRange::new(at(start), at(end)).unwrap()
 }
 
-pub(super) fn layout() -> Layout {
+pub(in crate::audit) fn layout() -> Layout {
     Layout::new("events").unwrap()
 }
 
@@ -56,7 +56,7 @@ fn pipeline() -> Pipeline {
     }
 }
 
-pub(super) async fn chain(store: &Store, partition: i32) -> Chain {
+pub(in crate::audit) async fn chain(store: &Store, partition: i32) -> Chain {
     chain_of(store, partition, &evaluator()).await
 }
 
@@ -87,12 +87,12 @@ pub(super) async fn edit(chain: &mut Chain, edit: Edit) {
 }
 
 /// Offsets whose event is malformed.
-pub(super) fn is_bad(offset: i64) -> bool {
+pub(in crate::audit) fn is_bad(offset: i64) -> bool {
     offset % 17 == 3
 }
 
 /// A snapshot of these offsets; those that `absent` names, the log does not deliver.
-pub(super) async fn snapshot(
+pub(in crate::audit) async fn snapshot(
     chain: &mut Chain,
     start: i64,
     end: i64,
@@ -117,7 +117,7 @@ pub(super) async fn snapshot(
         .collect();
     let evaluated = evaluator().evaluate(events.into_iter()).unwrap();
     let mut accumulation = Accumulation::new(at(start));
-    let outcomes = Outcomes::new(range(start, end), evaluated).unwrap();
+    let outcomes = RangeOutcomes::new(range(start, end), evaluated).unwrap();
     accumulation.append(&outcomes).unwrap();
     let mut pending = Pending::from(accumulation.close(chain.identity()).unwrap());
     write_snapshot(chain, &mut pending).await.unwrap();
@@ -125,7 +125,7 @@ pub(super) async fn snapshot(
 
 /// Partition 0: `[100, 400)` in three snapshots, nothing absent. Partition 1: `[0, 300)` with markers at
 /// every tenth offset, an append of nothing but one marker, and a gap.
-pub(super) async fn sample() -> Store {
+pub(in crate::audit) async fn sample() -> Store {
     let store = Store::memory();
     let mut first = chain(&store, 0).await;
     bind(&mut first, 100).await;
@@ -148,7 +148,7 @@ pub(super) async fn sample() -> Store {
     store
 }
 
-pub(super) async fn bind(chain: &mut Chain, origin: i64) {
+pub(in crate::audit) async fn bind(chain: &mut Chain, origin: i64) {
     let partition = chain.partition();
     edit(
         chain,
@@ -191,12 +191,12 @@ pub(super) async fn audit_with(
 }
 
 /// Kind, partition and range of each finding.
-pub(super) fn brief(findings: &[Finding]) -> Vec<(FindingKind, i32, i64, i64)> {
+pub(in crate::audit) fn brief(findings: &[Finding]) -> Vec<(FindingKind, i32, i64, i64)> {
     let brief = |f: &Finding| (f.kind, f.partition.0, f.start.get(), f.end.get());
     findings.iter().map(brief).collect()
 }
 
-pub(super) async fn newest(store: &Store, partition: i32) -> Manifest {
+pub(in crate::audit) async fn newest(store: &Store, partition: i32) -> Manifest {
     load_tail(store, &layout(), Partition(partition))
         .await
         .unwrap()
@@ -205,7 +205,7 @@ pub(super) async fn newest(store: &Store, partition: i32) -> Manifest {
 }
 
 /// The live segment of one kind that starts at `start`.
-pub(super) async fn segment(
+pub(in crate::audit) async fn segment(
     store: &Store,
     partition: i32,
     kind: SegmentKind,

@@ -66,7 +66,7 @@ impl<T: ArrowNativeType> Numbers<T> {
     }
 }
 
-/// Texts or byte strings one behind the other, and which of them are NULL.
+/// Texts or byte strings one after the other, and which of them are NULL.
 pub(crate) struct Bytes {
     values: Vec<u8>,
     ends: Vec<i32>,

@@ -36,7 +36,7 @@ pub(crate) struct Decoder {
 }
 
 /// The events of one batch that were decoded so far.
-pub(crate) struct Rows<'a> {
+pub(crate) struct DecodedRows<'a> {
     columns: Vec<Column>,
     /// The text of each field in the object at hand.
     tokens: Vec<Option<&'a str>>,
@@ -67,8 +67,8 @@ impl Decoder {
     }
 
     /// No rows yet, with room for `capacity` of them.
-    pub(crate) fn rows<'a>(&self, capacity: usize) -> Rows<'a> {
-        Rows {
+    pub(crate) fn rows<'a>(&self, capacity: usize) -> DecodedRows<'a> {
+        DecodedRows {
             columns: self
                 .fields
                 .iter()
@@ -87,7 +87,7 @@ impl Decoder {
     pub(crate) fn decode<'a>(
         &self,
         payload: Option<&'a [u8]>,
-        rows: &mut Rows<'a>,
+        rows: &mut DecodedRows<'a>,
     ) -> Result<(), String> {
         let payload = payload.ok_or_else(|| {
             ReasonCode::NullPayload
@@ -103,7 +103,7 @@ impl Decoder {
         self.decode_any(payload, rows)
     }
 
-    fn decode_any<'a>(&self, payload: &'a [u8], rows: &mut Rows<'a>) -> Result<(), String> {
+    fn decode_any<'a>(&self, payload: &'a [u8], rows: &mut DecodedRows<'a>) -> Result<(), String> {
         let text = str::from_utf8(payload).map_err(|error| diagnose::not_utf8(payload, error))?;
         object::read(text, &self.fields, &mut rows.tokens)?;
         for (index, field) in self.fields.iter().enumerate() {
@@ -119,7 +119,7 @@ impl Decoder {
     }
 }
 
-impl Rows<'_> {
+impl DecodedRows<'_> {
     pub(crate) const fn len(&self) -> usize {
         self.len
     }

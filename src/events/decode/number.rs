@@ -88,11 +88,16 @@ pub(super) fn decimal(token: &str, precision: u8, scale: u8) -> Result<i128, Rea
         .skip(first)
         .take(significant)
         .fold(0, |n: i128, digit| n * 10 + i128::from(digit - b'0'));
+    #[expect(clippy::expect_used, reason = "both bounds are checked above")]
     let zeros = u32::try_from(zeros).expect("between 0 and the precision, as checked above");
     let number = number * 10_i128.pow(zeros);
     Ok(if parts.negative { -number } else { number })
 }
 
+#[expect(
+    clippy::expect_used,
+    reason = "a text in memory has at most isize::MAX bytes"
+)]
 fn length(digits: usize) -> i64 {
     i64::try_from(digits).expect("no text in memory is longer")
 }

@@ -186,7 +186,7 @@ proptest! {
     fn any_whole_number_is_accepted_and_equal_in_any_arrangement(
         n in any::<i64>(),
         before in prop::collection::vec(("[^\"\\\\\u{0}-\u{1f}]{0,7}", any_json()), 0..3),
-        behind in prop::collection::vec(("[^\"\\\\\u{0}-\u{1f}]{0,7}", any_json()), 0..3),
+        after in prop::collection::vec(("[^\"\\\\\u{0}-\u{1f}]{0,7}", any_json()), 0..3),
         space in "[ \t\r\n]{0,3}",
     ) {
         let unknown = |(key, value): &(String, String)| {
@@ -194,7 +194,7 @@ proptest! {
         };
         let mut members: Vec<_> = before.iter().filter_map(unknown).collect();
         members.push(format!("{space}\"number\"{space}:{space}{n}{space}"));
-        members.extend(behind.iter().filter_map(unknown));
+        members.extend(after.iter().filter_map(unknown));
         let payload = format!("{space}{{{}}}{space}", members.join(","));
         prop_assert_eq!(number(&payload), Ok(n));
     }

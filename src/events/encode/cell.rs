@@ -73,7 +73,7 @@ fn double(value: f64, to: &mut Vec<u8>) {
     }
 }
 
-/// A number of which `scale` digits stand behind the point; all of them are written.
+/// A number of which `scale` digits stand after the point; all of them are written.
 #[inline]
 fn decimal(value: i128, scale: usize, to: &mut Vec<u8>) {
     let mut buffer = itoa::Buffer::new();
@@ -101,6 +101,10 @@ fn decimal(value: i128, scale: usize, to: &mut Vec<u8>) {
 }
 
 /// A string with its quotes and escapes.
+#[expect(
+    clippy::expect_used,
+    reason = "a vector takes all bytes, and every string is JSON"
+)]
 pub(super) fn string(text: &str, to: &mut Vec<u8>) {
     serde_json::to_writer(to, text).expect("writing to memory does not fail, nor does a string");
 }

@@ -1,4 +1,4 @@
-//! Messages one behind the other in one buffer.
+//! Messages one after the other in one buffer.
 
 /// Keys and values of messages, kept in one buffer that is used again and again.
 #[derive(Clone, Debug, Default)]

@@ -103,7 +103,7 @@ impl ResultEncoder {
             .any(|column| column.data_type == DataType::Utf8)
     }
 
-    /// Adds the message of each result of `partition` to `into`, behind what it holds already.
+    /// Adds the message of each result of `partition` to `into`, after what it holds already.
     ///
     /// Whole numbers are JSON integers of any size, a DECIMAL has all its fraction digits, a DOUBLE is the
     /// shortest text that reads back as the same number, NULL is `null`.

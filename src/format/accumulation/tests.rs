@@ -45,7 +45,7 @@ fn of(start: i64, whats: &[What], wanted: What) -> Vec<i64> {
     offsets.map(|(offset, _)| offset).collect()
 }
 
-fn outcomes(start: i64, whats: &[What]) -> Outcomes {
+fn outcomes(start: i64, whats: &[What]) -> RangeOutcomes {
     let evaluated = Evaluated {
         results: results(of(start, whats, What::Result)),
         rejects: of(start, whats, What::Reject)
@@ -53,7 +53,7 @@ fn outcomes(start: i64, whats: &[What]) -> Outcomes {
             .map(reject)
             .collect(),
     };
-    Outcomes::new(range(start, start + whats.len() as i64), evaluated).unwrap()
+    RangeOutcomes::new(range(start, start + whats.len() as i64), evaluated).unwrap()
 }
 
 /// What the files say that they hold, row by row, is what they were given.
@@ -120,7 +120,7 @@ proptest! {
 fn what_does_not_follow_is_refused() {
     let mut accumulation = accumulated(10, &[20]);
     for over in [range(21, 30), range(19, 30)] {
-        let outcomes = Outcomes::new(over, evaluated(over)).unwrap();
+        let outcomes = RangeOutcomes::new(over, evaluated(over)).unwrap();
         assert!(accumulation.append(&outcomes).is_err());
     }
     append(&mut accumulation, &[30]);
@@ -150,7 +150,7 @@ fn open_files_take_a_fraction_of_the_rows() {
     let mut handed_over = 0;
     for start in (0..400_000).step_by(8_192) {
         let over = range(start, start + 8_192);
-        let outcomes = Outcomes::new(over, evaluated(over)).unwrap();
+        let outcomes = RangeOutcomes::new(over, evaluated(over)).unwrap();
         handed_over += outcomes.bytes();
         accumulation.append(&outcomes).unwrap();
     }

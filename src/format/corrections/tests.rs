@@ -1,6 +1,6 @@
 use super::*;
 use crate::format::{
-    Accumulation, Encoded, Outcomes, check_segment, read_segment,
+    Accumulation, Encoded, RangeOutcomes, check_segment, read_segment,
     testing::{append, at, batch_offsets, encoded, evaluated, file_offsets, identity, range},
 };
 
@@ -61,7 +61,7 @@ fn rejects_alone_are_corrections_too() {
     let mut only_rejects = evaluated(range(100, 130));
     only_rejects.results = only_rejects.results.slice(0, 0);
     let count = only_rejects.rejects.len();
-    let outcomes = Outcomes::new(range(100, 130), only_rejects).unwrap();
+    let outcomes = RangeOutcomes::new(range(100, 130), only_rejects).unwrap();
     accumulation.append(&outcomes).unwrap();
     let encoded = accumulation.close(&identity("writer")).unwrap();
     assert!(count > 0 && encoded.results.is_none());

@@ -71,6 +71,13 @@ impl Faulty {
         self.script.lock().unwrap().puts_fail = fail;
     }
 
+    /// Has nothing go wrong any more; what is held back stays so.
+    pub(in super::super) fn heal(&self) {
+        let mut script = self.script.lock().unwrap();
+        script.faults.clear();
+        script.puts_fail = false;
+    }
+
     /// The bytes of every creation that was asked for so far.
     pub(in super::super) fn creations(&self) -> Vec<Bytes> {
         self.script.lock().unwrap().creations.clone()

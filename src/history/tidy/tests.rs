@@ -7,7 +7,7 @@ use crate::{
         testing::{PARTITION, at, encoded, identity, range},
     },
     history::{
-        FetchError, Pending, Place, fetch_segment,
+        FetchError, FoundAt, Pending, fetch_segment,
         testing::{assert_glob, bound, chain, clock, glob, paths, pending},
         write_snapshot,
     },
@@ -133,7 +133,7 @@ async fn a_listed_segment_in_the_attic_is_put_back_and_a_missing_one_reported() 
     assert_eq!(done, Moved::Moved);
     store.delete(&segments[2].path).await.unwrap();
     let found = fetch_segment(&store, ours.layout(), moved).await.unwrap();
-    assert_eq!(found.place, Place::Attic);
+    assert_eq!(found.found_at, FoundAt::Attic);
     let tidied = tidy(&mut ours, None).await.unwrap();
     let expected = Tidied {
         put_back: vec![moved.path.clone()],
@@ -142,7 +142,7 @@ async fn a_listed_segment_in_the_attic_is_put_back_and_a_missing_one_reported() 
     };
     assert_eq!(tidied, expected);
     let found = fetch_segment(&store, ours.layout(), moved).await.unwrap();
-    assert_eq!(found.place, Place::Own);
+    assert_eq!(found.found_at, FoundAt::OwnPath);
     let missing = fetch_segment(&store, ours.layout(), &segments[2])
         .await
         .unwrap_err();

@@ -141,7 +141,7 @@ async fn what_turns_out_to_be_listed_is_put_back() {
     faulty.next(vec![Fault::LandsOnDemand; 6]);
     let mut outcomes = pending(0, 100);
     write_snapshot(&mut ours, &mut outcomes).await.unwrap_err();
-    // An owner who tidies takes the file for an orphan; then the manifest arrives, and the owner goes on behind it.
+    // An owner who tidies takes the file for an orphan; then the manifest arrives, and the owner goes on after it.
     for path in paths(&store, "events/results").await {
         let attic = ours.layout().attic(&path).unwrap();
         assert_eq!(store.rename(&path, &attic).await.unwrap(), Moved::Moved);

@@ -30,7 +30,7 @@ pub struct Watermarks {
 
 /// An offset that a group has committed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Committed {
+pub struct CommittedOffset {
     /// The offset.
     pub offset: Offset,
     /// The metadata committed with it, possibly empty.
@@ -69,7 +69,7 @@ impl Admin {
         group: &str,
         topic: &str,
         partitions: &[Partition],
-    ) -> Result<BTreeMap<Partition, Option<Committed>>, KafkaError> {
+    ) -> Result<BTreeMap<Partition, Option<CommittedOffset>>, KafkaError> {
         let doing = format!("read the committed offsets of group {group:?} in {topic:?}");
         let consumer = self.asker(group)?;
         let mut asked = TopicPartitionList::with_capacity(partitions.len());
@@ -93,10 +93,12 @@ impl Admin {
                 .error()
                 .map_err(|error| self.failed(&consumer, &doing, error))?;
             let committed = match element.offset() {
-                rdkafka::Offset::Offset(offset) => Offset::new(offset).map(|offset| Committed {
-                    offset,
-                    metadata: element.metadata().to_owned(),
-                }),
+                rdkafka::Offset::Offset(offset) => {
+                    Offset::new(offset).map(|offset| CommittedOffset {
+                        offset,
+                        metadata: element.metadata().to_owned(),
+                    })
+                }
                 _ => None,
             };
             found.insert(Partition(element.partition()), committed);

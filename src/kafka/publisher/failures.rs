@@ -54,7 +54,7 @@ impl Publisher {
         })
     }
 
-    /// The reason behind "fatal".
+    /// The reason for "fatal".
     pub(super) fn underlying(&self, failure: Failure) -> Failure {
         match self.producer.client().fatal_error() {
             Some((code, text)) => Failure {

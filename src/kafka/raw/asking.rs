@@ -45,7 +45,7 @@ impl Drop for Membership {
     }
 }
 
-/// The offset behind the last message that was taken, markers and aborted messages passed; `None` before the first.
+/// The offset after the last message that was taken, markers and aborted messages passed; `None` before the first.
 pub(in crate::kafka) fn position(
     consumer: &BaseConsumer<Context>,
     topic: &str,

@@ -46,12 +46,12 @@ impl Drop for TopicHandle {
 
 /// Messages on their way into the client's queue; reused.
 #[derive(Default)]
-pub(in crate::kafka) struct Outbox(Vec<sys::rd_kafka_message_t>);
+pub(in crate::kafka) struct Outgoing(Vec<sys::rd_kafka_message_t>);
 
 // SAFETY: the pointers in it are used only within `send`, which clears them.
-unsafe impl Send for Outbox {}
+unsafe impl Send for Outgoing {}
 
-impl Outbox {
+impl Outgoing {
     /// Copies `records` into the client's queue, in order. `full` is asked whether to try the refused ones again.
     pub(in crate::kafka) fn send<'a>(
         &mut self,

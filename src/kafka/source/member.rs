@@ -89,6 +89,10 @@ impl Source {
         Membership::of(&self.consumer)
     }
 
+    #[expect(
+        clippy::expect_used,
+        reason = "only a negative offset is refused, and the model has none"
+    )]
     pub(in crate::kafka) fn offsets(
         &self,
         offsets: &[(Partition, Offset, String)],

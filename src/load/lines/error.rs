@@ -17,7 +17,7 @@ pub enum LinesError {
         source: io::Error,
     },
     /// The input broke off.
-    #[error("cannot read {name} behind line {line}: {source}")]
+    #[error("cannot read {name} after line {line}: {source}")]
     Read {
         /// The input.
         name: String,

@@ -9,8 +9,8 @@ use super::{
         store_wait::{StoreWait, Until},
         watch::Reason,
     },
+    done::{Done, Finished},
     handle::Shown,
-    jobs::{Done, Finished},
 };
 use crate::{
     failpoint::{self, Point},

@@ -12,7 +12,7 @@ use tokio::{sync::mpsc::UnboundedSender, task::JoinHandle, time::Instant};
 
 use super::super::memory::Entry;
 use crate::{
-    format::Outcomes,
+    format::RangeOutcomes,
     history::{CorrectionsProgress, PendingCorrections},
     recovery::AcceptLoss,
 };
@@ -33,7 +33,7 @@ pub enum Stage {
 #[derive(Debug)]
 pub enum Order {
     /// Committed outcomes that follow those before.
-    Keep(Vec<Outcomes>),
+    Keep(Vec<RangeOutcomes>),
     /// The partition has come further: what was handed over may be stored, or more may be done beside.
     Enter(Stage),
     /// What was kept of a replay is to be forgotten; it will come again.
@@ -85,9 +85,9 @@ impl KeeperHandle {
     }
 
     /// Hands committed outcomes over.
-    pub fn keep(&self, outcomes: Vec<Outcomes>) {
+    pub fn keep(&self, outcomes: Vec<RangeOutcomes>) {
         if !outcomes.is_empty() {
-            let bytes = outcomes.iter().map(Outcomes::bytes).sum();
+            let bytes = outcomes.iter().map(RangeOutcomes::bytes).sum();
             self.shown.handed_over.add(bytes);
             self.order(Order::Keep(outcomes));
         }

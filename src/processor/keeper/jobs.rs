@@ -4,51 +4,20 @@ use std::sync::Arc;
 
 use super::{
     super::{
-        partition::Loaded,
         shared::Shared,
         store_wait::{StoreWait, Until},
         watch::Reason,
     },
     append::append_until_done,
+    done::{Done, Finished},
     handle::Shown,
-    recalculation::Repair,
 };
 use crate::{
     failpoint::{self, Point},
-    format::{Accumulation, Edit, GapReason, Segment},
+    format::{Accumulation, Edit, GapReason},
     history::{Chain, Pending, write_snapshot},
     recovery::{AcceptLoss, LossReason},
 };
-
-/// A job that has ended.
-pub struct Finished {
-    pub chain: Box<Chain>,
-    pub done: Done,
-}
-
-/// What became of it.
-pub enum Done {
-    /// A snapshot is stored, with these segments; none when another writer's covered it.
-    Stored(Vec<Segment>),
-    /// It cannot be stored, ever.
-    NotStored(String),
-    /// The gap is in the chain, by this edit or another.
-    LossRecorded,
-    /// Corrections are read; `None` when they cannot be, ever.
-    Loaded(Option<Box<Loaded>>),
-    /// The chain is as the store has it.
-    Looked,
-    /// A repair is in the chain, or given up.
-    Repaired(Repair),
-    /// The processor stops, or the partition is given up, before it was done.
-    GivenUp,
-}
-
-impl Finished {
-    pub fn new(chain: Box<Chain>, done: Done) -> Finished {
-        Finished { chain, done }
-    }
-}
 
 /// Closes the files of what was accumulated and stores them, trying again while the store is away.
 pub async fn store(

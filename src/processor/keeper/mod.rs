@@ -12,9 +12,11 @@
 
 mod append;
 mod corrections;
+mod done;
 mod handle;
 mod jobs;
 mod next;
+mod panics;
 mod recalculation;
 
 use std::{
@@ -29,7 +31,7 @@ use std::{
 use futures::FutureExt;
 use tokio::{
     sync::mpsc::{UnboundedReceiver, unbounded_channel},
-    task::{JoinError, JoinSet},
+    task::JoinSet,
     time::Instant,
 };
 
@@ -46,13 +48,14 @@ use super::{
 };
 use crate::{
     failpoint::{self, Point},
-    format::{Accumulation, Outcomes, SegmentError},
+    format::{Accumulation, RangeOutcomes, SegmentError},
     history::{Chain, CorrectionsProgress, PendingCorrections, next_corrections},
     recovery::AcceptLoss,
 };
+use done::{Done, Finished};
 use handle::{Order, Shown};
-use jobs::{Done, Finished};
 use next::{Next, Situation, next};
+use panics::{panic_message, unless_panicked};
 use recalculation::Recalculation;
 
 /// What a keeper has to store what is left when its worker is gone.
@@ -257,8 +260,8 @@ impl Keeper {
     }
 
     /// Encodes what is handed over, on a thread that serves nothing else. Few keepers encode at a time.
-    async fn keep(&mut self, outcomes: Vec<Outcomes>) -> Result<(), String> {
-        let bytes = outcomes.iter().map(Outcomes::bytes).sum();
+    async fn keep(&mut self, outcomes: Vec<RangeOutcomes>) -> Result<(), String> {
+        let bytes = outcomes.iter().map(RangeOutcomes::bytes).sum();
         let nothing = Accumulation::new(self.accumulation.end());
         let mut accumulation = std::mem::replace(&mut self.accumulation, nothing);
         let encoded = self
@@ -420,21 +423,4 @@ async fn calculated(recalculation: &mut Option<Recalculation>) -> Option<()> {
         Some(recalculation) => recalculation.calculated().await,
         None => None,
     }
-}
-
-/// A panic in a part of the keeper is the keeper's own.
-fn unless_panicked<T>(finished: Result<T, JoinError>) -> T {
-    match finished {
-        Ok(finished) => finished,
-        Err(error) => match error.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            Err(error) => panic!("a job of a keeper ended early: {error}"),
-        },
-    }
-}
-
-fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic.downcast_ref::<String>().map(String::as_str);
-    let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
-    text.unwrap_or("no message").to_owned()
 }

@@ -18,9 +18,9 @@ use super::{
         store_wait::{StoreWait, Until},
         watch::Reason,
     },
+    done::{Done, Finished, RangeOutcome, RangeRepair},
     handle::Shown,
-    jobs::{Done, Finished},
-    unless_panicked,
+    panics::unless_panicked,
 };
 use crate::{
     audit::{Outdated, Recalculator, ResultsTopic, outdated},
@@ -74,22 +74,6 @@ pub struct Calculated {
     began: Instant,
     /// Few ranges at a time in a process.
     _turn: OwnedSemaphorePermit,
-}
-
-/// What became of a range.
-pub struct Repair {
-    range: Outdated,
-    outcome: RepairOutcome,
-    took: Duration,
-}
-
-enum RepairOutcome {
-    /// It is under the running calculation; these are its new segments.
-    Rewritten(Vec<Segment>),
-    /// Another edit has changed it.
-    Overtaken,
-    /// It stays as it is.
-    Left(String),
 }
 
 /// What brings ranges under the running calculation, when it is asked for.
@@ -202,15 +186,19 @@ impl Recalculation {
     }
 
     /// Takes in what became of a range: its new segments and how many outcomes it has, when it was rewritten.
-    pub fn finish(&mut self, partition: Partition, repair: Repair) -> Option<(Vec<Segment>, u64)> {
-        let Repair {
+    pub fn finish(
+        &mut self,
+        partition: Partition,
+        repair: RangeRepair,
+    ) -> Option<(Vec<Segment>, u64)> {
+        let RangeRepair {
             range,
             outcome,
             took,
         } = repair;
         self.rests_until = Some(Instant::now() + took.min(LONGEST_REST));
         match outcome {
-            RepairOutcome::Rewritten(segments) => {
+            RangeOutcome::Rewritten(segments) => {
                 let corrections = segments.iter().filter(|segment| segment.revision.is_some());
                 if let Some(progress) = &mut self.progress {
                     progress.done += 1;
@@ -219,11 +207,11 @@ impl Recalculation {
                 }
                 return Some((segments, range.rows()));
             }
-            RepairOutcome::Overtaken => tracing::info!(
+            RangeOutcome::Overtaken => tracing::info!(
                 "partition {partition}: another has changed {} meanwhile",
                 range.range
             ),
-            RepairOutcome::Left(reason) => self.leave(partition, &range, &reason),
+            RangeOutcome::Left(reason) => self.leave(partition, &range, &reason),
         }
         None
     }
@@ -361,19 +349,19 @@ pub async fn write(
     let mut repair = match repair {
         Ok(repair) => repair,
         Err(reason) => {
-            let outcome = RepairOutcome::Left(reason);
+            let outcome = RangeOutcome::Left(reason);
             return finished(chain, range, outcome, began);
         }
     };
     let outcome = loop {
         let error = match write_repair(&mut chain, &mut repair).await {
-            Ok(Repaired::Done(segments)) => break RepairOutcome::Rewritten(segments),
-            Ok(Repaired::Overtaken) => break RepairOutcome::Overtaken,
+            Ok(Repaired::Done(segments)) => break RangeOutcome::Rewritten(segments),
+            Ok(Repaired::Overtaken) => break RangeOutcome::Overtaken,
             Err(error) => error,
         };
         if !error.is_about_the_store() {
             give_up(&mut chain, &mut repair).await;
-            break RepairOutcome::Left(error.to_string());
+            break RangeOutcome::Left(error.to_string());
         }
         let text = format!(
             "partition {}: recalculating {} waits: {error}",
@@ -390,13 +378,8 @@ pub async fn write(
     finished(chain, range, outcome, began)
 }
 
-fn finished(
-    chain: Box<Chain>,
-    range: Outdated,
-    outcome: RepairOutcome,
-    began: Instant,
-) -> Finished {
-    let repair = Repair {
+fn finished(chain: Box<Chain>, range: Outdated, outcome: RangeOutcome, began: Instant) -> Finished {
+    let repair = RangeRepair {
         range,
         outcome,
         took: began.elapsed(),

@@ -1,7 +1,7 @@
 //! Where a partition stands: what is committed, and what has been processed since.
 
 use crate::{
-    format::Outcomes,
+    format::RangeOutcomes,
     model::{Offset, OffsetRange},
 };
 
@@ -37,7 +37,7 @@ pub struct Books {
     end: Offset,
     /// Outcomes from the origin to `committed`.
     outcomes: u64,
-    uncommitted: Vec<Outcomes>,
+    uncommitted: Vec<RangeOutcomes>,
     /// The memory of the uncommitted outcomes, in bytes.
     bytes: usize,
 }
@@ -82,7 +82,7 @@ impl Books {
     }
 
     /// Adds what has been processed next.
-    pub fn process(&mut self, outcomes: Outcomes) -> Result<(), BooksError> {
+    pub fn process(&mut self, outcomes: RangeOutcomes) -> Result<(), BooksError> {
         self.end = self.follow(&outcomes)?;
         self.bytes += outcomes.bytes();
         self.uncommitted.push(outcomes);
@@ -90,14 +90,14 @@ impl Books {
     }
 
     /// Adds what a replay gives next: it was committed before, and goes to the keeper at once.
-    pub fn replay(&mut self, outcomes: &Outcomes) -> Result<(), BooksError> {
+    pub fn replay(&mut self, outcomes: &RangeOutcomes) -> Result<(), BooksError> {
         self.end = self.follow(outcomes)?;
         self.committed = self.end;
         self.outcomes += outcomes.counts().outcomes();
         Ok(())
     }
 
-    fn follow(&self, outcomes: &Outcomes) -> Result<Offset, BooksError> {
+    fn follow(&self, outcomes: &RangeOutcomes) -> Result<Offset, BooksError> {
         let range = outcomes.range();
         if range.start() == self.end {
             Ok(range.end())
@@ -110,7 +110,7 @@ impl Books {
     }
 
     /// The group stands at `offset`: returns what is committed by that, for the keeper.
-    pub fn commit(&mut self, offset: Offset) -> Result<Vec<Outcomes>, BooksError> {
+    pub fn commit(&mut self, offset: Offset) -> Result<Vec<RangeOutcomes>, BooksError> {
         if offset == self.end {
             self.outcomes = self.outcomes();
             self.committed = offset;

@@ -27,7 +27,7 @@ pub use phase::{Count, Phase, Replaying};
 
 use super::watch::{Stored, Tally};
 use crate::{
-    format::{Manifest, Outcomes, Segment},
+    format::{Manifest, RangeOutcomes, Segment},
     model::{Offset, Partition},
     recovery::{Commit, Facts, Head, Plan, Refusal, Replay},
 };
@@ -302,7 +302,7 @@ impl Owned {
     }
 
     /// The group stands at `offset`: returns what is committed by that, for the keeper.
-    pub fn commit(&mut self, offset: Offset) -> Result<Vec<Outcomes>, BooksError> {
+    pub fn commit(&mut self, offset: Offset) -> Result<Vec<RangeOutcomes>, BooksError> {
         self.books.commit(offset)
     }
 }

@@ -17,7 +17,7 @@ fn range(start: i64, end: i64) -> OffsetRange {
 }
 
 /// Outcomes of `[start, end)`: every third offset is absent, the others are rejects.
-fn outcomes(start: i64, end: i64) -> Outcomes {
+fn outcomes(start: i64, end: i64) -> RangeOutcomes {
     let reject = |offset: i64| crate::model::Reject {
         offset: at(offset),
         timestamp: None,
@@ -29,7 +29,7 @@ fn outcomes(start: i64, end: i64) -> Outcomes {
         results: arrow_array::RecordBatch::new_empty(rejects_schema()),
         rejects: (start..end).filter(|o| o % 3 != 0).map(reject).collect(),
     };
-    Outcomes::new(range(start, end), evaluated).unwrap()
+    RangeOutcomes::new(range(start, end), evaluated).unwrap()
 }
 
 fn count(start: i64, end: i64) -> u64 {
@@ -256,7 +256,7 @@ fn what_a_replay_did_not_deliver_at_its_end_is_absent() {
         results: arrow_array::RecordBatch::new_empty(rejects_schema()),
         rejects: Vec::new(),
     };
-    let rest = Outcomes::new(range(30, 40), nothing).unwrap();
+    let rest = RangeOutcomes::new(range(30, 40), nothing).unwrap();
     owned.books.replay(&rest).unwrap();
     assert!(matches!(owned.end_replay(at(45)), ReplayEnd::Done { .. }));
     assert!(matches!(owned.end_replay(at(45)), ReplayEnd::GoesOn));

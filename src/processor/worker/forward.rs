@@ -14,7 +14,7 @@ use crate::{
     calculation::Evaluated,
     events::reason_code,
     failpoint::{self, Point},
-    format::Outcomes,
+    format::RangeOutcomes,
     kafka::{Batch, PublishError, Record},
     model::{Event, Offset, OffsetRange, Partition, Reject},
 };
@@ -223,7 +223,7 @@ impl Worker {
         if let Some(owned) = self.owned.get_mut(&partition) {
             let range = OffsetRange::new(owned.books.end(), end)?;
             if !range.is_empty() {
-                let outcomes = Outcomes::new(range, evaluated)?;
+                let outcomes = RangeOutcomes::new(range, evaluated)?;
                 self.uncommitted.add(outcomes.bytes());
                 owned.books.process(outcomes)?;
             }

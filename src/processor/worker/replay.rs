@@ -14,7 +14,7 @@ use super::{
 use crate::{
     calculation::Evaluated,
     failpoint::{self, Point},
-    format::Outcomes,
+    format::RangeOutcomes,
     kafka::Batch,
     model::{Offset, OffsetRange, Partition},
     recovery::{Plan, plan},
@@ -86,7 +86,7 @@ impl Worker {
         if let Some(owned) = self.owned.get_mut(&partition) {
             let range = OffsetRange::new(owned.books.end(), end)?;
             if !range.is_empty() {
-                let outcomes = Outcomes::new(range, evaluated)?;
+                let outcomes = RangeOutcomes::new(range, evaluated)?;
                 owned.books.replay(&outcomes)?;
                 if let Some(keeper) = self.keepers.get(&partition) {
                     keeper.keep(vec![outcomes]);

@@ -1,6 +1,6 @@
 //! A refusal in full, for somebody who was woken by it: what, where, why, and the commands that resolve it.
 
-mod remedy;
+mod what_to_do;
 mod why;
 
 use std::fmt::Write as _;
@@ -19,7 +19,7 @@ impl Refusal {
     pub fn commands(&self, invocation: &Invocation) -> Vec<String> {
         let remedies = self.remedies.iter();
         remedies
-            .flat_map(|remedy| remedy::commands(self, remedy, invocation))
+            .flat_map(|remedy| what_to_do::commands(self, remedy, invocation))
             .map(|command| command.to_string())
             .collect()
     }
@@ -46,9 +46,9 @@ impl Refusal {
             text.push('\n');
             paragraph(
                 &mut text,
-                &format!("{or}{}", remedy::sentence(self, remedy)),
+                &format!("{or}{}", what_to_do::sentence(self, remedy)),
             );
-            for command in remedy::commands(self, remedy, invocation) {
+            for command in what_to_do::commands(self, remedy, invocation) {
                 let _ = writeln!(text, "  {command}");
             }
         }

@@ -51,7 +51,7 @@ pub(super) fn why(cause: &Cause) -> String {
         ),
         Cause::CommittedMissing { frontier, .. } => format!(
             "The group has no offset, although the store shows that it had one: brokers forget the offsets of an empty group after \
-             a week, and groups can be deleted. What was published behind the last snapshot, from offset {frontier} on, is not \
+             a week, and groups can be deleted. What was published after the last snapshot, from offset {frontier} on, is not \
              known; usually nothing, because a clean shutdown ends with a snapshot."
         ),
         Cause::Defect { .. } => "Each time everything that was not stored was read again from Kafka, and storing it failed in the same \

@@ -214,7 +214,7 @@ fn events_that_expired_unread_are_lost_only_by_their_exact_range() {
         ..Policy::default()
     };
     assert_eq!(gone(elsewhere), (range(1000, 1200), vec![]));
-    // Committed behind the gap first: the manifest that records it must not reach beyond the committed offset (I1).
+    // Committed after the gap first: the manifest that records it must not reach beyond the committed offset (I1).
     expect(
         &facts,
         &accepting(&[range(1000, 1200)]),

@@ -75,6 +75,25 @@ fn a_reader_delivers_exactly_its_range() {
 }
 
 #[test]
+fn the_time_that_the_caller_of_a_reader_takes_is_no_silence_of_the_log() {
+    let topic = topic("slow", 1);
+    fill(&topic, 1, 0..25_000);
+    let reader = Reader::open(&connection(), &topic).unwrap();
+    let range = OffsetRange::new(at(0), at(25_000)).unwrap();
+    let idle = Duration::from_secs(1);
+    let mut found = 0;
+    let read = reader.read(ZERO, range, idle, |batch| {
+        if found == 0 {
+            std::thread::sleep(idle * 2);
+        }
+        found += batch.len();
+        ControlFlow::Continue(())
+    });
+    read.unwrap();
+    assert_eq!(found, 25_000);
+}
+
+#[test]
 fn a_partition_whose_next_events_are_gone_says_so_and_restarts_alone() {
     let (topic, group) = (topic("expired", 2), unique("group"));
     fill(&topic, 2, 0..100);

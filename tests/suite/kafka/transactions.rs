@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use snapback::{
     kafka::{
-        Admin, Committed, Disposition, KafkaError, PublishError, Publisher, PublisherConfig, Record,
+        Admin, CommittedOffset, Disposition, KafkaError, PublishError, Publisher, PublisherConfig,
+        Record,
     },
     model::Partition,
 };
@@ -82,7 +83,7 @@ fn results_and_offsets_with_metadata_become_visible_together() {
     visible(&output, 2001);
     let committed = admin().committed(&group, &input, &partitions).unwrap();
     for partition in partitions {
-        let expected = Committed {
+        let expected = CommittedOffset {
             offset: at(1000),
             metadata: metadata.clone(),
         };

@@ -72,7 +72,7 @@ impl Pipeline {
         }
     }
 
-    /// The pipeline that a printed command begins: `-2` behind these names, the others as they are.
+    /// The pipeline that a printed command begins: `-2` after these names, the others as they are.
     pub fn fresh(&self, names: &[&str]) -> Self {
         let other = |name, value: &String| {
             let suffix = if names.contains(&name) { "-2" } else { "" };

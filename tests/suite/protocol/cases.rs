@@ -42,6 +42,17 @@ const NONE: Budget = Budget {
     late_repairs: 0,
 };
 
+/// What most cases have.
+const USUAL: Case = Case {
+    name: "",
+    log: TWO,
+    versions: 1,
+    recalculates: false,
+    history: false,
+    budget: NONE,
+    shows: &[],
+};
+
 /// Every case.
 pub fn all() -> impl Iterator<Item = &'static Case> {
     SAME_PROGRAM.iter().chain(DEPLOYS).chain(RECALCULATIONS)
@@ -52,9 +63,6 @@ const SAME_PROGRAM: &[Case] = &[
     Case {
         name: "crashes",
         log: ABSENT,
-        versions: 1,
-        recalculates: false,
-        history: false,
         budget: Budget {
             crashes: 2,
             early: 1,
@@ -68,13 +76,10 @@ const SAME_PROGRAM: &[Case] = &[
             Rule::SegmentsFirst,
             Rule::CommittedOnly,
         ],
+        ..USUAL
     },
     Case {
         name: "zombie",
-        log: TWO,
-        versions: 1,
-        recalculates: false,
-        history: false,
         budget: Budget { moves: 2, ..NONE },
         shows: &[
             Rule::FenceCommits,
@@ -88,52 +93,39 @@ const SAME_PROGRAM: &[Case] = &[
             Rule::CreateIfAbsent,
             Rule::Trim,
         ],
+        ..USUAL
     },
     Case {
         name: "zombie and crash",
-        log: TWO,
-        versions: 1,
-        recalculates: false,
-        history: false,
         budget: Budget {
             moves: 1,
             crashes: 1,
             ..NONE
         },
-        shows: &[],
+        ..USUAL
     },
     Case {
         name: "lost puts",
-        log: TWO,
-        versions: 1,
-        recalculates: false,
-        history: false,
         budget: Budget {
             lost_puts: 2,
             crashes: 1,
             ..NONE
         },
         shows: &[Rule::ReadBack],
+        ..USUAL
     },
     Case {
         name: "lost puts, zombie",
-        log: TWO,
-        versions: 1,
-        recalculates: false,
-        history: false,
         budget: Budget {
             lost_puts: 1,
             moves: 1,
             ..NONE
         },
         shows: &[Rule::CreateIfAbsent],
+        ..USUAL
     },
     Case {
         name: "lost commits, aborts",
-        log: TWO,
-        versions: 1,
-        recalculates: false,
-        history: false,
         budget: Budget {
             lost_commits: 1,
             aborts: 1,
@@ -141,26 +133,19 @@ const SAME_PROGRAM: &[Case] = &[
             ..NONE
         },
         shows: &[Rule::AskAfterUnknownCommit, Rule::AbortSparesReplay],
+        ..USUAL
     },
     Case {
         name: "lost commits, zombie",
-        log: TWO,
-        versions: 1,
-        recalculates: false,
-        history: false,
         budget: Budget {
             lost_commits: 1,
             moves: 1,
             ..NONE
         },
-        shows: &[],
+        ..USUAL
     },
     Case {
         name: "foreign commits",
-        log: TWO,
-        versions: 1,
-        recalculates: false,
-        history: false,
         budget: Budget {
             foreign: 1,
             crashes: 1,
@@ -168,40 +153,31 @@ const SAME_PROGRAM: &[Case] = &[
             ..NONE
         },
         shows: &[Rule::ForeignCommits],
+        ..USUAL
     },
     Case {
         name: "foreign commits, zombie",
-        log: TWO,
-        versions: 1,
-        recalculates: false,
-        history: false,
         budget: Budget {
             foreign: 1,
             moves: 1,
             ..NONE
         },
         shows: &[Rule::PlanAgainAfterLostBind],
+        ..USUAL
     },
     Case {
         name: "older backup",
-        log: TWO,
-        versions: 1,
-        recalculates: false,
-        history: false,
         budget: Budget {
             rollbacks: 1,
             crashes: 2,
             operator: 1,
             ..NONE
         },
-        shows: &[],
+        ..USUAL
     },
     Case {
         name: "older backup, deploy",
-        log: TWO,
         versions: 2,
-        recalculates: false,
-        history: false,
         budget: Budget {
             rollbacks: 1,
             crashes: 2,
@@ -209,13 +185,11 @@ const SAME_PROGRAM: &[Case] = &[
             ..NONE
         },
         shows: &[Rule::HeadInChain],
+        ..USUAL
     },
     Case {
         name: "expired events",
         log: ABSENT,
-        versions: 1,
-        recalculates: false,
-        history: false,
         budget: Budget {
             expired: 2,
             crashes: 1,
@@ -227,13 +201,11 @@ const SAME_PROGRAM: &[Case] = &[
             Rule::AcceptExactly,
             Rule::CommitLossFirst,
         ],
+        ..USUAL
     },
     Case {
         name: "compacted events",
         log: ABSENT,
-        versions: 1,
-        recalculates: false,
-        history: false,
         budget: Budget {
             compacted: 1,
             crashes: 1,
@@ -241,39 +213,31 @@ const SAME_PROGRAM: &[Case] = &[
             ..NONE
         },
         shows: &[Rule::ReplayCounts],
+        ..USUAL
     },
     Case {
         name: "gc",
-        log: TWO,
-        versions: 1,
-        recalculates: false,
-        history: false,
         budget: Budget {
             gc: 2,
             moves: 2,
             ..NONE
         },
         shows: &[Rule::CheckPresent],
+        ..USUAL
     },
     Case {
         name: "gc, long history",
         log: THREE,
-        versions: 1,
-        recalculates: false,
-        history: false,
         budget: Budget {
             gc: 2,
             moves: 1,
             ..NONE
         },
         shows: &[Rule::CheckOvertaken, Rule::KeepHead],
+        ..USUAL
     },
     Case {
         name: "gc, lost puts",
-        log: TWO,
-        versions: 1,
-        recalculates: false,
-        history: false,
         budget: Budget {
             gc: 1,
             crashes: 1,
@@ -281,6 +245,7 @@ const SAME_PROGRAM: &[Case] = &[
             ..NONE
         },
         shows: &[Rule::KeepListed],
+        ..USUAL
     },
 ];
 

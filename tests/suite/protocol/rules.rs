@@ -226,7 +226,7 @@ impl Config {
         self.off != Some(rule)
     }
 
-    /// Behind the log's last offset.
+    /// After the log's last offset.
     pub fn end(&self) -> u8 {
         assert!(self.log.len() <= MAX as usize);
         self.log.len() as u8

@@ -1,13 +1,14 @@
 //! How many heavy tests run at a time.
 //!
 //! Most tests wait for servers, so there are more test threads than cores (`RUST_TEST_THREADS` in `.cargo/config.toml`).
-//! A test that computes for long, or that starts a broker of its own, is heavy: it waits for its turn.
+//! A test that computes for long, starts many processes or a broker of its own is heavy: it waits for its turn.
 
 use std::cell::RefCell;
 use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 
-/// How many may have a turn at a time, whatever the machine: more would only make each of them slower.
-const TURNS: usize = 2;
+/// How many may have a turn at a time. Most of them wait for half of their time, too; of more, each would only be slower, and
+/// their brokers' Java machines would need the memory of a larger machine than two cores come with.
+const TURNS: usize = 4;
 
 static FREE: Mutex<usize> = Mutex::new(TURNS);
 static GIVEN_BACK: Condvar = Condvar::new();

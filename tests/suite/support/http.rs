@@ -229,7 +229,7 @@ fn check_labels(mut labels: &str) {
         let (end, _) = end.expect("a quote that ends");
         labels = &rest[end + 1..];
         if let Some(more) = labels.strip_prefix(',') {
-            assert!(!more.is_empty(), "nothing behind a comma");
+            assert!(!more.is_empty(), "nothing after a comma");
             labels = more;
         } else {
             assert!(labels.is_empty(), "{labels}");

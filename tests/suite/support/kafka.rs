@@ -7,8 +7,9 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use rand::RngExt;
-use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::producer::{BaseProducer, Producer};
+use rdkafka::{ClientConfig, TopicPartitionList};
 
 use super::cache::{installed, run_tool};
 use super::heavy::{Turn, heavy};
@@ -182,14 +183,25 @@ impl Kafka {
         Ok(kafka)
     }
 
-    /// Waits until the broker answers a client.
+    /// Waits until the broker answers a client, and coordinates groups and transactions.
     fn ready(&self) -> Result<(), String> {
-        let client: BaseConsumer = ClientConfig::new()
+        let mut config = ClientConfig::new();
+        config
             .set("bootstrap.servers", &self.brokers)
             .set("reconnect.backoff.max.ms", "200")
-            .set("log_level", "0")
+            .set("log_level", "0");
+        let cannot = |error| format!("cannot make a Kafka client: {error}");
+        let client: BaseConsumer = config
+            .clone()
+            .set("group.id", "ready")
             .create()
-            .map_err(|error| format!("cannot make a Kafka client: {error}"))?;
+            .map_err(cannot)?;
+        let producer: BaseProducer = config
+            .set("transactional.id", "ready")
+            .create()
+            .map_err(cannot)?;
+        let mut offsets = TopicPartitionList::new();
+        offsets.add_partition("ready", 0);
         let second = Duration::from_secs(1);
         poll(READY_WITHIN, || {
             let metadata = client.fetch_metadata(None, second).map_err(|error| error.to_string())?;
@@ -197,7 +209,13 @@ impl Kafka {
                 return Err("it knows no broker".to_owned());
             }
             let id = client.client().fetch_cluster_id(second);
-            (id.as_ref() == Some(&self.cluster_id)).then_some(()).ok_or(format!("its cluster is {id:?}"))
+            if id.as_ref() != Some(&self.cluster_id) {
+                return Err(format!("its cluster is {id:?}"));
+            }
+            client
+                .committed_offsets(offsets.clone(), second)
+                .map_err(|error| format!("groups: {error}"))?;
+            producer.init_transactions(5 * second).map_err(|error| format!("transactions: {error}"))
         })
         .map_err(|last| {
             format!(
@@ -232,6 +250,7 @@ fn java(classes: &Path) -> Command {
     let mut java = Command::new("java");
     java.args([
         "-XX:TieredStopAtLevel=1",
+        "-XX:+UseSerialGC",
         "-Xmx512m",
         "-Dlog4j2.configurationFile=log4j2.xml",
         "-cp",

@@ -1,5 +1,11 @@
 //! Topics from outside of snapback: filled, read and inspected through a client of their own.
 
+mod producing;
+mod reading;
+
+pub use producing::{produce, produce_with_headers};
+pub use reading::{Record, has_open_transaction, read_all};
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -23,21 +29,6 @@ use super::wait::eventually_ok;
 
 /// How long one call, or a reader without any progress, may take.
 const LIMIT: Duration = Duration::from_secs(30);
-
-/// More than any topic takes: brokers set the limit, not this client.
-const LARGEST_MESSAGE: &str = "4000000";
-
-/// A record as a reader sees it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Record {
-    pub partition: i32,
-    pub offset: i64,
-    /// Milliseconds since 1970.
-    pub timestamp: Option<i64>,
-    pub key: Option<Vec<u8>>,
-    pub payload: Option<Vec<u8>>,
-    pub headers: Vec<(String, Option<Vec<u8>>)>,
-}
 
 /// A name for a topic or group that no other test of this process has; all are of one length.
 pub fn unique(name: &str) -> String {
@@ -119,159 +110,6 @@ pub fn delete_records(brokers: &str, topic: &str, partition: i32, before_offset:
     deleted.elements()[0]
         .error()
         .expect("records to be deleted");
-}
-
-/// Writes records (partition, key, payload), in order per partition, and returns when the broker has acknowledged
-/// all of them. Without a partition, the key decides.
-#[track_caller]
-pub fn produce(
-    brokers: &str,
-    topic: &str,
-    records: impl IntoIterator<Item = (Option<i32>, Option<Vec<u8>>, Option<Vec<u8>>)>,
-) {
-    let failures = Failures::default();
-    let producer: ThreadedProducer<Failures> = client(brokers)
-        .set("enable.idempotence", "true")
-        .set("linger.ms", "5")
-        .set("message.max.bytes", LARGEST_MESSAGE)
-        .create_with_context(failures.clone())
-        .expect("a producer");
-    for (partition, key, payload) in records {
-        let mut record = BaseRecord::<[u8], [u8]>::to(topic);
-        record.partition = partition;
-        record.key = key.as_deref();
-        record.payload = payload.as_deref();
-        loop {
-            match producer.send(record) {
-                Ok(()) => break,
-                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), back)) => {
-                    std::thread::sleep(Duration::from_millis(1));
-                    record = back;
-                }
-                Err((error, _)) => panic!("cannot write to {topic}: {error}"),
-            }
-        }
-    }
-    producer.flush(LIMIT).expect("all records to be delivered");
-    let failures = failures.0.lock().expect("no panic while locked");
-    assert!(failures.is_empty(), "not written to {topic}: {failures:?}");
-}
-
-/// Writes one record with headers and returns when the broker has acknowledged it.
-#[track_caller]
-pub fn produce_with_headers(
-    brokers: &str,
-    topic: &str,
-    partition: i32,
-    (key, payload): (Option<&[u8]>, Option<&[u8]>),
-    headers: &[(&str, Option<&[u8]>)],
-) {
-    let failures = Failures::default();
-    let producer: ThreadedProducer<Failures> = client(brokers)
-        .set("message.max.bytes", LARGEST_MESSAGE)
-        .create_with_context(failures.clone())
-        .expect("a producer");
-    let mut all = OwnedHeaders::new();
-    for (key, value) in headers {
-        let value = *value;
-        all = all.insert(Header { key, value });
-    }
-    let mut record = BaseRecord::<[u8], [u8]>::to(topic)
-        .partition(partition)
-        .headers(all);
-    record.key = key;
-    record.payload = payload;
-    producer
-        .send(record)
-        .map_err(|(error, _)| error)
-        .expect("a place in the queue");
-    producer.flush(LIMIT).expect("the record to be delivered");
-    let failures = failures.0.lock().expect("no panic while locked");
-    assert!(failures.is_empty(), "not written to {topic}: {failures:?}");
-}
-
-/// Reads a topic from its beginning to the last stable offsets of this moment, as read_committed; sorted by
-/// partition and offset.
-#[track_caller]
-pub fn read_all(brokers: &str, topic: &str) -> Vec<Record> {
-    let consumer: BaseConsumer = client(brokers)
-        .set("group.id", "reads-all")
-        .set("enable.auto.commit", "false")
-        .set("isolation.level", "read_committed")
-        .set("enable.partition.eof", "true")
-        .set("fetch.queue.backoff.ms", "10")
-        .create()
-        .expect("a consumer");
-    let metadata = consumer
-        .fetch_metadata(Some(topic), LIMIT)
-        .expect("the topic's metadata");
-    let ends: BTreeMap<i32, i64> = metadata.topics()[0]
-        .partitions()
-        .iter()
-        .map(|partition| {
-            let watermarks = consumer.fetch_watermarks(topic, partition.id(), LIMIT);
-            // The high one of a read_committed consumer is the last stable offset.
-            (
-                partition.id(),
-                watermarks.expect("the topic's watermarks").1,
-            )
-        })
-        .collect();
-    assert!(!ends.is_empty(), "there is no topic {topic}");
-    let starts: Vec<(i32, i64)> = ends.keys().map(|partition| (*partition, 0)).collect();
-    let mut assignment = offsets(topic, &starts);
-    assignment
-        .set_all_offsets(Offset::Beginning)
-        .expect("an offset that is always valid");
-    consumer.assign(&assignment).expect("an assignment");
-
-    let mut records = Vec::new();
-    let mut open: BTreeSet<i32> = ends.keys().copied().collect();
-    let mut last_progress = Instant::now();
-    let mut last_error = None;
-    while !open.is_empty() {
-        match consumer.poll(Duration::from_millis(100)) {
-            Some(Ok(message)) => {
-                last_progress = Instant::now();
-                let (partition, end) = (message.partition(), ends[&message.partition()]);
-                if message.offset() < end {
-                    records.push(record(&message));
-                }
-                if message.offset() + 1 >= end {
-                    open.remove(&partition);
-                }
-            }
-            // Reached without a record at its end: the last offsets are markers or aborted records.
-            Some(Err(KafkaError::PartitionEOF(partition))) => {
-                open.remove(&partition);
-            }
-            Some(Err(error)) => last_error = Some(error),
-            None => {}
-        }
-        assert!(
-            last_progress.elapsed() < LIMIT,
-            "reading {topic}, partitions {open:?} do not go on after {} records; {last_error:?}",
-            records.len()
-        );
-    }
-    records.sort_by_key(|record| (record.partition, record.offset));
-    records
-}
-
-/// Whether a transaction holds back readers of a partition that read only what is committed.
-#[track_caller]
-pub fn has_open_transaction(brokers: &str, topic: &str, partition: i32) -> bool {
-    let end = |isolation: &str| {
-        let consumer: BaseConsumer = client(brokers)
-            .set("isolation.level", isolation)
-            .create()
-            .expect("a consumer");
-        let watermarks = consumer.fetch_watermarks(topic, partition, LIMIT);
-        watermarks.expect("the topic's watermarks").1
-    };
-    // The other way round, one that begins in between would be taken for an old one.
-    let all = end("read_uncommitted");
-    end("read_committed") < all
 }
 
 /// What a group has committed for each partition of a topic: offset and metadata. Offsets of a transaction that is
@@ -393,40 +231,4 @@ fn offsets(topic: &str, offsets: &[(i32, i64)]) -> TopicPartitionList {
             .expect("a valid offset");
     }
     list
-}
-
-fn record(message: &impl Message) -> Record {
-    let headers = message.headers().map_or_else(Vec::new, |headers| {
-        headers
-            .iter()
-            .map(|header| (header.key.to_owned(), header.value.map(<[u8]>::to_vec)))
-            .collect()
-    });
-    Record {
-        partition: message.partition(),
-        offset: message.offset(),
-        timestamp: message.timestamp().to_millis(),
-        key: message.key().map(<[u8]>::to_vec),
-        payload: message.payload().map(<[u8]>::to_vec),
-        headers,
-    }
-}
-
-/// What could not be delivered.
-#[derive(Clone, Default)]
-struct Failures(Arc<Mutex<Vec<KafkaError>>>);
-
-impl ClientContext for Failures {}
-
-impl ProducerContext<NoCustomPartitioner> for Failures {
-    type DeliveryOpaque = ();
-
-    fn delivery(&self, result: &DeliveryResult<'_>, _: ()) {
-        if let Err((error, _)) = result {
-            self.0
-                .lock()
-                .expect("no panic while locked")
-                .push(error.clone());
-        }
-    }
 }

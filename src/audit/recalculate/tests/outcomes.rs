@@ -122,7 +122,7 @@ fn a_result_whose_message_stays_the_same_has_not_changed_whatever_its_columns() 
     let now = evaluate("number DECIMAL(20,0) NOT NULL");
     let changes = changes::changes(&before, &now, messages).unwrap();
     assert!(changes.results.is_empty() && changes.rejects.is_empty());
-    // Two digits behind the point are another message: 7.00.
+    // Two digits after the point are another message: 7.00.
     let now = evaluate("number DECIMAL(20,2) NOT NULL");
     let changes = changes::changes(&before, &now, messages).unwrap();
     assert_eq!(changes.results.len(), 2);

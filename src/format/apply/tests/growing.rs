@@ -88,10 +88,7 @@ fn an_edit_that_does_not_fit_is_refused() {
     };
     let cases: Vec<(&str, Edit)> = vec![
         ("bound twice", bind(110)),
-        (
-            "behind the end",
-            append(range(111, 120), counts(9, 0, 0), 3),
-        ),
+        ("after the end", append(range(111, 120), counts(9, 0, 0), 3)),
         (
             "before the end",
             append(range(109, 120), counts(11, 0, 0), 3),

@@ -1,14 +1,11 @@
 //! Another calculation is deployed, and perhaps the first one again.
 
-use super::{Budget, Case, NONE, Rule, TWO};
+use super::{Budget, Case, NONE, Rule, USUAL};
 
 pub const DEPLOYS: &[Case] = &[
     Case {
         name: "deploy, crash",
-        log: TWO,
         versions: 2,
-        recalculates: false,
-        history: false,
         budget: Budget {
             deploys: 1,
             crashes: 2,
@@ -20,67 +17,55 @@ pub const DEPLOYS: &[Case] = &[
             Rule::CommitProgress,
             Rule::CarryProgress,
         ],
+        ..USUAL
     },
     Case {
         name: "deploy, zombie",
-        log: TWO,
         versions: 2,
-        recalculates: false,
-        history: false,
         budget: Budget {
             deploys: 1,
             moves: 1,
             ..NONE
         },
         shows: &[Rule::OnlyOursSettles],
+        ..USUAL
     },
     Case {
         name: "deploy and back",
-        log: TWO,
         versions: 2,
-        recalculates: false,
-        history: false,
         budget: Budget {
             deploys: 2,
             crashes: 2,
             ..NONE
         },
         shows: &[Rule::CorrectionsInOrder],
+        ..USUAL
     },
     Case {
         name: "deploy, lost commits",
-        log: TWO,
         versions: 2,
-        recalculates: false,
-        history: false,
         budget: Budget {
             deploys: 1,
             moves: 1,
             lost_commits: 1,
             ..NONE
         },
-        shows: &[],
+        ..USUAL
     },
     Case {
         name: "deploy, lost puts",
-        log: TWO,
         versions: 2,
-        recalculates: false,
-        history: false,
         budget: Budget {
             deploys: 1,
             crashes: 1,
             lost_puts: 1,
             ..NONE
         },
-        shows: &[],
+        ..USUAL
     },
     Case {
         name: "deploy, foreign commits",
-        log: TWO,
         versions: 2,
-        recalculates: false,
-        history: false,
         budget: Budget {
             deploys: 1,
             crashes: 1,
@@ -88,14 +73,11 @@ pub const DEPLOYS: &[Case] = &[
             operator: 1,
             ..NONE
         },
-        shows: &[],
+        ..USUAL
     },
     Case {
         name: "deploy, expired events",
-        log: TWO,
         versions: 2,
-        recalculates: false,
-        history: false,
         budget: Budget {
             deploys: 1,
             crashes: 2,
@@ -103,14 +85,11 @@ pub const DEPLOYS: &[Case] = &[
             operator: 1,
             ..NONE
         },
-        shows: &[],
+        ..USUAL
     },
     Case {
         name: "deploy, compacted events",
-        log: TWO,
         versions: 2,
-        recalculates: false,
-        history: false,
         budget: Budget {
             deploys: 1,
             crashes: 2,
@@ -118,14 +97,11 @@ pub const DEPLOYS: &[Case] = &[
             operator: 1,
             ..NONE
         },
-        shows: &[],
+        ..USUAL
     },
     Case {
         name: "deploy, older backup",
-        log: TWO,
         versions: 2,
-        recalculates: false,
-        history: false,
         budget: Budget {
             deploys: 1,
             crashes: 2,
@@ -133,6 +109,6 @@ pub const DEPLOYS: &[Case] = &[
             operator: 1,
             ..NONE
         },
-        shows: &[],
+        ..USUAL
     },
 ];

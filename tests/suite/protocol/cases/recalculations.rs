@@ -1,27 +1,25 @@
 //! The history is brought under another calculation.
 
-use super::{Budget, Case, NONE, ONE, Rule, TWO};
+use super::{Budget, Case, NONE, ONE, Rule, USUAL};
 
 pub const RECALCULATIONS: &[Case] = &[
     Case {
         name: "recalculate, crash",
-        log: TWO,
         versions: 2,
         recalculates: true,
-        history: false,
         budget: Budget {
             deploys: 1,
             crashes: 2,
             ..NONE
         },
         shows: &[Rule::CorrectEveryChange],
+        ..USUAL
     },
     Case {
         name: "recalculate, zombie",
         log: ONE,
         versions: 2,
         recalculates: true,
-        history: false,
         budget: Budget {
             deploys: 1,
             moves: 1,
@@ -29,10 +27,10 @@ pub const RECALCULATIONS: &[Case] = &[
             ..NONE
         },
         shows: &[Rule::RetireReplaced, Rule::LookForNewer],
+        ..USUAL
     },
     Case {
         name: "recalculate, race",
-        log: TWO,
         versions: 3,
         recalculates: true,
         history: true,
@@ -44,23 +42,21 @@ pub const RECALCULATIONS: &[Case] = &[
             ..NONE
         },
         shows: &[Rule::InputsLive],
+        ..USUAL
     },
     Case {
         name: "recalculate and back",
-        log: TWO,
         versions: 2,
         recalculates: true,
-        history: false,
         budget: Budget {
             deploys: 2,
             crashes: 2,
             ..NONE
         },
-        shows: &[],
+        ..USUAL
     },
     Case {
         name: "recalculate twice",
-        log: TWO,
         versions: 3,
         recalculates: true,
         history: true,
@@ -71,33 +67,31 @@ pub const RECALCULATIONS: &[Case] = &[
             ..NONE
         },
         shows: &[Rule::KeepCorrections],
+        ..USUAL
     },
     Case {
         name: "recalculate, lost puts",
-        log: TWO,
         versions: 2,
         recalculates: true,
-        history: false,
         budget: Budget {
             deploys: 1,
             crashes: 1,
             lost_puts: 1,
             ..NONE
         },
-        shows: &[],
+        ..USUAL
     },
     Case {
         name: "recalculate, gc",
         log: ONE,
         versions: 2,
         recalculates: true,
-        history: false,
         budget: Budget {
             deploys: 1,
             moves: 1,
             gc: 1,
             ..NONE
         },
-        shows: &[],
+        ..USUAL
     },
 ];

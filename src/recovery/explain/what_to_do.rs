@@ -59,7 +59,7 @@ fn side_sentence(cause: &Cause, side: ResumeFrom) -> String {
             ResumeFrom::Frontier,
         ) if committed < frontier => {
             format!(
-                "Believe the store: go on at offset {frontier}, behind everything that it holds."
+                "Believe the store: go on at offset {frontier}, after everything that it holds."
             )
         }
         (
@@ -115,12 +115,12 @@ fn side_sentence(cause: &Cause, side: ResumeFrom) -> String {
         }
         (Cause::GroupReset { range }, _) => {
             format!(
-                "Go on at offset {}, behind what is stored. Nothing is published twice.",
+                "Go on at offset {}, after what is stored. Nothing is published twice.",
                 range.end()
             )
         }
         (Cause::CommittedMissing { frontier, .. }, _) => format!(
-            "Go on at offset {frontier}. What was published behind the last snapshot, if anything, appears twice."
+            "Go on at offset {frontier}. What was published after the last snapshot, if anything, appears twice."
         ),
         (_, ResumeFrom::Frontier) => "Go on at the store's frontier.".to_owned(),
         (_, ResumeFrom::Committed) => "Go on at the group's committed offset.".to_owned(),
@@ -133,7 +133,7 @@ fn loss_sentence(cause: &Cause, range: &str) -> String {
             "Accept that {range} is not stored: it becomes a recorded gap, its results stay in the results topic."
         ),
         Cause::Gone { .. } => format!(
-            "Accept it: {range} becomes a recorded gap, and everything behind it is processed. (While retention deletes on, the log's \
+            "Accept it: {range} becomes a recorded gap, and everything after it is processed. (While retention deletes on, the log's \
              start moves, and with it the range: do not wait.)"
         ),
         _ => format!("{range} is gone from Kafka and becomes a recorded gap."),

@@ -1,5 +1,7 @@
-//! Finding a segment: at its own path, then in the attic, then once more at its own (somebody may have been
-//! moving it back meanwhile).
+//! Segments at their own path and in the attic.
+//!
+//! A segment is looked for at its own path, then in the attic, then once more at its own: somebody may have been moving it
+//! back meanwhile.
 
 use bytes::Bytes;
 
@@ -11,9 +13,9 @@ use crate::{
 
 /// Where a segment was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum FoundAt {
     /// At its own path.
-    Own,
+    OwnPath,
     /// In the attic, which is wrong for a live segment: [`restore_segment`] puts it back.
     Attic,
 }
@@ -35,7 +37,7 @@ pub struct Fetched {
     /// The file; its digest has been checked.
     pub bytes: Bytes,
     /// Where it was.
-    pub place: Place,
+    pub found_at: FoundAt,
 }
 
 /// Why a listed segment cannot be had.
@@ -83,14 +85,14 @@ pub async fn fetch_segment(
 ) -> Result<Fetched, FetchError> {
     let own = Some(segment.path.clone());
     let attic = layout.attic(&segment.path);
-    for (path, place) in [
-        (&own, Place::Own),
-        (&attic, Place::Attic),
-        (&own, Place::Own),
+    for (path, found_at) in [
+        (&own, FoundAt::OwnPath),
+        (&attic, FoundAt::Attic),
+        (&own, FoundAt::OwnPath),
     ] {
         let Some(path) = path else { continue };
         match store.get(path, segment.bytes).await {
-            Ok(bytes) => return checked(segment, bytes, place),
+            Ok(bytes) => return checked(segment, bytes, found_at),
             Err(error) if error.is_not_found() => {}
             Err(StoreError::TooLarge { .. }) => {
                 return Err(FetchError::TooLarge {
@@ -106,10 +108,10 @@ pub async fn fetch_segment(
     })
 }
 
-fn checked(segment: &Segment, bytes: Bytes, place: Place) -> Result<Fetched, FetchError> {
+fn checked(segment: &Segment, bytes: Bytes, found_at: FoundAt) -> Result<Fetched, FetchError> {
     let actual = Digest::of(&bytes);
     if actual == segment.digest {
-        return Ok(Fetched { bytes, place });
+        return Ok(Fetched { bytes, found_at });
     }
     Err(FetchError::Damaged {
         path: segment.path.clone(),

@@ -1,14 +1,14 @@
-//! What there is to tell, as it happens.
+//! What there is to report, as it happens.
 
 use std::{path::PathBuf, time::Duration};
 
-use super::{Account, Cluster, Pipeline};
+use super::{CatchUp, Checked, Cluster, Pipeline};
 
-/// A moment of the story.
+/// Something that has happened.
 #[derive(Clone, Debug)]
-pub enum Scene {
-    /// It begins: where, and with what.
-    Opening {
+pub enum Step {
+    /// Folder, broker and topics are ready.
+    Prepared {
         /// The folder.
         folder: PathBuf,
         /// The broker.
@@ -50,7 +50,7 @@ pub enum Scene {
         events: u64,
     },
     /// The processor says something; of lines that differ in numbers only, the first.
-    Said {
+    Logged {
         /// Its level, when it has one.
         level: Option<String>,
         /// The line.
@@ -103,29 +103,11 @@ pub struct Loss {
     pub unsettled: u64,
 }
 
-/// How fast the restarted processor worked off what had piled up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CatchUp {
-    /// Results that it published.
-    pub results: u64,
-    /// From the first to the last, by the timestamps in the results topic.
-    pub took: Duration,
-}
-
-impl CatchUp {
-    /// Results a second; `None` when it took no measurable time.
-    #[must_use]
-    pub fn rate(&self) -> Option<f64> {
-        let seconds = self.took.as_secs_f64();
-        (seconds > 0.0).then(|| self.results as f64 / seconds)
-    }
-}
-
-/// How the story ends.
+/// What the demo has shown.
 #[derive(Clone, Debug)]
-pub struct Ending {
+pub struct Summary {
     /// What was checked and counted.
-    pub account: Account,
+    pub checked: Checked,
     /// The names.
     pub pipeline: Pipeline,
     /// Whether no outcome may be published twice.

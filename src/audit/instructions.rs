@@ -1,4 +1,4 @@
-//! What can be done about each finding with this version of snapback.
+//! What can be done about each finding with this version of snapback: the instructions that a report prints.
 //!
 //! Only commands that exist are named.
 
@@ -122,5 +122,39 @@ pub(super) fn other_calculation(writer: Option<&(String, String)>) -> String {
     format!(
         "{check}; to bring them under the running one and publish what changes: snapback run \
          --on-new-calculation recalculate"
+    )
+}
+
+/// Stored outcomes that are not in their topic.
+pub(super) fn unpublished(topic: &str) -> String {
+    format!(
+        "the snapshots hold them complete: readers of {topic} can take them from there; this version of snapback cannot \
+         publish them again. If {topic} was deleted and created anew, that is why"
+    )
+}
+
+/// Outcomes that are in their topic more than once; with at-least-once delivery that may be.
+pub(super) fn published_twice(expected: bool) -> String {
+    if expected {
+        "at-least-once delivery may do that after a crash: the copies have the same key, readers keep one of them".to_owned()
+    } else {
+        "the copies have the same key: readers keep one of them; nothing can be taken out of a topic. If the processor ran \
+         with --delivery at-least-once, say so here, too"
+            .to_owned()
+    }
+}
+
+/// Messages that are not what is stored.
+pub(super) fn published_wrong() -> String {
+    "nothing can be changed in a topic: if `snapback verify --level semantic` finds the store clean, the stored outcome is \
+     the right one, and somebody else wrote the message"
+        .to_owned()
+}
+
+/// Corrections that are not in their topic.
+pub(super) fn stale_revision(topic: &str) -> String {
+    format!(
+        "`snapback run` publishes corrections that still wait as soon as it owns the partition; while it runs, its status \
+         shows how many wait. If none do, {topic} was deleted and created anew: readers can take the outcomes from the snapshots"
     )
 }

@@ -1,4 +1,4 @@
-//! The story on the terminal, as it happens: on standard error, because what it ends with goes to standard output.
+//! The steps on the terminal, as they happen: on standard error, because the summary goes to standard output.
 
 use std::{
     io::{self, IsTerminal as _},
@@ -11,13 +11,13 @@ use indicatif::{HumanCount, MultiProgress, ProgressBar, ProgressDrawTarget, Prog
 
 use super::paint::Paint;
 use crate::{
-    demo::{Cluster, Interrupt, Loss, Progress, Scene},
+    demo::{Cluster, Interrupt, Loss, Progress, Step},
     load::Malformed,
     telemetry,
 };
 
-/// Tells scenes.
-pub(super) struct Teller {
+/// Prints steps.
+pub(super) struct Printer {
     paint: Paint,
     bars: Option<Bars>,
     screen: MultiProgress,
@@ -33,15 +33,15 @@ struct Bars {
     stored: ProgressBar,
 }
 
-impl Teller {
-    pub(super) fn new(interrupt: Interrupt) -> Teller {
+impl Printer {
+    pub(super) fn new(interrupt: Interrupt) -> Printer {
         let terminal = io::stderr().is_terminal();
         let target = if terminal {
             ProgressDrawTarget::stderr()
         } else {
             ProgressDrawTarget::hidden()
         };
-        Teller {
+        Printer {
             paint: Paint::new(terminal),
             bars: None,
             screen: MultiProgress::with_draw_target(target),
@@ -52,18 +52,18 @@ impl Teller {
         }
     }
 
-    pub(super) fn tell(&mut self, scene: Scene) {
-        match scene {
-            Scene::Progress(progress) => self.progress(progress),
+    pub(super) fn print(&mut self, step: Step) {
+        match step {
+            Step::Progress(progress) => self.progress(progress),
             other => {
                 let lines = self.lines(&other);
-                if !matches!(other, Scene::Said { .. }) {
+                if !matches!(other, Step::Logged { .. }) {
                     self.clear();
                 }
                 for line in lines {
                     self.say(&line);
                 }
-                if let Scene::Pause { .. } = other {
+                if let Step::Pause { .. } = other {
                     wait_for_enter(&self.interrupt);
                 }
             }
@@ -83,7 +83,7 @@ impl Teller {
         if self.screen.is_hidden() {
             telemetry::say(line);
         } else {
-            // A terminal that cannot be written to has nobody to tell it to.
+            // There is nobody to tell that the terminal cannot be written to.
             let _ = self.screen.println(line);
         }
     }
@@ -100,13 +100,13 @@ impl Teller {
         bars.stored.set_position(progress.stored);
     }
 
-    fn lines(&mut self, scene: &Scene) -> Vec<String> {
+    fn lines(&mut self, step: &Step) -> Vec<String> {
         let paint = self.paint;
         let title =
             |name: &str, text: String| format!("{} {text}", paint.strong(&format!("{name:<10}")));
         let more = |text: String| format!("           {text}");
-        match scene {
-            Scene::Opening {
+        match step {
+            Step::Prepared {
                 folder,
                 cluster,
                 brokers,
@@ -123,7 +123,7 @@ impl Teller {
                 };
                 let promise = match cluster {
                     Cluster::Embedded => {
-                        "It has no transactions, so this story is told at-least-once.".to_owned()
+                        "It has no transactions, so delivery is at-least-once.".to_owned()
                     }
                     Cluster::Existing { .. } => {
                         format!(
@@ -149,7 +149,7 @@ impl Teller {
                     ),
                 ]
             }
-            Scene::Started {
+            Step::Started {
                 again,
                 pid,
                 command,
@@ -158,7 +158,7 @@ impl Teller {
                 let text = format!("{command}   {}", paint.faint(&format!("(process {pid})")));
                 vec![title("Processor", text)]
             }
-            Scene::Killed {
+            Step::Killed {
                 pid,
                 progress,
                 loss,
@@ -186,11 +186,11 @@ impl Teller {
                 }
                 lines
             }
-            Scene::Waiting { events } => vec![more(format!(
+            Step::Waiting { events } => vec![more(format!(
                 "Meanwhile the producer has finished: {} events wait to be processed.",
                 HumanCount(*events)
             ))],
-            Scene::Said { level, text } => {
+            Step::Logged { level, text } => {
                 let calm = matches!(level.as_deref(), Some("INFO" | "DEBUG" | "TRACE"));
                 if calm && !self.again {
                     return Vec::new();
@@ -203,13 +203,13 @@ impl Teller {
                 };
                 vec![more(line)]
             }
-            Scene::Recovered { after } => vec![more(format!(
+            Step::Recovered { after } => vec![more(format!(
                 "The snapshots gave back {} outcomes, {} were replayed from the log; back at work {} after the start.",
                 HumanCount(self.loss.stored),
                 HumanCount(self.loss.in_memory),
                 seconds(*after)
             ))],
-            Scene::Finished {
+            Step::Finished {
                 after,
                 similar,
                 log,
@@ -225,7 +225,7 @@ impl Teller {
                 )));
                 lines
             }
-            Scene::Pause { folder } => vec![
+            Step::Pause { folder } => vec![
                 title(
                     "Your turn",
                     format!(
@@ -235,11 +235,11 @@ impl Teller {
                 ),
                 more("Press Enter to run the checks.".to_owned()),
             ],
-            Scene::Checking => vec![title(
+            Step::Checking => vec![title(
                 "Checks",
                 "everything is read again from outside: all topics, all snapshots".to_owned(),
             )],
-            Scene::Progress(_) => Vec::new(),
+            Step::Progress(_) => Vec::new(),
         }
     }
 }
@@ -247,6 +247,10 @@ impl Teller {
 impl Bars {
     fn new(screen: &MultiProgress, total: u64) -> Bars {
         let bar = |name: &'static str| {
+            #[expect(
+                clippy::expect_used,
+                reason = "a constant that every use of the command parses"
+            )]
             let style =
                 ProgressStyle::with_template("           {prefix:<12} {bar:40} {human_pos:>9}")
                     .expect("the template is valid")

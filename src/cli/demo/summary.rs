@@ -1,4 +1,4 @@
-//! The demo's end: the checks, the table, and what to try.
+//! What the demo ends with: the checks, the table, and what to try.
 
 use std::fmt::Write as _;
 
@@ -6,20 +6,20 @@ use comfy_table::{CellAlignment, Table, presets};
 use indicatif::HumanCount;
 
 use super::paint::Paint;
-use crate::demo::{Check, Ending};
+use crate::demo::{Check, Summary};
 
 /// Checks and counts for programs.
-pub(super) fn json(ending: &Ending) -> serde_json::Result<String> {
+pub(super) fn json(summary: &Summary) -> serde_json::Result<String> {
     let value = serde_json::json!({
-        "passed": ending.account.holds(),
-        "checks": ending.account.checks,
-        "totals": ending.account.totals,
-        "bytes_per_event": ending.account.totals.bytes_per_event(),
-        "events_per_second": ending.catch_up.and_then(|catch_up| catch_up.rate()),
-        "exactly_once": ending.exactly_once,
-        "lost_in_memory": ending.loss.in_memory,
-        "folder": ending.folder,
-        "events": ending.pipeline.events,
+        "passed": summary.checked.holds(),
+        "checks": summary.checked.checks,
+        "totals": summary.checked.totals,
+        "bytes_per_event": summary.checked.totals.bytes_per_event(),
+        "events_per_second": summary.catch_up.and_then(|catch_up| catch_up.rate()),
+        "exactly_once": summary.exactly_once,
+        "lost_in_memory": summary.loss.in_memory,
+        "folder": summary.folder,
+        "events": summary.pipeline.events,
     });
     Ok(serde_json::to_string_pretty(&value)? + "\n")
 }
@@ -50,8 +50,8 @@ pub(super) fn checks(checks: &[Check], paint: Paint) -> String {
 }
 
 /// Everything that was counted.
-pub(super) fn table(ending: &Ending) -> String {
-    let totals = &ending.account.totals;
+pub(super) fn table(summary: &Summary) -> String {
+    let totals = &summary.checked.totals;
     let mut table = Table::new();
     table.load_preset(presets::NOTHING);
     let mut row = |name: &str, value: String, note: &str| {
@@ -60,9 +60,8 @@ pub(super) fn table(ending: &Ending) -> String {
     let count = |value: u64| HumanCount(value).to_string();
     row("events", count(totals.events), "");
     row("results", count(totals.results), "");
-    let rejects: u64 = totals.rejects.values().sum();
-    row("rejects", count(rejects), "");
-    for (reason, number) in &totals.rejects {
+    row("rejects", count(totals.rejects), "");
+    for (reason, number) in &totals.malformed {
         row(&format!("  {reason}"), count(*number), "");
     }
     row("absent", count(totals.absent), "");
@@ -76,7 +75,7 @@ pub(super) fn table(ending: &Ending) -> String {
             "in the Parquet files",
         );
     }
-    match ending
+    match summary
         .catch_up
         .and_then(|catch_up| Some((catch_up, catch_up.rate()?)))
     {
@@ -92,7 +91,7 @@ pub(super) fn table(ending: &Ending) -> String {
             "too fast for the clock of the results topic",
         ),
     }
-    let note = if ending.exactly_once {
+    let note = if summary.exactly_once {
         "exactly-once: results, rejects and offsets in one transaction"
     } else {
         "at-least-once: the embedded broker has no transactions; exactly-once: --brokers HOST:PORT"
@@ -109,9 +108,9 @@ pub(super) fn table(ending: &Ending) -> String {
 }
 
 /// What to do with the folder now.
-pub(super) fn suggestions(ending: &Ending) -> String {
-    let folder = ending.folder.display();
-    let events = &ending.pipeline.events;
+pub(super) fn suggestions(summary: &Summary) -> String {
+    let folder = summary.folder.display();
+    let events = &summary.pipeline.events;
     // A quote in a text of SQL is written twice.
     let root = format!("{folder}/{events}").replace('\'', "''");
     let glob = |kind: &str| format!("'{root}/{kind}/partition=*/*.parquet'");
@@ -168,13 +167,14 @@ mod tests {
     use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
     use super::*;
-    use crate::demo::{Account, CatchUp, Loss, Pipeline, Totals};
+    use crate::demo::{CatchUp, Checked, Loss, Pipeline, Totals};
 
-    fn ending(exactly_once: bool) -> Ending {
+    fn summary(exactly_once: bool) -> Summary {
         let totals = Totals {
             events: 200_000,
             results: 199_800,
-            rejects: BTreeMap::from([("empty".to_owned(), 90), ("not-json".to_owned(), 110)]),
+            rejects: 200,
+            malformed: BTreeMap::from([("empty".to_owned(), 90), ("not-json".to_owned(), 110)]),
             absent: 0,
             lost: 0,
             snapshots: 40,
@@ -182,8 +182,8 @@ mod tests {
             bytes: 2_200_000,
             published_twice: if exactly_once { 0 } else { 1_234 },
         };
-        Ending {
-            account: Account {
+        Summary {
+            checked: Checked {
                 checks: Vec::new(),
                 totals,
             },
@@ -200,7 +200,7 @@ mod tests {
 
     #[test]
     fn the_table_says_everything_that_was_counted() {
-        insta::assert_snapshot!(table(&ending(false)), @r"
+        insta::assert_snapshot!(table(&summary(false)), @r"
         events           200,000
         results          199,800
         rejects              200
@@ -238,7 +238,7 @@ mod tests {
 
     #[test]
     fn the_suggestions_name_the_folder_and_the_topic() {
-        insta::assert_snapshot!(suggestions(&ending(true)), @r"
+        insta::assert_snapshot!(suggestions(&summary(true)), @r"
         The snapshots are plain Parquet files in ./snapback-demo. In DuckDB:
           SELECT partition, count(*) AS results, max(kafka_offset) AS newest FROM read_parquet('./snapback-demo/events/results/partition=*/*.parquet', hive_partitioning=true) GROUP BY partition ORDER BY partition;
           SELECT number, result FROM read_parquet('./snapback-demo/events/results/partition=*/*.parquet') ORDER BY result DESC LIMIT 5;

@@ -1,11 +1,11 @@
-//! What the story is played on: the folder, the broker, and eyes on both.
+//! What the demo runs in: the folder, the broker, and the observer of both.
 
 use std::time::Duration;
 
 use tokio::runtime::Handle;
 
 use super::{
-    Cluster, DemoError, Folder, Interrupt, Pipeline, Scene, Settings, broker::Broker,
+    Cluster, DemoError, Folder, Interrupt, Pipeline, Settings, Step, broker::DemoBroker,
     observe::Observer,
 };
 use crate::{
@@ -17,8 +17,8 @@ use crate::{
 /// How long a question to the broker may take.
 pub(super) const ASK: Duration = Duration::from_secs(15);
 
-/// Everything that the story needs, ready to begin.
-pub(super) struct Stage<'a> {
+/// Everything that the steps need.
+pub(super) struct Setup<'a> {
     pub(super) settings: &'a Settings,
     pub(super) interrupt: &'a Interrupt,
     pub(super) folder: Folder,
@@ -27,16 +27,16 @@ pub(super) struct Stage<'a> {
     pub(super) store: Store,
     pub(super) observer: Observer,
     /// The last to be dropped: everything else talks to it.
-    _broker: Option<Broker>,
+    _broker: Option<DemoBroker>,
 }
 
-impl<'a> Stage<'a> {
+impl<'a> Setup<'a> {
     pub(super) fn prepare(
         settings: &'a Settings,
         runtime: &Handle,
         interrupt: &'a Interrupt,
-        tell: &mut dyn FnMut(Scene),
-    ) -> Result<Stage<'a>, DemoError> {
+        report: &mut dyn FnMut(Step),
+    ) -> Result<Setup<'a>, DemoError> {
         let folder = Folder::take(&settings.folder)?;
         let (pipeline, broker, brokers, properties) = match &settings.cluster {
             Cluster::Embedded => {
@@ -45,7 +45,8 @@ impl<'a> Stage<'a> {
                 let topics = topics.map(String::clone);
                 let log = folder.log("broker.log");
                 let partitions = settings.partitions;
-                let broker = Broker::start(&settings.program, &topics, partitions, log, interrupt)?;
+                let broker =
+                    DemoBroker::start(&settings.program, &topics, partitions, log, interrupt)?;
                 let address = broker.address.clone();
                 (pipeline, Some(broker), address, Vec::new())
             }
@@ -76,7 +77,7 @@ impl<'a> Stage<'a> {
             runtime: runtime.clone(),
             total: settings.events,
         };
-        tell(Scene::Opening {
+        report(Step::Prepared {
             folder: folder.path().to_owned(),
             cluster: settings.cluster.clone(),
             brokers,
@@ -85,7 +86,7 @@ impl<'a> Stage<'a> {
             events: settings.events,
             rate: settings.rate,
         });
-        Ok(Stage {
+        Ok(Setup {
             settings,
             interrupt,
             folder,

@@ -1,0 +1,204 @@
+//! The merge of what must be published with what is: one kind of publication of one partition. Pure.
+//!
+//! A topic holds the publications of a lane in ascending order: first publications by offset, corrections by revision and
+//! offset. So the merge holds nothing but where it is. At-least-once delivery goes back after a failure and publishes again
+//! from an earlier offset on; what was passed over meanwhile may come late. For that the merge remembers the last publications
+//! that it found missing, [`MOST_RECENT`] at most, and asks the stored side anew where the topic goes back.
+//!
+//! | message | is |
+//! |---|---|
+//! | at or after the place where the merge is | first of its key; what is due before it is missing, for now |
+//! | before it, and missing | late, and no longer missing |
+//! | before it, and not missing | published twice |
+//! | before the first that the log still holds | the new beginning of what can be checked |
+
+use std::collections::BTreeMap;
+
+use super::{
+    message::{Body, Key},
+    runs::Runs,
+};
+use crate::model::Offset;
+
+/// Missing publications that may still come late.
+const MOST_RECENT: usize = 10_000;
+
+/// A publication that the stored outcomes ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Due {
+    pub key: Key,
+    /// Whether it must be in the topic; what compaction may have removed need not be.
+    pub required: bool,
+}
+
+/// What a message is, beside what is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Compared {
+    /// What it should be.
+    Same,
+    /// Something else; in words.
+    Different(String),
+    /// Nothing of this key should be published; why.
+    NotDue(String),
+    /// Nothing can be said: an offset that the store does not hold, or not readably.
+    Unknown,
+}
+
+/// What must be published, in the order of keys.
+pub(super) trait Expected {
+    /// Why it cannot be said.
+    type Error;
+
+    /// The first publication due at or after `key`.
+    fn due_from(&mut self, key: Key) -> Result<Option<Due>, Self::Error>;
+
+    /// Compares a message with what is stored.
+    fn compare(&mut self, key: Key, body: &Body<'_>) -> Result<Compared, Self::Error>;
+}
+
+/// What a lane has found.
+#[derive(Debug, Default)]
+pub(super) struct Faults {
+    /// Due and not published.
+    pub missing: Runs,
+    /// Published more than once.
+    pub twice: Runs,
+    /// Published with other contents, or although nothing is due.
+    pub wrong: Runs,
+}
+
+/// One kind of publication of one partition.
+pub(super) struct Lane<E> {
+    pub expected: E,
+    /// Whether the log still begins with its first message; if not, what lies before `floor` cannot be checked.
+    whole: bool,
+    /// The smallest source offset of the first publications that the log still holds.
+    pub floor: Option<Offset>,
+    /// Everything before this key was passed.
+    next: Key,
+    /// Missing for now; neighbours have the same number.
+    recent: BTreeMap<Key, u64>,
+    stretch: u64,
+    settled: Option<u64>,
+    was_twice: bool,
+    /// Messages of keys that are due.
+    pub messages: u64,
+    pub faults: Faults,
+}
+
+impl<E: Expected> Lane<E> {
+    /// A lane of which nothing was read yet.
+    pub fn new(expected: E, whole: bool) -> Lane<E> {
+        Lane {
+            expected,
+            whole,
+            floor: None,
+            next: Key::first(Offset::ZERO),
+            recent: BTreeMap::new(),
+            stretch: 0,
+            settled: None,
+            was_twice: false,
+            messages: 0,
+            faults: Faults::default(),
+        }
+    }
+
+    /// Takes in the next message of the topic.
+    pub fn publish(&mut self, key: Key, body: &Body<'_>) -> Result<(), E::Error> {
+        let different = match self.expected.compare(key, body)? {
+            Compared::Unknown => return Ok(()),
+            Compared::NotDue(why) => {
+                self.faults.wrong.add(key, false, Some(why));
+                return Ok(());
+            }
+            Compared::Same => None,
+            Compared::Different(how) => Some(how),
+        };
+        self.messages += 1;
+        let twice = self.pass(key)?;
+        if twice {
+            self.faults.twice.add(key, self.was_twice, None);
+        }
+        self.was_twice = twice;
+        if let Some(how) = different {
+            self.faults.wrong.add(key, false, Some(how));
+        }
+        Ok(())
+    }
+
+    /// Whether `key` was published before.
+    fn pass(&mut self, key: Key) -> Result<bool, E::Error> {
+        let first = key.revision.is_none();
+        if first && !self.whole {
+            match self.floor {
+                None => (self.floor, self.next) = (Some(key.offset), key),
+                Some(floor) if key.offset < floor => {
+                    self.floor = Some(key.offset);
+                    self.lack(key.after(), Key::first(floor))?;
+                    return Ok(false);
+                }
+                Some(_) => {}
+            }
+        }
+        if key < self.next {
+            return Ok(self.recent.remove(&key).is_none());
+        }
+        self.lack(self.next, key)?;
+        self.next = key.after();
+        Ok(false)
+    }
+
+    /// What is due in `[from, to)` was not published so far.
+    fn lack(&mut self, from: Key, to: Key) -> Result<(), E::Error> {
+        self.stretch += 1;
+        let mut from = from;
+        while let Some(due) = self.expected.due_from(from)?.filter(|due| due.key < to) {
+            if self.must_be_there(due) {
+                self.recent.insert(due.key, self.stretch);
+                if self.recent.len() > MOST_RECENT
+                    && let Some((key, stretch)) = self.recent.pop_first()
+                {
+                    self.settle(key, stretch);
+                }
+            } else {
+                self.stretch += 1;
+            }
+            from = due.key.after();
+        }
+        Ok(())
+    }
+
+    fn must_be_there(&self, due: Due) -> bool {
+        let held = self.whole || self.floor.is_some_and(|floor| due.key.offset >= floor);
+        due.required && held
+    }
+
+    fn settle(&mut self, key: Key, stretch: u64) {
+        let joins = self.settled.replace(stretch) == Some(stretch);
+        self.faults.missing.add(key, joins, None);
+    }
+
+    /// The topic ends here: what has not come is missing.
+    pub fn finish(&mut self) -> Result<(), E::Error> {
+        for (key, stretch) in std::mem::take(&mut self.recent) {
+            self.settle(key, stretch);
+        }
+        if !self.whole && self.floor.is_none() {
+            return Ok(());
+        }
+        self.stretch += 1;
+        let mut from = self.next;
+        while let Some(due) = self.expected.due_from(from)? {
+            if self.must_be_there(due) {
+                self.settle(due.key, self.stretch);
+            } else {
+                self.stretch += 1;
+            }
+            from = due.key.after();
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

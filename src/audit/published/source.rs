@@ -1,0 +1,191 @@
+//! One partition of the events beside one topic: its messages in, findings out. Knows no Kafka.
+
+use super::{
+    cursor::Files,
+    expected::{Corrections, First},
+    lane::Lane,
+    message::{Body, Message},
+    rows::What,
+    runs::{Run, Runs},
+};
+use crate::{
+    audit::{AuditError, Finding, FindingKind, remedy},
+    format::{Manifest, SegmentKind},
+    model::{Offset, Partition},
+};
+
+/// What is known of a topic beside its messages.
+#[derive(Clone, Debug)]
+pub(super) struct Topic {
+    pub name: String,
+    /// What is published in it.
+    pub kind: SegmentKind,
+    /// Whether its log still begins with its first message.
+    pub whole: bool,
+    /// Whether brokers remove messages whose key was published again.
+    pub compacted: bool,
+    /// Whether a copy of an outcome is to be expected: at-least-once delivery.
+    pub copies: bool,
+}
+
+/// What a partition has in a topic.
+#[derive(Debug, Default)]
+pub(super) struct Compared {
+    /// Messages whose outcome is stored.
+    pub messages: u64,
+    pub copies: u64,
+    pub not_checkable: u64,
+    pub findings: Vec<Finding>,
+}
+
+/// A partition of the events whose outcomes are compared with what one topic has.
+pub(super) struct Source {
+    partition: Partition,
+    topic: Topic,
+    first: Lane<First>,
+    /// Corrections with a value, or with a letter.
+    corrected: Lane<Corrections>,
+    /// Corrections that take a result back.
+    taken_back: Option<Lane<Corrections>>,
+}
+
+impl Source {
+    pub fn new(files: &Files, manifest: &Manifest, topic: Topic) -> Source {
+        let compacted = topic.compacted;
+        let corrections = |what| {
+            let corrections = Corrections::of(files, manifest, what, compacted);
+            Lane::new(corrections, topic.whole)
+        };
+        let (corrected, taken_back) = match topic.kind {
+            SegmentKind::Rejects => (corrections(What::CorrectedRejects), None),
+            SegmentKind::Results | SegmentKind::Corrections => {
+                let taken_back = corrections(What::TakenBack);
+                (corrections(What::CorrectedResults), Some(taken_back))
+            }
+        };
+        let first = First::of(files, manifest, topic.kind, compacted);
+        Source {
+            partition: files.partition,
+            first: Lane::new(first, topic.whole),
+            corrected,
+            taken_back,
+            topic,
+        }
+    }
+
+    /// Takes in the next of its messages.
+    pub fn publish(&mut self, message: &Message<'_>) -> Result<(), AuditError> {
+        let (key, body) = (message.key, &message.body);
+        if key.revision.is_none() {
+            self.first.publish(key, body)?;
+            self.share_floor();
+            return Ok(());
+        }
+        match (&mut self.taken_back, body) {
+            (Some(taken_back), Body::Value(None)) => taken_back.publish(key, body),
+            _ => self.corrected.publish(key, body),
+        }
+    }
+
+    /// A correction follows its first publication, so it is in the log if that is.
+    fn share_floor(&mut self) {
+        let floor = self.first.floor;
+        for lane in [&mut self.corrected]
+            .into_iter()
+            .chain(&mut self.taken_back)
+        {
+            lane.floor = floor;
+        }
+    }
+
+    /// The topic ends here.
+    pub fn finish(mut self) -> Result<Compared, AuditError> {
+        let mut compared = Compared::default();
+        self.first.finish()?;
+        let (whole, floor) = (self.topic.whole, self.first.floor);
+        compared.not_checkable = self.first.expected.not_checkable(whole, floor)?;
+        let mut lanes = vec![(
+            FindingKind::Unpublished,
+            self.first.messages,
+            self.first.faults,
+        )];
+        for mut lane in [self.corrected].into_iter().chain(self.taken_back) {
+            lane.finish()?;
+            lanes.push((FindingKind::StaleRevision, lane.messages, lane.faults));
+        }
+        for (missing, messages, faults) in lanes {
+            compared.messages += messages;
+            compared.copies += faults.twice.count();
+            let about = About {
+                partition: self.partition,
+                topic: &self.topic,
+            };
+            compared
+                .findings
+                .extend(about.findings(missing, &faults.missing));
+            compared
+                .findings
+                .extend(about.findings(FindingKind::PublishedTwice, &faults.twice));
+            compared
+                .findings
+                .extend(about.findings(FindingKind::PublishedWrong, &faults.wrong));
+        }
+        Ok(compared)
+    }
+}
+
+/// What findings are about.
+struct About<'a> {
+    partition: Partition,
+    topic: &'a Topic,
+}
+
+impl About<'_> {
+    fn findings(&self, kind: FindingKind, runs: &Runs) -> Vec<Finding> {
+        let finding = |(run, summed): (&Run, bool)| {
+            let detail = self.detail(kind, run, summed);
+            let remedy = match kind {
+                FindingKind::Unpublished => remedy::unpublished(&self.topic.name),
+                FindingKind::PublishedTwice => remedy::published_twice(self.topic.copies),
+                FindingKind::StaleRevision => remedy::stale_revision(&self.topic.name),
+                _ => remedy::published_wrong(),
+            };
+            let finding = Finding::new(kind, self.partition, run.range, detail, remedy);
+            match kind {
+                FindingKind::PublishedTwice if self.topic.copies => finding.into_notice(),
+                _ => finding,
+            }
+        };
+        runs.iter().map(finding).collect()
+    }
+
+    fn detail(&self, kind: FindingKind, run: &Run, summed: bool) -> String {
+        let topic = &self.topic.name;
+        let one = match self.topic.kind {
+            SegmentKind::Rejects => "dead letter",
+            SegmentKind::Results | SegmentKind::Corrections => "result",
+        };
+        let (start, last): (Offset, i64) = (run.range.start(), run.range.end().get() - 1);
+        let mut subject = match run.count {
+            1 => format!("the {one} of offset {start}"),
+            count => format!("{count} {one}s of offsets {start} to {last}"),
+        };
+        if let Some(revision) = run.revision {
+            subject = format!("{subject} with revision {revision}");
+        }
+        if summed {
+            subject = format!("beyond those, {subject}");
+        }
+        let verb = if run.count == 1 { "is" } else { "are" };
+        match kind {
+            FindingKind::PublishedTwice => {
+                format!("{subject} {verb} in the topic {topic} more than once")
+            }
+            FindingKind::PublishedWrong => {
+                let why = run.detail.as_deref().unwrap_or("not what is stored");
+                format!("{subject} in the topic {topic}: {why}")
+            }
+            _ => format!("{subject} {verb} not in the topic {topic}"),
+        }
+    }
+}

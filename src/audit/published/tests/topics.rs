@@ -1,0 +1,120 @@
+//! Topics as lists of messages, beside a partition of a store.
+
+use crate::{
+    audit::{
+        published::{
+            cursor::Files,
+            message::{Body, Key, Letter, Message},
+            source::{Compared, Source, Topic},
+        },
+        tests::fixture::{at, layout, newest},
+    },
+    format::SegmentKind,
+    model::{Partition, Sequence},
+    store::Store,
+};
+
+/// A message that outlives its batch.
+#[derive(Clone, Debug)]
+pub(super) struct Sent {
+    pub revision: Option<u64>,
+    pub offset: i64,
+    /// The value; of a letter its payload.
+    pub bytes: Option<String>,
+    pub reason: Option<String>,
+}
+
+pub(super) fn value(offset: i64, text: impl Into<String>) -> Sent {
+    Sent {
+        revision: None,
+        offset,
+        bytes: Some(text.into()),
+        reason: None,
+    }
+}
+
+pub(super) fn square(offset: i64) -> Sent {
+    value(
+        offset,
+        format!(r#"{{"number":{offset},"result":{}}}"#, offset * offset),
+    )
+}
+
+pub(super) fn letter(offset: i64) -> Sent {
+    Sent {
+        reason: Some("wrong-type: found text".to_owned()),
+        ..value(offset, format!(r#"{{"number": "{offset}"}}"#))
+    }
+}
+
+impl Sent {
+    pub fn revised(self, revision: u64) -> Sent {
+        Sent {
+            revision: Some(revision),
+            ..self
+        }
+    }
+
+    pub fn taken_back(offset: i64, revision: u64) -> Sent {
+        let revised = value(offset, "").revised(revision);
+        Sent {
+            bytes: None,
+            ..revised
+        }
+    }
+}
+
+pub(super) fn topic(kind: SegmentKind) -> Topic {
+    Topic {
+        name: "a-topic".to_owned(),
+        kind,
+        whole: true,
+        compacted: false,
+        copies: false,
+    }
+}
+
+/// Partition `partition` of the store beside a topic.
+pub(super) async fn compare(
+    store: &Store,
+    partition: i32,
+    topic: Topic,
+    sent: &[Sent],
+) -> Compared {
+    let files = Files {
+        runtime: tokio::runtime::Handle::current(),
+        store: store.clone(),
+        layout: layout(),
+        partition: Partition(partition),
+    };
+    let (manifest, sent) = (newest(store, partition).await, sent.to_vec());
+    let work = move || {
+        let mut source = Source::new(&files, &manifest, topic);
+        for message in &sent {
+            let bytes = message.bytes.as_deref().map(str::as_bytes);
+            let body = match &message.reason {
+                None => Body::Value(bytes),
+                Some(reason) => Body::Letter(Letter {
+                    // As the fixture's events have it.
+                    key: (message.offset % 3 == 0).then_some(b"key"),
+                    payload: bytes,
+                    reason,
+                    whole: None,
+                    key_bytes: None,
+                }),
+            };
+            let key = Key {
+                revision: message.revision.map(Sequence),
+                offset: at(message.offset),
+            };
+            let message = Message {
+                partition: files.partition,
+                key,
+                body,
+            };
+            source.publish(&message).unwrap();
+        }
+        source.finish().unwrap()
+    };
+    tokio::task::spawn_blocking(work).await.unwrap()
+}

@@ -1,0 +1,54 @@
+//! What a job of a keeper gives back when it has ended.
+
+use std::time::Duration;
+
+use super::super::partition::Loaded;
+use crate::{audit::Outdated, format::Segment, history::Chain};
+
+/// A job that has ended.
+pub struct Finished {
+    pub chain: Box<Chain>,
+    pub done: Done,
+}
+
+/// What became of it.
+pub enum Done {
+    /// A snapshot is stored, with these segments; none when another writer's covered it.
+    Stored(Vec<Segment>),
+    /// It cannot be stored, ever.
+    NotStored(String),
+    /// The gap is in the chain, by this edit or another.
+    LossRecorded,
+    /// Corrections are read; `None` when they cannot be, ever.
+    Loaded(Option<Box<Loaded>>),
+    /// The chain is as the store has it.
+    Looked,
+    /// A repair is in the chain, or given up.
+    Repaired(RangeRepair),
+    /// The processor stops, or the partition is given up, before it was done.
+    GivenUp,
+}
+
+impl Finished {
+    pub fn new(chain: Box<Chain>, done: Done) -> Finished {
+        Finished { chain, done }
+    }
+}
+
+/// What became of a range of another calculation.
+pub struct RangeRepair {
+    pub range: Outdated,
+    pub outcome: RangeOutcome,
+    /// The time from its turn to its end.
+    pub took: Duration,
+}
+
+/// See [`RangeRepair`].
+pub enum RangeOutcome {
+    /// It is under the running calculation; these are its new segments.
+    Rewritten(Vec<Segment>),
+    /// Another edit has changed it.
+    Overtaken,
+    /// It stays as it is, for this reason.
+    Left(String),
+}

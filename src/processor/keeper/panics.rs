@@ -1,0 +1,21 @@
+//! A panic in a part of a keeper is the keeper's own.
+
+use tokio::task::JoinError;
+
+/// What a task gave; its panic goes on here.
+pub fn unless_panicked<T>(finished: Result<T, JoinError>) -> T {
+    match finished {
+        Ok(finished) => finished,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(error) => panic!("a job of a keeper ended early: {error}"),
+        },
+    }
+}
+
+/// What a panic said.
+pub fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+    text.unwrap_or("no message").to_owned()
+}
