@@ -67,6 +67,10 @@ impl Producer {
     }
 
     /// Produces the rest at once, and waits until everything is acknowledged.
+    #[expect(
+        clippy::expect_used,
+        reason = "the thread is taken only here, and its panic must not pass for an answer"
+    )]
     pub(super) fn finish(mut self) -> Result<Loaded, DemoError> {
         self.hurry.raise();
         let thread = self.thread.take().expect("it is taken only here");

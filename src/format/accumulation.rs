@@ -62,6 +62,7 @@ impl Accumulation {
 
     /// The offsets that are accounted for.
     #[must_use]
+    #[expect(clippy::expect_used, reason = "what is added lies after the start")]
     pub fn range(&self) -> OffsetRange {
         OffsetRange::new(self.start, self.end).expect("what is added lies after the start")
     }

@@ -134,6 +134,10 @@ const fn version_of(edit: &EditSummary) -> u32 {
     }
 }
 
+#[expect(
+    clippy::expect_used,
+    reason = "numbers and strings into memory cannot fail"
+)]
 fn value(out: &mut Vec<u8>, value: &impl Serialize) {
     serde_json::to_writer(out, value).expect("numbers and strings into memory cannot fail");
 }

@@ -264,6 +264,10 @@ impl Layout {
     }
 }
 
+#[expect(
+    clippy::expect_used,
+    reason = "a topic's name, fixed words and digits make a valid path"
+)]
 fn path(text: String) -> Path {
     Path::parse(&text).expect("a topic's name, fixed words and digits make a valid path")
 }

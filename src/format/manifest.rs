@@ -214,6 +214,7 @@ impl Manifest {
 
     /// Everything that the chain accounts for: `[origin, end)`.
     #[must_use]
+    #[expect(clippy::expect_used, reason = "apply and decode keep origin <= end")]
     pub fn range(&self) -> OffsetRange {
         OffsetRange::new(self.origin, self.end).expect("apply and decode keep origin <= end")
     }

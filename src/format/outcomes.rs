@@ -162,6 +162,10 @@ fn check_rows(
 }
 
 /// Rejects as the rows that a segment stores: a fraction of the memory of their strings.
+#[expect(
+    clippy::expect_used,
+    reason = "the builders make exactly the columns of the rejects schema"
+)]
 pub(super) fn rejects_batch(rejects: &[Reject]) -> RecordBatch {
     if rejects.is_empty() {
         return RecordBatch::new_empty(rejects_schema());

@@ -318,6 +318,10 @@ fn diverged(chain: &Chain, end: Offset, range: OffsetRange) -> ChainError {
     }
 }
 
+#[expect(
+    clippy::expect_used,
+    reason = "a chain with an end has a newest manifest"
+)]
 fn written(
     chain: &Chain,
     end: Offset,

@@ -155,6 +155,10 @@ pub fn run(
     Ok(summary)
 }
 
+#[expect(
+    clippy::expect_used,
+    reason = "without threads there is nothing to be done"
+)]
 fn spawn(shared: &Arc<Shared>, index: usize) -> JoinHandle<Result<WorkerSummary, WorkerError>> {
     let shared = Arc::clone(shared);
     std::thread::Builder::new()

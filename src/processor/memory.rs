@@ -59,12 +59,29 @@ pub enum Part {
 }
 
 impl Part {
-    const COUNT: usize = Part::Background as usize + 1;
+    const ALL: [Part; 5] = [
+        Part::Uncommitted,
+        Part::HandedOver,
+        Part::Accumulated,
+        Part::Storing,
+        Part::Background,
+    ];
+
+    /// Its name in metrics.
+    const fn name(self) -> &'static str {
+        match self {
+            Part::Uncommitted => "uncommitted",
+            Part::HandedOver => "handed-over",
+            Part::Accumulated => "accumulated",
+            Part::Storing => "storing",
+            Part::Background => "background",
+        }
+    }
 }
 
 /// The bytes of outcomes that a worker and its keepers hold, by part; shared by all of them.
 #[derive(Debug, Default)]
-pub struct Ledger([AtomicU64; Part::COUNT]);
+pub struct Ledger([AtomicU64; Part::ALL.len()]);
 
 impl Ledger {
     /// Everything.
@@ -73,9 +90,10 @@ impl Ledger {
         parts.map(|part| part.load(Ordering::Relaxed)).sum()
     }
 
-    /// What one part holds.
-    pub fn part(&self, part: Part) -> u64 {
-        self.0[part as usize].load(Ordering::Relaxed)
+    /// What each part holds.
+    pub fn parts(&self) -> Vec<(&'static str, u64)> {
+        let part = |part: Part| self.0[part as usize].load(Ordering::Relaxed);
+        Part::ALL.map(|one| (one.name(), part(one))).to_vec()
     }
 
     /// An entry of one holder, which holds nothing yet.
@@ -185,8 +203,10 @@ mod tests {
         one.set(70);
         other.take(10);
         assert_eq!((ledger.held(), one.bytes(), other.bytes()), (90, 70, 20));
-        assert_eq!(ledger.part(Part::Storing), 70);
+        assert!(ledger.parts().contains(&("storing", 70)));
         drop(one);
-        assert_eq!((ledger.held(), ledger.part(Part::Storing)), (20, 0));
+        assert_eq!(ledger.held(), 20);
+        assert!(ledger.parts().contains(&("storing", 0)));
+        assert!(ledger.parts().contains(&("accumulated", 20)));
     }
 }

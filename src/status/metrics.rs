@@ -177,8 +177,14 @@ fn workers(text: &mut Exposition, view: &ProcessView) {
         || assess::workers(view).map(|(index, one)| (vec![("worker", names[index].as_str())], one));
     text.gauge(
         "snapback_worker_buffered_bytes",
-        "Outcomes in memory that are in no snapshot.",
-        started().map(|(labels, one)| (labels, one.held_bytes)),
+        "Outcomes in memory that are in no snapshot, by what is done with them.",
+        started().flat_map(|(labels, one)| {
+            let part = move |(part, bytes): &(&'static str, u64)| {
+                let labels = labels.iter().copied().chain([("part", *part)]);
+                (labels.collect(), *bytes)
+            };
+            one.held_parts.iter().map(part).collect::<Vec<_>>()
+        }),
     );
     text.gauge(
         "snapback_worker_buffered_limit_bytes",

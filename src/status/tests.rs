@@ -96,6 +96,7 @@ fn worker(partitions: Vec<PartitionView>) -> WorkerView {
         joined: true,
         arriving: false,
         held_bytes: 131_072,
+        held_parts: vec![("uncommitted", 31_072), ("accumulated", 100_000)],
         limit_bytes: 134_217_728,
         paused: None,
         counters: Counters {

@@ -9,7 +9,7 @@ use super::{
     runs::{Run, Runs},
 };
 use crate::{
-    audit::{AuditError, Finding, FindingKind, remedy},
+    audit::{AuditError, Finding, FindingKind, instructions},
     format::{Manifest, SegmentKind},
     model::{Offset, Partition},
 };
@@ -145,10 +145,10 @@ impl About<'_> {
         let finding = |(run, summed): (&Run, bool)| {
             let detail = self.detail(kind, run, summed);
             let remedy = match kind {
-                FindingKind::Unpublished => remedy::unpublished(&self.topic.name),
-                FindingKind::PublishedTwice => remedy::published_twice(self.topic.copies),
-                FindingKind::StaleRevision => remedy::stale_revision(&self.topic.name),
-                _ => remedy::published_wrong(),
+                FindingKind::Unpublished => instructions::unpublished(&self.topic.name),
+                FindingKind::PublishedTwice => instructions::published_twice(self.topic.copies),
+                FindingKind::StaleRevision => instructions::stale_revision(&self.topic.name),
+                _ => instructions::published_wrong(),
             };
             let finding = Finding::new(kind, self.partition, run.range, detail, remedy);
             match kind {

@@ -22,6 +22,10 @@ const PATIENCE: Duration = Duration::from_secs(6);
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// Watches the group until the processor stops, on a thread of its own: a broker that is away must not hold up others.
+#[expect(
+    clippy::expect_used,
+    reason = "without threads there is nothing to be done"
+)]
 pub fn watch(shared: &Arc<Shared>) {
     let shared = Arc::clone(shared);
     let watching = std::thread::Builder::new()

@@ -66,6 +66,8 @@ pub struct KeeperStart {
     pub shared: Arc<Shared>,
     pub reporter: Reporter,
     pub station: Station,
+    /// What the chain's newest manifest says: recovery binds a partition before it is kept.
+    pub newest: Newest,
     /// Empty, at the chain's end.
     pub accumulation: Accumulation,
     /// What the partition is at.
@@ -104,9 +106,6 @@ struct Keeper {
 
 impl KeeperStart {
     /// Starts the keeper's task.
-    ///
-    /// # Panics
-    /// When the chain has no manifest: recovery binds a partition before it is kept.
     pub fn start(self) -> KeeperHandle {
         let (sender, orders) = unbounded_channel();
         let entry = |part| self.ledger.entry(part);
@@ -120,8 +119,6 @@ impl KeeperStart {
             storing: entry(Part::Storing),
             background: entry(Part::Background),
         });
-        let newest = self.station.chain.newest();
-        let newest = Newest::from(newest.expect("recovery binds a partition before it is kept"));
         let keeper = Keeper {
             shared: Arc::clone(&self.shared),
             reporter: self.reporter.clone(),
@@ -131,7 +128,7 @@ impl KeeperStart {
             budget: self.budget,
             ledger: self.ledger,
             chain: Some(self.station.chain),
-            newest,
+            newest: self.newest,
             accumulation: self.accumulation,
             stage: self.stage,
             last_snapshot: Instant::now(),

@@ -78,6 +78,8 @@ pub struct WorkerView {
     pub arriving: bool,
     /// Bytes of outcomes held: in buffers, and by snapshots under way.
     pub held_bytes: u64,
+    /// The same by what is done with them.
+    pub held_parts: Vec<(&'static str, u64)>,
     /// Above so many consumption pauses.
     pub limit_bytes: u64,
     /// Since when consumption has been paused, because memory is used.

@@ -124,7 +124,8 @@ impl Worker {
             return Ok(());
         };
         let counts = newest.counts;
-        owned.set_newest(Newest::from(newest));
+        let newest = Newest::from(newest);
+        owned.set_newest(newest.clone());
         owned.lost = counts.lost;
         let published = facts.corrections_published();
         owned.outbox.start(published);
@@ -153,6 +154,7 @@ impl Worker {
                 epoch: owned.epoch,
             },
             station,
+            newest,
             accumulation,
             stage,
             published,

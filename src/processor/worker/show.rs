@@ -55,6 +55,7 @@ impl Worker {
             joined: self.assigned,
             arriving: self.arriving.is_some(),
             held_bytes: self.ledger.held(),
+            held_parts: self.ledger.parts(),
             limit_bytes: self.budget.pause_above,
             paused: self.paused.then_some(now),
             counters: self.summary.counters.clone(),
