@@ -1,7 +1,7 @@
 //! Rows per second on one core: payloads to results, and results to messages.
 //!
 //! `cargo bench --bench decode`
-
+#![allow(clippy::print_stdout)]
 #![allow(
     clippy::expect_used,
     clippy::unwrap_used,

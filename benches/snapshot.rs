@@ -2,7 +2,7 @@
 //! what a manifest costs after 3,000 appends.
 //!
 //! `cargo bench --bench snapshot`
-
+#![allow(clippy::print_stdout)]
 #![allow(
     clippy::expect_used,
     clippy::unwrap_used,

@@ -12,7 +12,7 @@
     clippy::unwrap_used,
     reason = "a measurement that cannot go on has failed"
 )]
-#![allow(unsafe_code, missing_docs)]
+#![allow(unsafe_code, missing_docs, clippy::print_stdout, clippy::print_stderr)]
 
 #[allow(dead_code, unused_imports)]
 #[path = "../tests/suite/outside/mod.rs"]

@@ -1,4 +1,4 @@
-//! A calculation of your own, with every command of snapback:
+//! A calculation of your own, with every command of snapback, under the program's own name:
 //!
 //! ```text
 //! cargo run --release --example own_calculation -- run --fields "fahrenheit DOUBLE NOT NULL" --calculation celsius
@@ -13,6 +13,7 @@ use snapback::{
     arrow_array::{RecordBatch, cast::AsArray, types::Float64Type},
     arrow_schema::{DataType, Schema},
     calculation::{Calculation, CalculationError, Outcomes, builtin},
+    cli::Program,
 };
 
 fn main() -> ExitCode {
@@ -20,7 +21,8 @@ fn main() -> ExitCode {
         "celsius" => Ok(Arc::new(Celsius) as Arc<dyn Calculation>),
         other => builtin(other),
     };
-    snapback::cli::main_with(find).into()
+    let program = Program::new(env!("CARGO_BIN_NAME"), env!("CARGO_PKG_VERSION"), find);
+    program.main().into()
 }
 
 /// Degrees Celsius of the field `fahrenheit`.

@@ -5,6 +5,8 @@
 //! says at which place, and the how manieth time, a process dies: `FAILPOINTS=flushed=2*off->return` lets it pass twice.
 //! In every other build `at` is empty and the variable is not read. The crash tests walk through [`Point::ALL`].
 
+use std::io::Write as _;
+
 macro_rules! points {
     ($($(#[$doc:meta])* $point:ident = $name:literal,)*) => {
         /// A place at which a test can let the process die.
@@ -205,7 +207,8 @@ pub(crate) fn at(point: Point) {
         false
     };
     if fail::has_failpoints() && dies() {
-        eprintln!("dies at the fail point {}", point.name());
+        // Whoever reads it may be gone.
+        let _ = writeln!(std::io::stderr(), "dies at the fail point {}", point.name());
         std::process::abort();
     }
 }

@@ -15,7 +15,7 @@
     clippy::unwrap_used,
     reason = "a measurement that cannot go on has failed"
 )]
-#![allow(unsafe_code, missing_docs)]
+#![allow(unsafe_code, missing_docs, clippy::print_stdout, clippy::print_stderr)]
 
 mod forwarder;
 mod measure;

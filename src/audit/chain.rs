@@ -14,7 +14,7 @@ use crate::{
     format::{EditSummary, Layout, Manifest},
     history::{ChainError, Found, load_manifest},
     model::{Digest, Offset, OffsetRange, Partition, Sequence},
-    store::{Store, StoreError},
+    store::Store,
 };
 
 /// Manifests on their way at a time.
@@ -329,7 +329,7 @@ async fn read(
             why: detail,
         })),
         Ok(Found::Missing) => Ok(Read::Bad(State::Missing)),
-        Err(ChainError::Store(error)) if concerns_the_file(&error) => {
+        Err(ChainError::Store(error)) if error.concerns_the_object() => {
             Ok(Read::Bad(State::Damaged {
                 digest: None,
                 why: error.to_string(),
@@ -337,12 +337,4 @@ async fn read(
         }
         Err(error) => Err(error.into()),
     }
-}
-
-/// Whether an error is about this one file, which makes it a finding; otherwise the store is away.
-pub(super) fn concerns_the_file(error: &StoreError) -> bool {
-    matches!(
-        error,
-        StoreError::Local { .. } | StoreError::TooLarge { .. }
-    )
 }

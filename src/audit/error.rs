@@ -15,9 +15,9 @@ pub enum AuditError {
     Topic(#[from] TopicError),
     /// A newer snapback wrote a manifest, so that this one cannot judge it; or the store did not answer.
     #[error(transparent)]
-    Chain(#[from] ChainError),
-    /// The store did not answer: nothing can be said about what it holds.
-    #[error("the store could not be read: {0}")]
+    Chain(ChainError),
+    /// The store did not answer, or this process could not ask: nothing can be said about what it holds.
+    #[error("it could not be checked, so nothing is said about it: {0}")]
     Store(#[from] StoreError),
     /// The calculation and the fields do not fit together.
     #[error(transparent)]
@@ -50,4 +50,13 @@ pub enum AuditError {
     /// A task of the audit itself failed.
     #[error("the audit failed, which is a defect of snapback: {0}")]
     Task(#[from] tokio::task::JoinError),
+}
+
+impl From<ChainError> for AuditError {
+    fn from(error: ChainError) -> AuditError {
+        match error {
+            ChainError::Store(error) => AuditError::Store(*error),
+            error => AuditError::Chain(error),
+        }
+    }
 }

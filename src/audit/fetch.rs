@@ -1,11 +1,9 @@
 //! A listed segment's file, from wherever it lies, or the finding that says why it cannot be had.
 
-use super::{
-    AuditError, Finding, FindingKind, chain::concerns_the_file, inspect::File, instructions,
-};
+use super::{AuditError, Finding, FindingKind, inspect::File, instructions};
 use crate::{
     format::{Layout, Segment},
-    history::{FetchError, FoundAt, fetch_segment, load_tail},
+    history::{ChainError, FetchError, FoundAt, fetch_segment, load_tail},
     model::Partition,
     store::Store,
 };
@@ -18,8 +16,11 @@ async fn is_live(
     partition: Partition,
     segment: &Segment,
 ) -> Result<bool, AuditError> {
-    let tail = load_tail(store, layout, partition).await?;
-    Ok(tail.newest.is_none_or(|newest| newest.lists(&segment.path)))
+    match load_tail(store, layout, partition).await {
+        Ok(tail) => Ok(tail.newest.is_none_or(|newest| newest.lists(&segment.path))),
+        Err(ChainError::Store(error)) if error.concerns_the_object() => Ok(true),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Fetches a segment and compares it with its digest.
@@ -90,7 +91,7 @@ pub(super) async fn fetch(
                 Some(finding(FindingKind::DigestMismatch, detail, restore())),
             )
         }
-        Err(FetchError::Store(error)) if concerns_the_file(&error) => (
+        Err(FetchError::Store(error)) if error.concerns_the_object() => (
             None,
             Some(finding(
                 FindingKind::Unreadable,

@@ -8,10 +8,10 @@ use std::{
 use super::{AuditError, Finding, FindingKind, instructions};
 use crate::{
     format::{Layout, Manifest, SegmentKind},
-    history::load_tail,
+    history::{ChainError, ChainTail, load_tail},
     model::{Offset, OffsetRange, Partition, Sequence},
-    query::TopicError,
-    store::{Entry, Path, Store},
+    query::{TopicError, UnknownFile, partition_at},
+    store::{Entry, Path, Store, Unreadable},
 };
 
 /// How long a segment that continues the chain may wait for its manifest.
@@ -24,30 +24,84 @@ pub(super) struct Folder {
     pub manifests: Vec<Sequence>,
     /// Everything in its folders of segments that a plain glob would read.
     pub files: Vec<Entry>,
+    /// What is wrong with its folder of manifests, when that cannot be read.
+    pub closed: Option<Unreadable>,
+    /// Other places of it that cannot be read.
+    pub unreadable: Vec<Unreadable>,
+}
+
+/// The folders of a topic.
+#[derive(Default)]
+pub(super) struct Folders {
+    /// By partition.
+    pub partitions: BTreeMap<Partition, Folder>,
+    /// What lies beside ours, and is read by nobody.
+    pub unknown: Vec<UnknownFile>,
 }
 
 /// Lists the folders of a topic, manifests first: a segment that is listed here and by no manifest of
 /// then may be on its way.
-pub(super) async fn folders(
-    store: &Store,
-    layout: &Layout,
-) -> Result<BTreeMap<Partition, Folder>, AuditError> {
-    let mut folders: BTreeMap<Partition, Folder> = BTreeMap::new();
+pub(super) async fn folders(store: &Store, layout: &Layout) -> Result<Folders, AuditError> {
+    let mut found = Folders::default();
     for (partition, manifests) in crate::query::manifests(store, layout).await? {
-        folders.entry(partition).or_default().manifests = manifests;
+        found.partitions.entry(partition).or_default().manifests = manifests;
+    }
+    let listing = store.list_readable(&layout.all_manifests()).await?;
+    let is_unknown = |entry: &&Entry| layout.parse_manifest(&entry.path).is_none();
+    let unknown = listing.entries.iter().filter(is_unknown);
+    found.unknown.extend(unknown.map(UnknownFile::of));
+    for unreadable in listing.unreadable {
+        let Some(partition) = partition_at(layout, &unreadable.path) else {
+            return Err(unreadable.error.into());
+        };
+        let folder = found.partitions.entry(partition).or_default();
+        match layout.manifests(partition) == unreadable.path {
+            true => folder.closed = Some(unreadable),
+            false => folder.unreadable.push(unreadable),
+        }
     }
     for kind in SegmentKind::ALL {
-        for entry in store.list(&layout.all_segments(kind)).await? {
-            let parquet = entry.path.as_str().ends_with(".parquet");
-            if let Some(partition) = layout.partition_of(&entry.path).filter(|_| parquet) {
-                folders.entry(partition).or_default().files.push(entry);
+        let listing = store.list_readable(&layout.all_segments(kind)).await?;
+        for entry in listing.entries {
+            match read_by_a_glob(layout, kind, &entry.path) {
+                Some(partition) => found
+                    .partitions
+                    .entry(partition)
+                    .or_default()
+                    .files
+                    .push(entry),
+                None => found.unknown.push(UnknownFile::of(&entry)),
+            }
+        }
+        for unreadable in listing.unreadable {
+            match partition_at(layout, &unreadable.path) {
+                Some(partition) => {
+                    let folder = found.partitions.entry(partition).or_default();
+                    folder.unreadable.push(unreadable);
+                }
+                None => tracing::warn!("{} is left out", unreadable.error),
             }
         }
     }
-    if folders.is_empty() {
+    if found.partitions.is_empty() {
         return Err(TopicError::missing(store, layout).await?.into());
     }
-    Ok(folders)
+    Ok(found)
+}
+
+/// The partition as whose rows `partition=*/*.parquet` reads a file.
+fn read_by_a_glob(layout: &Layout, kind: SegmentKind, path: &Path) -> Option<Partition> {
+    let partition = layout.partition_of(path)?;
+    let name = path.below(&layout.segments(kind, partition))?;
+    (name.ends_with(".parquet") && !name.contains('/')).then_some(partition)
+}
+
+/// A place of a partition that cannot be read.
+pub(super) fn unreadable(partition: Partition, place: &Unreadable) -> Finding {
+    let range = OffsetRange::empty(Offset::ZERO);
+    let detail = place.error.to_string();
+    let remedy = "let the user who verifies read it; nothing is known about what lies in it";
+    Finding::new(FindingKind::Unreadable, partition, range, detail, remedy).of(&place.path)
 }
 
 /// The files of a partition that `newest` does not list.
@@ -63,7 +117,11 @@ pub(super) async fn orphans(
         return Ok(Vec::new());
     }
     // The processor may have gone on meanwhile: what a newer manifest lists, or is gone, is none.
-    let tail = load_tail(store, layout, partition).await?;
+    let tail = match load_tail(store, layout, partition).await {
+        // It is a finding of the chain's.
+        Err(ChainError::Store(error)) if error.concerns_the_object() => ChainTail::default(),
+        tail => tail?,
+    };
     let newest = tail.newest.as_ref().unwrap_or(newest);
     let listed = paths(newest);
     let mut findings = Vec::new();

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::Finding;
-use crate::model::Counts;
+use crate::{model::Counts, query::UnknownFile};
 
 /// What was compared with the output topics.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -40,6 +40,9 @@ pub struct Report {
     pub published: Option<Published>,
     /// What was found, by partition and offset.
     pub findings: Vec<Finding>,
+    /// Files of others beside ours, which harm nobody.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unknown_files: Vec<UnknownFile>,
 }
 
 impl Report {
@@ -69,6 +72,7 @@ impl Report {
     /// The report, complete: sorted and judged.
     pub(super) fn close(mut self) -> Report {
         self.findings.sort_by_cached_key(Finding::order);
+        self.unknown_files.sort_unstable();
         self.clean = !self.findings.iter().any(Finding::is_damage);
         self
     }

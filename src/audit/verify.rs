@@ -14,7 +14,7 @@ use futures::{Stream, StreamExt as _, stream};
 use super::{
     AuditError, Finding, Level, Report, chain,
     fetch::fetch,
-    folders::{Folder, folders, orphans},
+    folders::{Folder, Folders, folders, orphans, unreadable},
     groups::{Group, group},
     inspect::{Inspected, Task, inspect},
     partition::{self, Examined},
@@ -24,7 +24,7 @@ use crate::{
     events::Fields,
     format::Layout,
     model::{Counts, Partition},
-    query::TopicError,
+    query::{TopicError, UnknownFile},
     store::Store,
 };
 
@@ -94,14 +94,17 @@ pub async fn verify(
         evaluator: Arc::new(Evaluator::new(fields.clone(), Arc::clone(calculation))?),
         until: None,
     };
-    let chosen = chosen(&context, options).await?;
+    let (chosen, unknown_files) = chosen(&context, options).await?;
     let files = || chosen.iter().flat_map(|(_, folder)| &folder.files);
     let mut state = Progress {
         total_segments: files().count() as u64,
         total_bytes: files().map(|entry| entry.size).sum(),
         ..Progress::default()
     };
-    let mut report = Report::default();
+    let mut report = Report {
+        unknown_files,
+        ..Report::default()
+    };
     let mut work = std::pin::pin!(work(context, chosen, options.parallelism.get()));
     while let Some(done) = work.next().await {
         match done? {
@@ -126,12 +129,15 @@ pub async fn verify(
     Ok(report.close())
 }
 
-/// The folders of the partitions that were asked for.
+/// The folders of the partitions that were asked for, and what lies beside them.
 async fn chosen(
     context: &Verification,
     options: &Options,
-) -> Result<Vec<(Partition, Folder)>, AuditError> {
-    let mut there = folders(&context.store, &context.layout).await?;
+) -> Result<(Vec<(Partition, Folder)>, Vec<UnknownFile>), AuditError> {
+    let Folders {
+        partitions: mut there,
+        unknown,
+    } = folders(&context.store, &context.layout).await?;
     if let Some(wanted) = &options.partitions {
         if let Some(partition) = wanted
             .iter()
@@ -145,7 +151,7 @@ async fn chosen(
         }
         there.retain(|partition, _| wanted.contains(partition));
     }
-    Ok(there.into_iter().collect())
+    Ok((there.into_iter().collect(), unknown))
 }
 
 enum Work {
@@ -221,9 +227,18 @@ async fn walk(
         level,
         ..
     } = &context;
+    let places = folder.closed.iter().chain(&folder.unreadable);
+    let mut unread: Vec<Finding> = places.map(|place| unreadable(partition, place)).collect();
+    if folder.closed.is_some() {
+        return Ok(vec![Work::Partition {
+            stated: None,
+            findings: unread,
+        }]);
+    }
     let walked = chain::walk(store, layout, partition, &folder.manifests).await?;
     let Some(newest) = walked.newest.clone() else {
-        let findings = partition::without_manifest(store, layout, walked, &folder.files);
+        let mut findings = partition::without_manifest(store, layout, walked, &folder.files);
+        findings.append(&mut unread);
         return Ok(vec![Work::Partition {
             stated: None,
             findings,
@@ -239,6 +254,7 @@ async fn walk(
     let mut findings = examined.findings(store, *level, context.evaluator.fingerprint());
     findings.extend(walked.findings);
     findings.extend(orphans);
+    findings.append(&mut unread);
     let mut work = vec![Work::Partition {
         stated: Some(newest.counts),
         findings,

@@ -3,7 +3,7 @@
 use clap::{Args, Command};
 use clap_complete::{Shell, generate};
 
-use super::Exit;
+use super::{Exit, out};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -22,8 +22,8 @@ pub(super) struct CompletionsArgs {
 
 /// Prints the script for `program`.
 pub(super) fn execute(args: &CompletionsArgs, program: &mut Command) -> anyhow::Result<Exit> {
+    let name = program.get_name().to_owned();
     let mut script = Vec::new();
-    generate(args.shell, program, "snapback", &mut script);
-    std::io::Write::write_all(&mut std::io::stdout().lock(), &script)?;
-    Ok(Exit::Done)
+    generate(args.shell, program, name, &mut script);
+    out::end_with(Exit::Done, &String::from_utf8(script)?)
 }

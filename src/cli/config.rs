@@ -1,15 +1,10 @@
 //! `snapback config`
 
-use std::io::Write as _;
-
 use clap::Args;
 use comfy_table::{Table, presets};
 
-use super::{Exit, run::RunArgs, session::Session};
-use crate::{
-    calculation,
-    config::{self, Output},
-};
+use super::{Exit, out, program::Program, run::RunArgs, session::Session};
+use crate::config::{self, Output};
 
 const EXAMPLES: &str = "\
 Takes the flags of `run`, to see what they would come to. A wrong value is an error here as there.
@@ -34,12 +29,11 @@ pub(super) struct ConfigArgs {
     run: RunArgs,
 }
 
-pub(super) fn execute(args: &ConfigArgs, find: calculation::Find) -> anyhow::Result<Exit> {
-    let session = Session::begin(&args.run.common, args.run.flags())?.with_calculations(find);
+pub(super) fn execute(args: &ConfigArgs, program: &Program) -> anyhow::Result<Exit> {
+    let session = Session::begin(&args.run.common, args.run.flags())?.of(program);
     let settings = config::effective(&session.layers)?;
-    let mut stdout = std::io::stdout().lock();
-    match session.output.output {
-        Output::Json => writeln!(stdout, "{}", serde_json::to_string_pretty(&settings)?)?,
+    let text = match session.output.output {
+        Output::Json => serde_json::to_string_pretty(&settings)?,
         Output::Table => {
             let mut table = Table::new();
             table
@@ -49,8 +43,8 @@ pub(super) fn execute(args: &ConfigArgs, find: calculation::Find) -> anyhow::Res
                 let value = setting.value.unwrap_or_default();
                 table.add_row([setting.setting, value, setting.source]);
             }
-            writeln!(stdout, "{}", table.trim_fmt())?;
+            table.trim_fmt()
         }
-    }
-    Ok(Exit::Done)
+    };
+    out::end_with(Exit::Done, &text)
 }

@@ -5,7 +5,7 @@ mod printer;
 mod summary;
 
 use std::{
-    io::{self, IsTerminal as _, Write as _},
+    io::{self, IsTerminal as _},
     path::PathBuf,
 };
 
@@ -16,6 +16,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::{
     Exit,
     args::{Common, KafkaArgs},
+    out,
     produce::share,
     session::{Session, runtime},
 };
@@ -135,12 +136,11 @@ pub(super) fn execute(args: &DemoArgs) -> anyhow::Result<Exit> {
         Output::Json => summary::json(&summary)?,
         Output::Table => shown(&summary),
     };
-    io::stdout().lock().write_all(text.as_bytes())?;
-    Ok(if summary.checked.holds() {
-        Exit::Done
-    } else {
-        Exit::Findings
-    })
+    let exit = match summary.checked.holds() {
+        true => Exit::Done,
+        false => Exit::Findings,
+    };
+    out::end_with(exit, &text)
 }
 
 fn shown(summary: &Summary) -> String {

@@ -2,18 +2,19 @@
 
 use std::process::ExitCode;
 
-use super::session::MissingStore;
+use super::{program::NoSuchCommand, session::MissingStore};
 use crate::{
     audit::AuditError,
     config::ConfigError,
     demo::DemoError,
     format::LayoutError,
     history::ChainError,
-    kafka::KafkaError,
+    kafka::{KafkaError, PublishError},
     load::{LinesError, LoadError},
     processor::{InstanceError, ProcessorError, WorkerError},
     query::QueryError,
     status::StatusError,
+    store::StoreError,
 };
 
 /// The exit codes, the same for every command.
@@ -25,9 +26,9 @@ pub enum Exit {
     Done = 0,
     /// A check found something wrong, or a plan has something to do.
     Findings = 1,
-    /// The command line or the configuration is wrong.
+    /// A person has to change something: the command line, the configuration, a topic, credentials or rights.
     Usage = 2,
-    /// The broker or the store cannot be reached.
+    /// The broker or the store cannot be reached: trying again may help.
     Unreachable = 3,
     /// Refused, to protect data.
     Refused = 4,
@@ -38,77 +39,162 @@ pub enum Exit {
 }
 
 impl Exit {
+    /// All of them.
+    pub const ALL: [Exit; 7] = [
+        Exit::Done,
+        Exit::Findings,
+        Exit::Usage,
+        Exit::Unreachable,
+        Exit::Refused,
+        Exit::Fenced,
+        Exit::Interrupted,
+    ];
+
+    /// What it means, as the help and the README say it.
+    pub(super) const fn meaning(self) -> &'static str {
+        match self {
+            Exit::Done => "done",
+            Exit::Findings => {
+                "findings: a check found something wrong, or a plan has something to do"
+            }
+            Exit::Usage => {
+                "needs a person: command line, configuration, topic, bucket, credentials or rights"
+            }
+            Exit::Unreachable => {
+                "Kafka, the store or the output cannot be reached; trying again may help"
+            }
+            Exit::Refused => {
+                "refused, to protect data; the text says what would be lost, and what resolves it"
+            }
+            Exit::Fenced => "fenced: a newer process has our name",
+            Exit::Interrupted => "interrupted before it was done",
+        }
+    }
+
     /// The code for an error that ended a command.
     pub(super) fn of(error: &anyhow::Error) -> Exit {
-        if error.is::<ConfigError>()
+        if let Some(error) = error.downcast_ref() {
+            return of_processor(error);
+        }
+        if let Some(error) = error.downcast_ref() {
+            return of_audit(error);
+        }
+        if let Some(error) = error.downcast_ref() {
+            return of_query(error);
+        }
+        if let Some(error) = error.downcast_ref() {
+            return of_demo(error);
+        }
+        if let Some(error) = error.downcast_ref() {
+            return of_load(error);
+        }
+        if let Some(error) = error.downcast_ref() {
+            return of_store(error);
+        }
+        if let Some(error) = error.downcast_ref() {
+            return of_kafka(error);
+        }
+        if let Some(error) = error.downcast_ref() {
+            return of_publishing(error);
+        }
+        let needs_a_person = error.is::<ConfigError>()
             || error.is::<InstanceError>()
             || error.is::<LayoutError>()
+            || error.is::<LinesError>()
             || error.is::<MissingStore>()
-            || error.is::<StatusError>()
-            || matches!(error.downcast_ref(), Some(QueryError::Topic(_)))
-            || matches!(
-                error.downcast_ref(),
-                Some(
-                    AuditError::Topic(_)
-                        | AuditError::Calculation(_)
-                        | AuditError::OtherTopics { .. }
-                        | AuditError::Kafka(KafkaError::MissingTopic { .. })
-                )
-            )
-            || error.downcast_ref().is_some_and(is_of_the_command_line)
-        {
-            return Exit::Usage;
-        }
-        match error.downcast_ref::<DemoError>() {
-            Some(DemoError::Folder(_)) => return Exit::Usage,
-            Some(DemoError::Interrupted) => return Exit::Interrupted,
-            Some(
-                DemoError::Child { .. }
-                | DemoError::Stalled { .. }
-                | DemoError::Audit(AuditError::Topic(_)),
-            ) => return Exit::Findings,
-            _ => {}
-        }
-        let input = matches!(error.downcast_ref(), Some(LoadError::Input(_)));
-        if input || error.is::<LinesError>() {
-            return Exit::Usage;
-        }
-        let chain = match (error.downcast_ref(), error.downcast_ref()) {
-            (Some(AuditError::Chain(chain)), _) | (_, Some(QueryError::Chain(chain))) => {
-                Some(chain)
-            }
-            _ => None,
-        };
-        if matches!(
-            chain,
-            Some(ChainError::Newer { .. } | ChainError::StrayNumber { .. })
-        ) {
-            return Exit::Refused;
-        }
-        match error.downcast_ref::<ProcessorError>() {
-            Some(
-                ProcessorError::Configuration(_)
-                | ProcessorError::Worker(WorkerError::Configuration(_))
-                | ProcessorError::Layout(_)
-                | ProcessorError::NoEventsTopic { .. }
-                | ProcessorError::NoOutputTopic { .. },
-            ) => Exit::Usage,
-            Some(ProcessorError::Kafka(error)) if is_of_the_command_line(error) => Exit::Usage,
-            Some(ProcessorError::Refused { .. }) => Exit::Refused,
-            Some(ProcessorError::Worker(WorkerError::Fenced { .. })) => Exit::Fenced,
-            _ => Exit::Unreachable,
-        }
+            || error.is::<NoSuchCommand>()
+            || error.is::<StatusError>();
+        needs(needs_a_person)
     }
 }
 
-/// Whether a Kafka client refused what was typed, not what it met.
-fn is_of_the_command_line(error: &KafkaError) -> bool {
-    matches!(
-        error,
-        KafkaError::OwnedProperty { .. }
-            | KafkaError::NotAProperty { .. }
-            | KafkaError::Property { .. }
-    )
+/// The code where a person has to act, or where trying again may help.
+fn needs(a_person: bool) -> Exit {
+    match a_person {
+        true => Exit::Usage,
+        false => Exit::Unreachable,
+    }
+}
+
+fn of_processor(error: &ProcessorError) -> Exit {
+    match error {
+        ProcessorError::Configuration(_)
+        | ProcessorError::Layout(_)
+        | ProcessorError::NoEventsTopic { .. }
+        | ProcessorError::NoOutputTopic { .. } => Exit::Usage,
+        ProcessorError::Refused { .. } => Exit::Refused,
+        ProcessorError::Kafka(error) => of_kafka(error),
+        ProcessorError::Store(error) => of_store(error),
+        ProcessorError::Worker(WorkerError::Configuration(_)) => Exit::Usage,
+        ProcessorError::Worker(WorkerError::Kafka(error)) => of_kafka(error),
+        // A right that is taken away while it runs comes back, perhaps; one that was never there does not.
+        ProcessorError::Worker(WorkerError::Publish(error)) => needs(error.is_refused_publisher()),
+        ProcessorError::Worker(WorkerError::Fenced { .. }) => Exit::Fenced,
+        ProcessorError::Worker(_) => Exit::Unreachable,
+    }
+}
+
+fn of_audit(error: &AuditError) -> Exit {
+    match error {
+        AuditError::Topic(_) | AuditError::Calculation(_) | AuditError::OtherTopics { .. } => {
+            Exit::Usage
+        }
+        AuditError::Kafka(error) => of_kafka(error),
+        AuditError::Chain(error) => of_chain(error),
+        AuditError::Store(error) => of_store(error),
+        AuditError::OpenTransaction { .. } | AuditError::Task(_) => Exit::Unreachable,
+    }
+}
+
+fn of_query(error: &QueryError) -> Exit {
+    match error {
+        QueryError::Topic(_) => Exit::Usage,
+        QueryError::Chain(error) => of_chain(error),
+        QueryError::Store(error) => of_store(error),
+        QueryError::Damaged { .. } => Exit::Unreachable,
+    }
+}
+
+fn of_chain(error: &ChainError) -> Exit {
+    match error {
+        ChainError::Newer { .. } | ChainError::StrayNumber { .. } => Exit::Refused,
+        ChainError::Store(error) => of_store(error),
+        _ => Exit::Unreachable,
+    }
+}
+
+fn of_demo(error: &DemoError) -> Exit {
+    match error {
+        DemoError::Folder(_) => Exit::Usage,
+        DemoError::Interrupted => Exit::Interrupted,
+        DemoError::Child { .. }
+        | DemoError::Stalled { .. }
+        | DemoError::Audit(AuditError::Topic(_)) => Exit::Findings,
+        DemoError::Audit(error) => of_audit(error),
+        DemoError::Kafka(error) => of_kafka(error),
+        DemoError::Load(error) => of_load(error),
+        DemoError::Publish(error) => of_publishing(error),
+        _ => Exit::Unreachable,
+    }
+}
+
+fn of_load(error: &LoadError) -> Exit {
+    match error {
+        LoadError::Input(_) => Exit::Usage,
+        LoadError::Publish { source, .. } => of_publishing(source),
+    }
+}
+
+fn of_store(error: &StoreError) -> Exit {
+    needs(error.needs_a_person())
+}
+
+fn of_kafka(error: &KafkaError) -> Exit {
+    needs(error.needs_a_person())
+}
+
+fn of_publishing(error: &PublishError) -> Exit {
+    needs(error.needs_a_person())
 }
 
 impl From<Exit> for ExitCode {

@@ -1,38 +1,103 @@
-//! Ctrl-C and SIGTERM: the first finishes, the second aborts.
+//! Ctrl-C and SIGTERM. They are heard from a command's first moment on, also by a process that is number 1 of its container,
+//! which the system ends by a signal only if it listens to it.
 
-use tokio::signal::unix::{SignalKind, signal};
+use std::time::Duration;
 
+use anyhow::Context as _;
+use tokio::{
+    runtime::{Builder, Runtime},
+    signal::unix::{Signal, SignalKind, signal},
+};
+
+use super::Exit;
 use crate::processor::Stop;
 
-/// Asks `stop` to finish at the first signal and to abort at the second.
-pub(super) fn watch(runtime: &tokio::runtime::Runtime, stop: Stop) {
-    runtime.spawn(async move {
-        let (mut interrupts, mut terminations) = match (
-            signal(SignalKind::interrupt()),
-            signal(SignalKind::terminate()),
-        ) {
-            (Ok(interrupts), Ok(terminations)) => (interrupts, terminations),
-            (Err(error), _) | (_, Err(error)) => {
-                tracing::warn!("signals cannot be handled ({error}): Ctrl-C ends at once");
-                return;
-            }
-        };
-        let mut asked = false;
-        loop {
-            let name = tokio::select! {
-                _ = interrupts.recv() => "Ctrl-C",
-                _ = terminations.recv() => "SIGTERM",
-            };
-            if asked {
-                tracing::warn!("{name} again: ending at once; nothing that is committed is lost");
-                stop.abort();
-                return;
-            }
-            asked = true;
-            tracing::info!(
-                "{name}: finishing the transaction, storing and verifying; once more ends at once"
-            );
-            stop.finish();
+/// What ending may take that was asked for twice, or before anything was begun. What does not end by itself then waits for a
+/// broker or a store.
+const AT_ONCE: Duration = Duration::from_secs(1);
+/// How often a request to stop is looked for.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// The signals that ask a program to end.
+pub(super) struct Signals {
+    interrupts: Signal,
+    terminations: Signal,
+}
+
+impl Signals {
+    /// Listens: from now on no signal ends the process by itself, and none is lost.
+    pub fn listen(runtime: &Runtime) -> anyhow::Result<Signals> {
+        let _context = runtime.enter();
+        let heard = |kind| signal(kind).context("cannot listen to signals");
+        Ok(Signals {
+            interrupts: heard(SignalKind::interrupt())?,
+            terminations: heard(SignalKind::terminate())?,
+        })
+    }
+
+    /// The next one's name.
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.interrupts.recv() => "Ctrl-C",
+            _ = self.terminations.recv() => "SIGTERM",
         }
+    }
+
+    /// Asks `stop` to finish at the first signal and to abort at the second. Where there is nothing to finish, because nothing
+    /// is `begun`, or nothing ends after the second, the process ends.
+    pub fn ask_to(
+        mut self,
+        runtime: &Runtime,
+        stop: Stop,
+        begun: impl Fn() -> bool + Send + 'static,
+    ) {
+        runtime.spawn(async move {
+            let name = self.next().await;
+            match begun() {
+                true => tracing::info!(
+                    "{name}: finishing the transaction, storing and verifying; once more ends at once"
+                ),
+                false => tracing::info!("{name}: ending before anything was begun"),
+            }
+            stop.finish();
+            tokio::select! {
+                name = self.next() => tracing::warn!(
+                    "{name} again: ending at once; nothing that is committed is lost"
+                ),
+                () = stays_unbegun(begun) => {}
+            }
+            stop.abort();
+            tokio::time::sleep(AT_ONCE).await;
+            std::process::exit(Exit::Interrupted as i32);
+        });
+    }
+}
+
+/// Returns when nothing has begun for a while; otherwise never.
+async fn stays_unbegun(begun: impl Fn() -> bool) {
+    tokio::time::sleep(AT_ONCE).await;
+    if begun() {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// Returns when somebody asks to stop.
+pub(super) async fn requested(stop: &Stop) {
+    while !stop.is_requested() {
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// Ends the process at the first signal: for commands that leave nothing unfinished.
+pub(super) fn end_at_once() -> anyhow::Result<()> {
+    let runtime = Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
+    let mut signals = Signals::listen(&runtime)?;
+    std::thread::spawn(move || {
+        runtime.block_on(signals.next());
+        std::process::exit(Exit::Interrupted as i32);
     });
+    Ok(())
 }

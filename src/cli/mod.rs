@@ -10,31 +10,27 @@ mod config;
 mod demo;
 mod exit;
 mod interrupt;
+mod man;
+mod out;
 mod produce;
+mod program;
+mod rate;
 mod run;
 mod session;
 mod snapshots;
 mod verify;
 
-use clap::{CommandFactory as _, Parser, Subcommand, error::ErrorKind};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand, error::ErrorKind};
 
 pub use exit::Exit;
+pub use program::Program;
 
 use crate::{
-    calculation,
     failpoint::{self, Point},
+    telemetry,
 };
 
-const EXIT_CODES: &str = "\
-Exit codes:
-  0    done
-  1    findings: a check found something wrong, or a plan has something to do
-  2    usage or configuration
-  3    broker or store unreachable
-  4    refused to protect data; the text says what would be lost or doubled, and what resolves it
-  5    fenced: a newer process has our name
-  130  interrupted
-
+const MORE: &str = "\
 Settings can also be given as variables (SNAPBACK_COMMIT_INTERVAL=1s) or in snapback.toml
 (commit-interval = \"1s\"); flags win over variables, variables over the file.
 `snapback config` shows what applies, and from where.
@@ -45,9 +41,16 @@ Examples:
   snapback run                                   process them
   snapback verify                                prove what is stored";
 
+/// The exit codes, and more.
+fn after_help() -> String {
+    let code = |exit: &Exit| format!("  {:<3}  {}\n", *exit as u8, exit.meaning());
+    let codes: String = Exit::ALL.iter().map(code).collect();
+    format!("Exit codes:\n{codes}\n{MORE}")
+}
+
 /// Kafka events to provable results: calculated once, published exactly once, checkpointed as Parquet with their offsets.
 #[derive(Debug, Parser)]
-#[command(name = "snapback", version, after_help = EXIT_CODES, subcommand_required = true, max_term_width = 100)]
+#[command(name = "snapback", version, after_help = after_help(), subcommand_required = true, max_term_width = 100)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -64,38 +67,54 @@ enum Command {
     Verify(verify::VerifyArgs),
     Config(config::ConfigArgs),
     Completions(completions::CompletionsArgs),
+    Man(man::ManArgs),
 }
 
 /// Parses, does what was asked for, and says how it ended.
 pub fn main() -> Exit {
-    main_with(calculation::builtin)
+    run_program(&Program::SNAPBACK)
 }
 
-/// The same with calculations of the user's own, which `find` finds by the text of `--calculation`; see
-/// `examples/own_calculation.rs`.
-pub fn main_with(find: calculation::Find) -> Exit {
+impl Program {
+    /// Parses the command line, does what it asks for, and says how it ended.
+    pub fn main(self) -> Exit {
+        run_program(&self)
+    }
+}
+
+fn run_program(program: &Program) -> Exit {
     failpoint::arm();
     failpoint::at(Point::Started);
-    let cli = match Cli::try_parse() {
+    let parsed = program
+        .command(Cli::command())
+        .try_get_matches()
+        .and_then(|matches| Cli::from_arg_matches(&matches));
+    let cli = match parsed {
         Ok(cli) => cli,
         Err(error) => {
-            // stdout may be closed; there is nobody to tell then.
-            let _ = error.print();
-            return match error.kind() {
+            let exit = match error.kind() {
                 ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Exit::Done,
                 _ => Exit::Usage,
             };
+            let printed = error.print();
+            return match exit {
+                Exit::Done => out::settle(exit, printed).unwrap_or_else(|error| failed(&error)),
+                _ => exit,
+            };
         }
     };
-    dispatch(cli.command, find).unwrap_or_else(|error| {
-        let closed = error.downcast_ref::<std::io::Error>();
-        if closed.is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe) {
-            // Whoever read our output has read enough: `snapback snapshots list | head`.
-            return Exit::Done;
-        }
-        eprintln!("error: {}", told(&error));
-        Exit::of(&error)
-    })
+    dispatch(cli.command, program).unwrap_or_else(|error| failed(&error))
+}
+
+/// Says what went wrong.
+fn failed(error: &anyhow::Error) -> Exit {
+    // A text of several lines is ours, whatever else it quotes.
+    let lines: Vec<_> = told(error)
+        .lines()
+        .map(|line| out::shown(line).into_owned())
+        .collect();
+    telemetry::say(&format!("error: {}", lines.join("\n")));
+    Exit::of(error)
 }
 
 /// An error and its causes; those that its text contains already are left out.
@@ -110,16 +129,26 @@ fn told(error: &anyhow::Error) -> String {
     })
 }
 
-fn dispatch(command: Command, find: calculation::Find) -> anyhow::Result<Exit> {
+fn dispatch(command: Command, program: &Program) -> anyhow::Result<Exit> {
+    // The others listen by themselves: they have something to finish.
+    if !matches!(
+        command,
+        Command::Run(_) | Command::Demo(_) | Command::DemoBroker(_)
+    ) {
+        interrupt::end_at_once()?;
+    }
     match command {
-        Command::Config(args) => config::execute(&args, find),
-        Command::Completions(args) => completions::execute(&args, &mut Cli::command()),
+        Command::Config(args) => config::execute(&args, program),
+        Command::Man(args) => man::execute(&args, program.command(Cli::command())),
+        Command::Completions(args) => {
+            completions::execute(&args, &mut program.command(Cli::command()))
+        }
         Command::Demo(args) => demo::execute(&args),
         Command::DemoBroker(args) => demo::serve_broker(&args),
-        Command::Run(args) => run::execute(&args, find),
+        Command::Run(args) => run::execute(&args, program),
         Command::Produce(args) => produce::execute(&args),
         Command::Snapshots(args) => snapshots::execute(&args),
-        Command::Verify(args) => verify::execute(&args, find),
+        Command::Verify(args) => verify::execute(&args, program),
     }
 }
 

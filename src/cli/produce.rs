@@ -1,24 +1,29 @@
 //! `snapback produce`
 
 use std::{
-    io::{self, IsTerminal as _, Write as _},
+    fmt::Write,
+    io::{self, IsTerminal as _},
     ops::ControlFlow,
     path::PathBuf,
     time::{Duration, Instant},
 };
 
 use clap::Args;
-use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{
+    HumanBytes, HumanCount, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle,
+};
 
 use super::{
     Exit,
     args::{Common, EventsArgs, KafkaArgs},
+    out, rate,
     session::Session,
 };
 use crate::{
     config::{self, Flags, Output},
     kafka::{Publisher, PublisherConfig},
-    load::{Events, Lines, Loaded, Loader, Malformed, Numbers, ensure_topic},
+    load::{Events, Lines, Loaded, Loader, Malformed, Numbers, USUAL, ensure_topic},
+    telemetry,
 };
 
 const EXAMPLES: &str = "\
@@ -26,7 +31,7 @@ Without a key, round robin over the partitions. All events are acknowledged by a
 
 Examples:
   snapback produce --count 1000000               random numbers: {\"number\": 7}
-  snapback produce --count 1000 --malformed 0.01 --seed 7
+  snapback produce --count 1000 --malformed 0.01 --seed 7 --largest 1000
   snapback produce --file events.jsonl           one event a line, byte for byte
   seq 1 10 | sed 's/.*/{\"number\":&}/' | snapback produce --file -";
 
@@ -50,6 +55,15 @@ pub(super) struct ProduceArgs {
         conflicts_with = "file"
     )]
     seed: u64,
+    /// The largest random number; as many are below zero. From 9223372036854775807 on: any number of 64 bits, whose squares
+    /// are too large for the sums of most engines
+    #[arg(
+        long,
+        value_name = "NUMBER",
+        default_value_t = USUAL,
+        conflicts_with = "file"
+    )]
+    largest: u64,
     /// Which share of the random events is malformed, 0 to 1
     #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = share, conflicts_with = "file")]
     malformed: f64,
@@ -81,11 +95,9 @@ impl ProduceArgs {
 
     fn source(&self) -> anyhow::Result<Box<dyn Events>> {
         let Some(path) = &self.file else {
-            return Ok(Box::new(Numbers::new(
-                self.count,
-                self.malformed,
-                self.seed,
-            )));
+            return Ok(Box::new(
+                Numbers::new(self.count, self.malformed, self.seed).within(self.largest),
+            ));
         };
         if path.as_os_str() == "-" {
             return Ok(Box::new(Lines::new("standard input", io::stdin())));
@@ -116,7 +128,9 @@ pub(super) fn execute(args: &ProduceArgs) -> anyhow::Result<Exit> {
     let mut source = args.source()?;
     let (partitions, created) = ensure_topic(&connection, &topic, args.partitions, ASK)?;
     if created {
-        eprintln!("created the topic {topic} with {partitions} partitions");
+        telemetry::say(&format!(
+            "created the topic {topic} with {partitions} partitions"
+        ));
     }
     let publisher = Publisher::idempotent(&connection, &PublisherConfig::with_queue(QUEUE))?;
 
@@ -136,12 +150,11 @@ pub(super) fn execute(args: &ProduceArgs) -> anyhow::Result<Exit> {
         loaded: loaded?,
         took: since.elapsed(),
     };
-    let mut stdout = io::stdout().lock();
-    match session.output.output {
-        Output::Json => writeln!(stdout, "{}", done.json())?,
-        Output::Table => writeln!(stdout, "{}", done.text())?,
-    }
-    Ok(Exit::Done)
+    let text = match session.output.output {
+        Output::Json => done.json().to_string(),
+        Output::Table => done.text(),
+    };
+    out::end_with(Exit::Done, &text)
 }
 
 fn bar(count: Option<u64>) -> ProgressBar {
@@ -151,15 +164,20 @@ fn bar(count: Option<u64>) -> ProgressBar {
     let (bar, template) = match count {
         Some(count) => (
             ProgressBar::new(count),
-            "{bar:40} {human_pos} of {human_len} events, {per_sec}, {eta} to go",
+            "{bar:40} {human_pos} of {human_len} events, {rate}, {eta} to go",
         ),
         None => (
             ProgressBar::new_spinner(),
-            "{spinner} {human_pos} events, {per_sec}",
+            "{spinner} {human_pos} events, {rate}",
         ),
     };
     #[expect(clippy::expect_used, reason = "both templates are constants")]
-    let style = ProgressStyle::with_template(template).expect("the template is valid");
+    let style = ProgressStyle::with_template(template)
+        .expect("the template is valid")
+        .with_key("rate", |state: &ProgressState, into: &mut dyn Write| {
+            // A terminal that cannot be written to has nobody to tell it to.
+            let _ = into.write_str(&rate::shown(state.per_sec()));
+        });
     bar.with_style(style.progress_chars("━╸ "))
 }
 
@@ -182,13 +200,13 @@ impl Done {
             malformed,
         } = self.loaded;
         let mut text = format!(
-            "produced {} events ({}) to topic {}, {} partitions, in {:.2} s: {}/s",
+            "produced {} events ({}) to topic {}, {} partitions, in {:.2} s: {}",
             HumanCount(events),
             HumanBytes(bytes),
             self.topic,
             self.partitions,
             self.took.as_secs_f64(),
-            HumanCount(self.rate()),
+            rate::shown(self.rate() as f64),
         );
         if malformed > 0 {
             let ways = malformed.min(Malformed::ALL.len() as u64);
@@ -231,10 +249,10 @@ mod tests {
         };
         assert_eq!(
             done.text(),
-            "produced 1,000,000 events (17.17 MiB) to topic events, 8 partitions, in 0.50 s: 2,000,000/s; 1,000 of them malformed, in 15 ways"
+            "produced 1,000,000 events (17.17 MiB) to topic events, 8 partitions, in 0.50 s: 2.0M/s; 1,000 of them malformed, in 15 ways"
         );
         done.loaded.malformed = 0;
-        assert!(done.text().ends_with("2,000,000/s"));
+        assert!(done.text().ends_with("2.0M/s"));
         assert_eq!(done.json()["events_per_second"], 2_000_000);
     }
 

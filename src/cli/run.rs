@@ -1,17 +1,19 @@
 //! `snapback run`
 
-use std::{io::Write as _, time::Duration};
+use std::time::Duration;
 
 use clap::Args;
+use tokio::sync::oneshot;
 
 use super::{
     Exit,
     args::{CalculationArgs, Common, EventsArgs, KafkaArgs, PipelineArgs, StoreArgs},
-    interrupt,
+    interrupt::{self, Signals},
+    out,
+    program::Program,
     session::{Session, runtime},
 };
 use crate::{
-    calculation,
     config::{Flags, Output, RunConfig, key},
     model::Partition,
     processor::{self, Board, Instance, Stop, Summary},
@@ -71,10 +73,11 @@ const WATCH: Duration = Duration::from_millis(200);
 const GRACE: Duration = Duration::from_secs(10);
 
 /// Runs the processor until the end of its input or of its time.
-pub(super) fn execute(args: &RunArgs, find: calculation::Find) -> anyhow::Result<Exit> {
-    let session = Session::begin(&args.common, args.flags())?.with_calculations(find);
-    let config = RunConfig::new(&session.layers)?;
+pub(super) fn execute(args: &RunArgs, program: &Program) -> anyhow::Result<Exit> {
     let runtime = runtime()?;
+    let signals = Signals::listen(&runtime)?;
+    let session = Session::begin(&args.common, args.flags())?.of(program);
+    let config = RunConfig::new(&session.layers)?;
     let instance = match &config.instance {
         Some(name) => Instance::named(name),
         None => Instance::claim(
@@ -90,29 +93,83 @@ pub(super) fn execute(args: &RunArgs, find: calculation::Find) -> anyhow::Result
     };
     let stop = Stop::default();
     let board = Board::new(&config, instance.name(), stop.clone());
-    let (_served, shutdown) = tokio::sync::oneshot::channel::<()>();
-    if let Some(listener) = runtime.block_on(status::listen(&config.status))? {
-        // Until this function ends, whichever way.
-        let ended = async { _ = shutdown.await };
-        runtime.spawn(status::run(listener, board.clone(), ended));
-    }
-    let store = runtime.block_on(async {
-        let store = Store::open(&config.store).await?;
-        store.probe_put_if_absent().await?;
-        anyhow::Ok(store)
-    })?;
-    interrupt::watch(&runtime, stop.clone());
+    let seen = board.clone();
+    let begun = move || seen.look().workers.iter().any(Option::is_some);
+    signals.ask_to(&runtime, stop.clone(), begun);
+    let (_served, shutdown) = oneshot::channel::<()>();
+    let opened = runtime.block_on(async {
+        tokio::select! {
+            opened = open(&config, &board, shutdown) => Some(opened),
+            () = interrupt::requested(&stop) => None,
+        }
+    });
+    let Some(opened) = opened else {
+        // A folder or a server may not have answered yet, and is not waited for.
+        runtime.shutdown_background();
+        return Ok(Exit::Interrupted);
+    };
+    let store = opened?;
+    log_what_runs(&config, &board);
     end_in_time(stop.clone(), config.shutdown_timeout);
     let runs = stop.clone();
     let summary = processor::run(config, instance, store, runtime.handle(), runs, board);
     // Questions to a broker that is away may still be under way; nobody waits for their answers any more.
     runtime.shutdown_background();
-    let summary = summary?;
-    render(&summary, session.output.output)?;
-    if stop.is_abort() {
-        return Ok(Exit::Interrupted);
+    let summary = match summary {
+        // Whatever it met on the way, it was told to end at once.
+        Err(error) if stop.is_abort() => {
+            tracing::warn!("{error}");
+            return Ok(Exit::Interrupted);
+        }
+        summary => summary?,
+    };
+    let text = render(&summary, session.output.output);
+    let exit = match stop.is_abort() {
+        true => Exit::Interrupted,
+        false => verdict(&summary),
+    };
+    out::end_with(exit, &text)
+}
+
+/// One line: what runs on what.
+fn log_what_runs(config: &RunConfig, board: &Board) {
+    let about = board.look().about;
+    let workers = match config.workers {
+        1 => "one worker".to_owned(),
+        several => format!("{several} workers"),
+    };
+    tracing::info!(
+        "{} {} as {}: {} on {} ({}) to {} and {}, group {}, {}, {workers}, {} of memory; Kafka at {}, store {}",
+        config.invocation.program(),
+        about.version,
+        about.instance,
+        about.calculation,
+        about.events,
+        about.fields,
+        about.results,
+        about.rejects,
+        about.group,
+        config.delivery,
+        bytesize::ByteSize(about.memory),
+        about.brokers,
+        about.store,
+    );
+}
+
+/// Serves the status, until `shutdown`, and opens the store.
+async fn open(
+    config: &RunConfig,
+    board: &Board,
+    shutdown: oneshot::Receiver<()>,
+) -> anyhow::Result<Store> {
+    if let Some(listener) = status::listen(&config.status).await? {
+        // Until the run ends, whichever way.
+        let ended = async { _ = shutdown.await };
+        tokio::spawn(status::run(listener, board.clone(), ended));
     }
-    Ok(verdict(&summary))
+    let store = Store::open(&config.store).await?;
+    store.probe_put_if_absent().await?;
+    Ok(store)
 }
 
 /// Ends the process at once when it has not ended by itself some time after the shutdown should have been over.
@@ -147,7 +204,7 @@ fn verdict(summary: &Summary) -> Exit {
     }
 }
 
-fn render(summary: &Summary, output: Output) -> anyhow::Result<()> {
+fn render(summary: &Summary, output: Output) -> String {
     if let Some(line) = &summary.reject_line {
         tracing::warn!("{line}");
     }
@@ -157,22 +214,18 @@ fn render(summary: &Summary, output: Output) -> anyhow::Result<()> {
             summary.unverified
         );
     }
-    let mut out = std::io::stdout().lock();
     match output {
-        Output::Json => {
-            let value = serde_json::json!({
-                "results": summary.results,
-                "rejects": summary.rejects.total(),
-                "replayed": summary.replayed,
-                "recalculated": summary.recalculated,
-                "snapshots": summary.snapshots,
-                "verified_segments": summary.verified,
-                "findings": summary.findings.len(),
-            });
-            writeln!(out, "{value}")?;
-        }
-        Output::Table => writeln!(
-            out,
+        Output::Json => serde_json::json!({
+            "results": summary.results,
+            "rejects": summary.rejects.total(),
+            "replayed": summary.replayed,
+            "recalculated": summary.recalculated,
+            "snapshots": summary.snapshots,
+            "verified_segments": summary.verified,
+            "findings": summary.findings.len(),
+        })
+        .to_string(),
+        Output::Table => format!(
             "published {} results and {} rejects, replayed {}{}, stored {} snapshots, verified {} segments: {}",
             summary.results,
             summary.rejects.total(),
@@ -187,9 +240,8 @@ fn render(summary: &Summary, output: Output) -> anyhow::Result<()> {
                 0 => "all is well".to_owned(),
                 count => format!("{count} findings"),
             }
-        )?,
+        ),
     }
-    Ok(())
 }
 
 fn list(partitions: &[Partition]) -> String {

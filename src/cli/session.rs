@@ -3,9 +3,8 @@
 use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::args::Common;
+use super::{args::Common, program::Program};
 use crate::{
-    calculation,
     config::{self, Flags, Layers, OutputConfig},
     format::Layout,
     store::{Store, StoreUrl},
@@ -21,23 +20,21 @@ pub(super) struct Session {
 
 impl Session {
     pub(super) fn begin(common: &Common, flags: Flags) -> anyhow::Result<Session> {
-        let layers = Layers::read(flags, environment())?;
+        let environment = config::text_of(std::env::vars_os())?;
+        let layers = Layers::read(flags, environment)?;
         let output = config::output(&layers)?;
         telemetry::init(output.log_format, common.verbose);
-        let unknown = layers.unknown_variables();
-        if !unknown.is_empty() {
-            tracing::warn!(
-                "no setting is called {}; `snapback config` lists the settings and their variables",
-                unknown.join(", ")
-            );
+        for warning in layers.warnings() {
+            tracing::warn!("{warning}");
         }
         Ok(Session { layers, output })
     }
 
-    /// With the calculations that `find` knows.
-    pub(super) fn with_calculations(self, find: calculation::Find) -> Session {
+    /// With the calculations that the program knows, and its name in the commands that are printed.
+    pub(super) fn of(self, program: &Program) -> Session {
+        let layers = self.layers.with_calculations(program.find());
         Session {
-            layers: self.layers.with_calculations(find),
+            layers: layers.with_program(program.name()),
             ..self
         }
     }
@@ -81,10 +78,4 @@ pub(super) fn progress_bar(template: &str) -> ProgressBar {
         .progress_chars("=> ");
     // The default target draws on stderr, and only on a terminal.
     ProgressBar::new(0).with_style(style)
-}
-
-/// The environment, as far as it is text.
-fn environment() -> impl Iterator<Item = (String, String)> {
-    std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
 }

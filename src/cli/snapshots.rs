@@ -1,7 +1,5 @@
 //! `snapback snapshots`
 
-use std::io::Write as _;
-
 use bytesize::ByteSize;
 use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
@@ -11,6 +9,7 @@ use serde::Serialize;
 use super::{
     Exit,
     args::{Common, EventsArgs, StoreArgs},
+    out::{self, shown},
     session::{Session, runtime, stored},
 };
 use crate::{
@@ -115,33 +114,31 @@ pub(super) fn execute(args: &SnapshotsArgs) -> anyhow::Result<Exit> {
     let output = session.output.output;
     match &args.command {
         Some(SnapshotsCommand::Show(args)) => {
-            let shown = runtime.block_on(query::show(
+            let snapshot = runtime.block_on(query::show(
                 &store,
                 &layout,
                 Partition(args.partition),
                 args.sequence.map(Sequence),
             ))?;
-            print(output, &shown, show_text)?;
+            print(output, &snapshot, show_text)
         }
         Some(SnapshotsCommand::List(_)) | None => {
             let listing = runtime.block_on(query::list(&store, &layout))?;
-            print(output, &listing, list_text)?;
+            print(output, &listing, list_text)
         }
     }
-    Ok(Exit::Done)
 }
 
 fn print<T: Serialize>(
     output: Output,
     value: &T,
     text: impl Fn(&T) -> String,
-) -> anyhow::Result<()> {
-    let mut out = std::io::stdout().lock();
-    match output {
-        Output::Json => writeln!(out, "{}", serde_json::to_string(value)?)?,
-        Output::Table => writeln!(out, "{}", text(value))?,
-    }
-    Ok(())
+) -> anyhow::Result<Exit> {
+    let text = match output {
+        Output::Json => serde_json::to_string(value)?,
+        Output::Table => text(value),
+    };
+    out::end_with(Exit::Done, &text)
 }
 
 fn list_text(listing: &Listing) -> String {
@@ -202,42 +199,42 @@ fn age(created_at: DateTime<Utc>) -> String {
     humantime::format_duration(age).to_string()
 }
 
-fn show_text(shown: &Shown) -> String {
-    let mut facts = table(&["partition", &shown.entry.partition.to_string()]);
+fn show_text(snapshot: &Shown) -> String {
+    let mut facts = table(&["partition", &snapshot.entry.partition.to_string()]);
     for (name, value) in [
-        ("topic", shown.topic.clone()),
-        ("store", shown.store.clone()),
-        ("manifest", shown.entry.manifest.to_string()),
-        ("digest", shown.digest.to_string()),
-        ("edit", shown.edit.to_owned()),
-        ("written", shown.entry.created_at.to_rfc3339()),
-        ("writer", shown.writer.clone()),
-        ("group", shown.group.clone()),
-        ("results topic", shown.results_topic.clone()),
-        ("calculation", shown.calculation.clone()),
-        ("fields", shown.fields.clone()),
+        ("topic", snapshot.topic.clone()),
+        ("store", snapshot.store.clone()),
+        ("manifest", snapshot.entry.manifest.to_string()),
+        ("digest", snapshot.digest.to_string()),
+        ("edit", snapshot.edit.to_owned()),
+        ("written", snapshot.entry.created_at.to_rfc3339()),
+        ("writer", snapshot.writer.clone()),
+        ("group", snapshot.group.clone()),
+        ("results topic", snapshot.results_topic.clone()),
+        ("calculation", snapshot.calculation.clone()),
+        ("fields", snapshot.fields.clone()),
         (
             "offsets",
-            format!("{}-{}", shown.entry.origin, shown.entry.end),
+            format!("{}-{}", snapshot.entry.origin, snapshot.entry.end),
         ),
-        ("results", shown.entry.results.to_string()),
-        ("rejects", shown.entry.rejects.to_string()),
-        ("absent", shown.entry.absent.to_string()),
-        ("lost", shown.entry.lost.to_string()),
+        ("results", snapshot.entry.results.to_string()),
+        ("rejects", snapshot.entry.rejects.to_string()),
+        ("absent", snapshot.entry.absent.to_string()),
+        ("lost", snapshot.entry.lost.to_string()),
     ] {
-        facts.add_row(vec![name.to_owned(), value]);
+        facts.add_row(vec![name.to_owned(), shown(&value).into_owned()]);
     }
     let mut segments = table(&["segment", "rows", "bytes", "calculation"]);
-    for segment in &shown.segment_list {
+    for segment in &snapshot.segment_list {
         segments.add_row(vec![
-            segment.path.clone(),
+            shown(&segment.path).into_owned(),
             segment.rows.to_string(),
             ByteSize(segment.bytes).to_string(),
             segment.fingerprint.clone(),
         ]);
     }
     let mut text = format!("{facts}\n\n{segments}");
-    for gap in &shown.gap_list {
+    for gap in &snapshot.gap_list {
         text.push_str(&format!(
             "\ngap {}-{}: {}, accepted {}",
             gap.start,

@@ -1,19 +1,21 @@
 //! `snapback verify`
 
-use std::io::Write as _;
-
+use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 
 use super::{
     Exit,
     args::{CalculationArgs, Common, EventsArgs, KafkaArgs, OutputTopicsArgs, StoreArgs},
+    out::{self, shown},
+    program::Program,
     session::{Session, progress_bar, runtime, stored},
 };
 use crate::{
     audit::{self, Options, OutputTopics, Report},
-    calculation,
-    config::{self, Delivery, Flags, Output, key},
+    config::{self, ConfigError, Delivery, Flags, Output, key},
     model::Partition,
+    query,
+    store::Store,
 };
 
 const EXAMPLES: &str = "\
@@ -92,14 +94,17 @@ impl From<Level> for audit::Level {
 }
 
 /// Verifies and shows what was found.
-pub(super) fn execute(args: &VerifyArgs, find: calculation::Find) -> anyhow::Result<Exit> {
-    let session = Session::begin(&args.common, args.flags())?.with_calculations(find);
-    let calculation = config::calculation(&session.layers)?;
+pub(super) fn execute(args: &VerifyArgs, program: &Program) -> anyhow::Result<Exit> {
+    let session = Session::begin(&args.common, args.flags())?.of(program);
     let topics = match args.level {
         Level::Published => Some(topics(&session)?),
         Level::Integrity | Level::Coverage | Level::Semantic => None,
     };
     let runtime = runtime()?;
+    let calculation = match config::calculation(&session.layers) {
+        Ok(calculation) => calculation,
+        Err(error) => return Err(with_origin(error, &runtime, &session)),
+    };
     let (store, layout) = stored(&runtime, &session)?;
     let options = Options {
         partitions: (!args.partition.is_empty())
@@ -135,16 +140,41 @@ pub(super) fn execute(args: &VerifyArgs, find: calculation::Find) -> anyhow::Res
             report
         }
     };
-    let mut out = std::io::stdout().lock();
-    match session.output.output {
-        Output::Json => writeln!(out, "{}", serde_json::to_string(&report)?)?,
-        Output::Table => write!(out, "{}", text(&report))?,
+    let text = match session.output.output {
+        Output::Json => serde_json::to_string(&report)?,
+        Output::Table => text(&report, &store),
+    };
+    let exit = match report.clean {
+        true => Exit::Done,
+        false => Exit::Findings,
+    };
+    out::end_with(exit, &text)
+}
+
+/// An error about the calculation, with what the store says of the one that made it: this program may not have it.
+fn with_origin(
+    error: ConfigError,
+    runtime: &tokio::runtime::Runtime,
+    session: &Session,
+) -> anyhow::Error {
+    let origin = stored(runtime, session).and_then(|(store, layout)| {
+        let listing = runtime.block_on(query::list(&store, &layout))?;
+        let first = listing.partitions.first().context("nothing is stored")?;
+        Ok(runtime.block_on(query::show(&store, &layout, first.partition, None))?)
+    });
+    match origin {
+        Ok(stored) => {
+            let text = format!(
+                "{error}. The store was last written by {} with --calculation {:?} --fields {:?}: a program that has this calculation verifies it",
+                shown(&stored.writer),
+                stored.calculation,
+                stored.fields,
+            );
+            anyhow::Error::new(error).context(text)
+        }
+        // It is no reason for another error that there is nothing to say.
+        Err(_) => error.into(),
     }
-    Ok(if report.clean {
-        Exit::Done
-    } else {
-        Exit::Findings
-    })
 }
 
 /// Where outcomes are published.
@@ -158,7 +188,10 @@ fn topics(session: &Session) -> anyhow::Result<OutputTopics> {
     })
 }
 
-fn text(report: &Report) -> String {
+/// So many files of others are named.
+const MOST_UNKNOWN: usize = 100;
+
+fn text(report: &Report, store: &Store) -> String {
     let mut text = String::new();
     for finding in &report.findings {
         text.push_str(&format!(
@@ -170,11 +203,22 @@ fn text(report: &Report) -> String {
             finding
                 .segment
                 .as_ref()
-                .map(|segment| format!(", {segment}"))
+                .map(|segment| format!(", {}", shown(segment)))
                 .unwrap_or_default(),
-            finding.detail,
-            finding.remedy
+            shown(&finding.detail),
+            shown(&finding.remedy)
         ));
+    }
+    for file in report.unknown_files.iter().take(MOST_UNKNOWN) {
+        text.push_str(&format!(
+            "left alone: {}: {}\n",
+            shown(&file.location(store)),
+            file.what
+        ));
+    }
+    if report.unknown_files.len() > MOST_UNKNOWN {
+        let more = report.unknown_files.len() - MOST_UNKNOWN;
+        text.push_str(&format!("left alone: {more} more files like these\n"));
     }
     text.push_str(&format!(
         "{}: {} partitions, {} offsets = {} results + {} rejects + {} absent + {} lost; {} findings\n",

@@ -78,6 +78,8 @@ pub fn effective(layers: &Layers) -> Result<Vec<Effective>, ConfigError> {
             "AWS_ENDPOINT_URL_S3",
             "AWS_PROFILE",
             "AWS_CA_BUNDLE",
+            "NO_PROXY",
+            "no_proxy",
         ];
         let text = if open.contains(&name.as_str()) {
             text

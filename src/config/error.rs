@@ -26,36 +26,53 @@ pub enum ConfigError {
     /// Two settings that must differ are the same.
     #[error("{first} and {second} are both {value:?}: give each a topic of its own")]
     SameTopic {
-        /// A flag.
+        /// A flag, and where its value came from.
         first: String,
         /// Another.
         second: String,
         /// Their value.
         value: String,
     },
+    /// A credential that can be none.
+    #[error(
+        "{setting}{} has a line break or another control character inside; is it the right file, and its right line?",
+        elsewhere(setting, origin)
+    )]
+    ControlCharacter {
+        /// The variable or property.
+        setting: String,
+        /// Where it came from.
+        origin: Source,
+    },
+    /// A variable whose bytes are no text.
+    #[error("{variable} is not UTF-8; is it text, and in the right encoding?")]
+    NotText {
+        /// The variable.
+        variable: String,
+    },
     /// A key in the file that no setting has.
-    #[error("{path}: there is no setting {key:?}{}", nearest.map(|name| format!("; did you mean {name:?}?")).unwrap_or_default(), path = path.display())]
+    #[error("{place}: there is no setting {key:?}{}", nearest.map(|name| format!("; did you mean {name:?}?")).unwrap_or_default())]
     UnknownKey {
-        /// The file.
-        path: PathBuf,
+        /// The line.
+        place: Source,
         /// The key.
         key: String,
         /// The most similar one.
         nearest: Option<&'static str>,
     },
     /// A decision for one start stands in the file.
-    #[error("{path}: {key:?} is a decision for one start, not a setting; give it as --{key}", path = path.display())]
+    #[error("{place}: {key:?} is a decision for one start, not a setting; give it as --{key}")]
     OnceInFile {
-        /// The file.
-        path: PathBuf,
+        /// The line.
+        place: Source,
         /// The key.
         key: String,
     },
     /// A value of a kind that no setting has.
-    #[error("{path}: {key:?} must be a text, a number, true or false, not {found}", path = path.display())]
+    #[error("{place}: {key:?} must be a text, a number, true or false, not {found}")]
     Kind {
-        /// The file.
-        path: PathBuf,
+        /// The line.
+        place: Source,
         /// The key.
         key: String,
         /// What it is.
@@ -86,21 +103,30 @@ pub enum ConfigError {
         source: Box<KafkaError>,
     },
     /// The calculation cannot be made of these fields.
-    #[error("--calculation {calculation} with --fields {fields:?}: {source}")]
+    #[error(
+        "--calculation {calculation}{} with --fields {fields:?}{}: {source}",
+        elsewhere("--calculation", calculation_origin),
+        elsewhere("--fields", fields_origin)
+    )]
     Calculation {
         /// The calculation.
         calculation: String,
+        /// Where it came from.
+        calculation_origin: Source,
         /// The fields.
         fields: String,
+        /// Where they came from.
+        fields_origin: Source,
         /// Why.
         source: Box<CalculationError>,
     },
 }
 
 /// Where a value came from, unless the message begins with it.
-fn elsewhere(setting: &str, origin: &Source) -> String {
+pub(super) fn elsewhere(setting: &str, origin: &Source) -> String {
     match origin {
-        Source::Flag(flag) if flag == setting => String::new(),
+        Source::Flag(name) | Source::Variable(name) if name == setting => String::new(),
+        Source::Default => String::new(),
         origin => format!(" (from {origin})"),
     }
 }

@@ -6,12 +6,13 @@ use std::{
 };
 
 use super::{
+    clean,
     error::ConfigError,
     file,
     key::{self, KAFKA_VARIABLES, Key},
     value::{Source, Value},
 };
-use crate::{calculation, kafka::Connection, recovery::Invocation};
+use crate::{calculation, kafka::Connection, recovery::Invocation, store::PROXY_VARIABLES};
 
 /// The file that is read when it is there and `--config` names no other.
 const DEFAULT_FILE: &str = "snapback.toml";
@@ -72,6 +73,13 @@ impl Flags {
     }
 }
 
+/// The property of librdkafka that a variable stands for.
+fn property_of(variable: &str) -> Option<String> {
+    let name = variable.strip_prefix(KAFKA_VARIABLES)?;
+    let name = name.to_ascii_lowercase().replace('_', ".");
+    Connection::is_property(&name).then_some(name)
+}
+
 /// The variable that names the file.
 const CONFIG_VARIABLE: &str = "SNAPBACK_CONFIG";
 
@@ -79,9 +87,12 @@ const CONFIG_VARIABLE: &str = "SNAPBACK_CONFIG";
 #[derive(Clone, Debug)]
 pub struct Layers {
     flags: Flags,
+    /// None is empty.
     environment: BTreeMap<String, String>,
     file: file::File,
     calculations: calculation::Find,
+    program: &'static str,
+    warnings: Vec<String>,
 }
 
 impl Layers {
@@ -94,22 +105,34 @@ impl Layers {
         flags: Flags,
         environment: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Layers, ConfigError> {
-        let environment: BTreeMap<String, String> = environment.into_iter().collect();
+        let mut warnings = Vec::new();
+        let environment = clean::environment(environment, &mut warnings);
         let named = flags
             .config
             .clone()
             .or_else(|| environment.get(CONFIG_VARIABLE).map(PathBuf::from));
-        let file = match named {
+        let mut flags = flags;
+        for argument in &mut flags.properties {
+            let (name, _) = argument.split_once('=').unwrap_or_default();
+            let name = format!("-X {name}");
+            *argument = clean::without_line_end(&name, std::mem::take(argument), &mut warnings);
+        }
+        let mut file = match named {
             Some(path) => file::File::read(&path)?,
             None if Path::new(DEFAULT_FILE).exists() => file::File::read(Path::new(DEFAULT_FILE))?,
             None => file::File::default(),
         };
-        Ok(Layers {
+        file.clean(&mut warnings);
+        let mut layers = Layers {
             flags,
             environment,
             file,
             calculations: calculation::builtin,
-        })
+            program: "snapback",
+            warnings,
+        };
+        layers.warn_of_variables();
+        Ok(layers)
     }
 
     /// The same, with the calculations that `find` knows instead of the built-in ones.
@@ -121,18 +144,23 @@ impl Layers {
         }
     }
 
+    /// The same, for a program of this name.
+    #[must_use]
+    pub fn with_program(self, program: &'static str) -> Layers {
+        Layers { program, ..self }
+    }
+
     /// Who finds the calculation that `--calculation` names.
     pub(super) fn calculations(&self) -> calculation::Find {
         self.calculations
     }
 
-    /// What the environment holds under the names of the usual `AWS_*` variables.
+    /// What the environment holds under the names of the usual `AWS_*` variables, and of proxies.
     #[must_use]
     pub fn aws(&self) -> Vec<(String, String)> {
-        let ours = self
-            .environment
-            .iter()
-            .filter(|(name, _)| name.starts_with("AWS_"));
+        let ours = self.environment.iter().filter(|(name, _)| {
+            name.starts_with("AWS_") || PROXY_VARIABLES.contains(&name.as_str())
+        });
         ours.map(|(name, value)| (name.clone(), value.clone()))
             .collect()
     }
@@ -140,7 +168,7 @@ impl Layers {
     /// How `command` was started.
     #[must_use]
     pub fn invocation(&self, command: &str) -> Invocation {
-        self.flags.invocation(command)
+        self.flags.invocation(command).of_program(self.program)
     }
 
     /// The value of a setting; `None` when nobody gave one and it has no default.
@@ -163,22 +191,13 @@ impl Layers {
         if key.once {
             return None;
         }
-        // An empty variable counts as none: that is how compose files and units leave one out.
-        if let Some(text) = self
-            .environment
-            .get(&key.variable())
-            .filter(|text| !text.is_empty())
-        {
+        if let Some(text) = self.environment.get(&key.variable()) {
             return Some(Value {
                 text: text.clone(),
                 source: Source::Variable(key.variable()),
             });
         }
-        let (text, path) = self.file.value(key)?;
-        Some(Value {
-            text: text.to_owned(),
-            source: Source::File(path.to_owned()),
-        })
+        self.file.value(key)
     }
 
     /// All values of a flag that may be given several times.
@@ -193,11 +212,39 @@ impl Layers {
             .collect()
     }
 
-    /// Variables that look like settings and are none, in order: mistyped, perhaps, or set for something else.
+    /// What was understood, but was probably meant otherwise: for the log, as soon as there is one.
+    #[must_use]
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    fn warn_of_variables(&mut self) {
+        let mut warnings = Vec::new();
+        for key in key::ALL.iter().filter(|key| key.once) {
+            if self.environment.contains_key(&key.variable()) {
+                warnings.push(format!(
+                    "{} is not read: it is a decision for one start, not a setting; give it as {}",
+                    key.variable(),
+                    key.flag()
+                ));
+            }
+        }
+        let unknown = self.unknown_variables();
+        if !unknown.is_empty() {
+            warnings.push(format!(
+                "no setting is called {}; `snapback config` lists the settings and their variables",
+                unknown.join(", ")
+            ));
+        }
+        self.warnings.extend(warnings);
+    }
+
+    /// Variables that look like settings and are none, in order: mistyped, perhaps, or set for something else, as
+    /// Kubernetes does for its services.
     #[must_use]
     pub fn unknown_variables(&self) -> Vec<&str> {
         let ours = |name: &str| {
-            name.starts_with(key::KAFKA_VARIABLES)
+            property_of(name).is_some()
                 || name == CONFIG_VARIABLE
                 || key::ALL.iter().any(|key| key.variable() == name)
         };
@@ -207,25 +254,15 @@ impl Layers {
             .collect()
     }
 
-    /// librdkafka's properties: the file's table, `SNAPBACK_KAFKA_*`, then `-X`; later ones win.
+    /// librdkafka's properties: the file's table, `SNAPBACK_KAFKA_*`, then `-X`; later ones win. A variable of whose name
+    /// librdkafka has no property is not ours.
     ///
     /// # Errors
     /// When a `-X` has no `=`.
     pub fn properties(&self) -> Result<BTreeMap<String, Value>, ConfigError> {
-        let mut properties = BTreeMap::new();
-        for (name, text, path) in self.file.properties() {
-            let value = Value {
-                text: text.to_owned(),
-                source: Source::File(path.to_owned()),
-            };
-            properties.insert(name.to_owned(), value);
-        }
+        let mut properties = self.file.properties();
         for (variable, text) in &self.environment {
-            if let Some(name) = variable
-                .strip_prefix(KAFKA_VARIABLES)
-                .filter(|name| !name.is_empty())
-            {
-                let name = name.to_ascii_lowercase().replace('_', ".");
+            if let Some(name) = property_of(variable) {
                 let value = Value {
                     text: text.clone(),
                     source: Source::Variable(variable.clone()),

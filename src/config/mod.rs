@@ -7,6 +7,7 @@
 //!
 //! Nothing here knows the argument parser; nothing below `cli`, `demo` and `processor` knows this module.
 
+mod clean;
 mod effective;
 mod error;
 mod file;
@@ -20,6 +21,7 @@ mod value;
 #[cfg(test)]
 mod tests;
 
+pub use clean::text_of;
 pub use effective::{Effective, effective};
 pub use error::ConfigError;
 pub use key::Key;

@@ -3,7 +3,8 @@
 use std::{fmt, sync::Arc};
 
 use super::{
-    error::ConfigError,
+    clean,
+    error::{ConfigError, elsewhere},
     key::{self, Key},
     layers::Layers,
     parse,
@@ -92,6 +93,9 @@ pub fn connection(layers: &Layers) -> Result<Connection, ConfigError> {
         },
     ) in layers.properties()?
     {
+        if Connection::is_credential(&name) {
+            clean::check_credential(&name, &text, origin.clone())?;
+        }
         let property = vec![(name, text)];
         // One at a time, so that the error can say where it came from.
         Connection::new(&brokers, property.clone(), CLIENT_ID).map_err(|source| {
@@ -102,10 +106,25 @@ pub fn connection(layers: &Layers) -> Result<Connection, ConfigError> {
         })?;
         properties.extend(property);
     }
-    Connection::new(&brokers, properties, CLIENT_ID).map_err(|source| ConfigError::Property {
-        origin: Source::Flag("-X".to_owned()),
-        source: Box::new(source),
-    })
+    let refused = |origin: Source| {
+        move |source| ConfigError::Property {
+            origin,
+            source: Box::new(source),
+        }
+    };
+    let connection = Connection::new(&brokers, properties, CLIENT_ID)
+        .map_err(refused(Source::Flag("-X".to_owned())))?;
+    let authentication =
+        |name: &String| name.starts_with("sasl.mechanism") || name.as_str() == "security.protocol";
+    let mut given = layers
+        .properties()?
+        .into_iter()
+        .filter(|(name, _)| authentication(name));
+    let origin = given
+        .next()
+        .map_or(Source::Default, |(_, value)| value.source);
+    connection.check_mechanism().map_err(refused(origin))?;
+    Ok(connection)
 }
 
 /// The events topic, for commands that need no other.
@@ -144,9 +163,15 @@ pub fn pipeline(layers: &Layers) -> Result<PipelineConfig, ConfigError> {
     for (n, (first, value)) in topics.into_iter().enumerate() {
         let same = |(_, other): &&(Key, &String)| *other == value;
         if let Some((second, _)) = topics[n + 1..].iter().find(same) {
+            let named = |key: Key| {
+                let origin = layers
+                    .value(key)
+                    .map_or(Source::Default, |value| value.source);
+                format!("{}{}", key.flag(), elsewhere(&key.flag(), &origin))
+            };
             return Err(ConfigError::SameTopic {
-                first: first.flag(),
-                second: second.flag(),
+                first: named(first),
+                second: named(*second),
                 value: value.clone(),
             });
         }
@@ -166,10 +191,16 @@ pub fn pipeline(layers: &Layers) -> Result<PipelineConfig, ConfigError> {
 pub fn store(layers: &Layers) -> Result<StoreConfig, ConfigError> {
     let url: StoreUrl = layers.parsed(key::STORE, str::parse::<StoreUrl>)?;
     let s3_endpoint = layers.value(key::S3_ENDPOINT).map(|value| value.text);
+    let env = layers.aws();
+    if let StoreUrl::S3 { .. } = &url {
+        for (name, text) in &env {
+            clean::check_credential(name, text, Source::Variable(name.clone()))?;
+        }
+    }
     Ok(StoreConfig {
         url,
         s3_endpoint,
-        env: layers.aws(),
+        env,
     })
 }
 
@@ -184,7 +215,9 @@ pub fn calculation(layers: &Layers) -> Result<CalculationConfig, ConfigError> {
         .output(&fields.schema())
         .map_err(|source| ConfigError::Calculation {
             calculation: layers.text(key::CALCULATION).text,
+            calculation_origin: layers.text(key::CALCULATION).source,
             fields: fields.to_string(),
+            fields_origin: layers.text(key::FIELDS).source,
             source: Box::new(source),
         })?;
     Ok(CalculationConfig {

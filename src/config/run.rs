@@ -1,6 +1,6 @@
 //! What `snapback run` needs.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use super::{
     error::ConfigError,
@@ -24,6 +24,15 @@ pub enum Delivery {
     ExactlyOnce,
     /// Acknowledged, then committed: a crash publishes some again.
     AtLeastOnce,
+}
+
+impl fmt::Display for Delivery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Delivery::ExactlyOnce => "exactly-once",
+            Delivery::AtLeastOnce => "at-least-once",
+        })
+    }
 }
 
 /// What becomes of stored history that is of another calculation than the running one.

@@ -9,8 +9,13 @@ pub enum Source {
     Flag(String),
     /// An environment variable.
     Variable(String),
-    /// A file.
-    File(PathBuf),
+    /// A line of a file.
+    File {
+        /// The file.
+        path: PathBuf,
+        /// The line's number, from 1.
+        line: usize,
+    },
     /// Nobody gave one.
     Default,
 }
@@ -19,7 +24,7 @@ impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Source::Flag(name) | Source::Variable(name) => f.write_str(name),
-            Source::File(path) => path.display().fmt(f),
+            Source::File { path, line } => write!(f, "line {line} of {}", path.display()),
             Source::Default => f.write_str("default"),
         }
     }

@@ -1,11 +1,14 @@
 //! How to reach a cluster, and which of librdkafka's properties are whose.
 
+mod mechanism;
+
 use std::{fmt, time::Duration};
 
 use rdkafka::{
     ClientConfig,
     config::{FromClientConfigAndContext, RDKafkaLogLevel},
     error::KafkaError as NativeError,
+    types::RDKafkaConfRes,
 };
 
 use super::{context::Context, error::KafkaError};
@@ -89,11 +92,40 @@ impl Connection {
                 });
             }
         }
-        Ok(Connection {
+        let connection = Connection {
             brokers: brokers.to_owned(),
             properties,
             client_id: client_id.to_owned(),
-        })
+        };
+        for (property, value) in &connection.properties {
+            let mut alone = ClientConfig::new();
+            let refused = alone.set(property, value).create_native_config().err();
+            if let Some(error) = refused {
+                return Err(connection.creation(&error));
+            }
+        }
+        Ok(connection)
+    }
+
+    /// Whether librdkafka has a property of this name.
+    #[must_use]
+    pub fn is_property(name: &str) -> bool {
+        let mut alone = ClientConfig::new();
+        let refused = alone.set(name, "").create_native_config().err();
+        !matches!(
+            refused,
+            Some(NativeError::ClientConfig(
+                RDKafkaConfRes::RD_KAFKA_CONF_UNKNOWN,
+                ..
+            ))
+        )
+    }
+
+    /// Whether a property's value is a word that a broker is to know.
+    #[must_use]
+    pub fn is_credential(property: &str) -> bool {
+        ["sasl.username", "sasl.password", "ssl.key.password"].contains(&property)
+            || property.ends_with("client.secret")
     }
 
     /// A `-X` argument, `key=value`.

@@ -94,6 +94,14 @@ pub enum KafkaError {
         /// librdkafka's reason, without the value of a secret.
         reason: String,
     },
+    /// A mechanism of authentication that this build does not have.
+    #[error("sasl.mechanism cannot be {mechanism}: {instead}")]
+    Mechanism {
+        /// The mechanism.
+        mechanism: String,
+        /// What to use instead.
+        instead: &'static str,
+    },
     /// A client could not be created from its properties.
     #[error("cannot create a Kafka client: {reason}")]
     Client {
@@ -209,6 +217,36 @@ impl KafkaError {
             _ => false,
         }
     }
+
+    /// Whether nothing changes until somebody changes the configuration, the credentials, rights or a topic.
+    #[must_use]
+    pub fn needs_a_person(&self) -> bool {
+        match self {
+            KafkaError::OwnedProperty { .. }
+            | KafkaError::NotAProperty { .. }
+            | KafkaError::Property { .. }
+            | KafkaError::Mechanism { .. }
+            | KafkaError::Client { .. }
+            | KafkaError::MissingTopic { .. } => true,
+            KafkaError::Unreachable { source, .. } | KafkaError::Call { source, .. } => {
+                is_denied(source.code)
+            }
+            _ => false,
+        }
+    }
+}
+
+/// Answers that refuse who we are, or what we may do.
+pub(super) fn is_denied(code: Code) -> bool {
+    is_definite(code)
+        || matches!(
+            code,
+            Code::TopicAuthorizationFailed
+                | Code::GroupAuthorizationFailed
+                | Code::ClusterAuthorizationFailed
+                | Code::TransactionalIdAuthorizationFailed
+                | Code::UnsupportedSASLMechanism
+        )
 }
 
 /// Answers that waiting does not change.

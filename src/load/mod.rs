@@ -20,7 +20,7 @@ pub use content::Content;
 pub use lines::{Lines, LinesError};
 pub use loader::{LoadError, Loaded, Loader};
 pub use malformed::Malformed;
-pub use numbers::Numbers;
+pub use numbers::{Numbers, USUAL};
 pub use topic::ensure_topic;
 
 /// Where events come from.

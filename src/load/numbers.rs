@@ -4,10 +4,9 @@ use rand::{RngExt as _, SeedableRng as _, rngs::Xoshiro256PlusPlus};
 
 use super::{Chunk, Content, Events, LinesError, Malformed};
 
-/// Most numbers are whole and below this.
-const USUAL: i64 = 1_000_000;
-/// One number in this many is any number of 64 bits: its square has up to 38 digits.
-const ONE_IN: u32 = 100;
+/// Numbers lie between this and its negative, unless told otherwise: even a million million of their squares can be summed up
+/// by every engine, which holds 38 digits.
+pub const USUAL: u64 = 1_000_000_000;
 
 /// A count of random numbers as events, `{"number": 7}`. The same seed gives the same events.
 #[derive(Debug)]
@@ -15,6 +14,7 @@ pub struct Numbers {
     random: Xoshiro256PlusPlus,
     left: u64,
     malformed: f64,
+    bound: i64,
     ways: std::iter::Cycle<std::slice::Iter<'static, Malformed>>,
 }
 
@@ -30,8 +30,16 @@ impl Numbers {
             } else {
                 malformed.clamp(0.0, 1.0)
             },
+            bound: i64::try_from(USUAL).unwrap_or(i64::MAX),
             ways: Malformed::ALL.iter().cycle(),
         }
+    }
+
+    /// The same with numbers from `-bound` to `bound`; every number of 64 bits when it is as large as such a one can be.
+    #[must_use]
+    pub fn within(self, bound: u64) -> Numbers {
+        let bound = i64::try_from(bound).unwrap_or(i64::MAX);
+        Numbers { bound, ..self }
     }
 }
 
@@ -44,10 +52,9 @@ impl Events for Numbers {
                 chunk.add_malformed(way);
                 continue;
             }
-            let number = if self.random.random_ratio(1, ONE_IN) {
-                self.random.random()
-            } else {
-                self.random.random_range(0..USUAL)
+            let number = match self.bound {
+                i64::MAX => self.random.random(),
+                bound => self.random.random_range(-bound..=bound),
             };
             chunk.add(|bytes| Content::write(number, bytes));
         }
@@ -63,7 +70,10 @@ mod tests {
     use super::*;
 
     fn events(count: u64, malformed: f64, seed: u64) -> Vec<Option<Vec<u8>>> {
-        let mut numbers = Numbers::new(count, malformed, seed);
+        taken(Numbers::new(count, malformed, seed))
+    }
+
+    fn taken(mut numbers: Numbers) -> Vec<Option<Vec<u8>>> {
         let mut chunk = Chunk::default();
         let mut all = Vec::new();
         loop {
@@ -87,17 +97,43 @@ mod tests {
         let events = events(200_000, 0.001, 1);
         assert_eq!(events.len(), 200_000);
         let mut ways = BTreeMap::new();
-        let mut wide = 0;
+        let mut sum = 0_i128;
         for event in &events {
             match Content::of(event.as_deref()).expect("an event of ours") {
                 Content::Malformed(way) => *ways.entry(way).or_insert(0) += 1,
-                Content::Number(number) => wide += u32::from(!(0..USUAL).contains(&number)),
+                Content::Number(number) => {
+                    assert!(number.unsigned_abs() <= USUAL, "{number}");
+                    sum += i128::from(number) * i128::from(number);
+                }
             }
         }
         let malformed: i32 = ways.values().sum();
         assert!((140..260).contains(&malformed), "{malformed}");
         assert_eq!(ways.len(), Malformed::ALL.len(), "{ways:?}");
-        assert!((1_500..2_500).contains(&wide), "{wide}");
+        // A third of the largest square, on average: the numbers fill their range.
+        let mean = sum / 200_000;
+        assert!(
+            (300_000_000_000_000_000..370_000_000_000_000_000).contains(&mean),
+            "{mean}"
+        );
+    }
+
+    #[test]
+    fn numbers_lie_within_the_bound_that_was_given() {
+        let largest = |bound: u64| {
+            let events = taken(Numbers::new(2_000, 0.0, 1).within(bound));
+            let numbers = events
+                .iter()
+                .map(|event| match Content::of(event.as_deref()) {
+                    Some(Content::Number(number)) => number.unsigned_abs(),
+                    other => panic!("{other:?}"),
+                });
+            numbers.max().expect("some")
+        };
+        assert_eq!(largest(0), 0);
+        assert_eq!(largest(7), 7);
+        let wide = 1 << 62;
+        assert!(largest(i64::MAX as u64) > wide && largest(u64::MAX) > wide);
     }
 
     #[test]

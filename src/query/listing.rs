@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer};
 use super::{QueryError, TopicError, topics};
 use crate::{
     format::{GapReason, Layout, Manifest, SegmentKind},
-    history::{Found, load_manifest, load_tail},
+    history::{ChainError, Found, load_manifest, load_tail},
     model::{Digest, Offset, Partition, Sequence},
     store::Store,
 };
@@ -135,7 +135,14 @@ pub async fn list(store: &Store, layout: &Layout) -> Result<Listing, QueryError>
         return Err(TopicError::missing(store, layout).await?.into());
     }
     let tails = partitions.into_keys().map(|partition| async move {
-        let tail = load_tail(store, layout, partition).await?;
+        let tail = match load_tail(store, layout, partition).await {
+            Ok(tail) => tail,
+            // One partition that cannot be read does not hide the others.
+            Err(ChainError::Store(error)) if error.concerns_the_object() => {
+                return Ok((partition, None));
+            }
+            Err(error) => return Err(error.into()),
+        };
         let damaged: Vec<Sequence> = tail
             .damaged
             .iter()

@@ -5,9 +5,11 @@
 
 mod listing;
 mod topics;
+mod unknown;
 
 #[cfg(test)]
 mod tests;
 
 pub use listing::{GapEntry, Listing, PartitionEntry, SegmentEntry, Shown, list, show};
-pub use topics::{QueryError, TopicError, manifests};
+pub use topics::{QueryError, TopicError, manifests, partition_at};
+pub use unknown::UnknownFile;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    format::Layout,
+    format::{Layout, SegmentKind},
     history::ChainError,
     model::{Partition, Sequence},
     store::{Path, Store, StoreError},
@@ -96,7 +96,7 @@ impl TopicError {
     /// When the store cannot be listed.
     pub async fn missing(store: &Store, layout: &Layout) -> Result<TopicError, StoreError> {
         let mut there = BTreeSet::new();
-        for entry in store.list(&Path::root()).await? {
+        for entry in store.list_readable(&Path::root()).await?.entries {
             let topic = entry.path.as_str().split('/').next().unwrap_or_default();
             let of_topic = Layout::new(topic).ok();
             if of_topic.is_some_and(|layout| layout.parse_manifest(&entry.path).is_some()) {
@@ -112,7 +112,7 @@ impl TopicError {
 }
 
 /// The numbers of each partition's manifests, ascending: one listing, nothing is read. Empty when there is
-/// nothing of the topic.
+/// nothing of the topic; of a partition whose folder cannot be read, there are no numbers.
 ///
 /// # Errors
 /// When the store cannot be listed.
@@ -121,13 +121,33 @@ pub async fn manifests(
     layout: &Layout,
 ) -> Result<BTreeMap<Partition, Vec<Sequence>>, StoreError> {
     let mut partitions: BTreeMap<Partition, Vec<Sequence>> = BTreeMap::new();
-    for entry in store.list(&layout.all_manifests()).await? {
+    let listing = store.list_readable(&layout.all_manifests()).await?;
+    for entry in listing.entries {
         if let Some((partition, sequence)) = layout.parse_manifest(&entry.path) {
             partitions.entry(partition).or_default().push(sequence);
+        }
+    }
+    // A partition whose folder cannot be read is there all the same.
+    for unreadable in listing.unreadable {
+        match partition_at(layout, &unreadable.path) {
+            Some(partition) => _ = partitions.entry(partition).or_default(),
+            None => return Err(unreadable.error),
         }
     }
     partitions
         .values_mut()
         .for_each(|numbers| numbers.sort_unstable());
     Ok(partitions)
+}
+
+/// The partition in whose folder of manifests or segments a path lies, or whose folder it is.
+#[must_use]
+pub fn partition_at(layout: &Layout, path: &Path) -> Option<Partition> {
+    let parts = path.as_str().split('/');
+    let number = parts.filter_map(|part| part.strip_prefix("partition=")?.parse().ok());
+    let partition = number.map(Partition).next()?;
+    let manifests = layout.manifests(partition);
+    let segments = SegmentKind::ALL.map(|kind| layout.segments(kind, partition));
+    let within = |folder: &Path| path == folder || path.below(folder).is_some();
+    (within(&manifests) || segments.iter().any(within)).then_some(partition)
 }

@@ -10,6 +10,7 @@ use crate::model::{OffsetRange, Partition};
 /// the printed command is run. Secrets must have been taken out by who builds it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Invocation {
+    program: String,
     command: String,
     flags: Vec<(String, Option<String>)>,
 }
@@ -19,9 +20,23 @@ impl Invocation {
     #[must_use]
     pub fn new(command: &str) -> Invocation {
         Invocation {
+            program: "snapback".to_owned(),
             command: command.to_owned(),
             flags: Vec::new(),
         }
+    }
+
+    /// The same of another program, with calculations of its own.
+    #[must_use]
+    pub fn of_program(mut self, program: &str) -> Invocation {
+        program.clone_into(&mut self.program);
+        self
+    }
+
+    /// What the program is called.
+    #[must_use]
+    pub fn program(&self) -> &str {
+        &self.program
     }
 
     /// With one more flag (`--store`) and its value.
@@ -90,7 +105,7 @@ impl Invocation {
 
 impl fmt::Display for Invocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "snapback {}", self.command)?;
+        write!(f, "{} {}", quoted(&self.program), self.command)?;
         for (flag, value) in &self.flags {
             write!(f, " {flag}")?;
             if let Some(value) = value {

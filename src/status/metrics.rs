@@ -16,10 +16,16 @@ pub(super) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8"
 /// Labels of one sample.
 type Labels<'l> = Vec<(&'static str, &'l str)>;
 
-pub(super) fn render(view: &ProcessView) -> String {
+/// With the log lines that could not be written.
+pub(super) fn render(view: &ProcessView, dropped_lines: u64) -> String {
     let mut text = Exposition(String::new());
     process(&mut text, view);
     counters(&mut text, view);
+    text.counter(
+        "snapback_log_lines_dropped_total",
+        "Lines for stderr that could not be written.",
+        dropped_lines,
+    );
     workers(&mut text, view);
     partitions(&mut text, view);
     text.0

@@ -1,9 +1,11 @@
 //! From a request to an answer: pure.
 
+use std::net::IpAddr;
+
 use hyper::{Method, StatusCode};
 
 use super::{assess, json, metrics, page};
-use crate::processor::ProcessView;
+use crate::{processor::ProcessView, telemetry};
 
 const PLAIN: &str = "text/plain; charset=utf-8";
 
@@ -35,7 +37,10 @@ pub(super) fn respond(method: &Method, path: &str, look: impl FnOnce() -> Proces
     match path {
         "/" => ok("text/html; charset=utf-8", page::render(&look())),
         "/status" => ok("application/json", json::render(&look())),
-        "/metrics" => ok(metrics::CONTENT_TYPE, metrics::render(&look())),
+        "/metrics" => ok(
+            metrics::CONTENT_TYPE,
+            metrics::render(&look(), telemetry::dropped_lines()),
+        ),
         "/healthz" => {
             let view = look();
             verdict("healthy", assess::alive(&view), &reasons(&view))
@@ -49,6 +54,29 @@ pub(super) fn respond(method: &Method, path: &str, look: impl FnOnce() -> Proces
             "there is /, /status, /metrics, /healthz and /readyz",
         ),
     }
+}
+
+/// The answer to whoever calls this machine by a name that is not its own.
+pub(super) fn elsewhere() -> Answer {
+    plain(
+        StatusCode::MISDIRECTED_REQUEST,
+        "at this address only localhost and 127.0.0.1 are served; for others: snapback run --status 0.0.0.0:PORT",
+    )
+}
+
+/// Whether the value of a Host header is a name of the machine itself, whatever the port.
+pub(super) fn is_local(host: &[u8]) -> bool {
+    let Ok(host) = std::str::from_utf8(host) else {
+        return false;
+    };
+    let (name, port) = match host.strip_prefix('[') {
+        Some(bracketed) => bracketed.split_once(']').unwrap_or((bracketed, "")),
+        None => host.split_at(host.find(':').unwrap_or(host.len())),
+    };
+    let port = port.strip_prefix(':').unwrap_or(port);
+    let address = name.parse::<IpAddr>();
+    port.chars().all(|c| c.is_ascii_digit())
+        && (name.eq_ignore_ascii_case("localhost") || address.is_ok_and(|ip| ip.is_loopback()))
 }
 
 /// Why it is degraded, if it is, in a few words.
@@ -76,5 +104,40 @@ fn plain(status: StatusCode, line: &str) -> Answer {
         status,
         content_type: PLAIN,
         body: format!("{line}\n"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_local;
+
+    #[test]
+    fn only_names_of_the_machine_itself_are_local() {
+        for host in [
+            "localhost",
+            "LOCALHOST:9464",
+            "127.0.0.1",
+            "127.0.0.1:9464",
+            "127.1.2.3:1",
+            "[::1]:9464",
+            "[::1]",
+        ] {
+            assert!(is_local(host.as_bytes()), "{host}");
+        }
+        for host in [
+            "",
+            "evil.example",
+            "evil.example:9464",
+            "localhost.evil.example",
+            "127.0.0.1.evil.example",
+            "10.0.0.1:9464",
+            "[::2]",
+            "localhost:x",
+            "localhost:80@evil",
+            "::1",
+        ] {
+            assert!(!is_local(host.as_bytes()), "{host}");
+        }
+        assert!(!is_local(b"\xff"));
     }
 }

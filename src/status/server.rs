@@ -1,6 +1,16 @@
 //! Listening, and bounds for whoever asks.
 
-use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque,
+    convert::Infallible,
+    io,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use http_body_util::Full;
 use hyper::{
@@ -13,13 +23,13 @@ use hyper::{
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::Semaphore,
+    task::{AbortHandle, JoinSet},
 };
 
-use super::respond::{ALLOWED, respond};
+use super::respond::{ALLOWED, elsewhere, is_local, respond};
 use crate::{config::StatusAddress, processor::Board};
 
-/// Connections at a time; the others wait.
+/// Connections at a time.
 const MOST_CONNECTIONS: usize = 32;
 /// From the connection to the end of the request's head.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
@@ -78,19 +88,19 @@ pub async fn listen(setting: &StatusAddress) -> Result<Option<TcpListener>, Stat
 
 /// Answers questions about what is on `board` until `shutdown`.
 pub async fn run(listener: TcpListener, board: Board, shutdown: impl Future<Output = ()>) {
-    let room = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    // Who can reach only this machine's own address is on this machine, or is a page in a browser on it that has made up a name
+    // for the address.
+    let only_local = listener
+        .local_addr()
+        .is_ok_and(|address| address.ip().is_loopback());
+    let mut open = Connections::default();
     let accept = async {
         loop {
-            let Ok(place) = Arc::clone(&room).acquire_owned().await else {
-                return;
-            };
             match listener.accept().await {
                 Ok((stream, from)) => {
-                    let board = board.clone();
-                    tokio::spawn(async move {
-                        serve(stream, from, board).await;
-                        drop(place);
-                    });
+                    let asked = Arc::new(AtomicBool::new(false));
+                    let served = serve(stream, from, board.clone(), only_local, Arc::clone(&asked));
+                    open.add(served, asked).await;
                 }
                 Err(error) => {
                     tracing::debug!("a connection to the status could not be taken: {error}");
@@ -105,10 +115,57 @@ pub async fn run(listener: TcpListener, board: Board, shutdown: impl Future<Outp
     }
 }
 
+/// The connections that are open, the oldest first.
+#[derive(Default)]
+struct Connections {
+    tasks: JoinSet<()>,
+    open: VecDeque<(AbortHandle, Arc<AtomicBool>)>,
+}
+
+impl Connections {
+    /// Serves one more. When there are too many, the oldest on which nothing was asked gives way; when something was asked on
+    /// all of them, one of them ends soon.
+    async fn add(
+        &mut self,
+        served: impl Future<Output = ()> + Send + 'static,
+        asked: Arc<AtomicBool>,
+    ) {
+        self.open.retain(|(task, _)| !task.is_finished());
+        if self.open.len() >= MOST_CONNECTIONS {
+            let idle = |(_, asked): &(AbortHandle, Arc<AtomicBool>)| !asked.load(Ordering::Relaxed);
+            match self.open.iter().position(idle) {
+                Some(oldest) => {
+                    if let Some((task, _)) = self.open.remove(oldest) {
+                        task.abort();
+                    }
+                }
+                None => _ = self.tasks.join_next().await,
+            }
+        }
+        // Whatever has ended is not kept.
+        while self.tasks.try_join_next().is_some() {}
+        self.open.push_back((self.tasks.spawn(served), asked));
+    }
+}
+
 /// One connection, one request.
-async fn serve(stream: TcpStream, from: SocketAddr, board: Board) {
+async fn serve(
+    stream: TcpStream,
+    from: SocketAddr,
+    board: Board,
+    only_local: bool,
+    asked: Arc<AtomicBool>,
+) {
     let service = service_fn(move |request: Request<Incoming>| {
-        let answer = respond(request.method(), request.uri().path(), || board.look());
+        asked.store(true, Ordering::Relaxed);
+        let host = request
+            .headers()
+            .get(header::HOST)
+            .map(HeaderValue::as_bytes);
+        let answer = match only_local && !host.is_none_or(is_local) {
+            true => elsewhere(),
+            false => respond(request.method(), request.uri().path(), || board.look()),
+        };
         let mut response = Response::new(Full::new(Bytes::from(answer.body)));
         *response.status_mut() = answer.status;
         set_headers(response.headers_mut(), answer.content_type);

@@ -217,8 +217,8 @@ fn the_status_is_json() {
 
 #[test]
 fn the_metrics_are_in_prometheus_format() {
-    insta::assert_snapshot!("metrics-well", metrics::render(&well()));
-    let text = metrics::render(&in_trouble());
+    insta::assert_snapshot!("metrics-well", metrics::render(&well(), 3));
+    let text = metrics::render(&in_trouble(), 3);
     insta::assert_snapshot!("metrics-in-trouble", text);
     let names: Vec<&str> = text
         .lines()
@@ -237,7 +237,7 @@ fn a_reason_that_no_list_has_makes_no_label_of_its_own() {
     let mut one = worker(Vec::new());
     one.counters.rejects.add("anything \"at all\"", 5);
     one.counters.rejects.add("else", 2);
-    let text = metrics::render(&process(vec![Some(one)]));
+    let text = metrics::render(&process(vec![Some(one)]), 3);
     assert!(
         text.contains("snapback_rejects_total{reason=\"other\"} 7\n"),
         "{text}"

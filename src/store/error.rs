@@ -205,6 +205,41 @@ impl StoreError {
         }
     }
 
+    /// Whether nothing changes until somebody changes the configuration, the credentials, or rights.
+    #[must_use]
+    pub fn needs_a_person(&self) -> bool {
+        match self {
+            StoreError::InvalidUrl { .. }
+            | StoreError::InvalidSetting { .. }
+            | StoreError::NotAFolder { .. }
+            | StoreError::NoFolder { .. }
+            | StoreError::NoHardLinks { .. }
+            | StoreError::NoBucket { .. }
+            | StoreError::NoCredentials { .. }
+            | StoreError::Denied { .. }
+            | StoreError::WrongRegion { .. }
+            | StoreError::IgnoresPutIfAbsent { .. } => true,
+            StoreError::Local { .. } => !self.is_retryable(),
+            StoreError::NotFound { .. }
+            | StoreError::TooLarge { .. }
+            | StoreError::Unreachable { .. }
+            | StoreError::Unavailable { .. }
+            | StoreError::Timeout { .. }
+            | StoreError::Backend { .. } => false,
+        }
+    }
+
+    /// Whether the error is about this one object, and says something about what is stored: it is there, and cannot be read.
+    /// Otherwise nothing is known about it, because the store is away, or this process has no file left to open.
+    #[must_use]
+    pub fn concerns_the_object(&self) -> bool {
+        match self {
+            StoreError::Local { source, .. } => !is_out_of_resources(source),
+            StoreError::TooLarge { .. } => true,
+            _ => false,
+        }
+    }
+
     /// Whether it is worth trying again within seconds.
     pub(super) fn is_transient(&self) -> bool {
         matches!(
@@ -239,8 +274,28 @@ impl StoreError {
     }
 }
 
+/// Whether the system could not serve this process, whatever it asked for.
+fn is_out_of_resources(error: &io::Error) -> bool {
+    let resources = [
+        libc::EMFILE,
+        libc::ENFILE,
+        libc::ENOMEM,
+        libc::ENOBUFS,
+        libc::EAGAIN,
+        libc::EINTR,
+    ];
+    let number = error.raw_os_error();
+    number.is_some_and(|number| resources.contains(&number))
+        || error.kind() == io::ErrorKind::OutOfMemory
+}
+
 /// What the system said, in words that say what to do where there is something to do.
 fn plainly(error: &io::Error) -> String {
+    if [Some(libc::EMFILE), Some(libc::ENFILE)].contains(&error.raw_os_error()) {
+        return format!(
+            "too many files are open; raise the limit (ulimit -n, LimitNOFILE=) ({error})"
+        );
+    }
     let advice = match error.kind() {
         io::ErrorKind::StorageFull => "the disk is full; free some space",
         io::ErrorKind::QuotaExceeded => "the disk quota is used up; free some space",

@@ -1,4 +1,4 @@
-//! A local folder as an object store: writes go through `folder`, reading and listing are object_store's.
+//! A local folder as an object store: writes go through `folder`, listing through `walk`; reading is object_store's.
 
 use std::{
     fmt, fs,
@@ -20,6 +20,8 @@ use object_store::{
 use super::{
     disk::{Action, DiskError},
     folder::{Folder, Naming, STAGING},
+    unknown::UnknownNames,
+    walk,
 };
 
 /// A folder of this machine.
@@ -27,6 +29,7 @@ use super::{
 pub(super) struct LocalFolder {
     folder: Arc<Folder>,
     files: LocalFileSystem,
+    unknown: Arc<UnknownNames>,
 }
 
 impl LocalFolder {
@@ -42,7 +45,14 @@ impl LocalFolder {
         Ok(LocalFolder {
             folder: Arc::new(folder),
             files,
+            unknown: Arc::default(),
         })
+    }
+
+    /// What listings have left out.
+    #[cfg(test)]
+    pub fn left_out(&self) -> Vec<String> {
+        self.unknown.said()
     }
 
     /// Runs blocking work where it may block.
@@ -140,7 +150,7 @@ impl ObjectStore for LocalFolder {
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
-        visible(self.files.list(prefix))
+        walk::list(self.folder.root.clone(), prefix, Arc::clone(&self.unknown))
     }
 
     fn list_with_offset(

@@ -12,21 +12,16 @@
 //!   wait for ([`StoreError::is_retryable`]).
 //! - A path means the same object everywhere, and nothing outside the root can be reached.
 
-use std::{
-    fmt,
-    future::Future,
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::{fmt, future::Future, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use futures::TryStreamExt as _;
 use object_store::{ObjectStore, ObjectStoreExt as _, PutMode, memory::InMemory};
 use tokio::time::Instant;
 
-use classify::{CREATE, Call, DELETE, GET, HEAD, LIST, PUT, RENAME};
-use patience::{COPY, PAGE, Patience, deadline};
+use classify::{CREATE, Call, DELETE, GET, HEAD, PUT, RENAME};
+use patience::{COPY, Patience, deadline};
 use place::Place;
+use unknown::UnknownNames;
 
 use crate::failpoint::{self, Point};
 
@@ -34,17 +29,21 @@ mod classify;
 mod disk;
 mod error;
 mod folder;
+mod listing;
 mod local;
 mod open;
 mod path;
 mod patience;
 mod place;
 mod s3;
+mod unknown;
 mod url;
+mod walk;
 
 pub use error::StoreError;
+pub use listing::{Entry, Listing, Unreadable};
 pub use path::{Path, PathError, PathFault};
-pub use url::{StoreConfig, StoreUrl};
+pub use url::{PROXY_VARIABLES, StoreConfig, StoreUrl};
 
 /// A store of snapshots. Clones are cheap and share the connection.
 #[derive(Clone)]
@@ -53,6 +52,7 @@ pub struct Store {
     place: Arc<Place>,
     renames: Renames,
     patience: Patience,
+    unknown: Arc<UnknownNames>,
 }
 
 /// How an object moves.
@@ -85,17 +85,6 @@ pub enum Moved {
     SourceMissing,
 }
 
-/// An object, as a listing shows it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
-    /// Its path.
-    pub path: Path,
-    /// Its size in bytes.
-    pub size: u64,
-    /// When it was written, by the store's clock.
-    pub modified: SystemTime,
-}
-
 impl Store {
     /// A store in memory, gone with its last clone.
     #[must_use]
@@ -111,6 +100,7 @@ impl Store {
             place: Arc::new(Place::Named(name.to_owned())),
             renames: Renames::CopyAndDelete,
             patience: Patience::default(),
+            unknown: Arc::default(),
         }
     }
 
@@ -212,37 +202,6 @@ impl Store {
             Err(error) if error.is_not_found() => Ok(None),
             Err(error) => Err(error),
         }
-    }
-
-    /// All objects below `prefix`, sorted by path. Parts of paths are compared whole: `partition=1`
-    /// does not hold `partition=10`. Objects whose names no store of ours would give are left out.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub async fn list(&self, prefix: &Path) -> Result<Vec<Entry>, StoreError> {
-        let key = self.place.key(prefix);
-        let mut entries = self
-            .patience
-            .persist(|| async {
-                let mut entries = Vec::new();
-                let mut listing = self.backend.list(Some(&key).filter(|key| !key.as_ref().is_empty()));
-                while let Some(object) = self.call(LIST, prefix, PAGE, listing.try_next()).await? {
-                    let path = self.place.path(&object.location);
-                    let Some(path) = path.filter(|path| path.below(prefix).is_some()) else {
-                        tracing::debug!(key = %object.location, "not a name of ours: left out of the listing");
-                        continue;
-                    };
-                    entries.push(Entry {
-                        path,
-                        size: object.size,
-                        modified: object.last_modified.into(),
-                    });
-                }
-                Ok(entries)
-            })
-            .await?;
-        entries.sort_unstable_by(|a, b| a.path.cmp(&b.path));
-        Ok(entries)
     }
 
     /// Moves an object, replacing what is at `to`. In a bucket that is a copy and a delete, so for a

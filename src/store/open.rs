@@ -85,6 +85,7 @@ impl Store {
             }),
             renames: Renames::Whole,
             patience: Patience::default(),
+            unknown: Arc::default(),
         })
     }
 
@@ -104,6 +105,7 @@ impl Store {
             place: Arc::new(place),
             renames: Renames::CopyAndDelete,
             patience: Patience::default(),
+            unknown: Arc::default(),
         };
         let key = store.place.key(&Path::root());
         let patience = Patience {

@@ -4,7 +4,7 @@ use std::{fmt, path::PathBuf};
 
 use object_store::path::Path as Key;
 
-use super::Path;
+use super::{Path, StoreError};
 
 /// What stands before the paths of a store.
 #[derive(Debug)]
@@ -45,6 +45,18 @@ impl Place {
             }
             _ => Path::parse(whole).ok(),
         }
+    }
+
+    /// The place in this folder that an error is about, and no other.
+    pub fn below_root(&self, error: &StoreError) -> Option<Path> {
+        let (Place::Folder { typed }, StoreError::Local { path, .. }) = (self, error) else {
+            return None;
+        };
+        if !error.concerns_the_object() {
+            return None;
+        }
+        let root = std::fs::canonicalize(typed).ok()?;
+        Path::parse(path.strip_prefix(root).ok()?.to_str()?).ok()
     }
 
     /// The object at `path`, as a person would look for it.

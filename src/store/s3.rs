@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use object_store::{
-    BackoffConfig, ClientOptions, ObjectStore, RetryConfig,
+    BackoffConfig, Certificate, ClientOptions, ObjectStore, RetryConfig,
     aws::{AmazonS3Builder, AmazonS3ConfigKey as Key},
 };
 
@@ -18,14 +18,22 @@ const REQUEST: Duration = Duration::from_secs(600);
 /// Where no region is given: what servers other than Amazon's expect, and Amazon's own default.
 const REGION: &str = "us-east-1";
 
+const AMAZON: &str = "https://s3.amazonaws.com";
+
+/// The variable that names a file with certificates.
+const CA_BUNDLE: &str = "AWS_CA_BUNDLE";
+
 /// A bucket's client, and the endpoint to name in messages.
 pub(super) fn connect(
     config: &StoreConfig,
     bucket: &str,
 ) -> Result<(Arc<dyn ObjectStore>, String), StoreError> {
-    let options = ClientOptions::new()
+    let mut options = ClientOptions::new()
         .with_connect_timeout(CONNECT)
         .with_timeout(REQUEST);
+    for certificate in certificates(config)? {
+        options = options.with_root_certificate(certificate);
+    }
     // One request per call: retries are ours, so that there is one bound, and so that a conditional
     // put is never repeated without our knowing (a repeated one can be refused because of itself).
     let retry = RetryConfig {
@@ -80,13 +88,64 @@ pub(super) fn connect(
         .with_bucket_name(bucket)
         .build()
         .map_err(|error| StoreError::InvalidSetting {
-            setting: format!("the configuration for {}", config.url),
+            setting: culprit(config, &error)
+                .unwrap_or_else(|| format!("the configuration for {}", config.url)),
             reason: error.to_string(),
         })?;
-    Ok((
-        Arc::new(store),
-        endpoint.unwrap_or_else(|| "https://s3.amazonaws.com".to_owned()),
-    ))
+    let endpoint = endpoint.unwrap_or_else(|| AMAZON.to_owned());
+    let through = proxy(config, &endpoint);
+    Ok((Arc::new(store), format!("{endpoint}{through}")))
+}
+
+/// The variable that by itself leads to this error.
+fn culprit(config: &StoreConfig, error: &object_store::Error) -> Option<String> {
+    let text = error.to_string();
+    let leads_there = |name: &str, value: &str| {
+        let builder = AmazonS3Builder::new()
+            .with_bucket_name("bucket")
+            .with_region(REGION)
+            .with_allow_http(true);
+        let alone = builder.with_config(key(name)?, value).build().err()?;
+        (alone.to_string() == text).then_some(())
+    };
+    let mut given = config.env.iter().filter(|(_, value)| !value.is_empty());
+    let found = given.find(|(name, value)| leads_there(name, value).is_some());
+    found.map(|(name, _)| name.clone())
+}
+
+/// The authorities that `AWS_CA_BUNDLE` names, besides those of the system.
+fn certificates(config: &StoreConfig) -> Result<Vec<Certificate>, StoreError> {
+    let Some((_, path)) = config.env.iter().find(|(name, _)| name == CA_BUNDLE) else {
+        return Ok(Vec::new());
+    };
+    let unusable = |reason: String| StoreError::InvalidSetting {
+        setting: format!("{CA_BUNDLE}={path}"),
+        reason,
+    };
+    let pem = std::fs::read(path).map_err(|error| unusable(error.to_string()))?;
+    match Certificate::from_pem_bundle(&pem) {
+        Ok(found) if found.is_empty() => Err(unusable("it holds no certificate".to_owned())),
+        Ok(found) => Ok(found),
+        Err(error) => Err(unusable(error.to_string())),
+    }
+}
+
+/// What messages say of the proxy through which requests to `endpoint` go, unless `NO_PROXY` excepts it.
+fn proxy(config: &StoreConfig, endpoint: &str) -> String {
+    let names = match endpoint.starts_with("http://") {
+        true => ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"],
+        false => ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"],
+    };
+    let given = |name: &str| {
+        config
+            .env
+            .iter()
+            .any(|(given, text)| given == name && !text.is_empty())
+    };
+    match names.iter().find(|name| given(name)) {
+        Some(name) => format!(" (through the proxy that {name} names, unless NO_PROXY excepts it)"),
+        None => String::new(),
+    }
 }
 
 /// The setting that a variable stands for; `None` for variables that are not ours to take.
@@ -150,7 +209,7 @@ mod tests {
     fn the_flag_goes_before_the_variables_and_s3s_own_before_the_general_one() {
         let general = ("AWS_ENDPOINT_URL", "http://general");
         let own = ("AWS_ENDPOINT_URL_S3", "http://own");
-        assert_eq!(endpoint(None, &[]), "https://s3.amazonaws.com");
+        assert_eq!(endpoint(None, &[]), AMAZON);
         assert_eq!(endpoint(None, &[general]), "http://general");
         assert_eq!(endpoint(None, &[general, own]), "http://own");
         assert_eq!(endpoint(None, &[own, general]), "http://own");
@@ -176,6 +235,61 @@ mod tests {
         endpoint(None, &env);
         assert!(env.iter().all(|(name, _)| key(name).is_none()));
         assert_eq!(key("AWS_SESSION_TOKEN"), Some(Key::Token));
+    }
+
+    #[test]
+    fn a_proxy_is_named_with_the_endpoint_that_it_stands_before() {
+        let proxies = [
+            ("HTTPS_PROXY", "http://proxy:1"),
+            ("http_proxy", "http://proxy:2"),
+        ];
+        assert_eq!(
+            endpoint(None, &proxies),
+            format!(
+                "{AMAZON} (through the proxy that HTTPS_PROXY names, unless NO_PROXY excepts it)"
+            )
+        );
+        let plain = endpoint(Some("http://minio:9000"), &proxies);
+        assert!(plain.contains("that http_proxy names"), "{plain}");
+        assert_eq!(
+            endpoint(Some("http://minio:9000"), &proxies[..1]),
+            "http://minio:9000"
+        );
+    }
+
+    #[test]
+    fn a_bundle_of_certificates_is_used_or_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ca.pem");
+        let path = path.to_str().unwrap();
+        let with_bundle = || {
+            let env = [&KEYS[..], &[(CA_BUNDLE, path)]].concat();
+            connect(&config(None, &env), "bucket").map(drop)
+        };
+        for content in [None, Some(""), Some("no certificate")] {
+            if let Some(content) = content {
+                std::fs::write(path, content).unwrap();
+            }
+            let error = with_bundle().unwrap_err().to_string();
+            assert!(error.contains(CA_BUNDLE) && error.contains(path), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_variable_that_cannot_be_used_is_named() {
+        let env = [
+            &KEYS[..],
+            &[("AWS_VIRTUAL_HOSTED_STYLE_REQUEST", "perhaps")],
+        ]
+        .concat();
+        let error = connect(&config(None, &env), "bucket")
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("AWS_VIRTUAL_HOSTED_STYLE_REQUEST"),
+            "{error}"
+        );
+        assert!(!error.contains("hush"), "{error}");
     }
 
     #[test]

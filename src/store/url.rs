@@ -93,6 +93,18 @@ impl fmt::Display for StoreUrl {
     }
 }
 
+/// The variables that say through which proxy requests go; they are read by the HTTP client itself.
+pub const PROXY_VARIABLES: [&str; 8] = [
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "ALL_PROXY",
+    "NO_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "all_proxy",
+    "no_proxy",
+];
+
 /// Everything that opening a store takes.
 #[derive(Clone)]
 pub struct StoreConfig {
@@ -101,7 +113,7 @@ pub struct StoreConfig {
     /// The server to speak to instead of Amazon's, like `http://localhost:9000`; goes before
     /// `AWS_ENDPOINT_URL_S3` and `AWS_ENDPOINT_URL`.
     pub s3_endpoint: Option<String>,
-    /// The usual `AWS_*` variables, as names and values; others are ignored, so the whole
+    /// The usual `AWS_*` variables and those of proxies, as names and values; others are ignored, so the whole
     /// environment may be given. Not looked at for a local folder.
     pub env: Vec<(String, String)>,
 }

@@ -9,7 +9,7 @@ use crate::support::process::Program;
 use crate::support::{read_all, snapback};
 
 /// Every command of this version.
-const COMMANDS: [&[&str]; 9] = [
+const COMMANDS: [&[&str]; 10] = [
     &["demo"],
     &["run"],
     &["produce"],
@@ -19,6 +19,7 @@ const COMMANDS: [&[&str]; 9] = [
     &["verify"],
     &["config"],
     &["completions"],
+    &["man"],
 ];
 
 #[test]
@@ -209,6 +210,21 @@ fn completions_are_made_for_the_usual_shells() {
     }
 }
 
+#[test]
+fn a_filter_of_log_lines_that_is_none_is_named() {
+    let run = |filter: &str| {
+        snapback(["config"])
+            .env("RUST_LOG", filter)
+            .run()
+            .expect_code(0)
+    };
+    let said = run("snapback=loud").stderr;
+    assert!(said.contains("RUST_LOG") && said.contains("loud"), "{said}");
+    for filter in ["", "off", "snapback=debug"] {
+        assert!(!run(filter).stderr.contains("RUST_LOG"));
+    }
+}
+
 /// `cargo test` builds it beside the program.
 fn own_calculation(args: &[&str]) -> Program {
     let program = Path::new(env!("CARGO_BIN_EXE_snapback"));
@@ -220,6 +236,50 @@ fn own_calculation(args: &[&str]) -> Program {
         example.display()
     );
     Program::new(example).args(args)
+}
+
+#[test]
+fn a_program_of_ones_own_calls_itself_by_its_own_name() {
+    let own = own_calculation(&["--version"]).run().expect_code(0).stdout;
+    let version = env!("CARGO_PKG_VERSION");
+    assert_eq!(
+        own,
+        format!("own_calculation {version} (with snapback {version})\n")
+    );
+    let help = own_calculation(&["run", "--help"])
+        .run()
+        .expect_code(0)
+        .stdout;
+    assert!(help.contains("Usage: own_calculation run"), "{help}");
+    assert!(
+        help.contains("  own_calculation run --exit-at-end"),
+        "{help}"
+    );
+    assert!(!help.contains("  snapback run"), "{help}");
+    let wrong = own_calculation(&["rnu"]).run().expect_code(2).stderr;
+    assert!(wrong.contains("own_calculation"), "{wrong}");
+}
+
+#[test]
+fn there_is_a_manual_page_for_every_command() {
+    let page = |args: &[&str]| snapback(["man"]).args(args).run().expect_code(0).stdout;
+    assert!(page(&[]).contains(".TH snapback 1"), "{}", page(&[]));
+    let run = page(&["run"]);
+    for said in [".TH snapback-run 1", "\\-\\-accept\\-loss", "Examples:"] {
+        assert!(run.contains(said), "{said} is not in {run}");
+    }
+    assert!(
+        page(&["snapshots", "show"]).contains("SEQUENCE")
+            || page(&["snapshots", "show"]).contains("sequence")
+    );
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    page(&["--to", folder.path().to_str().expect("text")]);
+    for command in COMMANDS {
+        let name = format!("snapback-{}.1", command.join("-"));
+        assert!(folder.path().join(&name).is_file(), "{name}");
+    }
+    let unknown = snapback(["man", "walk"]).run().expect_code(2).stderr;
+    assert!(unknown.contains("walk"), "{unknown}");
 }
 
 #[test]
@@ -297,6 +357,11 @@ fn a_calculation_of_ones_own_has_every_command() {
         "{}",
         unknown.stderr
     );
+    for said in ["own_calculation", "celsius", "fahrenheit DOUBLE NOT NULL"] {
+        let stored = unknown.stderr.split_once("The store was last written by");
+        let known = stored.is_some_and(|(_, rest)| rest.contains(said));
+        assert!(known || said == "own_calculation", "{}", unknown.stderr);
+    }
     // Declared otherwise, it says what it needs.
     let unsuited = own_calculation(&verify)
         .args(["--calculation", "celsius"])

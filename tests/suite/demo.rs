@@ -85,7 +85,7 @@ fn the_demo_tells_its_story_and_leaves_snapshots_that_duckdb_and_verify_confirm(
         "import sys, duckdb\nfor query in sys.argv[1:]: print(len(duckdb.sql(query).fetchall()))";
     let counted = printed_rows(python().program(script, &queries), folder.path(), script);
     assert_eq!(counted, "8\n5\n20\n");
-    let total = "import duckdb\nprint(duckdb.sql(\"SELECT count(*) FROM read_parquet('snapback-demo/events/results/**/*.parquet')\").fetchall()[0][0])";
+    let total = "import duckdb\nprint(duckdb.sql(\"SELECT count(*) FROM read_parquet('snapback-demo/events/results/partition=*/*.parquet')\").fetchall()[0][0])";
     let counted = printed_rows(python().program(total, &[]), folder.path(), total);
     assert_eq!(
         counted.trim().parse::<u64>().unwrap(),

@@ -9,6 +9,11 @@
     clippy::unwrap_used,
     reason = "a test that cannot go on has failed"
 )]
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "what a test measured"
+)]
 
 mod a_worker_that_hangs;
 mod broker_trouble;
@@ -19,12 +24,14 @@ mod corrections;
 mod crash;
 mod crash_points;
 mod demo;
+mod exit_codes;
 mod from_script;
 mod fuzzed;
 mod hostile;
 mod kafka;
 mod keepers;
 mod limits;
+mod log_readers;
 mod outside;
 mod produce;
 mod protocol;
@@ -36,9 +43,11 @@ mod run;
 mod sample;
 mod servers;
 mod shape;
+mod signals;
 mod slow_to_join;
 mod status;
 mod store_conformance;
 mod store_trouble;
 mod support;
+mod unknown_files;
 mod zombies;

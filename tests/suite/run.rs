@@ -128,7 +128,7 @@ fn a_broker_that_cannot_be_reached_is_said() {
 }
 
 #[test]
-fn a_store_that_cannot_be_reached_is_said() {
+fn a_bucket_that_does_not_exist_is_said() {
     let pipeline = Pipeline::new(1, Place::bucket(s3()));
     let missing = format!("{}-missing", s3().bucket());
     let finished = snapback(["run", "--exit-at-end", "--brokers", &pipeline.brokers])
@@ -142,7 +142,7 @@ fn a_store_that_cannot_be_reached_is_said() {
         .envs(pipeline.env())
         .limit(LIMIT)
         .run()
-        .expect_code(3);
+        .expect_code(2);
     assert!(finished.stderr.contains(&missing), "{}", finished.stderr);
 }
 

@@ -7,7 +7,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use super::support::{python, snapback};
+use super::support::{Program, python, snapback};
 
 /// What it holds: 208 offsets of two partitions.
 const RESULTS: u64 = 198;
@@ -18,8 +18,8 @@ const ABSENT: u64 = 2;
 const QUERY: &str = r#"
 import sys, duckdb
 root = sys.argv[1]
-results = f"read_parquet('{root}/results/**/*.parquet', hive_partitioning=true)"
-rejects = f"read_parquet('{root}/rejects/**/*.parquet', hive_partitioning=true)"
+results = f"read_parquet('{root}/results/partition=*/*.parquet', hive_partitioning=true)"
+rejects = f"read_parquet('{root}/rejects/partition=*/*.parquet', hive_partitioning=true)"
 print(*duckdb.sql(f"SELECT count(*), count(DISTINCT (partition, kafka_offset)) FROM {results}").fetchall()[0])
 print(*duckdb.sql(f"SELECT count(*), count(DISTINCT (partition, kafka_offset)) FROM {rejects}").fetchall()[0])
 print(*duckdb.sql(f"SELECT count(*) FROM {results} WHERE result <> number::DECIMAL(38,0) * number").fetchall()[0])
@@ -47,6 +47,47 @@ fn files_below(folder: &Path) -> Vec<PathBuf> {
         }
     }
     files
+}
+
+/// A copy of the sample that a test may damage.
+pub struct Copy(tempfile::TempDir);
+
+/// Copies the sample into a store of its own.
+pub fn copy() -> Copy {
+    let store = tempfile::tempdir().expect("a temporary folder");
+    for file in files_below(&sample()) {
+        let name = file.strip_prefix(root().join("snapshots")).expect("below");
+        let target = store.path().join(name);
+        fs::create_dir_all(target.parent().expect("a folder")).expect("a writable folder");
+        fs::copy(&file, target).expect("a readable file");
+    }
+    Copy(store)
+}
+
+impl Copy {
+    /// As in `--store`.
+    pub fn url(&self) -> &str {
+        self.0.path().to_str().expect("a path that is text")
+    }
+
+    /// A file or folder of the topic.
+    pub fn path(&self, name: impl AsRef<Path>) -> PathBuf {
+        self.0.path().join("sample").join(name)
+    }
+
+    /// Damages a segment of partition 0.
+    pub fn flip_a_byte(&self) {
+        let file = &files_below(&self.path("results/partition=0"))[0];
+        let mut bytes = fs::read(file).expect("a segment");
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        fs::write(file, bytes).expect("a writable file");
+    }
+
+    /// `snapback COMMAND` on it.
+    pub fn snapback(&self, command: &[&str]) -> Program {
+        snapback(command).args(["--events", "sample", "--store", self.url()])
+    }
 }
 
 fn manifests() -> Vec<PathBuf> {

@@ -8,7 +8,7 @@ use tokio::runtime::Handle;
 
 use super::rows::{Rows, What};
 use crate::{
-    audit::{AuditError, chain::concerns_the_file},
+    audit::AuditError,
     format::{Layout, Segment, SegmentReader, read_segment},
     history::{FetchError, fetch_segment},
     model::{OffsetRange, Partition},
@@ -214,7 +214,7 @@ impl Cursor {
         } = &self.files;
         match runtime.block_on(fetch_segment(store, layout, segment)) {
             Ok(fetched) => Ok(Some(fetched.bytes)),
-            Err(FetchError::Store(error)) if !concerns_the_file(&error) => Err(error.into()),
+            Err(FetchError::Store(error)) if !error.concerns_the_object() => Err(error.into()),
             Err(_) => Ok(None),
         }
     }

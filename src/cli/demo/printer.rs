@@ -13,6 +13,7 @@ use super::paint::Paint;
 use crate::{
     demo::{Cluster, Interrupt, Loss, Progress, Step},
     load::Malformed,
+    telemetry,
 };
 
 /// Prints steps.
@@ -80,7 +81,7 @@ impl Printer {
 
     fn say(&self, line: &str) {
         if self.screen.is_hidden() {
-            eprintln!("{line}");
+            telemetry::say(line);
         } else {
             // There is nobody to tell that the terminal cannot be written to.
             let _ = self.screen.println(line);

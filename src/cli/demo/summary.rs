@@ -111,7 +111,9 @@ pub(super) fn table(summary: &Summary) -> String {
 pub(super) fn suggestions(summary: &Summary) -> String {
     let folder = summary.folder.display();
     let events = &summary.pipeline.events;
-    let glob = |kind: &str| format!("'{folder}/{events}/{kind}/**/*.parquet'");
+    // A quote in a text of SQL is written twice.
+    let root = format!("{folder}/{events}").replace('\'', "''");
+    let glob = |kind: &str| format!("'{root}/{kind}/partition=*/*.parquet'");
     let topic = if events == "events" {
         String::new()
     } else {
@@ -139,7 +141,7 @@ pub(super) fn suggestions(summary: &Summary) -> String {
     line(
         &mut text,
         format_args!(
-            "  SELECT reason, decode(payload) AS payload FROM read_parquet({}) WHERE reason NOT LIKE 'not-utf8%' LIMIT 20;",
+            "  SELECT reason, coalesce(try(decode(payload)), payload::VARCHAR) AS payload FROM read_parquet({}) LIMIT 20;",
             glob("rejects")
         ),
     );
@@ -238,9 +240,9 @@ mod tests {
     fn the_suggestions_name_the_folder_and_the_topic() {
         insta::assert_snapshot!(suggestions(&summary(true)), @r"
         The snapshots are plain Parquet files in ./snapback-demo. In DuckDB:
-          SELECT partition, count(*) AS results, max(kafka_offset) AS newest FROM read_parquet('./snapback-demo/events/results/**/*.parquet', hive_partitioning=true) GROUP BY partition ORDER BY partition;
-          SELECT number, result FROM read_parquet('./snapback-demo/events/results/**/*.parquet') ORDER BY result DESC LIMIT 5;
-          SELECT reason, decode(payload) AS payload FROM read_parquet('./snapback-demo/events/rejects/**/*.parquet') WHERE reason NOT LIKE 'not-utf8%' LIMIT 20;
+          SELECT partition, count(*) AS results, max(kafka_offset) AS newest FROM read_parquet('./snapback-demo/events/results/partition=*/*.parquet', hive_partitioning=true) GROUP BY partition ORDER BY partition;
+          SELECT number, result FROM read_parquet('./snapback-demo/events/results/partition=*/*.parquet') ORDER BY result DESC LIMIT 5;
+          SELECT reason, coalesce(try(decode(payload)), payload::VARCHAR) AS payload FROM read_parquet('./snapback-demo/events/rejects/partition=*/*.parquet') LIMIT 20;
         And without DuckDB:
           snapback snapshots list --store ./snapback-demo
           snapback verify --store ./snapback-demo

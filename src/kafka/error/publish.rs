@@ -4,18 +4,14 @@ use std::time::Duration;
 
 use rdkafka::error::RDKafkaErrorCode as Code;
 
-use super::{Failure, KafkaError, is_definite, is_passing};
+use super::{Failure, KafkaError, is_denied, is_passing};
 
 /// Answers about permissions or topics: somebody has to change something first.
 fn needs_an_operator(code: Code) -> bool {
-    is_definite(code)
+    is_denied(code)
         || matches!(
             code,
-            Code::TopicAuthorizationFailed
-                | Code::GroupAuthorizationFailed
-                | Code::ClusterAuthorizationFailed
-                | Code::TransactionalIdAuthorizationFailed
-                | Code::UnknownTopic
+            Code::UnknownTopic
                 | Code::UnknownPartition
                 | Code::UnknownTopicOrPartition
                 | Code::InvalidTransactionTimeout
@@ -139,6 +135,30 @@ impl PublishError {
             PublishError::Full { .. } | PublishError::NotAMember { .. } => Disposition::Abort,
             PublishError::Client(error) if error.is_transient() => Disposition::Rebuild,
             PublishError::Client(_) => Disposition::Fatal,
+        }
+    }
+
+    /// Whether a broker refuses who we are or what we may do, so that nothing changes until a person acts.
+    #[must_use]
+    pub fn needs_a_person(&self) -> bool {
+        match self {
+            PublishError::Transaction { source, .. }
+            | PublishError::Refused { source, .. }
+            | PublishError::Undelivered { source, .. } => is_denied(source.code),
+            PublishError::Client(error) => error.needs_a_person(),
+            PublishError::Full { .. } | PublishError::NotAMember { .. } => false,
+        }
+    }
+
+    /// The same, where it is certain that nothing has been published yet: the publisher itself is refused.
+    #[must_use]
+    pub fn is_refused_publisher(&self) -> bool {
+        match self {
+            PublishError::Transaction { source, .. } => {
+                source.code == Code::TransactionalIdAuthorizationFailed
+            }
+            PublishError::Client(error) => error.needs_a_person(),
+            _ => false,
         }
     }
 

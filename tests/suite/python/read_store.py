@@ -34,7 +34,7 @@ def open_segments(kind, columns):
             segments = pyarrow.dataset.dataset(folder, filesystem=server, format="parquet", partitioning="hive")
             return db.register(kind, segments)
     else:
-        segments = f"{store}/{topic}/{kind}/**/*.parquet"
+        segments = f"{store}/{topic}/{kind}/partition=*/*.parquet"
         if glob.glob(segments, recursive=True):
             return db.execute(
                 f"CREATE VIEW {kind} AS SELECT * FROM read_parquet('{segments}', hive_partitioning=true)"

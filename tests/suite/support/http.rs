@@ -42,6 +42,16 @@ impl Status {
         Self { address }
     }
 
+    /// The status of a process that was started with `--status 127.0.0.1:PORT`, as soon as it answers.
+    #[track_caller]
+    pub fn at(port: u16) -> Self {
+        let status = Self {
+            address: format!("127.0.0.1:{port}"),
+        };
+        eventually(LIMIT, "somebody who listens", || status.connect().ok());
+        status
+    }
+
     /// Its port.
     pub fn port(&self) -> String {
         let (_, port) = self.address.rsplit_once(':').expect("an address");

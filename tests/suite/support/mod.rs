@@ -26,6 +26,7 @@ pub use http::Status;
 pub use kafka::{Kafka, kafka};
 #[allow(unused_imports, reason = "only the soak uses it")]
 pub use memory::resident_memory;
+pub use port::Port;
 pub use process::{Program, snapback};
 pub use python::python;
 pub use s3::{S3Server, s3};

@@ -33,6 +33,8 @@ pub struct Program {
     /// Holds the output and, unless the test has set another, is the working folder.
     scratch: tempfile::TempDir,
     limit: Duration,
+    stdout: Option<Stdio>,
+    stderr: Option<Stdio>,
 }
 
 impl Program {
@@ -59,6 +61,8 @@ impl Program {
             command,
             scratch,
             limit: LIMIT,
+            stdout: None,
+            stderr: None,
         }
     }
 
@@ -127,6 +131,18 @@ impl Program {
         self
     }
 
+    /// Sends what the program prints somewhere else; the test does not see it.
+    pub fn stdout_to(mut self, stdout: impl Into<Stdio>) -> Self {
+        self.stdout = Some(stdout.into());
+        self
+    }
+
+    /// Sends what the program logs somewhere else; the test does not see it.
+    pub fn stderr_to(mut self, stderr: impl Into<Stdio>) -> Self {
+        self.stderr = Some(stderr.into());
+        self
+    }
+
     /// Sets how long [`Program::run`] may take (default: a minute).
     pub fn limit(mut self, limit: Duration) -> Self {
         self.limit = limit;
@@ -152,7 +168,10 @@ impl Program {
             let file = File::options().create(true).append(true).open(path);
             file.expect("a writable temporary folder")
         };
-        self.command.stdout(create(&stdout)).stderr(create(&stderr));
+        let (out, err) = (create(&stdout), create(&stderr));
+        self.command
+            .stdout(self.stdout.take().unwrap_or_else(|| out.into()))
+            .stderr(self.stderr.take().unwrap_or_else(|| err.into()));
         // A group of its own, so that its children can be ended with it.
         self.command.process_group(0);
         match spawn(self.command) {

@@ -1,5 +1,7 @@
 //! Layers, validation and what is shown of them.
 
+mod outside;
+
 use super::*;
 use crate::recovery::{ResumeFrom, Start};
 

@@ -1,0 +1,99 @@
+//! What lies below a path: whole, or as far as it can be read.
+
+use std::time::SystemTime;
+
+use futures::TryStreamExt as _;
+use object_store::ObjectMeta;
+
+use super::{Path, Store, StoreError, classify::LIST, patience::PAGE};
+
+/// An object, as a listing shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Its path.
+    pub path: Path,
+    /// Its size in bytes.
+    pub size: u64,
+    /// When it was written, by the store's clock.
+    pub modified: SystemTime,
+}
+
+/// What a listing found.
+#[derive(Debug, Default)]
+pub struct Listing {
+    /// The objects, sorted by path.
+    pub entries: Vec<Entry>,
+    /// Places in it that cannot be read, each with what is wrong.
+    pub unreadable: Vec<Unreadable>,
+}
+
+/// A file or folder that cannot be read.
+#[derive(Debug)]
+pub struct Unreadable {
+    /// Where it is.
+    pub path: Path,
+    /// What is wrong.
+    pub error: StoreError,
+}
+
+impl Store {
+    /// All objects below `prefix`, sorted by path. Parts of paths are compared whole: `partition=1`
+    /// does not hold `partition=10`. Objects whose names no store of ours would give are left out, and said once.
+    ///
+    /// # Errors
+    /// When the store, or any place in it, cannot be read.
+    pub async fn list(&self, prefix: &Path) -> Result<Vec<Entry>, StoreError> {
+        let listing = self.list_readable(prefix).await?;
+        match listing.unreadable.into_iter().next() {
+            Some(unreadable) => Err(unreadable.error),
+            None => Ok(listing.entries),
+        }
+    }
+
+    /// The same, with the places in it that cannot be read beside what can: one of them does not hide the others.
+    ///
+    /// # Errors
+    /// When the store, or `prefix` itself, cannot be read.
+    pub async fn list_readable(&self, prefix: &Path) -> Result<Listing, StoreError> {
+        let key = self.place.key(prefix);
+        let mut found = self
+            .patience
+            .persist(|| async {
+                let mut found = Listing::default();
+                let mut listing = self
+                    .backend
+                    .list(Some(&key).filter(|key| !key.as_ref().is_empty()));
+                loop {
+                    match self.call(LIST, prefix, PAGE, listing.try_next()).await {
+                        Ok(None) => return Ok(found),
+                        Ok(Some(object)) => found.entries.extend(self.entry(&object, prefix)),
+                        Err(error) => match self.place.below_root(&error) {
+                            Some(path) if path.below(prefix).is_some() => {
+                                found.unreadable.push(Unreadable { path, error });
+                            }
+                            _ => return Err(error),
+                        },
+                    }
+                }
+            })
+            .await?;
+        found.entries.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+        Ok(found)
+    }
+
+    /// An object below `prefix`; `None` for what cannot be ours.
+    fn entry(&self, object: &ObjectMeta, prefix: &Path) -> Option<Entry> {
+        let Some(path) = self.place.path(&object.location) else {
+            self.unknown
+                .note(&format!("{} in {self:?}", object.location));
+            return None;
+        };
+        // A bucket may hold an object that stands for the folder itself.
+        path.below(prefix)?;
+        Some(Entry {
+            path,
+            size: object.size,
+            modified: object.last_modified.into(),
+        })
+    }
+}

@@ -1,0 +1,34 @@
+//! Names in a store that no object of ours can have: left out of every listing, and said once.
+
+use std::{
+    collections::BTreeSet,
+    sync::{Mutex, PoisonError},
+};
+
+/// So many are said; a store has a few of them, or something is wrong with all of it.
+const MOST: usize = 100;
+
+/// The names that were said.
+#[derive(Debug, Default)]
+pub(super) struct UnknownNames(Mutex<BTreeSet<String>>);
+
+impl UnknownNames {
+    /// Says that `place` is left out, unless that was said before.
+    pub fn note(&self, place: &str) {
+        let mut said = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if said.len() < MOST && said.insert(place.to_owned()) {
+            tracing::warn!(
+                "{} was not written by snapback: an object of a store cannot have this name, or be of this kind. It is left out",
+                place.escape_debug()
+            );
+            if said.len() == MOST {
+                tracing::warn!("there are more of these; they are not named any more");
+            }
+        }
+    }
+
+    #[cfg(test)]
+    pub fn said(&self) -> Vec<String> {
+        self.0.lock().unwrap().iter().cloned().collect()
+    }
+}

@@ -1,0 +1,257 @@
+//! What lies in a store and is not ours, or cannot be read: it hides nothing else, and is named as what it is.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::outside::{Offsets, Pipeline, Place};
+use crate::sample::{self, Copy};
+use crate::support::{python, s3};
+
+/// What people and programs leave beside segments, below `results/`, and a word of what each is.
+const STRANGERS: [(&str, &str); 9] = [
+    ("_SUCCESS", "Spark"),
+    (".DS_Store", "file manager"),
+    ("_delta_log/00000000000000000000.json", "Delta"),
+    (
+        "_delta_log/00000000000000000010.checkpoint.parquet",
+        "Delta",
+    ),
+    ("partition=0/_SUCCESS", "Spark"),
+    ("partition=0/.DS_Store", "file manager"),
+    ("partition=0/notes.txt~", "editor"),
+    ("partition=0/.a.parquet.crc", "Hadoop"),
+    ("partition=1/README", "not written by snapback"),
+];
+
+fn put(path: &Path, content: &str) {
+    fs::create_dir_all(path.parent().expect("a folder")).expect("a writable folder");
+    fs::write(path, content).expect("a writable folder");
+}
+
+fn verified(store: &Copy, code: i32) -> Value {
+    let finished = store.snapback(&["verify", "-o", "json"]).run();
+    let finished = finished.expect_code(code);
+    serde_json::from_str(&finished.stdout).expect("JSON")
+}
+
+#[test]
+fn files_of_others_harm_neither_verify_nor_readers_and_are_named() {
+    let store = sample::copy();
+    for (name, _) in STRANGERS {
+        put(&store.path("results").join(name), "not of ours");
+    }
+    let finished = store.snapback(&["verify"]).run().expect_code(0);
+    for (name, what) in STRANGERS {
+        let line = finished.stdout.lines().find(|line| {
+            line.starts_with("left alone: ") && line.contains(&format!("results/{name}:"))
+        });
+        let line = line.unwrap_or_else(|| panic!("{name} is not in {}", finished.stdout));
+        assert!(line.contains(what), "{line}");
+    }
+    assert_eq!(
+        finished.stdout.matches("left alone").count(),
+        STRANGERS.len()
+    );
+    let report = verified(&store, 0);
+    assert_eq!(report["findings"], json!([]));
+    assert_eq!(
+        report["unknown_files"].as_array().expect("a list").len(),
+        STRANGERS.len()
+    );
+    store.snapback(&["snapshots"]).run().expect_code(0);
+    let query = "import sys, duckdb\nprint(duckdb.sql(f\"SELECT count(*) FROM read_parquet('{sys.argv[1]}/results/partition=*/*.parquet', hive_partitioning=true)\").fetchall()[0][0])";
+    let folder = store.path("");
+    assert_eq!(
+        python().run(query, &[folder.to_str().expect("text")]),
+        "198\n"
+    );
+}
+
+#[test]
+fn a_parquet_file_that_a_plain_glob_reads_is_a_finding() {
+    let store = sample::copy();
+    let own = fs::read_dir(store.path("results/partition=0")).expect("a folder");
+    let own = own
+        .map(|entry| entry.expect("a file").path())
+        .next()
+        .expect("a segment");
+    fs::copy(&own, own.with_file_name("copy.parquet")).expect("a copy");
+    let report = verified(&store, 1);
+    assert_eq!(report["findings"][0]["kind"], "orphan", "{report:#}");
+}
+
+#[test]
+fn names_that_cannot_be_ours_are_left_out_and_said_once() {
+    let store = sample::copy();
+    let folders = ["results/partition=1", "_manifests/partition=1", "rejects"];
+    let names: [&[u8]; 6] = [
+        b"not \xff UTF-8.parquet",
+        b"tab\there.json",
+        b"line\nend.parquet",
+        b"esc\x1b[2J.parquet",
+        b"del\x7f.json",
+        b"a#b.parquet",
+    ];
+    for folder in folders {
+        for name in names {
+            let path = store.path(folder).join(OsStr::from_bytes(name));
+            fs::write(path, "x").expect("a writable folder");
+        }
+    }
+    // A folder that leads back to itself.
+    symlink("..", store.path("results/partition=1/up")).expect("a link");
+    for command in [&["verify"][..], &["snapshots"], &["snapshots", "show", "1"]] {
+        let finished = store.snapback(command).run().expect_code(0);
+        let said: Vec<&str> = finished.stderr.lines().collect();
+        let harmful = |c: char| c.is_control() && c != '\n';
+        assert!(!finished.stderr.contains(harmful), "{:?}", finished.stderr);
+        assert!(!finished.stdout.contains(harmful), "{:?}", finished.stdout);
+        for word in ["UTF-8", "tab", "line", "esc", "del", "a#b"] {
+            let count = said
+                .iter()
+                .filter(|line| line.contains(word) && line.contains("_manifests/partition=1"))
+                .count();
+            assert_eq!(count, 1, "{command:?}: {word} in {said:#?}");
+        }
+    }
+    assert_eq!(verified(&store, 0)["clean"], true);
+}
+
+/// A store with one partition that cannot be read in some way; the other is verified and listed.
+fn one_of_two_is_unreadable(spoil: impl Fn(&Copy)) {
+    let store = sample::copy();
+    spoil(&store);
+    let report = verified(&store, 1);
+    let findings = report["findings"].as_array().expect("a list");
+    assert!(
+        !findings.is_empty() && findings.iter().all(|finding| finding["partition"] == 1),
+        "{report:#}"
+    );
+    assert_eq!(report["partitions"], 2);
+    let whole = verified(&sample::copy(), 0);
+    assert!(report["results"].as_u64() >= Some(whole["results"].as_u64().expect("a number") / 3));
+    let listed = store
+        .snapback(&["snapshots", "-o", "json"])
+        .run()
+        .expect_code(0);
+    let listed: Value = serde_json::from_str(&listed.stdout).expect("JSON");
+    assert_eq!(listed["partitions"][0]["partition"], 0, "{listed:#}");
+    store
+        .snapback(&["verify", "--partition", "0"])
+        .run()
+        .expect_code(0);
+}
+
+/// Root may read everything, and these tests may run as root: a link to itself is for nobody to read.
+fn spoil_file(path: &Path) {
+    fs::remove_file(path).expect("a file");
+    symlink(path.file_name().expect("a name"), path).expect("a link");
+}
+
+fn newest(folder: &Path) -> std::path::PathBuf {
+    let entries = fs::read_dir(folder).expect("a folder");
+    entries
+        .map(|entry| entry.expect("a file").path())
+        .max()
+        .expect("a file")
+}
+
+#[test]
+fn an_unreadable_manifest_hides_no_other_partition() {
+    one_of_two_is_unreadable(|store| spoil_file(&newest(&store.path("_manifests/partition=1"))));
+}
+
+#[test]
+fn an_unreadable_segment_hides_no_other_partition() {
+    one_of_two_is_unreadable(|store| spoil_file(&newest(&store.path("results/partition=1"))));
+}
+
+#[test]
+fn a_folder_of_manifests_that_leads_nowhere_hides_no_other_partition() {
+    one_of_two_is_unreadable(|store| {
+        let folder = store.path("_manifests/partition=1");
+        fs::remove_dir_all(&folder).expect("a folder");
+        symlink("partition=1", &folder).expect("a link");
+    });
+}
+
+#[test]
+fn places_of_mode_000_hide_no_other_partition() {
+    // SAFETY-free way to know whether modes mean anything to this user.
+    let probe = tempfile::tempdir().expect("a temporary folder");
+    let closed = |path: &Path| {
+        fs::set_permissions(path, fs::Permissions::from_mode(0o000)).expect("a folder of ours");
+    };
+    closed(probe.path());
+    let is_root = fs::read_dir(probe.path()).is_ok();
+    for place in ["_manifests/partition=1", "results/partition=1"] {
+        let store = sample::copy();
+        closed(&store.path(place));
+        let report = verified(&store, if is_root { 0 } else { 1 });
+        assert_eq!(report["partitions"], 2, "{report:#}");
+        store.snapback(&["snapshots"]).run().expect_code(0);
+        fs::set_permissions(store.path(place), fs::Permissions::from_mode(0o700)).expect("ours");
+    }
+}
+
+#[test]
+fn a_processor_goes_on_beside_files_of_others() {
+    let pipeline = Pipeline::new(2, Place::folder());
+    pipeline.send_numbers(0, 0..20);
+    pipeline.send_numbers(1, 0..20);
+    pipeline.run_to_end().run().expect_code(0);
+    let topic = pipeline.store.path().join(&pipeline.events);
+    for (name, _) in STRANGERS {
+        put(&topic.join("results").join(name), "not of ours");
+    }
+    let odd = OsStr::from_bytes(b"esc\x1b[2J\xff");
+    fs::write(topic.join("results/partition=0").join(odd), "x").expect("a writable folder");
+    fs::write(topic.join("_manifests/partition=1").join(odd), "x").expect("a writable folder");
+    pipeline.send_numbers(0, 20..40);
+    pipeline.send_numbers(1, 20..40);
+    let finished = pipeline.run_to_end().run().expect_code(0);
+    assert_eq!(
+        finished.stderr.matches("esc").count(),
+        2,
+        "{}",
+        finished.stderr
+    );
+    for (name, _) in STRANGERS {
+        assert!(topic.join("results").join(name).exists(), "{name}");
+    }
+    pipeline.check_stored(&pipeline.expected(), Offsets::default());
+}
+
+#[test]
+fn folder_markers_of_a_bucket_harm_nobody() {
+    let pipeline = Pipeline::new(1, Place::bucket(s3()));
+    pipeline.send_numbers(0, 0..20);
+    pipeline.run_to_end().run().expect_code(0);
+    let folder = format!("{}/{}", pipeline.store.url(), pipeline.events);
+    let prefix = folder
+        .strip_prefix(&format!("s3://{}/", s3().bucket()))
+        .expect("in it");
+    let script = "import sys, pyarrow.fs as fs\n\
+        s3 = fs.S3FileSystem(endpoint_override=sys.argv[1], scheme='http', access_key=sys.argv[2], secret_key=sys.argv[3], region='us-east-1')\n\
+        for place in sys.argv[4:]: s3.create_dir(place, recursive=False)\n";
+    let at = |place: &str| format!("{}/{prefix}{place}", s3().bucket());
+    let places = [
+        "",
+        "/results",
+        "/results/partition=0",
+        "/_manifests/partition=0",
+    ]
+    .map(at);
+    let endpoint = s3().endpoint().trim_start_matches("http://");
+    let mut args = vec![endpoint, s3().access_key(), s3().secret_key()];
+    args.extend(places.iter().map(String::as_str));
+    python().run(script, &args);
+    pipeline.send_numbers(0, 20..40);
+    pipeline.run_to_end().run().expect_code(0);
+    pipeline.check();
+}
