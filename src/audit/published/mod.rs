@@ -138,7 +138,12 @@ async fn manifests(
         let chosen = options.partitions.as_ref();
         chosen.is_none_or(|chosen| chosen.contains(partition))
     };
-    for partition in folders(store, layout).await?.partitions.into_keys().filter(wanted) {
+    for partition in folders(store, layout)
+        .await?
+        .partitions
+        .into_keys()
+        .filter(wanted)
+    {
         if let Some(newest) = load_tail(store, layout, partition).await?.newest {
             found.insert(partition, Arc::new(newest));
         }

@@ -19,9 +19,6 @@ use crate::{
     model::{Event, Offset, OffsetRange, Partition, Reject},
 };
 
-/// Events taken from a partition in one go: enough to make the cost per batch vanish, few enough that eight
-/// partitions of them stay in the processor's caches.
-const BATCH: usize = 8192;
 /// How long the producer's queue may stay full before the transaction is given up.
 pub(super) const PUBLISH_LIMIT: Duration = Duration::from_secs(10);
 
@@ -33,10 +30,11 @@ impl Worker {
         if !self.owned.get(&partition).is_some_and(fetches) {
             return Ok(0);
         }
-        let Some(batch) = self.source.fetch(partition, BATCH)? else {
+        let Some(batch) = self.source.fetch(partition, self.batch_size.events())? else {
             self.end_replay_after_the_log(partition)?;
             return Ok(0);
         };
+        self.batch_size.learn(&batch);
         failpoint::at(Point::Fetched);
         let replayed = self.owned.get(&partition).and_then(Owned::replay);
         let split = replayed.map_or(0, |replay| {

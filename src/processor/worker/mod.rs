@@ -5,6 +5,7 @@
 //! (fetch -> decode -> calculate -> publish), commits on its cadence, and hands over what that has committed. It waits for
 //! nothing else: whatever asks the store happens in keepers and in recovery, and answers through a channel.
 
+mod batch_size;
 mod cadence;
 mod commit;
 mod corrections;
@@ -44,6 +45,7 @@ use crate::{
     kafka::{Publisher, Source, SourceEvent},
     model::Partition,
 };
+use batch_size::BatchSize;
 use cadence::Cadence;
 
 /// How long the loop sleeps in the consumer when nothing is there to do.
@@ -80,6 +82,7 @@ pub struct Worker {
     arriving: Option<Arriving>,
     publisher: Publisher,
     cadence: Cadence,
+    batch_size: BatchSize,
     evaluator: Evaluator,
     encoder: ResultEncoder,
     messages: MessageBuffer,
@@ -142,6 +145,7 @@ impl Worker {
             assigned: false,
             arriving: None,
             publisher,
+            batch_size: BatchSize::new(),
             evaluator,
             encoder,
             messages: MessageBuffer::default(),
