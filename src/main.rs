@@ -7,14 +7,15 @@ use std::process::ExitCode;
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
-/// What the allocator reads when it starts: few parts of the memory, and what is free goes back to the system after a second.
+/// What the allocator reads when it starts: few parts of the memory, and what is free goes back to the system soon.
 #[allow(
     unsafe_code,
     reason = "the allocator is C, and finds its settings by this name"
 )]
+#[used]
 #[unsafe(export_name = "malloc_conf")]
 static ALLOCATOR_SETTINGS: Settings =
-    Settings(c"narenas:4,dirty_decay_ms:1000,muzzy_decay_ms:0".as_ptr());
+    Settings(c"narenas:2,dirty_decay_ms:100,muzzy_decay_ms:0".as_ptr());
 
 #[repr(transparent)]
 struct Settings(*const std::ffi::c_char);

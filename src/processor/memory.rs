@@ -20,21 +20,25 @@ pub struct Budget {
     pub pause_above: u64,
 }
 
+/// What the process itself needs, whatever it works on.
+const PROCESS: u64 = 24 << 20;
+
 impl Budget {
     /// The smallest `--memory` for each worker: below it, queues would be too short to work.
     pub const SMALLEST: u64 = 32 << 20;
 
-    /// Divides `memory` bytes among `workers` workers.
+    /// Divides `memory` bytes, without what the process itself needs, among `workers` workers.
     ///
-    /// Half of the memory is for queues: they are what keeps a worker from waiting for the broker (a share of a quarter costs
-    /// a fifth of the speed). A quarter is for outcomes, which are encoded as soon as they are committed, to about a fifth of
-    /// their size; a file that is closed stays in memory until it is stored. The last quarter stays free for what the
-    /// allocator and the process itself need.
+    /// Five twelfths of it are for queues: they are what keeps a worker from waiting for the broker (with a quarter for
+    /// both it is a fifth slower). A quarter is for outcomes, which are encoded as soon as they are committed, to about a fifth of
+    /// their size; a file that is closed stays in memory until it is stored. The last third stays free for what
+    /// the allocator needs.
     #[must_use]
     pub fn of_worker(memory: u64, workers: usize) -> Budget {
-        let own = memory / workers.max(1) as u64;
+        let shared = memory.saturating_sub(PROCESS).max(memory / 4);
+        let own = shared / workers.max(1) as u64;
         Budget {
-            fetch_queue: own / 3,
+            fetch_queue: own / 4,
             publish_queue: own / 6,
             commit_above: own / 10,
             store_above: own / 7,

@@ -5,7 +5,7 @@ use crate::kafka::Batch;
 /// Enough to make the cost per batch vanish, few enough that eight partitions of them stay in the processor's caches.
 const MOST_EVENTS: usize = 8192;
 /// A batch is in memory several times at once: as it came, as outcomes, as messages.
-const MOST_BYTES: usize = 4 << 20;
+const MOST_BYTES: usize = 1 << 20;
 /// Of events whose size is not known.
 const FIRST_EVENTS: usize = 256;
 
@@ -51,8 +51,8 @@ mod tests {
         let mut size = BatchSize::new();
         for (events, bytes, next) in [
             (256, 256 * 30, MOST_EVENTS),
-            (MOST_EVENTS, MOST_EVENTS * 2_000, 2_097),
-            (10, 10 << 20, 4),
+            (MOST_EVENTS, MOST_EVENTS * 2_000, 524),
+            (10, 10 << 20, 1),
             (1, 100 << 20, 1),
             (1, 0, MOST_EVENTS),
         ] {
