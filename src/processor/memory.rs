@@ -94,6 +94,13 @@ impl Ledger {
         parts.map(|part| part.load(Ordering::Relaxed)).sum()
     }
 
+    /// What snapshots free: outcomes that are in no file yet that is being stored.
+    pub fn storable(&self) -> u64 {
+        let parts = [Part::Uncommitted, Part::HandedOver, Part::Accumulated];
+        let parts = parts.map(|part| self.0[part as usize].load(Ordering::Relaxed));
+        parts.iter().sum()
+    }
+
     /// What each part holds.
     pub fn parts(&self) -> Vec<(&'static str, u64)> {
         let part = |part: Part| self.0[part as usize].load(Ordering::Relaxed);

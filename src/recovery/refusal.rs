@@ -129,11 +129,11 @@ pub enum Cause {
         /// After the last event that can be read.
         log_end: Offset,
     },
-    /// What stores its outcomes panicked, and again after everything was read anew.
+    /// What stores its outcomes failed or panicked, and again after everything was read anew.
     Defect {
         /// How often in a row.
         deaths: u32,
-        /// What the last panic said.
+        /// Why, the last time.
         message: String,
     },
 }
@@ -320,7 +320,7 @@ impl fmt::Display for Cause {
             }
             Cause::Defect { deaths, message } => write!(
                 f,
-                "a defect of this program: storing its outcomes panicked {deaths} times in a row, the last time with: {message}"
+                "a defect of this program: storing its outcomes failed {deaths} times in a row, the last time: {message}"
             ),
         }
     }

@@ -55,7 +55,7 @@ fn a_partition_whose_keepers_die_three_times_in_a_row_is_held() {
     let ended = running.wait(LIMIT).expect_code(4);
     for part in [
         "a defect of this program",
-        "panicked 3 times in a row",
+        "failed 3 times in a row",
         "failpoint snapshot-taken panic",
     ] {
         assert!(ended.stderr.contains(part), "{part}: {}", ended.stderr);

@@ -149,8 +149,13 @@ impl KeeperHandle {
         self.shown.handed_over.bytes() + self.shown.accumulated.bytes()
     }
 
+    /// Bytes of outcomes that are not stored.
+    pub fn unsaved_bytes(&self) -> u64 {
+        self.storable_bytes() + self.shown.storing.bytes()
+    }
+
     /// Bytes of everything that it holds.
     pub fn bytes(&self) -> u64 {
-        self.storable_bytes() + self.shown.storing.bytes() + self.shown.background.bytes()
+        self.unsaved_bytes() + self.shown.background.bytes()
     }
 }

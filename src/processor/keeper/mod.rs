@@ -204,12 +204,13 @@ impl Keeper {
         self.shown.leaving.store(true, Ordering::SeqCst);
         if let Some(recalculation) = &mut self.recalculation {
             recalculation.abandon();
+            self.shown.background.set(0);
         }
     }
 
     /// The time is over: what is not stored is replayed by the next owner, who must not wait for a store that is away.
     async fn leave_unsaved(&mut self) -> Ending {
-        let unsaved = !self.job.is_empty() || self.situation().storable;
+        let unsaved = self.shown.storing.bytes() > 0 || self.situation().storable;
         self.job.shutdown().await;
         Ending::Left { unsaved }
     }
@@ -267,7 +268,8 @@ impl Keeper {
         let newest = finished.chain.newest().map(Newest::from);
         self.chain = Some(finished.chain);
         if let Some(newest) = newest {
-            if newest.head != self.newest.head && self.recalculation.is_some() {
+            let waits = self.recalculation.is_some() && !self.corrections_stuck;
+            if newest.head != self.newest.head && waits {
                 self.shown.recalculated.store(false, Ordering::SeqCst);
             }
             self.newest = newest;
@@ -277,7 +279,6 @@ impl Keeper {
             Done::Stored(written) => {
                 self.shown.storing.set(0);
                 self.shown.asked.store(self.asked, Ordering::SeqCst);
-                self.forget_needless_request();
                 self.reporter.tell(News::Stored { newest, written });
             }
             Done::NotStored(reason) => return Err(reason),
@@ -309,6 +310,7 @@ impl Keeper {
             }
             Done::GivenUp => {}
         }
+        self.forget_needless_request();
         Ok(())
     }
 
@@ -324,7 +326,10 @@ impl Keeper {
                 let memory = (Arc::clone(&self.ledger), self.budget);
                 recalculation.begin(store_side, chain.as_ref().clone(), range, shown, memory);
             }
-            None => self.shown.recalculated.store(true, Ordering::SeqCst),
+            None => {
+                recalculation.is_done_at(self.newest.stored.sequence);
+                self.shown.recalculated.store(true, Ordering::SeqCst);
+            }
         }
     }
 }

@@ -147,12 +147,16 @@ impl Recalculation {
         let mut ranges = outdated(newest, ours, published);
         ranges.retain(|range| !self.left.contains(&range.range.start()));
         if ranges.is_empty() {
-            self.done_at = Some(newest.sequence);
             self.log_end(partition);
             return None;
         }
         self.log_progress(partition, &ranges);
         Some(ranges.swap_remove(0))
+    }
+
+    /// Nothing is left to do as of this manifest.
+    pub fn is_done_at(&mut self, sequence: Sequence) {
+        self.done_at = Some(sequence);
     }
 
     /// Begins to calculate a range anew.
@@ -293,7 +297,7 @@ async fn calculate(
     let began = Instant::now();
     let memory = repair_memory(range.bytes());
     // A range that is larger than what is free needs all of it once; consumption pauses meanwhile.
-    let fits = |held| held + memory <= budget.pause_above || held <= budget.store_above / 2;
+    let fits = |held| held + memory <= budget.pause_above || held <= budget.store_above;
     while !fits(ledger.held()) {
         if store_side.stop.is_requested() {
             return None;

@@ -210,6 +210,8 @@ impl Owned {
     pub fn hold(&mut self, refusal: Box<Refusal>) {
         self.fetch = Fetch::Paused;
         self.phase = Phase::Held(refusal);
+        // Nothing is published any more, so nothing is on its way: others need not wait for it.
+        self.outbox = Outbox::default();
     }
 
     /// Drops what is not committed, and has it read again.
@@ -253,9 +255,14 @@ impl Owned {
         }
     }
 
-    /// Everything before `position` has been read. Where that is the end of the range that is replayed and it was kept, the
-    /// books must reach it: [`rest`](Owned::rest) is absent.
+    /// Everything before `position` has been read. Where that is the end of the range that is replayed and the number of
+    /// outcomes is right, the books must be brought to it: [the rest](Owned::rest_of_replay) is absent.
+    ///
+    /// Does nothing while the consumer is to start again: what has been read was read before that.
     pub fn end_replay(&mut self, position: Offset) -> ReplayEnd {
+        if self.fetch != Fetch::Running {
+            return ReplayEnd::GoesOn;
+        }
         let found_kept = self.books.outcomes();
         let Phase::Replaying(replaying) = &mut self.phase else {
             return ReplayEnd::GoesOn;
@@ -291,7 +298,7 @@ impl Owned {
             return None;
         };
         let end = replaying.replay.range.end();
-        let kept = !matches!(replaying.count, Count::Counting(_));
+        let kept = self.fetch == Fetch::Running && !matches!(replaying.count, Count::Counting(_));
         (kept && position >= end && self.books.end() < end).then_some(end)
     }
 

@@ -216,6 +216,9 @@ proptest! {
                 ReplayEnd::ReadAgain => {
                     prop_assert!(!wrong && short_after.is_some());
                     prop_assert_eq!(owned.fetch, Fetch::StartAt(at(10)));
+                    // The rest of the batch lies after the range: that it has been read says nothing any more.
+                    prop_assert_eq!(owned.rest_of_replay(at(45)), None);
+                    prop_assert!(matches!(owned.end_replay(at(45)), ReplayEnd::GoesOn));
                     owned.fetch = Fetch::Running;
                     continue;
                 }
@@ -249,6 +252,7 @@ fn what_follows_is_contiguous_and_committed_as_a_whole() {
 #[test]
 fn what_a_replay_did_not_deliver_at_its_end_is_absent() {
     let mut owned = began(replay(count(10, 30), false));
+    owned.fetch = Fetch::Running;
     owned.books.replay(&outcomes(10, 30)).unwrap();
     assert_eq!(owned.rest_of_replay(at(39)), None);
     assert_eq!(owned.rest_of_replay(at(45)), Some(at(40)));
@@ -265,6 +269,7 @@ fn what_a_replay_did_not_deliver_at_its_end_is_absent() {
 #[test]
 fn a_correction_is_done_when_all_of_it_is_stored() {
     let mut owned = began(replay(count(10, 40), true));
+    owned.fetch = Fetch::Running;
     owned.set_newest(newest(10));
     owned.books.replay(&outcomes(10, 40)).unwrap();
     assert!(matches!(

@@ -59,8 +59,12 @@ impl Worker {
         Ok(())
     }
 
-    /// Commits everything processed so far; on failure everything uncommitted is dropped and will be read again.
+    /// Commits everything processed so far; on failure everything uncommitted is dropped and will be read again. While a
+    /// failed transaction is settled it does nothing: what was in it may never have been sent.
     pub(super) fn commit(&mut self) -> Result<(), WorkerError> {
+        if self.settling {
+            return Ok(());
+        }
         self.cadence.begin_commit();
         self.pass_absent_offsets()?;
         let offsets = self.offsets_to_commit();

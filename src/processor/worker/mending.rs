@@ -122,6 +122,7 @@ impl Worker {
     /// A fenced or broken producer: if the group still takes us, a new one settles the open transaction, and the broker
     /// says what was committed.
     fn rebuild(&mut self, sent: &[OffsetCommit]) -> Result<(), WorkerError> {
+        self.settling = true;
         self.cadence.close();
         let until = Instant::now() + FENCE_WAIT;
         while Instant::now() < until && !self.shared.stop.is_requested() {
@@ -142,6 +143,7 @@ impl Worker {
             let sent = sent.iter().find(|(of, ..)| *of == partition);
             self.settle(partition, sent, committed.get(&partition))?;
         }
+        self.settling = false;
         failpoint::at(Point::Settled);
         self.rewind();
         Ok(())

@@ -82,6 +82,8 @@ pub struct Worker {
     arriving: Option<Arriving>,
     publisher: Publisher,
     cadence: Cadence,
+    /// A failed transaction is being settled: nothing is committed before that is done.
+    settling: bool,
     batch_size: BatchSize,
     evaluator: Evaluator,
     encoder: ResultEncoder,
@@ -145,6 +147,7 @@ impl Worker {
             assigned: false,
             arriving: None,
             publisher,
+            settling: false,
             batch_size: BatchSize::new(),
             evaluator,
             encoder,

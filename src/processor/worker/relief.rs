@@ -24,18 +24,18 @@ impl Worker {
     /// When memory is short, has the largest accumulations stored before their interval: as many as needed, so that a busy
     /// partition does not make small files of the others.
     pub(super) fn relieve_memory(&mut self) {
-        let held = self.ledger.held();
-        if held <= self.budget.store_above {
+        let storable = self.ledger.storable();
+        if storable <= self.budget.store_above {
             return;
         }
         let asked = self.keepers.values().filter(|keeper| keeper.is_asked());
-        let coming: u64 = asked.map(|keeper| keeper.bytes()).sum();
+        let coming: u64 = asked.map(|keeper| keeper.storable_bytes()).sum();
         let keepers = self.keepers.iter().filter(|(_, keeper)| !keeper.is_asked());
         let mut largest: Vec<(u64, Partition)> = keepers
             .map(|(partition, keeper)| (keeper.storable_bytes(), *partition))
             .collect();
         largest.sort_unstable_by_key(|(bytes, _)| std::cmp::Reverse(*bytes));
-        let mut excess = held.saturating_sub(coming + self.budget.store_above / 2);
+        let mut excess = storable.saturating_sub(coming + self.budget.store_above / 2);
         for (bytes, partition) in largest {
             if excess == 0 || bytes == 0 {
                 return;

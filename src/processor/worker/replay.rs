@@ -116,18 +116,20 @@ impl Worker {
         partition: Partition,
         position: Offset,
     ) -> Result<(), WorkerError> {
-        let rest = |worker: &Worker| worker.owned.get(&partition)?.rest_of_replay(position);
-        if let Some(end) = rest(self) {
-            self.keep_replayed(partition, end, self.nothing())?;
-        }
         let Some(owned) = self.owned.get_mut(&partition) else {
             return Ok(());
         };
         let Some(range) = owned.replay().map(|replay| replay.range) else {
             return Ok(());
         };
+        let rest = owned.rest_of_replay(position);
+        let end = owned.end_replay(position);
+        // Only what is known to be right is handed over: absent offsets change no number of outcomes.
+        if let (ReplayEnd::Done { .. } | ReplayEnd::Correct { .. }, Some(rest)) = (&end, rest) {
+            self.keep_replayed(partition, rest, self.nothing())?;
+        }
         let keeper = self.keepers.get(&partition);
-        match owned.end_replay(position) {
+        match end {
             ReplayEnd::GoesOn => {}
             ReplayEnd::ReadAgain => {
                 if let Some(keeper) = keeper {
@@ -185,6 +187,11 @@ impl Worker {
         let Phase::Replaying(replaying) = &mut owned.phase else {
             return Ok(());
         };
+        // Nothing of it may be stored any more, also when the keeper leaves.
+        if let Some(keeper) = self.keepers.get(&partition) {
+            keeper.enter(Stage::Replay);
+            keeper.forget();
+        }
         // The log has changed since it was counted, and snapshots have moved the frontier: the facts are others now.
         let frontier = owned.newest.as_ref().map(|newest| newest.stored.frontier);
         if frontier != Some(replaying.replay.range.start()) {
@@ -201,11 +208,10 @@ impl Worker {
                 owned.must_commit = decision.commit;
                 owned.fetch = Fetch::Paused;
                 self.source.pause(&[partition])?;
-                if let Some(keeper) = self.keepers.get(&partition) {
-                    keeper.forget();
-                    if decision.commit.is_none() {
-                        keeper.record_loss(loss);
-                    }
+                if let Some(keeper) = self.keepers.get(&partition)
+                    && decision.commit.is_none()
+                {
+                    keeper.record_loss(loss);
                 }
             }
             other => {

@@ -29,7 +29,7 @@ impl Worker {
             news,
         } = report;
         match news {
-            News::Planned(planned) if self.is_current(partition, epoch) => {
+            News::Planned(planned) if self.is_gathering(partition, epoch) => {
                 self.follow_plan(partition, *planned)
             }
             // What was planned is of no use any more; dropping it lets the next keeper begin.
@@ -80,6 +80,11 @@ impl Worker {
     pub(super) fn is_current(&self, partition: Partition, epoch: Epoch) -> bool {
         let owned = self.owned.get(&partition);
         owned.is_some_and(|owned| owned.epoch == epoch)
+    }
+
+    fn is_gathering(&self, partition: Partition, epoch: Epoch) -> bool {
+        let owned = self.owned.get(&partition);
+        owned.is_some_and(|owned| owned.epoch == epoch && matches!(owned.phase, Phase::Gathering))
     }
 
     fn set_newest(&mut self, partition: Partition, newest: Newest) {
@@ -186,17 +191,7 @@ impl Worker {
                 return Ok(());
             }
             Ending::Failed { reason } => reason,
-            Ending::Died { message } => {
-                let deaths = self.count_death(partition, is_current);
-                if deaths >= MOST_DEATHS {
-                    self.commit()?;
-                    self.keepers.remove(&partition);
-                    let refusal = self.defect(partition, deaths, message);
-                    self.hold(partition, Box::new(refusal));
-                    return Ok(());
-                }
-                format!("what stores its outcomes panicked: {message}")
-            }
+            Ending::Died { message } => format!("what stores its outcomes panicked: {message}"),
         };
         if !is_current {
             if self.shared.stop.is_requested() {
@@ -212,15 +207,21 @@ impl Worker {
         );
         // What is in the transaction continues a snapshot that will not be: commit it, then rebuild it by a replay.
         self.commit()?;
-        if self.is_current(partition, epoch) {
-            self.keepers.remove(&partition);
-            self.gather_anew(partition)?;
+        if !self.is_current(partition, epoch) {
+            return Ok(());
         }
-        Ok(())
+        self.keepers.remove(&partition);
+        let deaths = self.count_death(partition);
+        if deaths >= MOST_DEATHS {
+            let refusal = self.defect(partition, deaths, reason);
+            self.hold(partition, Box::new(refusal));
+            return Ok(());
+        }
+        self.gather_anew(partition)
     }
 
-    fn count_death(&mut self, partition: Partition, is_current: bool) -> u32 {
-        match self.owned.get_mut(&partition).filter(|_| is_current) {
+    fn count_death(&mut self, partition: Partition) -> u32 {
+        match self.owned.get_mut(&partition) {
             Some(owned) => {
                 owned.deaths += 1;
                 owned.deaths

@@ -28,7 +28,7 @@ impl Worker {
                 let unsaved = self
                     .leaving
                     .iter()
-                    .filter(|(.., keeper)| keeper.bytes() > 0);
+                    .filter(|(.., keeper)| keeper.unsaved_bytes() > 0);
                 let unsaved = unsaved.map(|(partition, ..)| *partition);
                 self.summary.unsaved.extend(unsaved);
                 break;

@@ -240,7 +240,7 @@ fn places(refusal: &Refusal) -> Vec<(&'static str, String)> {
             add("log end", log_end.to_string());
         }
         Cause::Defect { deaths, message } => {
-            add("panicked", format!("{deaths} times: {message}"));
+            add("failed", format!("{deaths} times: {message}"));
         }
     }
     places

@@ -98,6 +98,10 @@ pub(super) fn hold(name: &str, pipeline: &Pipeline, finished: &Finished) {
         // Names that another pipeline has.
         (r"\b(events|results|group)-t\d{4}\b", "OTHER"),
         (
+            r"snapback \d+\.\d+\.\d+ as \S+: ",
+            "snapback VERSION as INSTANCE: ",
+        ),
+        (
             r"snapback \d+\.\d+\.\d+ \S+/\d+",
             "snapback VERSION INSTANCE",
         ),
