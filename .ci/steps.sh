@@ -10,9 +10,6 @@ export CARGO_TERM_COLOR=${CARGO_TERM_COLOR:-never}
 scratch=$(mktemp -d)
 leave() {
     status=$?
-    # A step that still runs beside the others ends with them; `timeout` passes the signal on to all that it started.
-    [ ! -s "$scratch/running" ] || kill "$(cat "$scratch/running")" 2>/dev/null || true
-    wait
     summary
     rm -rf "$scratch"
     exit "$status"
@@ -34,19 +31,6 @@ step() {
     local from=$SECONDS status=0
     timeout --kill-after=30 "$((LIMIT - SECONDS))" "$@" || status=$?
     echo "$from $SECONDS $*" >>"$scratch/times"
-    return "$status"
-}
-
-# As `step`, for a sequence of steps that runs beside the others, with what they leave of the machine: its output goes to a
-# file, and its process can be ended.
-step_beside() {
-    heading "$*"
-    local from=$SECONDS status=0
-    nice -n 19 timeout --kill-after=30 "$((LIMIT - SECONDS))" "$@" &
-    echo "$!" >"$scratch/running"
-    wait "$!" || status=$?
-    : >"$scratch/running"
-    echo "$from $SECONDS $* (beside)" >>"$scratch/times"
     return "$status"
 }
 

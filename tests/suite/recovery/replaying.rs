@@ -43,6 +43,9 @@ fn a_replay_beyond_the_memory_is_counted_before_any_of_it_is_stored() {
     assert!(refused.stderr.contains(&missing), "{}", refused.stderr);
     assert_eq!(pipeline.segments("results", 0), stored);
     miscount(-1);
+    // The end of what is replayed lies within a batch.
+    const MORE: i64 = 1_000;
+    send_more(&pipeline, MORE);
     let replayed = pipeline.run_to_end().args(LITTLE).run().expect_code(0);
     assert!(
         replayed.stderr.contains("counting it first"),
@@ -51,6 +54,6 @@ fn a_replay_beyond_the_memory_is_counted_before_any_of_it_is_stored() {
     );
     assert!(pipeline.segments("results", 0).len() > stored.len() + 1);
     let report = pipeline.verify(0);
-    assert_eq!(report["results"], 10 + EVENTS);
+    assert_eq!(report["results"], 10 + EVENTS + MORE);
     pipeline.check_published(&pipeline.expected());
 }
