@@ -10,16 +10,16 @@
 //!            KEEPER (task, one per owned partition)  encode, store, append   knows: the partition's chain, the store
 //! ```
 //!
-//! - [`worker`]: one thread that shares nothing with the others: one group member, one producer. It keeps I5 (results,
+//! - `worker`: one thread that shares nothing with the others: one group member, one producer. It keeps I5 (results,
 //!   rejects and offsets become visible together).
-//! - [`keeper`]: owns the chain of one partition for as long as the partition is owned. It keeps I1 (a snapshot covers only
+//! - `keeper`: owns the chain of one partition for as long as the partition is owned. It keeps I1 (a snapshot covers only
 //!   what is committed) by construction: it never sees anything else.
-//! - [`partition`]: one owned partition as a state machine, pure.
-//! - [`group`]: what happens around assignments: facts and plans for new partitions, names that were ours before, partitions
+//! - `partition`: one owned partition as a state machine, pure.
+//! - `group`: what happens around assignments: facts and plans for new partitions, names that were ours before, partitions
 //!   that nobody has.
-//! - [`watch`]: what others may see of all that, on a [`Board`].
+//! - `watch`: what others may see of all that, on a [`Board`].
 //!
-//! The coordinator, on the caller's thread, watches the workers and decides when the work is done. [`memory`] divides
+//! The coordinator, on the caller's thread, watches the workers and decides when the work is done. `memory` divides
 //! `--memory` once (I8); consumption pauses when it is used.
 
 mod coordinator;
