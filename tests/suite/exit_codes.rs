@@ -143,12 +143,12 @@ fn too_many_open_files_are_no_damage() {
         text.contains("it could not be checked") && text.contains("too many files are open")
     };
     let mut unchecked = 0;
-    for files in 12..48 {
+    for files in 16..48 {
         let finished = limited(files).run();
         match finished.code {
             Some(0) => {}
             Some(3) if said(&finished.stderr) => unchecked += 1,
-            // With fewer still, not even the runtime starts.
+            // With few, not even the runtime starts.
             Some(3) if finished.stderr.contains("cannot start the runtime") => {}
             _ => panic!("with {files} files: {finished:?}"),
         }

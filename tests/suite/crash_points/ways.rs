@@ -239,7 +239,7 @@ fn old_history(scene: &mut Scene) {
 /// something else, or the same range.
 fn recalculating_too_late(scene: &mut Scene, point: Point) {
     old_history(scene);
-    let actions = format!("repair-put=1*sleep(10000);{}=return", point.name());
+    let actions = format!("repair-put=1*sleep(3000);{}=return", point.name());
     let mut suspended = scene.life().env("FAILPOINTS", actions).spawn();
     let segments = recalculation::SEGMENTS;
     eventually(LIMIT, "new segments without a manifest", || {
@@ -360,7 +360,7 @@ fn coming_too_late(scene: &mut Scene, point: Point) {
     for _ in 0..scene.random.random_range(1..4) {
         scene.feed();
     }
-    let actions = format!("segments-put=1*sleep(10000);{}=return", point.name());
+    let actions = format!("segments-put=1*sleep(3000);{}=return", point.name());
     let mut suspended = scene.life().env("FAILPOINTS", actions).spawn();
     wait_until_committed(&scene.pipeline, scene.sent());
     eventually(LIMIT, "segments without a manifest", || {
