@@ -15,7 +15,7 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 #[used]
 #[unsafe(export_name = "malloc_conf")]
 static ALLOCATOR_SETTINGS: Settings =
-    Settings(c"narenas:2,dirty_decay_ms:100,muzzy_decay_ms:0".as_ptr());
+    Settings(c"narenas:2,dirty_decay_ms:500,muzzy_decay_ms:0".as_ptr());
 
 #[repr(transparent)]
 struct Settings(*const std::ffi::c_char);
