@@ -10,6 +10,7 @@ use super::{
     Instance, ProcessorError, Stop, WorkerError,
     group::{former, unowned},
     keeper, memory,
+    panics::panic_message,
     shared::Shared,
     watch::{Board, Tally, Written},
     worker::{Worker, WorkerSummary},
@@ -110,12 +111,7 @@ pub fn run(
             }
             Ok(Err(error)) => failure = failure.or(Some(error)),
             Err(panic) => {
-                let message = panic
-                    .downcast_ref::<String>()
-                    .map(String::as_str)
-                    .or_else(|| panic.downcast_ref::<&str>().copied())
-                    .unwrap_or("no message")
-                    .to_owned();
+                let message = panic_message(panic.as_ref());
                 failure = failure.or(Some(WorkerError::Panicked { index, message }));
             }
         }

@@ -29,6 +29,7 @@ mod instance;
 mod keeper;
 mod limits;
 mod memory;
+mod panics;
 mod partition;
 mod report;
 mod seats;

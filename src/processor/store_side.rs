@@ -8,7 +8,7 @@ use std::{
 
 use tokio::sync::Semaphore;
 
-use super::{Stop, limits::Limits, watch::Board};
+use super::{Stop, limits::Limits, panics::unless_panicked, watch::Board};
 use crate::audit::Recalculator;
 
 /// See the module.
@@ -70,11 +70,7 @@ impl StoreSide {
         let turn = self.encoders.acquire().await;
         let done = tokio::task::spawn_blocking(work).await;
         drop(turn);
-        match done.map_err(tokio::task::JoinError::try_into_panic) {
-            Ok(done) => done,
-            Err(Ok(panic)) => std::panic::resume_unwind(panic),
-            Err(Err(error)) => panic!("encoding ended early: {error}"),
-        }
+        unless_panicked(done)
     }
 }
 

@@ -16,7 +16,6 @@ mod done;
 mod handle;
 mod jobs;
 mod next;
-mod panics;
 mod recalculation;
 mod start;
 
@@ -34,6 +33,7 @@ pub use start::KeeperStart;
 
 use super::{
     memory::{Budget, Ledger},
+    panics::unless_panicked,
     partition::Newest,
     report::{Ending, News, Reporter},
     seats::Seat,
@@ -48,7 +48,6 @@ use crate::{
 use done::{Done, Finished};
 use handle::{Order, Shown};
 use next::{Next, Situation, next};
-use panics::unless_panicked;
 use recalculation::Recalculation;
 
 /// What a keeper has to store what is left when its worker is gone.

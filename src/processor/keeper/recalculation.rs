@@ -13,6 +13,7 @@ use super::{
     super::{
         WorkerError, limits,
         memory::{Budget, Ledger},
+        panics::unless_panicked,
         partition::Newest,
         store_side::StoreSide,
         store_wait::{StoreWait, Until},
@@ -20,7 +21,6 @@ use super::{
     },
     done::{Done, Finished, RangeOutcome, RangeRepair},
     handle::Shown,
-    panics::unless_panicked,
 };
 use crate::{
     audit::{Outdated, Recalculator, ResultsTopic, outdated},

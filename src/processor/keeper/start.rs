@@ -11,13 +11,13 @@ use tokio::{sync::mpsc::unbounded_channel, task::JoinSet, time::Instant};
 use super::{
     super::{
         memory::{Budget, Ledger, Part},
+        panics::panic_message,
         partition::Newest,
         report::{Ending, News, Reporter, Station},
         store_side::StoreSide,
     },
     Keeper,
     handle::{KeeperHandle, Shown, Stage},
-    panics::panic_message,
     recalculation::Recalculation,
 };
 use crate::{format::Accumulation, history::CorrectionsProgress};

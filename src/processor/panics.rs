@@ -1,4 +1,4 @@
-//! A panic in a part of a keeper is the keeper's own.
+//! A panic in a part of something is its own: it goes on where the part is waited for.
 
 use tokio::task::JoinError;
 
@@ -8,7 +8,7 @@ pub fn unless_panicked<T>(finished: Result<T, JoinError>) -> T {
         Ok(finished) => finished,
         Err(error) => match error.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),
-            Err(error) => panic!("a job of a keeper ended early: {error}"),
+            Err(error) => panic!("a task ended early: {error}"),
         },
     }
 }
