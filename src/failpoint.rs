@@ -213,11 +213,24 @@ pub(crate) fn at(point: Point) {
     }
 }
 
-/// Whether `FAILPOINTS=not-a-member=...` says that the group has no member of ours at the moment, as within a rebalance.
+/// A call that a test lets fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Call {
+    /// Asking whether the group has a member of ours: it has none at the moment, as within a rebalance.
+    Membership,
+    /// Adding offsets to a transaction: the group's coordinator refuses them.
+    Offsets,
+}
+
+/// Whether `FAILPOINTS=not-a-member=...` or `FAILPOINTS=offsets-refused=...` says that the call fails.
 #[inline]
-pub(crate) fn is_no_member() -> bool {
+pub(crate) fn fails(call: Call) -> bool {
     let says_so = || {
-        fail::fail_point!("not-a-member", |_| true);
+        let name = match call {
+            Call::Membership => "not-a-member",
+            Call::Offsets => "offsets-refused",
+        };
+        fail::fail_point!(name, |_| true);
         false
     };
     fail::has_failpoints() && says_so()

@@ -213,7 +213,19 @@ impl KafkaError {
             | KafkaError::NotAMember { .. }
             | KafkaError::RebalancePending { .. }
             | KafkaError::Idle { .. } => true,
-            KafkaError::Call { source, .. } => source.retriable || is_passing(source.code),
+            KafkaError::Call { source, .. } => {
+                source.retriable || is_passing(source.code) || is_membership(source.code)
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether the group has moved on without this member, or is about to; see [`PublishError::has_group_moved_on`].
+    #[must_use]
+    pub fn has_group_moved_on(&self) -> bool {
+        match self {
+            KafkaError::NotAMember { .. } | KafkaError::RebalancePending { .. } => true,
+            KafkaError::Call { source, .. } => is_membership(source.code),
             _ => false,
         }
     }
@@ -257,6 +269,23 @@ pub(super) fn is_definite(code: Code) -> bool {
     )
 }
 
+/// Answers of a group that has moved on: it divides its partitions anew, or has given this member up. They refuse nothing
+/// of what was to be committed; the group itself tells what follows.
+pub(super) fn is_membership(code: Code) -> bool {
+    matches!(
+        code,
+        Code::IllegalGeneration
+            | Code::UnknownMemberId
+            | Code::RebalanceInProgress
+            | Code::MemberIdRequired
+            | Code::FencedInstanceId
+            | Code::FencedMemberEpoch
+            | Code::StaleMemberEpoch
+            | Code::UnreleasedInstanceId
+            | Code::AssignmentLost
+    )
+}
+
 /// Answers that are about the network or a broker that is moving.
 pub(super) fn is_passing(code: Code) -> bool {
     matches!(
@@ -272,7 +301,6 @@ pub(super) fn is_passing(code: Code) -> bool {
             | Code::CoordinatorLoadInProgress
             | Code::NotLeaderForPartition
             | Code::LeaderNotAvailable
-            | Code::RebalanceInProgress
             | Code::NetworkException
     )
 }

@@ -22,7 +22,7 @@ use super::{
     source::Source,
 };
 use crate::{
-    failpoint::{self, Point},
+    failpoint::{self, Call, Point},
     model::{Offset, Partition},
 };
 
@@ -271,11 +271,18 @@ impl Publisher {
         offsets: &[(Partition, Offset, String)],
         timeout: Duration,
     ) -> Result<(), PublishError> {
-        let membership = source.membership().filter(|_| !failpoint::is_no_member());
+        let membership = source.membership();
         let Some(membership) = membership else {
             let (publisher, group) = (self.name.clone(), source.group().to_owned());
             return Err(PublishError::NotAMember { publisher, group });
         };
+        if failpoint::fails(Call::Offsets) {
+            let refused = Failure {
+                requires_abort: true,
+                ..Failure::of(Code::OffsetMetadataTooLarge)
+            };
+            return Err(self.failed("add offsets to the transaction", refused));
+        }
         raw::send_offsets(
             &self.producer,
             &source.offsets(offsets),

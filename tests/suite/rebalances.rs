@@ -9,7 +9,9 @@ use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 
-use crate::outside::{LIMIT, Pipeline, Place, committed_events, event, wait_until_committed};
+use crate::outside::{
+    LIMIT, Offsets, Pipeline, Place, committed_events, event, wait_until_committed, writers,
+};
 use crate::support::process::Running;
 use crate::support::{
     add_partitions, committed, create_topic, eventually, heavy, produce, s3, seed, sweeps,
@@ -70,6 +72,88 @@ fn a_commit_that_fails_between_two_partitions_publishes_nothing_twice() {
         .expect_code(0);
     let failed = finished.stderr.matches("not a member of group").count();
     assert_eq!(failed, 4, "{}", finished.stderr);
+    pipeline.check();
+}
+
+#[test]
+fn a_group_that_moves_on_refuses_nothing_at_least_once() {
+    let pipeline = Pipeline::new(2, Place::folder());
+    for partition in 0..2 {
+        pipeline.send_numbers(partition, 0..5_000);
+    }
+    // More often than a refusal may be repeated.
+    let finished = pipeline
+        .run_to_end()
+        .args(["--delivery", "at-least-once", "--commit-interval", "5ms"])
+        .env("FAILPOINTS", "kept=sleep(20);not-a-member=1*off->12*return")
+        .run()
+        .expect_code(0);
+    // What is published stays published: the same offsets are committed when the group is at rest.
+    assert!(
+        !finished.stderr.contains("processed again"),
+        "{}",
+        finished.stderr
+    );
+    pipeline.check();
+}
+
+#[test]
+fn a_second_process_joins_and_leaves_at_least_once_and_nothing_is_missing() {
+    let pipeline = Pipeline::new(4, Place::folder());
+    let mut sent = 0;
+    let mut send = || {
+        for partition in 0..4 {
+            pipeline.send_numbers(partition, sent..sent + 50);
+        }
+        sent += 50;
+        4 * sent
+    };
+    let start = |name: &str| {
+        let flags = ["--delivery", "at-least-once", "--commit-interval", "5ms"];
+        pipeline
+            .run()
+            .args(["--instance", name])
+            .args(flags)
+            .spawn()
+    };
+    let mut first = start("first");
+    wait_until_committed(&pipeline, send());
+    for _ in 0..3 {
+        let mut second = start("second");
+        eventually(LIMIT, "the second process at work", || {
+            wait_until_committed(&pipeline, send());
+            let writers = writers(&pipeline);
+            let is_there = |name: &str| writers.iter().any(|writer| writer.contains(name));
+            (is_there("first") && is_there("second")).then_some(())
+        });
+        second.signal(libc::SIGTERM);
+        second.wait(LIMIT).expect_code(0);
+        wait_until_committed(&pipeline, send());
+    }
+    first.signal(libc::SIGTERM);
+    first.wait(LIMIT).expect_code(0);
+    let expected = pipeline.expected();
+    pipeline.check_published_at_least_once(&expected);
+    pipeline.check_stored(&expected, Offsets::default());
+}
+
+#[test]
+fn a_partition_without_events_collects_no_failures() {
+    let pipeline = Pipeline::new(2, Place::folder());
+    // Nine refusals, each followed by a commit.
+    let fails = ["1*return->1*off"; 9].join("->");
+    let mut running = pipeline
+        .run()
+        .env("FAILPOINTS", format!("offsets-refused={fails}->off"))
+        .spawn();
+    for round in 1..=12 {
+        pipeline.send_numbers(1, [round]);
+        wait_until_committed(&pipeline, round);
+    }
+    running.signal(libc::SIGTERM);
+    let finished = running.wait(LIMIT).expect_code(0);
+    let failed = finished.stderr.matches("cannot add offsets").count();
+    assert_eq!(failed, 9, "{}", finished.stderr);
     pipeline.check();
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rdkafka::error::RDKafkaErrorCode as Code;
 
-use super::{Failure, KafkaError, is_denied, is_passing};
+use super::{Failure, KafkaError, is_denied, is_membership, is_passing};
 
 /// Answers about permissions or topics: somebody has to change something first.
 fn needs_an_operator(code: Code) -> bool {
@@ -113,6 +113,7 @@ impl PublishError {
     #[must_use]
     pub fn disposition(&self) -> Disposition {
         match self {
+            _ if self.has_group_moved_on() => Disposition::Abort,
             PublishError::Transaction { source, .. } => disposition(source),
             PublishError::Undelivered {
                 source,
@@ -135,6 +136,20 @@ impl PublishError {
             PublishError::Full { .. } | PublishError::NotAMember { .. } => Disposition::Abort,
             PublishError::Client(error) if error.is_transient() => Disposition::Rebuild,
             PublishError::Client(_) => Disposition::Fatal,
+        }
+    }
+
+    /// Whether the offsets could not be committed because the group has moved on: it divides its partitions anew, or has
+    /// given this member up. That refuses nothing; what follows is an assignment, a revocation or a loss of partitions.
+    #[must_use]
+    pub fn has_group_moved_on(&self) -> bool {
+        match self {
+            PublishError::Transaction { source, .. } => !source.fatal && is_membership(source.code),
+            PublishError::NotAMember { .. } => true,
+            PublishError::Client(error) => error.has_group_moved_on(),
+            PublishError::Refused { .. }
+            | PublishError::Undelivered { .. }
+            | PublishError::Full { .. } => false,
         }
     }
 
@@ -162,7 +177,7 @@ impl PublishError {
         }
     }
 
-    /// Whether no broker has refused anything: one is away or busy, or the group is being rebalanced.
+    /// Whether no broker has refused anything: one is away or busy.
     #[must_use]
     pub fn is_outage(&self) -> bool {
         match self {
@@ -175,8 +190,9 @@ impl PublishError {
                         Code::MessageTimedOut | Code::PurgeQueue | Code::PurgeInflight
                     )
             }
-            PublishError::Full { .. } | PublishError::NotAMember { .. } => true,
-            PublishError::Client(error) => error.is_transient(),
+            PublishError::Full { .. } => true,
+            PublishError::NotAMember { .. } => false,
+            PublishError::Client(error) => error.is_transient() && !error.has_group_moved_on(),
         }
     }
 
@@ -309,6 +325,42 @@ mod tests {
             let found = disposition(&failure(code, fatal, retriable, abort));
             assert_eq!(found, expected, "{code:?}");
         }
+    }
+
+    #[test]
+    fn a_group_that_has_moved_on_refuses_nothing_in_either_delivery() {
+        for code in [
+            Code::IllegalGeneration,
+            Code::UnknownMemberId,
+            Code::RebalanceInProgress,
+            Code::FencedInstanceId,
+            Code::StaleMemberEpoch,
+        ] {
+            let exactly_once = PublishError::Transaction {
+                publisher: "p".into(),
+                doing: "add offsets to the transaction",
+                why: None,
+                source: failure(code, false, false, true),
+            };
+            let at_least_once = PublishError::from(KafkaError::Call {
+                doing: "commit offsets".into(),
+                why: None,
+                source: failure(code, false, false, false),
+            });
+            for error in [exactly_once, at_least_once] {
+                assert!(error.has_group_moved_on(), "{error}");
+                assert_eq!(error.disposition(), Disposition::Abort, "{error}");
+                assert!(!error.is_outage() && !error.needs_a_person(), "{error}");
+            }
+        }
+        let away = PublishError::from(KafkaError::NotAMember { group: "g".into() });
+        assert!(away.has_group_moved_on() && away.disposition() == Disposition::Abort);
+        let refused = PublishError::from(KafkaError::Call {
+            doing: "commit offsets".into(),
+            why: None,
+            source: failure(Code::OffsetMetadataTooLarge, false, false, false),
+        });
+        assert!(!refused.has_group_moved_on() && refused.disposition() == Disposition::Fatal);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use rdkafka::{TopicPartitionList, consumer::Consumer};
 
 use super::Source;
 use crate::{
+    failpoint::{self, Call},
     kafka::{
         context::answer,
         error::KafkaError,
@@ -86,7 +87,7 @@ impl Source {
     }
 
     pub(in crate::kafka) fn membership(&self) -> Option<Membership> {
-        Membership::of(&self.consumer)
+        Membership::of(&self.consumer).filter(|_| !failpoint::fails(Call::Membership))
     }
 
     #[expect(
@@ -122,7 +123,7 @@ impl Source {
         if self.consumer.client().fatal_error().is_none() {
             self.consumer.unsubscribe();
             let deadline = Instant::now() + LEAVE_TIMEOUT;
-            while Instant::now() < deadline && self.is_member() {
+            while Instant::now() < deadline && Membership::of(&self.consumer).is_some() {
                 self.consumer.poll(Duration::from_millis(10));
             }
         }

@@ -14,6 +14,8 @@ pub struct Cadence {
     interval: Duration,
     open: Option<Open>,
     last: Instant,
+    /// Nothing is committed before.
+    not_before: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -29,6 +31,7 @@ impl Cadence {
             interval,
             open: None,
             last: Instant::now(),
+            not_before: None,
         }
     }
 
@@ -58,9 +61,27 @@ impl Cadence {
         open.flat_map(|open| open.owners.iter().map(|(of, epoch)| (*of, *epoch)))
     }
 
+    /// A partition takes part no more: somebody else publishes what it had in it.
+    pub fn leave(&mut self, partition: Partition) {
+        if let Some(open) = &mut self.open {
+            open.owners.remove(&partition);
+        }
+    }
+
     /// There is none any more.
     pub fn close(&mut self) {
         self.open = None;
+        self.not_before = None;
+    }
+
+    /// It stays open, and is committed after a pause.
+    pub fn postpone(&mut self, pause: Duration) {
+        self.not_before = Some(Instant::now() + pause);
+    }
+
+    /// Whether a commit may be tried.
+    pub fn may_commit(&self) -> bool {
+        self.not_before.is_none_or(|at| Instant::now() >= at)
     }
 
     /// A commit begins.
@@ -71,6 +92,6 @@ impl Cadence {
     /// Whether it is time to commit.
     pub fn is_due(&self) -> bool {
         let since = self.open.as_ref().map_or(self.last, |open| open.since);
-        since.elapsed() >= self.interval
+        since.elapsed() >= self.interval && self.may_commit()
     }
 }

@@ -39,21 +39,23 @@ impl Worker {
         let Some(epoch) = self.owned.get(&partition).map(|owned| owned.epoch) else {
             return Ok(());
         };
-        if !self.cadence.is_open() {
-            // An at-least-once "transaction" is only the time between two commits.
-            if self.shared.settings.delivery == Delivery::ExactlyOnce {
-                self.publisher.begin()?;
-                failpoint::at(Point::TransactionBegun);
-            }
+        let is_new = !self.cadence.is_open();
+        if is_new {
             self.cadence.open();
         }
         self.cadence.enter(partition, epoch);
+        // An at-least-once "transaction" is only the time between two commits.
+        if is_new && self.shared.settings.delivery == Delivery::ExactlyOnce {
+            self.publisher.begin()?;
+            failpoint::at(Point::TransactionBegun);
+        }
         Ok(())
     }
 
     /// Commits when the interval is over, or memory is short: what is committed is encoded, to a fifth of its size.
     pub(super) fn commit_if_due(&mut self) -> Result<(), WorkerError> {
-        if self.cadence.is_due() || self.uncommitted.bytes() > self.budget.commit_above {
+        let is_full = self.uncommitted.bytes() > self.budget.commit_above;
+        if self.cadence.is_due() || (is_full && self.cadence.may_commit()) {
             self.commit()?;
         }
         Ok(())

@@ -1,12 +1,16 @@
 //! What follows a call of the producer that failed: pure, a table.
 
-use crate::kafka::Disposition;
+use crate::{config::Delivery, kafka::Disposition};
 
 /// A failed call, and the state in which it failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Failure {
     /// What the client says may be done.
     pub disposition: Disposition,
+    /// Whether there was a transaction around it.
+    pub delivery: Delivery,
+    /// The group divides its partitions anew, or has given this member up.
+    pub moved_on: bool,
     /// Only time is needed: a broker is away or busy.
     pub outage: bool,
     /// The broker refuses a message because of its size.
@@ -18,6 +22,9 @@ pub struct Failure {
 /// What to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
+    /// Keep everything: it is published, and its offsets are committed when the group is at rest. Whatever is taken away
+    /// until then is published again by its next owner.
+    CommitLater,
     /// Abort if that is possible, and leave the rest to the next start.
     GiveUp,
     /// End the worker: only another program or configuration helps.
@@ -29,9 +36,10 @@ pub enum Next {
 }
 
 impl Failure {
-    /// Whether it counts among the failures in a row after which a worker stops: what time mends does not.
+    /// Whether it counts among the failures in a row after which a worker stops: what time mends does not, nor what the
+    /// group decides.
     pub fn counts(self) -> bool {
-        !self.outage && !self.stopping
+        !self.outage && !self.moved_on && !self.stopping
     }
 }
 
@@ -39,6 +47,11 @@ impl Failure {
 pub fn after(failure: Failure) -> Next {
     match failure.disposition {
         _ if failure.stopping => Next::GiveUp,
+        // The offsets of a transaction cannot be sent twice.
+        _ if failure.moved_on => match failure.delivery {
+            Delivery::ExactlyOnce => Next::Abort,
+            Delivery::AtLeastOnce => Next::CommitLater,
+        },
         // A new producer knows the new limits.
         Disposition::Abort if failure.too_large => Next::Rebuild,
         Disposition::Fatal => Next::Stop,
@@ -56,6 +69,12 @@ mod tests {
         use Disposition::{Abort, Fatal, Rebuild, Retry};
         let failure = |disposition, flags: &str| Failure {
             disposition,
+            delivery: if flags.contains("at-least-once") {
+                Delivery::AtLeastOnce
+            } else {
+                Delivery::ExactlyOnce
+            },
+            moved_on: flags.contains("moved"),
             outage: flags.contains("outage"),
             too_large: flags.contains("large"),
             stopping: flags.contains("stopping"),
@@ -65,6 +84,10 @@ mod tests {
             (Abort, "outage", Next::Abort, false),
             (Abort, "large", Next::Rebuild, true),
             (Abort, "stopping", Next::GiveUp, false),
+            (Abort, "moved", Next::Abort, false),
+            (Abort, "moved at-least-once", Next::CommitLater, false),
+            (Abort, "moved at-least-once stopping", Next::GiveUp, false),
+            (Abort, "at-least-once", Next::Abort, true),
             (Retry, "", Next::Rebuild, true),
             (Retry, "outage", Next::Rebuild, false),
             (Rebuild, "", Next::Rebuild, true),

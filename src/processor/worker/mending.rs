@@ -1,7 +1,7 @@
 //! The way back after a transaction that failed. Memory follows the broker: what is not committed is dropped and read again.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     time::{Duration, Instant},
 };
 
@@ -19,7 +19,8 @@ use crate::{
     recovery::{CommitMetadata, Committed, Settled, settle},
 };
 
-/// Refused transactions in a row at the same place after which the worker stops instead of trying again.
+/// Failed transactions in a row of one partition, without a commit of it in between, after which the worker stops instead of
+/// trying again.
 const MOST_ABORTS: u32 = 8;
 /// Two heartbeats: long enough to hear from the group that a newer process has our name.
 const FENCE_WAIT: Duration = Duration::from_secs(6);
@@ -34,11 +35,11 @@ impl Worker {
         error: PublishError,
         sent: &[OffsetCommit],
     ) -> Result<(), WorkerError> {
-        tracing::warn!("{error}; what was not committed is dropped and processed again");
-        self.summary.counters.aborts += 1;
         let trouble = self.shared.board.trouble(&[]);
         let failure = Failure {
             disposition: error.disposition(),
+            delivery: self.shared.settings.delivery,
+            moved_on: error.has_group_moved_on(),
             outage: error.is_outage(),
             too_large: error.is_too_large(),
             stopping: self.shared.stop.is_requested(),
@@ -46,13 +47,22 @@ impl Worker {
         if failure.outage {
             trouble.is(Reason::Broker, error.to_string());
         }
+        let next = after(failure);
+        if next == Next::CommitLater {
+            tracing::debug!("{error}; the group has moved on: the offsets are committed later");
+            self.cadence.postpone(RETRY_PAUSE);
+            return Ok(());
+        }
+        tracing::warn!("{error}; what was not committed is dropped and processed again");
+        self.summary.counters.aborts += 1;
         if failure.counts() {
-            self.count_abort(&error)?;
+            self.count_abort(&error, sent)?;
         }
         if failure.too_large {
             self.shared.refresh_limits();
         }
-        match after(failure) {
+        match next {
+            Next::CommitLater => Ok(()),
             Next::GiveUp => self.give_up(&error),
             Next::Stop => Err(WorkerError::Publish(error)),
             Next::Abort if self.abort().is_ok() => {
@@ -94,8 +104,18 @@ impl Worker {
         Err(WorkerError::NotCommitted { reason })
     }
 
-    fn count_abort(&mut self, error: &PublishError) -> Result<(), WorkerError> {
-        for owned in self.owned.values_mut().filter(|owned| owned.is_running()) {
+    /// Counts a failure of everybody who had something in the transaction. Who had nothing in it has not failed.
+    fn count_abort(
+        &mut self,
+        error: &PublishError,
+        sent: &[OffsetCommit],
+    ) -> Result<(), WorkerError> {
+        let mut failed: BTreeSet<Partition> = sent.iter().map(|(of, ..)| *of).collect();
+        failed.extend(self.cadence.owners().map(|(of, _)| of));
+        for owned in self.owned.values_mut() {
+            if !failed.contains(&owned.partition) {
+                continue;
+            }
             owned.aborts += 1;
             if owned.aborts >= MOST_ABORTS {
                 return Err(WorkerError::NoProgress {
@@ -171,6 +191,7 @@ impl Worker {
             } => {
                 let published = owned.outbox.settle(corrections);
                 if offset > before {
+                    owned.aborts = 0;
                     let sent = std::mem::take(&mut owned.sent);
                     let counters = &mut self.summary.counters;
                     counters.published(sent.results, &sent.rejects);

@@ -19,6 +19,7 @@ use super::{
     Arriving, Worker,
 };
 use crate::{
+    config::Delivery,
     failpoint::{self, Point},
     kafka::KafkaError,
     model::{Offset, Partition},
@@ -76,10 +77,19 @@ impl Worker {
         }
         let fresh = old.forgotten(epoch);
         let old = std::mem::replace(old, fresh);
+        self.leave_uncommitted(partition);
         self.release_keeper(partition, old.epoch, KEEPER_LEAVES);
         self.count_uncommitted();
         self.gather(vec![(partition, epoch)]);
         Ok(())
+    }
+
+    /// At-least-once: what is published of `partition` and could not be committed is published again by its next owner. A
+    /// transaction is over by now; one that is not is a defect, which its commit notices.
+    fn leave_uncommitted(&mut self, partition: Partition) {
+        if self.shared.settings.delivery == Delivery::AtLeastOnce {
+            self.cadence.leave(partition);
+        }
     }
 
     /// Has a keeper store what is left, and end.
@@ -237,6 +247,7 @@ impl Worker {
     fn forget(&mut self, partitions: &[Partition], within: Duration) {
         for partition in partitions {
             if let Some(owned) = self.owned.remove(partition) {
+                self.leave_uncommitted(*partition);
                 self.release_keeper(*partition, owned.epoch, within);
             }
         }
