@@ -95,10 +95,28 @@ impl Instance {
     pub fn name(&self) -> &str {
         &self.name
     }
+
+    /// The name of a worker among all clients of the cluster: `group.events.instance.worker`. Where a part has a dot of its
+    /// own, others could be joined to the same text (`a` and `b.c`, `a.b` and `c`): a digest of the parts follows.
+    #[must_use]
+    pub fn worker_name(&self, group: &str, events: &str, worker: usize) -> String {
+        let parts = [group, events, self.name()];
+        let joined = format!("{}.{worker}", parts.join("."));
+        if !parts.iter().any(|part| part.contains('.')) {
+            return joined;
+        }
+        // No part can have this byte: Kafka's names cannot, and neither can an argument or a variable.
+        let digest = Digest::of(parts.join("\0").as_bytes()).to_string();
+        let (_, digits) = digest.split_once(':').unwrap_or(("", &digest));
+        let digits: String = digits.chars().take(8).collect();
+        format!("{joined}.{digits}")
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     #[test]
@@ -118,6 +136,22 @@ mod tests {
         let one = Instance::claim(folder.path(), "host", "a").unwrap();
         let other = Instance::claim(folder.path(), "host", "b").unwrap();
         assert_eq!((one.name(), other.name()), ("host-0", "host-0"));
+    }
+
+    #[test]
+    fn names_of_different_pipelines_never_meet() {
+        let name = |group, events, instance| Instance::named(instance).worker_name(group, events, 0);
+        assert_eq!(name("g", "events", "host-0"), "g.events.host-0.0");
+        let met = [
+            ("a", "b.c", "h"),
+            ("a.b", "c", "h"),
+            ("a", "b", "c.h"),
+            ("a.b.c", "h", "h"),
+        ];
+        let names: BTreeSet<String> = met.iter().map(|(g, e, i)| name(g, e, i)).collect();
+        assert_eq!(names.len(), met.len(), "{names:?}");
+        // Rights are given to what begins like this.
+        assert!(names.iter().take(2).all(|name| name.starts_with("a.b.c.h.0.")));
     }
 
     #[test]

@@ -292,7 +292,9 @@ impl Shared {
 
     /// `group.instance.id` and `transactional.id` of a worker.
     pub fn worker_name(&self, worker: usize) -> String {
-        format!("{}{}.{worker}", self.names_begin(), self.instance.name())
+        let pipeline = &self.settings.pipeline;
+        self.instance
+            .worker_name(&pipeline.group, &pipeline.events, worker)
     }
 
     /// How the names of all workers of this pipeline begin, whichever process they are of.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use yaml_rust2::{Yaml, YamlLoader};
 
 use super::outside::{LIMIT, Pipeline, Place};
-use super::support::{Program, Status, snapback};
+use super::support::{Program, Status, eventually, snapback};
 
 const COMPOSE: &str = include_str!("../../docker-compose.yml");
 const DOCKERFILE: &str = include_str!("../../Dockerfile");
@@ -268,7 +268,8 @@ fn snapbacks_health_is_asked_where_its_status_is_served() {
     };
     let pipeline = Pipeline::new(1, Place::folder());
     let mut running = pipeline.run().args(Status::ANYWHERE).spawn();
-    let port = Status::of(&running).port();
+    let status = Status::of(&running);
+    let port = status.port();
     let check = |path: &str| {
         let script = script.replace("9464", &port).replace("/healthz", path);
         let code = Program::new(shell).args([flag, script.as_str()]).run().code;
@@ -276,6 +277,10 @@ fn snapbacks_health_is_asked_where_its_status_is_served() {
     };
     assert!(check("/healthz"));
     assert!(!check("/nothing"));
+    // A process that is told to stop while it starts ends as interrupted.
+    eventually(LIMIT, "a process that is ready", || {
+        check("/readyz").then_some(())
+    });
     running.signal(libc::SIGTERM);
     running.wait(LIMIT).expect_code(0);
     assert!(!check("/healthz"));
