@@ -10,8 +10,9 @@ use crate::{
 /// A live segment whose file is damaged or gone.
 pub(super) fn restore(segment: &Segment, location: &str) -> String {
     format!(
-        "restore {location} from a backup ({} bytes, {}), keeping the damaged file, if there is one, \
-         under another name outside of the store; this version of snapback cannot rebuild a segment",
+        "`snapback repair --apply` makes it again from Kafka, as long as Kafka holds its events; else restore \
+         {location} from a backup ({} bytes, {}), keeping the damaged file, if there is one, under another \
+         name outside of the store",
         segment.bytes, segment.digest
     )
 }
@@ -19,9 +20,9 @@ pub(super) fn restore(segment: &Segment, location: &str) -> String {
 /// A live segment whose bytes are what the manifest states, but whose rows are wrong.
 pub(super) fn rewritten(location: &str) -> String {
     format!(
-        "the digests agree, so the file was written or rewritten like this: restore {location} and the \
-         manifests of its partition from a backup made before; keep the present files, this version of \
-         snapback cannot mend them"
+        "the digests agree, so {location} was written or rewritten like this: `snapback repair --apply` makes \
+         it again from Kafka, as long as Kafka holds its events and they are as many as the manifest states; \
+         else restore it and the manifests of its partition from a backup made before"
     )
 }
 
@@ -35,9 +36,9 @@ pub(super) fn misstated() -> String {
 /// A wrong value beside right inputs.
 pub(super) fn recomputed(location: &str) -> String {
     format!(
-        "use the recalculated value; it follows from the fields stored beside it. The digests agree, so \
-         {location} was written or rewritten like this: restore it and the manifests of its partition \
-         from a backup made before, or keep it until this version is replaced by one that can mend it"
+        "the recalculated value is the right one: it follows from the fields stored beside it. The digests \
+         agree, so {location} was written or rewritten like this: `snapback repair --apply` stores the right \
+         value, and the processor publishes it as a correction"
     )
 }
 

@@ -4,7 +4,8 @@
 //! [`Finding`]s, each with its place and its remedy. Verifying changes nothing; only the last level asks Kafka.
 //! Damage is never an error: an `Err` means that nothing could be said.
 //!
-//! [`Recalculator`] brings stored history of another calculation ([`outdated`]) under this one.
+//! [`Recalculator`] brings stored history of another calculation ([`outdated`]) under this one; [`mend`] puts right what was
+//! found wrong, as [`plan_repair`] says.
 //!
 //! Levels are cumulative ([`Level`]):
 //! - **integrity**: every retained manifest, from the newest back, is what its base and its edit give (I2);
@@ -35,6 +36,7 @@ mod level;
 mod partition;
 mod published;
 mod recalculate;
+mod repair;
 mod report;
 mod rows;
 mod semantic;
@@ -50,5 +52,6 @@ pub use finding::{Finding, FindingKind, Severity};
 pub use level::{Level, NotALevel};
 pub use published::{OutputTopics, verify_published};
 pub use recalculate::{Outdated, RecalculateError, Recalculator, ResultsTopic, outdated};
+pub use repair::{Mend, Mended, RepairError, RepairPlan, Source, mend, plan_repair};
 pub use report::{Published, Report};
 pub use verify::{Options, Progress, verify};

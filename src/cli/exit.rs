@@ -2,9 +2,9 @@
 
 use std::process::ExitCode;
 
-use super::{program::NoSuchCommand, session::MissingStore};
+use super::{program::NoSuchCommand, repair::OtherPipeline, session::MissingStore};
 use crate::{
-    audit::AuditError,
+    audit::{AuditError, RecalculateError, RepairError},
     config::ConfigError,
     demo::DemoError,
     format::LayoutError,
@@ -80,6 +80,12 @@ impl Exit {
             return of_audit(error);
         }
         if let Some(error) = error.downcast_ref() {
+            return of_repair(error);
+        }
+        if error.is::<OtherPipeline>() {
+            return Exit::Refused;
+        }
+        if let Some(error) = error.downcast_ref() {
             return of_query(error);
         }
         if let Some(error) = error.downcast_ref() {
@@ -143,6 +149,16 @@ fn of_audit(error: &AuditError) -> Exit {
         AuditError::Chain(error) => of_chain(error),
         AuditError::Store(error) => of_store(error),
         AuditError::OpenTransaction { .. } | AuditError::Task(_) => Exit::Unreachable,
+    }
+}
+
+fn of_repair(error: &RepairError) -> Exit {
+    match error {
+        RepairError::Chain(error) => of_chain(error),
+        RepairError::Store(error) => of_store(error),
+        RepairError::Audit(error) => of_audit(error),
+        RepairError::Read(RecalculateError::Events { source, .. }) => of_kafka(source),
+        RepairError::Read(_) | RepairError::Write(_) => Exit::Unreachable,
     }
 }
 

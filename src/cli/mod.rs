@@ -15,6 +15,7 @@ mod out;
 mod produce;
 mod program;
 mod rate;
+mod repair;
 mod run;
 mod session;
 mod snapshots;
@@ -65,6 +66,7 @@ enum Command {
     Produce(produce::ProduceArgs),
     Snapshots(snapshots::SnapshotsArgs),
     Verify(verify::VerifyArgs),
+    Repair(repair::RepairArgs),
     Config(config::ConfigArgs),
     Completions(completions::CompletionsArgs),
     Man(man::ManArgs),
@@ -149,6 +151,7 @@ fn dispatch(command: Command, program: &Program) -> anyhow::Result<Exit> {
         Command::Produce(args) => produce::execute(&args),
         Command::Snapshots(args) => snapshots::execute(&args),
         Command::Verify(args) => verify::execute(&args, program),
+        Command::Repair(args) => repair::execute(&args, program),
     }
 }
 

@@ -140,7 +140,8 @@ mod tests {
 
     #[test]
     fn names_of_different_pipelines_never_meet() {
-        let name = |group, events, instance| Instance::named(instance).worker_name(group, events, 0);
+        let name =
+            |group, events, instance| Instance::named(instance).worker_name(group, events, 0);
         assert_eq!(name("g", "events", "host-0"), "g.events.host-0.0");
         let met = [
             ("a", "b.c", "h"),
@@ -151,7 +152,12 @@ mod tests {
         let names: BTreeSet<String> = met.iter().map(|(g, e, i)| name(g, e, i)).collect();
         assert_eq!(names.len(), met.len(), "{names:?}");
         // Rights are given to what begins like this.
-        assert!(names.iter().take(2).all(|name| name.starts_with("a.b.c.h.0.")));
+        assert!(
+            names
+                .iter()
+                .take(2)
+                .all(|name| name.starts_with("a.b.c.h.0."))
+        );
     }
 
     #[test]

@@ -8,6 +8,7 @@ use arrow_select::filter::filter_record_batch;
 
 use super::WorkerError;
 use crate::{
+    audit::ResultsTopic,
     calculation::Evaluated,
     events::{self, MessageBuffer},
     kafka::{Admin, Batch, KafkaError},
@@ -36,16 +37,31 @@ pub(super) struct Limits {
 impl Limits {
     /// Asks the broker.
     pub fn ask(admin: &Admin, results: &str, rejects: &str) -> Limits {
-        let limit = |topic| match limit(admin, topic) {
-            Ok(limit) => limit.unwrap_or(USUAL),
-            Err(error) => {
-                tracing::warn!("{error}; {topic} is taken to accept messages of {USUAL} bytes");
-                USUAL
-            }
-        };
+        let limit = |topic| usual(topic, limit(admin, topic));
         Limits {
             results: limit(results),
             rejects: limit(rejects),
+        }
+    }
+}
+
+/// The results topic as those who recalculate stored history need it.
+#[must_use]
+pub fn results_topic(admin: &Admin, name: &str) -> ResultsTopic {
+    ResultsTopic {
+        name: name.to_owned(),
+        limit: usual(name, limit(admin, name)),
+        too_large,
+    }
+}
+
+/// The limit that the broker tells, or what brokers usually have.
+fn usual(topic: &str, told: Result<Option<u64>, KafkaError>) -> u64 {
+    match told {
+        Ok(limit) => limit.unwrap_or(USUAL),
+        Err(error) => {
+            tracing::warn!("{error}; {topic} is taken to accept messages of {USUAL} bytes");
+            USUAL
         }
     }
 }

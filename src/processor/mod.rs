@@ -43,6 +43,7 @@ mod worker;
 pub use coordinator::{Summary, run};
 pub use error::{ProcessorError, WorkerError};
 pub use instance::{Instance, InstanceError};
+pub use limits::results_topic;
 pub use memory::Budget;
 pub use partition::BooksError;
 pub use stop::Stop;

@@ -39,6 +39,7 @@ mod published;
 mod rebalances;
 mod recalculation;
 mod recovery;
+mod repair;
 mod run;
 mod sample;
 mod servers;

@@ -6,7 +6,7 @@ use crate::{
     calculation::Fingerprint,
     format::{Manifest, Segment, SegmentKind},
     history::{CorrectionsProgress, next_corrections},
-    model::OffsetRange,
+    model::{Counts, OffsetRange},
 };
 
 /// A range whose live results or rejects are of another calculation.
@@ -23,6 +23,22 @@ impl Outdated {
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.segments.iter().map(|segment| segment.bytes).sum()
+    }
+
+    /// What its offsets are, as the manifest states it.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        let rows = |kind| {
+            let segments = self.segments.iter().filter(|segment| segment.kind == kind);
+            segments.map(|segment| segment.rows).sum()
+        };
+        let (results, rejects) = (rows(SegmentKind::Results), rows(SegmentKind::Rejects));
+        Counts {
+            results,
+            rejects,
+            absent: self.range.len().saturating_sub(results + rejects),
+            lost: 0,
+        }
     }
 
     /// Its outcomes.

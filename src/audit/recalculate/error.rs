@@ -3,8 +3,12 @@
 use arrow_schema::ArrowError;
 
 use crate::{
-    calculation::CalculationError, events::EncodeError, format::SegmentError, history::FetchError,
-    kafka::KafkaError, model::OffsetRange,
+    calculation::CalculationError,
+    events::EncodeError,
+    format::{OutcomesError, SegmentError},
+    history::FetchError,
+    kafka::KafkaError,
+    model::OffsetRange,
 };
 
 /// Why a range cannot be brought under a calculation; it stays as it is.
@@ -25,6 +29,9 @@ pub enum RecalculateError {
     /// The rows do not fit together.
     #[error(transparent)]
     Rows(#[from] ArrowError),
+    /// Outcomes do not fit their range: a defect.
+    #[error(transparent)]
+    Outcomes(#[from] OutcomesError),
     /// The stored fields do not suffice, and the events cannot be read.
     #[error("{needs}; the events cannot be read again: {source}")]
     Events {

@@ -12,6 +12,7 @@ mod changes;
 mod choice;
 mod error;
 mod range;
+mod rebuild;
 mod results;
 mod window;
 
@@ -82,6 +83,42 @@ impl Recalculator {
         };
         let encoded = tokio::task::spawn_blocking(work).await??;
         Ok(Repair::new(outdated.segments.clone(), encoded))
+    }
+
+    /// Makes the files of a range again from its events, whatever has become of the files that held it; nothing is stored by
+    /// it. They are as many results and rejects as the manifest states. What was published under this calculation needs no
+    /// correction: the same events give the same outcomes. Under another, every outcome becomes one.
+    ///
+    /// # Errors
+    /// When Kafka does not hold exactly these events any more, or cannot be read; the range stays as it is then.
+    pub async fn rebuild(
+        &self,
+        chain: &Chain,
+        damaged: &Outdated,
+    ) -> Result<Repair, RecalculateError> {
+        let (recalculator, identity) = (self.clone(), chain.identity().clone());
+        let (range, stated) = (damaged.range, damaged.counts());
+        let ours = self.evaluator.fingerprint();
+        let mut fingerprints = damaged.segments.iter().map(|segment| &segment.fingerprint);
+        let before = fingerprints.find(|found| *found != ours).cloned();
+        let work = move || {
+            let needs = format!("the stored files of {range} cannot be used");
+            let reader = Reader::open(&recalculator.events, &identity.topic);
+            let reader = reader.map_err(|source| RecalculateError::Events {
+                needs: needs.clone(),
+                source: Box::new(source),
+            })?;
+            let range = Range {
+                evaluator: &recalculator.evaluator,
+                results: &recalculator.results,
+                patience: recalculator.patience,
+                identity,
+                range,
+            };
+            range.of_events_alone(&reader, before, stated, needs)
+        };
+        let encoded = tokio::task::spawn_blocking(work).await??;
+        Ok(Repair::new(damaged.segments.clone(), encoded))
     }
 }
 

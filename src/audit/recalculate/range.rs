@@ -198,7 +198,7 @@ impl Range<'_> {
     }
 
     /// Makes rejects of the results that the results topic does not take.
-    fn fit(
+    pub(super) fn fit(
         &self,
         evaluated: Evaluated,
         window: &Window,

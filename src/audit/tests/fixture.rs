@@ -161,7 +161,7 @@ pub(in crate::audit) async fn bind(chain: &mut Chain, origin: i64) {
     .await;
 }
 
-pub(super) async fn audit(store: &Store, level: Level) -> Report {
+pub(in crate::audit) async fn audit(store: &Store, level: Level) -> Report {
     audit_with(store, level, 2, FIELDS).await
 }
 
@@ -222,7 +222,7 @@ pub(super) async fn get(store: &Store, path: &Path) -> Bytes {
 
 /// Rewrites one append of a partition so that every digest and every count agrees: the rows of one kind,
 /// the counts in both files' metadata, every manifest from the append on, and their links.
-pub(super) async fn falsify(
+pub(in crate::audit) async fn falsify(
     store: &Store,
     partition: i32,
     start: i64,

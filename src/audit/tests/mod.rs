@@ -3,6 +3,6 @@
 mod consistent;
 mod damage;
 pub(super) mod fixture;
-mod rows;
+pub(super) mod rows;
 mod single;
 mod whole;

@@ -37,7 +37,10 @@ pub(super) fn without(batch: &RecordBatch, offset: i64) -> RecordBatch {
     take(batch, (0..batch.num_rows()).filter(|row| *row != gone))
 }
 
-pub(super) fn wrong_value(batch: &RecordBatch, wrong: impl Fn(usize) -> bool) -> RecordBatch {
+pub(in crate::audit) fn wrong_value(
+    batch: &RecordBatch,
+    wrong: impl Fn(usize) -> bool,
+) -> RecordBatch {
     let results = batch
         .column_by_name("result")
         .unwrap()

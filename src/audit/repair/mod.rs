@@ -1,0 +1,154 @@
+//! `repair`: from what [`verify`](super::verify) found to stored outcomes that are right again.
+//!
+//! In flow a [`Report`] and, to act on it, a [`Recalculator`]; out flow a [`RepairPlan`] and, for each range that was mended,
+//! one edit of the partition's chain. A repair replaces the files of one append by new ones of exactly the same offsets, as
+//! many results and rejects (I4); outcomes that were published otherwise become corrections, which the partition's owner
+//! publishes once (I6). The files that are replaced go to the attic. Everything else stays as it is: whoever stops in
+//! between leaves ranges that are mended and ranges that are not, and the next repair goes on.
+//!
+//! Memory: the files of one range, their successors, and a batch of rows of each.
+
+mod plan;
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+pub use plan::{Mend, RepairPlan, Source};
+
+use super::{
+    AuditError, Finding, Outdated, RecalculateError, Recalculator, Report, check_segments,
+};
+use crate::{
+    calculation::Calculation,
+    format::{Layout, Segment, SegmentKind},
+    history::{
+        Chain, ChainError, Repaired, Restored, SnapshotError, load_tail, restore_segment,
+        write_repair,
+    },
+    model::Partition,
+    store::{Store, StoreError},
+};
+
+/// How long what was mended is read back.
+const CHECK: Duration = Duration::from_secs(600);
+
+/// What became of a range.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Mended {
+    /// It is right again.
+    Done {
+        /// The outcomes of the range.
+        rows: u64,
+        /// Those of them that are to be published as corrections.
+        corrections: u64,
+    },
+    /// Another edit has changed the range meanwhile: it has to be looked at again.
+    Overtaken,
+    /// It is as it was, and this is why.
+    Left(String),
+}
+
+/// Why a repair could not go on: the store is away.
+#[derive(Debug, thiserror::Error)]
+pub enum RepairError {
+    /// The chain cannot be read.
+    #[error(transparent)]
+    Chain(#[from] ChainError),
+    /// A file cannot be put back.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The edit cannot be made.
+    #[error(transparent)]
+    Write(#[from] SnapshotError),
+    /// The range cannot be read now.
+    #[error(transparent)]
+    Read(RecalculateError),
+    /// What was mended cannot be read back.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
+}
+
+/// Plans what to do about what was found.
+///
+/// # Errors
+/// When the chain of a partition with findings cannot be read.
+pub async fn plan_repair(
+    store: &Store,
+    layout: &Layout,
+    report: &Report,
+) -> Result<RepairPlan, RepairError> {
+    let mut by_partition: BTreeMap<Partition, Vec<Finding>> = BTreeMap::new();
+    for finding in report.findings.iter().filter(|finding| finding.is_damage()) {
+        let findings = by_partition.entry(finding.partition).or_default();
+        findings.push(finding.clone());
+    }
+    let mut plan = RepairPlan::default();
+    for (partition, findings) in by_partition {
+        match load_tail(store, layout, partition).await?.newest {
+            Some(newest) => {
+                let part = RepairPlan::of(&newest, partition, findings);
+                plan.mends.extend(part.mends);
+                plan.left.extend(part.left);
+            }
+            None => plan.left.extend(findings),
+        }
+    }
+    Ok(plan)
+}
+
+/// Mends one range of the chain's partition, and reads back what it stored.
+///
+/// # Errors
+/// When the store, or Kafka, is away; call it again then. A range that cannot be mended is [`Mended::Left`].
+pub async fn mend(
+    recalculator: &Recalculator,
+    calculation: &Arc<dyn Calculation>,
+    chain: &mut Chain,
+    mend: &Mend,
+) -> Result<Mended, RepairError> {
+    let made = match mend.source {
+        Source::Attic => return put_back(chain, &mend.range).await,
+        Source::StoredInputs => recalculator.recalculate(chain, &mend.range).await,
+        Source::Kafka => recalculator.rebuild(chain, &mend.range).await,
+    };
+    let mut repair = match made {
+        Ok(repair) => repair,
+        Err(error) if error.is_retryable() => return Err(RepairError::Read(error)),
+        Err(error) => return Ok(Mended::Left(error.to_string())),
+    };
+    let segments = match write_repair(chain, &mut repair).await? {
+        Repaired::Done(segments) => segments,
+        Repaired::Overtaken => return Ok(Mended::Overtaken),
+    };
+    let is_correction = |segment: &&Segment| segment.kind == SegmentKind::Corrections;
+    let corrections = segments.iter().filter(is_correction);
+    let corrections = corrections.map(|segment| segment.rows).sum();
+    let fields = recalculator.evaluator.fields();
+    let checked = check_segments(chain.store(), fields, calculation, segments, CHECK).await;
+    if let Some(error) = checked.failure {
+        return Err(error.into());
+    }
+    Ok(match checked.findings.iter().find(|one| one.is_damage()) {
+        Some(finding) => Mended::Left(format!("what was stored is not right either: {finding}")),
+        None => Mended::Done {
+            rows: mend.range.rows(),
+            corrections,
+        },
+    })
+}
+
+async fn put_back(chain: &Chain, range: &Outdated) -> Result<Mended, RepairError> {
+    for segment in &range.segments {
+        let path = &segment.path;
+        if restore_segment(chain.store(), chain.layout(), path).await? == Restored::Missing {
+            let text = format!("{} is gone from the attic", chain.store().locate(path));
+            return Ok(Mended::Left(text));
+        }
+    }
+    Ok(Mended::Done {
+        rows: range.rows(),
+        corrections: 0,
+    })
+}
+
+#[cfg(test)]
+mod tests;

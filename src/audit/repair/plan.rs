@@ -1,0 +1,123 @@
+//! What can be mended, and from what: a pure choice.
+
+use super::{
+    super::{
+        finding::{Finding, FindingKind},
+        groups::{Group, group},
+    },
+    Outdated,
+};
+use crate::{
+    format::{Manifest, SegmentKind},
+    model::{OffsetRange, Partition},
+};
+
+/// Where the right values come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Source {
+    /// The file lies in the attic, whole.
+    Attic,
+    /// The fields, or the payload, stored beside the wrong value: the file's digest holds.
+    StoredInputs,
+    /// The events, which Kafka must still hold.
+    Kafka,
+}
+
+/// A range to be mended: the unit of an edit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mend {
+    /// The partition.
+    pub partition: Partition,
+    /// The offsets, with the segments that are replaced.
+    pub range: Outdated,
+    /// Where the right values come from.
+    pub source: Source,
+    /// What is wrong with it.
+    pub findings: Vec<Finding>,
+}
+
+/// What to do about findings.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RepairPlan {
+    /// What can be mended, by partition and offset.
+    pub mends: Vec<Mend>,
+    /// What cannot: the finding says what else can be done.
+    pub left: Vec<Finding>,
+}
+
+/// From what a finding within the files of a range can be mended; `None` when it is not about them.
+const fn source(kind: FindingKind) -> Option<Source> {
+    match kind {
+        FindingKind::MisplacedSegment => Some(Source::Attic),
+        FindingKind::WrongResult | FindingKind::WrongReject => Some(Source::StoredInputs),
+        FindingKind::DigestMismatch
+        | FindingKind::Unreadable
+        | FindingKind::MissingSegment
+        | FindingKind::WrongCount
+        | FindingKind::Unsorted
+        | FindingKind::Overlap
+        | FindingKind::Hole => Some(Source::Kafka),
+        _ => None,
+    }
+}
+
+impl RepairPlan {
+    /// Plans for the findings of one partition, whose newest manifest is `newest`.
+    pub(super) fn of(newest: &Manifest, partition: Partition, findings: Vec<Finding>) -> Self {
+        let mut mends: Vec<Mend> = ranges(newest)
+            .map(|range| Mend {
+                partition,
+                range,
+                source: Source::Attic,
+                findings: Vec::new(),
+            })
+            .collect();
+        let mut left = Vec::new();
+        for finding in findings {
+            let chosen = source(finding.kind).and_then(|source| {
+                let mend = mends
+                    .iter_mut()
+                    .find(|mend| mend.range.concerns(&finding))?;
+                Some((mend, source))
+            });
+            match chosen {
+                Some((mend, source)) => {
+                    // The worst of them decides.
+                    mend.source = mend.source.max(source);
+                    mend.findings.push(finding);
+                }
+                None => left.push(finding),
+            }
+        }
+        mends.retain(|mend| !mend.findings.is_empty());
+        RepairPlan { mends, left }
+    }
+}
+
+/// The ranges of a manifest whose results and rejects an edit may replace: those of one append.
+fn ranges(newest: &Manifest) -> impl Iterator<Item = Outdated> {
+    let groups = group(&newest.segments, true).into_iter();
+    let whole = groups.filter(|group: &Group| {
+        group.is_one_append() && group.of(SegmentKind::Corrections).next().is_none()
+    });
+    whole.map(|group| Outdated {
+        range: group.range,
+        segments: group.segments,
+    })
+}
+
+impl Outdated {
+    /// Whether a finding is about these files.
+    fn concerns(&self, finding: &Finding) -> bool {
+        if let Some(path) = &finding.segment {
+            let mut paths = self.segments.iter().map(|segment| segment.path.to_string());
+            return paths.any(|own| own == *path);
+        }
+        let range = OffsetRange::new(finding.start, finding.end);
+        range.is_ok_and(|range| {
+            !range.is_empty()
+                && range.start() >= self.range.start()
+                && range.end() <= self.range.end()
+        })
+    }
+}
