@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use super::{program::NoSuchCommand, repair::OtherPipeline, session::MissingStore};
+use super::{program::NoSuchCommand, session::MissingStore};
 use crate::{
     audit::{AuditError, RecalculateError, RepairError},
     config::ConfigError,
@@ -82,9 +82,6 @@ impl Exit {
         if let Some(error) = error.downcast_ref() {
             return of_repair(error);
         }
-        if error.is::<OtherPipeline>() {
-            return Exit::Refused;
-        }
         if let Some(error) = error.downcast_ref() {
             return of_query(error);
         }
@@ -154,6 +151,8 @@ fn of_audit(error: &AuditError) -> Exit {
 
 fn of_repair(error: &RepairError) -> Exit {
     match error {
+        RepairError::OtherSource { .. } => Exit::Refused,
+        RepairError::Kafka(error) => of_kafka(error),
         RepairError::Chain(error) => of_chain(error),
         RepairError::Store(error) => of_store(error),
         RepairError::Audit(error) => of_audit(error),

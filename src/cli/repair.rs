@@ -18,7 +18,7 @@ use crate::{
     },
     calculation::Evaluator,
     config::{self, CalculationConfig, Flags, Output},
-    format::{Identity, Layout, Pipeline},
+    format::{Identity, Layout},
     history::{Chain, Clock},
     kafka::{Admin, Connection},
     model::Partition,
@@ -62,17 +62,6 @@ pub(super) struct RepairArgs {
     calculation: CalculationArgs,
     #[command(flatten)]
     common: Common,
-}
-
-/// The store was made from other topics than those that Kafka has.
-#[derive(Debug, thiserror::Error)]
-#[error(
-    "the store was made from another {what}: it states {stored}, Kafka has {found}. Nothing was changed; check --brokers, --events and --store"
-)]
-pub(super) struct OtherPipeline {
-    what: &'static str,
-    stored: String,
-    found: String,
 }
 
 impl RepairArgs {
@@ -221,7 +210,7 @@ impl Mender<'_> {
         // The client waits for its broker.
         let asking = tokio::task::spawn_blocking(move || -> anyhow::Result<_> {
             let admin = Admin::connect(&connection, ASK)?;
-            is_of(&pipeline, &admin)?;
+            audit::is_its_source(&pipeline, &admin)?;
             Ok(processor::results_topic(&admin, &pipeline.results_topic))
         });
         let recalculator = Recalculator {
@@ -232,34 +221,6 @@ impl Mender<'_> {
         };
         Ok((chain, recalculator))
     }
-}
-
-/// Whether Kafka has the topic that the store was made from: another of its name would give other events.
-fn is_of(pipeline: &Pipeline, admin: &Admin) -> anyhow::Result<()> {
-    let topic = admin.topic(&pipeline.events_topic)?;
-    let gone = || "none of that name".to_owned();
-    let id = topic.as_ref().map(|topic| topic.id.clone());
-    let parts = [
-        ("cluster", pipeline.cluster_id.clone(), admin.cluster_id()),
-        (
-            "topic",
-            pipeline.events_topic_id.clone(),
-            id.unwrap_or_else(|| Some(gone())),
-        ),
-    ];
-    for (what, stored, found) in parts {
-        if let (Some(stored), Some(found)) = (stored, found)
-            && stored != found
-        {
-            return Err(OtherPipeline {
-                what,
-                stored,
-                found,
-            }
-            .into());
-        }
-    }
-    Ok(())
 }
 
 fn place(mend: &Mend) -> String {

@@ -19,11 +19,12 @@ use super::{
 };
 use crate::{
     calculation::Calculation,
-    format::{Layout, Segment, SegmentKind},
+    format::{Layout, Pipeline, Segment, SegmentKind},
     history::{
         Chain, ChainError, Repaired, Restored, SnapshotError, load_tail, restore_segment,
         write_repair,
     },
+    kafka::{Admin, KafkaError},
     model::Partition,
     store::{Store, StoreError},
 };
@@ -47,9 +48,24 @@ pub enum Mended {
     Left(String),
 }
 
-/// Why a repair could not go on: the store is away.
+/// Why a repair could not go on.
 #[derive(Debug, thiserror::Error)]
 pub enum RepairError {
+    /// The store was made from other topics than those that Kafka has.
+    #[error(
+        "the store was made from another {what}: it states {stored}, Kafka has {found}. Nothing was changed; check --brokers, --events and --store"
+    )]
+    OtherSource {
+        /// Cluster or topic.
+        what: &'static str,
+        /// What the store states.
+        stored: String,
+        /// What Kafka has.
+        found: String,
+    },
+    /// Kafka does not answer.
+    #[error(transparent)]
+    Kafka(#[from] KafkaError),
     /// The chain cannot be read.
     #[error(transparent)]
     Chain(#[from] ChainError),
@@ -65,6 +81,35 @@ pub enum RepairError {
     /// What was mended cannot be read back.
     #[error(transparent)]
     Audit(#[from] AuditError),
+}
+
+/// Whether Kafka has the topic that the store was made from: another of its name would give other events.
+///
+/// # Errors
+/// When it has not, or does not answer.
+pub fn is_its_source(pipeline: &Pipeline, admin: &Admin) -> Result<(), RepairError> {
+    let topic = match admin.topic(&pipeline.events_topic)? {
+        Some(topic) => topic.id,
+        None => Some("none of that name".to_owned()),
+    };
+    let cluster = admin.cluster_id();
+    let parts = [
+        ("cluster", &pipeline.cluster_id, cluster),
+        ("topic", &pipeline.events_topic_id, topic),
+    ];
+    for (what, stored, found) in parts {
+        if let (Some(stored), Some(found)) = (stored, found)
+            && *stored != found
+        {
+            let stored = stored.clone();
+            return Err(RepairError::OtherSource {
+                what,
+                stored,
+                found,
+            });
+        }
+    }
+    Ok(())
 }
 
 /// Plans what to do about what was found.
