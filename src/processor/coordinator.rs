@@ -1,7 +1,7 @@
 //! Starts the workers, watches them, and ends the run: at the input's end, on request, or with the first failure.
 
 use std::{
-    sync::{Arc, PoisonError},
+    sync::Arc,
     thread::JoinHandle,
     time::{Duration, Instant},
 };
@@ -116,12 +116,7 @@ pub fn run(
             }
         }
     }
-    let mut found = shared
-        .findings
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner);
-    summary.findings = std::mem::take(&mut found);
-    drop(found);
+    summary.findings = shared.store_side.findings.take();
     summary.reject_line = shared.reject_line(&summary.rejects);
     if let Some(error) = failure {
         return Err(error.into());

@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
@@ -14,10 +14,10 @@ use super::{
     limits::Limits,
     seats::Seats,
     store_side::StoreSide,
-    watch::{Board, Progress, Tally, Trouble},
+    watch::{Board, Progress, Tally},
 };
 use crate::{
-    audit::{Finding, Recalculator},
+    audit::Recalculator,
     calculation::Evaluator,
     config::{Delivery, RunConfig},
     events::advice,
@@ -45,10 +45,6 @@ pub struct Shared {
     pub progress: Progress,
     /// What others may see.
     pub board: Board,
-    /// Shown when checks at the start found something wrong.
-    pub found: Trouble,
-    /// What the checks at the start of partitions found wrong.
-    pub findings: Mutex<Vec<Finding>>,
     /// One keeper at a time for each partition.
     pub seats: Seats,
     /// What keepers share.
@@ -147,12 +143,10 @@ impl Shared {
             )),
             seats: Seats::default(),
             progress: Progress::new(settings.workers),
-            found: board.trouble(&[]),
             board,
             join_anew: (0..settings.workers)
                 .map(|_| AtomicBool::new(false))
                 .collect(),
-            findings: Mutex::default(),
             instance,
             store,
             gatherer,

@@ -8,7 +8,12 @@ use std::{
 
 use tokio::sync::Semaphore;
 
-use super::{Stop, limits::Limits, panics::unless_panicked, watch::Board};
+use super::{
+    Stop,
+    limits::Limits,
+    panics::unless_panicked,
+    watch::{Board, Findings},
+};
 use crate::audit::Recalculator;
 
 /// See the module.
@@ -18,6 +23,8 @@ pub struct StoreSide {
     pub stop: Stop,
     /// What others may see.
     pub board: Board,
+    /// What the checks at the start of partitions found wrong.
+    pub findings: Findings,
     /// What brings stored history under the running calculation, when that is asked for.
     pub recalculator: Option<Recalculator>,
     /// Turns of those that do.
@@ -42,6 +49,7 @@ impl StoreSide {
             snapshot_interval,
             runtime,
             stop,
+            findings: Findings::new(&board),
             board,
             recalculator,
             recalculations: Arc::new(Semaphore::new(workers)),

@@ -1,6 +1,8 @@
 //! `repair`: what `verify` finds wrong is right afterwards, on both stores, beside a running processor, and only where Kafka
 //! still has what it was made of.
 
+mod wrong_values;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;

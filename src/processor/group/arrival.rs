@@ -263,17 +263,7 @@ async fn check_newest(shared: &Arc<Shared>, chain: &Chain, partition: Partition)
     for finding in &checked.findings {
         tracing::error!("partition {partition}: {finding}");
     }
-    let mut findings = shared
-        .findings
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner);
-    findings.extend(checked.findings.iter().cloned());
-    if let Some(first) = findings.first() {
-        let count = findings.len();
-        let text = format!("{count} at the start, the first: {first}; see `snapback verify`");
-        shared.found.is(Reason::Findings, text);
-    }
-    drop(findings);
+    shared.store_side.findings.add(&checked.findings);
     if let Some(error) = &checked.failure {
         tracing::warn!(
             "partition {partition}: the newest snapshot could not be read back yet: {error}"

@@ -264,7 +264,11 @@ impl Keeper {
 
     /// Takes the chain back, and tells what became of the job.
     fn finish(&mut self, finished: Finished) -> Result<(), String> {
-        let newest = finished.chain.newest().map(Newest::from);
+        let newest = finished.chain.newest();
+        if let Some(manifest) = newest {
+            self.store_side.findings.keep_live(manifest);
+        }
+        let newest = newest.map(Newest::from);
         self.chain = Some(finished.chain);
         if let Some(newest) = newest {
             let waits = self.recalculation.is_some() && !self.corrections_stuck;

@@ -1,6 +1,7 @@
 //! What others may see of a running processor: plain values, put on a [`Board`] by those who know them.
 
 pub(super) mod board;
+mod findings;
 mod progress;
 mod tally;
 mod view;
@@ -8,6 +9,7 @@ mod written;
 
 pub use board::Board;
 pub(super) use board::Trouble;
+pub(super) use findings::Findings;
 pub(super) use progress::{Progress, WorkerProgress};
 pub use tally::Tally;
 pub use view::{

@@ -1,0 +1,68 @@
+//! What the checks of a running process have found wrong, for as long as it is.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::{Board, Reason, board::Trouble};
+use crate::{audit::Finding, format::Manifest};
+
+/// See the module. It is a reason for being degraded while there are any.
+pub(in crate::processor) struct Findings {
+    list: Mutex<Vec<Finding>>,
+    shown: Trouble,
+}
+
+impl Findings {
+    pub fn new(board: &Board) -> Findings {
+        Findings {
+            list: Mutex::default(),
+            shown: board.trouble(&[]),
+        }
+    }
+
+    /// These as well.
+    pub fn add(&self, findings: &[Finding]) {
+        let mut list = self.lock();
+        list.extend_from_slice(findings);
+        self.show(&list);
+    }
+
+    /// Forgets those about segments that the partition's newest manifest does not list any more: somebody has mended them.
+    pub fn keep_live(&self, newest: &Manifest) {
+        let mut list = self.lock();
+        if list.is_empty() {
+            return;
+        }
+        let before = list.len();
+        list.retain(|finding| {
+            let live = |path| {
+                let mut segments = newest.segments.iter();
+                segments.any(|segment| segment.path.as_str() == path)
+            };
+            finding.partition != newest.partition || finding.segment.as_deref().is_none_or(live)
+        });
+        if list.len() < before {
+            self.show(&list);
+        }
+    }
+
+    /// All that are left.
+    pub fn take(&self) -> Vec<Finding> {
+        std::mem::take(&mut self.lock())
+    }
+
+    fn show(&self, list: &[Finding]) {
+        match list.first() {
+            Some(first) => {
+                let count = list.len();
+                let text =
+                    format!("{count} at the start, the first: {first}; see `snapback verify`");
+                self.shown.is(Reason::Findings, text);
+            }
+            None => self.shown.is_over(),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Finding>> {
+        self.list.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,119 @@
+//! Values that a defective program stored: every digest agrees with them.
+
+use arrow_array::{Decimal128Array, RecordBatch, cast::AsArray as _, types::Decimal128Type};
+use serde_json::Value;
+use snapback::calculation::{Evaluated, Evaluator, builtin};
+use snapback::events::Fields;
+use snapback::format::{Absent, Changes, Identity, Rewriter, SegmentKind, read_segment};
+use snapback::history::{Chain, Clock, Repair, Repaired, fetch_segment, write_repair};
+use snapback::model::Partition;
+use snapback::store::{Store, StoreConfig, StoreUrl};
+
+use super::apply;
+use crate::corrections::{published, value};
+use crate::outside::{LIMIT, Pipeline, Place, wait_until_committed};
+use crate::support::{Status, block_on, eventually};
+
+/// Stores the results of partition 0's newest snapshot one too high where `wrong` says so, as such a program does.
+async fn store_wrong_values(pipeline: &Pipeline, wrong: impl Fn(usize) -> bool) {
+    let config = StoreConfig::new(StoreUrl::Local(pipeline.store.path()));
+    let store = Store::open(&config).await.expect("the store");
+    let fields = Fields::parse("number BIGINT NOT NULL").expect("a declaration");
+    let square = builtin("square").expect("a calculation");
+    let evaluator = Evaluator::new(fields, square).expect("they fit");
+    let identity = Identity {
+        topic: pipeline.events.clone(),
+        partition: Partition(0),
+        calculation: evaluator.calculation_text(),
+        fingerprint: evaluator.fingerprint().clone(),
+        fields: evaluator.fields().to_string(),
+        writer: "a defective program".to_owned(),
+    };
+    let chain = Chain::load(store, identity.clone(), Clock::system());
+    let mut chain = chain.await.expect("a chain");
+    let newest = chain.newest().expect("a manifest").clone();
+    let segment = newest.segments.last().expect("a segment").clone();
+    assert_eq!(segment.kind, SegmentKind::Results);
+    let file = fetch_segment(chain.store(), chain.layout(), &segment).await;
+    let batches = read_segment(file.expect("a file").bytes).expect("a segment");
+    let (before, absent) = (segment.fingerprint.clone(), Absent::none());
+    let schema = evaluator.results_schema();
+    let mut writer = Rewriter::new(segment.range, absent, before, &schema, identity);
+    for batch in batches {
+        let results = one_more(&batch.expect("rows"), &wrong);
+        let rejects = Vec::new();
+        let outcomes = Evaluated { results, rejects };
+        let written = writer.write(&outcomes, &Changes::default());
+        written.expect("rows of the range");
+    }
+    let encoded = writer.finish(None).expect("files");
+    let mut repair = Repair::new(vec![segment], encoded);
+    let done = write_repair(&mut chain, &mut repair)
+        .await
+        .expect("an edit");
+    assert!(matches!(done, Repaired::Done(_)), "{done:?}");
+}
+
+fn one_more(batch: &RecordBatch, wrong: impl Fn(usize) -> bool) -> RecordBatch {
+    let index = batch.schema().index_of("result").expect("a column");
+    let results = batch.column(index).as_primitive::<Decimal128Type>();
+    let rows = 0..results.len();
+    let wrong = rows.map(|row| results.value(row) + i128::from(wrong(row)));
+    let wrong = Decimal128Array::from_iter_values(wrong).with_precision_and_scale(38, 0);
+    let mut columns = batch.columns().to_vec();
+    columns[index] = std::sync::Arc::new(wrong.expect("they fit"));
+    RecordBatch::try_new(batch.schema(), columns).expect("the same columns")
+}
+
+#[test]
+fn they_are_calculated_again_and_a_running_processor_publishes_each_correction_once() {
+    let pipeline = Pipeline::new(1, Place::folder());
+    pipeline.send_numbers(0, 0..10);
+    pipeline.run_to_end().run().expect_code(0);
+    block_on(store_wrong_values(&pipeline, |row| row % 4 == 3));
+    assert_eq!(pipeline.findings(), ["wrong-result".to_owned()].into());
+
+    let mut running = pipeline
+        .run()
+        .args(["--snapshot-interval", "200ms"])
+        .args(Status::ANYWHERE)
+        .spawn();
+    let status = Status::of(&running);
+    let finds = |seen: &Value| Status::detail(seen, "findings").is_some();
+    status.wait_until(LIMIT, "what is wrong", finds);
+    pipeline.send_numbers(0, 10..20);
+    wait_until_committed(&pipeline, 20);
+    let done = apply(&pipeline, 0);
+    assert_eq!(
+        (&done["ranges"], &done["corrections"]),
+        (&1.into(), &2.into())
+    );
+    eventually(LIMIT, "both corrections", || {
+        let published = published(&pipeline);
+        let both = [3, 7].iter().all(|offset| published[offset].len() == 2);
+        both.then_some(())
+    });
+    // What was found at its start is not wrong any more.
+    status.wait_until(LIMIT, "nothing wrong", |seen| !finds(seen));
+    running.signal(libc::SIGTERM);
+    running.wait(LIMIT).expect_code(0);
+
+    // Each once, under the revision of the edit; nothing else a second time.
+    let published = published(&pipeline);
+    for (offset, publications) in &published {
+        let square = format!(r#"{{"number":{offset},"result":{}}}"#, offset * offset);
+        let [first, rest @ ..] = publications.as_slice() else {
+            panic!("nothing is published for {offset}")
+        };
+        assert_eq!(*first, (None, value(&square)));
+        match rest {
+            [] => assert!(![3, 7].contains(offset), "{offset}"),
+            [(Some(_), corrected)] => assert_eq!(*corrected, value(&square)),
+            more => panic!("{offset} is corrected by {more:?}"),
+        }
+    }
+    assert_eq!(published.len(), 20);
+    let flags = ["--level", "published", "--brokers", &pipeline.brokers];
+    let topics = ["--results", &pipeline.results];
+    pipeline.verify_with(&[flags.as_slice(), &topics].concat(), 0);
+}
