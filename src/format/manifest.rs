@@ -105,6 +105,8 @@ pub enum GapReason {
     Compacted,
     /// They had outcomes whose segment was damaged, and nothing is left to rebuild it from.
     Damaged,
+    /// Kafka holds the events, and they cannot be read.
+    Unreadable,
 }
 
 impl fmt::Display for GapReason {
@@ -115,6 +117,7 @@ impl fmt::Display for GapReason {
             GapReason::Foreign => "foreign",
             GapReason::Compacted => "compacted",
             GapReason::Damaged => "damaged",
+            GapReason::Unreadable => "unreadable",
         })
     }
 }

@@ -31,6 +31,10 @@ const OWNED: &[(&str, &str)] = &[
     ("auto.offset.reset", "use --start"),
     ("bootstrap.servers", "use --brokers"),
     (
+        "check.crcs",
+        "snapback always checks them: without, damaged bytes of a log become results that look right",
+    ),
+    (
         "delivery.report.*",
         "snapback decides which delivery reports it needs",
     ),
@@ -197,6 +201,7 @@ impl Connection {
             config.set(key, value);
         }
         config.set("bootstrap.servers", &self.brokers);
+        config.set("check.crcs", "true");
         for (key, value) in fixed {
             config.set(*key, *value);
         }
@@ -287,6 +292,7 @@ mod tests {
             ("enable.idempotence", "--delivery"),
             ("queued.max.messages.kbytes", "--memory"),
             ("queue.buffering.max.messages", "--memory"),
+            ("check.crcs", "damaged bytes"),
         ] {
             let error = connection(&[(property, "x")]).unwrap_err().to_string();
             assert!(error.contains(property) && error.contains(flag), "{error}");

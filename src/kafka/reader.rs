@@ -1,5 +1,7 @@
 //! Reads ranges of a topic from outside any group.
 
+mod unreadable;
+
 use std::{
     ops::ControlFlow,
     sync::Arc,
@@ -17,7 +19,7 @@ use super::{
     connection::Connection,
     context::Context,
     error::{Failure, KafkaError},
-    raw::{self, RangeReader},
+    raw::{self, RangeReader, Trouble},
 };
 use crate::model::{Offset, OffsetRange, Partition};
 
@@ -76,43 +78,20 @@ impl Reader {
         if range.is_empty() {
             return Ok(());
         }
-        let start = RangeReader::start(
-            &self.consumer,
-            &self.topic,
-            partition.0,
-            range.start().get(),
-        );
-        let queue = start.map_err(|failure| self.failed(partition, failure))?;
+        let queue = self.start(partition, range.start())?;
         let mut position = range.start();
         let mut heard = Instant::now();
         while position < range.end() {
             serve(&self.consumer);
             let mut messages = queue.take(BATCH, WAIT);
+            // Whatever comes after it is not contiguous with what came before.
             if let Some(trouble) = messages.clean(position.get()) {
-                match Offset::new(trouble.offset) {
-                    Some(offset) if trouble.code == Code::AutoOffsetReset => {
-                        let topic = self.topic.clone();
-                        return Err(KafkaError::OutOfRange {
-                            topic,
-                            partition,
-                            offset,
-                        });
-                    }
-                    Some(_) => {
-                        let failure = Failure {
-                            text: trouble.text,
-                            ..Failure::of(trouble.code)
-                        };
-                        return Err(self.failed(partition, failure));
-                    }
-                    None => {}
-                }
+                return Err(self.troubled(partition, trouble));
             }
             messages.truncate(range.end().get());
             let batch = Batch::of(messages);
-            let native =
-                raw::position(&self.consumer, &self.topic, partition.0).and_then(Offset::new);
-            let now = native
+            let now = self
+                .position(partition)
                 .max(batch.as_ref().map(|b| b.last_offset().plus(1)))
                 .unwrap_or(position);
             if now > position {
@@ -130,6 +109,32 @@ impl Reader {
             }
         }
         Ok(())
+    }
+
+    fn start(&self, partition: Partition, at: Offset) -> Result<RangeReader, KafkaError> {
+        RangeReader::start(&self.consumer, &self.topic, partition.0, at.get())
+            .map_err(|failure| self.failed(partition, failure))
+    }
+
+    fn position(&self, partition: Partition) -> Option<Offset> {
+        raw::position(&self.consumer, &self.topic, partition.0).and_then(Offset::new)
+    }
+
+    fn troubled(&self, partition: Partition, trouble: Trouble) -> KafkaError {
+        match Offset::new(trouble.offset) {
+            Some(offset) if trouble.code == Code::AutoOffsetReset => KafkaError::OutOfRange {
+                topic: self.topic.clone(),
+                partition,
+                offset,
+            },
+            _ => {
+                let failure = Failure {
+                    text: trouble.text,
+                    ..Failure::of(trouble.code)
+                };
+                self.failed(partition, failure)
+            }
+        }
     }
 
     fn idle(

@@ -125,4 +125,6 @@ pub enum LossReason {
     Foreign,
     /// Reading it again does not give what was published.
     Changed,
+    /// The log holds it, and it cannot be read.
+    Unreadable,
 }

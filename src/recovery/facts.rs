@@ -7,6 +7,7 @@ use crate::{
     calculation::Fingerprint,
     format::Pipeline,
     history::CorrectionsProgress,
+    kafka::Fault,
     model::{Offset, OffsetRange, Partition, Sequence},
 };
 
@@ -30,6 +31,17 @@ pub struct Facts {
     /// How many outcomes a replay of `[frontier, committed)` gave, when one was tried and did not give what was expected.
     /// The worker sets it and plans again.
     pub replayed: Option<u64>,
+    /// Events that the log holds and that cannot be read, found where the partition came to a halt again and again.
+    pub unreadable: Option<UnreadableEvents>,
+}
+
+/// Events that cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnreadableEvents {
+    /// From the first that was not delivered to the end of their batch.
+    pub range: OffsetRange,
+    /// Why.
+    pub fault: Fault,
 }
 
 impl Facts {

@@ -260,6 +260,7 @@ impl Gatherer {
                 committed,
                 log,
                 replayed: None,
+                unreadable: None,
             },
             chain,
             tidied,

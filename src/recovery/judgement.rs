@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{
     decision::{AcceptLoss, Commit, Expected, LossReason, Plan, Replay},
-    facts::{Facts, GoodChain, Policy, ResumeFrom, Start},
+    facts::{Facts, GoodChain, Policy, ResumeFrom, Start, UnreadableEvents},
     identity,
     metadata::{Authored, CommitMetadata},
     refusal::{Cause, Published},
@@ -31,15 +31,69 @@ pub(super) fn judge(facts: &Facts, policy: &Policy) -> Judgement {
     let chain = identity::readable(facts)?;
     let position = committed(facts, policy, chain)?;
     within_the_log(facts, chain)?;
-    match (chain, position) {
+    let (plan, commit) = match (chain, position) {
         (None, None) => {
             let at = start(facts, policy.start);
-            Ok((Plan::Start { at }, commit(at, 0)))
+            (Plan::Start { at }, commit(at, 0))
         }
-        (None, Some(position)) => adopt(facts, policy, position),
-        (Some(chain), None) => without_committed(facts, policy, chain),
-        (Some(chain), Some(position)) => resume(facts, policy, chain, position),
+        (None, Some(position)) => adopt(facts, policy, position)?,
+        (Some(chain), None) => without_committed(facts, policy, chain)?,
+        (Some(chain), Some(position)) => resume(facts, policy, chain, position)?,
+    };
+    match unreadable(facts, &plan) {
+        Some(loss) => skip(facts, policy, chain, position, loss),
+        None => Ok((plan, commit)),
     }
+}
+
+/// Row: the log holds events that cannot be read. What is lost begins where `plan` would begin to read: what was published
+/// before them and is not stored can only be counted together with them.
+fn unreadable<'a>(facts: &'a Facts, plan: &Plan) -> Option<(OffsetRange, &'a UnreadableEvents)> {
+    let found = facts.unreadable.as_ref()?;
+    let (begin, end) = match plan {
+        Plan::Start { at }
+        | Plan::Adopt { at }
+        | Plan::Continue { at, .. }
+        | Plan::Republish { at, .. } => (*at, None),
+        Plan::Replay(replay) => (replay.range.start(), Some(replay.range.end())),
+        Plan::AcceptLoss(_) | Plan::Refuse(_) => return None,
+    };
+    let comes_first = match end {
+        Some(end) => found.range.start() < end,
+        // What can be read before them is processed first.
+        None => found.range.start() <= begin,
+    };
+    let lost = range(begin, found.range.end()).filter(|_| comes_first)?;
+    Some((lost, found))
+}
+
+/// Once the loss of unreadable events is accepted, it becomes a recorded gap.
+fn skip(
+    facts: &Facts,
+    policy: &Policy,
+    chain: Option<&GoodChain>,
+    position: Option<Position<'_>>,
+    (range, found): (OffsetRange, &UnreadableEvents),
+) -> Judgement {
+    accepted(facts, policy, range, || Cause::UnreadableEvents {
+        range,
+        at: found.range.start(),
+        fault: found.fault.clone(),
+        given: policy.accepted_losses(facts.partition),
+    })?;
+    let loss = Plan::AcceptLoss(AcceptLoss {
+        range,
+        reason: LossReason::Unreadable,
+        bind: chain.is_none(),
+    });
+    if position.is_some_and(|position| position.offset >= range.end()) {
+        return Ok((loss, None));
+    }
+    // What was published up to the committed offset stays in the count until the gap is recorded.
+    let published = position.and_then(|position| position.ours);
+    let outcomes = published.map(|metadata| metadata.outcomes);
+    let stored = chain.map_or(0, |chain| chain.outcomes);
+    Ok((loss, commit(range.end(), outcomes.unwrap_or(stored))))
 }
 
 /// Row: the head that the commit names is not in the chain. Told which side to believe, the commit counts as a stranger's:

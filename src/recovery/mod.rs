@@ -32,7 +32,7 @@ pub use decision::{AcceptLoss, Commit, Decision, Expected, LossReason, Plan, Rep
 pub use explain::report;
 pub use facts::{
     ChainFacts, Committed, Damage, Facts, GoodChain, LogFacts, OurCalculation, Policy, ResumeFrom,
-    Start,
+    Start, UnreadableEvents,
 };
 pub use gather::{GatherError, Gathered, Gatherer, Step};
 pub use invocation::Invocation;

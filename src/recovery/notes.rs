@@ -6,6 +6,7 @@ use super::{
     judgement::judge,
     refusal::IdentityPart,
 };
+use crate::model::OffsetRange;
 
 /// All that there is to say about `plan`.
 pub(super) fn notes(facts: &Facts, policy: &Policy, plan: &Plan) -> Vec<String> {
@@ -50,6 +51,7 @@ pub(super) fn notes(facts: &Facts, policy: &Policy, plan: &Plan) -> Vec<String> 
                 LossReason::Expired => "gone from Kafka",
                 LossReason::Foreign => "handled by another program",
                 LossReason::Changed => "no longer what was published",
+                LossReason::Unreadable => "not readable",
             };
             notes.push(format!("recording {} as lost: {why}, accepted on the command line", loss.range));
         }
@@ -70,15 +72,20 @@ pub(super) fn notes(facts: &Facts, policy: &Policy, plan: &Plan) -> Vec<String> 
 /// Flags that changed nothing: they stay dangerous as long as they stand in a service's command line.
 fn unused(facts: &Facts, policy: &Policy, plan: &Plan) -> Vec<String> {
     let mut notes = Vec::new();
-    let used = match plan {
-        Plan::AcceptLoss(loss) => Some(loss.range),
-        Plan::Replay(replay) => Some(replay.range),
-        _ => None,
+    let used = |range: &OffsetRange| match plan {
+        Plan::AcceptLoss(loss) => *range == loss.range,
+        // That what follows cannot be read shows only when it is read.
+        Plan::Replay(replay) => range.start() == replay.range.start(),
+        Plan::Start { at }
+        | Plan::Adopt { at }
+        | Plan::Continue { at, .. }
+        | Plan::Republish { at, .. } => range.start() == *at,
+        Plan::Refuse(_) => false,
     };
     for range in policy
         .accepted_losses(facts.partition)
         .into_iter()
-        .filter(|range| Some(*range) != used)
+        .filter(|range| !used(range))
     {
         notes.push(format!(
             "--accept-loss {}:{range} is not needed (any more); leave it out",

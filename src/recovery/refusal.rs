@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     format::Pipeline,
+    kafka::Fault,
     model::{Offset, OffsetRange, Partition, Sequence},
 };
 
@@ -112,6 +113,17 @@ pub enum Cause {
         /// What `--accept-loss` named instead.
         given: Vec<OffsetRange>,
     },
+    /// The log holds events that cannot be read.
+    UnreadableEvents {
+        /// What would be lost: from the frontier to the end of their batch.
+        range: OffsetRange,
+        /// The first that cannot be read.
+        at: Offset,
+        /// Why.
+        fault: Fault,
+        /// What `--accept-loss` named instead.
+        given: Vec<OffsetRange>,
+    },
     /// Somebody else moved the group ahead of the store.
     CommittedByOther {
         /// From the frontier to the committed offset.
@@ -211,6 +223,10 @@ pub enum Remedy {
     },
     /// Bring the files back from a backup.
     Restore,
+    /// The same command with a client that takes larger batches.
+    LargerBatches,
+    /// Let another replica of the log lead, one that is whole.
+    AnotherReplica,
     /// Move a file out of the store that is none of its own.
     MoveAway,
     /// Tell those who make snapback.
@@ -302,6 +318,9 @@ impl fmt::Display for Cause {
                     f,
                     "{range} was published with {expected} outcomes, reading it again gives {found}"
                 )
+            }
+            Cause::UnreadableEvents { at, fault, .. } => {
+                write!(f, "the events from {at} on cannot be read: {}", fault.text)
             }
             Cause::CommittedByOther { range } => write!(f, "somebody else committed {range}"),
             Cause::GroupReset { range } => {

@@ -5,6 +5,7 @@ use super::{
     judgement::judge,
     refusal::{Cause, IdentityPart, Remedy},
 };
+use crate::kafka::FaultKind;
 
 /// The ways out of `cause`, best first.
 pub(super) fn find(facts: &Facts, policy: &Policy, cause: &Cause) -> Vec<Remedy> {
@@ -69,6 +70,16 @@ pub(super) fn find(facts: &Facts, policy: &Policy, cause: &Cause) -> Vec<Remedy>
         Cause::ReplayMismatch { .. } => once(facts, policy, policy.resume_from)
             .into_iter()
             .collect(),
+        Cause::UnreadableEvents { fault, .. } => {
+            let mut remedies = Vec::new();
+            match fault.kind {
+                FaultKind::TooLarge => remedies.push(Remedy::LargerBatches),
+                FaultKind::Damaged | FaultKind::Broker => remedies.push(Remedy::AnotherReplica),
+                FaultKind::Malformed | FaultKind::Unsupported | FaultKind::Passing => {}
+            }
+            remedies.extend(once(facts, policy, policy.resume_from));
+            remedies
+        }
         Cause::CommittedByOther { .. } => resume(&either),
         Cause::GroupReset { .. } => {
             let mut remedies = resume(&[ResumeFrom::Frontier]);
@@ -98,9 +109,11 @@ fn once(facts: &Facts, policy: &Policy, resume_from: Option<ResumeFrom>) -> Opti
                     accept_loss,
                 });
             }
-            Err(Cause::Gone { range, .. } | Cause::ReplayMismatch { range, .. }) => {
-                accept_loss = Some(range)
-            }
+            Err(
+                Cause::Gone { range, .. }
+                | Cause::ReplayMismatch { range, .. }
+                | Cause::UnreadableEvents { range, .. },
+            ) => accept_loss = Some(range),
             Err(_) => return None,
         }
     }

@@ -23,6 +23,7 @@ mod corpus;
 mod corrections;
 mod crash;
 mod crash_points;
+mod damaged_log;
 mod demo;
 mod exit_codes;
 mod from_script;

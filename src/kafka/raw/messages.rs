@@ -91,6 +91,7 @@ unsafe impl Send for Messages {}
 unsafe impl Sync for Messages {}
 
 /// A message that says what went wrong.
+#[derive(Debug)]
 pub(in crate::kafka) struct Trouble {
     pub(in crate::kafka) code: Code,
     pub(in crate::kafka) text: String,
@@ -128,6 +129,12 @@ impl Messages {
         self.messages
             .get(index)
             .map(|pointer| Self::message(pointer).offset)
+    }
+
+    /// The offset after the last one.
+    pub(in crate::kafka) fn end(&self) -> Option<Offset> {
+        let last = self.messages.last()?;
+        Offset::new(Self::message(last).offset).map(|last| last.plus(1))
     }
 
     /// Whether these are only events, in order, at or above `next`.

@@ -1,7 +1,7 @@
 //! What happens to a source.
 
 use crate::{
-    kafka::error::KafkaError,
+    kafka::{error::KafkaError, fault::Fault},
     model::{Offset, Partition},
 };
 
@@ -31,7 +31,7 @@ pub enum SourceEvent {
         /// The offset from which on nothing was delivered.
         offset: Offset,
         /// Why.
-        text: String,
+        fault: Fault,
     },
     /// A newer process has this instance's name: this source is of no more use.
     Fenced {

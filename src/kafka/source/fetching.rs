@@ -1,16 +1,19 @@
 //! Taking messages out of a source, partition by partition.
 
-use rdkafka::{consumer::Consumer as _, error::RDKafkaErrorCode as Code};
+use rdkafka::error::RDKafkaErrorCode as Code;
 
 use super::{Source, SourceEvent};
 use crate::{
-    kafka::{batch::Batch, error::KafkaError, raw},
+    kafka::{batch::Batch, error::KafkaError, fault::Fault, raw},
     model::{Offset, Partition},
 };
 
 impl Source {
     /// Up to `max` messages of a partition that are here already; never waits. Every offset is delivered at most once
     /// and in order. What is wrong with the partition comes with the next [`poll`](Source::poll).
+    ///
+    /// Whatever the client puts among the messages as an error ends what is contiguous: nothing after it is delivered,
+    /// and [`position`](Source::position) passes nothing any more, until the partition is restarted.
     ///
     /// # Errors
     /// When the partition is not assigned.
@@ -26,41 +29,24 @@ impl Source {
         if !messages.are_clean(next) {
             // After a pause or a rebalance librdkafka may deliver a few messages twice.
             if let Some(trouble) = messages.clean(next) {
-                let wanted = Offset::new(trouble.offset);
-                match wanted {
-                    Some(offset) if trouble.code == Code::AutoOffsetReset => {
-                        held.dead = true;
-                        self.events
-                            .push(SourceEvent::OutOfRange { partition, offset });
+                held.dead = true;
+                let next = messages.end().map_or(held.next, |end| end.max(held.next));
+                self.events.push(if trouble.code == Code::AutoOffsetReset {
+                    SourceEvent::OutOfRange {
+                        partition,
+                        offset: next,
                     }
-                    // It names an offset: messages were skipped.
-                    Some(offset) => {
-                        held.dead = true;
-                        let text = trouble.text;
-                        self.events.push(SourceEvent::Unreadable {
-                            partition,
-                            offset,
-                            text,
-                        });
+                } else {
+                    SourceEvent::Unreadable {
+                        partition,
+                        offset: next,
+                        fault: Fault::of(&trouble),
                     }
-                    None => {
-                        let kind = format!("{partition} {:?}", trouble.code);
-                        if self.consumer.context().is_news(&kind) {
-                            let text = format!("partition {partition}: {}", trouble.text);
-                            self.events.push(SourceEvent::Trouble { text });
-                        }
-                    }
-                }
+                });
                 self.signal.raise();
             }
         }
-        if let Some(last) = messages
-            .len()
-            .checked_sub(1)
-            .and_then(|last| messages.offset(last))
-        {
-            held.next = Offset::new(last).map_or(held.next, |last| last.plus(1));
-        }
+        held.next = messages.end().unwrap_or(held.next);
         Ok(Batch::of(messages))
     }
 

@@ -10,7 +10,7 @@ use rdkafka::{
 
 use super::{Source, SourceEvent};
 use crate::{
-    kafka::{context::Rebalance, error::Failure, raw},
+    kafka::{context::Rebalance, error::Failure, fault::Fault, raw},
     model::Partition,
 };
 
@@ -73,11 +73,10 @@ impl Source {
             if let Some(held) = self.held.get_mut(&partition) {
                 held.dead = true;
             }
-            let text = error.to_string();
             self.events.push(SourceEvent::Unreadable {
                 partition,
                 offset: next,
-                text,
+                fault: Fault::passing(error.to_string()),
             });
         }
     }

@@ -20,9 +20,9 @@ use crate::{
     failpoint::{self, Point},
     format::{Edit, Segment},
     history::{Appended, Chain},
-    kafka::KafkaError,
-    model::Partition,
-    recovery::{self, Commit, Facts, GatherError, Gathered, Plan, Refusal, Step},
+    kafka::{KafkaError, Reader},
+    model::{Offset, Partition},
+    recovery::{self, Commit, Facts, GatherError, Gathered, Plan, Refusal, Step, UnreadableEvents},
 };
 
 /// Gathering that takes longer is shown to those who watch.
@@ -32,35 +32,40 @@ const BEYOND: Duration = Duration::from_secs(45);
 /// How long the newest segments are checked before work goes on.
 const START_CHECK: Duration = Duration::from_millis(500);
 
+/// A partition whose facts are wanted.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted {
+    pub partition: Partition,
+    /// The ownership that asks.
+    pub epoch: Epoch,
+    /// From where on its events may not be readable.
+    pub doubted: Option<Offset>,
+}
+
 /// Gathers the facts of `wanted` as soon as no earlier keeper has their chains, plans, makes the edits that must precede
 /// work, and reports each partition.
-pub async fn gather_and_plan(
-    shared: Arc<Shared>,
-    wanted: Vec<(Partition, Epoch)>,
-    sender: Sender<Report>,
-) {
-    let epochs: BTreeMap<Partition, Epoch> = wanted.into_iter().collect();
+pub async fn gather_and_plan(shared: Arc<Shared>, mut wanted: Vec<Wanted>, sender: Sender<Report>) {
     // In ascending order, like everybody: no two wait for each other.
+    wanted.sort_by_key(|one| one.partition);
     let mut seats = BTreeMap::new();
-    for partition in epochs.keys() {
-        seats.insert(*partition, shared.seats.take(*partition).await);
+    for one in &wanted {
+        seats.insert(one.partition, shared.seats.take(one.partition).await);
     }
-    let partitions: Vec<Partition> = seats.keys().copied().collect();
-    let Some(gathered) = gather(&shared, &partitions).await else {
+    let Some(gathered) = gather(&shared, &wanted).await else {
         return;
     };
     let ready = gathered.into_iter().filter_map(|gathered| {
         let partition = gathered.facts.partition;
-        let epoch = *epochs.get(&partition)?;
+        let one = *wanted.iter().find(|one| one.partition == partition)?;
         let seat = seats.remove(&partition)?;
         let shared = Arc::clone(&shared);
         let reporter = Reporter {
             sender: sender.clone(),
             partition,
-            epoch,
+            epoch: one.epoch,
         };
         Some(async move {
-            if let Some(planned) = plan_one(&shared, gathered, seat).await {
+            if let Some(planned) = plan_one(&shared, one, gathered, seat).await {
                 reporter.tell(News::Planned(Box::new(planned)));
             }
         })
@@ -69,13 +74,18 @@ pub async fn gather_and_plan(
 }
 
 /// Gathers facts, waiting out a store or a broker that is away; `None` when the processor stops first.
-async fn gather(shared: &Shared, partitions: &[Partition]) -> Option<Vec<Gathered>> {
-    let mut wait = StoreWait::of_recovery(&shared.store_side, partitions);
+async fn gather(shared: &Shared, wanted: &[Wanted]) -> Option<Vec<Gathered>> {
+    let partitions: Vec<Partition> = wanted.iter().map(|one| one.partition).collect();
+    let mut wait = StoreWait::of_recovery(&shared.store_side, &partitions);
     let since = Instant::now();
     let no_end = shared.transaction_timeout() + BEYOND;
     let says = |reason, text: &str| waits_for(reason, text, since.elapsed(), no_end);
     loop {
-        let error = match gather_once(shared, partitions, &wait, says).await {
+        let gathered = match gather_once(shared, &partitions, &wait, says).await {
+            Ok(gathered) => look_at_doubted(shared, wanted, gathered).await,
+            Err(error) => Err(error),
+        };
+        let error = match gathered {
             Ok(gathered) => return Some(gathered),
             Err(error) => error,
         };
@@ -85,6 +95,28 @@ async fn gather(shared: &Shared, partitions: &[Partition]) -> Option<Vec<Gathere
             return None;
         }
     }
+}
+
+/// Adds to the facts which events cannot be read, of those that are doubted.
+async fn look_at_doubted(
+    shared: &Shared,
+    wanted: &[Wanted],
+    mut gathered: Vec<Gathered>,
+) -> Result<Vec<Gathered>, GatherError> {
+    for Gathered { facts, .. } in &mut gathered {
+        let (partition, end) = (facts.partition, facts.log.stable_end);
+        let one = wanted.iter().find(|one| one.partition == partition);
+        let doubted = one.and_then(|one| one.doubted);
+        let Some(at) = doubted.filter(|at| *at >= facts.log.start && *at < end) else {
+            continue;
+        };
+        let connection = shared.settings.connection.clone();
+        let topic = shared.settings.pipeline.events.clone();
+        let look = move || Reader::unreadable(&connection, &topic, partition, at, end);
+        let found = tokio::task::spawn_blocking(look).await??;
+        facts.unreadable = found.map(|(range, fault)| UnreadableEvents { range, fault });
+    }
+    Ok(gathered)
 }
 
 /// One attempt; says what it waits for when that takes long.
@@ -145,8 +177,13 @@ fn reason(error: &GatherError) -> Reason {
 }
 
 /// A partition's plan, made again when the store turns out to be bound meanwhile: by whom, and where, decides.
-async fn plan_one(shared: &Arc<Shared>, mut gathered: Gathered, seat: Seat) -> Option<Planned> {
-    let partition = gathered.facts.partition;
+async fn plan_one(
+    shared: &Arc<Shared>,
+    wanted: Wanted,
+    mut gathered: Gathered,
+    seat: Seat,
+) -> Option<Planned> {
+    let partition = wanted.partition;
     loop {
         match prepare(shared, gathered).await? {
             Prepared::Refused(refusal) => return Some(Planned::Refused(refusal)),
@@ -165,7 +202,7 @@ async fn plan_one(shared: &Arc<Shared>, mut gathered: Gathered, seat: Seat) -> O
             }
             Prepared::Overtaken => {
                 tracing::warn!("partition {partition} was bound to the store meanwhile");
-                gathered = gather(shared, &[partition]).await?.pop()?;
+                gathered = gather(shared, &[wanted]).await?.pop()?;
             }
         }
     }

@@ -5,4 +5,4 @@ mod arrival;
 pub mod former;
 pub mod unowned;
 
-pub use arrival::gather_and_plan;
+pub use arrival::{Wanted, gather_and_plan};

@@ -75,6 +75,7 @@ pub async fn record_loss(
         LossReason::Expired => GapReason::Expired,
         LossReason::Foreign => GapReason::Foreign,
         LossReason::Changed => GapReason::Compacted,
+        LossReason::Unreadable => GapReason::Unreadable,
     };
     let edit = Edit::AcceptLoss { range, reason };
     // Lost: another's edit came first; the facts, gathered anew, tell whether it was this one.

@@ -98,7 +98,12 @@ pub struct Owned {
     pub aborts: u32,
     /// Keepers that died in a row without a snapshot.
     pub deaths: u32,
+    /// Where events could not be read, and how often in a row.
+    halts: Option<(Offset, u32)>,
 }
+
+/// So often in a row events must not be readable at one place before it is looked at whether they ever will be.
+const MOST_HALTS: u32 = 3;
 
 /// Outcomes that are published when the open transaction is committed.
 #[derive(Debug, Default)]
@@ -139,6 +144,7 @@ impl Owned {
             sent: Sent::default(),
             aborts: 0,
             deaths: 0,
+            halts: None,
         }
     }
 
@@ -147,8 +153,21 @@ impl Owned {
         Owned {
             aborts: self.aborts,
             deaths: self.deaths,
+            halts: self.halts,
             ..Owned::new(self.partition, epoch)
         }
+    }
+
+    /// The events from `at` on could not be read.
+    pub fn count_halt(&mut self, at: Offset) {
+        let before = self.halts.filter(|(place, _)| *place == at);
+        self.halts = Some((at, before.map_or(1, |(_, times)| times + 1)));
+    }
+
+    /// From where on events may never be readable: they were not, again and again.
+    pub fn doubted(&self) -> Option<Offset> {
+        let (at, times) = self.halts?;
+        (times >= MOST_HALTS).then_some(at)
     }
 
     /// Whether events are fetched and their outcomes kept.
@@ -182,6 +201,10 @@ impl Owned {
 
     /// Acts on a plan made of `facts`; `outcomes` are those that the chain holds.
     pub fn begin(&mut self, plan: Plan, commit: Option<Commit>, outcomes: u64, facts: Facts) {
+        // They were looked at, and are no obstacle.
+        if self.doubted().is_some() {
+            self.halts = None;
+        }
         let (at, phase) = match plan {
             Plan::Start { at }
             | Plan::Adopt { at }

@@ -62,6 +62,7 @@ fn facts() -> Facts {
             since: None,
         },
         replayed: None,
+        unreadable: None,
     }
 }
 

@@ -221,11 +221,8 @@ impl Worker {
             SourceEvent::Unreadable {
                 partition,
                 offset,
-                text,
-            } => self.cannot_be_read(
-                partition,
-                &format!("offset {offset} cannot be read: {text}"),
-            ),
+                fault,
+            } => self.unreadable(partition, offset, &fault),
             SourceEvent::Fenced { .. } => self.fenced(),
             SourceEvent::Trouble { text } => {
                 tracing::warn!("Kafka: {text}; the client goes on trying");

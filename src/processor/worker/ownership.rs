@@ -12,7 +12,7 @@ use std::{
 use super::{
     super::{
         WorkerError,
-        group::gather_and_plan,
+        group::{Wanted, gather_and_plan},
         keeper::KeeperHandle,
         partition::{Epoch, Fetch, Owned, Phase},
     },
@@ -21,7 +21,7 @@ use super::{
 use crate::{
     config::Delivery,
     failpoint::{self, Point},
-    kafka::KafkaError,
+    kafka::{Fault, FaultKind, KafkaError},
     model::{Offset, Partition},
     recovery::Refusal,
 };
@@ -39,13 +39,17 @@ impl Worker {
     pub(super) fn assigned(&mut self, partitions: Vec<Partition>) -> Result<(), WorkerError> {
         // The group gives one assignment after the other; an unanswered one is answered first.
         self.answer()?;
-        let wanted: Vec<(Partition, Epoch)> = partitions
+        let wanted: Vec<Wanted> = partitions
             .iter()
-            .map(|partition| (*partition, self.next_epoch()))
+            .map(|partition| Wanted {
+                partition: *partition,
+                epoch: self.next_epoch(),
+                doubted: None,
+            })
             .collect();
-        for (partition, epoch) in &wanted {
+        for one in &wanted {
             self.owned
-                .insert(*partition, Owned::new(*partition, *epoch));
+                .insert(one.partition, Owned::new(one.partition, one.epoch));
         }
         self.arriving = Some(Arriving {
             partitions,
@@ -55,7 +59,7 @@ impl Worker {
         Ok(())
     }
 
-    fn gather(&self, wanted: Vec<(Partition, Epoch)>) {
+    fn gather(&self, wanted: Vec<Wanted>) {
         if !wanted.is_empty() {
             let shared = Arc::clone(&self.shared);
             let sender = self.sender.clone();
@@ -80,7 +84,12 @@ impl Worker {
         self.leave_uncommitted(partition);
         self.release_keeper(partition, old.epoch, KEEPER_LEAVES);
         self.count_uncommitted();
-        self.gather(vec![(partition, epoch)]);
+        let doubted = old.doubted();
+        self.gather(vec![Wanted {
+            partition,
+            epoch,
+            doubted,
+        }]);
         Ok(())
     }
 
@@ -207,6 +216,25 @@ impl Worker {
         tracing::error!("partition {partition}: {reason}; gathering the facts anew");
         self.commit()?;
         self.gather_anew(partition)
+    }
+
+    /// Events cannot be read. When that happens again and again at the same place, it is looked at whether it is for good.
+    pub(super) fn unreadable(
+        &mut self,
+        partition: Partition,
+        offset: Offset,
+        fault: &Fault,
+    ) -> Result<(), WorkerError> {
+        if let Some(owned) = self.owned.get_mut(&partition)
+            && fault.kind != FaultKind::Passing
+        {
+            owned.count_halt(offset);
+        }
+        let text = &fault.text;
+        self.cannot_be_read(
+            partition,
+            &format!("the events from {offset} on cannot be read: {text}"),
+        )
     }
 
     /// Gives partitions back: commits, waits a moment for their last snapshots, then lets the group go on.

@@ -223,6 +223,18 @@ fn places(refusal: &Refusal) -> Vec<(&'static str, String)> {
                 add("accepted", format!("{other}, which is not exactly that"));
             }
         }
+        Cause::UnreadableEvents {
+            range,
+            fault,
+            given,
+            ..
+        } => {
+            add("unreadable", fault.text.clone());
+            add("lost", format!("{range} ({} offsets)", range.len()));
+            for other in given {
+                add("accepted", format!("{other}, which is not exactly that"));
+            }
+        }
         Cause::CommittedByOther { range } => {
             add(
                 "committed",

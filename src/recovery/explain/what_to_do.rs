@@ -6,6 +6,9 @@ use crate::recovery::{
     refusal::{Cause, Refusal, Remedy},
 };
 
+/// The largest batch that broker and client are made for, in bytes.
+const LARGER_BATCHES: &str = "receive.message.max.bytes=2147483647";
+
 /// What a remedy does.
 pub(super) fn sentence(refusal: &Refusal, remedy: &Remedy) -> String {
     match remedy {
@@ -40,6 +43,12 @@ pub(super) fn sentence(refusal: &Refusal, remedy: &Remedy) -> String {
             "Run the same command with the newer program ({}):",
             by.as_deref().unwrap_or("its version is not known")
         ),
+        Remedy::LargerBatches => {
+            "Let the client take larger batches. It unpacks one of this size in memory, besides --memory:".to_owned()
+        }
+        Remedy::AnotherReplica => "If another replica of the partition is whole, let its broker lead (kafka-leader-election.sh, or \
+            stop the broker that leads now), then:"
+            .to_owned(),
         Remedy::MoveAway => "Find out where the file comes from, move it out of the store, then:".to_owned(),
         Remedy::Restore => "Bring the damaged files back from a backup or an earlier object version, then:".to_owned(),
         Remedy::Report => "Report it, with the log of this run, to those who make snapback. A start with another version, or with more \
@@ -136,6 +145,11 @@ fn loss_sentence(cause: &Cause, range: &str) -> String {
             "Accept it: {range} becomes a recorded gap, and everything after it is processed. (While retention deletes on, the log's \
              start moves, and with it the range: do not wait.)"
         ),
+        Cause::UnreadableEvents { .. } => {
+            format!(
+                "Accept it: {range} becomes a recorded gap, and everything after it is processed."
+            )
+        }
         _ => format!("{range} is gone from Kafka and becomes a recorded gap."),
     }
 }
@@ -183,7 +197,12 @@ pub(super) fn commands(
             }
             vec![command]
         }
-        Remedy::NewerProgram { .. } | Remedy::Restore | Remedy::MoveAway | Remedy::Report => {
+        Remedy::LargerBatches => vec![again.with("-X", LARGER_BATCHES)],
+        Remedy::NewerProgram { .. }
+        | Remedy::Restore
+        | Remedy::AnotherReplica
+        | Remedy::MoveAway
+        | Remedy::Report => {
             vec![again]
         }
     }

@@ -1,6 +1,10 @@
 //! Why going on would lose or double something.
 
-use crate::recovery::refusal::{Cause, Difference, IdentityPart, Published};
+use crate::{
+    kafka::FaultKind,
+    model::{Offset, OffsetRange},
+    recovery::refusal::{Cause, Difference, IdentityPart, Published},
+};
 
 /// One paragraph.
 pub(super) fn why(cause: &Cause) -> String {
@@ -39,6 +43,7 @@ pub(super) fn why(cause: &Cause) -> String {
              deletion of single records changes a log like this. A snapshot of what is there now would not be what was \
              published. The results topic still holds what was published."
         ),
+        Cause::UnreadableEvents { range, at, fault, .. } => unreadable(*range, *at, fault.kind),
         Cause::CommittedByOther { range } => format!(
             "The group was moved ahead by something that is not snapback (another consumer of the group, or a tool that sets \
              offsets). Whether results of {range} were published is not known: publishing them may double them, skipping them may \
@@ -79,7 +84,40 @@ fn other_pipeline(differences: &[Difference]) -> String {
     )
 }
 
-fn gone(range: crate::model::OffsetRange, published: Option<Published>) -> String {
+fn unreadable(range: OffsetRange, at: Offset, kind: FaultKind) -> String {
+    let what = match kind {
+        FaultKind::Damaged => {
+            "Their bytes are not those that were written: a disk or a memory of the broker has changed them."
+        }
+        FaultKind::TooLarge => {
+            "A client takes batches of up to receive.message.max.bytes (100 MB unless it is set), unpacked as well as packed; this \
+             one is larger."
+        }
+        FaultKind::Malformed => {
+            "Their bytes are those that were written, and cannot be unpacked: whoever produced them has a defect."
+        }
+        FaultKind::Unsupported => {
+            "They are written in a format, or compressed in a way, that this program does not know."
+        }
+        FaultKind::Broker | FaultKind::Passing => {
+            "The broker cannot read them from its own log; its log file says more."
+        }
+    };
+    let published = if at > range.start() {
+        format!(
+            " What was published of {}-{at} is not stored yet and goes with them: it stays in the results topic.",
+            range.start()
+        )
+    } else {
+        String::new()
+    };
+    format!(
+        "{what} Reading them failed again and again, and events that cannot be read are never taken for events that are not \
+         there.{published} A loss is recorded only when somebody accepts exactly this range."
+    )
+}
+
+fn gone(range: OffsetRange, published: Option<Published>) -> String {
     let unread = match published {
         Some(published) if published.range == range => None,
         Some(published) => Some(format!("{}-{}", published.range.end(), range.end())),

@@ -5,6 +5,7 @@ mod properties;
 mod refusals;
 mod resuming;
 mod rows;
+mod unreadable;
 
 use std::time::Duration;
 
@@ -52,6 +53,7 @@ fn facts() -> Facts {
             since: None,
         },
         replayed: None,
+        unreadable: None,
     }
 }
 

@@ -1,6 +1,7 @@
 //! The whole text of every refusal.
 
 use super::*;
+use crate::kafka::{Fault, FaultKind};
 
 fn invocation() -> Invocation {
     Invocation::new("run")
@@ -10,6 +11,20 @@ fn invocation() -> Invocation {
 
 fn explained(facts: &Facts, policy: &Policy) -> String {
     refusal(plan(facts, policy)).explain(&invocation())
+}
+
+fn unreadable(start: u64, kind: FaultKind, text: &str) -> Facts {
+    Facts {
+        unreadable: Some(UnreadableEvents {
+            range: range(start, start + 100),
+            fault: Fault {
+                kind,
+                text: text.into(),
+                batch: Some(at(start)),
+            },
+        }),
+        ..facts()
+    }
 }
 
 macro_rules! texts {
@@ -88,6 +103,15 @@ texts! {
         replayed: Some(480),
         ..facts()
     }, Policy::default();
+    damaged_events: unreadable(1000, FaultKind::Damaged, "MessageSet at offset 1000 failed CRC32C check"), Policy::default();
+    damaged_events_in_a_replay: Facts {
+        committed: ours(1500, 1480),
+        ..unreadable(1200, FaultKind::Damaged, "MessageSet at offset 1200 failed CRC32C check")
+    }, accepting(&[range(1200, 1300)]);
+    events_in_too_large_a_batch: unreadable(1000, FaultKind::TooLarge, "Decompression (codec 0x4) failed"), Policy::default();
+    events_that_cannot_be_unpacked: unreadable(1000, FaultKind::Malformed, "Decompression (codec 0x3) failed"), Policy::default();
+    events_of_an_unknown_format: unreadable(1000, FaultKind::Unsupported, "Unsupported MagicByte 9"), Policy::default();
+    events_that_the_broker_cannot_read: unreadable(1000, FaultKind::Broker, "Broker: Invalid message"), Policy::default();
     committed_by_somebody_else: Facts { committed: stranger(1500), ..facts() }, Policy::default();
     committed_by_somebody_else_and_expired: Facts {
         committed: stranger(1500),

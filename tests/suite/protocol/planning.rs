@@ -136,6 +136,7 @@ impl Product {
                 since: None,
             },
             replayed: worker.replayed.map(u64::from),
+            unreadable: None,
         }
     }
 
@@ -199,6 +200,7 @@ fn act(plan: Plan) -> Act {
                 LossReason::Expired => 0,
                 LossReason::Foreign => 1,
                 LossReason::Changed => 2,
+                LossReason::Unreadable => unreachable!("every event of the model can be read"),
             },
             bind: loss.bind,
         },

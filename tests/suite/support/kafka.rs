@@ -117,6 +117,12 @@ impl Kafka {
         &self.cluster_id
     }
 
+    /// The first file of a partition's log.
+    pub fn log_file(&self, topic: &str, partition: i32) -> PathBuf {
+        let folder = self.server.folder().join("data");
+        folder.join(format!("{topic}-{partition}/00000000000000000000.log"))
+    }
+
     /// Ends the broker in an orderly way.
     pub fn stop(&self) {
         self.server.stop();

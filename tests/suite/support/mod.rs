@@ -34,6 +34,7 @@ pub use seed::{seed, sweeps};
 pub use topics::{
     Record, add_partitions, commit_as_stranger, commit_with_metadata, committed, create_topic,
     create_topic_with, delete_group, delete_records, delete_topic, has_no_members,
-    has_open_transaction, produce, produce_with_headers, read_all, set_topic_config, unique,
+    has_open_transaction, produce, produce_one_batch, produce_with_headers, read_all,
+    set_topic_config, unique,
 };
 pub use wait::{eventually, eventually_ok};

@@ -7,7 +7,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Mutex;
 
@@ -54,6 +54,11 @@ struct Keeper {
 }
 
 impl Server {
+    /// The server's folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// Makes a folder for a server, to be filled before the first [`Server::start`].
     pub fn new_folder() -> Result<tempfile::TempDir, String> {
         tempfile::Builder::new()

@@ -3,7 +3,7 @@
 mod producing;
 mod reading;
 
-pub use producing::{produce, produce_with_headers};
+pub use producing::{produce, produce_one_batch, produce_with_headers};
 pub use reading::{Record, has_open_transaction, read_all};
 
 use std::collections::{BTreeMap, BTreeSet};

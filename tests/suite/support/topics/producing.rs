@@ -92,3 +92,32 @@ impl ProducerContext<NoCustomPartitioner> for Failures {
         }
     }
 }
+
+/// Writes events into one partition as a single batch, compressed in this way (`none`, `lz4`, ...).
+#[track_caller]
+pub fn produce_one_batch(
+    brokers: &str,
+    topic: &str,
+    partition: i32,
+    compression: &str,
+    payloads: impl IntoIterator<Item = Vec<u8>>,
+) {
+    let failures = Failures::default();
+    let producer: ThreadedProducer<Failures> = client(brokers)
+        .set("compression.type", compression)
+        .set("linger.ms", "60000")
+        .set("batch.num.messages", "1000000")
+        .set("batch.size", "1000000000")
+        .set("message.max.bytes", "1000000000")
+        .create_with_context(failures.clone())
+        .expect("a producer");
+    for payload in payloads {
+        let record = BaseRecord::<[u8], [u8]>::to(topic);
+        let record = record.partition(partition).payload(&payload);
+        let queued = producer.send(record).map_err(|(error, _)| error);
+        queued.expect("a place in the queue");
+    }
+    producer.flush(LIMIT).expect("the batch to be delivered");
+    let failures = failures.0.lock().expect("no panic while locked");
+    assert!(failures.is_empty(), "not written to {topic}: {failures:?}");
+}

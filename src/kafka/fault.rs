@@ -1,0 +1,118 @@
+//! Why events cannot be read, although the log holds them.
+
+use rdkafka::error::RDKafkaErrorCode as Code;
+
+use super::{
+    error::{is_denied, is_passing},
+    raw::Trouble,
+};
+use crate::model::Offset;
+
+/// What is wrong with events that cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FaultKind {
+    /// Their bytes are not those that were written: a checksum of theirs does not match.
+    Damaged,
+    /// Their batch is larger, unpacked or as it is, than the client takes (`receive.message.max.bytes`).
+    TooLarge,
+    /// Their bytes are those that were written, and cannot be unpacked.
+    Malformed,
+    /// Their format or their compression is none that this client knows.
+    Unsupported,
+    /// The broker itself cannot read them.
+    Broker,
+    /// Nothing is wrong with them: the broker refuses us, is away, or busy.
+    Passing,
+}
+
+/// Why events cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// What is wrong.
+    pub kind: FaultKind,
+    /// What the client says.
+    pub text: String,
+    /// The first offset of the batch that cannot be read, as far as the client says.
+    pub batch: Option<Offset>,
+}
+
+impl Fault {
+    pub(super) fn of(trouble: &Trouble) -> Fault {
+        Fault {
+            kind: kind(trouble.code, &trouble.text),
+            batch: Offset::new(trouble.offset),
+            text: trouble.text.clone(),
+        }
+    }
+
+    pub(super) fn passing(text: String) -> Fault {
+        Fault {
+            kind: FaultKind::Passing,
+            text,
+            batch: None,
+        }
+    }
+}
+
+fn kind(code: Code, text: &str) -> FaultKind {
+    match code {
+        Code::BadMessage if text.contains("CRC32") => FaultKind::Damaged,
+        Code::MessageSizeTooLarge => FaultKind::TooLarge,
+        // Only zstd has a limit, and the client says no more about why it fails.
+        Code::BadCompression if text.contains("codec 0x4") => FaultKind::TooLarge,
+        Code::BadMessage | Code::BadCompression => FaultKind::Malformed,
+        Code::NotImplemented => FaultKind::Unsupported,
+        code if is_passing(code) || is_denied(code) => FaultKind::Passing,
+        _ => FaultKind::Broker,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_with_events_follows_from_the_clients_code() {
+        for (code, text, expected) in [
+            (
+                Code::BadMessage,
+                "MessageSet at offset 7 failed CRC32C check",
+                FaultKind::Damaged,
+            ),
+            (
+                Code::BadCompression,
+                "Decompression (codec 0x4) of message at 7",
+                FaultKind::TooLarge,
+            ),
+            (
+                Code::BadCompression,
+                "Decompression (codec 0x3) of message at 7",
+                FaultKind::Malformed,
+            ),
+            (
+                Code::MessageSizeTooLarge,
+                "Message at offset 7 might be too large",
+                FaultKind::TooLarge,
+            ),
+            (
+                Code::NotImplemented,
+                "Unsupported Message(Set) MagicByte 9",
+                FaultKind::Unsupported,
+            ),
+            (Code::InvalidMessage, "Fetch failed", FaultKind::Broker),
+            (Code::Unknown, "Fetch failed", FaultKind::Broker),
+            (
+                Code::TopicAuthorizationFailed,
+                "Fetch failed",
+                FaultKind::Passing,
+            ),
+            (
+                Code::BrokerTransportFailure,
+                "Fetch failed",
+                FaultKind::Passing,
+            ),
+        ] {
+            assert_eq!(kind(code, text), expected, "{code:?}");
+        }
+    }
+}
