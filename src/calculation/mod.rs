@@ -12,6 +12,7 @@ mod calling;
 mod error;
 mod evaluator;
 mod fingerprint;
+mod propose;
 mod square;
 mod stored;
 
@@ -28,6 +29,7 @@ use arrow_schema::{DataType, Schema};
 pub use error::CalculationError;
 pub use evaluator::{Evaluated, Evaluator, calculation_text, rejects_schema};
 pub use fingerprint::{Fingerprint, NotAFingerprint};
+pub use propose::{Proposal, propose, widen};
 pub use square::builtin;
 pub use stored::reject_stored;
 

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use super::{program::NoSuchCommand, session::MissingStore};
+use super::{fields::NoProposal, program::NoSuchCommand, session::MissingStore};
 use crate::{
     audit::{AuditError, RecalculateError, RepairError},
     config::ConfigError,
@@ -105,6 +105,7 @@ impl Exit {
             || error.is::<LayoutError>()
             || error.is::<LinesError>()
             || error.is::<MissingStore>()
+            || error.is::<NoProposal>()
             || error.is::<NoSuchCommand>()
             || error.is::<StatusError>();
         needs(needs_a_person)
@@ -125,7 +126,7 @@ fn of_processor(error: &ProcessorError) -> Exit {
         | ProcessorError::Layout(_)
         | ProcessorError::NoEventsTopic { .. }
         | ProcessorError::NoOutputTopic { .. } => Exit::Usage,
-        ProcessorError::Refused { .. } => Exit::Refused,
+        ProcessorError::Refused { .. } | ProcessorError::WrongDeclaration { .. } => Exit::Refused,
         ProcessorError::Kafka(error) => of_kafka(error),
         ProcessorError::Store(error) => of_store(error),
         ProcessorError::Worker(WorkerError::Configuration(_)) => Exit::Usage,

@@ -9,6 +9,7 @@ mod completions;
 mod config;
 mod demo;
 mod exit;
+mod fields;
 mod interrupt;
 mod man;
 mod out;
@@ -39,6 +40,7 @@ Settings can also be given as variables (SNAPBACK_COMMIT_INTERVAL=1s) or in snap
 Examples:
   snapback demo                                  the whole story, no server needed
   snapback produce --count 1000000               load random events into the topic `events`
+  snapback fields --events orders                propose a declaration for events of your own
   snapback run                                   process them
   snapback verify                                prove what is stored";
 
@@ -64,6 +66,7 @@ enum Command {
     DemoBroker(demo::DemoBrokerArgs),
     Run(run::RunArgs),
     Produce(produce::ProduceArgs),
+    Fields(fields::FieldsArgs),
     Snapshots(snapshots::SnapshotsArgs),
     Verify(verify::VerifyArgs),
     Repair(repair::RepairArgs),
@@ -149,6 +152,7 @@ fn dispatch(command: Command, program: &Program) -> anyhow::Result<Exit> {
         Command::DemoBroker(args) => demo::serve_broker(&args),
         Command::Run(args) => run::execute(&args, program),
         Command::Produce(args) => produce::execute(&args),
+        Command::Fields(args) => fields::execute(&args),
         Command::Snapshots(args) => snapshots::execute(&args),
         Command::Verify(args) => verify::execute(&args, program),
         Command::Repair(args) => repair::execute(&args, program),

@@ -276,6 +276,9 @@ pub(super) struct ProcessorArgs {
     /// End when everything is committed and stored that the topic holds at start
     #[arg(long)]
     exit_at_end: bool,
+    /// Begin a new pipeline although nearly all events of a sample would be rejects
+    #[arg(long)]
+    allow_rejects: bool,
     /// Address of the status page, /metrics and /healthz, or off [default: 127.0.0.1:9464]
     #[arg(long, value_name = "HOST:PORT")]
     status: Option<String>,
@@ -307,6 +310,7 @@ impl ProcessorArgs {
         flags.add(key::INSTANCE, self.instance.as_deref());
         flags.add(key::START, self.start.as_deref());
         flags.switch(key::EXIT_AT_END, self.exit_at_end);
+        flags.switch(key::ALLOW_REJECTS, self.allow_rejects);
         flags.add(key::STATUS, self.status.as_deref());
         flags.add(key::SHUTDOWN_TIMEOUT, self.shutdown_timeout.as_deref());
         flags.add(key::CREATE_TOPICS, self.create_topics.as_deref());

@@ -95,6 +95,8 @@ pub const INSTANCE: Key = Key::without_default("instance", "<host name>-<free sl
 pub const START: Key = Key::new("start", "earliest");
 /// End at the end of the topic.
 pub const EXIT_AT_END: Key = Key::new("exit-at-end", "false");
+/// Begin although nearly all events are rejects.
+pub const ALLOW_REJECTS: Key = Key::new("allow-rejects", "false");
 /// From the request to stop to the end.
 pub const SHUTDOWN_TIMEOUT: Key = Key::new("shutdown-timeout", "25s");
 /// Where the status is served.
@@ -127,6 +129,7 @@ pub const ALL: &[Key] = &[
     INSTANCE,
     START,
     EXIT_AT_END,
+    ALLOW_REJECTS,
     STATUS,
     SHUTDOWN_TIMEOUT,
     CREATE_TOPICS,

@@ -63,7 +63,7 @@ impl Flags {
             };
         }
         for (key, value) in &self.values {
-            invocation = if *key == key::EXIT_AT_END {
+            invocation = if [key::EXIT_AT_END, key::ALLOW_REJECTS].contains(key) {
                 invocation.with_switch(&key.flag())
             } else {
                 invocation.with(&key.flag(), value)

@@ -82,6 +82,8 @@ pub struct RunConfig {
     pub policy: Policy,
     /// End at the end of the topic.
     pub exit_at_end: bool,
+    /// Begin although nearly all events of the topic are rejects.
+    pub allow_rejects: bool,
     /// Where the status is served.
     pub status: StatusAddress,
     /// From the request to stop to the end; 1 s to an hour.
@@ -120,6 +122,7 @@ impl RunConfig {
             instance: instance(layers)?,
             policy: policy(layers)?,
             exit_at_end: layers.boolean(key::EXIT_AT_END)?,
+            allow_rejects: layers.boolean(key::ALLOW_REJECTS)?,
             status: status(layers)?,
             shutdown_timeout: layers.duration(key::SHUTDOWN_TIMEOUT, shutdown)?,
             create_topics: layers.boolean(key::CREATE_TOPICS)?,

@@ -120,7 +120,8 @@ fn fields(text: &str) -> Result<Vec<Field>, FieldsError> {
     }
 }
 
-fn same(one: &str, other: &str) -> bool {
+/// Whether SQL takes two names for one.
+pub(super) fn same(one: &str, other: &str) -> bool {
     one.to_lowercase() == other.to_lowercase()
 }
 
@@ -130,10 +131,10 @@ fn field(tokens: &mut Tokens<'_>) -> Result<Field, FieldsError> {
         Token::Quoted(name) => name,
         other => return Err(other.instead_of("a field name")),
     };
-    if name.is_empty() || name.len() > LONGEST_NAME || name.contains(char::is_control) {
+    if !is_usable(&name) {
         return Err(FieldsError::Name(name.chars().take(64).collect()));
     }
-    if RESERVED.iter().any(|reserved| same(reserved, &name)) {
+    if is_reserved(&name) {
         return Err(FieldsError::Reserved(name));
     }
     let data_type = data_type(&name, tokens)?;
@@ -143,6 +144,19 @@ fn field(tokens: &mut Tokens<'_>) -> Result<Field, FieldsError> {
         data_type,
         nullable,
     })
+}
+
+/// Whether a field can have this name.
+pub(super) fn is_name(name: &str) -> bool {
+    is_usable(name) && !is_reserved(name)
+}
+
+fn is_usable(name: &str) -> bool {
+    !name.is_empty() && name.len() <= LONGEST_NAME && !name.contains(char::is_control)
+}
+
+fn is_reserved(name: &str) -> bool {
+    RESERVED.iter().any(|reserved| same(reserved, name))
 }
 
 fn data_type(field: &str, tokens: &mut Tokens<'_>) -> Result<FieldType, FieldsError> {

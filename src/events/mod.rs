@@ -14,6 +14,7 @@ mod decode;
 mod encode;
 mod fields;
 mod identifier;
+mod infer;
 mod reason;
 
 pub use declaration::FieldsError;
@@ -22,5 +23,6 @@ pub(crate) use encode::Payloads;
 pub use encode::{EncodeError, MessageBuffer, ResultEncoder, source_key};
 pub use fields::{Field, FieldType, Fields};
 pub(crate) use identifier::Identifier;
-pub(crate) use reason::calculations_own;
-pub use reason::{ReasonCode, advice, reason_code, too_large};
+pub use infer::Observed;
+pub use reason::{ReasonCode, reason_code, too_large};
+pub(crate) use reason::{calculations_own, printable};

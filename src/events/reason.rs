@@ -98,18 +98,6 @@ pub fn reason_code(reason: &str) -> &str {
     reason.split_once(": ").map_or(reason, |(code, _)| code)
 }
 
-/// The declaration that would accept events that were rejected with this code, where there is one.
-#[must_use]
-pub fn advice(code: &str) -> Option<&'static str> {
-    match ReasonCode::parse(code)? {
-        ReasonCode::Fraction => Some("--fields with DOUBLE or DECIMAL(p,s)"),
-        ReasonCode::Exponent => Some("--fields with DOUBLE or DECIMAL(p,s)"),
-        ReasonCode::OutOfRange => Some("--fields with DECIMAL(38,0)"),
-        ReasonCode::MissingField | ReasonCode::NullField => Some("--fields without NOT NULL"),
-        _ => None,
-    }
-}
-
 /// Why a result is a reject whose message of so many bytes `topic` does not take.
 #[must_use]
 pub fn too_large(bytes: usize, topic: &str, limit: u64) -> String {
@@ -134,7 +122,8 @@ pub(super) fn excerpt(text: &str) -> String {
     printable(text, LONGEST_EXCERPT)
 }
 
-fn printable(text: &str, longest: usize) -> String {
+/// At most `longest` characters of `text`, everything unprintable escaped.
+pub(crate) fn printable(text: &str, longest: usize) -> String {
     let mut shown = String::new();
     let mut length = 0;
     for character in text.chars() {

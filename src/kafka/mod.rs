@@ -11,6 +11,7 @@
 //! - [`Admin`]: questions about topics, offsets and groups; it joins nothing.
 //! - [`GroupWatch`]: what a group commits, asked again and again.
 //! - [`Reader`]: reads ranges of a topic from outside, the way that any other consumer would.
+//! - [`sample`]: some of a topic's events, read from outside in a short time.
 //! - [`MockBroker`]: a broker in this process, for the demo.
 //!
 //! Kept here:
@@ -35,6 +36,7 @@ mod publisher;
 mod raw;
 mod reader;
 mod record;
+mod sample;
 mod source;
 
 pub use admin::{Admin, CommittedOffset, Topic, Watermarks};
@@ -48,6 +50,7 @@ pub use mock::MockBroker;
 pub use publisher::{Publisher, PublisherConfig};
 pub use reader::Reader;
 pub use record::Record;
+pub use sample::{Ends, Sampled, sample};
 pub use source::{Source, SourceConfig, SourceEvent};
 
 #[cfg(test)]

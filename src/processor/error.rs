@@ -132,6 +132,12 @@ pub enum ProcessorError {
         /// The brokers.
         brokers: String,
     },
+    /// Nearly all events of a sample would be rejects, and this would be the pipeline's first run.
+    #[error("{text}")]
+    WrongDeclaration {
+        /// For people: the reasons, a sample, and the declaration that works.
+        text: String,
+    },
     /// An output topic does not exist and is not to be made.
     #[error(
         "the topic {topic:?} does not exist on {brokers} and --create-topics is false; create it with {partitions} partitions"

@@ -29,6 +29,7 @@ mod instance;
 mod keeper;
 mod limits;
 mod memory;
+mod new_pipeline;
 mod panics;
 mod partition;
 mod report;

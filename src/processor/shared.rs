@@ -12,19 +12,19 @@ use std::{
 use super::{
     Instance, ProcessorError, Stop, WorkerError,
     limits::Limits,
+    new_pipeline::NewPipeline,
     seats::Seats,
     store_side::StoreSide,
     watch::{Board, Progress, Tally},
 };
 use crate::{
     audit::Recalculator,
-    calculation::Evaluator,
-    config::{Delivery, RunConfig},
-    events::advice,
+    calculation::{Evaluator, widen},
+    config::{CalculationConfig, Delivery, RunConfig},
     format::{Layout, Pipeline},
     history::Clock,
     kafka::{Admin, KafkaError, Member, Publisher, PublisherConfig, SourceConfig, Topic},
-    model::{Offset, Partition},
+    model::{Event, Offset, Partition},
     recovery::{Committed, Gatherer, OurCalculation},
     store::Store,
 };
@@ -85,6 +85,14 @@ impl Shared {
                 brokers: settings.connection.brokers().to_owned(),
             }
         })?;
+        let new = NewPipeline {
+            settings: &settings,
+            store: &store,
+            layout: &layout,
+            admin: &admin,
+            partitions: events.partitions,
+        };
+        new.check_declaration(&evaluator, &runtime)?;
         let results = output(
             &admin,
             &settings,
@@ -332,9 +340,27 @@ impl Shared {
         self.stop.remaining(self.settings.shutdown_timeout)
     }
 
-    /// One line about the rejects, with what would accept them.
+    /// One line about the rejects, with what would accept those of them that were kept.
     pub fn reject_line(&self, rejects: &Tally) -> Option<String> {
-        rejects.line(advice)
+        let CalculationConfig {
+            fields,
+            calculation,
+        } = &self.settings.calculation;
+        rejects.line(|payloads| {
+            let events: Vec<Event<'_>> = payloads.iter().copied().map(event).collect();
+            let proposal = widen(&events, fields, calculation)?;
+            Some((proposal.flags(), proposal.accepted))
+        })
+    }
+}
+
+/// An event of which only the payload is known.
+fn event(payload: &[u8]) -> Event<'_> {
+    Event {
+        offset: Offset::ZERO,
+        timestamp: None,
+        key: None,
+        payload: Some(payload),
     }
 }
 

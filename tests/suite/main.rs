@@ -24,6 +24,7 @@ mod corrections;
 mod crash;
 mod crash_points;
 mod damaged_log;
+mod declarations;
 mod demo;
 mod exit_codes;
 mod from_script;

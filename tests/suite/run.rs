@@ -253,8 +253,8 @@ fn one_line_sums_the_rejects_up_and_says_what_would_accept_them() {
         "2 fraction",
         "1 not-json",
         "--fields",
-        "DOUBLE",
-        "would accept 2",
+        "number DECIMAL(38,2) NOT NULL",
+        "would accept 2 of 3",
     ] {
         assert!(line.contains(part), "{part} is not in: {line}");
     }

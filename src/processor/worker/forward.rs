@@ -12,7 +12,6 @@ use super::{
 };
 use crate::{
     calculation::Evaluated,
-    events::reason_code,
     failpoint::{self, Point},
     format::RangeOutcomes,
     kafka::{Batch, PublishError, Record},
@@ -78,7 +77,7 @@ impl Worker {
         if let Some(owned) = self.owned.get_mut(&partition) {
             owned.sent.results += evaluated.results.num_rows() as u64;
             for reject in &evaluated.rejects {
-                owned.sent.rejects.add(reason_code(&reject.reason), 1);
+                owned.sent.rejects.reject(reject);
             }
         }
         self.keep(partition, end, evaluated)?;

@@ -1,0 +1,440 @@
+//! The declaration that payloads suggest: what the members of a sample of JSON objects hold.
+//!
+//! A guess from a sample, never more: whoever proposes it tries it on events first. Numbers are looked at as they are written,
+//! and are given room: a DECIMAL has 18 digits or 38, and an even number of them after the point.
+
+use std::fmt;
+
+use serde::de::{Deserializer as _, MapAccess, Visitor};
+use serde_json::{Deserializer, value::RawValue};
+
+use super::{
+    Decoder, declaration,
+    fields::{Field, FieldType, Fields},
+};
+
+/// So many members of the objects are looked at; keys that are data (a map by id) have no end.
+const MOST_MEMBERS: usize = 100;
+/// Numbers with more digits after the point are floats, and no amounts that somebody counted.
+const LONGEST_FRACTION: usize = 6;
+/// The digits of a DECIMAL that fits 64 bits, and of the largest one.
+const SMALL: u8 = 18;
+const LARGE: u8 = 38;
+/// A BIGINT has so many digits at most.
+const BIGINT_DIGITS: u8 = 19;
+
+/// What was seen in the payloads of some events.
+#[derive(Clone, Debug, Default)]
+pub struct Observed {
+    objects: usize,
+    /// In the order in which they were first seen.
+    members: Vec<Member>,
+}
+
+/// What was seen under one name.
+#[derive(Clone, Debug, Default)]
+struct Member {
+    name: String,
+    /// Objects that have it, and not as null.
+    present: usize,
+    numbers: Numbers,
+    texts: usize,
+    booleans: usize,
+    /// Objects and arrays.
+    nested: usize,
+}
+
+/// The numbers under one name.
+#[derive(Clone, Copy, Debug, Default)]
+struct Numbers {
+    count: usize,
+    /// How many a BIGINT holds.
+    bigint: usize,
+    /// How many are written with an exponent.
+    exponents: usize,
+    /// The most digits before the point, and after it.
+    whole: usize,
+    fraction: usize,
+}
+
+impl Observed {
+    /// Looks at payloads. What is no JSON object tells nothing.
+    #[must_use]
+    pub fn of<'a>(payloads: impl IntoIterator<Item = &'a [u8]>) -> Observed {
+        let mut observed = Observed::default();
+        for payload in payloads {
+            if let Some(object) = object(payload) {
+                observed.add(&object);
+            }
+        }
+        observed
+    }
+
+    fn add(&mut self, object: &[(String, &str)]) {
+        self.objects += 1;
+        for (index, (name, value)) in object.iter().enumerate() {
+            // Of a member that an object has twice, the first.
+            if object[..index].iter().any(|(before, _)| before == name) {
+                continue;
+            }
+            let known = self.members.iter().position(|one| one.name == *name);
+            let at = match known {
+                Some(at) => at,
+                None if self.members.len() == MOST_MEMBERS => continue,
+                None => {
+                    self.members.push(Member {
+                        name: name.clone(),
+                        ..Member::default()
+                    });
+                    self.members.len() - 1
+                }
+            };
+            self.members[at].add(value);
+        }
+    }
+
+    /// The declaration of all members that can be columns; `None` when there is none.
+    #[must_use]
+    pub fn fields(&self) -> Option<Fields> {
+        let mut fields: Vec<Field> = Vec::new();
+        for member in &self.members {
+            let Some(data_type) = member.data_type() else {
+                continue;
+            };
+            if declaration::is_name(&member.name)
+                && !fields
+                    .iter()
+                    .any(|one| declaration::same(&one.name, &member.name))
+            {
+                fields.push(Field {
+                    name: member.name.clone(),
+                    data_type,
+                    nullable: member.present < self.objects,
+                });
+            }
+        }
+        (!fields.is_empty()).then_some(Fields(fields))
+    }
+
+    /// The members that can be no column: objects, arrays, nulls only, and names that SQL cannot tell apart.
+    #[must_use]
+    pub fn left_out(&self) -> Vec<&str> {
+        let fields = self.fields();
+        let declared = |name: &str| {
+            let mut fields = fields.iter().flatten();
+            fields.any(|field| field.name == name)
+        };
+        let names = self.members.iter().map(|member| member.name.as_str());
+        names.filter(|name| !declared(name)).collect()
+    }
+
+    /// The declaration of the members with the names of `declared`, in its order; `None` when one of them was never seen.
+    #[must_use]
+    pub fn like(&self, declared: &Fields) -> Option<Fields> {
+        let seen = self.fields()?;
+        let find = |field: &Field| seen.iter().find(|one| one.name == field.name).cloned();
+        let fields: Option<Vec<Field>> = declared.iter().map(find).collect();
+        fields.map(Fields)
+    }
+
+    /// `declared`, so far widened that it also takes what was seen: a larger number type, NULL where something was missing.
+    #[must_use]
+    pub fn widening(&self, declared: &Fields) -> Fields {
+        let wider = |field: &Field| {
+            let member = self.members.iter().find(|one| one.name == field.name);
+            let present = member.map_or(0, |member| member.present);
+            let seen = member.and_then(Member::data_type);
+            Field {
+                name: field.name.clone(),
+                data_type: seen.map_or(field.data_type, |seen| wider(field.data_type, seen)),
+                nullable: field.nullable || present < self.objects,
+            }
+        };
+        Fields(declared.iter().map(wider).collect())
+    }
+}
+
+impl Fields {
+    /// How many of these payloads hold what is declared.
+    #[must_use]
+    pub fn accepting<'a>(&self, payloads: impl IntoIterator<Item = Option<&'a [u8]>>) -> usize {
+        let decoder = Decoder::new(self.clone());
+        let mut rows = decoder.rows(0);
+        for payload in payloads {
+            // Why not is another question.
+            drop(decoder.decode(payload, &mut rows));
+        }
+        rows.len()
+    }
+}
+
+impl Member {
+    fn add(&mut self, value: &str) {
+        match value.as_bytes().first() {
+            Some(b'n') | None => return,
+            Some(b'"') => self.texts += 1,
+            Some(b't' | b'f') => self.booleans += 1,
+            Some(b'{' | b'[') => self.nested += 1,
+            Some(_) => self.numbers.add(value),
+        }
+        self.present += 1;
+    }
+
+    /// The type that most of the values have; of equally many, the one that is asked for first.
+    fn data_type(&self) -> Option<FieldType> {
+        let most = [self.numbers.count, self.texts, self.booleans, self.nested]
+            .into_iter()
+            .max()
+            .filter(|most| *most > 0)?;
+        if self.numbers.count == most {
+            Some(self.numbers.data_type())
+        } else if self.texts == most {
+            Some(FieldType::Varchar)
+        } else if self.booleans == most {
+            Some(FieldType::Boolean)
+        } else {
+            None
+        }
+    }
+}
+
+impl Numbers {
+    fn add(&mut self, token: &str) {
+        self.count += 1;
+        if token.parse::<i64>().is_ok() {
+            self.bigint += 1;
+        }
+        if token.contains(['e', 'E']) {
+            self.exponents += 1;
+            return;
+        }
+        let (whole, fraction) = token.split_once('.').unwrap_or((token, ""));
+        self.whole = self.whole.max(whole.trim_start_matches('-').len());
+        self.fraction = self.fraction.max(fraction.len());
+    }
+
+    fn data_type(&self) -> FieldType {
+        if self.bigint == self.count {
+            return FieldType::BigInt;
+        }
+        if self.exponents > 0 || self.fraction > LONGEST_FRACTION {
+            return FieldType::Double;
+        }
+        decimal(self.whole, self.fraction.next_multiple_of(2))
+    }
+}
+
+/// A DECIMAL with room for so many digits before and after the point, or a DOUBLE when there is none that large.
+fn decimal(whole: usize, scale: usize) -> FieldType {
+    let fits = |precision: u8| whole + scale <= usize::from(precision);
+    let precision = [SMALL, LARGE]
+        .into_iter()
+        .find(|precision| fits(*precision));
+    match (precision, u8::try_from(scale)) {
+        (Some(precision), Ok(scale)) => FieldType::Decimal { precision, scale },
+        _ => FieldType::Double,
+    }
+}
+
+/// The number type that holds what both hold; `declared` where there is none.
+fn wider(declared: FieldType, seen: FieldType) -> FieldType {
+    use FieldType::{BigInt, Decimal, Double};
+    let digits = |one| match one {
+        BigInt => Some((BIGINT_DIGITS, 0)),
+        Decimal { precision, scale } => Some((precision - scale, scale)),
+        _ => None,
+    };
+    match (declared, seen) {
+        (BigInt, BigInt) => BigInt,
+        (Double, BigInt | Decimal { .. }) | (BigInt | Decimal { .. }, Double) => Double,
+        _ => match (digits(declared), digits(seen)) {
+            (Some((one, scale)), Some((other, other_scale))) => decimal(
+                usize::from(one.max(other)),
+                usize::from(scale.max(other_scale)),
+            ),
+            _ => declared,
+        },
+    }
+}
+
+/// The members of a payload that is a JSON object, with their values as they are written.
+fn object(payload: &[u8]) -> Option<Vec<(String, &str)>> {
+    let text = str::from_utf8(payload).ok()?;
+    let mut json = Deserializer::from_str(text);
+    let members = json.deserialize_map(Members).ok()?;
+    json.end().ok()?;
+    Some(members)
+}
+
+struct Members;
+
+impl<'de> Visitor<'de> for Members {
+    type Value = Vec<(String, &'de str)>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut members = Vec::new();
+        while let Some((name, value)) = map.next_entry::<String, &'de RawValue>()? {
+            members.push((name, value.get()));
+        }
+        Ok(members)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn observed(payloads: &[&str]) -> Observed {
+        Observed::of(payloads.iter().map(|payload| payload.as_bytes()))
+    }
+
+    #[test]
+    fn a_declaration_follows_from_what_the_members_hold() {
+        for (payloads, expected) in [
+            (
+                &[r#"{"n":7}"#, r#"{"n":-9223372036854775808}"#][..],
+                "n BIGINT NOT NULL",
+            ),
+            (
+                &[r#"{"n":7}"#, r#"{"n":9223372036854775808}"#],
+                "n DECIMAL(38,0) NOT NULL",
+            ),
+            (&[r#"{"n":12.5}"#, r#"{"n":7}"#], "n DECIMAL(18,2) NOT NULL"),
+            (&[r#"{"n":0.123}"#], "n DECIMAL(18,4) NOT NULL"),
+            (
+                &[
+                    r#"{"n":1234567890123456.25}"#,
+                    r#"{"n":12345678901234567.5}"#,
+                ],
+                "n DECIMAL(38,2) NOT NULL",
+            ),
+            (&[r#"{"n":0.30000000000000004}"#], "n DOUBLE NOT NULL"),
+            (&[r#"{"n":1e3}"#, r#"{"n":1}"#], "n DOUBLE NOT NULL"),
+            (
+                &[r#"{"n":123456789012345678901234567890123456789}"#],
+                "n DOUBLE NOT NULL",
+            ),
+            (&[r#"{"s":"x"}"#, r#"{"s":""}"#], "s VARCHAR NOT NULL"),
+            (&[r#"{"b":true}"#, r#"{"b":false}"#], "b BOOLEAN NOT NULL"),
+            (
+                &[r#"{"a":1,"b":"x"}"#, r#"{"b":null,"a":2}"#],
+                "a BIGINT NOT NULL, b VARCHAR",
+            ),
+            (
+                &[r#"{"a":1}"#, r#"{"a":2,"b":1.5}"#],
+                "a BIGINT NOT NULL, b DECIMAL(18,2)",
+            ),
+            // The most frequent kind, and among the numbers one type for all.
+            (
+                &[r#"{"a":1}"#, r#"{"a":2}"#, r#"{"a":"x"}"#],
+                "a BIGINT NOT NULL",
+            ),
+            (
+                &[r#"{"a":1}"#, r#"{"a":"y"}"#, r#"{"a":"x"}"#],
+                "a VARCHAR NOT NULL",
+            ),
+            // What is no object tells nothing.
+            (
+                &[r#"{"a":1}"#, "[7]", "7", "nonsense", "", r#"{"a":1} x"#],
+                "a BIGINT NOT NULL",
+            ),
+            // Names as SQL writes them; those that cannot be used are left out.
+            (
+                &[r#"{"order id":1,"key":2,"a":3,"A":4,"x\ny":5}"#],
+                "\"order id\" BIGINT NOT NULL, a BIGINT NOT NULL",
+            ),
+            (&[r#"{"a":1,"a":"x"}"#], "a BIGINT NOT NULL"),
+            (
+                &[r#"{"a":{"b":1},"c":[1],"d":null,"e":1}"#],
+                "e BIGINT NOT NULL",
+            ),
+        ] {
+            let fields = observed(payloads).fields().expect("a declaration");
+            assert_eq!(fields.to_string(), expected, "{payloads:?}");
+        }
+        for payloads in [&[][..], &["7"], &["{}"], &[r#"{"a":[]}"#]] {
+            assert_eq!(observed(payloads).fields(), None, "{payloads:?}");
+        }
+        let mixed = observed(&[r#"{"a":{"b":1},"key":2,"e":1,"none":null}"#]);
+        assert_eq!(mixed.left_out(), ["a", "key", "none"]);
+    }
+
+    #[test]
+    fn the_declared_names_are_declared_as_they_were_seen() {
+        let seen = observed(&[r#"{"a":1.5,"b":"x"}"#, r#"{"b":"y"}"#]);
+        let like = |text: &str| {
+            let fields = seen.like(&Fields::parse(text).expect("fields"));
+            fields.map(|fields| fields.to_string())
+        };
+        assert_eq!(
+            like("b BIGINT, a BIGINT").as_deref(),
+            Some("b VARCHAR NOT NULL, a DECIMAL(18,2)")
+        );
+        assert_eq!(like("a BIGINT, c BIGINT"), None);
+    }
+
+    #[test]
+    fn a_declaration_is_widened_to_what_was_seen() {
+        for (declared, payload, expected) in [
+            (
+                "n BIGINT NOT NULL",
+                r#"{"n":1.5}"#,
+                "n DECIMAL(38,2) NOT NULL",
+            ),
+            ("n BIGINT NOT NULL", r#"{"n":1e3}"#, "n DOUBLE NOT NULL"),
+            (
+                "n BIGINT NOT NULL",
+                r#"{"n":9223372036854775808}"#,
+                "n DECIMAL(38,0) NOT NULL",
+            ),
+            ("n BIGINT NOT NULL", r#"{"m":1}"#, "n BIGINT"),
+            ("n BIGINT NOT NULL", r#"{"n":null}"#, "n BIGINT"),
+            ("n BIGINT NOT NULL", r#"{"n":"x"}"#, "n BIGINT NOT NULL"),
+            ("n BIGINT NOT NULL", "nonsense", "n BIGINT NOT NULL"),
+            ("n DECIMAL(10,2)", r#"{"n":1.505}"#, "n DECIMAL(18,4)"),
+            ("n DECIMAL(38,0)", r#"{"n":1.5}"#, "n DOUBLE"),
+            ("n DOUBLE", r#"{"n":1.5}"#, "n DOUBLE"),
+            ("n VARCHAR", r#"{"n":1}"#, "n VARCHAR"),
+        ] {
+            let declared = Fields::parse(declared).expect("fields");
+            let wider = observed(&[payload]).widening(&declared);
+            assert_eq!(wider.to_string(), expected, "{declared} and {payload}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_seen_is_accepted(
+            rows in prop::collection::vec((any::<i64>(), -1_000_000_i64..1_000_000, 0_usize..7, ".{0,9}", any::<bool>(), any::<f64>()), 1..20),
+            lacks in any::<bool>(),
+        ) {
+            let payloads: Vec<String> = rows.iter().enumerate().map(|(index, (n, whole, digits, text, flag, float))| {
+                let float = if float.is_finite() { *float } else { 0.5 };
+                let fraction = "1234567".get(..*digits).unwrap_or_default();
+                let amount = if fraction.is_empty() { whole.to_string() } else { format!("{whole}.{fraction}") };
+                let text = serde_json::to_string(text).expect("text");
+                let flag = if lacks && index % 2 == 0 { String::new() } else { format!(",\"flag\":{flag}") };
+                format!("{{\"n\":{n},\"amount\":{amount},\"text\":{text},\"float\":{float:?}{flag}}}")
+            }).collect();
+            let payloads: Vec<&str> = payloads.iter().map(String::as_str).collect();
+            let fields = observed(&payloads).fields().expect("five members");
+            prop_assert_eq!(Fields::parse(&fields.to_string()).expect("its own text"), fields.clone());
+            let flag = fields.iter().find(|field| field.name == "flag");
+            prop_assert!(flag.is_none_or(|flag| flag.nullable == lacks));
+            let accepted = fields.accepting(payloads.iter().map(|payload| Some(payload.as_bytes())));
+            prop_assert_eq!(accepted, payloads.len());
+        }
+
+        #[test]
+        fn any_bytes_are_looked_at_without_a_panic(payloads in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..40), 0..4)) {
+            let observed = Observed::of(payloads.iter().map(Vec::as_slice));
+            drop((observed.fields(), observed.widening(&Fields::default())));
+        }
+    }
+}
