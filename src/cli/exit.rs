@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use super::{fields::NoProposal, program::NoSuchCommand, session::MissingStore};
+use super::{fields::no_proposal::NoProposal, program::NoSuchCommand, session::MissingStore};
 use crate::{
     audit::{AuditError, RecalculateError, RepairError},
     config::ConfigError,

@@ -1,8 +1,12 @@
 //! `snapback fields`
 
+pub(super) mod no_proposal;
+
 use std::time::Duration;
 
 use clap::Args;
+
+use no_proposal::NoProposal;
 
 use super::{
     Exit,
@@ -55,17 +59,6 @@ const ASK: Duration = Duration::from_secs(30);
 const SAMPLE: usize = 1_000;
 const SAMPLE_TIME: Duration = Duration::from_secs(5);
 
-/// Nothing can be proposed.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum NoProposal {
-    #[error("no event of the topic {topic} came within {} s; is it empty?", SAMPLE_TIME.as_secs())]
-    NoEvents { topic: String },
-    #[error(
-        "none of the {sampled} sampled events of the topic {topic} is a JSON object with a number, a text or a boolean in it: there is nothing to declare"
-    )]
-    NoMembers { topic: String, sampled: usize },
-}
-
 pub(super) fn execute(args: &FieldsArgs) -> anyhow::Result<Exit> {
     let session = Session::begin(&args.common, args.flags())?;
     let connection = config::connection(&session.layers)?;
@@ -78,7 +71,11 @@ pub(super) fn execute(args: &FieldsArgs) -> anyhow::Result<Exit> {
     let events = sample(&connection, of, Ends::Both, SAMPLE, SAMPLE_TIME)?;
     let sampled = events.len();
     if sampled == 0 {
-        return Err(NoProposal::NoEvents { topic }.into());
+        return Err(NoProposal::NoEvents {
+            topic,
+            seconds: SAMPLE_TIME.as_secs(),
+        }
+        .into());
     }
     let observed = Observed::of(events.iter().filter_map(|event| event.payload.as_deref()));
     let Some(fields) = observed.fields() else {

@@ -1,7 +1,7 @@
 //! The first start of a pipeline: nothing is stored yet, and the group has committed nothing. A declaration that does not fit
 //! the topic is found out on a sample, before it makes rejects of all events.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::{StreamExt as _, stream};
 
@@ -115,7 +115,14 @@ impl NewPipeline<'_> {
             Start::Latest | Start::Time(_) => Ends::Newest,
         };
         let topic = (self.settings.pipeline.events.as_str(), self.partitions);
-        sample(&self.settings.connection, topic, ends, SAMPLE, SAMPLE_TIME)
+        let since = Instant::now();
+        let sampled = sample(&self.settings.connection, topic, ends, SAMPLE, SAMPLE_TIME)?;
+        tracing::debug!(
+            "looked at {} events in {:?}",
+            sampled.len(),
+            since.elapsed()
+        );
+        Ok(sampled)
     }
 }
 

@@ -288,7 +288,7 @@ fn a_hundred_thousand_rejects_in_a_row_and_nothing_else() {
     let running = pipeline
         .run()
         .args(MEMORY)
-        .args(["--snapshot-interval", "1s"])
+        .args(["--allow-rejects", "--snapshot-interval", "1s"])
         .spawn();
     wait_until_committed(&pipeline, 1);
     let (first, at) = (committed_events(&pipeline), Instant::now());
@@ -325,7 +325,10 @@ fn rejects_alone_are_replayed_after_a_crash() {
     let _turn = heavy();
     let pipeline = Pipeline::new(1, Place::folder());
     send_many(&pipeline, None);
-    let running = pipeline.run().args(["--snapshot-interval", "1h"]).spawn();
+    let running = pipeline
+        .run()
+        .args(["--allow-rejects", "--snapshot-interval", "1h"])
+        .spawn();
     wait_until_committed(&pipeline, MANY / 2);
     running.kill();
     pipeline.run_to_end().args(MEMORY).run().expect_code(0);
