@@ -127,8 +127,10 @@ mod tests {
         (0..).zip(payloads).map(event).collect()
     }
 
+    type Proposing = fn(&[Event<'_>], &Fields, &Arc<dyn Calculation>) -> Option<Proposal>;
+
     fn flags(
-        of: fn(&[Event<'_>], &Fields, &Arc<dyn Calculation>) -> Option<Proposal>,
+        of: Proposing,
         payloads: &[&str],
         (fields, calculation): (&str, &str),
     ) -> Option<(String, usize)> {
