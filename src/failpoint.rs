@@ -226,11 +226,10 @@ pub(crate) enum Call {
 #[inline]
 pub(crate) fn fails(call: Call) -> bool {
     let says_so = || {
-        let name = match call {
-            Call::Membership => "not-a-member",
-            Call::Offsets => "offsets-refused",
-        };
-        fail::fail_point!(name, |_| true);
+        match call {
+            Call::Membership => fail::fail_point!("not-a-member", |_| true),
+            Call::Offsets => fail::fail_point!("offsets-refused", |_| true),
+        }
         false
     };
     fail::has_failpoints() && says_so()

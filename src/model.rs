@@ -109,7 +109,7 @@ impl OffsetRange {
         self.start
     }
 
-    /// The first offset behind the range.
+    /// The first offset after the range.
     #[must_use]
     pub const fn end(self) -> Offset {
         self.end
@@ -143,6 +143,30 @@ impl OffsetRange {
 impl fmt::Display for OffsetRange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}-{}", self.start, self.end)
+    }
+}
+
+/// Text that is no range of offsets.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotARange {
+    /// Other characters.
+    #[error("a range is START-END with two offsets, like 1000-1200")]
+    Shape,
+    /// It ends before it starts.
+    #[error(transparent)]
+    Inverted(#[from] InvertedRange),
+}
+
+impl FromStr for OffsetRange {
+    type Err = NotARange;
+
+    /// Reads what [`Display`](fmt::Display) writes: `1000-1200`.
+    fn from_str(text: &str) -> Result<OffsetRange, NotARange> {
+        let offset = |text: &str| text.parse().ok().and_then(Offset::new);
+        let ends = text.split_once('-');
+        let ends = ends.and_then(|(start, end)| offset(start).zip(offset(end)));
+        let (start, end) = ends.ok_or(NotARange::Shape)?;
+        Ok(OffsetRange::new(start, end)?)
     }
 }
 

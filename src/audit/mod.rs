@@ -51,7 +51,9 @@ pub use error::AuditError;
 pub use finding::{Finding, FindingKind, Severity};
 pub use level::{Level, NotALevel};
 pub use published::{OutputTopics, verify_published};
-pub use recalculate::{Outdated, RecalculateError, Recalculator, ResultsTopic, outdated};
+pub use recalculate::{
+    Difference, Outdated, RecalculateError, Recalculator, ResultsTopic, outdated,
+};
 pub use repair::{Mend, Mended, RepairError, RepairPlan, Source, is_its_source, mend, plan_repair};
 pub use report::{Published, Report};
 pub use verify::{Options, Progress, verify};

@@ -83,6 +83,9 @@ impl Exit {
             return of_repair(error);
         }
         if let Some(error) = error.downcast_ref() {
+            return of_recalculation(error);
+        }
+        if let Some(error) = error.downcast_ref() {
             return of_query(error);
         }
         if let Some(error) = error.downcast_ref() {
@@ -157,8 +160,15 @@ fn of_repair(error: &RepairError) -> Exit {
         RepairError::Chain(error) => of_chain(error),
         RepairError::Store(error) => of_store(error),
         RepairError::Audit(error) => of_audit(error),
-        RepairError::Read(RecalculateError::Events { source, .. }) => of_kafka(source),
-        RepairError::Read(_) | RepairError::Write(_) => Exit::Unreachable,
+        RepairError::Read(error) => of_recalculation(error),
+        RepairError::Write(_) => Exit::Unreachable,
+    }
+}
+
+fn of_recalculation(error: &RecalculateError) -> Exit {
+    match error {
+        RecalculateError::Events { source, .. } => of_kafka(source),
+        _ => Exit::Unreachable,
     }
 }
 

@@ -16,7 +16,9 @@ mod out;
 mod produce;
 mod program;
 mod rate;
+mod recalculate;
 mod repair;
+mod rewriting;
 mod run;
 mod session;
 mod snapshots;
@@ -70,6 +72,7 @@ enum Command {
     Snapshots(snapshots::SnapshotsArgs),
     Verify(verify::VerifyArgs),
     Repair(repair::RepairArgs),
+    Recalculate(recalculate::RecalculateArgs),
     Config(config::ConfigArgs),
     Completions(completions::CompletionsArgs),
     Man(man::ManArgs),
@@ -156,6 +159,7 @@ fn dispatch(command: Command, program: &Program) -> anyhow::Result<Exit> {
         Command::Snapshots(args) => snapshots::execute(&args),
         Command::Verify(args) => verify::execute(&args, program),
         Command::Repair(args) => repair::execute(&args, program),
+        Command::Recalculate(args) => recalculate::execute(&args, program),
     }
 }
 

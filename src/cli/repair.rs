@@ -1,7 +1,5 @@
 //! `snapback repair`
 
-use std::{sync::Arc, time::Duration};
-
 use anyhow::Context as _;
 use clap::Args;
 
@@ -10,20 +8,13 @@ use super::{
     args::{CalculationArgs, Common, EventsArgs, KafkaArgs, StoreArgs},
     out::{self, shown},
     program::Program,
+    rewriting::{OpenPartition, Rewriting},
     session::{Session, progress_bar, runtime, stored},
 };
 use crate::{
-    audit::{
-        self, Finding, Level, Mend, Mended, Options, Recalculator, RepairPlan, Report, Source,
-    },
-    calculation::Evaluator,
-    config::{self, CalculationConfig, Flags, Output},
-    format::{Identity, Layout},
-    history::{Chain, Clock},
-    kafka::{Admin, Connection},
+    audit::{self, Finding, Level, Mend, Mended, Options, RepairPlan, Report, Source},
+    config::{CalculationConfig, Flags, Output},
     model::Partition,
-    processor,
-    store::Store,
 };
 
 const EXAMPLES: &str = "\
@@ -36,11 +27,6 @@ Examples:
   snapback repair                                what is wrong in ./snapshots, and what can be done
   snapback repair --apply                        do it
   snapback repair --apply --store s3://bucket/snapshots --brokers kafka:9092 --partition 3";
-
-/// How long a metadata question to the broker may take.
-const ASK: Duration = Duration::from_secs(30);
-/// How long Kafka may say nothing while a range is read.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Mend what `verify` finds wrong: from the stored inputs, or from Kafka
 #[derive(Debug, Args)]
@@ -92,26 +78,17 @@ struct Outcome {
 pub(super) fn execute(args: &RepairArgs, program: &Program) -> anyhow::Result<Exit> {
     let session = Session::begin(&args.common, args.flags())?.of(program);
     let runtime = runtime()?;
-    let calculation = config::calculation(&session.layers)?;
-    let connection = config::connection(&session.layers)?;
-    let (store, layout) = stored(&runtime, &session)?;
+    let rewriting = Rewriting::new(&session, stored(&runtime, &session)?, "repair")?;
     let options = Options {
         partitions: (!args.partition.is_empty())
             .then(|| args.partition.iter().copied().map(Partition).collect()),
         ..Options::default()
     };
-    let report = runtime.block_on(verify(&store, &layout, &calculation, &options))?;
-    let plan = runtime.block_on(audit::plan_repair(&store, &layout, &report))?;
+    let report = runtime.block_on(verify(&rewriting, &options))?;
+    let (store, layout) = (&rewriting.store, &rewriting.layout);
+    let plan = runtime.block_on(audit::plan_repair(store, layout, &report))?;
     let outcome = match args.apply {
-        true => {
-            let mender = Mender {
-                store: &store,
-                layout: &layout,
-                calculation: &calculation,
-                connection: &connection,
-            };
-            runtime.block_on(mender.apply(&plan))?
-        }
+        true => runtime.block_on(apply(&rewriting, &plan))?,
         false => Outcome {
             ranges: plan.mends.len(),
             left: plan.left.iter().map(ToString::to_string).collect(),
@@ -129,98 +106,68 @@ pub(super) fn execute(args: &RepairArgs, program: &Program) -> anyhow::Result<Ex
     out::end_with(exit, &text)
 }
 
-async fn verify(
-    store: &Store,
-    layout: &Layout,
-    calculation: &CalculationConfig,
-    options: &Options,
-) -> anyhow::Result<Report> {
+async fn verify(rewriting: &Rewriting, options: &Options) -> anyhow::Result<Report> {
     let bar = progress_bar("verifying {bytes} of {total_bytes} [{wide_bar}] {eta}");
     let progress = |progress: audit::Progress| {
         bar.set_length(progress.total_bytes);
         bar.set_position(progress.bytes);
     };
-    let (fields, square) = (&calculation.fields, &calculation.calculation);
-    let level = Level::Semantic;
-    let report = audit::verify(store, layout, level, fields, square, options, &progress).await?;
+    let CalculationConfig {
+        fields,
+        calculation,
+        ..
+    } = &rewriting.calculation;
+    let report = audit::verify(
+        &rewriting.store,
+        &rewriting.layout,
+        Level::Semantic,
+        fields,
+        calculation,
+        options,
+        &progress,
+    )
+    .await?;
     bar.finish_and_clear();
     Ok(report)
 }
 
-/// Acts on a plan.
-struct Mender<'c> {
-    store: &'c Store,
-    layout: &'c Layout,
-    calculation: &'c CalculationConfig,
-    connection: &'c Connection,
-}
-
-impl Mender<'_> {
-    async fn apply(&self, plan: &RepairPlan) -> anyhow::Result<Outcome> {
-        let mut outcome = Outcome {
-            left: plan.left.iter().map(ToString::to_string).collect(),
-            applied: true,
-            ..Outcome::default()
+async fn apply(rewriting: &Rewriting, plan: &RepairPlan) -> anyhow::Result<Outcome> {
+    let mut outcome = Outcome {
+        left: plan.left.iter().map(ToString::to_string).collect(),
+        applied: true,
+        ..Outcome::default()
+    };
+    let mut last: Option<OpenPartition> = None;
+    for mend in &plan.mends {
+        let same = |open: &OpenPartition| open.chain.partition() == mend.partition;
+        let open = match last.take().filter(same) {
+            Some(open) => open,
+            None => rewriting.open(mend.partition).await?,
         };
-        let mut open: Option<(Chain, Recalculator)> = None;
-        for mend in &plan.mends {
-            let same = |(chain, _): &(Chain, Recalculator)| chain.partition() == mend.partition;
-            let (chain, recalculator) = match open.take().filter(same) {
-                Some(open) => open,
-                None => self.open(mend.partition).await?,
-            };
-            let (chain, recalculator) = open.insert((chain, recalculator));
-            let mended = audit::mend(recalculator, &self.calculation.calculation, chain, mend);
-            let place = place(mend);
-            match mended.await.with_context(|| place.clone())? {
-                Mended::Done { rows, corrections } => {
-                    tracing::info!("{place}: mended, {rows} outcomes, {corrections} corrections");
-                    outcome.ranges += 1;
-                    outcome.corrections += corrections;
-                }
-                Mended::Overtaken => outcome.left.push(format!(
-                    "{place}: another edit has changed it meanwhile; run this command again"
-                )),
-                Mended::Left(why) => outcome.left.push(format!("{place}: {why}")),
+        let OpenPartition {
+            chain,
+            recalculator,
+        } = last.insert(open);
+        let mended = audit::mend(
+            recalculator,
+            &rewriting.calculation.calculation,
+            chain,
+            mend,
+        );
+        let place = place(mend);
+        match mended.await.with_context(|| place.clone())? {
+            Mended::Done { rows, corrections } => {
+                tracing::info!("{place}: mended, {rows} outcomes, {corrections} corrections");
+                outcome.ranges += 1;
+                outcome.corrections += corrections;
             }
+            Mended::Overtaken => outcome.left.push(format!(
+                "{place}: another edit has changed it meanwhile; run this command again"
+            )),
+            Mended::Left(why) => outcome.left.push(format!("{place}: {why}")),
         }
-        Ok(outcome)
     }
-
-    /// The chain of a partition, and what recalculates it, if Kafka is where it came from.
-    async fn open(&self, partition: Partition) -> anyhow::Result<(Chain, Recalculator)> {
-        let CalculationConfig {
-            fields,
-            calculation,
-            ..
-        } = self.calculation;
-        let evaluator = Evaluator::new(fields.clone(), Arc::clone(calculation))?;
-        let identity = Identity {
-            topic: self.layout.topic().to_owned(),
-            partition,
-            calculation: evaluator.calculation_text(),
-            fingerprint: evaluator.fingerprint().clone(),
-            fields: evaluator.fields().to_string(),
-            writer: format!("snapback {} repair", env!("CARGO_PKG_VERSION")),
-        };
-        let chain = Chain::load(self.store.clone(), identity, Clock::system()).await?;
-        let newest = chain.newest().context("the partition has no manifest")?;
-        let pipeline = newest.pipeline.clone();
-        let connection = self.connection.clone();
-        // The client waits for its broker.
-        let asking = tokio::task::spawn_blocking(move || -> anyhow::Result<_> {
-            let admin = Admin::connect(&connection, ASK)?;
-            audit::is_its_source(&pipeline, &admin)?;
-            Ok(processor::results_topic(&admin, &pipeline.results_topic))
-        });
-        let recalculator = Recalculator {
-            evaluator: Arc::new(evaluator),
-            results: asking.await??,
-            events: self.connection.clone(),
-            patience: PATIENCE,
-        };
-        Ok((chain, recalculator))
-    }
+    Ok(outcome)
 }
 
 fn place(mend: &Mend) -> String {

@@ -6,7 +6,7 @@ use bytesize::ByteSize;
 
 use super::{error::ConfigError, key::Key, layers::Layers, value::Value};
 use crate::{
-    model::{Offset, OffsetRange, Partition},
+    model::{NotARange, OffsetRange, Partition},
     recovery::{ResumeFrom, Start},
 };
 
@@ -146,16 +146,16 @@ pub(super) fn resume_from(text: &str) -> Result<ResumeFrom, String> {
 pub(super) fn loss(text: &str) -> Result<(Partition, OffsetRange), String> {
     let shape =
         || "write it as the refusal printed it: PARTITION:START-END, like 3:1000-1200".to_owned();
-    let offset = |text: &str| text.parse().ok().and_then(Offset::new).ok_or_else(shape);
     let (partition, range) = text.split_once(':').ok_or_else(shape)?;
     let partition = partition
         .parse()
         .ok()
         .filter(|number| *number >= 0)
         .ok_or_else(shape)?;
-    let (start, end) = range.split_once('-').ok_or_else(shape)?;
-    let range =
-        OffsetRange::new(offset(start)?, offset(end)?).map_err(|error| error.to_string())?;
+    let range: OffsetRange = range.parse().map_err(|error| match error {
+        NotARange::Shape => shape(),
+        NotARange::Inverted(error) => error.to_string(),
+    })?;
     if range.is_empty() {
         return Err("the range is empty".to_owned());
     }

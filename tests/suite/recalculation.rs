@@ -1,6 +1,8 @@
 //! `run --on-new-calculation recalculate`: stored history is brought under a new calculation while the processor runs, and
 //! what changes is published as corrections, each exactly once, whenever the process dies.
 
+mod command;
+
 use std::collections::BTreeMap;
 
 use serde_json::json;

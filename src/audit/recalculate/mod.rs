@@ -10,6 +10,7 @@
 
 mod changes;
 mod choice;
+mod difference;
 mod error;
 mod range;
 mod rebuild;
@@ -19,6 +20,7 @@ mod window;
 use std::{sync::Arc, time::Duration};
 
 pub use choice::{Outdated, outdated};
+pub use difference::Difference;
 pub use error::RecalculateError;
 pub use results::ResultsTopic;
 

@@ -1,0 +1,244 @@
+//! `snapback recalculate`
+
+use std::collections::BTreeSet;
+
+use anyhow::Context as _;
+use clap::Args;
+use serde::Serialize;
+
+use super::{
+    Exit,
+    args::{CalculationArgs, Common, EventsArgs, KafkaArgs, StoreArgs},
+    out::{self, shown},
+    program::Program,
+    rewriting::{OpenPartition, Rewriting},
+    session::{Session, progress_bar, runtime, stored},
+};
+use crate::{
+    audit::{Difference, Outdated, RecalculateError, outdated},
+    config::{Flags, Output},
+    format::SegmentKind,
+    history::{CorrectionsProgress, Repaired, write_repair},
+    model::{OffsetRange, Partition},
+    query::{self, QueryError, TopicError},
+};
+
+const EXAMPLES: &str = "\
+Without --apply it changes nothing, and counts what would be different under the given calculation and fields, which no
+processor has to run yet. With --apply it stores that, one range after the other, and may be killed and started again at any
+moment; the processor that owns a partition publishes what is different, once. Stop `snapback run` of the old calculation first.
+Ends with 0 when all that was asked for is of this calculation, else with 1.
+
+Examples:
+  snapback recalculate --calculation 'square(amount)' --fields 'amount DECIMAL(12,2) NOT NULL'
+  snapback recalculate --rejects --fields 'number DOUBLE NOT NULL'
+  snapback recalculate --apply --partition 3 --offsets 0-50000 --store s3://bucket/snapshots";
+
+/// Count what another calculation would change in stored history; with --apply, change it
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct RecalculateArgs {
+    /// Store it
+    #[arg(long)]
+    apply: bool,
+    /// Only this partition; repeatable
+    #[arg(long, value_name = "PARTITION", value_parser = clap::value_parser!(i32).range(0..))]
+    partition: Vec<i32>,
+    /// Only ranges that have offsets in START-END (half-open)
+    #[arg(long, value_name = "START-END")]
+    offsets: Option<OffsetRange>,
+    /// Only ranges that have rejects
+    #[arg(long)]
+    rejects: bool,
+    #[command(flatten)]
+    kafka: KafkaArgs,
+    #[command(flatten)]
+    events: EventsArgs,
+    #[command(flatten)]
+    store: StoreArgs,
+    #[command(flatten)]
+    calculation: CalculationArgs,
+    #[command(flatten)]
+    common: Common,
+}
+
+impl RecalculateArgs {
+    fn flags(&self) -> Flags {
+        let mut flags = Flags::default();
+        self.common.collect(&mut flags);
+        self.kafka.collect(&mut flags);
+        self.events.collect(&mut flags);
+        self.store.collect(&mut flags);
+        self.calculation.collect(&mut flags);
+        flags
+    }
+
+    /// Whether a range was asked for.
+    fn wants(&self, range: &Outdated) -> bool {
+        let is_reject = |kind| kind == SegmentKind::Rejects;
+        let mut kinds = range.segments.iter().map(|segment| segment.kind);
+        (!self.rejects || kinds.any(is_reject))
+            && self
+                .offsets
+                .is_none_or(|wanted| wanted.overlaps(range.range))
+    }
+}
+
+/// What became of a partition, or would.
+#[derive(Debug, Default, Serialize)]
+struct Done {
+    partition: i32,
+    /// Ranges of another calculation.
+    ranges: usize,
+    /// Their outcomes.
+    outcomes: u64,
+    /// Those of them that are different.
+    #[serde(flatten)]
+    difference: Difference,
+    /// Ranges that stay as they are, and why.
+    left: Vec<String>,
+}
+
+#[derive(Debug, Default, Serialize)]
+struct Outcome {
+    applied: bool,
+    partitions: Vec<Done>,
+}
+
+/// Counts what would change, or changes it.
+pub(super) fn execute(args: &RecalculateArgs, program: &Program) -> anyhow::Result<Exit> {
+    let session = Session::begin(&args.common, args.flags())?.of(program);
+    let runtime = runtime()?;
+    let stored = stored(&runtime, &session)?;
+    let rewriting = Rewriting::new(&session, stored, "recalculate")?;
+    let outcome = runtime.block_on(recalculate(args, &rewriting))?;
+    let done = |one: &Done| one.left.is_empty() && (outcome.applied || one.ranges == 0);
+    let exit = match outcome.partitions.iter().all(done) {
+        true => Exit::Done,
+        false => Exit::Findings,
+    };
+    let text = match session.output.output {
+        Output::Json => serde_json::to_string(&outcome)?,
+        Output::Table => text(&outcome),
+    };
+    out::end_with(exit, &text)
+}
+
+async fn recalculate(args: &RecalculateArgs, rewriting: &Rewriting) -> anyhow::Result<Outcome> {
+    let listing = query::list(&rewriting.store, &rewriting.layout).await?;
+    let there: BTreeSet<Partition> = listing.partitions.iter().map(|one| one.partition).collect();
+    let wanted: BTreeSet<Partition> = match args.partition.as_slice() {
+        [] => there.clone(),
+        some => some.iter().copied().map(Partition).collect(),
+    };
+    if let Some(missing) = wanted.difference(&there).next() {
+        return Err(QueryError::Topic(TopicError::NoSuchPartition {
+            topic: rewriting.layout.topic().to_owned(),
+            partition: *missing,
+            there: there.into_iter().collect(),
+        })
+        .into());
+    }
+    let mut outcome = Outcome {
+        applied: args.apply,
+        ..Outcome::default()
+    };
+    for partition in wanted {
+        let open = rewriting.open(partition).await?;
+        outcome.partitions.push(one(args, open).await?);
+    }
+    Ok(outcome)
+}
+
+/// One partition, range by range.
+async fn one(args: &RecalculateArgs, open: OpenPartition) -> anyhow::Result<Done> {
+    let OpenPartition {
+        mut chain,
+        recalculator,
+    } = open;
+    let newest = chain.newest().context("the partition has no manifest")?;
+    // Corrections that wait are published first, whatever comes after them.
+    let all = CorrectionsProgress {
+        sequence: newest.sequence.next(),
+        rows: 0,
+    };
+    let ours = recalculator.evaluator.fingerprint();
+    let mut ranges = outdated(newest, ours, Some(all));
+    ranges.retain(|range| args.wants(range));
+    let partition = chain.partition();
+    let bar = progress_bar("recalculating {pos} of {len} outcomes [{wide_bar}] {eta}");
+    bar.set_length(ranges.iter().map(Outdated::rows).sum());
+    let mut done = Done {
+        partition: partition.0,
+        ..Done::default()
+    };
+    for range in ranges {
+        let place = format!("partition {partition}, offsets {}", range.range);
+        done.ranges += 1;
+        done.outcomes += range.rows();
+        let mut repair = match recalculator.recalculate(&chain, &range).await {
+            Ok(repair) => repair,
+            Err(error) if error.is_retryable() => return Err(error).context(place),
+            Err(error) => {
+                done.left.push(format!("{place}: {error}"));
+                continue;
+            }
+        };
+        let difference = Difference::of(repair.files()).map_err(RecalculateError::from)?;
+        bar.inc(range.rows());
+        if args.apply
+            && write_repair(&mut chain, &mut repair)
+                .await
+                .context(place.clone())?
+                == Repaired::Overtaken
+        {
+            done.left.push(format!(
+                "{place}: another edit has changed it meanwhile; run this command again"
+            ));
+            continue;
+        }
+        done.difference.add(difference);
+    }
+    bar.finish_and_clear();
+    Ok(done)
+}
+
+fn text(outcome: &Outcome) -> String {
+    let mut text = String::new();
+    for one in &outcome.partitions {
+        let Difference {
+            results,
+            to_reject,
+            to_result,
+            reasons,
+            first,
+        } = one.difference;
+        if one.ranges == 0 {
+            text.push_str(&format!("partition {}: nothing to do\n", one.partition));
+            continue;
+        }
+        text.push_str(&format!(
+            "partition {}: {} ranges with {} outcomes; different: {results} results, {to_reject} results that become rejects, {to_result} rejects that become results, {reasons} reasons{}\n",
+            one.partition,
+            one.ranges,
+            one.outcomes,
+            first.map(|first| format!("; the first at offset {first}")).unwrap_or_default(),
+        ));
+        for left in &one.left {
+            text.push_str(&format!("  stays as it is: {}\n", shown(left)));
+        }
+    }
+    let all = |count: fn(&Done) -> u64| outcome.partitions.iter().map(count).sum::<u64>();
+    let different = all(|one| one.difference.all());
+    text.push_str(&match (outcome.applied, all(|one| one.ranges as u64)) {
+        (_, 0) => "all of it is of this calculation\n".to_owned(),
+        (false, ranges) => format!(
+            "plan: {ranges} ranges, {different} outcomes would be different; nothing was changed, --apply changes it\n"
+        ),
+        (true, ranges) => format!(
+            "recalculated {} of {ranges} ranges, {different} outcomes are different: the processors that own the partitions publish them as corrections\n",
+            ranges - all(|one| one.left.len() as u64)
+        ),
+    });
+    text
+}

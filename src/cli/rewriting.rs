@@ -1,0 +1,93 @@
+//! What commands share that rewrite stored history: the chain of a partition, and what calculates its ranges anew.
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::Context as _;
+
+use super::session::Session;
+use crate::{
+    audit::{self, Recalculator},
+    calculation::Evaluator,
+    config::{self, CalculationConfig},
+    format::{Identity, Layout},
+    history::{Chain, Clock},
+    kafka::{Admin, Connection},
+    model::Partition,
+    processor,
+    store::Store,
+};
+
+/// How long a metadata question to the broker may take.
+const ASK: Duration = Duration::from_secs(30);
+/// How long Kafka may say nothing while a range is read.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A command that rewrites stored history, or shows what it would rewrite.
+pub(super) struct Rewriting {
+    pub store: Store,
+    pub layout: Layout,
+    pub calculation: CalculationConfig,
+    connection: Connection,
+    /// The command, for what it writes.
+    name: &'static str,
+}
+
+/// A partition that is open for it.
+pub(super) struct OpenPartition {
+    pub chain: Chain,
+    pub recalculator: Recalculator,
+}
+
+impl Rewriting {
+    pub fn new(
+        session: &Session,
+        (store, layout): (Store, Layout),
+        name: &'static str,
+    ) -> anyhow::Result<Rewriting> {
+        Ok(Rewriting {
+            calculation: config::calculation(&session.layers)?,
+            connection: config::connection(&session.layers)?,
+            store,
+            layout,
+            name,
+        })
+    }
+
+    /// A partition, if Kafka is where it came from.
+    pub async fn open(&self, partition: Partition) -> anyhow::Result<OpenPartition> {
+        let CalculationConfig {
+            fields,
+            calculation,
+            ..
+        } = &self.calculation;
+        let evaluator = Evaluator::new(fields.clone(), Arc::clone(calculation))?;
+        let identity = Identity {
+            topic: self.layout.topic().to_owned(),
+            partition,
+            calculation: evaluator.calculation_text(),
+            fingerprint: evaluator.fingerprint().clone(),
+            fields: evaluator.fields().to_string(),
+            writer: format!("snapback {} {}", env!("CARGO_PKG_VERSION"), self.name),
+        };
+        let chain = Chain::load(self.store.clone(), identity, Clock::system()).await?;
+        let newest = chain.newest().context("the partition has no manifest")?;
+        let pipeline = newest.pipeline.clone();
+        let connection = self.connection.clone();
+        // The client waits for its broker.
+        let asking = tokio::task::spawn_blocking(move || -> anyhow::Result<_> {
+            let admin = Admin::connect(&connection, ASK)?;
+            audit::is_its_source(&pipeline, &admin)?;
+            Ok(processor::results_topic(&admin, &pipeline.results_topic))
+        });
+        let recalculator = Recalculator {
+            evaluator: Arc::new(evaluator),
+            results: asking.await??,
+            events: self.connection.clone(),
+            patience: PATIENCE,
+        };
+        Ok(OpenPartition {
+            chain,
+            recalculator,
+        })
+    }
+}
