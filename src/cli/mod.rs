@@ -11,6 +11,7 @@ mod demo;
 mod exit;
 mod fields;
 mod interrupt;
+mod lookup;
 mod man;
 mod out;
 mod produce;
@@ -70,6 +71,7 @@ enum Command {
     Produce(produce::ProduceArgs),
     Fields(fields::FieldsArgs),
     Snapshots(snapshots::SnapshotsArgs),
+    Lookup(lookup::LookupArgs),
     Verify(verify::VerifyArgs),
     Repair(repair::RepairArgs),
     Recalculate(recalculate::RecalculateArgs),
@@ -157,6 +159,7 @@ fn dispatch(command: Command, program: &Program) -> anyhow::Result<Exit> {
         Command::Produce(args) => produce::execute(&args),
         Command::Fields(args) => fields::execute(&args),
         Command::Snapshots(args) => snapshots::execute(&args),
+        Command::Lookup(args) => lookup::execute(&args),
         Command::Verify(args) => verify::execute(&args, program),
         Command::Repair(args) => repair::execute(&args, program),
         Command::Recalculate(args) => recalculate::execute(&args, program),

@@ -1,9 +1,10 @@
-//! Answers about what is stored, from manifests alone: no segment is opened, no Kafka is needed.
+//! Answers about what is stored. No Kafka is needed; all but [`lookup`] come from manifests alone, and open no segment.
 //!
 //! In flow a store and a topic's layout; out flow values that `cli` renders as tables or JSON. Nothing
 //! here writes.
 
 mod listing;
+mod lookup;
 mod topics;
 mod unknown;
 
@@ -11,5 +12,6 @@ mod unknown;
 mod tests;
 
 pub use listing::{GapEntry, Listing, PartitionEntry, SegmentEntry, Shown, list, show};
+pub use lookup::{Correction, Fate, Lookup, Stored, StoredReject, StoredResult, lookup};
 pub use topics::{QueryError, TopicError, manifests, partition_at};
 pub use unknown::UnknownFile;

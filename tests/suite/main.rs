@@ -34,6 +34,7 @@ mod kafka;
 mod keepers;
 mod limits;
 mod log_readers;
+mod lookup;
 mod outside;
 mod produce;
 mod protocol;

@@ -1,0 +1,279 @@
+//! What became of one offset: its stored outcome, every correction of it, or why it has none.
+
+use arrow_array::{Array as _, BinaryArray, RecordBatch};
+use chrono::{DateTime, SecondsFormat};
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use super::{
+    QueryError,
+    topics::{TopicError, manifests},
+};
+use crate::{
+    events::{MessageBuffer, ResultEncoder, columns},
+    format::{GapReason, Layout, Manifest, Segment, SegmentKind, read_segment, split_corrections},
+    history::{fetch_segment, load_tail},
+    model::{Offset, Partition, Reject, Sequence},
+    store::Store,
+};
+
+/// What became of an offset.
+#[derive(Debug, Serialize)]
+pub struct Lookup {
+    /// The partition.
+    pub partition: Partition,
+    /// The offset.
+    pub offset: Offset,
+    /// The manifest that says so: the newest one.
+    pub snapshot: Sequence,
+    /// Its fate.
+    #[serde(flatten)]
+    pub fate: Fate,
+    /// The corrections of it, oldest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub corrections: Vec<Correction>,
+}
+
+/// The fate of an offset.
+#[derive(Debug, Serialize)]
+#[serde(tag = "fate", rename_all = "kebab-case")]
+pub enum Fate {
+    /// Its event has a result.
+    Result(StoredResult),
+    /// Its event was rejected.
+    Reject(StoredReject),
+    /// The log never delivered it: a transaction's marker, an aborted or compacted record.
+    Absent,
+    /// It was gone before it was read, which an operator accepted.
+    Lost {
+        /// Why.
+        reason: GapReason,
+    },
+    /// The history begins after it.
+    BeforeOrigin {
+        /// Where it begins.
+        origin: Offset,
+    },
+    /// The snapshots end before it.
+    NotStored {
+        /// Where they end.
+        end: Offset,
+    },
+}
+
+/// Where an outcome comes from, and where it is.
+#[derive(Debug, Serialize)]
+pub struct Stored {
+    /// The event's time, as RFC 3339.
+    pub kafka_timestamp: Option<String>,
+    /// The event's key, as text.
+    pub key: Option<String>,
+    /// The segment, relative to the store's root.
+    pub segment: String,
+    /// The fingerprint of the calculation that made it.
+    pub fingerprint: String,
+}
+
+/// A stored result.
+#[derive(Debug, Serialize)]
+pub struct StoredResult {
+    /// Its message, as it is published.
+    pub message: Box<RawValue>,
+    /// Where it comes from and is.
+    #[serde(flatten)]
+    pub stored: Stored,
+}
+
+/// A stored reject.
+#[derive(Debug, Serialize)]
+pub struct StoredReject {
+    /// Why it was rejected.
+    pub reason: String,
+    /// The event's payload, as text.
+    pub payload: Option<String>,
+    /// Where it comes from and is.
+    #[serde(flatten)]
+    pub stored: Stored,
+}
+
+/// What an outcome was changed to.
+#[derive(Debug, Serialize)]
+pub struct Correction {
+    /// The revision under which it is published.
+    pub revision: Sequence,
+    /// The message, when it became a result.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<Box<RawValue>>,
+    /// Why it was rejected, when it became a reject.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// Looks up one offset, in the newest manifest and the segments of its range. Memory: one segment.
+///
+/// # Errors
+/// When there is no such partition, or the store cannot be read; when a segment is damaged or gone, it is named.
+pub async fn lookup(
+    store: &Store,
+    layout: &Layout,
+    partition: Partition,
+    offset: Offset,
+) -> Result<Lookup, QueryError> {
+    let there = manifests(store, layout).await?;
+    if there.is_empty() {
+        return Err(TopicError::missing(store, layout).await?.into());
+    }
+    if !there.contains_key(&partition) {
+        let (topic, there) = (layout.topic().to_owned(), there.into_keys().collect());
+        return Err(TopicError::NoSuchPartition {
+            topic,
+            partition,
+            there,
+        }
+        .into());
+    }
+    let tail = load_tail(store, layout, partition).await?;
+    let newest = tail.newest.ok_or_else(|| QueryError::Damaged {
+        location: store.locate(&layout.manifests(partition)),
+        detail: "none of its manifests can be read".to_owned(),
+    })?;
+    let place = Place {
+        store,
+        layout,
+        newest: &newest,
+        offset,
+    };
+    Ok(Lookup {
+        partition,
+        offset,
+        snapshot: newest.sequence,
+        fate: place.fate().await?,
+        corrections: place.corrections().await?,
+    })
+}
+
+/// An offset in a partition's newest manifest.
+struct Place<'p> {
+    store: &'p Store,
+    layout: &'p Layout,
+    newest: &'p Manifest,
+    offset: Offset,
+}
+
+impl Place<'_> {
+    async fn fate(&self) -> Result<Fate, QueryError> {
+        let (newest, offset) = (self.newest, self.offset);
+        if offset < newest.origin {
+            let origin = newest.origin;
+            return Ok(Fate::BeforeOrigin { origin });
+        }
+        if offset >= newest.end {
+            return Ok(Fate::NotStored { end: newest.end });
+        }
+        if let Some(gap) = newest.gaps.iter().find(|gap| gap.range.contains(offset)) {
+            return Ok(Fate::Lost { reason: gap.reason });
+        }
+        for segment in self.segments(SegmentKind::Results) {
+            if let Some(row) = self.row(segment).await? {
+                let message = self.message(segment, &row)?;
+                let stored = stored(segment, &row);
+                return Ok(Fate::Result(StoredResult { message, stored }));
+            }
+        }
+        for segment in self.segments(SegmentKind::Rejects) {
+            if let Some(row) = self.row(segment).await? {
+                let reasons = columns::reasons(&row).filter(|reasons| reasons.is_valid(0));
+                return Ok(Fate::Reject(StoredReject {
+                    reason: reasons.map_or_else(String::new, |r| r.value(0).to_owned()),
+                    payload: text(columns::payloads(&row)),
+                    stored: stored(segment, &row),
+                }));
+            }
+        }
+        Ok(Fate::Absent)
+    }
+
+    async fn corrections(&self) -> Result<Vec<Correction>, QueryError> {
+        let mut found = Vec::new();
+        for segment in self.segments(SegmentKind::Corrections) {
+            let (Some(revision), Some(row)) = (segment.revision, self.row(segment).await?) else {
+                continue;
+            };
+            let split = split_corrections(&row).map_err(|error| self.damaged(segment, &error));
+            let (results, rejects) = split?;
+            let message = match results.num_rows() {
+                0 => None,
+                _ => Some(self.message(segment, &results)?),
+            };
+            let reason = rejects
+                .into_iter()
+                .next()
+                .map(|reject: Reject| reject.reason);
+            found.push(Correction {
+                revision,
+                message,
+                reason,
+            });
+        }
+        found.sort_by_key(|correction| correction.revision);
+        Ok(found)
+    }
+
+    /// The segments of a kind whose range has the offset.
+    fn segments(&self, kind: SegmentKind) -> impl Iterator<Item = &Segment> {
+        let all = self.newest.segments.iter();
+        all.filter(move |segment| segment.kind == kind && segment.range.contains(self.offset))
+    }
+
+    /// The row of the offset, if the segment has one.
+    async fn row(&self, segment: &Segment) -> Result<Option<RecordBatch>, QueryError> {
+        let file = fetch_segment(self.store, self.layout, segment).await;
+        let file = file.map_err(|error| self.damaged(segment, &error))?;
+        let batches = read_segment(file.bytes).map_err(|error| self.damaged(segment, &error))?;
+        for batch in batches {
+            let batch = batch.map_err(|error| self.damaged(segment, &error))?;
+            let row = columns::offsets(&batch)
+                .and_then(|offsets| offsets.binary_search(&self.offset.get()).ok());
+            if let Some(row) = row {
+                return Ok(Some(batch.slice(row, 1)));
+            }
+        }
+        Ok(None)
+    }
+
+    fn message(&self, segment: &Segment, row: &RecordBatch) -> Result<Box<RawValue>, QueryError> {
+        let topic = self.layout.topic();
+        let encoded = ResultEncoder::new(topic, row.schema_ref()).and_then(|encoder| {
+            let mut messages = MessageBuffer::new();
+            encoder.encode(self.newest.partition, row, &mut messages)?;
+            Ok(messages)
+        });
+        let messages = encoded.map_err(|error| self.damaged(segment, &error))?;
+        let value = messages.get(0).map_or(&b"null"[..], |(_, value)| value);
+        let value = String::from_utf8_lossy(value).into_owned();
+        RawValue::from_string(value).map_err(|error| self.damaged(segment, &error))
+    }
+
+    fn damaged(&self, segment: &Segment, error: &impl ToString) -> QueryError {
+        QueryError::Damaged {
+            location: self.store.locate(&segment.path),
+            detail: error.to_string(),
+        }
+    }
+}
+
+fn stored(segment: &Segment, row: &RecordBatch) -> Stored {
+    let timestamps = columns::timestamps(row).filter(|column| column.is_valid(0));
+    let time = timestamps.and_then(|column| DateTime::from_timestamp_millis(column.value(0)));
+    Stored {
+        kafka_timestamp: time.map(|time| time.to_rfc3339_opts(SecondsFormat::Millis, true)),
+        key: text(columns::keys(row)),
+        segment: segment.path.to_string(),
+        fingerprint: segment.fingerprint.to_string(),
+    }
+}
+
+fn text(column: Option<&BinaryArray>) -> Option<String> {
+    let column = column.filter(|column| column.is_valid(0))?;
+    Some(String::from_utf8_lossy(column.value(0)).into_owned())
+}
