@@ -33,9 +33,7 @@ fn identity(evaluator: &Evaluator) -> Identity {
     Identity {
         topic: "events".into(),
         partition: Partition(0),
-        calculation: evaluator.calculation_text(),
-        fingerprint: evaluator.fingerprint().clone(),
-        fields: evaluator.fields().to_string(),
+        declaration: evaluator.declaration(),
         writer: "bench".into(),
     }
 }
@@ -134,8 +132,8 @@ fn manifests(identity: &Identity) {
     let stamp = || Stamp {
         writer: identity.writer.clone(),
         created_at: clock.now(),
-        calculation: identity.calculation.clone(),
-        fields: identity.fields.clone(),
+        calculation: identity.declaration.clone(),
+        known: Vec::new(),
         skipped: Vec::new(),
     };
     let bind = Edit::Bind {
@@ -156,7 +154,7 @@ fn manifests(identity: &Identity) {
             rows,
             bytes: 10_000,
             digest: Digest::of(b"segment"),
-            fingerprint: identity.fingerprint.clone(),
+            fingerprint: identity.declaration.fingerprint.clone(),
             revision: None,
         };
         let edit = Edit::Append {

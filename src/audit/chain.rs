@@ -4,13 +4,12 @@
 //! A manifest that was rewritten, with all its digests put right, still has to be what its base and its
 //! edit give; so a segment is what the manifest says that first added it, or the chain is broken.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use futures::{StreamExt as _, stream};
 
 use super::{AuditError, Finding, FindingKind, instructions, succession::difference};
 use crate::{
-    calculation::Fingerprint,
     format::{EditSummary, Layout, Manifest},
     history::{ChainError, Found, load_manifest},
     model::{Digest, Offset, OffsetRange, Partition, Sequence},
@@ -30,8 +29,6 @@ pub(super) struct Walked {
     /// Whether every manifest down to the first was read and follows from its base, so that `silent`
     /// is all there is.
     pub complete: bool,
-    /// The calculation and the fields, as typed, that the fingerprints of segments stand for.
-    pub writers: BTreeMap<Fingerprint, (String, String)>,
     pub findings: Vec<Finding>,
 }
 
@@ -77,7 +74,6 @@ pub(super) async fn walk(
             newest: None,
             silent: Vec::new(),
             complete: true,
-            writers: BTreeMap::new(),
             findings: Vec::new(),
         },
         above: None,
@@ -161,13 +157,6 @@ impl Walk<'_> {
                 }
                 _ => self.walked.silent.push(range),
             }
-        }
-        for segment in manifest.added() {
-            let writer = || (manifest.calculation.clone(), manifest.fields.clone());
-            self.walked
-                .writers
-                .entry(segment.fingerprint.clone())
-                .or_insert_with(writer);
         }
     }
 

@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeMap,
-    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -10,13 +9,15 @@ use super::{
     AuditError, Finding, Level,
     groups::{Group, group},
     inspect::Inspected,
-    verify::{Verification, examine},
+    instructions::Commands,
+    verification::Verification,
+    verify::examine,
 };
 use crate::{
-    calculation::{Calculation, Evaluator},
-    events::Fields,
+    calculation::{Calculations, Declaration},
     format::{Layout, Segment},
     model::Partition,
+    recovery::Invocation,
     store::Store,
 };
 
@@ -25,6 +26,8 @@ use crate::{
 pub struct Checked {
     /// The segments that were read to the end, or could not be read.
     pub checked: usize,
+    /// Their results and rejects whose calculation this program does not have: compared with nothing.
+    pub not_compared: u64,
     /// What is wrong with them, by partition and offset.
     pub findings: Vec<Finding>,
     /// The segments for which there was no time, or which the store did not give.
@@ -41,42 +44,37 @@ impl Checked {
     }
 }
 
-/// Verifies single segments at every level, newest first, for as long as `limit` allows. The results and
-/// the rejects of one append are compared with each other when both are given. Segments of another
-/// calculation are read, but their values are not compared.
+/// Verifies single segments at every level, newest first, for as long as `limit` allows, each under its own calculation,
+/// which `declared` says. The results and the rejects of one append are compared with each other when both are given.
 pub async fn check_segments(
     store: &Store,
-    fields: &Fields,
-    calculation: &Arc<dyn Calculation>,
+    calculations: &Calculations,
+    declared: &[Declaration],
+    invocation: &Invocation,
     segments: Vec<Segment>,
     limit: Duration,
 ) -> Checked {
     let until = Instant::now() + limit;
     let mut checked = Checked::default();
-    let evaluator = match Evaluator::new(fields.clone(), Arc::clone(calculation)) {
-        Ok(evaluator) => Arc::new(evaluator),
-        Err(error) => {
-            checked.unchecked = segments;
-            checked.failure = Some(error.into());
-            return checked;
-        }
-    };
     for (layout, partition, group) in groups(segments) {
         let context = Verification {
             store: store.clone(),
             layout,
             level: Level::Semantic,
-            evaluator: Arc::clone(&evaluator),
+            calculations: calculations.clone(),
+            given: None,
             until: Some(until),
         };
+        let evaluators = context.evaluators(declared, &group);
         let segments = group.segments.clone();
         let examined = match checked.failure {
-            None => within(context, partition, group, until).await,
+            None => within(examine(context, partition, group, evaluators), until).await,
             Some(_) => Ok(None),
         };
         match examined {
             Ok(Some(inspected)) => {
                 checked.checked += segments.len();
+                checked.not_compared += inspected.not_compared;
                 checked.findings.extend(inspected.findings);
             }
             Ok(None) => checked.unchecked.extend(segments),
@@ -86,22 +84,23 @@ pub async fn check_segments(
             }
         }
     }
+    let commands = Commands::of(invocation);
+    let findings = checked.findings.iter_mut();
+    findings.for_each(|finding| commands.complete(finding));
     checked.findings.sort_by_cached_key(Finding::order);
     checked
 }
 
 /// `None` when the time was over before the end.
 async fn within(
-    context: Verification,
-    partition: Partition,
-    group: Group,
+    examined: impl Future<Output = Result<Option<Inspected>, AuditError>> + Send + 'static,
     until: Instant,
 ) -> Result<Option<Inspected>, AuditError> {
     let left = until.saturating_duration_since(Instant::now());
     if left.is_zero() {
         return Ok(None);
     }
-    match tokio::time::timeout(left, tokio::spawn(examine(context, partition, group))).await {
+    match tokio::time::timeout(left, tokio::spawn(examined)).await {
         Ok(examined) => examined?,
         Err(_) => Ok(None),
     }

@@ -1,6 +1,8 @@
 //! A listed segment's file, from wherever it lies, or the finding that says why it cannot be had.
 
-use super::{AuditError, Finding, FindingKind, inspect::File, instructions};
+use super::{
+    AuditError, Finding, FindingKind, inspect::File, instructions, verification::Verification,
+};
 use crate::{
     format::{Layout, Segment},
     history::{ChainError, FetchError, FoundAt, fetch_segment, load_tail},
@@ -28,11 +30,11 @@ async fn is_live(
 /// # Errors
 /// When the store does not answer; what is wrong with the file alone is a finding.
 pub(super) async fn fetch(
-    store: &Store,
-    layout: &Layout,
+    context: &Verification,
     partition: Partition,
     segment: &Segment,
 ) -> Result<(File, Option<Finding>), AuditError> {
+    let Verification { store, layout, .. } = context;
     let location = store.locate(&segment.path);
     let finding = |kind, detail: String, remedy: String| {
         Finding::new(kind, partition, segment.range, detail, remedy).of(&segment.path)

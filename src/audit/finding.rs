@@ -57,8 +57,10 @@ finding_kinds! {
     WrongResult = "wrong-result",
     /// A stored reject has a result now, or another reason.
     WrongReject = "wrong-reject",
-    /// Segments of another calculation than the one that verifies: not checked against it.
+    /// Segments of another calculation than the one that was given: compared with what their own gives.
     OtherCalculation = "other-calculation",
+    /// Segments whose calculation this program does not have: their values were compared with nothing.
+    NotCompared = "not-compared",
     /// A number of the chain has no manifest.
     ManifestMissing = "manifest-missing",
     /// A manifest cannot be read, contradicts itself, or is another one's copy.

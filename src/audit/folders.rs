@@ -108,10 +108,10 @@ pub(super) fn unreadable(partition: Partition, place: &Unreadable) -> Finding {
 pub(super) async fn orphans(
     store: &Store,
     layout: &Layout,
-    partition: Partition,
     newest: &Manifest,
     files: &[Entry],
 ) -> Result<Vec<Finding>, AuditError> {
+    let partition = newest.partition;
     let unlisted = unlisted(newest, files);
     if unlisted.is_empty() {
         return Ok(Vec::new());
@@ -129,7 +129,7 @@ pub(super) async fn orphans(
         let known = listed.contains(entry.path.as_str())
             || is_on_its_way(layout, newest.end, entry, SystemTime::now());
         if !known && store.head(&entry.path).await?.is_some() {
-            findings.push(orphan(store, layout, partition, newest, &entry.path));
+            findings.push(orphan(store, layout, newest, &entry.path));
         }
     }
     Ok(findings)
@@ -159,13 +159,8 @@ fn is_on_its_way(layout: &Layout, end: Offset, entry: &Entry, now: SystemTime) -
     name.is_some_and(|name| name.range.end() > end) && age < ON_ITS_WAY
 }
 
-fn orphan(
-    store: &Store,
-    layout: &Layout,
-    partition: Partition,
-    newest: &Manifest,
-    path: &Path,
-) -> Finding {
+fn orphan(store: &Store, layout: &Layout, newest: &Manifest, path: &Path) -> Finding {
+    let partition = newest.partition;
     let location = store.locate(path);
     let Some(name) = layout.parse_segment(path) else {
         let detail = format!("{location} is no segment of snapback, but a plain glob reads it");

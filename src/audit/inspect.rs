@@ -1,7 +1,9 @@
 //! One group of segments, from their bytes to findings: the CPU's share of an audit. No I/O.
 
 use std::{
+    collections::BTreeMap,
     panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
     time::Instant,
 };
 
@@ -15,7 +17,7 @@ use super::{
     rows::{Rows, Subject},
 };
 use crate::{
-    calculation::Evaluator,
+    calculation::{Evaluator, Fingerprint},
     format::{Segment, SegmentFacts, SegmentKind, SegmentReader, read_segment},
     model::{OffsetRange, Partition},
 };
@@ -38,11 +40,16 @@ pub(super) struct Task<'a> {
     pub until: Option<Instant>,
 }
 
+/// The calculations of a group's segments that this program has; none below the level semantic.
+pub(super) type Evaluators = BTreeMap<Fingerprint, Arc<Evaluator>>;
+
 /// What inspecting a group gave.
 #[derive(Default)]
 pub(super) struct Inspected {
     pub results: u64,
     pub rejects: u64,
+    /// Those of both whose calculation this program does not have.
+    pub not_compared: u64,
     pub findings: Vec<Finding>,
 }
 
@@ -55,9 +62,9 @@ struct Lane<'a> {
 
 impl Lane<'_> {
     #[inline]
-    fn peek(&mut self, evaluator: Option<&Evaluator>) -> Option<i64> {
+    fn peek(&mut self) -> Option<i64> {
         while let Some(rows) = self.rows.get_mut(self.current) {
-            if let Some(offset) = rows.peek(evaluator) {
+            if let Some(offset) = rows.peek() {
                 return Some(offset);
             }
             self.current += 1;
@@ -83,7 +90,7 @@ pub(super) fn inspect(
     task: &Task<'_>,
     group: &Group,
     files: &mut [File],
-    evaluator: Option<&Evaluator>,
+    evaluators: &Evaluators,
 ) -> Option<Inspected> {
     let mut inspected = Inspected::default();
     let mut facts = Vec::new();
@@ -105,17 +112,14 @@ pub(super) fn inspect(
                     .findings
                     .extend(identity(task, &subject, reader.facts()));
                 facts.push(reader.facts().clone());
-                let semantic = evaluator.is_some_and(|evaluator| {
-                    task.level >= Level::Semantic
-                        && *evaluator.fingerprint() == file.segment.fingerprint
-                });
+                let evaluator = evaluators.get(&file.segment.fingerprint).cloned();
                 let lane = match file.segment.kind {
                     SegmentKind::Results => &mut results,
                     // Corrections stand alone in their group.
                     SegmentKind::Rejects | SegmentKind::Corrections => &mut rejects,
                 };
                 lane.rows
-                    .push(Rows::new(subject, reader, semantic, task.until));
+                    .push(Rows::new(subject, reader, evaluator, task.until));
             }
         }
     }
@@ -125,7 +129,7 @@ pub(super) fn inspect(
         .map(|facts| &facts.absent);
     let mut coverage = Coverage::new(group.range, absent);
     loop {
-        let (a, b) = (results.peek(evaluator), rejects.peek(evaluator));
+        let (a, b) = (results.peek(), rejects.peek());
         match (a, b) {
             (Some(a), b) if b.is_none_or(|b| a <= b) => {
                 coverage.outcome(a);
@@ -145,6 +149,9 @@ pub(super) fn inspect(
     let complete = facts.len() == group.segments.len() && lanes().all(Rows::is_readable);
     let orderly = lanes().all(Rows::is_orderly);
     let corrections = group.of(SegmentKind::Corrections).next().is_some();
+    if task.level >= Level::Semantic {
+        inspected.not_compared = lanes().map(Rows::not_compared).sum();
+    }
     if !corrections {
         (inspected.results, inspected.rejects) = (results.count(), rejects.count());
     }
@@ -204,7 +211,7 @@ fn identity(task: &Task<'_>, subject: &Subject<'_>, facts: &SegmentFacts) -> Opt
         facts.topic.as_str(),
         facts.partition,
         facts.range,
-        &facts.fingerprint,
+        &facts.declaration.fingerprint,
     );
     let describe = |(kind, topic, partition, range, fingerprint): (
         SegmentKind,

@@ -2,15 +2,52 @@
 //!
 //! Only commands that exist are named.
 
+use super::Finding;
 use crate::{
+    calculation::Declaration,
     format::Segment,
     model::{Digest, Offset, Sequence},
+    recovery::Invocation,
 };
+
+/// What the commands that remedies name become for who was started with flags: complete, so that they can be copied.
+pub(super) struct Commands([(&'static str, Invocation); 3]);
+
+const RUN: &str = "`snapback run`";
+const REPAIR: &str = "`snapback repair --apply`";
+const VERIFY: &str = "`snapback verify`";
+
+impl Commands {
+    pub fn of(invocation: &Invocation) -> Commands {
+        let place = ["--config", "--events", "--store", "--s3-endpoint"];
+        let made = ["--brokers", "-X", "--fields", "--calculation"];
+        let with = |flags: &[&str], command| invocation.clone().only(flags).as_command(command);
+        let once = ["--accept-loss", "--resume-from", "--output"];
+        let run = once
+            .into_iter()
+            .fold(invocation.clone(), Invocation::without);
+        Commands([
+            (RUN, run.as_command("run")),
+            (
+                REPAIR,
+                with(&[&place[..], &made[..]].concat(), "repair").with_switch("--apply"),
+            ),
+            (VERIFY, with(&place, "verify")),
+        ])
+    }
+
+    /// Completes the commands of a remedy.
+    pub fn complete(&self, finding: &mut Finding) {
+        for (short, command) in &self.0 {
+            finding.remedy = finding.remedy.replace(short, &format!("`{command}`"));
+        }
+    }
+}
 
 /// A live segment whose file is damaged or gone.
 pub(super) fn restore(segment: &Segment, location: &str) -> String {
     format!(
-        "`snapback repair --apply` makes it again from Kafka, as long as Kafka holds its events; else restore \
+        "{REPAIR} makes it again from Kafka, as long as Kafka holds its events; else restore \
          {location} from a backup ({} bytes, {}), keeping the damaged file, if there is one, under another \
          name outside of the store",
         segment.bytes, segment.digest
@@ -20,7 +57,7 @@ pub(super) fn restore(segment: &Segment, location: &str) -> String {
 /// A live segment whose bytes are what the manifest states, but whose rows are wrong.
 pub(super) fn rewritten(location: &str) -> String {
     format!(
-        "the digests agree, so {location} was written or rewritten like this: `snapback repair --apply` makes \
+        "the digests agree, so {location} was written or rewritten like this: {REPAIR} makes \
          it again from Kafka, as long as Kafka holds its events and they are as many as the manifest states; \
          else restore it and the manifests of its partition from a backup made before"
     )
@@ -37,7 +74,7 @@ pub(super) fn misstated() -> String {
 pub(super) fn recomputed(location: &str) -> String {
     format!(
         "the recalculated value is the right one: it follows from the fields stored beside it. The digests \
-         agree, so {location} was written or rewritten like this: `snapback repair --apply` stores the right \
+         agree, so {location} was written or rewritten like this: {REPAIR} stores the right \
          value, and the processor publishes it as a correction"
     )
 }
@@ -45,7 +82,7 @@ pub(super) fn recomputed(location: &str) -> String {
 /// A live segment that lies in the attic.
 pub(super) fn out_of_attic(attic: &str, location: &str) -> String {
     format!(
-        "`snapback run` puts it back when it takes the partition over; while nothing runs, you can move \
+        "{RUN} puts it back when it takes the partition over; while nothing runs, you can move \
          {attic} to {location} yourself"
     )
 }
@@ -54,12 +91,12 @@ pub(super) fn out_of_attic(attic: &str, location: &str) -> String {
 pub(super) fn orphan(location: &str, beyond: bool) -> String {
     if beyond {
         format!(
-            "`snapback run` adopts it or moves it to the attic when it takes the partition over; until \
+            "{RUN} adopts it or moves it to the attic when it takes the partition over; until \
              then leave {location} where it is: it may hold what the chain has lost"
         )
     } else {
         format!(
-            "the chain holds these offsets without it: `snapback run` moves it to the attic when it takes \
+            "the chain holds these offsets without it: {RUN} moves it to the attic when it takes \
              the partition over; while nothing runs, you can move {location} out of the store yourself"
         )
     }
@@ -73,7 +110,7 @@ pub(super) fn stranger(location: &str) -> String {
 /// Numbers above the newest good manifest that cannot be read.
 pub(super) fn newest_manifest(location: &str, end: Offset) -> String {
     format!(
-        "restore {location} from a backup; without one, `snapback run` continues the chain from offset \
+        "restore {location} from a backup; without one, {RUN} continues the chain from offset \
          {end} and replays what follows from Kafka, as long as Kafka still holds it"
     )
 }
@@ -95,7 +132,7 @@ pub(super) fn skipped(by: Sequence) -> String {
 
 /// No manifest of the partition can be read.
 pub(super) fn no_manifest(location: &str) -> String {
-    format!("restore {location} from a backup, before `snapback run` takes the partition over")
+    format!("restore {location} from a backup, before {RUN} takes the partition over")
 }
 
 /// A manifest that does not follow from its base.
@@ -109,20 +146,20 @@ pub(super) fn broken(newer: &str, older: &str, base: Option<Digest>) -> String {
     )
 }
 
-/// Segments of another calculation.
-pub(super) fn other_calculation(writer: Option<&(String, String)>) -> String {
-    let check = match writer {
-        Some((calculation, fields)) => format!(
-            "to check them against the calculation that wrote them: snapback verify --calculation \
-             '{calculation}' --fields '{fields}'"
-        ),
-        None => {
-            "to check them, verify with the calculation and the fields that wrote them".to_owned()
-        }
-    };
+/// Segments of another calculation than the one that was given.
+pub(super) fn other_calculation() -> String {
     format!(
-        "{check}; to bring them under the running one and publish what changes: snapback run \
-         --on-new-calculation recalculate"
+        "nothing is wrong with them; with `--on-new-calculation recalculate`, {RUN} brings them under the one that was given and \
+         publishes what changes"
+    )
+}
+
+/// Segments of a calculation that this program does not have.
+pub(super) fn not_compared(declared: &Declaration) -> String {
+    format!(
+        "run {VERIFY} with the program that wrote them, or one that has the calculation {:?}: the store keeps everything else \
+         that it needs",
+        declared.calculation
     )
 }
 
@@ -155,7 +192,7 @@ pub(super) fn published_wrong() -> String {
 /// Corrections that are not in their topic.
 pub(super) fn stale_revision(topic: &str) -> String {
     format!(
-        "`snapback run` publishes corrections that still wait as soon as it owns the partition; while it runs, its status \
+        "{RUN} publishes corrections that still wait as soon as it owns the partition; while it runs, its status \
          shows how many wait. If none do, {topic} was deleted and created anew: readers can take the outcomes from the snapshots"
     )
 }

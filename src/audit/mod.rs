@@ -1,6 +1,6 @@
 //! Whether what is stored is what it should be: `verify`, and the checks of a running processor.
 //!
-//! In flow a store, a topic's layout, and the running calculation; out flows a [`Report`] of
+//! In flow a store, a topic's layout, and the calculations that this program has; out flows a [`Report`] of
 //! [`Finding`]s, each with its place and its remedy. Verifying changes nothing; only the last level asks Kafka.
 //! Damage is never an error: an `Err` means that nothing could be said.
 //!
@@ -13,9 +13,15 @@
 //! - **coverage**: every offset has exactly one outcome or a record of its absence, counted from the rows
 //!   themselves (I4). It does not rest on digests or counts, which a writer's mistake would have got right.
 //! - **semantic**: every result is calculated again from the fields stored beside it, every reject decoded
-//!   again from its payload, for segments of the running calculation.
+//!   again from its payload, each segment under its own calculation, which the chain keeps; what
+//!   this program does not have is counted as not compared, and the store is not called clean.
 //! - **published**: every stored outcome is in the output topics once and as it is stored, and so is every
 //!   correction, as far as the topics still hold them ([`verify_published`], after [`verify`]).
+//!
+//! What the third rests on: a fingerprint is made of the whole declaration, stands in each segment and each manifest, and is
+//! part of their digests; so a declaration that was changed alone stands for nothing here. Whoever changes values,
+//! fingerprints, declarations and every manifest after them makes a store that is consistent in itself; the report names
+//! what was compared with what, so that it can be seen.
 //!
 //! What the first three cannot see: an outcome that is gone together with its count *and* with a new record
 //! of its absence, through the whole chain; or an append whose segments were taken out of every manifest
@@ -41,6 +47,7 @@ mod report;
 mod rows;
 mod semantic;
 mod succession;
+mod verification;
 mod verify;
 
 #[cfg(test)]
@@ -55,5 +62,5 @@ pub use recalculate::{
     Difference, Outdated, RecalculateError, Recalculator, ResultsTopic, outdated,
 };
 pub use repair::{Mend, Mended, RepairError, RepairPlan, Source, is_its_source, mend, plan_repair};
-pub use report::{Published, Report};
+pub use report::{ComparedWith, Published, Report};
 pub use verify::{Options, Progress, verify};

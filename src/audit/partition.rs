@@ -5,9 +5,10 @@ use super::{
     chain::Walked,
     groups::{Fault, Group, faults},
     instructions,
+    report::ComparedWith,
+    verification::Verification,
 };
 use crate::{
-    calculation::Fingerprint,
     format::{Layout, Manifest, Segment, SegmentKind},
     model::{Offset, OffsetRange},
     store::{Entry, Store},
@@ -22,16 +23,40 @@ pub(super) struct Examined<'a> {
 }
 
 impl Examined<'_> {
-    /// Ranges that do not cover the chain's offsets once, and segments of other calculations.
-    pub fn findings(&self, store: &Store, level: Level, ours: &Fingerprint) -> Vec<Finding> {
+    /// Ranges that do not cover the chain's offsets once, and segments whose values are not compared or are of another
+    /// calculation than the one that was given.
+    pub fn findings(&self, context: &Verification) -> Vec<Finding> {
         let mut findings = Vec::new();
-        if level >= Level::Coverage {
-            findings.extend(self.coverage(store));
+        if context.level >= Level::Coverage {
+            findings.extend(self.coverage(&context.store));
         }
-        if level >= Level::Semantic {
-            findings.extend(self.others(ours));
+        if context.level >= Level::Semantic {
+            findings.extend(self.others(context));
         }
         findings
+    }
+
+    /// The calculations with which its outcomes are compared.
+    pub fn compared_with(&self, context: &Verification) -> Vec<ComparedWith> {
+        let mut compared = Vec::new();
+        for declared in &self.newest.calculations {
+            let of = |segment: &&Segment| {
+                segment.kind != SegmentKind::Corrections
+                    && segment.fingerprint == declared.fingerprint
+            };
+            let segments = self.newest.segments.iter().filter(of);
+            let outcomes = segments.map(|segment| segment.rows).sum();
+            if outcomes > 0
+                && context.level >= Level::Semantic
+                && context.calculations.evaluator(declared).is_ok()
+            {
+                compared.push(ComparedWith {
+                    declaration: declared.clone(),
+                    outcomes,
+                });
+            }
+        }
+        compared
     }
 
     fn coverage(&self, store: &Store) -> Vec<Finding> {
@@ -72,49 +97,54 @@ impl Examined<'_> {
         findings.collect()
     }
 
-    /// One finding for each run of segments with the same foreign fingerprint.
-    fn others(&self, ours: &Fingerprint) -> Vec<Finding> {
+    /// One finding for each run of segments with the same fingerprint, if there is one to be made.
+    fn others(&self, context: &Verification) -> Vec<Finding> {
         let segments = self.groups.iter().flat_map(|group| &group.segments);
         let counted = segments.filter(|segment| segment.kind != SegmentKind::Corrections);
         let mut runs: Vec<Vec<&Segment>> = Vec::new();
-        let mut last = ours;
         for segment in counted {
-            if segment.fingerprint != *ours {
-                match runs.last_mut().filter(|_| *last == segment.fingerprint) {
-                    Some(run) => run.push(segment),
-                    None => runs.push(vec![segment]),
-                }
+            let same = |run: &&mut Vec<&Segment>| run[0].fingerprint == segment.fingerprint;
+            match runs.last_mut().filter(same) {
+                Some(run) => run.push(segment),
+                None => runs.push(vec![segment]),
             }
-            last = &segment.fingerprint;
         }
-        runs.iter()
-            .filter_map(|run| self.other(run, ours))
-            .collect()
+        let finding = |run: &Vec<&Segment>| self.other(run, context);
+        runs.iter().filter_map(finding).collect()
     }
 
-    fn other(&self, run: &[&Segment], ours: &Fingerprint) -> Option<Finding> {
+    fn other(&self, run: &[&Segment], context: &Verification) -> Option<Finding> {
         let first = run.first()?;
         let end = run.iter().map(|segment| segment.range.end()).max()?;
         let range = OffsetRange::new(first.range.start(), end).ok()?;
+        let declared = self.newest.declaration(&first.fingerprint)?;
+        let (kind, why, remedy) = match context.calculations.evaluator(declared) {
+            Err(error) => (
+                FindingKind::NotCompared,
+                format!("their values were compared with nothing: {error}"),
+                instructions::not_compared(declared),
+            ),
+            Ok(_) => {
+                let given = context.given.as_ref()?;
+                if *given == first.fingerprint {
+                    return None;
+                }
+                (
+                    FindingKind::OtherCalculation,
+                    format!(
+                        "their values were compared with what it gives, not with the calculation {given} that was given"
+                    ),
+                    instructions::other_calculation(),
+                )
+            }
+        };
         let rows: u64 = run.iter().map(|segment| segment.rows).sum();
-        let writer = self.walked.writers.get(&first.fingerprint);
-        let by = writer.map(|(calculation, fields)| format!(" ({calculation} on {fields})"));
         let detail = format!(
-            "{} segments with {rows} rows are of the calculation {}{}; their values were not compared with \
-             the running one, {ours}",
+            "{} segments with {rows} rows are of the calculation {} ({declared}); {why}",
             run.len(),
             first.fingerprint,
-            by.unwrap_or_default()
         );
-        let remedy = instructions::other_calculation(writer);
-        let partition = self.walked.partition;
-        let finding = Finding::new(
-            FindingKind::OtherCalculation,
-            partition,
-            range,
-            detail,
-            remedy,
-        );
+        let finding = Finding::new(kind, self.walked.partition, range, detail, remedy);
         Some(match run {
             [only] => finding.of(&only.path),
             _ => finding,

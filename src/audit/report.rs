@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use super::Finding;
-use crate::{model::Counts, query::UnknownFile};
+use super::{Finding, inspect::Inspected, instructions::Commands};
+use crate::{calculation::Declaration, model::Counts, query::UnknownFile};
 
 /// What was compared with the output topics.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -16,6 +16,16 @@ pub struct Published {
     pub not_checkable: u64,
     /// Messages that name no event of the topic that was verified, or stand in a partition that is not theirs.
     pub unknown: u64,
+}
+
+/// A calculation that stored outcomes were compared with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ComparedWith {
+    /// What it is.
+    #[serde(flatten)]
+    pub declaration: Declaration,
+    /// The outcomes that the manifests list under it.
+    pub outcomes: u64,
 }
 
 /// What verifying a topic found. Serialised, it is the document of `verify -o json`.
@@ -35,6 +45,11 @@ pub struct Report {
     pub absent: u64,
     /// The offsets that the manifests record as lost.
     pub lost: u64,
+    /// The results and rejects whose calculation this program does not have: compared with nothing.
+    pub not_compared: u64,
+    /// The calculations that outcomes were compared with, at level semantic.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub calculations: Vec<ComparedWith>,
     /// What was compared with the output topics, at level published.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub published: Option<Published>,
@@ -57,22 +72,45 @@ impl Report {
     }
 
     /// Rows that were read.
-    pub(super) fn rows(&mut self, results: u64, rejects: u64) {
-        self.results += results;
-        self.rejects += rejects;
+    pub(super) fn rows(&mut self, inspected: Inspected) {
+        self.results += inspected.results;
+        self.rejects += inspected.rejects;
+        self.not_compared += inspected.not_compared;
+        self.findings.extend(inspected.findings);
+    }
+
+    /// What a partition's outcomes are compared with.
+    pub(super) fn compared_with(&mut self, with: ComparedWith) {
+        let known = &mut self.calculations;
+        match known
+            .iter_mut()
+            .find(|known| known.declaration == with.declaration)
+        {
+            Some(known) => known.outcomes += with.outcomes,
+            None => known.push(with),
+        }
     }
 
     /// The report with what comparing the output topics gave.
-    pub(super) fn with_published(mut self, published: Published, findings: Vec<Finding>) -> Report {
+    pub(super) fn with_published(
+        mut self,
+        published: Published,
+        findings: Vec<Finding>,
+        commands: &Commands,
+    ) -> Report {
         self.published = Some(published);
         self.findings.extend(findings);
-        self.close()
+        self.close(commands)
     }
 
     /// The report, complete: sorted and judged.
-    pub(super) fn close(mut self) -> Report {
+    pub(super) fn close(mut self, commands: &Commands) -> Report {
+        let findings = self.findings.iter_mut();
+        findings.for_each(|finding| commands.complete(finding));
         self.findings.sort_by_cached_key(Finding::order);
         self.unknown_files.sort_unstable();
+        self.calculations
+            .sort_by(|a, b| a.declaration.fingerprint.cmp(&b.declaration.fingerprint));
         self.clean = !self.findings.iter().any(Finding::is_damage);
         self
     }

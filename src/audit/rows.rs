@@ -2,6 +2,7 @@
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
     time::Instant,
 };
 
@@ -45,8 +46,8 @@ impl Subject<'_> {
 pub(super) struct Rows<'a> {
     pub subject: Subject<'a>,
     batches: SegmentReader,
-    /// Whether its rows are compared with what the evaluator gives.
-    semantic: bool,
+    /// What its rows are compared with.
+    evaluator: Option<Arc<Evaluator>>,
     /// When to give up, and whether that has happened.
     until: Option<Instant>,
     cut_short: bool,
@@ -75,18 +76,17 @@ struct Few {
 }
 
 impl<'a> Rows<'a> {
-    /// A pass that has not begun. With `semantic`, the rows are compared with what an evaluator of the
-    /// segment's fingerprint gives.
+    /// A pass that has not begun. The rows are compared with what `evaluator` gives, which is of the segment's fingerprint.
     pub fn new(
         subject: Subject<'a>,
         batches: SegmentReader,
-        semantic: bool,
+        evaluator: Option<Arc<Evaluator>>,
         until: Option<Instant>,
     ) -> Rows<'a> {
         Rows {
             subject,
             batches,
-            semantic,
+            evaluator,
             until,
             cut_short: false,
             offsets: Vec::new(),
@@ -99,14 +99,14 @@ impl<'a> Rows<'a> {
         }
     }
 
-    /// The offset of the next row, reading on where necessary; with an `evaluator`, the rows read are
-    /// compared with what it gives. `None` at the end, and where the segment cannot be read further.
+    /// The offset of the next row, reading on where necessary. `None` at the end, and where the segment cannot be read
+    /// further.
     #[inline]
-    pub fn peek(&mut self, evaluator: Option<&Evaluator>) -> Option<i64> {
+    pub fn peek(&mut self) -> Option<i64> {
         if let Some(offset) = self.offsets.get(self.at) {
             return Some(*offset);
         }
-        self.read(evaluator)
+        self.read()
     }
 
     /// Goes to the next row.
@@ -118,6 +118,15 @@ impl<'a> Rows<'a> {
     /// The rows passed so far.
     pub fn count(&self) -> u64 {
         self.rows
+    }
+
+    /// The rows passed that were compared with nothing, although they are outcomes.
+    pub fn not_compared(&self) -> u64 {
+        let corrections = self.subject.segment.kind == SegmentKind::Corrections;
+        match self.evaluator {
+            None if !corrections => self.rows,
+            _ => 0,
+        }
     }
 
     /// Whether offsets ascend within the range, so that coverage makes sense.
@@ -136,7 +145,7 @@ impl<'a> Rows<'a> {
     }
 
     #[cold]
-    fn read(&mut self, evaluator: Option<&Evaluator>) -> Option<i64> {
+    fn read(&mut self) -> Option<i64> {
         while self.unreadable.is_none() {
             self.cut_short = self.until.is_some_and(|until| until <= Instant::now());
             if self.cut_short {
@@ -164,8 +173,8 @@ impl<'a> Rows<'a> {
             self.at = 0;
             self.check_order();
             self.rows += batch.num_rows() as u64;
-            if let Some(evaluator) = evaluator.filter(|_| self.semantic) {
-                self.compare(evaluator, &batch);
+            if let Some(evaluator) = self.evaluator.clone() {
+                self.compare(&evaluator, &batch);
             }
             if let Some(first) = self.offsets.first() {
                 return Some(*first);

@@ -1,6 +1,7 @@
 //! Whether a manifest is its base with its edit: a pure comparison, without building it anew.
 
 use crate::{
+    calculation::Declaration,
     format::{EditSummary, Gap, Manifest, Segment, SegmentKind},
     model::{Counts, OffsetRange},
 };
@@ -16,6 +17,16 @@ pub(super) fn difference(base: &Manifest, next: &Manifest) -> Option<String> {
         return Some(format!(
             "its origin is {}, not {}",
             next.origin, base.origin
+        ));
+    }
+    let known = |declared: &&Declaration| {
+        let before = base.declaration(&declared.fingerprint);
+        before.is_some_and(|before| before != *declared)
+    };
+    if let Some(declared) = next.calculations.iter().find(known) {
+        return Some(format!(
+            "it declares the calculation {} otherwise",
+            declared.fingerprint
         ));
     }
     if let EditSummary::Repair {

@@ -4,10 +4,7 @@
 //! newest manifest and a few of its predecessors per slot, and the listing of the folders. It does not
 //! grow with the rows.
 
-use std::{
-    collections::BTreeSet, num::NonZeroUsize, sync::Arc, thread::available_parallelism,
-    time::Instant,
-};
+use std::{collections::BTreeSet, num::NonZeroUsize, sync::Arc, thread::available_parallelism};
 
 use futures::{Stream, StreamExt as _, stream};
 
@@ -16,15 +13,18 @@ use super::{
     fetch::fetch,
     folders::{Folder, Folders, folders, orphans, unreadable},
     groups::{Group, group},
-    inspect::{Inspected, Task, inspect},
+    inspect::{Evaluators, Inspected, Task, inspect},
+    instructions::Commands,
     partition::{self, Examined},
+    report::ComparedWith,
+    verification::Verification,
 };
 use crate::{
-    calculation::{Calculation, Evaluator},
-    events::Fields,
-    format::Layout,
+    calculation::{Calculations, Fingerprint},
+    format::{Layout, Manifest},
     model::{Counts, Partition},
     query::{TopicError, UnknownFile},
+    recovery::Invocation,
     store::Store,
 };
 
@@ -35,6 +35,10 @@ pub struct Options {
     pub parallelism: NonZeroUsize,
     /// The partitions to verify; `None` for all.
     pub partitions: Option<BTreeSet<Partition>>,
+    /// The calculation that all should be of: others are found, though no fault.
+    pub given: Option<Fingerprint>,
+    /// How the program was started.
+    pub invocation: Invocation,
 }
 
 impl Default for Options {
@@ -43,6 +47,8 @@ impl Default for Options {
         Options {
             parallelism: available_parallelism().unwrap_or(NonZeroUsize::MIN),
             partitions: None,
+            given: None,
+            invocation: Invocation::new("verify"),
         }
     }
 }
@@ -62,28 +68,16 @@ pub struct Progress {
     pub total_bytes: u64,
 }
 
-/// What every task needs.
-#[derive(Clone)]
-pub(super) struct Verification {
-    pub store: Store,
-    pub layout: Layout,
-    pub level: Level,
-    pub evaluator: Arc<Evaluator>,
-    /// When to give up.
-    pub until: Option<Instant>,
-}
-
 /// Verifies the snapshots of a topic. `progress` is called after every group of segments.
 ///
 /// # Errors
-/// When there is nothing of the topic or of a partition asked for, the calculation does not fit the
-/// fields, a newer snapback wrote a manifest, or the store does not answer. Damage is in the report.
+/// When there is nothing of the topic or of a partition asked for, a newer snapback wrote a manifest, or the store does not
+/// answer. Damage is in the report.
 pub async fn verify(
     store: &Store,
     layout: &Layout,
     level: Level,
-    fields: &Fields,
-    calculation: &Arc<dyn Calculation>,
+    calculations: &Calculations,
     options: &Options,
     progress: &(dyn Fn(Progress) + Sync),
 ) -> Result<Report, AuditError> {
@@ -91,7 +85,8 @@ pub async fn verify(
         store: store.clone(),
         layout: layout.clone(),
         level,
-        evaluator: Arc::new(Evaluator::new(fields.clone(), Arc::clone(calculation))?),
+        calculations: calculations.clone(),
+        given: options.given.clone(),
         until: None,
     };
     let (chosen, unknown_files) = chosen(&context, options).await?;
@@ -108,9 +103,11 @@ pub async fn verify(
     let mut work = std::pin::pin!(work(context, chosen, options.parallelism.get()));
     while let Some(done) = work.next().await {
         match done? {
-            Done::Partition { stated, findings } => {
-                report.partition(stated);
-                report.findings.extend(findings);
+            Done::Partition(examined) => {
+                report.partition(examined.stated);
+                report.findings.extend(examined.findings);
+                let with = examined.compared_with;
+                with.into_iter().for_each(|with| report.compared_with(with));
             }
             Done::Group {
                 segments,
@@ -120,13 +117,12 @@ pub async fn verify(
                 state.segments += segments;
                 state.bytes += bytes;
                 state.rows += inspected.results + inspected.rejects;
-                report.rows(inspected.results, inspected.rejects);
-                report.findings.extend(inspected.findings);
+                report.rows(inspected);
                 progress(state);
             }
         }
     }
-    Ok(report.close())
+    Ok(report.close(&Commands::of(&options.invocation)))
 }
 
 /// The folders of the partitions that were asked for, and what lies beside them.
@@ -155,26 +151,25 @@ async fn chosen(
 }
 
 enum Work {
-    Partition {
-        stated: Option<Counts>,
-        findings: Vec<Finding>,
-    },
-    Group {
-        partition: Partition,
-        group: Group,
-    },
+    Partition(Own),
+    Group { newest: Arc<Manifest>, group: Group },
 }
 
 enum Done {
-    Partition {
-        stated: Option<Counts>,
-        findings: Vec<Finding>,
-    },
+    Partition(Own),
     Group {
         segments: u64,
         bytes: u64,
         inspected: Inspected,
     },
+}
+
+/// What a partition is beside its segments.
+#[derive(Default)]
+struct Own {
+    stated: Option<Counts>,
+    compared_with: Vec<ComparedWith>,
+    findings: Vec<Finding>,
 }
 
 /// Walks every chain and inspects every group of segments, `parallelism` at a time, in any order.
@@ -198,11 +193,13 @@ fn work(
         let context = context.clone();
         async move {
             Ok(match work? {
-                Work::Partition { stated, findings } => Done::Partition { stated, findings },
-                Work::Group { partition, group } => {
+                Work::Partition(own) => Done::Partition(own),
+                Work::Group { newest, group } => {
                     let segments = group.segments.len() as u64;
                     let bytes = group.segments.iter().map(|segment| segment.bytes).sum();
-                    let inspected = tokio::spawn(examine(context, partition, group)).await??;
+                    let evaluators = context.evaluators(&newest.calculations, &group);
+                    let examined = examine(context, newest.partition, group, evaluators);
+                    let inspected = tokio::spawn(examined).await??;
                     Done::Group {
                         segments,
                         bytes,
@@ -221,49 +218,46 @@ async fn walk(
     partition: Partition,
     folder: Folder,
 ) -> Result<Vec<Work>, AuditError> {
-    let Verification {
-        store,
-        layout,
-        level,
-        ..
-    } = &context;
+    let Verification { store, layout, .. } = &context;
     let places = folder.closed.iter().chain(&folder.unreadable);
     let mut unread: Vec<Finding> = places.map(|place| unreadable(partition, place)).collect();
     if folder.closed.is_some() {
-        return Ok(vec![Work::Partition {
-            stated: None,
+        return Ok(vec![Work::Partition(Own {
             findings: unread,
-        }]);
+            ..Own::default()
+        })]);
     }
     let walked = chain::walk(store, layout, partition, &folder.manifests).await?;
     let Some(newest) = walked.newest.clone() else {
-        let mut findings = partition::without_manifest(store, layout, walked, &folder.files);
+        let files = &folder.files;
+        let mut findings = partition::without_manifest(store, layout, walked, files);
         findings.append(&mut unread);
-        return Ok(vec![Work::Partition {
-            stated: None,
+        return Ok(vec![Work::Partition(Own {
             findings,
-        }]);
+            ..Own::default()
+        })]);
     };
     let groups = group(&newest.segments, true);
-    let orphans = orphans(store, layout, partition, &newest, &folder.files).await?;
+    let orphans = orphans(store, layout, &newest, &folder.files).await?;
     let examined = Examined {
         walked: &walked,
         newest: &newest,
         groups: &groups,
     };
-    let mut findings = examined.findings(store, *level, context.evaluator.fingerprint());
+    let mut findings = examined.findings(&context);
+    let compared_with = examined.compared_with(&context);
     findings.extend(walked.findings);
     findings.extend(orphans);
     findings.append(&mut unread);
-    let mut work = vec![Work::Partition {
+    let mut work = vec![Work::Partition(Own {
         stated: Some(newest.counts),
+        compared_with,
         findings,
-    }];
-    work.extend(
-        groups
-            .into_iter()
-            .map(|group| Work::Group { partition, group }),
-    );
+    })];
+    work.extend(groups.into_iter().map(|group| Work::Group {
+        newest: Arc::clone(&newest),
+        group,
+    }));
     Ok(work)
 }
 
@@ -272,11 +266,12 @@ pub(super) async fn examine(
     context: Verification,
     partition: Partition,
     group: Group,
+    evaluators: Evaluators,
 ) -> Result<Option<Inspected>, AuditError> {
     let mut files = Vec::with_capacity(group.segments.len());
     let mut findings = Vec::new();
     for segment in &group.segments {
-        let (file, finding) = fetch(&context.store, &context.layout, partition, segment).await?;
+        let (file, finding) = fetch(&context, partition, segment).await?;
         files.push(file);
         findings.extend(finding);
     }
@@ -287,7 +282,7 @@ pub(super) async fn examine(
             level: context.level,
             until: context.until,
         };
-        inspect(&task, &group, &mut files, Some(&context.evaluator))
+        inspect(&task, &group, &mut files, &evaluators)
     });
     Ok(inspected.await?.map(|mut inspected| {
         inspected.findings.extend(findings);

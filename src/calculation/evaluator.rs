@@ -12,9 +12,9 @@ use arrow_buffer::BooleanBufferBuilder;
 use arrow_schema::{ArrowError, DataType, Field as ArrowField, Schema, SchemaRef};
 use arrow_select::filter::FilterBuilder;
 
-use super::{Calculation, CalculationError, Fingerprint, Outcomes, calling};
+use super::{Calculation, CalculationError, Declaration, Fingerprint, Outcomes, calling};
 use crate::{
-    events::{Bytes, Decoder, FieldType, Fields, Numbers, columns},
+    events::{Bytes, Decoder, Field, FieldType, Fields, Numbers, columns},
     model::{Event, Offset, Reject},
 };
 
@@ -98,6 +98,31 @@ impl Evaluator {
     #[must_use]
     pub fn calculation_text(&self) -> String {
         calculation_text(self.calculation.name(), &self.parameters)
+    }
+
+    /// What its fingerprint stands for, as stores keep it.
+    #[must_use]
+    pub fn declaration(&self) -> Declaration {
+        let inputs = columns::SOURCE.len() + self.inputs.fields().len();
+        let results = self
+            .results
+            .fields()
+            .iter()
+            .skip(inputs)
+            .filter_map(|column| {
+                let field = Field {
+                    name: column.name().clone(),
+                    data_type: FieldType::of(column.data_type())?,
+                    nullable: column.is_nullable(),
+                };
+                Some(field.to_string())
+            });
+        Declaration {
+            fingerprint: self.fingerprint.clone(),
+            calculation: self.calculation_text(),
+            fields: self.fields().to_string(),
+            results: results.collect::<Vec<_>>().join(", "),
+        }
     }
 
     /// The declared fields.

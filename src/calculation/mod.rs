@@ -9,6 +9,8 @@
 //! could change an outcome is in the [`Fingerprint`].
 
 mod calling;
+mod declaration;
+mod declared;
 mod error;
 mod evaluator;
 mod fingerprint;
@@ -26,6 +28,8 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{DataType, Schema};
 
+pub use declaration::Declaration;
+pub use declared::{Calculations, NotCalculable};
 pub use error::CalculationError;
 pub use evaluator::{Evaluated, Evaluator, calculation_text, rejects_schema};
 pub use fingerprint::{Fingerprint, NotAFingerprint};

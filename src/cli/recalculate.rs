@@ -1,6 +1,6 @@
 //! `snapback recalculate`
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use anyhow::Context as _;
 use clap::Args;
@@ -144,7 +144,9 @@ async fn recalculate(args: &RecalculateArgs, rewriting: &Rewriting) -> anyhow::R
         ..Outcome::default()
     };
     for partition in wanted {
-        let open = rewriting.open(partition).await?;
+        let open = rewriting
+            .open(partition, Arc::clone(&rewriting.given))
+            .await?;
         outcome.partitions.push(one(args, open).await?);
     }
     Ok(outcome)

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     audit::{self, Finding, Level, Mend, Mended, Options, RepairPlan, Report, Source},
-    config::{CalculationConfig, Flags, Output},
+    config::{Flags, Output},
     model::Partition,
 };
 
@@ -82,6 +82,7 @@ pub(super) fn execute(args: &RepairArgs, program: &Program) -> anyhow::Result<Ex
     let options = Options {
         partitions: (!args.partition.is_empty())
             .then(|| args.partition.iter().copied().map(Partition).collect()),
+        invocation: session.layers.invocation("repair"),
         ..Options::default()
     };
     let report = runtime.block_on(verify(&rewriting, &options))?;
@@ -112,17 +113,11 @@ async fn verify(rewriting: &Rewriting, options: &Options) -> anyhow::Result<Repo
         bar.set_length(progress.total_bytes);
         bar.set_position(progress.bytes);
     };
-    let CalculationConfig {
-        fields,
-        calculation,
-        ..
-    } = &rewriting.calculation;
     let report = audit::verify(
         &rewriting.store,
         &rewriting.layout,
         Level::Semantic,
-        fields,
-        calculation,
+        &rewriting.calculations,
         options,
         &progress,
     )
@@ -139,21 +134,30 @@ async fn apply(rewriting: &Rewriting, plan: &RepairPlan) -> anyhow::Result<Outco
     };
     let mut last: Option<OpenPartition> = None;
     for mend in &plan.mends {
-        let same = |open: &OpenPartition| open.chain.partition() == mend.partition;
+        let evaluator = match rewriting.calculations.evaluator(&mend.declaration) {
+            Ok(evaluator) => evaluator,
+            Err(why) => {
+                let (place, declared) = (place(mend), &mend.declaration);
+                let text = format!(
+                    "{place}: it is of {declared}, which this program cannot calculate: {why}"
+                );
+                outcome.left.push(text);
+                continue;
+            }
+        };
+        let same = |open: &OpenPartition| {
+            let ours = &open.chain.identity().declaration;
+            open.chain.partition() == mend.partition && *ours == mend.declaration
+        };
         let open = match last.take().filter(same) {
             Some(open) => open,
-            None => rewriting.open(mend.partition).await?,
+            None => rewriting.open(mend.partition, evaluator).await?,
         };
         let OpenPartition {
             chain,
             recalculator,
         } = last.insert(open);
-        let mended = audit::mend(
-            recalculator,
-            &rewriting.calculation.calculation,
-            chain,
-            mend,
-        );
+        let mended = audit::mend(recalculator, &rewriting.calculations, chain, mend);
         let place = place(mend);
         match mended.await.with_context(|| place.clone())? {
             Mended::Done { rows, corrections } => {

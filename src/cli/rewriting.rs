@@ -7,8 +7,8 @@ use anyhow::Context as _;
 use super::session::Session;
 use crate::{
     audit::{self, Recalculator},
-    calculation::Evaluator,
-    config::{self, CalculationConfig},
+    calculation::{Calculations, Evaluator},
+    config,
     format::{Identity, Layout},
     history::{Chain, Clock},
     kafka::{Admin, Connection},
@@ -26,7 +26,10 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub(super) struct Rewriting {
     pub store: Store,
     pub layout: Layout,
-    pub calculation: CalculationConfig,
+    /// Those that this program has.
+    pub calculations: Calculations,
+    /// The one that was given.
+    pub given: Arc<Evaluator>,
     connection: Connection,
     /// The command, for what it writes.
     name: &'static str,
@@ -44,8 +47,12 @@ impl Rewriting {
         (store, layout): (Store, Layout),
         name: &'static str,
     ) -> anyhow::Result<Rewriting> {
+        let calculation = config::calculation(&session.layers)?;
+        let given = Evaluator::new(calculation.fields, calculation.calculation)?;
+        let given = Arc::new(given);
         Ok(Rewriting {
-            calculation: config::calculation(&session.layers)?,
+            calculations: Calculations::new(calculation.find).with(Arc::clone(&given)),
+            given,
             connection: config::connection(&session.layers)?,
             store,
             layout,
@@ -53,20 +60,16 @@ impl Rewriting {
         })
     }
 
-    /// A partition, if Kafka is where it came from.
-    pub async fn open(&self, partition: Partition) -> anyhow::Result<OpenPartition> {
-        let CalculationConfig {
-            fields,
-            calculation,
-            ..
-        } = &self.calculation;
-        let evaluator = Evaluator::new(fields.clone(), Arc::clone(calculation))?;
+    /// A partition, to be rewritten under a calculation, if Kafka is where it came from.
+    pub async fn open(
+        &self,
+        partition: Partition,
+        evaluator: Arc<Evaluator>,
+    ) -> anyhow::Result<OpenPartition> {
         let identity = Identity {
             topic: self.layout.topic().to_owned(),
             partition,
-            calculation: evaluator.calculation_text(),
-            fingerprint: evaluator.fingerprint().clone(),
-            fields: evaluator.fields().to_string(),
+            declaration: evaluator.declaration(),
             writer: format!("snapback {} {}", env!("CARGO_PKG_VERSION"), self.name),
         };
         let chain = Chain::load(self.store.clone(), identity, Clock::system()).await?;
@@ -80,7 +83,7 @@ impl Rewriting {
             Ok(processor::results_topic(&admin, &pipeline.results_topic))
         });
         let recalculator = Recalculator {
-            evaluator: Arc::new(evaluator),
+            evaluator,
             results: asking.await??,
             events: self.connection.clone(),
             patience: PATIENCE,

@@ -26,6 +26,7 @@ Examples:
   snapback verify                                recompute every result in ./snapshots
   snapback verify --level integrity --store s3://bucket/snapshots
   snapback verify --level published --brokers kafka:9092
+  snapback verify --fields 'n DOUBLE'            also name what was written under others
   snapback verify --events orders --partition 3 --partition 5 -o json";
 
 /// Prove what is stored: digests, counts, coverage, and every result recomputed from its inputs
@@ -106,7 +107,12 @@ pub(super) fn execute(args: &VerifyArgs, program: &Program) -> anyhow::Result<Ex
         Err(error) => return Err(with_origin(error, &runtime, &session)),
     };
     let (store, layout) = stored(&runtime, &session)?;
+    let is_given = |key| session.layers.given(key).is_some();
+    let given = is_given(key::CALCULATION) || is_given(key::FIELDS);
+    let calculations = calculation.known()?;
     let options = Options {
+        given: given.then(|| calculations.running()).flatten(),
+        invocation: session.layers.invocation("verify"),
         partitions: (!args.partition.is_empty())
             .then(|| args.partition.iter().copied().map(Partition).collect()),
         ..Options::default()
@@ -116,8 +122,7 @@ pub(super) fn execute(args: &VerifyArgs, program: &Program) -> anyhow::Result<Ex
         &store,
         &layout,
         args.level.into(),
-        &calculation.fields,
-        &calculation.calculation,
+        &calculations,
         &options,
         &|progress| {
             bar.set_length(progress.total_bytes);
@@ -220,8 +225,15 @@ fn text(report: &Report, store: &Store) -> String {
         let more = report.unknown_files.len() - MOST_UNKNOWN;
         text.push_str(&format!("left alone: {more} more files like these\n"));
     }
+    for compared in &report.calculations {
+        text.push_str(&format!(
+            "compared with {}: {} outcomes\n",
+            shown(&compared.declaration.to_string()),
+            compared.outcomes
+        ));
+    }
     text.push_str(&format!(
-        "{}: {} partitions, {} offsets = {} results + {} rejects + {} absent + {} lost; {} findings\n",
+        "{}: {} partitions, {} offsets = {} results + {} rejects + {} absent + {} lost; {} not compared, {} findings\n",
         if report.clean { "clean" } else { "NOT clean" },
         report.partitions,
         report.offsets,
@@ -229,6 +241,7 @@ fn text(report: &Report, store: &Store) -> String {
         report.rejects,
         report.absent,
         report.lost,
+        report.not_compared,
         report.findings.len()
     ));
     if let Some(published) = report.published {

@@ -11,7 +11,7 @@ use super::{
     value::{Source, Value},
 };
 use crate::{
-    calculation::Calculation,
+    calculation::{Calculation, CalculationError, Calculations, Evaluator, Find},
     events::Fields,
     kafka::Connection,
     store::{StoreConfig, StoreUrl},
@@ -40,6 +40,19 @@ pub struct CalculationConfig {
     pub fields: Fields,
     /// The calculation.
     pub calculation: Arc<dyn Calculation>,
+    /// Who finds others by their text.
+    pub find: Find,
+}
+
+impl CalculationConfig {
+    /// All that this program can calculate.
+    ///
+    /// # Errors
+    /// When the calculation cannot be made of the fields.
+    pub fn known(&self) -> Result<Calculations, CalculationError> {
+        let running = Evaluator::new(self.fields.clone(), Arc::clone(&self.calculation))?;
+        Ok(Calculations::new(self.find).with(Arc::new(running)))
+    }
 }
 
 impl fmt::Debug for CalculationConfig {
@@ -223,6 +236,7 @@ pub fn calculation(layers: &Layers) -> Result<CalculationConfig, ConfigError> {
     Ok(CalculationConfig {
         fields,
         calculation,
+        find: layers.calculations(),
     })
 }
 

@@ -11,8 +11,7 @@ use super::{
 };
 use crate::{
     audit::{self, Finding, FindingKind, Level, Options, OutputTopics, Report},
-    calculation::builtin,
-    events::Fields,
+    calculation::{Calculations, builtin},
     format::Layout,
     history::{list_manifests, load_tail},
     kafka::{Admin, Connection},
@@ -200,19 +199,9 @@ async fn verify(
     layout: &Layout,
     exactly_once: bool,
 ) -> Result<Report, DemoError> {
-    let (fields, options) = (Fields::default(), Options::default());
-    let calculation = builtin("square").map_err(audit::AuditError::from)?;
+    let (calculations, options) = (Calculations::new(builtin), Options::default());
     let level = Level::Published;
-    let report = audit::verify(
-        store,
-        layout,
-        level,
-        &fields,
-        &calculation,
-        &options,
-        &|_| {},
-    )
-    .await?;
+    let report = audit::verify(store, layout, level, &calculations, &options, &|_| {}).await?;
     let topics = OutputTopics {
         connection: connection.clone(),
         results: pipeline.results.clone(),

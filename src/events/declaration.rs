@@ -1,6 +1,6 @@
 //! Reading the declaration of the fields, `number BIGINT NOT NULL, note VARCHAR`.
 
-use std::str::FromStr;
+use std::{collections::HashMap, str::FromStr};
 
 use super::{
     columns::RESERVED,
@@ -10,6 +10,8 @@ use super::{
 
 /// The longest field name in bytes.
 const LONGEST_NAME: usize = 255;
+/// The longest declaration in bytes.
+const LONGEST: usize = 64 << 10;
 
 /// What is wrong with a declaration of fields.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -17,6 +19,9 @@ pub enum FieldsError {
     /// Nothing is declared.
     #[error("no field is declared; declare at least one, such as \"number BIGINT NOT NULL\"")]
     Empty,
+    /// A declaration that is too long.
+    #[error("the declaration has {0} bytes; it may have {LONGEST}")]
+    TooLong(usize),
     /// Something else was expected.
     #[error(
         "expected {expected} but found {found}; a declaration reads \"number BIGINT NOT NULL, note VARCHAR\""
@@ -101,15 +106,22 @@ impl FromStr for Fields {
 }
 
 fn fields(text: &str) -> Result<Vec<Field>, FieldsError> {
+    if text.len() > LONGEST {
+        return Err(FieldsError::TooLong(text.len()));
+    }
     let mut tokens = Tokens(text);
     if tokens.peek()? == Token::End {
         return Err(FieldsError::Empty);
     }
     let mut fields: Vec<Field> = Vec::new();
+    let mut names: HashMap<String, usize> = HashMap::new();
     loop {
         let field = field(&mut tokens)?;
-        if let Some(other) = fields.iter().find(|f| same(&f.name, &field.name)) {
-            return Err(FieldsError::Duplicate(other.name.clone(), field.name));
+        if let Some(other) = names.insert(field.name.to_lowercase(), fields.len()) {
+            return Err(FieldsError::Duplicate(
+                fields[other].name.clone(),
+                field.name,
+            ));
         }
         fields.push(field);
         match tokens.take()? {

@@ -151,7 +151,9 @@ impl Encoded {
         }
         let corrections = self.corrections.as_ref();
         let mut kept = match corrections.and_then(|file| file.facts.replaces.clone()) {
-            Some(published) => Accumulation::replacing(at, published, identity.fingerprint.clone()),
+            Some(published) => {
+                Accumulation::replacing(at, published, identity.declaration.fingerprint.clone())
+            }
             None => Accumulation::new(at),
         };
         let mut rejects = Vec::new();

@@ -1,149 +1,18 @@
 //! The one way in which a chain grows: `apply(base, edit) -> manifest`, a pure function.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
-use chrono::{DateTime, SubsecRound, Utc};
+use chrono::SubsecRound;
 
 use super::{
-    Damaged, EditSummary, Gap, GapReason, Layout, LayoutError, Link, Manifest, Pipeline, Segment,
-    SegmentKind, codec,
-    validate::{self, Inconsistency},
+    ApplyError, Edit, EditSummary, Gap, Layout, Link, Manifest, Pipeline, Segment, SegmentKind,
+    Stamp, codec, validate,
 };
-use crate::model::{Counts, Digest, Offset, OffsetRange, Partition, Sequence};
-
-/// A change of one partition's stored history. Compaction and backfill will be further kinds.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Edit {
-    /// Manifest 1: empty, at the origin. Binds the partition of a store to a pipeline.
-    Bind {
-        /// The pipeline.
-        pipeline: Pipeline,
-        /// The partition.
-        partition: Partition,
-        /// The first offset that the chain will account for.
-        origin: Offset,
-    },
-    /// New outcomes, from the chain's end on.
-    Append {
-        /// The offsets that they account for.
-        range: OffsetRange,
-        /// At most one segment of results, one of rejects and one of corrections, all of exactly this range.
-        segments: Vec<Segment>,
-        /// What the offsets were; `lost` is none of this edit's business.
-        counts: Counts,
-    },
-    /// Offsets from the chain's end on that have no outcome, accepted by an operator.
-    AcceptLoss {
-        /// The offsets.
-        range: OffsetRange,
-        /// Why they have no outcome.
-        reason: GapReason,
-    },
-    /// Other results and rejects for offsets that the chain holds. Which offsets have an outcome stays as it is; so do all
-    /// corrections, published or not (I6).
-    Repair {
-        /// The offsets.
-        range: OffsetRange,
-        /// The results and rejects that are live in this range, as they were when their successors were made of them.
-        replaced: Vec<Segment>,
-        /// At most one segment of results, one of rejects and one of corrections, all of exactly this range. The
-        /// corrections are the outcomes that are others now.
-        segments: Vec<Segment>,
-    },
-}
-
-impl Edit {
-    /// The segments that it brings.
-    #[must_use]
-    pub fn segments(&self) -> &[Segment] {
-        match self {
-            Edit::Append { segments, .. } | Edit::Repair { segments, .. } => segments,
-            Edit::Bind { .. } | Edit::AcceptLoss { .. } => &[],
-        }
-    }
-}
-
-/// What a manifest records beside the edit: who wrote it, when, and what could not be read then.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stamp {
-    /// Who writes.
-    pub writer: String,
-    /// When; kept to the millisecond.
-    pub created_at: DateTime<Utc>,
-    /// The writer's calculation, as in `--calculation`.
-    pub calculation: String,
-    /// The writer's fields, as in `--fields`.
-    pub fields: String,
-    /// The numbers above the base, ascending and without a hole, none of which can be read.
-    pub skipped: Vec<Damaged>,
-}
-
-/// Why an edit does not fit its base.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ApplyError {
-    /// The partition already has a manifest.
-    #[error("partition {partition} is bound already, by manifest {sequence}")]
-    AlreadyBound {
-        /// The partition.
-        partition: Partition,
-        /// The newest manifest.
-        sequence: Sequence,
-    },
-    /// The first edit of a partition must bind it.
-    #[error("the partition has no manifest yet: it must be bound before anything is added")]
-    NotBound,
-    /// The events topic cannot be a folder.
-    #[error(transparent)]
-    Topic(#[from] LayoutError),
-    /// The edit does not start where the chain ends (I2).
-    #[error("the edit starts at {start}, the chain ends at {end}")]
-    NotAtTheEnd {
-        /// Where the edit starts.
-        start: Offset,
-        /// Where the chain ends.
-        end: Offset,
-    },
-    /// The edit covers no offset.
-    #[error("the edit covers no offset (at {at})")]
-    Empty {
-        /// Where.
-        at: Offset,
-    },
-    /// An append cannot record lost offsets.
-    #[error("an append of {range} cannot have {lost} lost offsets: accept the loss by itself")]
-    LostInAppend {
-        /// The append's range.
-        range: OffsetRange,
-        /// What it called lost.
-        lost: u64,
-    },
-    /// A segment of an edit is of another range, empty, of more rows than there are outcomes, or the second of its kind.
-    #[error("{path} cannot be part of an edit of {range}")]
-    ForeignSegment {
-        /// The segment.
-        path: String,
-        /// The edit's range.
-        range: OffsetRange,
-    },
-    /// What a repair was made of is not what is live in its range (any more).
-    #[error("the repair of {range} was made of other segments than those that are live there")]
-    NotLive {
-        /// The repair's range.
-        range: OffsetRange,
-    },
-    /// A repair has another number of outcomes than what it replaces.
-    #[error("the repair of {range} has {repaired} outcomes, what it replaces has {live}")]
-    OtherOutcomes {
-        /// The repair's range.
-        range: OffsetRange,
-        /// The rows of its results and rejects.
-        repaired: u64,
-        /// The rows of those that it replaces.
-        live: u64,
-    },
-    /// The manifest that the edit would make contradicts itself (I4).
-    #[error(transparent)]
-    Inconsistent(#[from] Inconsistency),
-}
+use crate::{
+    calculation::Declaration,
+    model::{Counts, Digest, Offset, OffsetRange, Partition, Sequence},
+};
 
 /// The manifest that follows `base` by `edit`.
 ///
@@ -162,7 +31,9 @@ pub fn apply_and_encode(
     edit: Edit,
     stamp: Stamp,
 ) -> Result<(Manifest, Bytes), ApplyError> {
-    let manifest = match (base, edit) {
+    let mut declared = stamp.known.clone();
+    declared.push(stamp.calculation.clone());
+    let mut manifest = match (base, edit) {
         (
             None,
             Edit::Bind {
@@ -220,8 +91,29 @@ pub fn apply_and_encode(
             },
         ) => repair(base, range, replaced, segments, stamp)?,
     };
+    manifest.calculations = declarations(&manifest, &declared)?;
     validate::check(&manifest)?;
     Ok(codec::seal(manifest))
+}
+
+/// What each fingerprint of the live segments stands for: as the base says, or as `declared` says.
+fn declarations(
+    manifest: &Manifest,
+    declared: &[Declaration],
+) -> Result<Vec<Declaration>, ApplyError> {
+    let segments = manifest.segments.iter();
+    let of: BTreeMap<_, _> = segments
+        .map(|segment| (&segment.fingerprint, segment))
+        .collect();
+    let known = || manifest.calculations.iter().chain(declared);
+    let declarations = of.into_iter().map(|(fingerprint, segment)| {
+        let found = known().find(|known| known.fingerprint == *fingerprint);
+        found.cloned().ok_or_else(|| ApplyError::Undeclared {
+            path: segment.path.to_string(),
+            fingerprint: fingerprint.clone(),
+        })
+    });
+    declarations.collect()
 }
 
 /// The outcomes of one range give way to others, in the same place of the list; corrections go to its end, where their
@@ -296,8 +188,9 @@ fn first(pipeline: Pipeline, partition: Partition, origin: Offset, stamp: Stamp)
         segments: Vec::new(),
         counts: Counts::default(),
         gaps: Vec::new(),
-        calculation: stamp.calculation,
-        fields: stamp.fields,
+        calculations: Vec::new(),
+        calculation: stamp.calculation.calculation,
+        fields: stamp.calculation.fields,
         edit: EditSummary::Bind,
         writer: stamp.writer,
         created_at: stamp.created_at.trunc_subsecs(3),
@@ -318,8 +211,8 @@ fn follow(base: &Manifest, stamp: Stamp) -> Manifest {
             digest: base.digest,
             skipped: stamp.skipped,
         }),
-        calculation: stamp.calculation,
-        fields: stamp.fields,
+        calculation: stamp.calculation.calculation,
+        fields: stamp.calculation.fields,
         writer: stamp.writer,
         created_at: stamp.created_at.trunc_subsecs(3),
         ..base.clone()

@@ -116,6 +116,7 @@ fn body(manifest: &Manifest) -> Vec<u8> {
     member(&mut out, "end", &manifest.end);
     member(&mut out, "counts", &manifest.counts);
     lines(&mut out, "gaps", manifest.gaps.iter().map(GapLine::from));
+    lines(&mut out, "calculations", manifest.calculations.iter());
     member(&mut out, "calculation", &manifest.calculation);
     member(&mut out, "fields", &manifest.fields);
     member(&mut out, "edit", &EditLine::from(&manifest.edit));

@@ -6,7 +6,7 @@ use parquet::file::metadata::KeyValue;
 
 use super::{Absent, SegmentKind};
 use crate::{
-    calculation::Fingerprint,
+    calculation::{Declaration, Fingerprint},
     events::Fields,
     model::{Counts, Offset, OffsetRange, Partition},
 };
@@ -18,12 +18,8 @@ pub struct Identity {
     pub topic: String,
     /// The partition of it.
     pub partition: Partition,
-    /// The calculation, as in `--calculation`.
-    pub calculation: String,
-    /// Its fingerprint.
-    pub fingerprint: Fingerprint,
-    /// The declared fields, as in `--fields`; they go into manifests.
-    pub fields: String,
+    /// The calculation.
+    pub declaration: Declaration,
     /// The process or worker that writes, by a name that it keeps over a restart.
     pub writer: String,
 }
@@ -40,9 +36,7 @@ pub struct SegmentFacts {
     /// The offsets that it covers.
     pub range: OffsetRange,
     /// The calculation that made its rows.
-    pub calculation: String,
-    /// That calculation's fingerprint.
-    pub fingerprint: Fingerprint,
+    pub declaration: Declaration,
     /// What the offsets of the append that it belongs to are, its own rows and its twin's.
     pub counts: Counts,
     /// Which of them are absent: as many as the counts say.
@@ -106,6 +100,8 @@ const PARTITION: &str = "snapback.partition";
 const START: &str = "snapback.start";
 const END: &str = "snapback.end";
 const CALCULATION: &str = "snapback.calculation";
+const FIELDS: &str = "snapback.fields";
+const RESULT_COLUMNS: &str = "snapback.result_columns";
 const FINGERPRINT: &str = "snapback.fingerprint";
 const RESULTS: &str = "snapback.results";
 const REJECTS: &str = "snapback.rejects";
@@ -130,8 +126,7 @@ impl SegmentFacts {
             topic: identity.topic.clone(),
             partition: identity.partition,
             range,
-            calculation: identity.calculation.clone(),
-            fingerprint: identity.fingerprint.clone(),
+            declaration: identity.declaration.clone(),
             counts,
             absent,
             corrections: replaces.as_ref().map_or(0, |_| counts.outcomes()),
@@ -160,8 +155,10 @@ impl SegmentFacts {
             pair(PARTITION, self.partition.to_string()),
             pair(START, self.range.start().to_string()),
             pair(END, self.range.end().to_string()),
-            pair(CALCULATION, self.calculation.clone()),
-            pair(FINGERPRINT, self.fingerprint.to_string()),
+            pair(CALCULATION, self.declaration.calculation.clone()),
+            pair(FIELDS, self.declaration.fields.clone()),
+            pair(RESULT_COLUMNS, self.declaration.results.clone()),
+            pair(FINGERPRINT, self.declaration.fingerprint.to_string()),
             pair(RESULTS, self.counts.results.to_string()),
             pair(REJECTS, self.counts.rejects.to_string()),
             pair(ABSENT, self.counts.absent.to_string()),
@@ -209,8 +206,12 @@ impl SegmentFacts {
             topic: text(pairs, TOPIC)?.to_owned(),
             partition: Partition(partition),
             range,
-            calculation: text(pairs, CALCULATION)?.to_owned(),
-            fingerprint: number(pairs, FINGERPRINT)?,
+            declaration: Declaration {
+                fingerprint: number(pairs, FINGERPRINT)?,
+                calculation: text(pairs, CALCULATION)?.to_owned(),
+                fields: text(pairs, FIELDS)?.to_owned(),
+                results: text(pairs, RESULT_COLUMNS)?.to_owned(),
+            },
             counts,
             absent: number(pairs, ABSENT_RANGES)?,
             corrections: match (&replaces, corrections) {

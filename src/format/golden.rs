@@ -9,9 +9,12 @@ use arrow_array::{Array, cast::AsArray, types::Decimal128Type};
 
 use super::{
     Damaged, Edit, GapReason, Manifest, Stamp, apply, read_segment,
-    testing::{PARTITION, batch_offsets, bind, evaluated, identity, range, stamp},
+    testing::{PARTITION, batch_offsets, bind, declaration, evaluated, identity, range, stamp},
 };
-use crate::model::{Digest, Sequence};
+use crate::{
+    calculation::Declaration,
+    model::{Digest, Sequence},
+};
 
 fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden")
@@ -86,6 +89,14 @@ fn segments() -> [Vec<u8>; 2] {
     ]
 }
 
+fn other() -> Declaration {
+    Declaration {
+        calculation: "square(other)".into(),
+        fingerprint: "ffeeddccbbaa9988".parse().unwrap(),
+        ..declaration()
+    }
+}
+
 /// Under another calculation: the first result is a reject, the first reject a result, the second result another one.
 fn repaired() -> super::Encoded {
     let old = encoded();
@@ -104,8 +115,7 @@ fn repaired() -> super::Encoded {
         rejects: vec![(0, super::SegmentKind::Results)],
     };
     let identity = super::Identity {
-        calculation: "square(other)".into(),
-        fingerprint: "ffeeddccbbaa9988".parse().unwrap(),
+        declaration: other(),
         ..identity("golden")
     };
     let before = old.results.as_ref().unwrap().facts.clone();
@@ -113,7 +123,7 @@ fn repaired() -> super::Encoded {
     let mut writer = super::Rewriter::new(
         old.range,
         before.absent,
-        before.fingerprint,
+        before.declaration.fingerprint,
         &schema,
         identity,
     );
@@ -156,7 +166,8 @@ fn a_golden_repair_reads_and_is_written_again_to_the_byte() {
         replaced: base.segments.clone(),
         segments: files.collect(),
     };
-    let expected = apply(Some(&base), edit, stamp()).unwrap();
+    let known = vec![other()];
+    let expected = apply(Some(&base), edit, Stamp { known, ..stamp() }).unwrap();
     let bytes = golden("v2/repair.json", || expected.encode().to_vec());
     let read = Manifest::decode(&bytes).unwrap();
     assert_eq!(read.encode(), bytes);
@@ -173,7 +184,7 @@ fn golden_corrections_of_a_repair_say_what_changed_and_from_what() {
     let (facts, rows) = super::check_segment(corrections.clone().into()).unwrap();
     assert_eq!((rows, facts.corrections), (3, 3));
     assert_eq!(facts.absent, encoded().results.unwrap().facts.absent);
-    let before = encoded().results.unwrap().facts.fingerprint;
+    let before = encoded().results.unwrap().facts.declaration.fingerprint;
     assert_eq!(facts.replaces, Some(before));
     let batch = read_segment(corrections.into())
         .unwrap()
@@ -236,7 +247,7 @@ fn golden_segments_read_back_to_the_value() {
             (facts.topic.as_str(), facts.writer.as_str()),
             ("events", "golden")
         );
-        assert_eq!(facts.calculation, "square(number)");
+        assert_eq!(facts.declaration, identity("golden").declaration);
         assert_eq!(
             facts.absent.to_string(),
             "100-101,110-111,120-121,130-131,140-141,150-151"

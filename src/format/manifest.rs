@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::SegmentKind;
 use crate::{
-    calculation::Fingerprint,
+    calculation::{Declaration, Fingerprint},
     model::{Counts, Digest, Offset, OffsetRange, Partition, Sequence},
     store::Path,
 };
@@ -189,6 +189,8 @@ pub struct Manifest {
     pub counts: Counts,
     /// The accepted gaps, ascending.
     pub gaps: Vec<Gap>,
+    /// What the fingerprints of the live segments stand for, each once, ascending by it.
+    pub calculations: Vec<Declaration>,
     /// The writer's calculation, as in `--calculation`.
     pub calculation: String,
     /// The writer's fields, as in `--fields`.
@@ -243,6 +245,13 @@ impl Manifest {
             EditSummary::Repair { replaced, .. } => replaced,
             EditSummary::Bind | EditSummary::Append { .. } | EditSummary::AcceptLoss { .. } => &[],
         }
+    }
+
+    /// What the calculation of a live segment is.
+    #[must_use]
+    pub fn declaration(&self, fingerprint: &Fingerprint) -> Option<&Declaration> {
+        let of = |declared: &&Declaration| declared.fingerprint == *fingerprint;
+        self.calculations.iter().find(of)
     }
 
     /// Whether the manifest lists the segment at `path`.

@@ -18,6 +18,7 @@ mod accumulation;
 mod apply;
 mod codec;
 mod corrections;
+mod edit;
 mod facts;
 mod layout;
 mod manifest;
@@ -31,9 +32,10 @@ mod validate;
 
 pub use absent::{Absent, AbsentBuilder, NotAbsent};
 pub use accumulation::Accumulation;
-pub use apply::{ApplyError, Edit, Stamp, apply, apply_and_encode};
+pub use apply::{apply, apply_and_encode};
 pub use codec::{MAX_MANIFEST_BYTES, ManifestError};
 pub use corrections::{CorrectionKinds, correction_kinds, split_corrections};
+pub use edit::{ApplyError, Edit, Stamp};
 pub use facts::{FactsError, Identity, SegmentFacts};
 pub use layout::{Layout, LayoutError, NotASegmentId, SegmentId, SegmentKind, SegmentName};
 pub use manifest::{

@@ -34,7 +34,7 @@ impl Rewriter {
         results: &Schema,
         identity: Identity,
     ) -> Rewriter {
-        let now = identity.fingerprint.clone();
+        let now = identity.declaration.fingerprint.clone();
         let replacement = Replacement { before, now };
         Rewriter {
             range,

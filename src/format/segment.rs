@@ -96,7 +96,7 @@ impl EncodedSegment {
             rows: self.rows,
             bytes: self.bytes.len() as u64,
             digest: self.digest,
-            fingerprint: facts.fingerprint.clone(),
+            fingerprint: facts.declaration.fingerprint.clone(),
             revision: None,
         }
     }

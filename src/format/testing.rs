@@ -14,7 +14,7 @@ use super::{
     read_segment,
 };
 use crate::{
-    calculation::Evaluated,
+    calculation::{Declaration, Evaluated},
     events::columns,
     model::{Offset, OffsetRange, Partition, Reject},
 };
@@ -33,13 +33,20 @@ pub(crate) fn time() -> DateTime<Utc> {
     "2026-11-22T17:00:00.123Z".parse().unwrap()
 }
 
+pub(crate) fn declaration() -> Declaration {
+    Declaration {
+        fingerprint: "00112233445566aa".parse().unwrap(),
+        calculation: "square(number)".into(),
+        fields: "number BIGINT NOT NULL".into(),
+        results: "result DECIMAL(38,0) NOT NULL".into(),
+    }
+}
+
 pub(crate) fn identity(writer: &str) -> Identity {
     Identity {
         topic: "events".into(),
         partition: PARTITION,
-        calculation: "square(number)".into(),
-        fingerprint: "00112233445566aa".parse().unwrap(),
-        fields: "number BIGINT NOT NULL".into(),
+        declaration: declaration(),
         writer: writer.into(),
     }
 }
@@ -59,8 +66,8 @@ pub(crate) fn stamp() -> Stamp {
     Stamp {
         writer: "tests".into(),
         created_at: time(),
-        calculation: "square(number)".into(),
-        fields: "number BIGINT NOT NULL".into(),
+        calculation: declaration(),
+        known: Vec::new(),
         skipped: Vec::new(),
     }
 }

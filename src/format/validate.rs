@@ -1,7 +1,12 @@
 //! What must hold within one manifest, whoever wrote it: I4, and paths that are the partition's own.
 
+use std::collections::BTreeSet;
+
 use super::{EditSummary, Layout, Link, Manifest, Segment, SegmentKind, layout::LayoutError};
-use crate::model::{Counts, InvertedRange, Offset, OffsetRange, Sequence};
+use crate::{
+    calculation::{Declaration, Fingerprint},
+    model::{Counts, InvertedRange, Offset, OffsetRange, Sequence},
+};
 
 /// Members of a manifest that contradict each other.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -102,6 +107,9 @@ pub enum Inconsistency {
         /// What does not fit.
         detail: &'static str,
     },
+    /// The calculations are not those of the segments, each once and ascending, or one is longer than any.
+    #[error("the calculations that are declared are not those of the segments")]
+    Calculations,
     /// The number does not follow from the base and the numbers skipped (I2).
     #[error("number {sequence} does not follow from its base")]
     Number {
@@ -126,6 +134,7 @@ pub(super) fn check(manifest: &Manifest) -> Result<(), Inconsistency> {
         // Corrections may speak of any time; what they correct lies inside all the same.
         check_inside(segment.range, whole)?;
     }
+    check_calculations(manifest)?;
     check_unique(&manifest.segments)?;
     check_revisions(manifest)?;
     check_repair(&layout, manifest)?;
@@ -208,6 +217,22 @@ fn check_segment(
         });
     }
     Ok(())
+}
+
+/// Declared is what segments have, nothing more, and nothing that is too long to be read.
+fn check_calculations(manifest: &Manifest) -> Result<(), Inconsistency> {
+    let segments = manifest.segments.iter();
+    let of: BTreeSet<&Fingerprint> = segments.map(|segment| &segment.fingerprint).collect();
+    let declared = &manifest.calculations;
+    let fits = |declaration: &Declaration| declaration.bytes() <= Declaration::MAX_BYTES;
+    if of
+        .into_iter()
+        .eq(declared.iter().map(|declaration| &declaration.fingerprint))
+        && declared.iter().all(fits)
+    {
+        return Ok(());
+    }
+    Err(Inconsistency::Calculations)
 }
 
 fn check_unique(segments: &[Segment]) -> Result<(), Inconsistency> {

@@ -9,6 +9,7 @@ use chrono::{DateTime, Utc};
 
 use super::{Appended, Chain, ChainError, folders::StoredSegment};
 use crate::{
+    calculation::Declaration,
     failpoint::{self, Point},
     format::{Edit, Segment, SegmentFacts, SegmentKind, check_segment},
     model::{Counts, Digest, Offset, OffsetRange},
@@ -19,6 +20,7 @@ use crate::{
 struct Candidate {
     range: OffsetRange,
     counts: Counts,
+    declaration: Declaration,
     segments: Vec<Segment>,
     put_at: DateTime<Utc>,
 }
@@ -42,6 +44,7 @@ pub(super) async fn adopt(
             counts: found.counts,
         };
         failpoint::at(Point::AdoptionFound);
+        chain.learn(&found.declaration);
         match chain.append(edit, Some(found.put_at)).await? {
             Appended::Won { .. } => {
                 failpoint::at(Point::Adopted);
@@ -74,6 +77,7 @@ async fn find(
         let mut found = Candidate {
             range: facts.range,
             counts: facts.counts,
+            declaration: facts.declaration.clone(),
             segments: vec![first],
             put_at: file.modified,
         };
@@ -85,7 +89,7 @@ async fn find(
             }
             if let Some((second, twin_facts)) = inspect(chain, twin).await?
                 && twin_facts.counts == facts.counts
-                && twin_facts.fingerprint == facts.fingerprint
+                && twin_facts.declaration == facts.declaration
                 && twin_facts.replaces == facts.replaces
                 && twin_facts.corrections == facts.corrections
             {
@@ -133,7 +137,8 @@ async fn inspect(
     let fits = facts.topic == chain.layout().topic()
         && facts.partition == chain.partition()
         && facts.kind == file.name.kind
-        && facts.range == file.name.range;
+        && facts.range == file.name.range
+        && facts.declaration.bytes() <= Declaration::MAX_BYTES;
     let segment = Segment {
         path: file.path.clone(),
         kind: facts.kind,
@@ -141,7 +146,7 @@ async fn inspect(
         rows,
         bytes: size,
         digest,
-        fingerprint: facts.fingerprint.clone(),
+        fingerprint: facts.declaration.fingerprint.clone(),
         revision: None,
     };
     Ok(fits.then_some((segment, facts)))

@@ -12,6 +12,7 @@ use super::{
     tail::{list_manifests, read_tail},
 };
 use crate::{
+    calculation::Declaration,
     failpoint::{self, Point},
     format::{
         Edit, Identity, Layout, MAX_MANIFEST_BYTES, Manifest, Segment, Stamp, apply_and_encode,
@@ -40,6 +41,8 @@ pub struct Chain {
     tail: ChainTail,
     /// A manifest was offered, and it is not known what became of it.
     unsure: bool,
+    /// Of segments that others wrote.
+    known: Vec<Declaration>,
     /// Unlisted segments that were left alone because they lie after the end.
     pub(super) left_alone: Vec<Path>,
 }
@@ -72,6 +75,7 @@ impl Chain {
             clock,
             tail,
             unsure: false,
+            known: Vec::new(),
             left_alone: Vec::new(),
         })
     }
@@ -179,6 +183,13 @@ impl Chain {
         })
     }
 
+    /// What the fingerprint of segments stands for that are to be added and that others wrote.
+    pub(super) fn learn(&mut self, declaration: &Declaration) {
+        if *declaration != self.identity.declaration && !self.known.contains(declaration) {
+            self.known.push(declaration.clone());
+        }
+    }
+
     fn stamp(&self) -> Result<Stamp, ChainError> {
         if let (None, Some(highest)) = (&self.tail.newest, self.tail.highest) {
             return Err(ChainError::NothingReadable {
@@ -189,8 +200,8 @@ impl Chain {
         Ok(Stamp {
             writer: self.identity.writer.clone(),
             created_at: self.clock.now(),
-            calculation: self.identity.calculation.clone(),
-            fields: self.identity.fields.clone(),
+            calculation: self.identity.declaration.clone(),
+            known: self.known.clone(),
             skipped: self.tail.damaged.clone(),
         })
     }

@@ -92,6 +92,9 @@ pub async fn write_repair(
     if chain.is_unsure() {
         chain.reload().await?;
     }
+    for file in repair.encoded.segments() {
+        chain.learn(&file.facts.declaration);
+    }
     for _ in 0..RACES {
         let newest = chain.newest();
         let live = newest.map_or(&[][..], |newest| &newest.segments);

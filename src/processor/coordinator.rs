@@ -125,8 +125,9 @@ pub fn run(
     if !shared.stop.is_abort() {
         let report = runtime.block_on(audit::check_segments(
             &shared.store,
-            &shared.settings.calculation.fields,
-            &shared.settings.calculation.calculation,
+            &shared.calculations,
+            std::slice::from_ref(&shared.gatherer.calculation),
+            &shared.settings.invocation,
             written,
             shared.shutdown_left(),
         ));

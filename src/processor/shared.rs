@@ -19,13 +19,13 @@ use super::{
 };
 use crate::{
     audit::Recalculator,
-    calculation::{Evaluator, widen},
+    calculation::{Calculations, Evaluator, widen},
     config::{CalculationConfig, Delivery, RunConfig},
     format::{Layout, Pipeline},
     history::Clock,
     kafka::{Admin, KafkaError, Member, Publisher, PublisherConfig, SourceConfig, Topic},
     model::{Event, Offset, Partition},
-    recovery::{Committed, Gatherer, OurCalculation},
+    recovery::{Committed, Gatherer},
     store::Store,
 };
 
@@ -49,6 +49,8 @@ pub struct Shared {
     pub seats: Seats,
     /// What keepers share.
     pub store_side: Arc<StoreSide>,
+    /// Those that stored outcomes are verified with.
+    pub calculations: Calculations,
     /// Partitions of the events topic at start.
     pub partitions: u32,
     results_partitions: u32,
@@ -130,11 +132,7 @@ impl Shared {
             layout,
             admin: Arc::clone(&admin),
             identity: identity.clone(),
-            calculation: OurCalculation {
-                fingerprint: evaluator.fingerprint().clone(),
-                calculation: evaluator.calculation_text(),
-                fields: evaluator.fields().to_string(),
-            },
+            calculation: evaluator.declaration(),
             start: settings.policy.start,
             writer: instance.name().to_owned(),
             clock: Clock::system(),
@@ -160,6 +158,7 @@ impl Shared {
             gatherer,
             runtime,
             stop,
+            calculations: settings.calculation.known()?,
             partitions: events.partitions,
             results_partitions: results.partitions,
             rejects_partitions: rejects.partitions,
@@ -345,6 +344,7 @@ impl Shared {
         let CalculationConfig {
             fields,
             calculation,
+            ..
         } = &self.settings.calculation;
         rejects.line(|payloads| {
             let events: Vec<Event<'_>> = payloads.iter().copied().map(event).collect();

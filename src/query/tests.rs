@@ -1,6 +1,7 @@
 //! Listings of a small store.
 
 use crate::{
+    format::testing::declaration,
     format::{Edit, GapReason, Identity, Layout, Pipeline},
     history::{Chain, Clock},
     model::{Counts, Offset, OffsetRange, Partition, Sequence},
@@ -23,9 +24,7 @@ async fn sample() -> Store {
         let identity = Identity {
             topic: "events".into(),
             partition,
-            calculation: "square(number)".into(),
-            fingerprint: "00112233445566aa".parse().unwrap(),
-            fields: "number BIGINT NOT NULL".into(),
+            declaration: declaration(),
             writer: "tests".into(),
         };
         let pipeline = Pipeline {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::metadata::Authored;
 use crate::{
-    calculation::Fingerprint,
+    calculation::Declaration,
     format::Pipeline,
     history::CorrectionsProgress,
     kafka::Fault,
@@ -19,7 +19,7 @@ pub struct Facts {
     /// The pipeline that this process runs.
     pub ours: Pipeline,
     /// The calculation that this process runs.
-    pub calculation: OurCalculation,
+    pub calculation: Declaration,
     /// The store's root as people write it: `./snapshots`, `s3://bucket/prefix`.
     pub store: String,
     /// What the store holds of this partition.
@@ -53,17 +53,6 @@ impl Facts {
             Authored::Newer { .. } | Authored::Stranger => None,
         }
     }
-}
-
-/// The calculation of this process.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OurCalculation {
-    /// Its fingerprint.
-    pub fingerprint: Fingerprint,
-    /// Its text, `square(number)`.
-    pub calculation: String,
-    /// The event fields' text, `number BIGINT NOT NULL`.
-    pub fields: String,
 }
 
 /// What the store holds of a partition.

@@ -11,10 +11,10 @@ use std::{
 };
 
 use super::{
-    Authored, ChainFacts, CommitMetadata, Committed, Damage, Facts, GoodChain, LogFacts,
-    OurCalculation, Start,
+    Authored, ChainFacts, CommitMetadata, Committed, Damage, Facts, GoodChain, LogFacts, Start,
 };
 use crate::{
+    calculation::Declaration,
     failpoint::{self, Point},
     format::{Identity, Layout, Manifest, ManifestError, Pipeline},
     history::{self, Chain, ChainError, Clock, Tidied, tidy},
@@ -35,7 +35,7 @@ pub struct Gatherer {
     /// The pipeline of this process, as it was at start.
     pub identity: Pipeline,
     /// The calculation of this process.
-    pub calculation: OurCalculation,
+    pub calculation: Declaration,
     /// Where new partitions start.
     pub start: Start,
     /// Who writes manifests: a name that is kept over a restart.
@@ -176,9 +176,7 @@ impl Gatherer {
         let identity = Identity {
             topic: self.identity.events_topic.clone(),
             partition,
-            calculation: self.calculation.calculation.clone(),
-            fingerprint: self.calculation.fingerprint.clone(),
-            fields: self.calculation.fields.clone(),
+            declaration: self.calculation.clone(),
             writer: self.writer.clone(),
         };
         match Chain::load(self.store.clone(), identity, self.clock.clone()).await {

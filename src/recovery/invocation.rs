@@ -73,6 +73,14 @@ impl Invocation {
         self
     }
 
+    /// With none of its flags but these.
+    #[must_use]
+    pub fn only(mut self, flags: &[&str]) -> Invocation {
+        self.flags
+            .retain(|(name, _)| flags.contains(&name.as_str()));
+        self
+    }
+
     /// The value of `flag`, if it was typed.
     #[must_use]
     pub fn get(&self, flag: &str) -> Option<&str> {

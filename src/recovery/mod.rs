@@ -31,8 +31,8 @@ mod tests;
 pub use decision::{AcceptLoss, Commit, Decision, Expected, LossReason, Plan, Replay};
 pub use explain::report;
 pub use facts::{
-    ChainFacts, Committed, Damage, Facts, GoodChain, LogFacts, OurCalculation, Policy, ResumeFrom,
-    Start, UnreadableEvents,
+    ChainFacts, Committed, Damage, Facts, GoodChain, LogFacts, Policy, ResumeFrom, Start,
+    UnreadableEvents,
 };
 pub use gather::{GatherError, Gathered, Gatherer, Step};
 pub use invocation::Invocation;

@@ -226,7 +226,7 @@ fn a_filter_of_log_lines_that_is_none_is_named() {
 }
 
 /// `cargo test` builds it beside the program.
-fn own_calculation(args: &[&str]) -> Program {
+pub fn own_calculation(args: &[&str]) -> Program {
     let program = Path::new(env!("CARGO_BIN_EXE_snapback"));
     let folder = program.parent().expect("a folder");
     let example = folder.join("examples").join("own_calculation");

@@ -17,6 +17,7 @@
 
 mod a_worker_that_hangs;
 mod broker_trouble;
+mod calculations;
 mod cli;
 mod compose;
 mod corpus;

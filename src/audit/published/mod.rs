@@ -41,7 +41,9 @@ use std::{
 use futures::{StreamExt as _, stream};
 use tokio::runtime::Handle;
 
-use super::{AuditError, Finding, Options, Published, Report, folders::folders};
+use super::{
+    AuditError, Finding, Options, Published, Report, folders::folders, instructions::Commands,
+};
 use crate::{
     format::{Layout, Manifest, SegmentKind},
     history::load_tail,
@@ -106,7 +108,8 @@ pub async fn verify_published(
             _ = tick.tick() => progress(read.load(Ordering::Relaxed), total),
         }
     }
-    Ok(report.with_published(published, findings))
+    let commands = Commands::of(&options.invocation);
+    Ok(report.with_published(published, findings, &commands))
 }
 
 impl Published {

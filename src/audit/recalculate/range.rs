@@ -293,7 +293,7 @@ fn open(files: Vec<File>) -> Result<Open, RecalculateError> {
     let first = first.ok_or_else(not_rejects)?;
     Ok(Open {
         stored,
-        fingerprint: first.fingerprint,
+        fingerprint: first.declaration.fingerprint,
         absent: first.absent,
         fields,
         payload_fields,

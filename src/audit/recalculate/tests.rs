@@ -9,7 +9,7 @@ use arrow_array::{RecordBatch, cast::AsArray as _};
 use super::*;
 use crate::{
     audit::{Level, Options, tests::fixture::chain_of, verify},
-    calculation::builtin,
+    calculation::{Calculations, builtin},
     events::{Fields, MessageBuffer, ResultEncoder},
     format::{
         Accumulation, Edit, Layout, Manifest, Pipeline, RangeOutcomes, SegmentKind, read_segment,
@@ -136,19 +136,17 @@ fn text(batch: &RecordBatch, column: &str) -> Vec<String> {
 
 /// Every level, under this calculation: no finding at all.
 async fn assert_clean(store: &Store, fields: &str, calculation: &str) {
-    let (options, layout) = (Options::default(), Layout::new("events").unwrap());
-    let fields = Fields::parse(fields).unwrap();
-    let calculation = builtin(calculation).unwrap();
-    let level = Level::Semantic;
-    let report = verify(
-        store,
-        &layout,
-        level,
-        &fields,
-        &calculation,
-        &options,
-        &|_| {},
+    let layout = Layout::new("events").unwrap();
+    let evaluator = Evaluator::new(
+        Fields::parse(fields).unwrap(),
+        builtin(calculation).unwrap(),
     );
+    let options = Options {
+        given: Some(evaluator.unwrap().fingerprint().clone()),
+        ..Options::default()
+    };
+    let (level, calculations) = (Level::Semantic, Calculations::new(builtin));
+    let report = verify(store, &layout, level, &calculations, &options, &|_| {});
     let report = report.await.unwrap();
     assert!(
         report.clean && report.findings.is_empty(),

@@ -10,7 +10,7 @@
 
 mod plan;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 pub use plan::{Mend, RepairPlan, Source};
 
@@ -18,7 +18,7 @@ use super::{
     AuditError, Finding, Outdated, RecalculateError, Recalculator, Report, check_segments,
 };
 use crate::{
-    calculation::Calculation,
+    calculation::Calculations,
     format::{Layout, Pipeline, Segment, SegmentKind},
     history::{
         Chain, ChainError, Repaired, Restored, SnapshotError, load_tail, restore_segment,
@@ -26,6 +26,7 @@ use crate::{
     },
     kafka::{Admin, KafkaError},
     model::Partition,
+    recovery::Invocation,
     store::{Store, StoreError},
 };
 
@@ -146,7 +147,7 @@ pub async fn plan_repair(
 /// When the store, or Kafka, is away; call it again then. A range that cannot be mended is [`Mended::Left`].
 pub async fn mend(
     recalculator: &Recalculator,
-    calculation: &Arc<dyn Calculation>,
+    calculations: &Calculations,
     chain: &mut Chain,
     mend: &Mend,
 ) -> Result<Mended, RepairError> {
@@ -167,8 +168,10 @@ pub async fn mend(
     let is_correction = |segment: &&Segment| segment.kind == SegmentKind::Corrections;
     let corrections = segments.iter().filter(is_correction);
     let corrections = corrections.map(|segment| segment.rows).sum();
-    let fields = recalculator.evaluator.fields();
-    let checked = check_segments(chain.store(), fields, calculation, segments, CHECK).await;
+    let (declared, invocation) = ([mend.declaration.clone()], Invocation::new("repair"));
+    let store = chain.store();
+    let checked =
+        check_segments(store, calculations, &declared, &invocation, segments, CHECK).await;
     if let Some(error) = checked.failure {
         return Err(error.into());
     }

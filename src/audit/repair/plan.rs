@@ -8,6 +8,7 @@ use super::{
     Outdated,
 };
 use crate::{
+    calculation::Declaration,
     format::{Manifest, SegmentKind},
     model::{OffsetRange, Partition},
 };
@@ -30,6 +31,8 @@ pub struct Mend {
     pub partition: Partition,
     /// The offsets, with the segments that are replaced.
     pub range: Outdated,
+    /// The calculation that the range is of.
+    pub declaration: Declaration,
     /// Where the right values come from.
     pub source: Source,
     /// What is wrong with it.
@@ -65,11 +68,15 @@ impl RepairPlan {
     /// Plans for the findings of one partition, whose newest manifest is `newest`.
     pub(super) fn of(newest: &Manifest, partition: Partition, findings: Vec<Finding>) -> Self {
         let mut mends: Vec<Mend> = ranges(newest)
-            .map(|range| Mend {
-                partition,
-                range,
-                source: Source::Attic,
-                findings: Vec::new(),
+            .filter_map(|range| {
+                let declaration = newest.declaration(&range.segments.first()?.fingerprint)?;
+                Some(Mend {
+                    partition,
+                    declaration: declaration.clone(),
+                    range,
+                    source: Source::Attic,
+                    findings: Vec::new(),
+                })
             })
             .collect();
         let mut left = Vec::new();

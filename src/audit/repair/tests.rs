@@ -11,7 +11,7 @@ use crate::{
             rows::wrong_value,
         },
     },
-    calculation::{Evaluator, builtin},
+    calculation::{Calculations, Evaluator, builtin},
     events::Fields,
     kafka::Connection,
     model::{Offset, OffsetRange},
@@ -50,11 +50,11 @@ async fn plan(store: &Store) -> RepairPlan {
 }
 
 async fn apply(store: &Store, plan: &RepairPlan) -> Vec<Mended> {
-    let (recalculator, square) = (recalculator(), builtin("square").unwrap());
+    let recalculator = recalculator();
     let mut mended = Vec::new();
     for one in &plan.mends {
         let mut chain = chain(store, one.partition.0).await;
-        let done = mend(&recalculator, &square, &mut chain, one).await;
+        let done = mend(&recalculator, &Calculations::new(builtin), &mut chain, one).await;
         mended.push(done.unwrap());
     }
     mended
@@ -112,8 +112,13 @@ async fn a_file_that_is_gone_stays_gone_when_kafka_does_not_answer() {
     assert_eq!(plan.mends.len(), 1);
     assert_eq!(plan.mends[0].source, Source::Kafka);
     let mut chain = chain(&store, 0).await;
-    let square = builtin("square").unwrap();
-    let failed = mend(&recalculator(), &square, &mut chain, &plan.mends[0]).await;
+    let failed = mend(
+        &recalculator(),
+        &Calculations::new(builtin),
+        &mut chain,
+        &plan.mends[0],
+    )
+    .await;
     assert!(matches!(failed, Err(RepairError::Read(_))), "{failed:?}");
 }
 

@@ -12,7 +12,7 @@ use parquet::{
 
 use crate::{
     audit::{Finding, FindingKind, Level, Options, Report, verify},
-    calculation::{Calculation, Evaluator, builtin},
+    calculation::{Calculation, Calculations, Declaration, Evaluator, builtin},
     events::Fields,
     format::{
         Accumulation, Edit, EditSummary, GapReason, Identity, Layout, Manifest, Pipeline,
@@ -42,7 +42,16 @@ pub(super) fn square() -> Arc<dyn Calculation> {
 }
 
 fn evaluator() -> Evaluator {
-    Evaluator::new(Fields::parse(FIELDS).unwrap(), square()).unwrap()
+    evaluator_of(FIELDS)
+}
+
+pub(super) fn evaluator_of(fields: &str) -> Evaluator {
+    Evaluator::new(Fields::parse(fields).unwrap(), square()).unwrap()
+}
+
+/// The square of these fields, as a store declares it.
+pub(super) fn declaration(fields: &str) -> Declaration {
+    evaluator_of(fields).declaration()
 }
 
 fn pipeline() -> Pipeline {
@@ -69,9 +78,7 @@ pub(in crate::audit) async fn chain_of(
     let identity = Identity {
         topic: "events".into(),
         partition: Partition(partition),
-        calculation: evaluator.calculation_text(),
-        fingerprint: evaluator.fingerprint().clone(),
-        fields: evaluator.fields().to_string(),
+        declaration: evaluator.declaration(),
         writer: "tests".into(),
     };
     Chain::load(store.clone(), identity, Clock::system())
@@ -98,6 +105,17 @@ pub(in crate::audit) async fn snapshot(
     end: i64,
     absent: impl Fn(i64) -> bool,
 ) {
+    snapshot_of(chain, &evaluator(), start, end, absent).await;
+}
+
+/// A snapshot of the outcomes that this calculation gives.
+pub(super) async fn snapshot_of(
+    chain: &mut Chain,
+    evaluator: &Evaluator,
+    start: i64,
+    end: i64,
+    absent: impl Fn(i64) -> bool,
+) {
     let payload = |offset: i64| match is_bad(offset) {
         true => format!("{{\"number\": \"{offset}\"}}"),
         false => format!("{{\"number\": {offset}}}"),
@@ -115,7 +133,7 @@ pub(in crate::audit) async fn snapshot(
             payload: Some(payload.as_bytes()),
         })
         .collect();
-    let evaluated = evaluator().evaluate(events.into_iter()).unwrap();
+    let evaluated = evaluator.evaluate(events.into_iter()).unwrap();
     let mut accumulation = Accumulation::new(at(start));
     let outcomes = RangeOutcomes::new(range(start, end), evaluated).unwrap();
     accumulation.append(&outcomes).unwrap();
@@ -162,32 +180,25 @@ pub(in crate::audit) async fn bind(chain: &mut Chain, origin: i64) {
 }
 
 pub(in crate::audit) async fn audit(store: &Store, level: Level) -> Report {
-    audit_with(store, level, 2, FIELDS).await
+    audit_with(store, level, 2, None).await
 }
 
 pub(super) async fn audit_with(
     store: &Store,
     level: Level,
     parallelism: usize,
-    fields: &str,
+    fields: Option<&str>,
 ) -> Report {
-    let fields = Fields::parse(fields).unwrap();
     let parallelism = NonZeroUsize::new(parallelism).unwrap();
     let options = Options {
         parallelism,
+        given: fields.map(|fields| declaration(fields).fingerprint),
         ..Options::default()
     };
-    verify(
-        store,
-        &layout(),
-        level,
-        &fields,
-        &square(),
-        &options,
-        &|_| {},
-    )
-    .await
-    .unwrap()
+    let calculations = Calculations::new(builtin);
+    verify(store, &layout(), level, &calculations, &options, &|_| {})
+        .await
+        .unwrap()
 }
 
 /// Kind, partition and range of each finding.
@@ -288,8 +299,8 @@ pub(super) async fn history(store: &Store, partition: i32) -> Vec<(Edit, Stamp)>
         let stamp = Stamp {
             writer: manifest.writer.clone(),
             created_at: manifest.created_at,
-            calculation: manifest.calculation.clone(),
-            fields: manifest.fields.clone(),
+            calculation: declaration(FIELDS),
+            known: manifest.calculations.clone(),
             skipped: Vec::new(),
         };
         history.push((edit, stamp));

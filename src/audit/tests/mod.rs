@@ -1,5 +1,6 @@
 //! Real small stores, damaged in every way that a level claims to see.
 
+mod calculations;
 mod consistent;
 mod damage;
 pub(super) mod fixture;

@@ -2,17 +2,28 @@
 
 use std::time::Duration;
 
-use super::fixture::{FIELDS, brief, falsify, newest, sample, segment, square};
+use super::fixture::{FIELDS, brief, declaration, falsify, newest, sample, segment};
 use crate::{
     audit::{Checked, FindingKind, check_segments},
-    events::Fields,
+    calculation::{Calculations, builtin},
     format::{Segment, SegmentKind},
+    recovery::Invocation,
     store::Store,
 };
 
 async fn check(store: &Store, segments: Vec<Segment>, limit: Duration) -> Checked {
-    let fields = Fields::parse(FIELDS).unwrap();
-    check_segments(store, &fields, &square(), segments, limit).await
+    let calculations = Calculations::new(builtin);
+    let declared = [declaration(FIELDS)];
+    let invocation = Invocation::new("run");
+    check_segments(
+        store,
+        &calculations,
+        &declared,
+        &invocation,
+        segments,
+        limit,
+    )
+    .await
 }
 
 #[tokio::test]

@@ -3,13 +3,13 @@
 use super::{
     damage::{Damage::*, apply_to, kinds, put},
     fixture::{
-        FIELDS, at, audit, audit_with, bind, brief, chain, edit, falsify, get, layout, newest,
-        range, sample, segment, snapshot, square,
+        at, audit, audit_with, bind, brief, chain, edit, falsify, get, layout, newest, range,
+        sample, segment, snapshot,
     },
 };
 use crate::{
     audit::{AuditError, FindingKind, Level, Options, Severity, verify},
-    events::Fields,
+    calculation::{Calculations, builtin},
     format::{Edit, GapReason, SegmentId, SegmentKind},
     model::{Partition, Sequence},
     query::TopicError,
@@ -34,6 +34,8 @@ async fn an_undamaged_store_is_clean_and_counted_from_its_rows() {
         "rejects",
         "absent",
         "lost",
+        "not_compared",
+        "calculations",
         "findings",
     ];
     expected.sort_unstable();
@@ -141,8 +143,10 @@ async fn offsets_that_a_silent_append_and_a_gap_explain_are_no_holes() {
 #[tokio::test]
 async fn segments_of_another_calculation_are_a_notice() {
     let store = sample().await;
-    let report = audit_with(&store, Level::Semantic, 2, "number DOUBLE NOT NULL").await;
+    let other = Some("number DOUBLE NOT NULL");
+    let report = audit_with(&store, Level::Semantic, 2, other).await;
     assert!(report.clean);
+    assert_eq!(report.not_compared, 0);
     assert_eq!(kinds(&report.findings), [FindingKind::OtherCalculation]);
     let expected = [(100, 400), (0, 300)];
     let found: Vec<_> = brief(&report.findings)
@@ -152,21 +156,21 @@ async fn segments_of_another_calculation_are_a_notice() {
     assert_eq!(found, expected);
     let remedy = &report.findings[0].remedy;
     assert!(
-        remedy.contains("--calculation 'square(number)' --fields 'number BIGINT NOT NULL'"),
+        remedy.contains("`--on-new-calculation recalculate`, `snapback run`"),
         "{remedy}"
     );
-    assert!(
-        audit_with(&store, Level::Coverage, 2, "number DOUBLE NOT NULL")
-            .await
-            .findings
-            .is_empty()
-    );
+    for report in [
+        audit_with(&store, Level::Coverage, 2, other).await,
+        audit_with(&store, Level::Semantic, 2, None).await,
+    ] {
+        assert!(report.findings.is_empty());
+    }
 }
 
 #[tokio::test]
 async fn a_topic_or_partition_that_is_not_there_is_an_error_that_names_what_is() {
     let store = sample().await;
-    let fields = Fields::parse(FIELDS).unwrap();
+    let calculations = Calculations::new(builtin);
     let other = crate::format::Layout::new("orders").unwrap();
     let asked = |partition| Options {
         partitions: Some([Partition(partition)].into()),
@@ -177,8 +181,7 @@ async fn a_topic_or_partition_that_is_not_there_is_an_error_that_names_what_is()
             &store,
             &layout,
             Level::Semantic,
-            &fields,
-            &square(),
+            &calculations,
             &options,
             &|_| {},
         )
@@ -205,7 +208,7 @@ async fn a_topic_or_partition_that_is_not_there_is_an_error_that_names_what_is()
 async fn progress_ends_at_everything() {
     let store = sample().await;
     falsify(&store, 0, 200, SegmentKind::Results, Clone::clone, |_| {}).await;
-    let fields = Fields::parse(FIELDS).unwrap();
+    let calculations = Calculations::new(builtin);
     let last = std::sync::Mutex::new(crate::audit::Progress::default());
     let note = |progress| *last.lock().unwrap() = progress;
     let (layout, options) = (layout(), Options::default());
@@ -213,8 +216,7 @@ async fn progress_ends_at_everything() {
         &store,
         &layout,
         Level::Semantic,
-        &fields,
-        &square(),
+        &calculations,
         &options,
         &note,
     )

@@ -84,7 +84,7 @@ proptest! {
         let identity = identity("writer");
         let mut accumulation = if replaces {
             let before = "00000000000000bb".parse().unwrap();
-            Accumulation::replacing(at(100), before, identity.fingerprint.clone())
+            Accumulation::replacing(at(100), before, identity.declaration.fingerprint.clone())
         } else {
             Accumulation::new(at(100))
         };

@@ -5,7 +5,7 @@ mod replacing;
 
 use super::*;
 use crate::format::{
-    SegmentId, codec,
+    Damaged, GapReason, Inconsistency, SegmentId,
     testing::{PARTITION, at, bind, range, stamp},
 };
 

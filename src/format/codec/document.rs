@@ -4,7 +4,7 @@ use chrono::{DateTime, SecondsFormat, SubsecRound, Utc};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 use crate::{
-    calculation::Fingerprint,
+    calculation::{Declaration, Fingerprint},
     format::{
         EditSummary, Gap, GapReason, Link, Manifest, Pipeline, Segment, SegmentKind,
         validate::Inconsistency,
@@ -27,6 +27,7 @@ pub(super) struct Document {
     end: Offset,
     counts: Counts,
     gaps: Vec<GapLine>,
+    calculations: Vec<Declaration>,
     calculation: String,
     fields: String,
     edit: EditLine,
@@ -54,6 +55,7 @@ impl Document {
                 .into_iter()
                 .map(Gap::try_from)
                 .collect::<Result<_, _>>()?,
+            calculations: self.calculations,
             calculation: self.calculation,
             fields: self.fields,
             edit: self.edit.try_into()?,

@@ -14,10 +14,9 @@ use crate::{
 };
 
 fn theirs() -> Identity {
-    Identity {
-        fingerprint: "ffeeddccbbaa9988".parse().unwrap(),
-        ..identity("repairer")
-    }
+    let mut theirs = identity("repairer");
+    theirs.declaration.fingerprint = "ffeeddccbbaa9988".parse().unwrap();
+    theirs
 }
 
 /// A repair of what is live from `start` to `end`, in which every result has changed.
@@ -34,7 +33,13 @@ async fn repair(chain: &Chain, start: i64, end: i64) -> Repair {
         .unwrap();
     let facts = read_segment(file).unwrap().facts().clone();
     let schema = results_schema();
-    let mut writer = Rewriter::new(over, facts.absent, facts.fingerprint, &schema, theirs());
+    let mut writer = Rewriter::new(
+        over,
+        facts.absent,
+        facts.declaration.fingerprint,
+        &schema,
+        theirs(),
+    );
     let Evaluated { results, rejects } = evaluated(over);
     let rows = 0..u32::try_from(results.num_rows()).unwrap();
     let changes = Changes {

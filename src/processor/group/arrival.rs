@@ -279,20 +279,20 @@ async fn prepare(shared: &Arc<Shared>, gathered: Gathered) -> Option<Prepared> {
 
 /// Reads back what the newest manifest added, for at most [`START_CHECK`]; what is wrong is said loudly.
 async fn check_newest(shared: &Arc<Shared>, chain: &Chain, partition: Partition) {
-    let added: Vec<Segment> = chain
-        .newest()
-        .map(|newest| newest.added().cloned().collect())
-        .unwrap_or_default();
+    let Some(newest) = chain.newest() else {
+        return;
+    };
+    let added: Vec<Segment> = newest.added().cloned().collect();
     if added.is_empty() {
         return;
     }
-    let settings = &shared.settings;
     let count = added.len();
     let since = Instant::now();
     let checked = audit::check_segments(
         &shared.store,
-        &settings.calculation.fields,
-        &settings.calculation.calculation,
+        &shared.calculations,
+        &newest.calculations,
+        &shared.settings.invocation,
         added,
         START_CHECK,
     )
@@ -304,6 +304,12 @@ async fn check_newest(shared: &Arc<Shared>, chain: &Chain, partition: Partition)
     if let Some(error) = &checked.failure {
         tracing::warn!(
             "partition {partition}: the newest snapshot could not be read back yet: {error}"
+        );
+    }
+    if checked.not_compared > 0 {
+        tracing::warn!(
+            "partition {partition}: {} outcomes of the newest snapshot were compared with nothing: they are of a calculation that this program does not have; `verify` of the program that wrote them checks them",
+            checked.not_compared
         );
     }
     tracing::info!(

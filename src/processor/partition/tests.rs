@@ -2,10 +2,10 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    calculation::{Evaluated, rejects_schema},
+    calculation::{Declaration, Evaluated, rejects_schema},
     format::Pipeline,
     model::{Digest, OffsetRange, Sequence},
-    recovery::{AcceptLoss, ChainFacts, Expected, LogFacts, LossReason, OurCalculation},
+    recovery::{AcceptLoss, ChainFacts, Expected, LogFacts, LossReason},
 };
 
 fn at(offset: i64) -> Offset {
@@ -47,10 +47,11 @@ fn facts() -> Facts {
             results_topic: "results".into(),
             results_partitions: 8,
         },
-        calculation: OurCalculation {
+        calculation: Declaration {
             fingerprint: "00000000000000aa".parse().unwrap(),
             calculation: "square(number)".into(),
             fields: "number BIGINT NOT NULL".into(),
+            results: "result DECIMAL(38,0) NOT NULL".into(),
         },
         store: "./snapshots".into(),
         chain: ChainFacts::Absent,

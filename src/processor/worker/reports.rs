@@ -138,7 +138,7 @@ impl Worker {
         let at = owned.books.end();
         let (stage, accumulation) = match &owned.phase {
             Phase::Replaying(replaying) => {
-                let now = station.chain.identity().fingerprint.clone();
+                let now = station.chain.identity().declaration.fingerprint.clone();
                 let accumulation = match replaying.replay.replaces.clone() {
                     Some(before) => Accumulation::replacing(at, before, now),
                     None => Accumulation::new(at),

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::{
+    calculation::Declaration,
     format::Pipeline,
     model::{Digest, Offset, OffsetRange, Partition, Sequence},
 };
@@ -38,10 +39,11 @@ fn facts() -> Facts {
     Facts {
         partition: Partition(3),
         ours: pipeline(),
-        calculation: OurCalculation {
+        calculation: Declaration {
             fingerprint: OURS.parse().unwrap(),
             calculation: "square(number)".into(),
             fields: "number BIGINT NOT NULL".into(),
+            results: "result DECIMAL(38,0) NOT NULL".into(),
         },
         store: "./snapshots".into(),
         chain: ChainFacts::Good(chain()),

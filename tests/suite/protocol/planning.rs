@@ -5,8 +5,8 @@ use std::{rc::Rc, time::Duration};
 use snapback::{
     model::Offset,
     recovery::{
-        self, Authored, ChainFacts, CommitMetadata, Facts, GoodChain, LogFacts, LossReason,
-        OurCalculation, Plan, Policy, Remedy, ResumeFrom, Start,
+        self, Authored, ChainFacts, CommitMetadata, Facts, GoodChain, LogFacts, LossReason, Plan,
+        Policy, Remedy, ResumeFrom, Start,
     },
 };
 
@@ -14,7 +14,7 @@ use super::{
     product::Product,
     rules::Rule,
     state::{CommitId, MAX, ManifestId, Resume, Span, Worker},
-    values::{PARTITION, at, byte, fingerprint, pipeline, range, span, version},
+    values::{PARTITION, at, byte, declaration, fingerprint, pipeline, range, span, version},
 };
 
 /// What `plan` says, as numbers.
@@ -117,11 +117,7 @@ impl Product {
         Facts {
             partition: PARTITION,
             ours: pipeline(),
-            calculation: OurCalculation {
-                fingerprint: fingerprint(worker.version),
-                calculation: "square(number)".to_owned(),
-                fields: "number BIGINT NOT NULL".to_owned(),
-            },
+            calculation: declaration(worker.version),
             store: "./snapshots".to_owned(),
             chain,
             committed,

@@ -20,7 +20,7 @@ use super::{
     planning::{Planned, Question},
     rules::{Config, Rule},
     state::{BundleId, CommitId, MAX, ManifestId, Progress, Span},
-    values::{PARTITION, at, byte, fingerprint, pipeline, progress, range, version},
+    values::{PARTITION, at, byte, declaration, fingerprint, pipeline, progress, range, version},
 };
 
 /// The files of one attempt to store outcomes.

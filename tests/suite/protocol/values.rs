@@ -1,7 +1,7 @@
 //! The model's small numbers as the product's values, and back.
 
 use snapback::{
-    calculation::Fingerprint,
+    calculation::{Declaration, Fingerprint},
     format::Pipeline,
     history::CorrectionsProgress,
     model::{Offset, OffsetRange, Partition, Sequence},
@@ -25,6 +25,15 @@ pub fn pipeline() -> Pipeline {
 
 pub fn fingerprint(version: u8) -> Fingerprint {
     format!("{version:016x}").parse().expect("16 digits")
+}
+
+pub fn declaration(version: u8) -> Declaration {
+    Declaration {
+        fingerprint: fingerprint(version),
+        calculation: "square(number)".to_owned(),
+        fields: "number BIGINT NOT NULL".to_owned(),
+        results: "result DECIMAL(38,0) NOT NULL".to_owned(),
+    }
 }
 
 pub fn version(fingerprint: &Fingerprint) -> u8 {

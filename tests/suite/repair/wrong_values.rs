@@ -24,9 +24,7 @@ async fn store_wrong_values(pipeline: &Pipeline, wrong: impl Fn(usize) -> bool) 
     let identity = Identity {
         topic: pipeline.events.clone(),
         partition: Partition(0),
-        calculation: evaluator.calculation_text(),
-        fingerprint: evaluator.fingerprint().clone(),
-        fields: evaluator.fields().to_string(),
+        declaration: evaluator.declaration(),
         writer: "a defective program".to_owned(),
     };
     let chain = Chain::load(store, identity.clone(), Clock::system());

@@ -14,8 +14,13 @@ impl Product {
         let stamp = Stamp {
             writer: format!("host-{writer}"),
             created_at: DateTime::UNIX_EPOCH,
-            calculation: "square(number)".to_owned(),
-            fields: "number BIGINT NOT NULL".to_owned(),
+            calculation: declaration(match change {
+                Change::Append { bundle } | Change::Repair { bundle } => {
+                    self.bundle(bundle).version
+                }
+                Change::Bind { .. } | Change::Loss { .. } => 0,
+            }),
+            known: Vec::new(),
             skipped: (skip != 0)
                 .then_some(Damaged {
                     sequence: Sequence(skip.into()),
@@ -178,5 +183,10 @@ fn without_older_corrections(mut manifest: Manifest, range: OffsetRange) -> Mani
             && segment.revision != newest
     };
     manifest.segments.retain(|segment| !forgotten(segment));
+    let live = manifest.segments.iter().map(|segment| &segment.fingerprint);
+    let live: Vec<_> = live.cloned().collect();
+    manifest
+        .calculations
+        .retain(|declared| live.contains(&declared.fingerprint));
     Manifest::decode(&manifest.encode()).expect("a manifest without them is one, too")
 }

@@ -1,0 +1,44 @@
+//! What every task of verifying needs.
+
+use std::time::Instant;
+
+use super::{Level, groups::Group, inspect::Evaluators};
+use crate::{
+    calculation::{Calculations, Declaration, Fingerprint},
+    format::{Layout, Segment},
+    store::Store,
+};
+
+/// What every task needs.
+#[derive(Clone)]
+pub(super) struct Verification {
+    pub store: Store,
+    pub layout: Layout,
+    pub level: Level,
+    pub calculations: Calculations,
+    /// The calculation that all should be of.
+    pub given: Option<Fingerprint>,
+    /// When to give up.
+    pub until: Option<Instant>,
+}
+
+impl Verification {
+    /// Those of the calculations of a group that this program has.
+    pub fn evaluators(&self, declared: &[Declaration], group: &Group) -> Evaluators {
+        let mut evaluators = Evaluators::new();
+        if self.level < Level::Semantic {
+            return evaluators;
+        }
+        for Segment { fingerprint, .. } in &group.segments {
+            let declared = declared
+                .iter()
+                .find(|declared| declared.fingerprint == *fingerprint);
+            if let Some(declared) = declared.filter(|_| !evaluators.contains_key(fingerprint))
+                && let Ok(evaluator) = self.calculations.evaluator(declared)
+            {
+                evaluators.insert(fingerprint.clone(), evaluator);
+            }
+        }
+        evaluators
+    }
+}
