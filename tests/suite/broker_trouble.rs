@@ -9,8 +9,8 @@ use crate::outside::{
 };
 use crate::support::process::{Finished, Running};
 use crate::support::{
-    Kafka, create_topic, create_topic_with, delete_records, delete_topic, eventually, python,
-    read_all,
+    Kafka, add_partitions, create_topic, create_topic_with, delete_records, delete_topic,
+    eventually, python, read_all,
 };
 
 /// Running, with the events `0..events` processed and stored.
@@ -85,6 +85,22 @@ fn events_that_expire_under_a_running_process_are_refused_until_they_are_accepte
         (&report["results"], &report["lost"]),
         (&150.into(), &150.into())
     );
+}
+
+#[test]
+fn a_running_process_reads_a_partition_that_is_added() {
+    let (pipeline, mut running) = running(100);
+    add_partitions(&pipeline.brokers, &pipeline.events, 2);
+    eventually(LIMIT, "the added partition in the store", || {
+        (!pipeline.manifests(1).is_empty()).then_some(())
+    });
+    pipeline.send_numbers(1, 0..50);
+    wait_until_committed(&pipeline, 150);
+    running.signal(libc::SIGTERM);
+    running.wait(LIMIT).expect_code(0);
+    // The results topic has one partition, as it had when it was made.
+    assert_eq!(read_all(&pipeline.brokers, &pipeline.results).len(), 150);
+    pipeline.check_stored(&pipeline.expected(), Offsets::default());
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     sync::{Arc, PoisonError},
+    time::Duration,
 };
 
 use rdkafka::{
@@ -45,7 +46,7 @@ impl Admin {
     pub fn watermarks(&self, topic: &str, partition: Partition) -> Result<Watermarks, KafkaError> {
         let doing = format!("find the ends of {topic:?} partition {partition}");
         let ends = |consumer| {
-            let (start, end) = self.ask(consumer, &doing, |consumer, timeout| {
+            let (start, end) = self.ask_about(topic, consumer, &doing, |consumer, timeout| {
                 consumer.fetch_watermarks(topic, partition.0, timeout)
             })?;
             Ok::<_, KafkaError>((offset_or_zero(start), offset_or_zero(end)))
@@ -58,6 +59,26 @@ impl Admin {
             stable_end,
             end,
         })
+    }
+
+    /// As [`ask`](Admin::ask), about partitions of `topic`. A client answers about one that was added since it last heard of the
+    /// topic that there is none, for many minutes: so it is told to ask the brokers anew.
+    fn ask_about<T>(
+        &self,
+        topic: &str,
+        consumer: &BaseConsumer<Context>,
+        doing: &str,
+        mut question: impl FnMut(&BaseConsumer<Context>, Duration) -> Result<T, NativeError>,
+    ) -> Result<T, KafkaError> {
+        match self.ask(consumer, doing, &mut question) {
+            Err(KafkaError::Call { source, .. }) if source.code == Code::UnknownPartition => {
+                self.ask(consumer, doing, |consumer, timeout| {
+                    consumer.fetch_metadata(Some(topic), timeout)
+                })?;
+                self.ask(consumer, doing, question)
+            }
+            answer => answer,
+        }
     }
 
     /// What `group` has committed for the topic's partitions; `None` where it has committed nothing.
@@ -136,19 +157,19 @@ impl Admin {
         timestamp: i64,
     ) -> Result<BTreeMap<Partition, Option<Offset>>, KafkaError> {
         let doing = format!("find offsets by time in {topic:?}");
-        let answer = self.ask(&self.stable, &doing, |consumer, timeout| {
+        let answer = self.ask_about(topic, &self.stable, &doing, |consumer, timeout| {
             let mut asked = TopicPartitionList::with_capacity(partitions.len());
             for partition in partitions {
                 let at = rdkafka::Offset::Offset(timestamp.max(0));
                 asked.add_partition_offset(topic, partition.0, at)?;
             }
-            consumer.offsets_for_times(asked, timeout)
+            let answer = consumer.offsets_for_times(asked, timeout)?;
+            let mut elements = answer.elements().into_iter();
+            elements.try_for_each(|element| element.error())?;
+            Ok(answer)
         })?;
         let mut found = BTreeMap::new();
         for element in answer.elements() {
-            element
-                .error()
-                .map_err(|error| self.failed(&self.stable, &doing, error))?;
             let offset = match element.offset() {
                 rdkafka::Offset::Offset(offset) => Offset::new(offset),
                 _ => None,

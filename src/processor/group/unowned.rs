@@ -89,11 +89,13 @@ fn look(shared: &Shared, since: Option<Instant>) -> Option<Instant> {
     None
 }
 
-/// The partitions that no member has.
+/// The partitions that no member has: of the `partitions` that the topic had at the start, and of those that were added since,
+/// as far as the group shows.
 fn unowned(members: &[Member], partitions: u32) -> Vec<i32> {
     let owned = members.iter().flat_map(|member| &member.partitions);
     let owned: BTreeSet<Partition> = owned.copied().collect();
-    let all = (0..).take(partitions as usize);
+    let shown = owned.last().map_or(0, |last| last.0.saturating_add(1));
+    let all = 0..shown.max(i32::try_from(partitions).unwrap_or(i32::MAX));
     all.filter(|partition| !owned.contains(&Partition(*partition)))
         .collect()
 }
@@ -123,6 +125,7 @@ mod tests {
         let members = [member("a", &[0, 3]), member("b", &[])];
         assert_eq!(unowned(&members, 5), [1, 2, 4]);
         assert!(unowned(&[member("a", &[1, 0])], 2).is_empty());
+        assert_eq!(unowned(&[member("a", &[1, 0, 3])], 2), [2]);
     }
 
     #[test]

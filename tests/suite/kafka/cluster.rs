@@ -65,6 +65,21 @@ fn a_topic_created_anew_under_its_name_has_another_id() {
 }
 
 #[test]
+fn a_partition_that_was_added_is_known_at_once_to_who_has_asked_before() {
+    let (admin, name) = (admin(), topic("grown", 1));
+    fill(&name, 1, 0..5);
+    let (first, added) = (Partition(0), Partition(1));
+    assert_eq!(admin.watermarks(&name, first).unwrap().end, at(5));
+    assert!(admin.watermarks(&name, added).is_err());
+    grow(&name, 2);
+    let ends = || admin.watermarks(&name, added).ok();
+    let ends = eventually(LIMIT, "the leader of the added partition", ends);
+    assert_eq!((ends.start, ends.end), (at(0), at(0)));
+    let by_time = admin.offsets_for_time(&name, &[first, added], 0).unwrap();
+    assert_eq!((by_time[&first], by_time[&added]), (Some(at(0)), None));
+}
+
+#[test]
 fn offsets_are_found_by_time() {
     let name = topic("times", 2);
     fill(&name, 1, 0..5);
