@@ -47,7 +47,7 @@ pub use fault::{Fault, FaultKind};
 pub use group::GroupWatch;
 pub use members::Member;
 pub use mock::MockBroker;
-pub use publisher::{Publisher, PublisherConfig};
+pub use publisher::{Publisher, PublisherConfig, TopicQuestion};
 pub use reader::Reader;
 pub use record::Record;
 pub use sample::{Ends, Sampled, sample};

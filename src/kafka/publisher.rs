@@ -1,6 +1,7 @@
 //! A producer: transactional, or idempotent for at-least-once delivery.
 
 mod failures;
+mod topic_id;
 
 use std::{
     thread,
@@ -12,6 +13,8 @@ use rdkafka::{
     message::{Header, OwnedHeaders},
     producer::{BaseRecord, Producer, ThreadedProducer},
 };
+
+pub use topic_id::TopicQuestion;
 
 use super::{
     connection::Connection,

@@ -64,6 +64,26 @@ fn a_topic_that_is_replaced_by_a_longer_one_is_noticed() {
 }
 
 #[test]
+fn a_topic_that_is_replaced_while_the_client_does_not_look_is_noticed_before_anything_of_it_is_committed()
+ {
+    let (pipeline, mut running) = running(100);
+    // When it looks again there is a topic of that name, and an event at the next offset.
+    running.signal(libc::SIGSTOP);
+    delete_topic(&pipeline.brokers, &pipeline.events);
+    create_topic(&pipeline.brokers, &pipeline.events, 1);
+    pipeline.send_numbers(0, 1_000..1_200);
+    running.signal(libc::SIGCONT);
+    eventually(LIMIT, "a refusal", || {
+        let said = running.stderr_so_far();
+        said.contains("events topic id").then_some(())
+    });
+    running.signal(libc::SIGTERM);
+    running.wait(LIMIT);
+    assert_eq!(read_all(&pipeline.brokers, &pipeline.results).len(), 100);
+    assert_eq!(pipeline.verify(0)["results"], 100);
+}
+
+#[test]
 fn events_that_expire_under_a_running_process_are_refused_until_they_are_accepted() {
     let (pipeline, mut running) = running(100);
     running.signal(libc::SIGSTOP);

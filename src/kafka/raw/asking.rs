@@ -7,10 +7,11 @@ use rdkafka::{
     client::Client as AnyClient,
     consumer::{BaseConsumer, Consumer},
     error::RDKafkaErrorCode as Code,
+    producer::{Producer, ThreadedProducer},
     types::RDKafkaRespErr,
 };
 
-use super::{Queue, QueueEvent, c_string, millis, text};
+use super::{Queue, QueueEvent, c_string, text};
 use crate::kafka::{context::Context, error::Failure};
 
 /// Who a consumer is in its group.
@@ -117,69 +118,92 @@ pub(in crate::kafka) fn topic_id(
     topic: &str,
     timeout: Duration,
 ) -> Result<Option<String>, Failure> {
-    struct Collection(*mut sys::rd_kafka_TopicCollection_t);
-    impl Drop for Collection {
-        fn drop(&mut self) {
-            // SAFETY: ours, once.
-            unsafe { sys::rd_kafka_TopicCollection_destroy(self.0) }
+    // SAFETY: the question holds the client.
+    let question = unsafe { TopicQuestion::ask(consumer.client().native_ptr(), consumer, topic) }?;
+    question.answer(timeout)
+}
+
+/// A question for a topic's id, on its way to a broker.
+pub(in crate::kafka) struct TopicQuestion<C> {
+    queue: Queue,
+    _client: C,
+}
+
+impl TopicQuestion<ThreadedProducer<Context>> {
+    pub(in crate::kafka) fn of_producer(
+        client: &ThreadedProducer<Context>,
+        topic: &str,
+    ) -> Result<Self, Failure> {
+        // SAFETY: the question holds the client.
+        unsafe { TopicQuestion::ask(client.client().native_ptr(), client.clone(), topic) }
+    }
+}
+
+impl<C> TopicQuestion<C> {
+    /// # Safety
+    /// `handle` is that of `client`.
+    unsafe fn ask(handle: *mut sys::rd_kafka_t, client: C, topic: &str) -> Result<Self, Failure> {
+        struct Collection(*mut sys::rd_kafka_TopicCollection_t);
+        impl Drop for Collection {
+            fn drop(&mut self) {
+                // SAFETY: ours, once.
+                unsafe { sys::rd_kafka_TopicCollection_destroy(self.0) }
+            }
+        }
+        let name = c_string(topic)?;
+        let mut names: [*const c_char; 1] = [name.as_ptr()];
+        // SAFETY: the client is alive; the call copies what it is given, which is destroyed once, after it.
+        unsafe {
+            let collection = Collection(sys::rd_kafka_TopicCollection_of_topic_names(
+                names.as_mut_ptr(),
+                1,
+            ));
+            let queue = Queue::of(sys::rd_kafka_queue_new(handle))
+                .ok_or_else(|| Failure::of(Code::CriticalSystemResource))?;
+            sys::rd_kafka_DescribeTopics(handle, collection.0, ptr::null(), queue.0.as_ptr());
+            Ok(TopicQuestion {
+                queue,
+                _client: client,
+            })
         }
     }
-    struct Options(*mut sys::rd_kafka_AdminOptions_t);
-    impl Drop for Options {
-        fn drop(&mut self) {
-            // SAFETY: ours, once.
-            unsafe { sys::rd_kafka_AdminOptions_destroy(self.0) }
-        }
-    }
-    let name = c_string(topic)?;
-    let mut names: [*const c_char; 1] = [name.as_ptr()];
-    let handle = consumer.client().native_ptr();
-    // SAFETY: the client is alive; everything made here is destroyed once, after the answer; the description belongs to
-    // the event, which outlives the reading of it.
-    unsafe {
-        let collection = Collection(sys::rd_kafka_TopicCollection_of_topic_names(
-            names.as_mut_ptr(),
-            1,
-        ));
-        let options = Options(sys::rd_kafka_AdminOptions_new(
-            handle,
-            sys::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS,
-        ));
-        let milliseconds = millis(timeout).max(1);
-        sys::rd_kafka_AdminOptions_set_request_timeout(options.0, milliseconds, ptr::null_mut(), 0);
-        let queue = Queue::of(sys::rd_kafka_queue_new(handle))
-            .ok_or_else(|| Failure::of(Code::CriticalSystemResource))?;
-        sys::rd_kafka_DescribeTopics(handle, collection.0, options.0, queue.0.as_ptr());
-        let event = queue
-            .wait(timeout + Duration::from_secs(1))
+
+    /// Waits for the answer: `None` when there is no such topic or the broker knows no ids. After a time-out it may still come.
+    pub(in crate::kafka) fn answer(&self, timeout: Duration) -> Result<Option<String>, Failure> {
+        let event = self
+            .queue
+            .wait(timeout)
             .ok_or_else(|| Failure::of(Code::OperationTimedOut))?;
         if event.error() == RDKafkaRespErr::RD_KAFKA_RESP_ERR__UNSUPPORTED_FEATURE {
             return Ok(None);
         }
         check(event.error())?;
-        let result = sys::rd_kafka_event_DescribeTopics_result(event.0.as_ptr());
-        let mut count = 0;
-        let topics = sys::rd_kafka_DescribeTopics_result_topics(result, &raw mut count);
-        if topics.is_null() || count == 0 {
-            return Ok(None);
+        // SAFETY: the description belongs to the event, which outlives the reading of it.
+        unsafe {
+            let result = sys::rd_kafka_event_DescribeTopics_result(event.0.as_ptr());
+            let mut count = 0;
+            let topics = sys::rd_kafka_DescribeTopics_result_topics(result, &raw mut count);
+            if topics.is_null() || count == 0 {
+                return Ok(None);
+            }
+            match Code::from(sys::rd_kafka_error_code(
+                sys::rd_kafka_TopicDescription_error(*topics),
+            )) {
+                Code::NoError => {}
+                Code::UnknownTopicOrPartition => return Ok(None),
+                other => return Err(Failure::of(other)),
+            }
+            let id = sys::rd_kafka_TopicDescription_topic_id(*topics);
+            // A broker without ids answers with zeros.
+            let known = !id.is_null()
+                && (sys::rd_kafka_Uuid_most_significant_bits(id) != 0
+                    || sys::rd_kafka_Uuid_least_significant_bits(id) != 0);
+            let id = known
+                .then(|| text(sys::rd_kafka_Uuid_base64str(id)))
+                .flatten();
+            // As Kafka's own tools write it: the alphabet that is safe in URLs.
+            Ok(id.map(|id| id.replace('+', "-").replace('/', "_")))
         }
-        match Code::from(sys::rd_kafka_error_code(
-            sys::rd_kafka_TopicDescription_error(*topics),
-        )) {
-            Code::NoError => {}
-            Code::UnknownTopicOrPartition => return Ok(None),
-            other => return Err(Failure::of(other)),
-        }
-        let id = sys::rd_kafka_TopicDescription_topic_id(*topics);
-        // A broker without ids answers with zeros.
-        let known = !id.is_null()
-            && (sys::rd_kafka_Uuid_most_significant_bits(id) != 0
-                || sys::rd_kafka_Uuid_least_significant_bits(id) != 0);
-        let id = known
-            .then(|| text(sys::rd_kafka_Uuid_base64str(id)))
-            .flatten();
-        // As Kafka's own tools write it: the alphabet that is safe in URLs.
-        Ok(id.map(|id| id.replace('+', "-").replace('/', "_")))
     }
 }
 

@@ -22,7 +22,7 @@ use rdkafka::{
 };
 
 pub(super) use asking::{
-    Membership, commit, hurry_groups, log_end, mock_bootstrap, position, topic_id,
+    Membership, TopicQuestion, commit, hurry_groups, log_end, mock_bootstrap, position, topic_id,
 };
 pub(super) use messages::{Messages, PartitionQueue, RangeReader, Trouble};
 pub(super) use producing::{Outgoing, TopicHandle, flush, send_offsets};

@@ -84,6 +84,10 @@ pub struct Owned {
     pub phase: Phase,
     pub fetch: Fetch,
     pub books: Books,
+    /// The id of the topic that its plan was made for; `None` from a broker without ids.
+    pub topic_id: Option<String>,
+    /// A broker says that the topic is another one by now.
+    pub is_of_other_topic: bool,
     /// Offsets recorded as lost since the origin.
     pub lost: u64,
     /// What the next commit must make durable although nothing is new: recovery decided it.
@@ -137,6 +141,8 @@ impl Owned {
             phase: Phase::Gathering,
             fetch: Fetch::Paused,
             books: Books::new(Offset::ZERO, 0),
+            topic_id: None,
+            is_of_other_topic: false,
             lost: 0,
             must_commit: None,
             outbox: Outbox::default(),
@@ -185,6 +191,11 @@ impl Owned {
         matches!(self.phase, Phase::Running)
     }
 
+    /// Whether nothing is done with it.
+    pub fn is_held(&self) -> bool {
+        matches!(self.phase, Phase::Held(_))
+    }
+
     /// What is replayed.
     pub fn replay(&self) -> Option<&Replay> {
         match &self.phase {
@@ -205,6 +216,7 @@ impl Owned {
         if self.doubted().is_some() {
             self.halts = None;
         }
+        self.topic_id.clone_from(&facts.ours.events_topic_id);
         let (at, phase) = match plan {
             Plan::Start { at }
             | Plan::Adopt { at }

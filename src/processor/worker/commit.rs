@@ -33,6 +33,13 @@ const WORTH_TELLING: Duration = Duration::from_secs(2);
 /// A partition, the offset to commit, and the metadata that goes with it.
 pub(super) type OffsetCommit = (Partition, Offset, String);
 
+/// What became of a commit.
+enum Attempt {
+    Made,
+    /// Nothing was committed: the events may be those of another topic of that name.
+    OtherTopic,
+}
+
 impl Worker {
     /// Opens a transaction when none is open, and notes that `partition` takes part in it.
     pub(super) fn begin_if_needed(&mut self, partition: Partition) -> Result<(), PublishError> {
@@ -74,7 +81,8 @@ impl Worker {
             return Ok(());
         }
         match self.try_commit(&offsets) {
-            Ok(()) => {
+            Ok(Attempt::OtherTopic) => self.give_up_topic(),
+            Ok(Attempt::Made) => {
                 failpoint::at(Point::Committed);
                 self.summary.counters.commits += 1;
                 self.cadence.close();
@@ -190,7 +198,7 @@ impl Worker {
         }
     }
 
-    fn try_commit(&mut self, offsets: &[OffsetCommit]) -> Result<(), PublishError> {
+    fn try_commit(&mut self, offsets: &[OffsetCommit]) -> Result<Attempt, PublishError> {
         let wait = self.broker_wait();
         // No transaction outlives a revocation, so an owner that changed under an open one is a defect: abort.
         for (partition, epoch) in self.cadence.owners() {
@@ -204,10 +212,16 @@ impl Worker {
                 });
             }
         }
+        // After the last fetch, and answered while the messages are on their way.
+        let question = self.ask_topic()?;
         if self.shared.settings.delivery == Delivery::AtLeastOnce {
             wait.repeat(|slice| self.publisher.flush(slice))?;
             failpoint::at(Point::Acknowledged);
-            return Ok(self.source.commit(offsets, wait.left())?);
+            if !self.is_same_topic(question, &wait)? {
+                return Ok(Attempt::OtherTopic);
+            }
+            self.source.commit(offsets, wait.left())?;
+            return Ok(Attempt::Made);
         }
         if !self.cadence.is_open() {
             self.publisher.begin()?;
@@ -216,10 +230,14 @@ impl Worker {
         failpoint::at(Point::CommitBegun);
         wait.repeat(|slice| self.publisher.flush(slice))?;
         failpoint::at(Point::Flushed);
+        if !self.is_same_topic(question, &wait)? {
+            return Ok(Attempt::OtherTopic);
+        }
         wait.repeat(|slice| self.publisher.send_offsets(&self.source, offsets, slice))?;
         failpoint::at(Point::OffsetsSent);
         // A commit of unknown outcome is called again; the broker answers the same for the same transaction.
-        wait.repeat(|slice| self.publisher.commit(slice))
+        wait.repeat(|slice| self.publisher.commit(slice))?;
+        Ok(Attempt::Made)
     }
 }
 

@@ -17,6 +17,7 @@ mod ownership;
 mod relief;
 mod replay;
 mod reports;
+mod same_topic;
 mod show;
 mod shutdown;
 

@@ -7,7 +7,7 @@ use super::{
     super::{
         WorkerError,
         keeper::Stage,
-        partition::{Books, Fetch, Phase, ReplayEnd},
+        partition::{Books, Fetch, Owned, Phase, ReplayEnd},
     },
     Worker,
 };
@@ -116,10 +116,15 @@ impl Worker {
         partition: Partition,
         position: Offset,
     ) -> Result<(), WorkerError> {
-        let Some(owned) = self.owned.get_mut(&partition) else {
+        let owned = self.owned.get(&partition);
+        let Some(range) = owned.and_then(Owned::replay).map(|replay| replay.range) else {
             return Ok(());
         };
-        let Some(range) = owned.replay().map(|replay| replay.range) else {
+        let is_end = position >= range.end() && owned.is_some_and(Owned::is_fetching);
+        if is_end && !self.has_replayed_same_topic(partition) {
+            return self.gather_anew(partition);
+        }
+        let Some(owned) = self.owned.get_mut(&partition) else {
             return Ok(());
         };
         let rest = owned.rest_of_replay(position);
