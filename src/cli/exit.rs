@@ -130,6 +130,7 @@ fn of_processor(error: &ProcessorError) -> Exit {
         | ProcessorError::NoEventsTopic { .. }
         | ProcessorError::NoOutputTopic { .. } => Exit::Usage,
         ProcessorError::Refused { .. } | ProcessorError::WrongDeclaration { .. } => Exit::Refused,
+        ProcessorError::EndNotReached { .. } => Exit::Unreachable,
         ProcessorError::Kafka(error) => of_kafka(error),
         ProcessorError::Store(error) => of_store(error),
         ProcessorError::Worker(WorkerError::Configuration(_)) => Exit::Usage,

@@ -1,5 +1,6 @@
 //! Questions about a cluster, its topics and its groups.
 
+mod coordinators;
 mod offsets;
 mod topics;
 
@@ -24,6 +25,9 @@ use super::{
     raw,
 };
 
+/// Connecting that takes longer is worth a word.
+const UNUSUAL: Duration = Duration::from_secs(3);
+
 /// Asks a cluster; joins nothing. Every call blocks, for about the time-out at most.
 pub struct Admin {
     connection: Connection,
@@ -42,6 +46,18 @@ impl Admin {
     /// # Errors
     /// When no broker answers within `timeout`, which bounds the later calls as well.
     pub fn connect(connection: &Connection, timeout: Duration) -> Result<Admin, KafkaError> {
+        Admin::connect_saying(connection, timeout, |_| ())
+    }
+
+    /// The same; `say` is told why nobody has answered yet, whenever that is known after some seconds.
+    ///
+    /// # Errors
+    /// As [`Admin::connect`].
+    pub fn connect_saying(
+        connection: &Connection,
+        timeout: Duration,
+        say: impl Fn(&str),
+    ) -> Result<Admin, KafkaError> {
         let asking =
             |level| connection.client(&[], &[("isolation.level", level)], Context::new("admin"));
         let (stable, latest) = (asking("read_committed")?, asking("read_uncommitted")?);
@@ -53,7 +69,12 @@ impl Admin {
             administrator: OnceLock::new(),
             timeout,
         };
+        let since = Instant::now();
         admin.ask(&admin.stable, "connect", |consumer, timeout| {
+            if since.elapsed() >= UNUSUAL {
+                let why = consumer.context().why();
+                say(why.as_deref().unwrap_or("nobody has said why"));
+            }
             consumer.fetch_metadata(Some("__snapback_probe"), timeout)
         })?;
         Ok(admin)

@@ -193,7 +193,8 @@ impl Connection {
         let mut config = ClientConfig::new();
         config.set_log_level(RDKafkaLogLevel::Info);
         config.set("client.id", &self.client_id);
-        config.set("log.connection.close", "false");
+        // The only word about a peer that hangs up; see `Context::log`.
+        config.set("log.connection.close", "true");
         for (key, value) in defaults {
             config.set(*key, *value);
         }

@@ -123,6 +123,18 @@ impl Context {
         self.leaving.store(false, Ordering::Release);
     }
 
+    /// Remembers that the broker hung up, where that tells something: on the first question.
+    fn hung_up(&self, message: &str) {
+        let tells = ["in state APIVERSION_QUERY", "security.protocol"];
+        if !tells.iter().any(|tell| message.contains(tell)) {
+            return;
+        }
+        let text = format!(
+            "the broker hung up; it may expect TLS or SASL: -X security.protocol=SSL, SASL_SSL or SASL_PLAINTEXT ({message})"
+        );
+        lock(&self.errors).last = Some((Code::BrokerTransportFailure, text, Instant::now()));
+    }
+
     pub(super) fn next_rebalance(&self) -> Option<Rebalance> {
         lock(&self.rebalances).pop_front()
     }
@@ -148,6 +160,11 @@ impl Context {
 
 impl ClientContext for Context {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        if facility == "FAIL" && is_hang_up(message) {
+            self.hung_up(message);
+            tracing::debug!(client = self.role, facility, "{message}");
+            return;
+        }
         // Producer properties given to a consumer and the other way round: every client gets all of the user's.
         if facility == "CONFWARN" || level as i32 > RDKafkaLogLevel::Warning as i32 {
             tracing::debug!(client = self.role, facility, "{message}");
@@ -215,6 +232,11 @@ impl ConsumerContext for Context {
             tracing::debug!(client = self.role, %error, "commit");
         }
     }
+}
+
+/// Whether a log line is about a connection that the broker has closed: usual, unless it says more.
+fn is_hang_up(message: &str) -> bool {
+    message.contains("Disconnected")
 }
 
 /// Answers a rebalance without taking any partition.

@@ -241,7 +241,7 @@ impl KafkaError {
             | KafkaError::Client { .. }
             | KafkaError::MissingTopic { .. } => true,
             KafkaError::Unreachable { source, .. } | KafkaError::Call { source, .. } => {
-                is_denied(source.code)
+                is_denied(source.code) || is_refusal(source.code)
             }
             _ => false,
         }
@@ -259,6 +259,14 @@ pub(super) fn is_denied(code: Code) -> bool {
                 | Code::TransactionalIdAuthorizationFailed
                 | Code::UnsupportedSASLMechanism
         )
+}
+
+/// Answers of a group's coordinator to a member that it will not take in.
+pub(super) fn is_refusal(code: Code) -> bool {
+    matches!(
+        code,
+        Code::InvalidSessionTimeout | Code::GroupAuthorizationFailed | Code::InvalidGroupId
+    )
 }
 
 /// Answers that waiting does not change.

@@ -50,7 +50,7 @@ pub use mock::MockBroker;
 pub use publisher::{Publisher, PublisherConfig, TopicQuestion};
 pub use reader::Reader;
 pub use record::Record;
-pub use sample::{Ends, Sampled, sample};
+pub use sample::{Ends, Sampled, sample, timestamp_at};
 pub use source::{Source, SourceConfig, SourceEvent};
 
 #[cfg(test)]

@@ -99,6 +99,41 @@ pub fn sample(
     Ok(sampled)
 }
 
+/// The time of the message at `offset`, committed or not, in milliseconds since the epoch; `None` when it has none, or does not
+/// come `within` that time.
+///
+/// # Errors
+/// When the client cannot be created, or the broker refuses.
+pub fn timestamp_at(
+    connection: &Connection,
+    topic: &str,
+    partition: Partition,
+    offset: Offset,
+    within: Duration,
+) -> Result<Option<i64>, KafkaError> {
+    let fixed = [("isolation.level", "read_uncommitted")];
+    let consumer = connection.client(&[], &fixed, Context::new("sample"))?;
+    let consumer: Arc<BaseConsumer<Context>> = Arc::new(consumer);
+    let doing = format!("read {topic:?} partition {partition}");
+    let reader = RangeReader::start(&consumer, topic, partition.0, offset.get());
+    let reader = reader.map_err(|failure| {
+        consumer
+            .context()
+            .failed(connection.brokers(), doing, failure)
+    })?;
+    let deadline = Instant::now() + within;
+    while Instant::now() < deadline {
+        serve(&consumer);
+        let mut messages = reader.take(1, 10 * PAUSE);
+        // What is wrong with the partition is for others to say.
+        drop(messages.clean(offset.get()));
+        if let Some(event) = messages.events().next() {
+            return Ok(event.timestamp);
+        }
+    }
+    Ok(None)
+}
+
 fn length(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX / 2)
 }

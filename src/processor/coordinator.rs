@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     Instance, ProcessorError, Stop, WorkerError,
-    group::{former, unowned},
+    group::{former, joining, unowned},
     keeper, memory,
     panics::panic_message,
     shared::Shared,
@@ -86,10 +86,12 @@ pub fn run(
     let workers: Vec<JoinHandle<_>> = (0..shared.settings.workers)
         .map(|index| spawn(&shared, index))
         .collect();
+    joining::watch(&shared);
     unowned::watch(&shared);
     let mut watch = Watch {
         asked: Instant::now(),
         reached: None,
+        has_worked: false,
     };
     while !shared.stop.is_requested() && !workers.iter().any(JoinHandle::is_finished) {
         if watch.is_done(&shared) {
@@ -144,6 +146,10 @@ pub fn run(
         let text = recovery::report(&refusals, &shared.settings.invocation);
         return Err(ProcessorError::Refused { refusals, text });
     }
+    if let Some(why) = shared.targets.given_up() {
+        let text = why.to_owned();
+        return Err(ProcessorError::EndNotReached { text });
+    }
     Ok(summary)
 }
 
@@ -163,14 +169,22 @@ struct Watch {
     asked: Instant,
     /// Since when the group has committed every target.
     reached: Option<Instant>,
+    /// Whether this process has had a partition that was not held.
+    has_worked: bool,
 }
 
 impl Watch {
-    /// Whether nothing is left to do: the end is reached, or all that this process owns is held.
+    /// Whether nothing is left to do: the end is reached, or will not be, or all that this process was given at its start is
+    /// held. One that has worked stays: it is given other partitions when another process ends.
     fn is_done(&mut self, shared: &Shared) -> bool {
+        if shared.targets.given_up().is_some() {
+            return true;
+        }
         let held = shared.progress.held();
         let reached = shared.progress.all_reached();
-        if !held.is_empty() && shared.progress.working() == 0 && reached {
+        self.has_worked |= shared.progress.ready() > 0;
+        let stays = self.has_worked && !shared.settings.exit_at_end;
+        if !held.is_empty() && shared.progress.working() == 0 && reached && !stays {
             return true;
         }
         if !shared.settings.exit_at_end || !reached || self.asked.elapsed() < ASK_GROUP {

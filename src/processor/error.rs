@@ -138,6 +138,14 @@ pub enum ProcessorError {
         /// For people: the reasons, a sample, and the declaration that works.
         text: String,
     },
+    /// The end of the topic is not reached: somebody's transaction stays open before it.
+    #[error(
+        "{text}\nWhat comes before is published, committed and stored. Start again when these transactions have ended; docs/recovery.md says under \"A transaction without an end\" how to end one"
+    )]
+    EndNotReached {
+        /// Which partitions wait for what.
+        text: String,
+    },
     /// An output topic does not exist and is not to be made.
     #[error(
         "the topic {topic:?} does not exist on {brokers} and --create-topics is false; create it with {partitions} partitions"

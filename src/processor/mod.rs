@@ -22,6 +22,7 @@
 //! The coordinator, on the caller's thread, watches the workers and decides when the work is done. `memory` divides
 //! `--memory` once (I8); consumption pauses when it is used.
 
+mod connect;
 mod coordinator;
 mod error;
 mod group;
@@ -38,6 +39,7 @@ mod shared;
 mod stop;
 mod store_side;
 mod store_wait;
+mod targets;
 mod watch;
 mod worker;
 

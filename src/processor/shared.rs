@@ -11,10 +11,12 @@ use std::{
 
 use super::{
     Instance, ProcessorError, Stop, WorkerError,
+    connect::{connect, output},
     limits::Limits,
     new_pipeline::NewPipeline,
     seats::Seats,
     store_side::StoreSide,
+    targets::Targets,
     watch::{Board, Progress, Tally},
 };
 use crate::{
@@ -23,7 +25,7 @@ use crate::{
     config::{CalculationConfig, Delivery, RunConfig},
     format::{Layout, Pipeline},
     history::Clock,
-    kafka::{Admin, KafkaError, Member, Publisher, PublisherConfig, SourceConfig, Topic},
+    kafka::{Admin, KafkaError, Member, Publisher, PublisherConfig, SourceConfig, Watermarks},
     model::{Event, Offset, Partition},
     recovery::{Committed, Gatherer},
     store::Store,
@@ -58,8 +60,8 @@ pub struct Shared {
     admin: Arc<Admin>,
     /// Workers that are to leave the group and join it again.
     join_anew: Vec<AtomicBool>,
-    /// With `--exit-at-end`: the last stable offsets at start.
-    targets: BTreeMap<Partition, Offset>,
+    /// With `--exit-at-end`: what is to be reached.
+    pub targets: Targets,
 }
 
 impl Shared {
@@ -80,7 +82,7 @@ impl Shared {
             Arc::clone(&settings.calculation.calculation),
         )?;
         let layout = Layout::new(&settings.pipeline.events)?;
-        let admin = Arc::new(Admin::connect(&settings.connection, ASK)?);
+        let admin = Arc::new(connect(&settings, &board)?);
         let events = admin.topic(&settings.pipeline.events)?.ok_or_else(|| {
             ProcessorError::NoEventsTopic {
                 topic: settings.pipeline.events.clone(),
@@ -120,13 +122,10 @@ impl Shared {
             results_topic: settings.pipeline.results.clone(),
             results_partitions: results.partitions,
         };
-        let mut targets = BTreeMap::new();
-        if settings.exit_at_end {
-            for partition in (0..).map(Partition).take(events.partitions as usize) {
-                let marks = admin.watermarks(&settings.pipeline.events, partition)?;
-                targets.insert(partition, marks.stable_end);
-            }
-        }
+        let targets = match settings.exit_at_end {
+            true => Targets::of(&admin, &settings.pipeline.events, events.partitions)?,
+            false => Targets::default(),
+        };
         let gatherer = Gatherer {
             store: store.clone(),
             layout,
@@ -178,21 +177,16 @@ impl Shared {
         modulo(partition, self.rejects_partitions)
     }
 
-    /// The offset that `partition` must have committed before `--exit-at-end` ends the run.
-    pub fn target(&self, partition: Partition) -> Option<Offset> {
-        self.targets.get(&partition).copied()
-    }
-
     /// Whether the group has committed every target.
     pub fn group_reached_targets(&self) -> Result<bool, KafkaError> {
-        let partitions: Vec<Partition> = self.targets.keys().copied().collect();
-        let committed = self.committed(&partitions)?;
-        Ok(self.targets.iter().all(|(partition, target)| {
-            *target == Offset::ZERO
-                || committed
-                    .get(partition)
-                    .is_some_and(|committed| committed.offset >= *target)
-        }))
+        let committed = self.committed(&self.targets.partitions())?;
+        Ok(self.targets.are_reached(&committed))
+    }
+
+    /// Where a partition of the events topic begins and ends.
+    pub fn watermarks(&self, partition: Partition) -> Result<Watermarks, KafkaError> {
+        self.admin
+            .watermarks(&self.settings.pipeline.events, partition)
     }
 
     /// What the group has committed for `partitions`, once no transaction is open on them.
@@ -310,6 +304,11 @@ impl Shared {
         self.admin.members(&pipeline.group, &pipeline.events)
     }
 
+    /// What keeps the cluster from coordinating groups, and with `transactions` also these.
+    pub fn coordinators_missing(&self, transactions: bool) -> Result<Option<String>, KafkaError> {
+        self.admin.coordinators_missing(transactions)
+    }
+
     /// Whether the group has a member with a worker's name.
     pub fn has_member(&self, name: &str) -> Result<bool, KafkaError> {
         self.admin.has_member(&self.settings.pipeline.group, name)
@@ -366,26 +365,4 @@ fn event(payload: &[u8]) -> Event<'_> {
 
 fn modulo(partition: Partition, count: u32) -> i32 {
     partition.0.rem_euclid(count.max(1).cast_signed())
-}
-
-fn output(
-    admin: &Admin,
-    settings: &RunConfig,
-    name: &str,
-    partitions: u32,
-) -> Result<Topic, ProcessorError> {
-    if let Some(topic) = admin.topic(name)? {
-        return Ok(topic);
-    }
-    let missing = || ProcessorError::NoOutputTopic {
-        topic: name.to_owned(),
-        brokers: settings.connection.brokers().to_owned(),
-        partitions,
-    };
-    if !settings.create_topics {
-        return Err(missing());
-    }
-    admin.create_topic(name, partitions, &[])?;
-    tracing::info!("created the topic {name} with {partitions} partitions");
-    admin.topic(name)?.ok_or_else(missing)
 }

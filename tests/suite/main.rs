@@ -31,6 +31,7 @@ mod exit_codes;
 mod from_script;
 mod fuzzed;
 mod hostile;
+mod joining;
 mod kafka;
 mod keepers;
 mod limits;

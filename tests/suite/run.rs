@@ -1,6 +1,7 @@
 //! `snapback run` on real servers when nothing goes wrong: exactly once, to its end or until it is stopped.
 
 pub mod holes;
+mod open_transactions;
 mod output_topics;
 mod settings;
 

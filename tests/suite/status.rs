@@ -1,5 +1,6 @@
 //! The status of a running processor over HTTP: what it says is true, and asking for it harms nobody.
 
+mod held;
 mod troubles;
 
 use std::io::Write as _;

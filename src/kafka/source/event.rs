@@ -43,6 +43,9 @@ pub enum SourceEvent {
         /// What the client says.
         text: String,
     },
+    /// The group does not take this member in until somebody changes something; reported at most every 5 s. The client
+    /// goes on trying.
+    Refused(KafkaError),
     /// The client is of no more use.
     Fatal(KafkaError),
 }

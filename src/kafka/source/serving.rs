@@ -10,7 +10,12 @@ use rdkafka::{
 
 use super::{Source, SourceEvent};
 use crate::{
-    kafka::{context::Rebalance, error::Failure, fault::Fault, raw},
+    kafka::{
+        context::Rebalance,
+        error::{Failure, is_refusal},
+        fault::Fault,
+        raw,
+    },
     model::Partition,
 };
 
@@ -97,12 +102,41 @@ impl Source {
                 SourceEvent::Fatal(self.failed("go on consuming", failure))
             });
         } else if self.consumer.context().is_news(&format!("event {code:?}")) {
-            let text = self
-                .consumer
-                .context()
-                .why()
-                .unwrap_or_else(|| code.to_string());
-            self.events.push(SourceEvent::Trouble { text });
+            self.events.push(match (is_refusal(code), remedy(code)) {
+                (true, remedy) => {
+                    let text = format!("{code}{}", remedy.unwrap_or_default());
+                    let failure = Failure {
+                        text,
+                        ..Failure::of(code)
+                    };
+                    let doing = format!("join the group {}", self.config.group);
+                    SourceEvent::Refused(self.failed(doing, failure))
+                }
+                (false, Some(remedy)) => SourceEvent::Trouble {
+                    text: format!("{code}{remedy}"),
+                },
+                (false, None) => SourceEvent::Trouble {
+                    text: self
+                        .consumer
+                        .context()
+                        .why()
+                        .unwrap_or_else(|| code.to_string()),
+                },
+            });
         }
+    }
+}
+
+/// What helps when the group's coordinator answers a member with this.
+fn remedy(code: Code) -> Option<&'static str> {
+    match code {
+        Code::InconsistentGroupProtocol => Some(
+            "; another member of the group divides the partitions in another way, as most programs do that are not snapback. Stop it, or choose another --group",
+        ),
+        Code::InvalidSessionTimeout => Some(
+            "; the broker takes other session timeouts, from its group.min.session.timeout.ms to its group.max.session.timeout.ms: give one of them with -X session.timeout.ms=...",
+        ),
+        Code::GroupAuthorizationFailed => Some("; the user of snapback needs READ on the group"),
+        _ => None,
     }
 }

@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::super::shared::Shared;
+use super::{super::shared::Shared, open_transactions::OpenTransactions};
 use crate::{kafka::Member, model::Partition};
 
 /// How often the group is looked at.
@@ -32,8 +32,10 @@ pub fn watch(shared: &Arc<Shared>) {
         .name("group-watch".to_owned())
         .spawn(move || {
             let mut since = None;
+            let mut open = OpenTransactions::default();
             while wait(&shared) {
                 since = look(&shared, since);
+                open.look(&shared);
             }
         });
     watching.expect("the operating system starts a thread");

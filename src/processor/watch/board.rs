@@ -37,6 +37,7 @@ struct Inner {
     troubles: Mutex<BTreeMap<u64, TroubleView>>,
     next_trouble: AtomicU64,
     broker: Mutex<Contact>,
+    group_said: Mutex<Option<String>>,
 }
 
 #[derive(Debug, Default)]
@@ -93,6 +94,7 @@ impl Board {
             troubles: Mutex::default(),
             next_trouble: AtomicU64::default(),
             broker: Mutex::default(),
+            group_said: Mutex::default(),
         }))
     }
 
@@ -171,6 +173,16 @@ impl Board {
     pub(in crate::processor) fn is_broker_silent(&self) -> bool {
         let brokers = &self.0.about.brokers;
         lock(&self.0.broker).trouble(self.now(), brokers).is_some()
+    }
+
+    /// What a client says about the group.
+    pub(in crate::processor) fn group_said(&self, text: &str) {
+        *lock(&self.0.group_said) = Some(text.to_owned());
+    }
+
+    /// What a client last said about the group.
+    pub(in crate::processor) fn said_by_group(&self) -> Option<String> {
+        lock(&self.0.group_said).clone()
     }
 
     /// What a client says about its broker.

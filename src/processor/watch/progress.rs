@@ -14,6 +14,8 @@ pub struct WorkerProgress {
     pub reached: bool,
     /// Partitions that are neither held nor done with recovery, or running.
     pub working: usize,
+    /// Those of them that recovery has found in order.
+    pub ready: usize,
     /// The held partitions.
     pub held: BTreeMap<Partition, Refusal>,
 }
@@ -41,6 +43,11 @@ impl Progress {
     /// Partitions at work over all workers.
     pub fn working(&self) -> usize {
         self.each().map(|state| state.working).sum()
+    }
+
+    /// Partitions over all workers that recovery has found in order.
+    pub fn ready(&self) -> usize {
+        self.each().map(|state| state.ready).sum()
     }
 
     /// The held partitions of all workers.

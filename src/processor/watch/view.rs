@@ -224,6 +224,8 @@ reasons! {
     Memory = "memory-full",
     /// The store does not answer, or refuses.
     Store = "store-unreachable",
+    /// The group has not taken the process in yet.
+    Joining = "joining",
     /// The broker does not answer.
     Broker = "broker-unreachable",
     /// A transaction of another process is open on our partitions.

@@ -51,6 +51,8 @@ use cadence::Cadence;
 
 /// How long the loop sleeps in the consumer when nothing is there to do.
 const IDLE_WAIT: Duration = Duration::from_millis(5);
+/// How long an attempt to initialise a worker's first producer may take.
+const INIT_SLICE: Duration = Duration::from_secs(30);
 /// Between repetitions of a call that the broker asked to repeat.
 const RETRY_PAUSE: Duration = Duration::from_millis(100);
 
@@ -108,6 +110,30 @@ pub struct Worker {
     shown: Option<Instant>,
 }
 
+/// A producer that is ready to publish. A cluster that coordinates no transactions yet is waited for, but by a run to the end
+/// of the topic not for ever; see `group::joining` for what is said meanwhile.
+fn first_publisher(
+    shared: &Shared,
+    index: usize,
+    name: &str,
+    queue: u64,
+) -> Result<Publisher, WorkerError> {
+    let since = Instant::now();
+    loop {
+        shared.board.tick(index);
+        match shared.new_publisher(name, queue, INIT_SLICE) {
+            Err(error)
+                if error.is_outage()
+                    && !shared.stop.is_requested()
+                    && !(shared.settings.exit_at_end && since.elapsed() >= INIT) =>
+            {
+                tracing::debug!("{error}");
+            }
+            ready => return ready,
+        }
+    }
+}
+
 /// An assignment that the group waits for us to answer.
 struct Arriving {
     partitions: Vec<Partition>,
@@ -126,7 +152,7 @@ impl Worker {
             &shared.source_config(&name, budget.fetch_queue),
         )?;
         failpoint::at(Point::Joined);
-        let publisher = shared.new_publisher(&name, budget.publish_queue, INIT)?;
+        let publisher = first_publisher(&shared, index, &name, budget.publish_queue)?;
         failpoint::at(Point::ProducerReady);
         let evaluator = Evaluator::new(
             settings.calculation.fields.clone(),
@@ -227,7 +253,13 @@ impl Worker {
             SourceEvent::Fenced { .. } => self.fenced(),
             SourceEvent::Trouble { text } => {
                 tracing::warn!("Kafka: {text}; the client goes on trying");
-                self.shared.board.broker_said(&text);
+                self.said(&text);
+                Ok(())
+            }
+            SourceEvent::Refused(error) if !self.assigned => Err(WorkerError::Kafka(error)),
+            SourceEvent::Refused(error) => {
+                tracing::warn!("Kafka: {error}; the client goes on trying");
+                self.said(&error.to_string());
                 Ok(())
             }
             SourceEvent::Fatal(source) => Err(WorkerError::Kafka(source)),
@@ -247,6 +279,12 @@ impl Worker {
             self.commit_if_due()?;
         }
         Ok(moved)
+    }
+
+    /// What the client says goes where it explains a silence.
+    fn said(&self, text: &str) {
+        self.shared.board.broker_said(text);
+        self.shared.board.group_said(text);
     }
 
     fn next_epoch(&mut self) -> Epoch {

@@ -246,7 +246,7 @@ impl Worker {
         let reached = |owned: &Owned| match owned.phase {
             Phase::Held(_) => true,
             Phase::Running => {
-                let target = self.shared.target(owned.partition);
+                let target = self.shared.targets.end(owned.partition);
                 let keeper = self.keepers.get(&owned.partition);
                 owned.outbox.is_done()
                     && keeper.is_some_and(|keeper| keeper.is_recalculated())
@@ -264,6 +264,11 @@ impl Worker {
             WorkerProgress {
                 reached: self.arriving.is_none() && self.owned.values().all(reached),
                 working: self.owned.len() - held.len(),
+                ready: self
+                    .owned
+                    .values()
+                    .filter(|owned| owned.is_running())
+                    .count(),
                 held,
             },
         );

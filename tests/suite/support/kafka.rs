@@ -72,8 +72,16 @@ pub struct Kafka {
     brokers: String,
     cluster_id: String,
     _ports: [Port; 2],
+    ready: Ready,
     /// Of a private broker, which is one or two more Java machines.
     _turn: Option<Turn>,
+}
+
+/// What a broker is to answer before a test goes on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ready {
+    ForTransactions,
+    ForMetadata,
 }
 
 /// The broker that all tests share, started on first use.
@@ -82,7 +90,7 @@ pub fn kafka() -> &'static Kafka {
     // A failure is kept too: every test then fails at once with the same words.
     static SHARED: OnceLock<Result<Kafka, String>> = OnceLock::new();
     SHARED
-        .get_or_init(|| Kafka::try_start(&[], false, None))
+        .get_or_init(|| Kafka::try_start(&[], false, None, Ready::ForTransactions))
         .as_ref()
         .unwrap_or_else(|error| panic!("{error}"))
 }
@@ -91,7 +99,19 @@ impl Kafka {
     /// A private broker; `extra_properties` come after the usual ones and win over them.
     #[track_caller]
     pub fn start(extra_properties: &[(&str, &str)]) -> Self {
-        Self::try_start(extra_properties, false, Some(heavy()))
+        Self::try_start(
+            extra_properties,
+            false,
+            Some(heavy()),
+            Ready::ForTransactions,
+        )
+        .unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// The same, of a broker that may not be able to coordinate groups or transactions.
+    #[track_caller]
+    pub fn start_uncoordinated(extra_properties: &[(&str, &str)]) -> Self {
+        Self::try_start(extra_properties, false, Some(heavy()), Ready::ForMetadata)
             .unwrap_or_else(|error| panic!("{error}"))
     }
 
@@ -104,7 +124,8 @@ impl Kafka {
     /// with a controller that has noticed the broker's end.
     #[track_caller]
     pub fn start_to_be_killed() -> Self {
-        Self::try_start(&[], true, Some(heavy())).unwrap_or_else(|error| panic!("{error}"))
+        Self::try_start(&[], true, Some(heavy()), Ready::ForTransactions)
+            .unwrap_or_else(|error| panic!("{error}"))
     }
 
     /// `host:port`, as in `--brokers`.
@@ -145,6 +166,7 @@ impl Kafka {
         extra_properties: &[(&str, &str)],
         controller_apart: bool,
         turn: Option<Turn>,
+        ready: Ready,
     ) -> Result<Self, String> {
         let classes = jars()?.join("*");
         let ports = [Port::reserve()?, Port::reserve()?];
@@ -183,6 +205,7 @@ impl Kafka {
             brokers,
             cluster_id,
             _ports: ports,
+            ready,
             _turn: turn,
         };
         kafka.ready()?;
@@ -217,6 +240,9 @@ impl Kafka {
             let id = client.client().fetch_cluster_id(second);
             if id.as_ref() != Some(&self.cluster_id) {
                 return Err(format!("its cluster is {id:?}"));
+            }
+            if self.ready == Ready::ForMetadata {
+                return Ok(());
             }
             client
                 .committed_offsets(offsets.clone(), second)
