@@ -166,7 +166,9 @@ impl ClientContext for Context {
             return;
         }
         // Producer properties given to a consumer and the other way round: every client gets all of the user's.
-        if facility == "CONFWARN" || level as i32 > RDKafkaLogLevel::Warning as i32 {
+        // A sample of the newest events may ask for offsets before the log's start.
+        let usual = facility == "CONFWARN" || (self.role == "sample" && facility == "OFFSET");
+        if usual || level as i32 > RDKafkaLogLevel::Warning as i32 {
             tracing::debug!(client = self.role, facility, "{message}");
         } else if self.is_news(facility) {
             tracing::warn!(client = self.role, facility, "{message}");

@@ -87,10 +87,28 @@ pub fn sample(
         Ends::Both => (share.div_ceil(2), share / 2),
         Ends::Newest => (0, share),
     };
+    let fixed = [
+        ("isolation.level", "read_committed"),
+        ("auto.offset.reset", "earliest"),
+        ("enable.partition.eof", "true"),
+        ("queued.min.messages", "2000"),
+        ("queued.max.messages.kbytes", "16384"),
+        ("fetch.message.max.bytes", "65536"),
+    ];
+    // Where the end of one partition is must not wait for another's, nor for what was queued already.
+    let defaults = [
+        ("fetch.wait.max.ms", "10"),
+        ("fetch.queue.backoff.ms", "10"),
+        ("fetch.error.backoff.ms", "20"),
+    ];
+    let consumer = connection.client(&defaults, &fixed, Context::new("sample"))?;
+    let consumer: Arc<BaseConsumer<Context>> = Arc::new(consumer);
+    // The client then knows who leads the partitions; why nobody answers is for others to say.
+    drop(consumer.fetch_metadata(Some(topic), within));
     let mut sampled = Vec::new();
     for (start, share) in [(BEGINNING, oldest), (TAIL - length(newest), newest)] {
         if share > 0 {
-            let reading = Reading::begin(connection, topic, &chosen, start, share)?;
+            let reading = Reading::begin(&consumer, (connection, topic), &chosen, start, share)?;
             sampled.extend(reading.end(deadline)?);
         }
     }
@@ -149,25 +167,15 @@ struct Reading<'a> {
 
 impl<'a> Reading<'a> {
     fn begin(
-        connection: &'a Connection,
-        topic: &'a str,
+        consumer: &Arc<BaseConsumer<Context>>,
+        (connection, topic): (&'a Connection, &'a str),
         partitions: &[Partition],
         start: i64,
         share: usize,
     ) -> Result<Reading<'a>, KafkaError> {
-        let fixed = [
-            ("isolation.level", "read_committed"),
-            ("auto.offset.reset", "earliest"),
-            ("enable.partition.eof", "true"),
-            ("queued.min.messages", "100"),
-            ("queued.max.messages.kbytes", "16384"),
-            ("fetch.message.max.bytes", "65536"),
-        ];
-        let defaults = [("fetch.wait.max.ms", "10")];
-        let consumer = connection.client(&defaults, &fixed, Context::new("sample"))?;
         let mut reading = Reading {
             partitions: Vec::new(),
-            consumer: Arc::new(consumer),
+            consumer: Arc::clone(consumer),
             connection,
             topic,
             share,

@@ -32,8 +32,13 @@ fn running(events: i64) -> (Pipeline, Running) {
     (pipeline, running)
 }
 
-/// It ends by itself, refusing.
-fn refused(running: Running) -> Finished {
+/// It holds its only partition and stays; asked to stop, it ends with the refusal.
+fn refused(mut running: Running) -> Finished {
+    eventually(LIMIT, "a held partition", || {
+        running.stderr_so_far().contains(" is held: ").then_some(())
+    });
+    sleep(Duration::from_millis(500));
+    running.signal(libc::SIGTERM);
     running.wait(LIMIT).expect_code(4)
 }
 

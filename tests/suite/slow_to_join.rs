@@ -36,7 +36,11 @@ fn a_run_to_the_end_does_not_end_before_it_has_looked_at_its_partitions() {
     });
     let joined = Instant::now();
     while joined.elapsed() < Duration::from_secs(2) {
-        assert!(running.is_running(), "it has not seen its store");
+        assert!(
+            running.is_running(),
+            "it has not seen its store:\n{}",
+            running.stderr_so_far()
+        );
         std::thread::sleep(Duration::from_millis(20));
     }
     drop(other);
