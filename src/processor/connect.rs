@@ -1,16 +1,18 @@
 //! Connecting to the cluster, and the output topics.
 
-use std::cell::RefCell;
+use std::{cell::RefCell, time::Duration};
 
 use super::{
     ProcessorError,
-    shared::ASK,
     watch::{Board, Reason},
 };
 use crate::{
     config::RunConfig,
     kafka::{Admin, KafkaError, Topic},
 };
+
+/// How long a metadata question to the broker may take.
+pub const ASK: Duration = Duration::from_secs(30);
 
 /// Connects; says what is waited for when that takes long.
 pub fn connect(settings: &RunConfig, board: &Board) -> Result<Admin, KafkaError> {

@@ -31,8 +31,6 @@ use crate::{
     store::Store,
 };
 
-/// How long a metadata question to the broker may take.
-pub const ASK: Duration = Duration::from_secs(30);
 /// How long `init_transactions` may take: a predecessor's open transaction is ended in it.
 pub const INIT: Duration = Duration::from_secs(60);
 

@@ -3,7 +3,10 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use super::super::shared::{ASK, INIT, Shared};
+use super::super::{
+    connect::ASK,
+    shared::{INIT, Shared},
+};
 use crate::{
     config::Delivery,
     failpoint::{self, Point},
