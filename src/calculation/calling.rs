@@ -87,7 +87,7 @@ fn unusable(results: &dyn Array) -> Vec<(usize, String)> {
     let mut rows = Vec::new();
     if results.null_count() > 0 {
         let null = |row: &usize| results.is_null(*row);
-        let reason = ReasonCode::NullResult.because("the calculation gave NULL without a reason");
+        let reason = ReasonCode::NullResult.because("the result is NULL, and a result is never NULL; give such events a value, as in COALESCE(expression, 0)");
         rows.extend(
             (0..results.len())
                 .filter(null)

@@ -4,15 +4,14 @@ use std::error::Error;
 
 use arrow_schema::{ArrowError, DataType};
 
+use super::sql::SqlError;
+
 /// A calculation that cannot be used, or that failed on a batch.
 #[derive(Debug, thiserror::Error)]
 pub enum CalculationError {
-    /// There is no such calculation.
-    #[error("there is no calculation {spec:?}; built in are square and square(field)")]
-    Unknown {
-        /// What was asked for.
-        spec: String,
-    },
+    /// The text is no calculation that is taken.
+    #[error("{0}")]
+    Sql(#[from] SqlError),
     /// The field to calculate with is not declared.
     #[error("{calculation}: there is no field {field:?}; declared are: {declared}")]
     NoSuchField {
@@ -182,7 +181,7 @@ impl CalculationError {
     pub const fn is_configuration(&self) -> bool {
         matches!(
             self,
-            CalculationError::Unknown { .. }
+            CalculationError::Sql(_)
                 | CalculationError::NoSuchField { .. }
                 | CalculationError::Ambiguous { .. }
                 | CalculationError::NoNumber { .. }

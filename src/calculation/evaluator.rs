@@ -44,7 +44,6 @@ impl Evaluated {
 pub struct Evaluator {
     decoder: Decoder,
     calculation: Arc<dyn Calculation>,
-    parameters: String,
     inputs: SchemaRef,
     results: SchemaRef,
     fingerprint: Fingerprint,
@@ -81,7 +80,6 @@ impl Evaluator {
         Ok(Evaluator {
             decoder: Decoder::new(fields),
             calculation,
-            parameters,
             inputs,
             results: Arc::new(Schema::new(fields_of_results)),
             fingerprint,
@@ -97,7 +95,7 @@ impl Evaluator {
     /// The calculation for people: `square(number)`.
     #[must_use]
     pub fn calculation_text(&self) -> String {
-        calculation_text(self.calculation.name(), &self.parameters)
+        self.calculation.text(&self.inputs)
     }
 
     /// What its fingerprint stands for, as stores keep it.
@@ -302,16 +300,6 @@ struct Batch<'a> {
     columns: Vec<ArrayRef>,
     payloads: Vec<&'a [u8]>,
     rejects: Vec<Reject>,
-}
-
-/// A calculation as it is typed in `--calculation`.
-#[must_use]
-pub fn calculation_text(name: &str, parameters: &str) -> String {
-    if parameters.is_empty() {
-        name.to_owned()
-    } else {
-        format!("{name}({parameters})")
-    }
 }
 
 pub(super) fn batch_error(rows: usize) -> impl Fn(ArrowError) -> CalculationError {

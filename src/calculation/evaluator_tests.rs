@@ -297,7 +297,7 @@ fn what_cannot_be_stored_or_published_is_rejected_whatever_the_calculation_says(
     assert_eq!(
         reasons,
         [
-            "null-result: the calculation gave NULL without a reason",
+            "null-result: the result is NULL, and a result is never NULL; give such events a value, as in COALESCE(expression, 0)",
             "calculation: odd"
         ]
     );

@@ -14,7 +14,9 @@ mod declared;
 mod error;
 mod evaluator;
 mod fingerprint;
+mod named;
 mod propose;
+mod sql;
 mod square;
 mod stored;
 
@@ -31,10 +33,11 @@ use arrow_schema::{DataType, Schema};
 pub use declaration::Declaration;
 pub use declared::{Calculations, NotCalculable};
 pub use error::CalculationError;
-pub use evaluator::{Evaluated, Evaluator, calculation_text, rejects_schema};
+pub use evaluator::{Evaluated, Evaluator, rejects_schema};
 pub use fingerprint::{Fingerprint, NotAFingerprint};
+pub use named::builtin;
 pub use propose::{Proposal, propose, widen};
-pub use square::builtin;
+pub use sql::{SqlCalculation, SqlError, Usable, usable};
 pub use stored::reject_stored;
 
 /// A deterministic function from an event's fields to a result.
@@ -54,6 +57,14 @@ pub trait Calculation: Send + Sync {
     fn parameters(&self, fields: &Schema) -> String {
         let _ = fields;
         String::new()
+    }
+
+    /// It as `--calculation` names it, for events with these fields: `square(number)`.
+    fn text(&self, fields: &Schema) -> String {
+        match self.parameters(fields) {
+            none if none.is_empty() => self.name().to_owned(),
+            parameters => format!("{}({parameters})", self.name()),
+        }
     }
 
     /// The type of its results for events with these fields: BIGINT (`Int64`), DOUBLE (`Float64`),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Calculation, Evaluator, builtin};
+use super::{Calculation, Evaluator, builtin, square};
 use crate::{
     events::{Fields, Identifier, Observed},
     model::Event,
@@ -53,8 +53,8 @@ pub fn propose(
     candidates.extend(observed.like(declared).map(|fields| (fields, None)));
     candidates.push((observed.widening(declared), None));
     candidates.push((all.clone(), None));
-    // The built-in one can be told which field it is about.
-    if builtin(calculation.name()).is_ok() {
+    // The square can be told which field it is about.
+    if square::named(calculation.name()).is_some() {
         let arguments = all.iter().filter(|field| field.data_type.is_numeric());
         // Those that are always there first: NULL has no square.
         let (optional, always): (Vec<_>, Vec<_>) = arguments.partition(|field| field.nullable);

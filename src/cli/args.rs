@@ -131,8 +131,8 @@ pub(super) struct CalculationArgs {
     /// The event's fields as SQL columns: BIGINT, DOUBLE, DECIMAL(p,s), VARCHAR, BOOLEAN [default: number BIGINT NOT NULL]
     #[arg(long, value_name = "COLUMNS")]
     fields: Option<String>,
-    /// square, or square(field) [default: square]
-    #[arg(long, value_name = "NAME")]
+    /// A SQL expression over the fields: price * quantity. `snapback functions` lists what it may use [default: square]
+    #[arg(long, value_name = "EXPRESSION")]
     calculation: Option<String>,
 }
 

@@ -10,6 +10,7 @@ mod config;
 mod demo;
 mod exit;
 mod fields;
+mod functions;
 mod interrupt;
 mod lookup;
 mod man;
@@ -76,6 +77,7 @@ enum Command {
     Repair(repair::RepairArgs),
     Recalculate(recalculate::RecalculateArgs),
     Config(config::ConfigArgs),
+    Functions(functions::FunctionsArgs),
     Completions(completions::CompletionsArgs),
     Man(man::ManArgs),
 }
@@ -149,6 +151,7 @@ fn dispatch(command: Command, program: &Program) -> anyhow::Result<Exit> {
     }
     match command {
         Command::Config(args) => config::execute(&args, program),
+        Command::Functions(args) => functions::execute(&args),
         Command::Man(args) => man::execute(&args, program.command(Cli::command())),
         Command::Completions(args) => {
             completions::execute(&args, &mut program.command(Cli::command()))

@@ -29,7 +29,7 @@ Examples:
   snapback run                                   all defaults: localhost:9092, ./snapshots
   snapback run --brokers kafka:9092 --store s3://bucket/prefix --s3-endpoint http://minio:9000
   snapback run --exit-at-end                     process what is there, then end: batch use
-  snapback run --fields 'price DECIMAL(10,2) NOT NULL, note VARCHAR' --calculation 'square(price)'
+  snapback run --fields 'price DECIMAL(10,2) NOT NULL, note VARCHAR' --calculation 'round(price * 1.19, 2)'
   snapback run --delivery at-least-once          for brokers without transactions
   snapback run --status 0.0.0.0:9464             the status page and metrics also for other hosts
   snapback run --accept-loss 3:1000-1200         record what Kafka no longer has as lost, once";

@@ -170,7 +170,7 @@ fn with_origin(
     match origin {
         Ok(stored) => {
             let text = format!(
-                "{error}. The store was last written by {} with --calculation {:?} --fields {:?}: a program that has this calculation verifies it",
+                "{error}\nThe store was last written by {} with --calculation {:?} --fields {:?}: a program that has this calculation verifies it",
                 shown(&stored.writer),
                 stored.calculation,
                 stored.fields,

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, ffi::OsString};
 
-use super::{error::ConfigError, value::Source};
+use super::{error::ConfigError, key, value::Source};
 use crate::store::PROXY_VARIABLES;
 
 /// The variables that are text. Those of others that are none concern nobody.
@@ -53,11 +53,18 @@ pub(super) fn environment(
     environment
 }
 
-/// The text without a line's end; a PEM has one rightly.
+/// The text without a line's end; a PEM has one rightly, and a SQL text of several lines has one without being wrong.
 pub(super) fn without_line_end(name: &str, text: String, warnings: &mut Vec<String>) -> String {
     let end = text.trim_end_matches(['\r', '\n']).len();
     if end == text.len() || name.to_ascii_lowercase().contains("pem") {
         return text;
+    }
+    let text_of_lines = [key::CALCULATION, key::FIELDS];
+    if text_of_lines
+        .iter()
+        .any(|key| name == key.name || name == key.variable())
+    {
+        return text[..end].to_owned();
     }
     warnings.push(format!(
         "the value of {name} ends with a line break, which is left out: where it comes from, something writes a line instead of a value (echo -n writes none)"

@@ -70,7 +70,11 @@ reason_codes! {
     NullInput = "null-input",
     /// has a result that its type cannot hold
     Overflow = "overflow",
-    /// was given NULL as its result, without a reason
+    /// has zero as a divisor
+    DivisionByZero = "division-by-zero",
+    /// has a text or number that the calculation cannot cast
+    BadCast = "bad-cast",
+    /// has NULL as its result
     NullResult = "null-result",
     /// was rejected by the calculation, for a reason of its own
     Calculation = "calculation",

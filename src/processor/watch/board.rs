@@ -18,7 +18,7 @@ use super::{
     super::Stop,
     view::{About, Moment, ProcessView, Reason, TroubleView, WorkerView},
 };
-use crate::{calculation::calculation_text, config::RunConfig, model::Partition};
+use crate::{config::RunConfig, model::Partition};
 
 /// A question that the broker has not answered for so long is trouble.
 const SILENCE: Duration = Duration::from_secs(5);
@@ -64,14 +64,10 @@ impl Board {
     pub fn new(settings: &RunConfig, instance: &str, stop: Stop) -> Board {
         let pipeline = &settings.pipeline;
         let calculation = &settings.calculation;
-        let name = calculation.calculation.name();
-        let parameters = calculation
-            .calculation
-            .parameters(&calculation.fields.schema());
         let about = About {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             instance: instance.to_owned(),
-            calculation: calculation_text(name, &parameters),
+            calculation: calculation.calculation.text(&calculation.fields.schema()),
             fields: calculation.fields.to_string(),
             group: pipeline.group.clone(),
             events: pipeline.events.clone(),

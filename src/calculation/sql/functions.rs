@@ -1,0 +1,186 @@
+//! The closed set of functions: one table, which the gate checks calls by, and which `snapback functions` and the
+//! documentation show.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::forms;
+
+/// What an argument takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Takes {
+    /// BIGINT, DECIMAL or DOUBLE.
+    Number,
+    /// A whole number that stands in the text.
+    Digits,
+}
+
+impl fmt::Display for Takes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Takes::Number => "number",
+            Takes::Digits => "digits",
+        })
+    }
+}
+
+/// What a call gives, from the type of its first argument.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Gives {
+    /// The argument's type.
+    Same,
+    /// BIGINT of a BIGINT, DOUBLE of a DOUBLE, DECIMAL without a fraction of a DECIMAL.
+    Whole,
+    /// The same with so many fraction digits as were asked for.
+    Rounded,
+    /// The DECIMAL that holds the square of the argument; DOUBLE of a DOUBLE.
+    Square,
+    BigInt,
+    Double,
+}
+
+impl fmt::Display for Gives {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Gives::Same => "the type of its argument",
+            Gives::Whole => "the type of its argument, DECIMAL with no fraction digits",
+            Gives::Rounded => "the type of its argument, DECIMAL with so many fraction digits",
+            Gives::Square => {
+                "DECIMAL(38,0) of a BIGINT, DECIMAL(38,2s) of a DECIMAL(p,s), DOUBLE of a DOUBLE"
+            }
+            Gives::BigInt => "BIGINT",
+            Gives::Double => "DOUBLE",
+        })
+    }
+}
+
+/// A row of the table.
+pub(super) struct Definition {
+    /// As it is called, in lower case.
+    pub(super) name: &'static str,
+    pub(super) takes: &'static [Takes],
+    /// So many of them may be left out, from the end.
+    pub(super) optional: usize,
+    pub(super) gives: Gives,
+    does: &'static str,
+    example: (&'static str, &'static str),
+}
+
+macro_rules! functions {
+    ($($variant:ident = $name:literal ($($takes:ident),+ $(; $optional:literal optional)?) -> $gives:ident
+        : $does:literal, $example:literal = $value:literal;)+) => {
+        /// A function of the closed set.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(super) enum Function { $($variant,)+ }
+
+        impl Function {
+            const ALL: &[Function] = &[$(Function::$variant,)+];
+
+            /// Its row of the table.
+            pub(super) const fn definition(self) -> &'static Definition {
+                match self {
+                    $(Function::$variant => &Definition {
+                        name: $name,
+                        takes: &[$(Takes::$takes,)+],
+                        optional: 0 $(+ $optional)?,
+                        gives: Gives::$gives,
+                        does: $does,
+                        example: ($example, $value),
+                    },)+
+                }
+            }
+        }
+    };
+}
+
+functions! {
+    Abs = "abs"(Number) -> Same: "the number without its sign", "abs(-7.50)" = "7.50";
+    Ceil = "ceil"(Number) -> Whole: "the next whole number up", "ceil(2.1)" = "3";
+    Floor = "floor"(Number) -> Whole: "the next whole number down", "floor(-2.1)" = "-3";
+    Round = "round"(Number, Digits; 1 optional) -> Rounded:
+        "rounded, half away from zero; of a DOUBLE only to whole numbers", "round(2.345, 2)" = "2.35";
+    Sign = "sign"(Number) -> BigInt: "-1, 0 or 1", "sign(-7.50)" = "-1";
+    Sqrt = "sqrt"(Number) -> Double: "the square root; NaN of what is below zero", "sqrt(6.25)" = "2.5";
+    Square = "square"(Number) -> Square: "the number times itself", "square(1.5)" = "2.25";
+    Trunc = "trunc"(Number) -> Whole: "without the fraction", "trunc(-2.9)" = "-2";
+}
+
+impl Function {
+    /// The function that is called by this name, in any case.
+    pub(super) fn named(name: &str) -> Option<Function> {
+        let name = match name.to_ascii_lowercase().as_str() {
+            "ceiling" => "ceil".to_owned(),
+            other => other.to_owned(),
+        };
+        let mut all = Function::ALL.iter().copied();
+        all.find(|function| function.definition().name == name)
+    }
+
+    /// The known name that is most like this one.
+    pub(super) fn like(name: &str) -> Option<&'static str> {
+        let name = name.to_ascii_lowercase();
+        let functions = Function::ALL.iter().map(|f| f.definition().name);
+        let names = functions.chain(forms::NAMES.iter().copied());
+        let mut near: Vec<_> = names
+            .map(|known| (strsim::osa_distance(known, &name), known))
+            .filter(|(distance, known)| *distance <= 2 && *distance < known.len())
+            .collect();
+        near.sort_unstable();
+        near.first().map(|(_, known)| *known)
+    }
+}
+
+impl Definition {
+    /// `round(number [, digits])`
+    pub(super) fn signature(&self) -> String {
+        let required = self.takes.len() - self.optional;
+        let mut text = format!("{}(", self.name);
+        for (index, takes) in self.takes.iter().enumerate() {
+            text += &match (index, index < required) {
+                (0, _) => takes.to_string(),
+                (_, true) => format!(", {takes}"),
+                (_, false) => format!(" [, {takes}]"),
+            };
+        }
+        text + ")"
+    }
+}
+
+/// Something that an expression may use, for `snapback functions` and the documentation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Usable {
+    /// How it is written.
+    pub form: String,
+    /// The type of its value.
+    pub gives: String,
+    /// What it does.
+    pub does: &'static str,
+    /// An expression that uses it.
+    pub example: &'static str,
+    /// The value of the example.
+    pub value: &'static str,
+}
+
+/// Everything that an expression may use: operators and forms, then functions by their names.
+#[must_use]
+pub fn usable() -> Vec<Usable> {
+    let forms = forms::FORMS.iter().map(|form| Usable {
+        form: form.form.to_owned(),
+        gives: form.gives.to_owned(),
+        does: form.does,
+        example: form.example.0,
+        value: form.example.1,
+    });
+    let functions = Function::ALL.iter().map(|function| {
+        let definition = function.definition();
+        Usable {
+            form: definition.signature(),
+            gives: definition.gives.to_string(),
+            does: definition.does,
+            example: definition.example.0,
+            value: definition.example.1,
+        }
+    });
+    forms.chain(functions).collect()
+}

@@ -1,0 +1,369 @@
+//! What is taken: sqlparser's tree in, the typed tree out, or the reason why not and what to write instead.
+//!
+//! The set is closed. A form is taken where DuckDB and Spark (ANSI) give one value for every row that both accept; what
+//! they see differently is refused here, or rejects its row in `eval`.
+
+mod calls;
+mod casts;
+mod choices;
+mod literals;
+mod numbers;
+
+use std::cell::Cell;
+
+use arrow_schema::Schema;
+use sqlparser::ast::{BinaryOperator, Expr, Ident, InTarget, UnaryOperator};
+
+use super::{
+    error::SqlError,
+    grammar::{begin, place},
+    tree::{Arithmetic, Comparison, Kind, Node, Truth},
+    types,
+};
+use crate::events::{FieldType, Identifier};
+
+/// How many operations may stand in each other; a chain such as `a + b + c` counts each of its operators.
+const DEEPEST: usize = 200;
+
+/// The typed tree of `expression`, which was read from `text`, over `fields`.
+pub(super) fn typed(text: &str, expression: &Expr, fields: &Schema) -> Result<Node, SqlError> {
+    let gate = Gate {
+        text,
+        fields,
+        depth: Cell::new(0),
+    };
+    let node = gate.node(expression)?;
+    if node.kind == Kind::Null {
+        return Err(gate.refuse(expression, "the result is always NULL; write a value"));
+    }
+    Ok(node)
+}
+
+struct Gate<'a> {
+    text: &'a str,
+    fields: &'a Schema,
+    depth: Cell<usize>,
+}
+
+type Taken = Result<Node, SqlError>;
+
+fn boxed(node: Node) -> Box<Node> {
+    Box::new(node)
+}
+
+impl Gate<'_> {
+    fn refuse(&self, at: &Expr, message: impl Into<String>) -> SqlError {
+        SqlError::new(self.text, begin(at), message)
+    }
+
+    fn node(&self, expression: &Expr) -> Taken {
+        let depth = self.depth.get() + 1;
+        if depth > DEEPEST {
+            let message =
+                format!("more than {DEEPEST} operations stand in each other; write it flatter");
+            return Err(SqlError::new(self.text, None, message));
+        }
+        self.depth.set(depth);
+        let node = self.form(expression);
+        self.depth.set(depth - 1);
+        node
+    }
+
+    fn form(&self, expression: &Expr) -> Taken {
+        match expression {
+            Expr::Nested(inner) => self.node(inner),
+            Expr::Identifier(name) => self.field(name),
+            Expr::Value(value) => self.literal(expression, &value.value),
+            Expr::UnaryOp { op, expr } => self.unary(expression, *op, expr),
+            Expr::BinaryOp { left, op, right } => self.binary(expression, left, op, right),
+            Expr::IsNull(value) => self.is(value, Truth::Null, false),
+            Expr::IsNotNull(value) => self.is(value, Truth::Null, true),
+            Expr::IsTrue(value) => self.is(value, Truth::True, false),
+            Expr::IsNotTrue(value) => self.is(value, Truth::True, true),
+            Expr::IsFalse(value) => self.is(value, Truth::False, false),
+            Expr::IsNotFalse(value) => self.is(value, Truth::False, true),
+            Expr::IsUnknown(value) => self.is(value, Truth::Unknown, false),
+            Expr::IsNotUnknown(value) => self.is(value, Truth::Unknown, true),
+            Expr::IsDistinctFrom(left, right) => self.distinct(left, right, false),
+            Expr::IsNotDistinctFrom(left, right) => self.distinct(left, right, true),
+            Expr::In {
+                expr,
+                target: InTarget::List(list),
+                negated,
+                global: false,
+            } => self.contained(expr, list, *negated),
+            Expr::Between {
+                expr,
+                negated,
+                low,
+                high,
+            } => self.between(expr, low, high, *negated),
+            Expr::Case {
+                operand,
+                conditions,
+                else_result,
+                ..
+            } => self.case(operand.as_deref(), conditions, else_result.as_deref()),
+            Expr::Cast {
+                kind,
+                expr,
+                data_type,
+                format: None,
+            } => self.cast(expression, kind, expr, data_type),
+            Expr::Function(function) => self.call(expression, function),
+            Expr::Ceil { .. } | Expr::Floor { .. } => self.ceil_or_floor(expression),
+            other => Err(self.refuse(other, not_taken(other))),
+        }
+    }
+
+    /// The field of this name, which SQL reads in any case.
+    fn field(&self, name: &Ident) -> Taken {
+        let wanted = name.value.to_lowercase();
+        let mut fields = self.fields.fields().iter().enumerate();
+        let found = fields.find(|(_, field)| field.name().to_lowercase() == wanted);
+        let place = Some(place(name.span.start));
+        let Some((index, field)) = found else {
+            let names = self.fields.fields().iter().map(|f| f.name().as_str());
+            let declared: Vec<_> = names.clone().map(|n| Identifier(n).to_string()).collect();
+            let near = names
+                .map(|name| (strsim::osa_distance(&name.to_lowercase(), &wanted), name))
+                .min()
+                .filter(|(distance, name)| *distance <= 2 && *distance < name.len())
+                .map(|(_, name)| format!("; did you mean {}?", Identifier(name)));
+            let quoted = match name.quote_style {
+                Some('"') => ". Text stands in single quotes",
+                _ => "",
+            };
+            let message = format!(
+                "there is no field {:?}{}; declared are: {}{quoted}",
+                name.value,
+                near.unwrap_or_default(),
+                declared.join(", "),
+            );
+            return Err(SqlError::new(self.text, place, message));
+        };
+        match FieldType::of(field.data_type()) {
+            Some(data_type) => Ok(Node::new(Kind::Field(index), data_type)),
+            None => {
+                let message = format!("the field {:?} has a type that SQL does not", name.value);
+                Err(SqlError::new(self.text, place, message))
+            }
+        }
+    }
+
+    fn unary(&self, whole: &Expr, op: UnaryOperator, operand: &Expr) -> Taken {
+        match op {
+            UnaryOperator::Not => {
+                let value = self.truth(operand)?;
+                Ok(Node::boolean(Kind::Not(boxed(value))))
+            }
+            UnaryOperator::Minus => self.negated(operand),
+            UnaryOperator::Plus => self.number(operand),
+            _ => Err(self.refuse(whole, not_taken(whole))),
+        }
+    }
+
+    fn binary(&self, whole: &Expr, left: &Expr, op: &BinaryOperator, right: &Expr) -> Taken {
+        let arithmetic = |op| self.arithmetic(whole, op, left, right);
+        let comparison = |op| self.comparison(op, left, right);
+        match op {
+            BinaryOperator::Plus => arithmetic(Arithmetic::Add),
+            BinaryOperator::Minus => arithmetic(Arithmetic::Subtract),
+            BinaryOperator::Multiply => arithmetic(Arithmetic::Multiply),
+            BinaryOperator::Divide => arithmetic(Arithmetic::Divide),
+            BinaryOperator::MyIntegerDivide | BinaryOperator::DuckIntegerDivide => {
+                arithmetic(Arithmetic::IntegerDivide)
+            }
+            BinaryOperator::Modulo => arithmetic(Arithmetic::Remainder),
+            BinaryOperator::Eq => comparison(Comparison::Equal),
+            BinaryOperator::NotEq => comparison(Comparison::NotEqual),
+            BinaryOperator::Lt => comparison(Comparison::Less),
+            BinaryOperator::LtEq => comparison(Comparison::LessOrEqual),
+            BinaryOperator::Gt => comparison(Comparison::Greater),
+            BinaryOperator::GtEq => comparison(Comparison::GreaterOrEqual),
+            BinaryOperator::And => {
+                let (left, right) = (self.truth(left)?, self.truth(right)?);
+                Ok(Node::boolean(Kind::And(boxed(left), boxed(right))))
+            }
+            BinaryOperator::Or => {
+                let (left, right) = (self.truth(left)?, self.truth(right)?);
+                Ok(Node::boolean(Kind::Or(boxed(left), boxed(right))))
+            }
+            other => {
+                let instead = match other {
+                    BinaryOperator::BitwiseXor => {
+                        "it is a power in DuckDB and XOR in Spark; write a * a for a square"
+                    }
+                    BinaryOperator::BitwiseAnd | BinaryOperator::BitwiseOr => {
+                        "DuckDB and Spark bind it differently; use div and % on whole numbers"
+                    }
+                    BinaryOperator::Spaceship => "write IS NOT DISTINCT FROM",
+                    _ => "`snapback functions` lists the operators",
+                };
+                Err(self.refuse(
+                    whole,
+                    format!("the operator {other} is not taken: {instead}"),
+                ))
+            }
+        }
+    }
+
+    /// An expression that is a BOOLEAN.
+    fn truth(&self, expression: &Expr) -> Taken {
+        let node = self.node(expression)?;
+        match (&node.kind, node.data_type) {
+            (Kind::Null, _) | (_, FieldType::Boolean) => Ok(node.into_type(FieldType::Boolean)),
+            (_, found) => Err(self.refuse(
+                expression,
+                format!(
+                    "this is a {found}, and a BOOLEAN must stand here; compare it, as in x <> 0"
+                ),
+            )),
+        }
+    }
+
+    fn is(&self, value: &Expr, what: Truth, negated: bool) -> Taken {
+        let node = match what {
+            Truth::Null => {
+                let node = self.node(value)?;
+                if node.kind == Kind::Null {
+                    node.into_type(FieldType::Boolean)
+                } else {
+                    node
+                }
+            }
+            _ => self.truth(value)?,
+        };
+        let value = boxed(node);
+        Ok(Node::boolean(Kind::Is {
+            value,
+            what,
+            negated,
+        }))
+    }
+
+    fn comparison(&self, op: Comparison, left: &Expr, right: &Expr) -> Taken {
+        let [left, right] = self.comparable(left, right)?;
+        Ok(Node::boolean(Kind::Compare(op, left, right)))
+    }
+
+    fn distinct(&self, left: &Expr, right: &Expr, negated: bool) -> Taken {
+        let [left, right] = self.comparable(left, right)?;
+        Ok(Node::boolean(Kind::Distinct {
+            left,
+            right,
+            negated,
+        }))
+    }
+
+    fn comparable(&self, left: &Expr, right: &Expr) -> Result<[Box<Node>; 2], SqlError> {
+        let nodes = vec![(left, self.node(left)?), (right, self.node(right)?)];
+        let mut nodes = self.alike(nodes)?.into_iter();
+        match (nodes.next(), nodes.next()) {
+            (Some(left), Some(right)) => Ok([boxed(left), boxed(right)]),
+            _ => Err(self.refuse(right, "two values are compared")),
+        }
+    }
+
+    fn contained(&self, value: &Expr, list: &[Expr], negated: bool) -> Taken {
+        let mut nodes = vec![(value, self.node(value)?)];
+        for item in list {
+            nodes.push((item, self.node(item)?));
+        }
+        let mut nodes = self.alike(nodes)?.into_iter();
+        let (Some(value), list) = (nodes.next(), nodes.collect()) else {
+            return Err(self.refuse(value, "IN needs a value"));
+        };
+        let value = boxed(value);
+        Ok(Node::boolean(Kind::In {
+            value,
+            list,
+            negated,
+        }))
+    }
+
+    fn between(&self, value: &Expr, low: &Expr, high: &Expr, negated: bool) -> Taken {
+        let nodes = vec![
+            (value, self.node(value)?),
+            (low, self.node(low)?),
+            (high, self.node(high)?),
+        ];
+        let mut nodes = self.alike(nodes)?.into_iter();
+        let (Some(value), Some(low), Some(high)) = (nodes.next(), nodes.next(), nodes.next())
+        else {
+            return Err(self.refuse(value, "BETWEEN needs three values"));
+        };
+        Ok(Node::boolean(Kind::Between {
+            value: boxed(value),
+            low: boxed(low),
+            high: boxed(high),
+            negated,
+        }))
+    }
+
+    /// The nodes as values of one type that holds them all.
+    fn alike(&self, nodes: Vec<(&Expr, Node)>) -> Result<Vec<Node>, SqlError> {
+        let mut data_type: Option<FieldType> = None;
+        for (expression, node) in &nodes {
+            if node.kind == Kind::Null {
+                continue;
+            }
+            // A whole number in the text beside a DECIMAL has as many digits as are written.
+            let own = node.narrow_type();
+            data_type = Some(match data_type {
+                None => own,
+                Some(other) => types::common(own, other).ok_or_else(|| {
+                    let message = if own.is_numeric() && other.is_numeric() {
+                        format!("no DECIMAL of 38 digits holds both a {other} and a {own}; CAST them to one type")
+                    } else {
+                        let own = node.data_type;
+                        format!("a {other} and a {own} stand together; CAST one of them")
+                    };
+                    self.refuse(expression, message)
+                })?,
+            });
+        }
+        // Whole numbers alone are BIGINT after all; NULLs alone may be anything.
+        let all_whole = nodes
+            .iter()
+            .all(|(_, node)| node.kind == Kind::Null || node.data_type == FieldType::BigInt);
+        let data_type = match data_type {
+            None => FieldType::Boolean,
+            Some(FieldType::Decimal { .. }) if all_whole => FieldType::BigInt,
+            Some(data_type) => data_type,
+        };
+        Ok(nodes
+            .into_iter()
+            .map(|(_, node)| node.into_type(data_type))
+            .collect())
+    }
+}
+
+/// Why a form is not taken, and what to write instead.
+fn not_taken(expression: &Expr) -> String {
+    let form = match expression {
+        Expr::ILike { .. } => "ILIKE is not taken; write lower(text) LIKE pattern",
+        Expr::SimilarTo { .. } | Expr::RLike { .. } => {
+            "patterns other than LIKE are not taken: DuckDB and Spark have different ones"
+        }
+        Expr::Subquery(_) | Expr::Exists { .. } | Expr::In { .. } => {
+            "a query is not taken: a result is calculated from the fields of its own event"
+        }
+        Expr::CompoundIdentifier(_)
+        | Expr::CompoundFieldAccess { .. }
+        | Expr::JsonAccess { .. } => {
+            "a name with a dot or an index is not taken; declare the field by itself"
+        }
+        Expr::Tuple(_) => "a list of values is not taken here; compare them one by one",
+        Expr::Wildcard(_) | Expr::QualifiedWildcard(..) => "* is not taken; name the fields",
+        Expr::Collate { .. } => "COLLATE is not taken: texts are compared by their bytes",
+        Expr::Convert { .. } => "CONVERT is not taken; write CAST(value AS type)",
+        Expr::UnaryOp { op, .. } => {
+            return format!(
+                "the operator {op} is not taken; `snapback functions` lists the operators"
+            );
+        }
+        _ => "this form is not taken; `snapback functions` lists what is",
+    };
+    form.to_owned()
+}

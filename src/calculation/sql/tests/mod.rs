@@ -1,0 +1,67 @@
+//! What expressions give, what is rejected, what is refused.
+
+mod refused;
+mod rejected;
+mod values;
+
+use super::{super::Evaluator, SqlCalculation};
+use crate::{
+    calculation::builtin,
+    events::{Fields, MessageBuffer, ResultEncoder},
+    model::{Event, Offset, Partition},
+};
+
+/// The evaluator of an expression over these fields.
+fn evaluator(fields: &str, expression: &str) -> Result<Evaluator, String> {
+    let fields = Fields::parse(fields).unwrap();
+    let calculation = builtin(expression).map_err(|error| error.to_string())?;
+    Evaluator::new(fields, calculation).map_err(|error| {
+        assert!(error.is_configuration(), "{error}");
+        error.to_string()
+    })
+}
+
+/// What becomes of each payload: the result as its message has it, or the reason of its reject.
+fn outcomes(fields: &str, expression: &str, payloads: &[&str]) -> Vec<Result<String, String>> {
+    let evaluator = evaluator(fields, expression).unwrap_or_else(|error| panic!("{error}"));
+    let events = payloads.iter().enumerate().map(|(index, payload)| Event {
+        offset: Offset::ZERO.plus(index as u64),
+        timestamp: None,
+        key: None,
+        payload: Some(payload.as_bytes()),
+    });
+    let evaluated = evaluator.evaluate(events).unwrap();
+    let again = evaluator.recalculate(&evaluated.results).unwrap();
+    assert_eq!(
+        &again.results,
+        evaluated.results.column_by_name("result").unwrap(),
+        "{expression} gives something else for what it stored"
+    );
+    let mut outcomes = vec![Err(String::new()); payloads.len()];
+    let mut messages = MessageBuffer::new();
+    let encoder = ResultEncoder::new("events", &evaluator.results_schema()).unwrap();
+    encoder
+        .encode(Partition(0), &evaluated.results, &mut messages)
+        .unwrap();
+    let offsets = crate::events::columns::offsets(&evaluated.results).unwrap();
+    for (index, offset) in offsets.iter().enumerate() {
+        let (_, message) = messages.get(index).unwrap();
+        let message = std::str::from_utf8(message).unwrap();
+        let (_, result) = message.rsplit_once("\"result\":").unwrap();
+        outcomes[usize::try_from(*offset).unwrap()] = Ok(result.trim_end_matches('}').to_owned());
+    }
+    for reject in evaluated.rejects {
+        outcomes[usize::try_from(reject.offset.get()).unwrap()] = Err(reject.reason);
+    }
+    outcomes
+}
+
+/// The result of an expression that needs no field.
+fn constant(expression: &str) -> Result<String, String> {
+    let expression = format!("CASE WHEN n IS NULL THEN {expression} END");
+    outcomes("n BIGINT", &expression, &["{}"]).remove(0)
+}
+
+fn calculation(text: &str) -> SqlCalculation {
+    SqlCalculation::parse(text).unwrap_or_else(|error| panic!("{error}"))
+}

@@ -1,0 +1,217 @@
+//! The typed tree: an expression after every decision about its types has been made.
+
+use crate::events::FieldType;
+
+use super::{
+    functions::Function,
+    types::{Digits, MOST_DIGITS},
+};
+
+/// An expression with its type. Operands already have the type that the operation works on.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Node {
+    pub(super) kind: Kind,
+    /// Without meaning for [`Kind::Null`].
+    pub(super) data_type: FieldType,
+}
+
+/// What an expression is.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Kind {
+    /// NULL that nothing has given a type yet: [`Literal`](Kind::Literal) as soon as something has.
+    Null,
+    /// The field at this position.
+    Field(usize),
+    Literal(Scalar),
+    /// To the node's type; `written` in the text, or made by the rules of types.
+    Cast {
+        value: Box<Node>,
+        written: bool,
+    },
+    Negate(Box<Node>),
+    Arithmetic(Arithmetic, Box<Node>, Box<Node>),
+    Compare(Comparison, Box<Node>, Box<Node>),
+    And(Box<Node>, Box<Node>),
+    Or(Box<Node>, Box<Node>),
+    Not(Box<Node>),
+    Is {
+        value: Box<Node>,
+        what: Truth,
+        negated: bool,
+    },
+    Distinct {
+        left: Box<Node>,
+        right: Box<Node>,
+        negated: bool,
+    },
+    In {
+        value: Box<Node>,
+        list: Vec<Node>,
+        negated: bool,
+    },
+    Between {
+        value: Box<Node>,
+        low: Box<Node>,
+        high: Box<Node>,
+        negated: bool,
+    },
+    Case {
+        branches: Vec<(Node, Node)>,
+        otherwise: Option<Box<Node>>,
+    },
+    Coalesce(Vec<Node>),
+    /// NULL where the condition, `value = other`, is true.
+    NullIf {
+        value: Box<Node>,
+        condition: Box<Node>,
+    },
+    Extreme(Extreme, Vec<Node>),
+    Call(Function, Vec<Node>),
+}
+
+/// A value that stands in the text, or in a reason.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Scalar {
+    Null,
+    BigInt(i64),
+    Double(f64),
+    /// The digits without the point; the scale is in the type.
+    Decimal(i128),
+    Text(String),
+    Boolean(bool),
+}
+
+/// `+ - * / div %`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Arithmetic {
+    Add,
+    Subtract,
+    Multiply,
+    Divide,
+    IntegerDivide,
+    Remainder,
+}
+
+impl Arithmetic {
+    /// As it is written between its operands.
+    pub(super) const fn symbol(self) -> &'static str {
+        match self {
+            Arithmetic::Add => "+",
+            Arithmetic::Subtract => "-",
+            Arithmetic::Multiply => "*",
+            Arithmetic::Divide => "/",
+            Arithmetic::IntegerDivide => "div",
+            Arithmetic::Remainder => "%",
+        }
+    }
+}
+
+/// `= <> < <= > >=`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Comparison {
+    Equal,
+    NotEqual,
+    Less,
+    LessOrEqual,
+    Greater,
+    GreaterOrEqual,
+}
+
+impl Comparison {
+    /// As it is written between its operands.
+    pub(super) const fn symbol(self) -> &'static str {
+        match self {
+            Comparison::Equal => "=",
+            Comparison::NotEqual => "<>",
+            Comparison::Less => "<",
+            Comparison::LessOrEqual => "<=",
+            Comparison::Greater => ">",
+            Comparison::GreaterOrEqual => ">=",
+        }
+    }
+}
+
+/// What stands after IS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Truth {
+    Null,
+    True,
+    False,
+    Unknown,
+}
+
+/// GREATEST or LEAST.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Extreme {
+    Greatest,
+    Least,
+}
+
+impl Node {
+    pub(super) fn new(kind: Kind, data_type: impl Into<FieldType>) -> Node {
+        Node {
+            kind,
+            data_type: data_type.into(),
+        }
+    }
+
+    /// A node of type BOOLEAN.
+    pub(super) fn boolean(kind: Kind) -> Node {
+        Node::new(kind, FieldType::Boolean)
+    }
+
+    /// The node as a value of another type, by the rules of types and not because the text says so.
+    pub(super) fn into_type(self, data_type: FieldType) -> Node {
+        match self.kind {
+            Kind::Null => Node::new(Kind::Literal(Scalar::Null), data_type),
+            _ if self.data_type == data_type => self,
+            _ => {
+                let (value, written) = (Box::new(self), false);
+                Node::new(Kind::Cast { value, written }, data_type)
+            }
+        }
+    }
+
+    /// Its type where DECIMALs are about: a whole number in the text has as many digits as are written.
+    pub(super) fn narrow_type(&self) -> FieldType {
+        match self.kind {
+            Kind::Literal(Scalar::BigInt(value)) => {
+                let digits = value.unsigned_abs().checked_ilog10().unwrap_or(0) + 1;
+                Digits::new(u8::try_from(digits).unwrap_or(MOST_DIGITS), 0).into()
+            }
+            _ => self.data_type,
+        }
+    }
+
+    /// Whether every value has no fraction, as far as the form of the expression says so.
+    pub(super) fn is_whole(&self) -> bool {
+        use super::functions::Function::{Abs, Ceil, Floor, Round, Sign, Trunc};
+        match (&self.kind, self.data_type) {
+            (_, FieldType::BigInt | FieldType::Decimal { scale: 0, .. }) => true,
+            (Kind::Literal(Scalar::Double(value)), _) => value.fract() == 0.0,
+            (Kind::Literal(Scalar::Null), _) => true,
+            (Kind::Cast { value, .. } | Kind::Negate(value), _) => {
+                value.data_type.is_numeric() && value.is_whole()
+            }
+            (Kind::Call(Floor | Ceil | Trunc | Sign, _), _) => true,
+            // With a number of digits, it is taken for DECIMAL and BIGINT only.
+            (Kind::Call(Round, _), FieldType::Double) => true,
+            (Kind::Call(Abs, arguments), _) => arguments.iter().all(Node::is_whole),
+            (
+                Kind::Case {
+                    branches,
+                    otherwise,
+                },
+                _,
+            ) => {
+                let results = branches.iter().map(|(_, result)| result);
+                results.chain(otherwise.as_deref()).all(Node::is_whole)
+            }
+            (Kind::Coalesce(values) | Kind::Extreme(_, values), _) => {
+                values.iter().all(Node::is_whole)
+            }
+            (Kind::NullIf { value, .. }, _) => value.is_whole(),
+            _ => false,
+        }
+    }
+}

@@ -1,0 +1,288 @@
+//! Random expressions of the closed set's grammar, as text.
+
+use rand::{RngExt, rngs::StdRng};
+
+/// The fields that expressions are over; all nullable.
+pub const FIELDS: &str = "i BIGINT, j BIGINT, small BIGINT, price DECIMAL(12,2), rate DECIMAL(5,4), long DECIMAL(18,6), \
+                          wide DECIMAL(38,10), whole DECIMAL(20,0), x DOUBLE, y DOUBLE, s VARCHAR, t VARCHAR, digits VARCHAR, \
+                          p BOOLEAN, q BOOLEAN";
+
+/// What an expression gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Whole,
+    Decimal,
+    Double,
+    Text,
+    Truth,
+}
+
+const KINDS: [Kind; 5] = [
+    Kind::Whole,
+    Kind::Decimal,
+    Kind::Double,
+    Kind::Text,
+    Kind::Truth,
+];
+
+/// Makes expressions; the same seed gives the same ones.
+pub struct Expressions {
+    random: StdRng,
+}
+
+impl Expressions {
+    pub fn new(random: StdRng) -> Self {
+        Self { random }
+    }
+
+    /// An expression of any kind. It may be refused: the grammar knows nothing of digits.
+    pub fn next(&mut self) -> String {
+        let (kind, depth) = (self.one(&KINDS), self.random.random_range(1..=4));
+        self.of(kind, depth)
+    }
+
+    fn one<T: Copy>(&mut self, from: &[T]) -> T {
+        from[self.random.random_range(0..from.len())]
+    }
+
+    fn number_kind(&mut self) -> Kind {
+        self.one(&[Kind::Whole, Kind::Decimal, Kind::Double])
+    }
+
+    fn of(&mut self, kind: Kind, depth: usize) -> String {
+        if depth == 0 {
+            return self.leaf(kind);
+        }
+        let depth = depth - 1;
+        // Half of the time something that every kind has.
+        if self.random.random_range(0..3) == 0 {
+            return self.chosen(kind, depth);
+        }
+        match kind {
+            Kind::Whole => self.whole(depth),
+            Kind::Decimal => self.decimal(depth),
+            Kind::Double => self.double(depth),
+            Kind::Text => self.text(depth),
+            Kind::Truth => self.truth(depth),
+        }
+    }
+
+    fn leaf(&mut self, kind: Kind) -> String {
+        let texts: &[&str] = match kind {
+            Kind::Whole => &[
+                "i",
+                "j",
+                "small",
+                "small",
+                "0",
+                "1",
+                "-1",
+                "7",
+                "9223372036854775807",
+                "-9223372036854775808",
+            ],
+            Kind::Decimal => &[
+                "price",
+                "rate",
+                "long",
+                "wide",
+                "whole",
+                "0.5",
+                "0.00",
+                "-1.25",
+                "12.345",
+                "99999999999999999999.9",
+            ],
+            Kind::Double => &[
+                "x",
+                "y",
+                "0e0",
+                "1.5e0",
+                "-2.5e-3",
+                "1e300",
+                "5e-324",
+                "CAST('NaN' AS DOUBLE)",
+                "9007199254740993e0",
+            ],
+            Kind::Text => &[
+                "s", "t", "digits", "''", "'abc'", "'it''s'", "'12'", "'ä'", "' x '", "'1.50'",
+            ],
+            Kind::Truth => &["p", "q", "TRUE", "FALSE"],
+        };
+        self.one(texts).to_owned()
+    }
+
+    /// One of several values.
+    fn chosen(&mut self, kind: Kind, depth: usize) -> String {
+        let (a, b) = (self.of(kind, depth), self.of(kind, depth));
+        match self.random.random_range(0..6) {
+            0 => format!(
+                "CASE WHEN {} THEN {a} ELSE {b} END",
+                self.of(Kind::Truth, depth)
+            ),
+            1 => format!(
+                "CASE WHEN {} THEN {a} WHEN {} THEN {b} END",
+                self.of(Kind::Truth, depth),
+                self.of(Kind::Truth, depth)
+            ),
+            2 => {
+                let tested = self.one(&KINDS);
+                let (value, when) = (self.of(tested, depth), self.of(tested, 0));
+                format!("CASE {value} WHEN {when} THEN {a} ELSE {b} END")
+            }
+            3 => format!("coalesce({a}, {b})"),
+            4 => format!("nullif({a}, {b})"),
+            _ if kind == Kind::Truth => format!("coalesce({a}, {b}, FALSE)"),
+            _ => format!("{}({a}, {b})", self.one(&["greatest", "least"])),
+        }
+    }
+
+    fn whole(&mut self, depth: usize) -> String {
+        let (a, b) = (self.of(Kind::Whole, depth), self.of(Kind::Whole, depth));
+        match self.random.random_range(0..10) {
+            0 => format!("-({a})"),
+            1 => format!("abs({a})"),
+            2 => format!("sign({})", {
+                let kind = self.number_kind();
+                self.of(kind, depth)
+            }),
+            3 => format!("CAST({} AS BIGINT)", self.of(Kind::Text, depth)),
+            4 => {
+                let kind = self.number_kind();
+                let function = self.one(&["floor", "ceil", "round", "trunc"]);
+                format!("CAST({function}({}) AS BIGINT)", self.of(kind, depth))
+            }
+            5 => format!("round({a}, {})", self.random.random_range(-3..3)),
+            _ => format!("({a}) {} ({b})", self.one(&["+", "-", "*", "div", "%"])),
+        }
+    }
+
+    fn decimal(&mut self, depth: usize) -> String {
+        let a = self.of(Kind::Decimal, depth);
+        match self.random.random_range(0..10) {
+            0 => format!("-({a})"),
+            1 => format!("abs({a})"),
+            2 => format!("{}({a})", self.one(&["floor", "ceil", "round", "trunc"])),
+            3 => format!("round({a}, {})", self.random.random_range(-3..5)),
+            4 => {
+                let from = self.one(&[Kind::Whole, Kind::Decimal, Kind::Text]);
+                let value = self.of(from, depth);
+                format!("CAST({value} AS {})", self.decimal_type())
+            }
+            5 => format!("CAST({a} AS {})", self.decimal_type()),
+            6 => format!("square(CAST({a} AS DECIMAL(12,3)))"),
+            _ => {
+                let other = self.one(&[Kind::Whole, Kind::Decimal]);
+                let b = self.of(other, depth);
+                let op = self.one(&["+", "-", "*", "%"]);
+                // So that not everything becomes too long.
+                let a = if self.random.random() {
+                    format!("CAST({a} AS DECIMAL(15,3))")
+                } else {
+                    a
+                };
+                if self.random.random() {
+                    format!("({a}) {op} ({b})")
+                } else {
+                    format!("({b}) {op} ({a})")
+                }
+            }
+        }
+    }
+
+    fn decimal_type(&mut self) -> &'static str {
+        self.one(&[
+            "DECIMAL(10,2)",
+            "DECIMAL(18,4)",
+            "DECIMAL(38,0)",
+            "DECIMAL(3,1)",
+            "DECIMAL(30,10)",
+            "DECIMAL(5,5)",
+        ])
+    }
+
+    fn double(&mut self, depth: usize) -> String {
+        let a = self.of(Kind::Double, depth);
+        match self.random.random_range(0..10) {
+            0 => format!("-({a})"),
+            1 => format!("abs({a})"),
+            2 => format!("{}({a})", self.one(&["floor", "ceil", "round", "trunc"])),
+            3 => format!("sqrt({})", {
+                let kind = self.number_kind();
+                self.of(kind, depth)
+            }),
+            4 => {
+                let from = self.one(&[Kind::Whole, Kind::Decimal, Kind::Text]);
+                format!("CAST({} AS DOUBLE)", self.of(from, depth))
+            }
+            5 => format!("square({a})"),
+            _ => {
+                let other = self.number_kind();
+                let b = self.of(other, depth);
+                let op = self.one(&["+", "-", "*", "/", "%"]);
+                if self.random.random() {
+                    format!("({a}) {op} ({b})")
+                } else {
+                    format!("({b}) {op} ({a})")
+                }
+            }
+        }
+    }
+
+    fn text(&mut self, depth: usize) -> String {
+        let from = self.one(&KINDS);
+        format!("CAST({} AS VARCHAR)", self.of(from, depth))
+    }
+
+    fn truth(&mut self, depth: usize) -> String {
+        let a = self.of(Kind::Truth, depth);
+        let not = self.one(&["", "NOT "]);
+        match self.random.random_range(0..10) {
+            0 => format!("({a}) AND ({})", self.of(Kind::Truth, depth)),
+            1 => format!("({a}) OR ({})", self.of(Kind::Truth, depth)),
+            2 => format!("NOT ({a})"),
+            3 => format!(
+                "({a}) IS {not}{}",
+                self.one(&["TRUE", "FALSE", "UNKNOWN", "NULL"])
+            ),
+            4 => format!("CAST({} AS BOOLEAN)", self.of(Kind::Text, depth)),
+            5 => {
+                let kind = self.one(&KINDS);
+                let value = self.of(kind, depth);
+                format!(
+                    "({value}) {not}IN ({}, {}, NULL)",
+                    self.of(kind, 0),
+                    self.of(kind, 0)
+                )
+            }
+            6 => {
+                let kind = self.one(&KINDS);
+                let value = self.of(kind, depth);
+                format!(
+                    "({value}) {not}BETWEEN {} AND ({})",
+                    self.of(kind, 0),
+                    self.of(kind, depth)
+                )
+            }
+            7 => {
+                let kind = self.one(&KINDS);
+                let value = self.of(kind, depth);
+                format!("({value}) IS {not}DISTINCT FROM ({})", self.of(kind, depth))
+            }
+            _ => {
+                let kind = self.one(&KINDS);
+                let other = if kind == Kind::Text || kind == Kind::Truth {
+                    kind
+                } else {
+                    self.number_kind()
+                };
+                let op = self.one(&["=", "<>", "<", "<=", ">", ">="]);
+                format!(
+                    "({}) {op} ({})",
+                    self.of(kind, depth),
+                    self.of(other, depth)
+                )
+            }
+        }
+    }
+}

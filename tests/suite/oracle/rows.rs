@@ -1,0 +1,126 @@
+//! Rows with edges for the fields of [`FIELDS`](super::expressions::FIELDS).
+
+use std::sync::Arc;
+
+use rand::{RngExt, rngs::StdRng};
+use snapback::{
+    arrow_array::{
+        ArrayRef, BooleanArray, Decimal128Array, Float64Array, Int64Array, RecordBatch, StringArray,
+    },
+    arrow_schema::{DataType, Schema},
+    events::Fields,
+};
+
+const WHOLE: [i64; 12] = [
+    0,
+    1,
+    -1,
+    2,
+    7,
+    -7,
+    10,
+    100,
+    9_007_199_254_740_993,
+    i64::MAX,
+    i64::MIN,
+    -2_147_483_649,
+];
+const DOUBLES: [f64; 18] = [
+    0.0,
+    -0.0,
+    1.0,
+    0.5,
+    1.5,
+    2.5,
+    -2.5,
+    0.285,
+    1.005,
+    1e-5,
+    1e7,
+    123.456,
+    -0.001,
+    1e300,
+    -1e300,
+    5e-324,
+    9_007_199_254_740_993.0,
+    1e19,
+];
+const TEXTS: [&str; 22] = [
+    "", " ", "a", "abc", "ABC", "a b", "ä", "ß", "👍", "it's", "%", "_", "12", " 12 ", "-7",
+    "1.50", "1e3", "true", "f", "NaN", "0.005", "x,y,z",
+];
+const DIGITS: [&str; 12] = [
+    "0",
+    "1",
+    "-1",
+    "12",
+    "007",
+    "+5",
+    "9223372036854775807",
+    "9223372036854775808",
+    "1.5",
+    "x",
+    "",
+    "3",
+];
+
+/// So many rows.
+pub fn rows(count: usize, random: &mut StdRng) -> RecordBatch {
+    let fields = Fields::parse(super::expressions::FIELDS).expect("fields");
+    let schema: Schema = fields.schema();
+    let columns = schema
+        .fields()
+        .iter()
+        .map(|field| column(field.name(), field.data_type(), count, random));
+    let columns: Vec<ArrayRef> = columns.collect();
+    RecordBatch::try_new(Arc::new(schema), columns).expect("columns of the fields")
+}
+
+fn column(name: &str, data_type: &DataType, count: usize, random: &mut StdRng) -> ArrayRef {
+    let null = |random: &mut StdRng| random.random_range(0..8) == 0;
+    match data_type {
+        DataType::Int64 => {
+            let small = name == "small";
+            let value = |random: &mut StdRng| match (small, random.random_range(0..3)) {
+                (true, _) => random.random_range(-20..20),
+                (false, 0) => random.random_range(-1_000_000..1_000_000),
+                _ => WHOLE[random.random_range(0..WHOLE.len())],
+            };
+            Arc::new(Int64Array::from_iter(
+                (0..count).map(|_| (!null(random)).then(|| value(random))),
+            ))
+        }
+        DataType::Float64 => {
+            let value = |random: &mut StdRng| match random.random_range(0..3) {
+                0 => f64::from(random.random_range(-1_000_000..1_000_000)) / 1000.0,
+                _ => DOUBLES[random.random_range(0..DOUBLES.len())],
+            };
+            Arc::new(Float64Array::from_iter(
+                (0..count).map(|_| (!null(random)).then(|| value(random))),
+            ))
+        }
+        DataType::Decimal128(precision, _) => {
+            let limit = 10_i128.pow(u32::from(*precision));
+            let value = |random: &mut StdRng| match random.random_range(0..5) {
+                0 => limit - 1,
+                1 => 1 - limit,
+                2 => random.random_range(-limit + 1..limit),
+                // Halves, which rounding is about.
+                3 => i128::from(random.random_range(-50..50)) * 5,
+                _ => random.random_range(-9_999..10_000),
+            };
+            let values = (0..count).map(|_| (!null(random)).then(|| value(random)));
+            let values = Decimal128Array::from_iter(values);
+            Arc::new(values.with_data_type(data_type.clone()))
+        }
+        DataType::Boolean => Arc::new(BooleanArray::from_iter(
+            (0..count).map(|_| (!null(random)).then(|| random.random::<bool>())),
+        )),
+        _ => {
+            let texts: &[&str] = if name == "digits" { &DIGITS } else { &TEXTS };
+            Arc::new(StringArray::from_iter((0..count).map(|_| {
+                (!null(random)).then(|| texts[random.random_range(0..texts.len())])
+            })))
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! Calculations in SQL: those of the documentation, and one from Kafka to a proof.
+
+use std::{fs::File, path::Path};
+
+use parquet::arrow::ArrowWriter;
+use serde_json::{Value, json};
+use snapback::{
+    calculation::{Evaluator, builtin},
+    events::{Fields, MessageBuffer, ResultEncoder},
+    model::{Event, Offset, Partition},
+};
+
+use crate::corrections::{dead_letters, published};
+use crate::outside::{Pipeline, Place};
+use crate::support::{python, snapback};
+
+const DOCUMENTATION: &str = include_str!("../../docs/calculations.md");
+
+/// Runs each query in a folder whose snapshots are those of the documentation.
+const QUERIES: &str = "import duckdb, json, os, sys
+folder, query = sys.argv[1:]
+os.chdir(folder)
+print(json.dumps([[str(value) for value in row] for row in duckdb.sql(query).fetchall()]))";
+
+/// An example of the documentation: its sections are fenced.
+struct Example<'a> {
+    name: &'a str,
+    blocks: Vec<(&'a str, &'a str)>,
+}
+
+impl<'a> Example<'a> {
+    fn all() -> Vec<Example<'a>> {
+        let (_, examples) = DOCUMENTATION
+            .split_once("\n## Real calculations\n")
+            .expect("examples");
+        let (examples, _) = examples.split_once("\n## ").unwrap_or((examples, ""));
+        let parts = examples.split("\n### ").skip(1);
+        parts
+            .map(|part| {
+                let fences: Vec<&str> = part.split("\n```").collect();
+                let blocks = fences[1..].iter().step_by(2);
+                Example {
+                    name: part.lines().next().unwrap_or_default(),
+                    blocks: blocks
+                        .map(|block| block.split_once('\n').expect("a block"))
+                        .collect(),
+                }
+            })
+            .collect()
+    }
+
+    fn block(&self, kind: &str, nth: usize) -> &'a str {
+        let mut blocks = self.blocks.iter().filter(|(found, _)| *found == kind);
+        let block = blocks.nth(nth);
+        block
+            .unwrap_or_else(|| panic!("{}: no {kind} block", self.name))
+            .1
+    }
+
+    /// What a flag of the command says, between single quotes.
+    fn flag(&self, name: &str) -> String {
+        let command = self.block("sh", 0);
+        let (_, rest) = command.split_once(&format!("{name} '")).expect(name);
+        // A quote in a shell's quotes: '\\''
+        let mut value = String::new();
+        let mut rest = rest;
+        loop {
+            let (part, after) = rest.split_once('\'').expect("the end of the quotes");
+            value += part;
+            match after.strip_prefix("\\''") {
+                Some(more) => {
+                    value.push('\'');
+                    rest = more;
+                }
+                None => return value,
+            }
+        }
+    }
+}
+
+#[test]
+fn every_calculation_of_the_documentation_gives_what_stands_there_and_duckdb_agrees() {
+    let examples = Example::all();
+    assert!(examples.len() >= 5);
+    for example in examples {
+        let fields = Fields::parse(&example.flag("--fields")).expect("fields");
+        let calculation = builtin(&example.flag("--calculation")).expect("a calculation");
+        let evaluator =
+            Evaluator::new(fields, calculation).unwrap_or_else(|error| panic!("{error}"));
+        let payloads: Vec<&str> = example.block("json", 0).lines().collect();
+        let events = payloads.iter().enumerate().map(|(index, payload)| Event {
+            offset: Offset::new(index as i64).expect("an offset"),
+            timestamp: None,
+            key: None,
+            payload: Some(payload.as_bytes()),
+        });
+        let evaluated = evaluator.evaluate(events).expect("outcomes");
+        let mut messages = MessageBuffer::new();
+        let encoder =
+            ResultEncoder::new("events", &evaluator.results_schema()).expect("an encoder");
+        encoder
+            .encode(Partition(0), &evaluated.results, &mut messages)
+            .expect("messages");
+        let mut found = String::new();
+        for row in 0..evaluated.results.num_rows() {
+            let (_, message) = messages.get(row).expect("a message");
+            found += &format!("{}\n", std::str::from_utf8(message).expect("text"));
+        }
+        for reject in &evaluated.rejects {
+            found += &format!("{}\n", reject.reason);
+        }
+        assert_eq!(found.trim(), example.block("json", 1), "{}", example.name);
+
+        let folder = tempfile::tempdir().expect("a folder");
+        let results = folder.path().join("snapshots/events/results/partition=0");
+        std::fs::create_dir_all(&results).expect("a folder");
+        save(&results.join("one.parquet"), &evaluated.results);
+        let path = folder.path().to_str().expect("a path of text");
+        let query = example.block("sql", 0);
+        let differing = python().run(QUERIES, &[path, query]);
+        assert_eq!(differing.trim(), "[]", "{}: {query}", example.name);
+        // A query that could find nothing proves nothing.
+        let equal = query.replace("IS DISTINCT FROM", "IS NOT DISTINCT FROM");
+        let equal: Value =
+            serde_json::from_str(&python().run(QUERIES, &[path, &equal])).expect("JSON");
+        assert_eq!(
+            equal.as_array().map(Vec::len),
+            Some(evaluated.results.num_rows()),
+            "{}",
+            example.name
+        );
+    }
+}
+
+fn save(path: &Path, batch: &snapback::arrow_array::RecordBatch) {
+    let file = File::create(path).expect("a file");
+    let mut writer = ArrowWriter::try_new(file, batch.schema(), None).expect("a writer");
+    writer.write(batch).expect("rows");
+    writer.close().expect("the end of the file");
+}
+
+#[test]
+fn an_expression_is_calculated_stored_proven_and_replaced_by_another() {
+    let pipeline = Pipeline::new(1, Place::folder());
+    let fields = ["--fields", "price DECIMAL(12,2) NOT NULL, quantity BIGINT"];
+    let total = ["--calculation", "price * quantity"];
+    pipeline.send(
+        0,
+        [
+            r#"{"price": 19.99, "quantity": 3}"#,
+            r#"{"price": 0.50}"#,
+            r#"{"price": 1.25, "quantity": -2}"#,
+            r#"{"price": 9999999999.99, "quantity": 9223372036854775807}"#,
+        ],
+    );
+    pipeline
+        .run_to_end()
+        .args(fields)
+        .args(total)
+        .run()
+        .expect_code(0);
+    let values = |offset: i64| {
+        let published = published(&pipeline);
+        let (_, newest) = published[&offset]
+            .iter()
+            .max_by_key(|(revision, _)| *revision)
+            .cloned()
+            .expect("a message");
+        newest.map(|text| serde_json::from_str::<Value>(&text).expect("JSON"))
+    };
+    assert_eq!(
+        values(0),
+        Some(json!({"price": 19.99, "quantity": 3, "result": 59.97}))
+    );
+    assert_eq!(
+        values(2),
+        Some(json!({"price": 1.25, "quantity": -2, "result": -2.50}))
+    );
+    // Its result is NULL.
+    assert_eq!(dead_letters(&pipeline), [(1, None)]);
+
+    let verify = |calculation: [&str; 2]| {
+        let command = snapback(["verify", "-o", "json", "--events", &pipeline.events])
+            .args(pipeline.store_args())
+            .args(fields)
+            .args(calculation);
+        command.run()
+    };
+    // However it is written, it is the same calculation.
+    let told = verify(["--calculation", "PRICE * Quantity"])
+        .expect_code(0)
+        .stdout;
+    let told: Value = serde_json::from_str(&told).expect("JSON");
+    assert_eq!(
+        (&told["clean"], &told["results"], &told["rejects"]),
+        (&json!(true), &json!(3), &json!(1))
+    );
+
+    let other = ["--calculation", "price * coalesce(quantity, 1)"];
+    let recalculate = ["--on-new-calculation", "recalculate"];
+    pipeline
+        .run_to_end()
+        .args(fields)
+        .args(other)
+        .args(recalculate)
+        .run()
+        .expect_code(0);
+    assert_eq!(
+        values(1),
+        Some(json!({"price": 0.5, "quantity": null, "result": 0.5}))
+    );
+    verify(other).expect_code(0);
+}
