@@ -11,6 +11,9 @@ use super::{
 };
 use crate::events::{FieldType, Identifier};
 
+/// Whole numbers of so many digits are exact as DOUBLE.
+const EXACT_DIGITS: u8 = 15;
+
 /// Whose words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Spelling {
@@ -87,6 +90,18 @@ impl Printer<'_> {
     }
 
     fn cast(&mut self, value: &Node, data_type: FieldType) -> fmt::Result {
+        // DuckDB's DOUBLE of a whole DECIMAL is not always the nearest; that of its text is.
+        let inexact = match (value.data_type, data_type) {
+            (FieldType::Decimal { precision, scale }, FieldType::Double) => {
+                scale == 0 && precision > EXACT_DIGITS
+            }
+            _ => false,
+        };
+        if inexact && !self.is_canonical() {
+            self.text.push_str("CAST(CAST(");
+            self.node(value)?;
+            return self.text.write_str(" AS VARCHAR) AS DOUBLE)");
+        }
         self.text.push_str("CAST(");
         self.node(value)?;
         write!(self.text, " AS {data_type})")
@@ -280,6 +295,11 @@ impl Printer<'_> {
                         scale,
                     },
                 )
+            }
+            Function::Sqrt if decimal => {
+                self.text.push_str("sqrt(");
+                self.cast(first, FieldType::Double)?;
+                self.text.write_str(")")
             }
             Function::Round if arguments.len() == 2 => {
                 self.text.push_str("round(");
