@@ -161,7 +161,7 @@ mod tests {
             ("another version", |d| {
                 d.results = "result DOUBLE NOT NULL".into()
             }),
-            ("there is no calculation", |d| d.calculation = "cube".into()),
+            ("there is no field", |d| d.calculation = "cube".into()),
             ("fields cannot be read", |d| d.fields = "number".into()),
             ("bytes, more than", |d| {
                 d.fields = "x".repeat(Declaration::MAX_BYTES)

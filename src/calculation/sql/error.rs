@@ -32,6 +32,14 @@ impl SqlError {
     }
 }
 
+impl SqlError {
+    /// Too many operations stand in each other.
+    pub(super) fn too_deep(text: &str) -> SqlError {
+        let message = "too many operations stand in each other; write it shorter, or flatter";
+        SqlError::new(text, None, message)
+    }
+}
+
 impl fmt::Display for SqlError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some(Place { line, column }) = self.place else {

@@ -16,7 +16,7 @@ use super::error::{Place, SqlError};
 const LONGEST_TEXT: usize = 16 * 1024;
 
 /// How many parentheses, CASEs and calls may stand in each other.
-const DEEPEST: usize = 50;
+const DEEPEST: usize = 30;
 
 /// How many operators a text may have: in a chain, each stands in the next, and sqlparser bounds no chains.
 const MOST_OPERATORS: usize = 1000;

@@ -74,6 +74,9 @@ impl SqlCalculation {
             Some((known, node)) if known == fields => Ok(Arc::clone(node)),
             _ => {
                 let node = Arc::new(gate::typed(&self.text, &self.expression, fields)?);
+                // What is stored of a calculation is its canonical text, which must be read again.
+                let canonical = print::text(&node, fields, Spelling::Canonical);
+                grammar::expression(&canonical).map_err(|_| SqlError::too_deep(&self.text))?;
                 *typed = Some((fields.clone(), Arc::clone(&node)));
                 Ok(node)
             }

@@ -35,6 +35,34 @@ pub(super) fn text(node: &Node, fields: &Schema, spelling: Spelling) -> String {
     printer.text
 }
 
+/// Operations that are read from left to right.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Binding {
+    Or,
+    And,
+    Sum,
+    Product,
+}
+
+impl Binding {
+    fn of(node: &Node) -> Option<Binding> {
+        match &node.kind {
+            Kind::Or(..) => Some(Binding::Or),
+            Kind::And(..) => Some(Binding::And),
+            Kind::Arithmetic(op, ..) => Some(Binding::of_arithmetic(*op)),
+            Kind::Cast { value, written } if !written => Binding::of(value),
+            _ => None,
+        }
+    }
+
+    fn of_arithmetic(op: Arithmetic) -> Binding {
+        match op {
+            Arithmetic::Add | Arithmetic::Subtract => Binding::Sum,
+            _ => Binding::Product,
+        }
+    }
+}
+
 struct Printer<'a> {
     fields: &'a Schema,
     spelling: Spelling,
@@ -69,6 +97,24 @@ impl Printer<'_> {
         self.node(node)?;
         self.text.push(')');
         Ok(())
+    }
+
+    /// Two operands of an operation that binds as `binding` says. A chain needs no parentheses: they would stand in each
+    /// other, which the grammar bounds.
+    fn chain(&mut self, binding: Binding, left: &Node, symbol: &str, right: &Node) -> fmt::Result {
+        let product_in_sum = |operand: &Node| {
+            binding == Binding::Sum && Binding::of(operand) == Some(Binding::Product)
+        };
+        let first = Binding::of(left) == Some(binding) || product_in_sum(left);
+        match self.is_canonical() && first {
+            true => self.node(left)?,
+            false => self.operand(left)?,
+        }
+        write!(self.text, " {symbol} ")?;
+        match self.is_canonical() && product_in_sum(right) {
+            true => self.node(right),
+            false => self.operand(right),
+        }
     }
 
     fn between(&mut self, left: &Node, symbol: &str, right: &Node) -> fmt::Result {
@@ -130,8 +176,8 @@ impl Printer<'_> {
             }
             Kind::Arithmetic(op, left, right) => self.arithmetic(*op, left, right),
             Kind::Compare(op, left, right) => self.between(left, op.symbol(), right),
-            Kind::And(left, right) => self.between(left, "AND", right),
-            Kind::Or(left, right) => self.between(left, "OR", right),
+            Kind::And(left, right) => self.chain(Binding::And, left, "AND", right),
+            Kind::Or(left, right) => self.chain(Binding::Or, left, "OR", right),
             Kind::Not(value) => {
                 self.text.push_str("NOT ");
                 self.operand(value)
@@ -216,7 +262,7 @@ impl Printer<'_> {
 
     fn arithmetic(&mut self, op: Arithmetic, left: &Node, right: &Node) -> fmt::Result {
         if self.is_canonical() {
-            return self.between(left, op.symbol(), right);
+            return self.chain(Binding::of_arithmetic(op), left, op.symbol(), right);
         }
         match (op, left.data_type) {
             (Arithmetic::IntegerDivide, _) => self.between(left, "//", right),

@@ -109,6 +109,8 @@ fn long_and_deep_texts() {
         "(".repeat(5_000) + "n" + &")".repeat(5_000),
         "- ".repeat(8_000) + "n",
         "NOT ".repeat(4_000) + "p",
+        "p".to_owned() + &" IS NULL".repeat(60),
+        "NOT (".repeat(40) + "p" + &")".repeat(40),
         "CASE WHEN p THEN ".repeat(900) + "n" + &" END".repeat(900),
     ] {
         let error = evaluator(FIELDS, &expression).err().unwrap();

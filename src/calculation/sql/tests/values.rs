@@ -60,7 +60,13 @@ fn the_canonical_text_is_one_for_one_meaning_and_reads_back() {
     let schema = Fields::parse(fields).unwrap().schema();
     for (expression, expected) in [
         ("PRICE*i", "price * i"),
-        ("price * i + 1", "(price * i) + 1"),
+        ("price * i + 1", "price * i + 1"),
+        (
+            "1 + i - (2 - i) * 3 * (i % 2)",
+            "1 + i - (2 - i) * 3 * (i % 2)",
+        ),
+        ("p AND (p OR NOT p) AND p", "p AND (p OR (NOT p)) AND p"),
+        ("(i + 1) * 2", "(i + 1) * 2"),
         ("price *\n\ti -- the sum", "price * i"),
         ("i // 2", "i div 2"),
         ("- i", "-i"),
