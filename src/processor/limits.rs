@@ -13,10 +13,9 @@ use crate::{
     events::{self, MessageBuffer},
     kafka::{Admin, Batch, KafkaError},
     model::{Digest, Offset, Reject},
+    recovery::Limits,
 };
 
-/// A broker's default for `max.message.bytes`, for topics that do not tell.
-const USUAL: u64 = 1_048_588;
 /// What a broker counts beside key, value and headers: the batch around the message, and the lengths in it.
 const FRAME: usize = 128;
 /// The same for each header.
@@ -27,21 +26,12 @@ const DIGEST: &str = "snapback-payload-digest";
 const HEADERS_LEFT_OUT: &str = "snapback-headers-left-out";
 const KEY_LEFT_OUT: &str = "snapback-key-bytes";
 
-/// The largest messages, in bytes, that the two output topics take.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Limits {
-    pub results: u64,
-    pub rejects: u64,
-}
-
-impl Limits {
-    /// Asks the broker.
-    pub fn ask(admin: &Admin, results: &str, rejects: &str) -> Limits {
-        let limit = |topic| usual(topic, limit(admin, topic));
-        Limits {
-            results: limit(results),
-            rejects: limit(rejects),
-        }
+/// Asks the broker for the largest messages that the two output topics take.
+pub(super) fn ask(admin: &Admin, results: &str, rejects: &str) -> Limits {
+    let limit = |topic| usual(topic, limit(admin, topic));
+    Limits {
+        results: limit(results),
+        rejects: limit(rejects),
     }
 }
 
@@ -58,10 +48,11 @@ pub fn results_topic(admin: &Admin, name: &str) -> ResultsTopic {
 /// The limit that the broker tells, or what brokers usually have.
 fn usual(topic: &str, told: Result<Option<u64>, KafkaError>) -> u64 {
     match told {
-        Ok(limit) => limit.unwrap_or(USUAL),
+        Ok(limit) => limit.unwrap_or(Limits::USUAL),
         Err(error) => {
-            tracing::warn!("{error}; {topic} is taken to accept messages of {USUAL} bytes");
-            USUAL
+            let usual = Limits::USUAL;
+            tracing::warn!("{error}; {topic} is taken to accept messages of {usual} bytes");
+            usual
         }
     }
 }

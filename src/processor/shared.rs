@@ -12,7 +12,7 @@ use std::{
 use super::{
     Instance, ProcessorError, Stop, WorkerError,
     connect::{connect, output},
-    limits::Limits,
+    limits,
     new_pipeline::NewPipeline,
     seats::Seats,
     store_side::StoreSide,
@@ -27,7 +27,7 @@ use crate::{
     history::Clock,
     kafka::{Admin, KafkaError, Member, Publisher, PublisherConfig, SourceConfig, Watermarks},
     model::{Event, Offset, Partition},
-    recovery::{Committed, Gatherer},
+    recovery::{Committed, Gatherer, Limits},
     store::Store,
 };
 
@@ -107,7 +107,7 @@ impl Shared {
             &settings.pipeline.rejects,
             events.partitions,
         )?;
-        let limits = Limits::ask(
+        let limits = limits::ask(
             &admin,
             &settings.pipeline.results,
             &settings.pipeline.rejects,
@@ -223,7 +223,7 @@ impl Shared {
     /// Asks again what the output topics take, because a broker took less.
     pub fn refresh_limits(&self) {
         let pipeline = &self.settings.pipeline;
-        let limits = Limits::ask(&self.admin, &pipeline.results, &pipeline.rejects);
+        let limits = limits::ask(&self.admin, &pipeline.results, &pipeline.rejects);
         let before = self.store_side.set_limits(limits);
         if before != limits {
             tracing::warn!(

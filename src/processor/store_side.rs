@@ -10,11 +10,10 @@ use tokio::sync::Semaphore;
 
 use super::{
     Stop,
-    limits::Limits,
     panics::unless_panicked,
     watch::{Board, Findings},
 };
-use crate::audit::Recalculator;
+use crate::{audit::Recalculator, recovery::Limits};
 
 /// See the module.
 pub struct StoreSide {

@@ -1,6 +1,10 @@
 //! What the table answers.
 
-use super::refusal::Refusal;
+use super::{
+    counts::{Expected, OutcomeCounts},
+    metadata::Limits,
+    refusal::Refusal,
+};
 use crate::{
     calculation::Fingerprint,
     model::{Offset, OffsetRange},
@@ -71,38 +75,13 @@ pub struct Replay {
     /// How many outcomes it must give. When it does not, set [`Facts::replayed`](super::Facts::replayed) and plan again.
     pub expected: Expected,
     /// Outcomes from the origin to the range's start; what the replay gives comes on top.
-    pub outcomes_at_start: u64,
+    pub at_start: OutcomeCounts,
+    /// What decided the outcomes that were published, and decides them again. `None` when another calculation than the
+    /// published one decides.
+    pub limits: Option<Limits>,
     /// The calculation under which the range was published, when it is not ours: what is rebuilt are corrections, and they
     /// must be in a snapshot before the next commit, which names our calculation.
     pub replaces: Option<Fingerprint>,
-}
-
-/// How many outcomes a replay gives.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Expected {
-    /// Exactly as many as the commit says were published.
-    Exactly(u64),
-    /// At most so many: some of those that were published lie in a gap that was recorded since.
-    AtMost(u64),
-}
-
-impl Expected {
-    /// Whether a replay that gave `found` outcomes is what was published.
-    #[must_use]
-    pub const fn admits(self, found: u64) -> bool {
-        match self {
-            Expected::Exactly(outcomes) => found == outcomes,
-            Expected::AtMost(outcomes) => found <= outcomes,
-        }
-    }
-
-    /// The number, exact or not.
-    #[must_use]
-    pub const fn outcomes(self) -> u64 {
-        match self {
-            Expected::Exactly(outcomes) | Expected::AtMost(outcomes) => outcomes,
-        }
-    }
 }
 
 /// See [`Plan::AcceptLoss`].

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use super::metadata::Authored;
+use super::{
+    counts::{OutcomeCounts, Replayed},
+    metadata::Authored,
+};
 use crate::{
     calculation::Declaration,
     format::Pipeline,
@@ -28,9 +31,9 @@ pub struct Facts {
     pub committed: Option<Committed>,
     /// What the log holds.
     pub log: LogFacts,
-    /// How many outcomes a replay of `[frontier, committed)` gave, when one was tried and did not give what was expected.
-    /// The worker sets it and plans again.
-    pub replayed: Option<u64>,
+    /// What a replay of `[frontier, committed)` gave, when one was tried and did not give what was expected. The worker sets
+    /// it and plans again.
+    pub replayed: Option<Replayed>,
     /// Events that the log holds and that cannot be read, found where the partition came to a halt again and again.
     pub unreadable: Option<UnreadableEvents>,
 }
@@ -57,6 +60,10 @@ impl Facts {
 
 /// What the store holds of a partition.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "the large one is the usual one, once for each partition that is planned"
+)]
 pub enum ChainFacts {
     /// No manifest at all.
     Absent,
@@ -96,8 +103,10 @@ pub struct GoodChain {
     pub origin: Offset,
     /// The frontier: where the manifest ends.
     pub end: Offset,
-    /// Results and rejects from origin to frontier.
-    pub outcomes: u64,
+    /// Outcomes from origin to frontier.
+    pub counts: OutcomeCounts,
+    /// The newest revision that changed outcomes of it.
+    pub revision: Option<Sequence>,
     /// Offsets recorded as lost from origin to frontier.
     pub lost: u64,
     /// Whether the `head` of the commit metadata is in this chain (a damaged manifest at its number counts as present).

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::{
-    decision::{AcceptLoss, Commit, Expected, LossReason, Plan, Replay},
+    counts::Expected,
+    decision::{AcceptLoss, Commit, LossReason, Plan, Replay},
     facts::{Facts, GoodChain, Policy, ResumeFrom, Start, UnreadableEvents},
     identity,
     metadata::{Authored, CommitMetadata},
@@ -92,7 +93,7 @@ fn skip(
     // What was published up to the committed offset stays in the count until the gap is recorded.
     let published = position.and_then(|position| position.ours);
     let outcomes = published.map(|metadata| metadata.outcomes);
-    let stored = chain.map_or(0, |chain| chain.outcomes);
+    let stored = chain.map_or(0, |chain| chain.counts.outcomes());
     Ok((loss, commit(range.end(), outcomes.unwrap_or(stored))))
 }
 
@@ -170,7 +171,7 @@ fn adopt(facts: &Facts, policy: &Policy, position: Position<'_>) -> Judgement {
 /// Row: a manifest, and no committed offset.
 fn without_committed(facts: &Facts, policy: &Policy, chain: &GoodChain) -> Judgement {
     let at = chain.end;
-    let outcomes = chain.outcomes;
+    let outcomes = chain.counts.outcomes();
     // frontier <= committed (I1) <= log end: where the two meet, what was committed is known.
     let nothing_follows = facts.log.end == at;
     let never_committed = chain.sequence == Sequence::FIRST
@@ -192,7 +193,7 @@ fn without_committed(facts: &Facts, policy: &Policy, chain: &GoodChain) -> Judge
 /// Rows: a manifest and a committed offset.
 fn resume(facts: &Facts, policy: &Policy, chain: &GoodChain, position: Position<'_>) -> Judgement {
     let (frontier, committed) = (chain.end, position.offset);
-    let outcomes = chain.outcomes;
+    let outcomes = chain.counts.outcomes();
     if let Some(range) = range(frontier.max(committed), facts.log.start)
         .and_then(|_| range(frontier, facts.log.start))
     {
@@ -246,11 +247,19 @@ fn replay(
     ahead: OffsetRange,
     metadata: &CommitMetadata,
 ) -> Judgement {
-    let due = metadata.outcomes.saturating_sub(chain.outcomes);
-    let expected = if chain.lost > metadata.lost {
-        Expected::AtMost(due)
-    } else {
-        Expected::Exactly(due)
+    let due = metadata.outcomes.saturating_sub(chain.counts.outcomes());
+    let replaces = Some(&metadata.fingerprint)
+        .filter(|published| due > 0 && **published != facts.calculation.fingerprint);
+    // Another calculation decides otherwise, and corrections have changed what the store counts.
+    let is_comparable = replaces.is_none()
+        && chain
+            .revision
+            .is_none_or(|revision| revision <= metadata.head.sequence);
+    let kinds = metadata.kinds.filter(|_| is_comparable);
+    let expected = match kinds.and_then(|kinds| kinds.since(chain.counts)) {
+        _ if chain.lost > metadata.lost => Expected::AtMost(due),
+        Some(kinds) if kinds.outcomes() == due => Expected::OfEachKind(kinds),
+        _ => Expected::Exactly(due),
     };
     if let Some(range) = range(ahead.start(), facts.log.start) {
         let position = Position {
@@ -263,7 +272,7 @@ fn replay(
     if let Some(found) = facts.replayed.filter(|found| !expected.admits(*found)) {
         accepted(facts, policy, ahead, || Cause::ReplayMismatch {
             range: ahead,
-            expected: due,
+            expected,
             found,
             given: policy.accepted_losses(facts.partition),
         })?;
@@ -278,10 +287,9 @@ fn replay(
         Plan::Replay(Replay {
             range: ahead,
             expected,
-            outcomes_at_start: chain.outcomes,
-            replaces: Some(&metadata.fingerprint)
-                .filter(|published| due > 0 && **published != facts.calculation.fingerprint)
-                .cloned(),
+            at_start: chain.counts,
+            limits: replaces.is_none().then_some(metadata.limits),
+            replaces: replaces.cloned(),
         }),
         None,
     ))
@@ -296,14 +304,14 @@ fn republish(
 ) -> Judgement {
     if let Some(range) = range(chain.end, facts.log.start) {
         let loss = expired(facts, policy, range, position, Some(chain))?;
-        return Ok((loss, commit(range.end(), chain.outcomes)));
+        return Ok((loss, commit(range.end(), chain.counts.outcomes())));
     }
     Ok((
         Plan::Republish {
             at: chain.end,
-            outcomes: chain.outcomes,
+            outcomes: chain.counts.outcomes(),
         },
-        commit(chain.end, chain.outcomes),
+        commit(chain.end, chain.counts.outcomes()),
     ))
 }
 
@@ -352,7 +360,7 @@ fn gone(
             range: self::range(range.start(), range.end().min(position.offset))?,
             outcomes: position
                 .ours
-                .map(|metadata| metadata.outcomes.saturating_sub(chain.outcomes)),
+                .map(|metadata| metadata.outcomes.saturating_sub(chain.counts.outcomes())),
             exact: position.offset <= range.end(),
         })
     });

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::counts::OutcomeCounts;
 use crate::{
     calculation::Fingerprint,
     history::CorrectionsProgress,
@@ -34,8 +35,13 @@ pub struct CommitMetadata {
     pub fingerprint: Fingerprint,
     /// The newest manifest that the writer knew.
     pub head: Head,
-    /// Results and rejects from the chain's origin up to `offset`.
+    /// Outcomes from the chain's origin up to `offset`.
     pub outcomes: u64,
+    /// How many of them are of each kind; `None` when corrections have changed that since the writer began to count.
+    #[serde(flatten)]
+    pub kinds: Option<OutcomeCounts>,
+    /// What decided the outcomes since the frontier of `head`.
+    pub limits: Limits,
     /// Offsets recorded as lost in the chain that the writer knew. When the chain has more, it recorded a gap later, and
     /// `outcomes` may count some that lie inside that gap.
     #[serde(default)]
@@ -43,6 +49,30 @@ pub struct CommitMetadata {
     /// How far corrections have been published.
     #[serde(default)]
     pub corrections: Option<CorrectionsProgress>,
+}
+
+/// The largest messages, in bytes, that the two output topics were taken to accept. They decide outcomes: a result too large
+/// is a reject.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Of the results topic.
+    pub results: u64,
+    /// Of the dead-letter topic.
+    pub rejects: u64,
+}
+
+impl Limits {
+    /// A broker's default for `max.message.bytes`, for topics that do not tell.
+    pub const USUAL: u64 = 1_048_588;
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            results: Limits::USUAL,
+            rejects: Limits::USUAL,
+        }
+    }
 }
 
 /// A manifest, by number and digest.
@@ -169,6 +199,12 @@ mod tests {
                 digest: Digest::of(b"manifest"),
             },
             outcomes: 1000,
+            kinds: Some(OutcomeCounts {
+                results: 990,
+                rejects: 10,
+                filtered: 0,
+            }),
+            limits: Limits::default(),
             lost: 0,
             corrections: None,
         }
@@ -186,6 +222,27 @@ mod tests {
             CommitMetadata::parse(Some(&text), metadata().offset),
             Authored::Ours(Box::new(metadata()))
         );
+    }
+
+    #[test]
+    fn kinds_may_be_unknown_and_events_left_out() {
+        for kinds in [
+            None,
+            Some(OutcomeCounts {
+                results: 1,
+                rejects: 2,
+                filtered: 3,
+            }),
+        ] {
+            let written = CommitMetadata {
+                kinds,
+                ..metadata()
+            };
+            assert_eq!(
+                CommitMetadata::parse(Some(&written.encode()), written.offset),
+                Authored::Ours(Box::new(written))
+            );
+        }
     }
 
     #[test]
@@ -265,17 +322,21 @@ mod tests {
         fn it_is_always_short_and_always_read_back(
             instance in ".{0,400}", calculation in proptest::option::of(".{0,600}"),
             fields in proptest::option::of(".{0,600}"), offset in 0..=i64::MAX, outcomes: u64, lost: u64,
+            counts in proptest::array::uniform5(any::<u64>()), known: bool,
         ) {
+            let [results, rejects, filtered, of_results, of_rejects] = counts;
+            let kinds = known.then_some(OutcomeCounts { results, rejects, filtered });
+            let limits = Limits { results: of_results, rejects: of_rejects };
             let written = CommitMetadata {
                 by: format!("snapback 0.1.0 {instance}"), offset: Offset::new(offset).expect("not negative"),
-                calculation, fields, outcomes, lost, ..metadata()
+                calculation, fields, outcomes, kinds, limits, lost, ..metadata()
             };
             let text = written.encode();
             prop_assert!(text.len() < MAX_METADATA_BYTES);
             let Authored::Ours(read) = CommitMetadata::parse(Some(&text), written.offset) else {
                 return Err(TestCaseError::fail("not ours"));
             };
-            prop_assert_eq!(read.outcomes, outcomes);
+            prop_assert_eq!((read.outcomes, read.kinds, read.limits), (outcomes, kinds, limits));
             prop_assert_eq!(read.head, written.head);
         }
 

@@ -12,6 +12,7 @@
 //!
 //! [`CommitMetadata`] is what every commit carries, so that the next owner knows whose commit it was and what it holds.
 
+mod counts;
 mod decision;
 mod explain;
 mod facts;
@@ -28,7 +29,8 @@ mod settle;
 #[cfg(test)]
 mod tests;
 
-pub use decision::{AcceptLoss, Commit, Decision, Expected, LossReason, Plan, Replay};
+pub use counts::{Expected, OutcomeCounts, Replayed};
+pub use decision::{AcceptLoss, Commit, Decision, LossReason, Plan, Replay};
 pub use explain::report;
 pub use facts::{
     ChainFacts, Committed, Damage, Facts, GoodChain, LogFacts, Policy, ResumeFrom, Start,
@@ -36,7 +38,7 @@ pub use facts::{
 };
 pub use gather::{GatherError, Gathered, Gatherer, Step};
 pub use invocation::Invocation;
-pub use metadata::{Authored, CommitMetadata, Head, MAX_METADATA_BYTES};
+pub use metadata::{Authored, CommitMetadata, Head, Limits, MAX_METADATA_BYTES};
 pub use plan::plan;
 pub use refusal::{Cause, Difference, IdentityPart, Published, Refusal, Remedy};
 pub use settle::{Settled, settle};

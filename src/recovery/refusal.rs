@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::{
+    counts::{Expected, Replayed},
     facts::{Damage, ResumeFrom},
     metadata::Head,
 };
@@ -107,9 +108,9 @@ pub enum Cause {
         /// What was replayed.
         range: OffsetRange,
         /// How many outcomes were published for it.
-        expected: u64,
+        expected: Expected,
         /// How many the replay gave.
-        found: u64,
+        found: Replayed,
         /// What `--accept-loss` named instead.
         given: Vec<OffsetRange>,
     },
@@ -316,7 +317,7 @@ impl fmt::Display for Cause {
             } => {
                 write!(
                     f,
-                    "{range} was published with {expected} outcomes, reading it again gives {found}"
+                    "{range} was published with {expected}, reading it again gives {found}"
                 )
             }
             Cause::UnreadableEvents { at, fault, .. } => {

@@ -38,7 +38,7 @@ mod tests {
     use super::*;
     use crate::{
         model::{Digest, Sequence},
-        recovery::{CommitMetadata, Head},
+        recovery::{CommitMetadata, Head, Limits},
     };
 
     fn commit(offset: i64, by: &str) -> Committed {
@@ -54,6 +54,8 @@ mod tests {
                 digest: Digest::of(b"manifest"),
             },
             outcomes: 0,
+            kinds: None,
+            limits: Limits::default(),
             lost: 0,
             corrections: None,
         };

@@ -166,7 +166,7 @@ pub(super) fn ready(view: &ProcessView) -> Result<(), String> {
     for (what, phase) in [
         ("being recovered", is_recovering as fn(&PhaseView) -> bool),
         ("being replayed", is_replaying),
-        ("being stored with corrections", is_correcting),
+        ("being stored before they go on", is_storing),
     ] {
         let found = partitions(view).into_iter();
         let found: Vec<String> = found
@@ -194,8 +194,8 @@ fn is_replaying(phase: &PhaseView) -> bool {
     matches!(phase, PhaseView::Replaying(_))
 }
 
-fn is_correcting(phase: &PhaseView) -> bool {
-    matches!(phase, PhaseView::Correcting)
+fn is_storing(phase: &PhaseView) -> bool {
+    matches!(phase, PhaseView::Storing)
 }
 
 /// Whether all workers live; if not, which one does not. One that has not started is not dead: it is the start that fails.
@@ -221,7 +221,7 @@ pub(super) const fn phase(phase: &PhaseView) -> &'static str {
         PhaseView::Recovering => "recovering",
         PhaseView::AcceptingLoss(_) => "accepting-loss",
         PhaseView::Replaying(_) => "replaying",
-        PhaseView::Correcting => "correcting",
+        PhaseView::Storing => "storing",
         PhaseView::Running => "running",
         PhaseView::Held(_) => "held",
     }

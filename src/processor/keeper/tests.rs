@@ -8,14 +8,13 @@ use crate::{
     history::testing::{Faulty, assert_glob, bound, chain, clock, paths},
     processor::{
         Stop,
-        limits::Limits,
         partition::Epoch,
         report::{Report, Station},
         seats::Seats,
         store_side::StoreSide,
         watch::{Board, board::tests::about},
     },
-    recovery::LossReason,
+    recovery::{Limits, LossReason},
 };
 
 const INTERVAL: Duration = Duration::from_secs(30);

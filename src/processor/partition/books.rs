@@ -3,6 +3,7 @@
 use crate::{
     format::RangeOutcomes,
     model::{Offset, OffsetRange},
+    recovery::OutcomeCounts,
 };
 
 /// Books that do not add up; each is a defect of the caller.
@@ -36,7 +37,7 @@ pub struct Books {
     committed: Offset,
     end: Offset,
     /// Outcomes from the origin to `committed`.
-    outcomes: u64,
+    outcomes: OutcomeCounts,
     uncommitted: Vec<RangeOutcomes>,
     /// The memory of the uncommitted outcomes, in bytes.
     bytes: usize,
@@ -44,7 +45,7 @@ pub struct Books {
 
 impl Books {
     /// Everything before `at` is committed: so many outcomes.
-    pub fn new(at: Offset, outcomes: u64) -> Books {
+    pub fn new(at: Offset, outcomes: OutcomeCounts) -> Books {
         Books {
             committed: at,
             end: at,
@@ -65,10 +66,12 @@ impl Books {
     }
 
     /// Outcomes from the origin to the end of what has been processed.
-    pub fn outcomes(&self) -> u64 {
-        let uncommitted = self.uncommitted.iter();
-        let uncommitted: u64 = uncommitted.map(|one| one.counts().outcomes()).sum();
-        self.outcomes + uncommitted
+    pub fn outcomes(&self) -> OutcomeCounts {
+        let mut outcomes = self.outcomes;
+        for one in &self.uncommitted {
+            outcomes += one.counts().into();
+        }
+        outcomes
     }
 
     /// The memory of what is not committed, in bytes.
@@ -93,7 +96,7 @@ impl Books {
     pub fn replay(&mut self, outcomes: &RangeOutcomes) -> Result<(), BooksError> {
         self.end = self.follow(outcomes)?;
         self.committed = self.end;
-        self.outcomes += outcomes.counts().outcomes();
+        self.outcomes += outcomes.counts().into();
         Ok(())
     }
 

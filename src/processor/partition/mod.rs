@@ -7,11 +7,12 @@
 //! | gathering | a plan: accept a loss | accepting loss |
 //! | gathering | a refusal | held |
 //! | accepting loss | the gap is in the chain | gathering |
-//! | replaying | the end is reached, the number of outcomes is right | running, or correcting when they replace others |
+//! | replaying | the end is reached, the number of outcomes is right | running, or storing when they replace others |
 //! | replaying | memory is short | replaying, but only to count |
 //! | replaying | the end is reached, only counted, the number is right | replaying from the start, to keep |
 //! | replaying | the end is reached, the number is wrong | what a new plan says |
-//! | correcting | everything is stored | gathering |
+//! | running | the output topics take other messages now | running when all is stored, else storing |
+//! | storing | everything is stored | gathering |
 //! | running | a transaction failed | running, from the committed offset |
 //! | any | the facts are others now | gathering |
 //!
@@ -28,8 +29,8 @@ pub use phase::{Count, Phase, Replaying};
 use super::watch::{Stored, Tally};
 use crate::{
     format::{Manifest, RangeOutcomes, Segment},
-    model::{Offset, Partition},
-    recovery::{Commit, Facts, Head, Plan, Refusal, Replay},
+    model::{Offset, Partition, Sequence},
+    recovery::{Commit, Facts, Head, Limits, OutcomeCounts, Plan, Refusal, Replay, Replayed},
 };
 
 /// Tells one ownership of a partition from the next, so that a report about an earlier one is not taken for this one.
@@ -88,6 +89,10 @@ pub struct Owned {
     pub topic_id: Option<String>,
     /// A broker says that the topic is another one by now.
     pub is_of_other_topic: bool,
+    /// What decides its outcomes, since the frontier.
+    pub limits: Limits,
+    /// The manifest from which on the books count.
+    counted_from: Option<Sequence>,
     /// Offsets recorded as lost since the origin.
     pub lost: u64,
     /// What the next commit must make durable although nothing is new: recovery decided it.
@@ -128,8 +133,8 @@ pub enum ReplayEnd {
     Done { found: u64 },
     /// Everything is there again, under another calculation: it must be stored before the next commit.
     Correct { found: u64 },
-    /// The number of outcomes is not the one that was committed.
-    Miscounted { found: u64 },
+    /// The outcomes are not as many as were committed, or of other kinds.
+    Miscounted { found: Replayed },
 }
 
 impl Owned {
@@ -140,7 +145,9 @@ impl Owned {
             epoch,
             phase: Phase::Gathering,
             fetch: Fetch::Paused,
-            books: Books::new(Offset::ZERO, 0),
+            books: Books::new(Offset::ZERO, OutcomeCounts::default()),
+            limits: Limits::default(),
+            counted_from: None,
             topic_id: None,
             is_of_other_topic: false,
             lost: 0,
@@ -210,13 +217,23 @@ impl Owned {
         self.newest = Some(newest);
     }
 
-    /// Acts on a plan made of `facts`; `outcomes` are those that the chain holds.
-    pub fn begin(&mut self, plan: Plan, commit: Option<Commit>, outcomes: u64, facts: Facts) {
+    /// Acts on a plan made of `facts`; `outcomes` are those that the chain holds. `limits` decide what no commit says to be
+    /// decided otherwise.
+    pub fn begin(
+        &mut self,
+        plan: Plan,
+        commit: Option<Commit>,
+        outcomes: OutcomeCounts,
+        limits: Limits,
+        facts: Facts,
+    ) {
         // They were looked at, and are no obstacle.
         if self.doubted().is_some() {
             self.halts = None;
         }
         self.topic_id.clone_from(&facts.ours.events_topic_id);
+        self.limits = limits;
+        self.counted_from = self.newest.as_ref().map(|newest| newest.head.sequence);
         let (at, phase) = match plan {
             Plan::Start { at }
             | Plan::Adopt { at }
@@ -224,6 +241,7 @@ impl Owned {
             | Plan::Republish { at, .. } => (at, Phase::Running),
             Plan::Replay(replay) => {
                 let at = replay.range.start();
+                self.limits = replay.limits.unwrap_or(limits);
                 let count = Count::Pending;
                 let replaying = Replaying {
                     replay,
@@ -239,6 +257,27 @@ impl Owned {
         self.phase = phase;
         self.must_commit = commit;
         self.fetch = Fetch::Paused;
+    }
+
+    /// How many outcomes of each kind there are up to what has been processed; `None` when corrections have changed that
+    /// since they were counted.
+    pub fn kinds(&self) -> Option<OutcomeCounts> {
+        let newest = self.newest.as_ref()?;
+        let corrected = newest.corrections.iter();
+        let corrected = corrected.filter_map(|segment| segment.revision).max();
+        (corrected <= self.counted_from).then(|| self.books.outcomes())
+    }
+
+    /// Takes limits that decide from now on; whether what is committed must be stored first, since others decided that.
+    pub fn take_limits(&mut self, limits: Limits) -> bool {
+        let stored = self.newest.as_ref().map(|newest| newest.stored.frontier);
+        if stored == Some(self.books.end()) {
+            self.limits = limits;
+            return false;
+        }
+        self.phase = Phase::Storing;
+        self.fetch = Fetch::Paused;
+        true
     }
 
     /// Holds it.
@@ -271,8 +310,9 @@ impl Owned {
             return false;
         }
         let replay = &replaying.replay;
-        replaying.count = Count::Counting(outcomes - replay.outcomes_at_start);
-        self.books = Books::new(replay.range.start(), replay.outcomes_at_start);
+        let found = outcomes.since(replay.at_start).unwrap_or_default();
+        replaying.count = Count::Counting(found.outcomes());
+        self.books = Books::new(replay.range.start(), replay.at_start);
         true
     }
 
@@ -307,19 +347,22 @@ impl Owned {
             return ReplayEnd::GoesOn;
         }
         if let Count::Counting(found) = replaying.count {
-            if !replay.expected.admits(found) {
-                return ReplayEnd::Miscounted { found };
+            let counted = Replayed::Counted(found);
+            if !replay.expected.admits(counted) {
+                return ReplayEnd::Miscounted { found: counted };
             }
             self.fetch = Fetch::StartAt(replay.range.start());
             replaying.count = Count::Right;
             return ReplayEnd::ReadAgain;
         }
-        let found = found_kept - replay.outcomes_at_start;
-        if !replay.expected.admits(found) {
-            return ReplayEnd::Miscounted { found };
+        let found = found_kept.since(replay.at_start).unwrap_or_default();
+        let calculated = Replayed::Calculated(found);
+        if !replay.expected.admits(calculated) {
+            return ReplayEnd::Miscounted { found: calculated };
         }
+        let found = found.outcomes();
         if replay.replaces.is_some() {
-            self.phase = Phase::Correcting;
+            self.phase = Phase::Storing;
             self.fetch = Fetch::Paused;
             return ReplayEnd::Correct { found };
         }
@@ -337,10 +380,10 @@ impl Owned {
         (kept && position >= end && self.books.end() < end).then_some(end)
     }
 
-    /// Whether what was replayed under another calculation is all stored.
-    pub fn is_corrected(&self) -> bool {
+    /// Whether everything is stored that had to be before something else decides.
+    pub fn is_all_stored(&self) -> bool {
         let stored = self.newest.as_ref().map(|newest| newest.stored.frontier);
-        matches!(self.phase, Phase::Correcting) && stored == Some(self.books.end())
+        matches!(self.phase, Phase::Storing) && stored == Some(self.books.end())
     }
 
     /// The group stands at `offset`: returns what is committed by that, for the keeper.

@@ -11,9 +11,10 @@ pub enum Phase {
     AcceptingLoss(AcceptLoss),
     /// Outcomes of a range were published before the restart: rebuild them, publish nothing.
     Replaying(Box<Replaying>),
-    /// What was replayed replaces outcomes that were published under another calculation: until it is stored, nothing is
-    /// fetched or committed.
-    Correcting,
+    /// What follows is decided otherwise than what is committed: by another calculation than the one that published what was
+    /// replayed, or by other limits of the output topics. Until everything committed is stored, nothing is fetched or
+    /// committed, so that no replay has to know two deciders.
+    Storing,
     /// Events are processed and published.
     Running,
     /// Held: going on would lose or double something.

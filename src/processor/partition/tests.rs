@@ -5,7 +5,7 @@ use crate::{
     calculation::{Declaration, Evaluated, rejects_schema},
     format::Pipeline,
     model::{Digest, OffsetRange, Sequence},
-    recovery::{AcceptLoss, ChainFacts, Expected, LogFacts, LossReason},
+    recovery::{AcceptLoss, ChainFacts, Expected, Limits, LogFacts, LossReason, OutcomeCounts},
 };
 
 fn at(offset: i64) -> Offset {
@@ -67,18 +67,30 @@ fn facts() -> Facts {
     }
 }
 
+fn results(results: u64) -> OutcomeCounts {
+    OutcomeCounts {
+        results,
+        ..OutcomeCounts::default()
+    }
+}
+
+fn seven() -> OutcomeCounts {
+    results(7)
+}
+
 fn replay(expected: u64, replaces: bool) -> Plan {
     Plan::Replay(Replay {
         range: range(10, 40),
         expected: Expected::Exactly(expected),
-        outcomes_at_start: 7,
+        at_start: seven(),
+        limits: None,
         replaces: replaces.then(|| "00000000000000bb".parse().unwrap()),
     })
 }
 
 fn began(plan: Plan) -> Owned {
     let mut owned = Owned::new(Partition(3), Epoch(1));
-    owned.begin(plan, None, 7, facts());
+    owned.begin(plan, None, seven(), Limits::default(), facts());
     owned
 }
 
@@ -166,7 +178,7 @@ proptest! {
                     epoch += 1;
                     owned = owned.forgotten(Epoch(epoch));
                     prop_assert!(!owned.is_fetching() && owned.fetch == Fetch::Paused);
-                    owned.begin(Plan::Continue { at: at(committed), outcomes: 7 + count(10, committed) }, None, 7 + count(10, committed), facts());
+                    owned.begin(Plan::Continue { at: at(committed), outcomes: 7 + count(10, committed) }, None, results(7 + count(10, committed)), Limits::default(), facts());
                     owned.fetch = Fetch::StartAt(owned.books.end());
                 }
                 Step::Process(_) => {}
@@ -174,7 +186,7 @@ proptest! {
             prop_assert_eq!(handed_over, committed);
             prop_assert_eq!(owned.books.committed(), at(committed));
             prop_assert!(owned.books.end() >= owned.books.committed());
-            prop_assert_eq!(owned.books.outcomes(), 7 + count(10, owned.books.end().get()));
+            prop_assert_eq!(owned.books.outcomes().outcomes(), 7 + count(10, owned.books.end().get()));
             if owned.is_fetching() {
                 prop_assert_eq!(owned.books.end(), at(position));
             }
@@ -224,7 +236,7 @@ proptest! {
                     owned.fetch = Fetch::Running;
                     continue;
                 }
-                ReplayEnd::Miscounted { found } => prop_assert!(wrong && found == expected),
+                ReplayEnd::Miscounted { found } => prop_assert!(wrong && found.outcomes() == expected),
                 ReplayEnd::Done { found } => {
                     prop_assert!(!wrong && !replaces && found == expected && owned.is_running());
                 }
@@ -240,7 +252,7 @@ proptest! {
 
 #[test]
 fn what_follows_is_contiguous_and_committed_as_a_whole() {
-    let mut books = Books::new(at(10), 7);
+    let mut books = Books::new(at(10), seven());
     assert!(books.process(outcomes(11, 20)).is_err());
     books.process(outcomes(10, 20)).unwrap();
     assert!(books.bytes() > 0 && books.has_uncommitted());
@@ -279,9 +291,41 @@ fn a_correction_is_done_when_all_of_it_is_stored() {
         ReplayEnd::Correct { .. }
     ));
     owned.set_newest(newest(25));
-    assert!(!owned.is_corrected());
+    assert!(!owned.is_all_stored());
     owned.set_newest(newest(40));
-    assert!(owned.is_corrected());
+    assert!(owned.is_all_stored());
+}
+
+#[test]
+fn other_limits_decide_only_after_everything_is_stored() {
+    let limits = Limits {
+        results: 1_000,
+        ..Limits::default()
+    };
+    let mut owned = began(Plan::Start { at: at(10) });
+    owned.set_newest(newest(10));
+    assert!(!owned.take_limits(limits) && owned.is_running());
+    assert_eq!(owned.limits, limits);
+    owned.books.process(outcomes(10, 20)).unwrap();
+    owned.commit(at(20)).unwrap();
+    assert!(owned.take_limits(Limits::default()) && !owned.is_active());
+    assert_eq!(owned.limits, limits);
+    owned.set_newest(newest(20));
+    assert!(owned.is_all_stored());
+}
+
+#[test]
+fn a_replay_is_decided_by_the_limits_that_its_plan_names() {
+    let limits = Limits {
+        results: 1_000,
+        ..Limits::default()
+    };
+    let Plan::Replay(mut named) = replay(30, false) else {
+        panic!()
+    };
+    assert_eq!(began(Plan::Replay(named.clone())).limits, Limits::default());
+    named.limits = Some(limits);
+    assert_eq!(began(Plan::Replay(named)).limits, limits);
 }
 
 #[test]

@@ -160,8 +160,8 @@ pub enum PhaseView {
     AcceptingLoss(OffsetRange),
     /// Outcomes of this range are rebuilt, published before.
     Replaying(OffsetRange),
-    /// What was calculated anew is being stored.
-    Correcting,
+    /// Everything committed is being stored, because something else decides what follows.
+    Storing,
     /// Events are processed and published.
     Running,
     /// Held to protect data.

@@ -114,6 +114,11 @@ impl Worker {
     fn metadata(&self, owned: &Owned, offset: Offset) -> Option<String> {
         let head = owned.newest.as_ref()?.head;
         let ours = &self.shared.gatherer.calculation;
+        let counted = owned.books.outcomes().outcomes();
+        let outcomes = match owned.must_commit {
+            Some(commit) if commit.offset == offset => commit.outcomes,
+            _ => counted,
+        };
         let metadata = CommitMetadata {
             by: self.shared.writer(self.index),
             offset,
@@ -121,10 +126,9 @@ impl Worker {
             fields: Some(ours.fields.clone()),
             fingerprint: ours.fingerprint.clone(),
             head,
-            outcomes: match owned.must_commit {
-                Some(commit) if commit.offset == offset => commit.outcomes,
-                _ => owned.books.outcomes(),
-            },
+            outcomes,
+            kinds: owned.kinds().filter(|_| outcomes == counted),
+            limits: owned.limits,
             lost: owned.lost,
             corrections: owned.outbox.to_commit(),
         };

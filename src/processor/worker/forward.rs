@@ -95,7 +95,7 @@ impl Worker {
         self.messages.clear();
         self.encoder
             .encode(partition, &evaluated.results, &mut self.messages)?;
-        let limit = self.shared.limits().results;
+        let limit = self.limits(partition).results;
         let rows = limits::too_large(&self.messages, limit);
         if rows.is_empty() {
             return Ok(evaluated);
@@ -157,7 +157,7 @@ impl Worker {
             header("snapback-reason", Some(reject.reason.clone())),
         ];
         let letter = DeadLetter::new(reject, original, headers);
-        let letter = letter.fit(self.shared.limits().rejects);
+        let letter = letter.fit(self.limits(partition).rejects);
         let headers: Vec<(&str, Option<&[u8]>)> = letter
             .original
             .iter()

@@ -12,6 +12,7 @@ mod corrections;
 mod failure;
 mod fencing;
 mod forward;
+mod limits;
 mod mending;
 mod ownership;
 mod relief;
@@ -200,6 +201,7 @@ impl Worker {
             if self.shared.is_to_join_anew(self.index) {
                 self.join_anew()?;
             }
+            self.take_limits()?;
             let moved = self.advance_all()?;
             self.publish_corrections()?;
             self.commit_if_due()?;

@@ -17,7 +17,7 @@ use crate::{
     format::RangeOutcomes,
     kafka::Batch,
     model::{Offset, OffsetRange, Partition},
-    recovery::{Plan, plan},
+    recovery::{Plan, Replayed, plan},
 };
 
 /// Result messages without text are smaller than this.
@@ -62,9 +62,10 @@ impl Worker {
         if owned.count_events(count as u64) {
             return self.end_replay(partition, end);
         }
+        let limit = owned.limits.results;
         let evaluated = self.evaluate(partition, end, batch.iter().take(count))?;
         // What was too large to be published was published as a reject.
-        let evaluated = if self.encoder.has_text() || self.shared.limits().results < SMALL_LIMIT {
+        let evaluated = if self.encoder.has_text() || limit < SMALL_LIMIT {
             self.encode(partition, batch, evaluated)?
         } else {
             evaluated
@@ -150,6 +151,8 @@ impl Worker {
                     keeper.enter(Stage::Running);
                 }
                 failpoint::at(Point::Replayed);
+                // What follows in the same batch may be decided by other limits.
+                return self.take_limits_of(partition);
             }
             ReplayEnd::Correct { found } => {
                 failpoint::at(Point::Recalculated);
@@ -161,23 +164,23 @@ impl Worker {
                     keeper.store();
                 }
                 self.source.pause(&[partition])?;
-                return self.gather_anew_when_corrected(partition);
+                return self.gather_anew_when_stored(partition);
             }
             ReplayEnd::Miscounted { found } => return self.miscounted(partition, found),
         }
         Ok(())
     }
 
-    /// Goes on once what was calculated anew is stored: the facts now say so.
-    pub(super) fn gather_anew_when_corrected(
+    /// Goes on once everything is stored that something else decided: the facts now say so.
+    pub(super) fn gather_anew_when_stored(
         &mut self,
         partition: Partition,
     ) -> Result<(), WorkerError> {
-        let is_corrected = self
+        let is_all_stored = self
             .owned
             .get(&partition)
-            .is_some_and(|owned| owned.is_corrected());
-        if is_corrected {
+            .is_some_and(|owned| owned.is_all_stored());
+        if is_all_stored {
             failpoint::at(Point::CorrectionsStored);
             return self.gather_anew(partition);
         }
@@ -185,7 +188,7 @@ impl Worker {
     }
 
     /// What follows a replay that gives another number of outcomes than was committed.
-    fn miscounted(&mut self, partition: Partition, found: u64) -> Result<(), WorkerError> {
+    fn miscounted(&mut self, partition: Partition, found: Replayed) -> Result<(), WorkerError> {
         let Some(owned) = self.owned.get_mut(&partition) else {
             return Ok(());
         };
@@ -208,7 +211,7 @@ impl Worker {
             Plan::Refuse(refusal) => self.hold(partition, refusal),
             // The operator has accepted it: the range is a gap instead of what was rebuilt.
             Plan::AcceptLoss(loss) => {
-                owned.books = Books::new(loss.range.end(), replaying.replay.outcomes_at_start);
+                owned.books = Books::new(loss.range.end(), replaying.replay.at_start);
                 owned.phase = Phase::AcceptingLoss(loss);
                 owned.must_commit = decision.commit;
                 owned.fetch = Fetch::Paused;

@@ -43,7 +43,7 @@ impl Worker {
                     if let Some(owned) = self.owned.get_mut(&partition) {
                         owned.deaths = 0;
                     }
-                    self.gather_anew_when_corrected(partition)?;
+                    self.gather_anew_when_stored(partition)?;
                 }
                 Ok(())
             }
@@ -134,7 +134,7 @@ impl Worker {
         owned.lost = counts.lost;
         let published = facts.corrections_published();
         owned.outbox.start(published);
-        owned.begin(plan, commit, counts.outcomes(), *facts);
+        owned.begin(plan, commit, counts.into(), self.shared.limits(), *facts);
         let at = owned.books.end();
         let (stage, accumulation) = match &owned.phase {
             Phase::Replaying(replaying) => {

@@ -77,7 +77,7 @@ fn partition(owned: &Owned, invocation: &Invocation, now: Moment) -> PartitionVi
         position: stored.map(|_| owned.books.end()),
         log_end: None,
         buffered_bytes: 0,
-        buffered_outcomes: owned.books.outcomes().saturating_sub(outcomes),
+        buffered_outcomes: owned.books.outcomes().outcomes().saturating_sub(outcomes),
         pending_corrections: owned.outbox.pending_rows(),
         corrections_stuck: owned.outbox.is_stuck().then_some(now),
     }
@@ -96,7 +96,7 @@ fn phase(phase: &Phase, invocation: &Invocation) -> PhaseView {
         Phase::Gathering => PhaseView::Recovering,
         Phase::AcceptingLoss(loss) => PhaseView::AcceptingLoss(loss.range),
         Phase::Replaying(replaying) => PhaseView::Replaying(replaying.replay.range),
-        Phase::Correcting => PhaseView::Correcting,
+        Phase::Storing => PhaseView::Storing,
         Phase::Running => PhaseView::Running,
         Phase::Held(refusal) => PhaseView::Held(HeldView {
             refusal: refusal.to_string(),

@@ -39,7 +39,7 @@ pub(super) fn why(cause: &Cause) -> String {
             .to_owned(),
         Cause::Gone { range, published, .. } => gone(*range, *published),
         Cause::ReplayMismatch { expected, found, .. } => format!(
-            "Our commits say that {expected} outcomes were published for this range; read again, it gives {found}. Compaction or \
+            "Our commits say that {expected} were published for this range; read again, it gives {found}. Compaction or \
              deletion of single records changes a log like this. A snapshot of what is there now would not be what was \
              published. The results topic still holds what was published."
         ),

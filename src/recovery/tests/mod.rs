@@ -27,6 +27,18 @@ fn range(start: u64, end: u64) -> OffsetRange {
     OffsetRange::new(at(start), at(end)).expect("in order")
 }
 
+fn kinds(results: u64, rejects: u64) -> OutcomeCounts {
+    OutcomeCounts {
+        results,
+        rejects,
+        filtered: 0,
+    }
+}
+
+fn results(results: u64) -> OutcomeCounts {
+    kinds(results, 0)
+}
+
 fn head() -> Head {
     Head {
         sequence: Sequence(12),
@@ -76,7 +88,8 @@ fn chain() -> GoodChain {
         sequence: Sequence(12),
         origin: at(0),
         end: at(1000),
-        outcomes: 990,
+        counts: results(990),
+        revision: None,
         lost: 0,
         head_known: true,
         age: Some(Duration::from_secs(60)),
@@ -93,6 +106,8 @@ fn ours(offset: u64, outcomes: u64) -> Option<Committed> {
         fingerprint: OURS.parse().unwrap(),
         head: head(),
         outcomes,
+        kinds: None,
+        limits: Limits::default(),
         lost: 0,
         corrections: None,
     };
@@ -174,7 +189,8 @@ fn replay(range: OffsetRange, expected: Expected) -> Plan {
     Plan::Replay(Replay {
         range,
         expected,
-        outcomes_at_start: 990,
+        at_start: results(990),
+        limits: Some(Limits::default()),
         replaces: None,
     })
 }

@@ -33,7 +33,8 @@ fn chains() -> impl Strategy<Value = ChainFacts> {
                 sequence: Sequence(sequence),
                 origin: a.min(b),
                 end: a.max(b),
-                outcomes,
+                counts: results(outcomes),
+                revision: None,
                 lost,
                 head_known,
                 age: age.map(Duration::from_secs),
@@ -73,7 +74,7 @@ prop_compose! {
     ) -> Facts {
         log.sort_unstable();
         let log = LogFacts { start: at(log[0]), stable_end: at(log[1]), end: at(log[2]), since };
-        Facts { chain, committed, log, replayed, ..facts() }
+        Facts { chain, committed, log, replayed: replayed.map(Replayed::Counted), ..facts() }
     }
 }
 
@@ -102,7 +103,7 @@ fn carried_out(facts: &Facts, decision: &Decision) -> Facts {
         ChainFacts::Good(good) => good.clone(),
         _ => GoodChain {
             sequence: Sequence::FIRST,
-            outcomes: 0,
+            counts: results(0),
             lost: 0,
             ..chain()
         },

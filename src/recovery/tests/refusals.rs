@@ -100,7 +100,7 @@ texts! {
     }, Policy::default();
     a_replay_that_gives_less: Facts {
         committed: ours(1500, 1480),
-        replayed: Some(480),
+        replayed: Some(Replayed::Counted(480)),
         ..facts()
     }, Policy::default();
     damaged_events: unreadable(1000, FaultKind::Damaged, "MessageSet at offset 1000 failed CRC32C check"), Policy::default();

@@ -78,18 +78,82 @@ fn after_a_gap_was_recorded_the_commits_count_is_an_upper_bound() {
     );
 }
 
+/// Published up to 1500: so many results and rejects, decided by a limit of 1,000 bytes.
+fn counted_apart(results: u64, rejects: u64) -> Facts {
+    let mut committed = ours(1500, results + rejects);
+    if let Some(Authored::Ours(metadata)) =
+        committed.as_mut().map(|committed| &mut committed.authored)
+    {
+        metadata.kinds = Some(kinds(results, rejects));
+        metadata.limits.results = 1_000;
+    }
+    Facts {
+        committed,
+        ..facts()
+    }
+}
+
+#[test]
+fn a_replay_decides_by_the_limits_of_the_commit_and_gives_its_kinds() {
+    let facts = counted_apart(1_470, 10);
+    let expected = Expected::OfEachKind(kinds(480, 10));
+    let decided = Plan::Replay(Replay {
+        range: range(1000, 1500),
+        expected,
+        at_start: results(990),
+        limits: Some(Limits {
+            results: 1_000,
+            ..Limits::default()
+        }),
+        replaces: None,
+    });
+    expect(&facts, &Policy::default(), &decided, None);
+    // As many outcomes, but not those.
+    let found = Replayed::Calculated(kinds(481, 9));
+    let other = Facts {
+        replayed: Some(found),
+        ..facts.clone()
+    };
+    assert_eq!(
+        cause(&other, &Policy::default()).to_string(),
+        "1000-1500 was published with 480 results and 10 rejects, reading it again gives 481 results and 9 rejects"
+    );
+    // Counted only, it cannot be told yet.
+    let counted = Facts {
+        replayed: Some(Replayed::Counted(490)),
+        ..facts
+    };
+    expect(&counted, &Policy::default(), &decided, None);
+}
+
+#[test]
+fn kinds_that_corrections_have_changed_since_are_not_compared() {
+    let corrected = |revision| {
+        let mut facts = counted_apart(1_470, 10);
+        if let ChainFacts::Good(chain) = &mut facts.chain {
+            chain.revision = Some(Sequence(revision));
+        }
+        match plan(&facts, &Policy::default()).plan {
+            Plan::Replay(replay) => replay.expected,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(corrected(12), Expected::OfEachKind(kinds(480, 10)));
+    assert_eq!(corrected(13), Expected::Exactly(490));
+}
+
 #[test]
 fn a_replay_that_gave_something_else_is_refused_until_it_is_accepted() {
     let facts = Facts {
         committed: ours(1500, 1480),
-        replayed: Some(480),
+        replayed: Some(Replayed::Counted(480)),
         ..facts()
     };
     assert!(matches!(
         cause(&facts, &Policy::default()),
         Cause::ReplayMismatch {
-            expected: 490,
-            found: 480,
+            expected: Expected::Exactly(490),
+            found: Replayed::Counted(480),
             ..
         }
     ));
@@ -100,7 +164,7 @@ fn a_replay_that_gave_something_else_is_refused_until_it_is_accepted() {
         None,
     );
     let right = Facts {
-        replayed: Some(490),
+        replayed: Some(Replayed::Counted(490)),
         ..facts
     };
     expect(
@@ -154,7 +218,8 @@ fn a_replay_under_a_new_calculation_makes_corrections() {
     let expected = Replay {
         range: range(1000, 1500),
         expected: Expected::Exactly(490),
-        outcomes_at_start: 990,
+        at_start: results(990),
+        limits: None,
         replaces: Some(OLD.parse().unwrap()),
     };
     assert_eq!(decision.plan, Plan::Replay(expected));
@@ -328,8 +393,8 @@ fn a_partition_that_was_bound_and_killed_before_its_first_commit_continues_at_it
     let bound = |age| Facts {
         committed: None,
         ..with_chain(|chain| {
-            (chain.sequence, chain.origin, chain.end, chain.outcomes) =
-                (Sequence::FIRST, at(50), at(50), 0);
+            (chain.sequence, chain.origin, chain.end, chain.counts) =
+                (Sequence::FIRST, at(50), at(50), results(0));
             chain.age = age;
         })
     };

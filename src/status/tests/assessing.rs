@@ -79,8 +79,8 @@ fn it_is_ready_when_nothing_is_gathered_or_replayed_any_more() {
             "partitions being replayed: 4",
         ),
         (
-            PhaseView::Correcting,
-            "partitions being stored with corrections: 4",
+            PhaseView::Storing,
+            "partitions being stored before they go on: 4",
         ),
     ] {
         assert_eq!(says(&with(in_phase(4, phase))), expected);

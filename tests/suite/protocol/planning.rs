@@ -5,8 +5,8 @@ use std::{rc::Rc, time::Duration};
 use snapback::{
     model::Offset,
     recovery::{
-        self, Authored, ChainFacts, CommitMetadata, Facts, GoodChain, LogFacts, LossReason, Plan,
-        Policy, Remedy, ResumeFrom, Start,
+        self, Authored, ChainFacts, CommitMetadata, Facts, GoodChain, Limits, LogFacts, LossReason,
+        Plan, Policy, Remedy, Replayed, ResumeFrom, Start,
     },
 };
 
@@ -98,7 +98,8 @@ impl Product {
                 sequence: entry.real.sequence,
                 origin: entry.real.origin,
                 end: entry.real.end,
-                outcomes: entry.real.counts.outcomes(),
+                counts: entry.real.counts.into(),
+                revision: None,
                 lost: entry.real.counts.lost,
                 head_known: worker.head_known,
                 age: Some(Duration::ZERO),
@@ -131,7 +132,7 @@ impl Product {
                 end,
                 since: None,
             },
-            replayed: worker.replayed.map(u64::from),
+            replayed: worker.replayed.map(|found| Replayed::Counted(found.into())),
             unreadable: None,
         }
     }
@@ -150,6 +151,8 @@ impl Product {
             fingerprint: fingerprint(worker.version),
             head: self.head(worker.view),
             outcomes: u64::from(stored) + u64::from(ahead.count_ones()),
+            kinds: None,
+            limits: Limits::default(),
             lost: entry.map_or(0, |entry| entry.real.counts.lost),
             corrections: None,
         }
@@ -185,7 +188,7 @@ fn act(plan: Plan) -> Act {
             span: span(replay.range),
             at_most: matches!(replay.expected, recovery::Expected::AtMost(_)),
             due: replay.expected.outcomes() as u8,
-            before: replay.outcomes_at_start as u8,
+            before: replay.at_start.outcomes() as u8,
             replaces: replay
                 .replaces
                 .map_or(0, |published| version(&published) + 1),

@@ -13,7 +13,7 @@ use snapback::{
     },
     history::{are_live, next_corrections},
     model::{Counts, Digest, OffsetRange, Sequence},
-    recovery::{self, Authored, CommitMetadata, Committed, Head, Settled},
+    recovery::{self, Authored, CommitMetadata, Committed, Head, Limits, Settled},
 };
 
 use super::{

@@ -72,7 +72,7 @@ pub fn create_topic_with(brokers: &str, name: &str, partitions: i32, settings: &
     );
 }
 
-/// Changes one setting of a topic, as an administrator does while programs use it.
+/// Changes one setting of a topic, as an administrator does while programs use it, and waits until the broker tells it.
 #[track_caller]
 pub fn set_topic_config(brokers: &str, topic: &str, (name, value): (&str, &str)) {
     let resource = AlterConfig::new(ResourceSpecifier::Topic(topic)).set(name, value);
@@ -81,6 +81,17 @@ pub fn set_topic_config(brokers: &str, topic: &str, (name, value): (&str, &str))
     answers[0]
         .as_ref()
         .unwrap_or_else(|error| panic!("cannot set {name} of topic {topic}: {error:?}"));
+    let what = format!("{name} of topic {topic} to be {value}");
+    eventually_ok(LIMIT, &what, || {
+        let topics = [ResourceSpecifier::Topic(topic)];
+        let told = block_on(admin(brokers).describe_configs(&topics, &options()))?;
+        let told = told.into_iter().flatten().next();
+        let told = told.and_then(|told| told.get(name)?.value.clone());
+        let not_yet = KafkaError::AdminOp(RDKafkaErrorCode::InvalidConfig);
+        (told.as_deref() == Some(value))
+            .then_some(())
+            .ok_or(not_yet)
+    });
 }
 
 /// Gives a topic more partitions: `partitions` in all.

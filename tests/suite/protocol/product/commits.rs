@@ -51,6 +51,8 @@ impl Product {
                 fingerprint: fingerprint(version),
                 head: self.head(head),
                 outcomes: outcomes.into(),
+                kinds: None,
+                limits: Limits::default(),
                 lost: lost.into(),
                 corrections: progress(corrections),
             },
