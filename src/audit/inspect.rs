@@ -50,6 +50,8 @@ pub(super) struct Inspected {
     pub rejects: u64,
     /// Those of both whose calculation this program does not have.
     pub not_compared: u64,
+    /// Those of both whose timestamp readers cannot show.
+    pub raw_timestamps: u64,
     pub findings: Vec<Finding>,
 }
 
@@ -154,6 +156,7 @@ pub(super) fn inspect(
     }
     if !corrections {
         (inspected.results, inspected.rejects) = (results.count(), rejects.count());
+        inspected.raw_timestamps = lanes().map(Rows::raw_timestamps).sum();
     }
     for rows in results.rows.iter_mut().chain(&mut rejects.rows) {
         inspected.findings.extend(rows.findings());

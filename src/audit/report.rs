@@ -47,6 +47,8 @@ pub struct Report {
     pub lost: u64,
     /// The results and rejects whose calculation this program does not have: compared with nothing.
     pub not_compared: u64,
+    /// The results and rejects whose timestamp no reader can show: it stands in `kafka_timestamp_raw`.
+    pub raw_timestamps: u64,
     /// The calculations that outcomes were compared with, at level semantic.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub calculations: Vec<ComparedWith>,
@@ -76,6 +78,7 @@ impl Report {
         self.results += inspected.results;
         self.rejects += inspected.rejects;
         self.not_compared += inspected.not_compared;
+        self.raw_timestamps += inspected.raw_timestamps;
         self.findings.extend(inspected.findings);
     }
 

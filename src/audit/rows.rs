@@ -56,6 +56,7 @@ pub(super) struct Rows<'a> {
     at: usize,
     last: Option<i64>,
     rows: u64,
+    raw_timestamps: u64,
     disorder: Option<Disorder>,
     wrong: Few,
     unreadable: Option<String>,
@@ -93,6 +94,7 @@ impl<'a> Rows<'a> {
             at: 0,
             last: None,
             rows: 0,
+            raw_timestamps: 0,
             disorder: None,
             wrong: Few::default(),
             unreadable: None,
@@ -127,6 +129,11 @@ impl<'a> Rows<'a> {
             None if !corrections => self.rows,
             _ => 0,
         }
+    }
+
+    /// The rows passed whose timestamp readers cannot show.
+    pub fn raw_timestamps(&self) -> u64 {
+        self.raw_timestamps
     }
 
     /// Whether offsets ascend within the range, so that coverage makes sense.
@@ -173,6 +180,7 @@ impl<'a> Rows<'a> {
             self.at = 0;
             self.check_order();
             self.rows += batch.num_rows() as u64;
+            self.check_timestamps(&batch);
             if let Some(evaluator) = self.evaluator.clone() {
                 self.compare(&evaluator, &batch);
             }
@@ -204,6 +212,18 @@ impl<'a> Rows<'a> {
             last = last.max(offset);
         }
         self.last = Some(last);
+    }
+
+    fn check_timestamps(&mut self, batch: &RecordBatch) {
+        match semantic::timestamps(batch) {
+            Some((wrong, raw)) => {
+                self.raw_timestamps += raw;
+                wrong.into_iter().for_each(|wrong| self.wrong.push(wrong));
+            }
+            None => {
+                self.unreadable = Some("the columns of the timestamps are not there".to_owned());
+            }
+        }
     }
 
     fn compare(&mut self, evaluator: &Evaluator, batch: &RecordBatch) {

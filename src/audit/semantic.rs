@@ -8,7 +8,7 @@ use crate::{
     calculation::{CalculationError, Evaluator},
     events::{
         ReasonCode,
-        columns::{self, RESULT, offsets},
+        columns::{self, RESULT, Timestamps, offsets},
         reason_code,
     },
     model::{Event, Offset, OffsetRange},
@@ -85,6 +85,22 @@ pub(super) fn results(evaluator: &Evaluator, batch: &RecordBatch) -> Compared {
     Compared::Rows(wrong)
 }
 
+/// Rows whose timestamp stands in the wrong one of its two columns, or in both; and how many stand in the one of those that
+/// readers cannot show.
+pub(super) fn timestamps(batch: &RecordBatch) -> Option<(Vec<Wrong>, u64)> {
+    let (offsets, timestamps) = offsets(batch).zip(Timestamps::of(batch))?;
+    let wrong = timestamps.misplaced().map(|row| Wrong {
+        range: single(offsets[row]),
+        detail: format!(
+            "the timestamp of offset {} stands in the wrong one of {} and {}, or in both",
+            offsets[row],
+            columns::TIMESTAMP,
+            columns::RAW_TIMESTAMP
+        ),
+    });
+    Some((wrong.collect(), timestamps.raw()))
+}
+
 /// Decodes and calculates a batch of stored rejects once more.
 pub(super) fn rejects(evaluator: &Evaluator, batch: &RecordBatch) -> Compared {
     let Some((columns, events)) = Columns::of(batch).zip(events(batch)) else {
@@ -137,7 +153,7 @@ fn failed(batch: &RecordBatch, error: &CalculationError) -> Compared {
 
 struct Columns<'a> {
     offsets: &'a [i64],
-    timestamps: &'a arrow_array::TimestampMillisecondArray,
+    timestamps: Timestamps<'a>,
     keys: &'a arrow_array::BinaryArray,
     payloads: &'a arrow_array::BinaryArray,
     reasons: &'a arrow_array::StringArray,
@@ -153,7 +169,7 @@ impl<'a> Columns<'a> {
     fn of(batch: &'a RecordBatch) -> Option<Columns<'a>> {
         Some(Columns {
             offsets: offsets(batch)?,
-            timestamps: columns::timestamps(batch)?,
+            timestamps: Timestamps::of(batch)?,
             keys: columns::keys(batch)?,
             payloads: columns::payloads(batch)?,
             reasons: columns::reasons(batch)?,
@@ -163,10 +179,7 @@ impl<'a> Columns<'a> {
     fn event(&self, row: usize) -> Event<'a> {
         Event {
             offset: single(self.offsets[row]).start(),
-            timestamp: self
-                .timestamps
-                .is_valid(row)
-                .then(|| self.timestamps.value(row)),
+            timestamp: self.timestamps.get(row),
             key: self.keys.is_valid(row).then(|| self.keys.value(row)),
             payload: self
                 .payloads

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use arrow_array::{
     Array, ArrayRef, BooleanArray, Int64Array, RecordBatch, TimestampMillisecondArray,
+    builder::{ArrayBuilder as _, Int64Builder},
     cast::AsArray,
     new_empty_array, new_null_array,
     types::{Int64Type, TimestampMillisecondType},
@@ -28,6 +29,15 @@ pub struct Evaluated {
 }
 
 impl Evaluated {
+    /// How many of the events have a timestamp that readers cannot show.
+    #[must_use]
+    pub fn raw_timestamps(&self) -> u64 {
+        let results = columns::Timestamps::of(&self.results);
+        let is_raw = |reject: &&Reject| columns::split_timestamp(reject.timestamp).1.is_some();
+        let rejects = self.rejects.iter().filter(is_raw).count() as u64;
+        results.map_or(0, columns::Timestamps::raw) + rejects
+    }
+
     /// The outcome of no events at all, in the schemas of `evaluator`.
     #[must_use]
     pub fn empty(evaluator: &Evaluator) -> Evaluated {
@@ -49,7 +59,7 @@ pub struct Evaluator {
     fingerprint: Fingerprint,
 }
 
-/// The schema of rejects: `kafka_offset`, `kafka_timestamp`, `key`, `payload` and `reason`.
+/// The schema of rejects: `kafka_offset`, `kafka_timestamp`, `kafka_timestamp_raw`, `key`, `payload` and `reason`.
 #[must_use]
 pub fn rejects_schema() -> SchemaRef {
     let fields: Vec<ArrowField> = [&columns::source()[..], &columns::rejected()].concat();
@@ -129,8 +139,8 @@ impl Evaluator {
         self.decoder.fields()
     }
 
-    /// The schema of results: `kafka_offset`, `kafka_timestamp`, `key`, the fields, and `result`, which is
-    /// never NULL.
+    /// The schema of results: `kafka_offset`, `kafka_timestamp`, `kafka_timestamp_raw`, `key`, the fields, and `result`,
+    /// which is never NULL.
     #[must_use]
     pub fn results_schema(&self) -> SchemaRef {
         Arc::clone(&self.results)
@@ -218,6 +228,7 @@ impl Evaluator {
         let count = events.len();
         let mut offsets: Vec<i64> = Vec::with_capacity(count);
         let mut timestamps = Numbers::new(count);
+        let mut raw_timestamps: Option<Int64Builder> = None;
         let mut keys: Option<Bytes> = None;
         let mut payloads = Vec::with_capacity(count);
         let mut rows = self.decoder.rows(count);
@@ -233,9 +244,15 @@ impl Evaluator {
                 keys.push(Some(key));
             }
             offsets.push(event.offset.get());
-            match event.timestamp {
+            let (timestamp, raw) = columns::split_timestamp(event.timestamp);
+            match timestamp {
                 Some(timestamp) => timestamps.push(timestamp),
                 None => timestamps.push_null(),
+            }
+            if let Some(raw) = raw {
+                let raws = raw_timestamps.get_or_insert_with(|| Int64Builder::with_capacity(count));
+                raws.append_nulls(payloads.len() - raws.len());
+                raws.append_value(raw);
             }
             payloads.push(event.payload.unwrap_or_default());
         }
@@ -247,12 +264,20 @@ impl Evaluator {
                 keys.finish_binary().map(|keys| Arc::new(keys) as ArrayRef)
             }
         };
+        let raw_timestamps = match raw_timestamps {
+            None => new_null_array(&DataType::Int64, payloads.len()),
+            Some(mut raws) => {
+                raws.append_nulls(payloads.len() - raws.len());
+                Arc::new(raws.finish()) as ArrayRef
+            }
+        };
         let failed = batch_error(payloads.len());
         let (timestamps, missing) = timestamps.finish();
         let timestamps = TimestampMillisecondArray::new(timestamps, missing);
         let mut columns: Vec<ArrayRef> = vec![
             Arc::new(Int64Array::new(offsets.into(), None)),
             Arc::new(timestamps.with_data_type(columns::timestamp_type())),
+            raw_timestamps,
             keys.map_err(&failed)?,
         ];
         columns.extend(rows.finish().map_err(&failed)?);
@@ -311,10 +336,14 @@ pub(super) fn batch_error(rows: usize) -> impl Fn(ArrowError) -> CalculationErro
 fn rejected(columns: &[ArrayRef], row: usize, payload: &[u8], reason: String) -> Reject {
     let offset = columns[0].as_primitive::<Int64Type>().value(row);
     let timestamps = columns[1].as_primitive::<TimestampMillisecondType>();
-    let keys = columns[2].as_binary::<i32>();
+    let raws = columns[2].as_primitive::<Int64Type>();
+    let keys = columns[3].as_binary::<i32>();
     Reject {
         offset: Offset::new(offset).expect("it was an offset before it was put into the column"),
-        timestamp: timestamps.is_valid(row).then(|| timestamps.value(row)),
+        timestamp: match timestamps.is_valid(row) {
+            true => Some(timestamps.value(row)),
+            false => raws.is_valid(row).then(|| raws.value(row)),
+        },
         key: keys.is_valid(row).then(|| keys.value(row).to_vec()),
         payload: Some(payload.to_vec()),
         reason,

@@ -1,8 +1,8 @@
 //! Stored results once more: calculated from the fields that are stored with them, under these fields and this calculation.
 
 use arrow_array::{
-    Array, ArrayRef, BinaryArray, BooleanArray, Int64Array, RecordBatch, TimestampMillisecondArray,
-    cast::AsArray, types::Int64Type, types::TimestampMillisecondType,
+    Array, ArrayRef, BinaryArray, BooleanArray, Int64Array, RecordBatch, cast::AsArray,
+    types::Int64Type,
 };
 use arrow_schema::{ArrowError, Field};
 use arrow_select::{
@@ -12,7 +12,10 @@ use arrow_select::{
 
 use super::{CalculationError, Evaluated, Evaluator, Outcomes, evaluator::batch_error};
 use crate::{
-    events::{Payloads, columns},
+    events::{
+        Payloads,
+        columns::{self, Timestamps},
+    },
     model::{Event, Offset, Reject},
 };
 
@@ -50,7 +53,7 @@ impl Evaluated {
 /// Where the events of stored rows came from.
 struct Sources<'a> {
     offsets: &'a Int64Array,
-    timestamps: &'a TimestampMillisecondArray,
+    timestamps: Timestamps<'a>,
     keys: &'a BinaryArray,
 }
 
@@ -155,11 +158,11 @@ impl<'a> Sources<'a> {
     where
         'a: 'e,
     {
-        let (timestamps, keys) = (self.timestamps, self.keys);
+        let keys = self.keys;
         Event {
             // A stored offset that is none becomes the first: it does not ascend, which its writer refuses.
             offset: Offset::new(self.offsets.value(row)).unwrap_or(Offset::ZERO),
-            timestamp: timestamps.is_valid(row).then(|| timestamps.value(row)),
+            timestamp: self.timestamps.get(row),
             key: keys.is_valid(row).then(|| keys.value(row)),
             payload: Some(payload),
         }
@@ -177,10 +180,16 @@ fn sources(stored: &RecordBatch) -> Result<Sources<'_>, CalculationError> {
             found: found.map(|column| column.data_type().clone()),
         })
     };
-    let [offset, timestamp, key] = columns::source();
+    let [offset, timestamp, raw, key] = columns::source();
+    column(&timestamp)?;
+    column(&raw)?;
     Ok(Sources {
         offsets: column(&offset)?.as_primitive(),
-        timestamps: column(&timestamp)?.as_primitive::<TimestampMillisecondType>(),
+        timestamps: Timestamps::of(stored).ok_or_else(|| CalculationError::Stored {
+            column: timestamp.name().clone(),
+            expected: timestamp.data_type().clone(),
+            found: None,
+        })?,
         keys: column(&key)?.as_binary(),
     })
 }

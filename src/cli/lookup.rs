@@ -116,6 +116,9 @@ fn lines(stored: &Stored) -> String {
     if let Some(time) = &stored.kafka_timestamp {
         text.push_str(&format!("  time: {time}\n"));
     }
+    if let Some(raw) = stored.kafka_timestamp_raw {
+        text.push_str(&format!("  time: {raw}, outside of the years 1 to 9999\n"));
+    }
     text.push_str(&format!(
         "  in {}, of the calculation {}\n",
         shown(&stored.segment),

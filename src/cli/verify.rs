@@ -225,6 +225,12 @@ fn text(report: &Report, store: &Store) -> String {
         let more = report.unknown_files.len() - MOST_UNKNOWN;
         text.push_str(&format!("left alone: {more} more files like these\n"));
     }
+    if report.raw_timestamps > 0 {
+        text.push_str(&format!(
+            "{} timestamps lie outside of the years 1 to 9999: kafka_timestamp_raw has them\n",
+            report.raw_timestamps
+        ));
+    }
     for compared in &report.calculations {
         text.push_str(&format!(
             "compared with {}: {} outcomes\n",

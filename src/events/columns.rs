@@ -6,8 +6,10 @@
 //! | rejects | [`source`], [`rejected`] |
 //! | corrections | those of the results, [`rejected`], [`corrected`] |
 
+use std::ops::RangeInclusive;
+
 use arrow_array::{
-    Array as _, BinaryArray, RecordBatch, StringArray, TimestampMillisecondArray,
+    Array as _, BinaryArray, Int64Array, RecordBatch, StringArray, TimestampMillisecondArray,
     cast::AsArray as _,
     types::{Int64Type, TimestampMillisecondType},
 };
@@ -15,8 +17,10 @@ use arrow_schema::{DataType, Field, TimeUnit};
 
 /// The event's offset, by which every file is sorted.
 pub(crate) const OFFSET: &str = "kafka_offset";
-/// The event's timestamp.
+/// The event's timestamp, where it lies in [`SHOWN`].
 pub(crate) const TIMESTAMP: &str = "kafka_timestamp";
+/// The event's timestamp where it does not: milliseconds since 1970, as producers that count in nanoseconds do not mean it.
+pub(crate) const RAW_TIMESTAMP: &str = "kafka_timestamp_raw";
 /// The event's key.
 pub(crate) const KEY: &str = "key";
 /// The result, of the type that the calculation gives.
@@ -37,12 +41,16 @@ pub(crate) const NEW_FINGERPRINT: &str = "new_fingerprint";
 const PARTITION: &str = "partition";
 
 /// What stands before the fields of a result, and is not in its message.
-pub(crate) const SOURCE: [&str; 3] = [OFFSET, TIMESTAMP, KEY];
+pub(crate) const SOURCE: [&str; 4] = [OFFSET, TIMESTAMP, RAW_TIMESTAMP, KEY];
+
+/// The timestamps that every reader can show, in milliseconds since 1970: those of the years 1 to 9999.
+const SHOWN: RangeInclusive<i64> = -62_135_596_800_000..=253_402_300_799_999;
 
 /// The names that no declared field may have.
-pub(super) const RESERVED: [&str; 11] = [
+pub(super) const RESERVED: [&str; 12] = [
     OFFSET,
     TIMESTAMP,
+    RAW_TIMESTAMP,
     KEY,
     PAYLOAD,
     REASON,
@@ -60,10 +68,11 @@ pub(crate) fn timestamp_type() -> DataType {
 }
 
 /// Where an outcome comes from: the first columns of every file.
-pub(crate) fn source() -> [Field; 3] {
+pub(crate) fn source() -> [Field; 4] {
     [
         Field::new(OFFSET, DataType::Int64, false),
         Field::new(TIMESTAMP, timestamp_type(), true),
+        Field::new(RAW_TIMESTAMP, DataType::Int64, true),
         Field::new(KEY, DataType::Binary, true),
     ]
 }
@@ -94,11 +103,59 @@ pub(crate) fn offsets(batch: &RecordBatch) -> Option<&[i64]> {
     (column.null_count() == 0).then(|| &**column.values())
 }
 
-/// The timestamps of a batch; `None` when it has no such column.
-pub(crate) fn timestamps(batch: &RecordBatch) -> Option<&TimestampMillisecondArray> {
-    batch
-        .column_by_name(TIMESTAMP)?
-        .as_primitive_opt::<TimestampMillisecondType>()
+/// A timestamp as its two columns hold it: the one that shows it, or the other.
+pub(crate) fn split_timestamp(timestamp: Option<i64>) -> (Option<i64>, Option<i64>) {
+    match timestamp {
+        Some(timestamp) if !SHOWN.contains(&timestamp) => (None, Some(timestamp)),
+        timestamp => (timestamp, None),
+    }
+}
+
+/// The timestamps of a batch, from the two columns that hold them.
+#[derive(Clone, Copy)]
+pub(crate) struct Timestamps<'b> {
+    shown: &'b TimestampMillisecondArray,
+    raw: &'b Int64Array,
+}
+
+impl<'b> Timestamps<'b> {
+    /// `None` when the batch has no such columns.
+    pub fn of(batch: &'b RecordBatch) -> Option<Timestamps<'b>> {
+        let column = |name| batch.column_by_name(name);
+        Some(Timestamps {
+            shown: column(TIMESTAMP)?.as_primitive_opt::<TimestampMillisecondType>()?,
+            raw: column(RAW_TIMESTAMP)?.as_primitive_opt::<Int64Type>()?,
+        })
+    }
+
+    /// The event's own timestamp.
+    pub fn get(self, row: usize) -> Option<i64> {
+        match self.shown.is_valid(row) {
+            true => Some(self.shown.value(row)),
+            false => self.raw.is_valid(row).then(|| self.raw.value(row)),
+        }
+    }
+
+    /// How many cannot be shown.
+    pub fn raw(self) -> u64 {
+        (self.raw.len() - self.raw.null_count()) as u64
+    }
+
+    /// The rows of which the wrong one of the two columns holds the timestamp, or both do.
+    pub fn misplaced(self) -> impl Iterator<Item = usize> + 'b {
+        let least = self.shown.iter().flatten().min();
+        let most = self.shown.iter().flatten().max();
+        let fits = |bound: Option<i64>| bound.is_none_or(|bound| SHOWN.contains(&bound));
+        let rows = match self.raw() == 0 && fits(least) && fits(most) {
+            true => 0..0,
+            false => 0..self.shown.len(),
+        };
+        rows.filter(move |row| {
+            let raw = self.raw.is_valid(*row).then(|| self.raw.value(*row));
+            let shown = self.shown.is_valid(*row).then(|| self.shown.value(*row));
+            split_timestamp(shown.or(raw)) != (shown, raw)
+        })
+    }
 }
 
 /// The keys of a batch; `None` when it has no such column.
@@ -114,4 +171,54 @@ pub(crate) fn payloads(batch: &RecordBatch) -> Option<&BinaryArray> {
 /// The reasons of a batch of rejects; `None` when it has no such column.
 pub(crate) fn reasons(batch: &RecordBatch) -> Option<&StringArray> {
     batch.column_by_name(REASON)?.as_string_opt()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn utc(text: &str) -> i64 {
+        let time: chrono::DateTime<chrono::Utc> = text.parse().unwrap();
+        time.timestamp_millis()
+    }
+
+    #[test]
+    fn a_timestamp_is_shown_in_the_years_1_to_9999_and_kept_as_it_is_otherwise() {
+        let (first, last) = (utc("0001-01-01T00:00:00Z"), utc("9999-12-31T23:59:59.999Z"));
+        for shown in [first, -1, 0, 1_764_201_600_000, last] {
+            assert_eq!(split_timestamp(Some(shown)), (Some(shown), None));
+        }
+        for raw in [i64::MIN, first - 1, last + 1, 1_764_201_600_000_000_000] {
+            assert_eq!(split_timestamp(Some(raw)), (None, Some(raw)));
+        }
+        assert_eq!(split_timestamp(None), (None, None));
+    }
+
+    #[test]
+    fn a_timestamp_in_the_wrong_column_or_in_both_is_misplaced() {
+        let nanoseconds = 1_764_201_600_000_000_000;
+        let rows = [
+            (Some(5), None),
+            (None, None),
+            (None, Some(nanoseconds)),
+            (None, Some(5)),
+            (Some(nanoseconds), None),
+            (Some(5), Some(nanoseconds)),
+            (Some(5), Some(5)),
+        ];
+        let misplaced = |rows: &[(Option<i64>, Option<i64>)]| {
+            let shown = TimestampMillisecondArray::from_iter(rows.iter().map(|row| row.0));
+            let raw = Int64Array::from_iter(rows.iter().map(|row| row.1));
+            let timestamps = Timestamps {
+                shown: &shown,
+                raw: &raw,
+            };
+            timestamps.misplaced().collect::<Vec<_>>()
+        };
+        assert_eq!(misplaced(&rows), [3, 4, 5, 6]);
+        assert_eq!(misplaced(&rows[..3]), [] as [usize; 0]);
+        // Without any that cannot be shown, and with one that stands among those that can.
+        assert_eq!(misplaced(&rows[..2]), [] as [usize; 0]);
+        assert_eq!(misplaced(&[rows[0], rows[4]]), [1]);
+    }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use arrow_array::{
     Array, ArrayRef, BinaryArray, BooleanArray, RecordBatch, StringArray, cast::AsArray,
-    new_null_array, types::TimestampMillisecondType,
+    new_null_array,
 };
 use arrow_schema::{ArrowError, Field, Schema, SchemaRef};
 use arrow_select::{filter::filter_record_batch, interleave::interleave_record_batch};
@@ -17,8 +17,8 @@ use super::{SegmentError, SegmentKind, rows};
 use crate::{
     calculation::{Fingerprint, rejects_schema},
     events::columns::{
-        self, NEW_FINGERPRINT, NEW_KIND, OLD_FINGERPRINT, OLD_KIND, PAYLOAD, REASON, corrected,
-        rejected,
+        self, NEW_FINGERPRINT, NEW_KIND, OLD_FINGERPRINT, OLD_KIND, PAYLOAD, REASON, Timestamps,
+        corrected, rejected,
     },
     model::{Offset, Reject},
 };
@@ -134,9 +134,8 @@ pub fn split_corrections(batch: &RecordBatch) -> Result<(RecordBatch, Vec<Reject
         .collect();
     let results = filter_record_batch(&batch.project(&kept)?, &results)?;
     let offsets = rows::offsets(batch);
-    let timestamps = column(batch, columns::TIMESTAMP)?
-        .as_primitive_opt::<TimestampMillisecondType>()
-        .ok_or_else(|| ArrowError::SchemaError("kafka_timestamp is no timestamp".to_owned()))?;
+    let timestamps = Timestamps::of(batch)
+        .ok_or_else(|| ArrowError::SchemaError("corrections without timestamps".to_owned()))?;
     let binary = |name| {
         column(batch, name)?
             .as_binary_opt::<i32>()
@@ -154,7 +153,7 @@ pub fn split_corrections(batch: &RecordBatch) -> Result<(RecordBatch, Vec<Reject
             offset: Offset::new(offsets.value(row)).ok_or_else(|| {
                 ArrowError::SchemaError(format!("{} is no offset", offsets.value(row)))
             })?,
-            timestamp: timestamps.is_valid(row).then(|| timestamps.value(row)),
+            timestamp: timestamps.get(row),
             key: bytes(keys, row),
             payload: bytes(payloads, row),
             reason: reasons.value(row).to_owned(),

@@ -258,12 +258,12 @@ fn golden_segments_read_back_to_the_value() {
             match kind {
                 super::SegmentKind::Results => {
                     assert_eq!(batch, super::testing::results(offsets.clone()));
-                    let results = batch.column(4).as_primitive::<Decimal128Type>();
+                    let results = batch.column(5).as_primitive::<Decimal128Type>();
                     assert_eq!(results.value(0), i128::from(offsets[0]).pow(2));
                 }
                 _ => {
                     assert_eq!(offsets, [105, 115, 125, 135, 145, 155]);
-                    let reasons = batch.column(4).as_string::<i32>();
+                    let reasons = batch.column(5).as_string::<i32>();
                     assert!(reasons.value(0).starts_with("not-json: "));
                     assert_eq!(reasons.null_count(), 0);
                 }

@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     calculation::{Evaluated, rejects_schema},
+    events::columns,
     model::{Counts, Offset, OffsetRange, Reject},
 };
 
@@ -183,12 +184,15 @@ pub(super) fn rejects_batch(rejects: &[Reject]) -> RecordBatch {
         .sum();
     let mut offsets = Int64Builder::with_capacity(rejects.len());
     let mut timestamps = TimestampMillisecondBuilder::with_capacity(rejects.len());
+    let mut raw_timestamps = Int64Builder::with_capacity(rejects.len());
     let mut keys = BinaryBuilder::with_capacity(rejects.len(), key);
     let mut payloads = BinaryBuilder::with_capacity(rejects.len(), payload);
     let mut reasons = StringBuilder::with_capacity(rejects.len(), text);
     for reject in rejects {
         offsets.append_value(reject.offset.get());
-        timestamps.append_option(reject.timestamp);
+        let (timestamp, raw) = columns::split_timestamp(reject.timestamp);
+        timestamps.append_option(timestamp);
+        raw_timestamps.append_option(raw);
         keys.append_option(reject.key.as_deref());
         payloads.append_option(reject.payload.as_deref());
         reasons.append_value(&reject.reason);
@@ -196,6 +200,7 @@ pub(super) fn rejects_batch(rejects: &[Reject]) -> RecordBatch {
     let columns: Vec<ArrayRef> = vec![
         Arc::new(offsets.finish()),
         Arc::new(timestamps.finish().with_timezone("UTC")),
+        Arc::new(raw_timestamps.finish()),
         Arc::new(keys.finish()),
         Arc::new(payloads.finish()),
         Arc::new(reasons.finish()),

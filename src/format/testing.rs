@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow_array::{
     ArrayRef, BinaryArray, Decimal128Array, Int64Array, RecordBatch, TimestampMillisecondArray,
-    cast::AsArray, types::Int64Type,
+    cast::AsArray, new_null_array, types::Int64Type,
 };
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use chrono::{DateTime, Utc};
@@ -81,10 +81,11 @@ pub(crate) fn bind(origin: i64) -> Edit {
 }
 
 pub(crate) fn results_schema() -> SchemaRef {
-    let [offset, timestamp, key] = columns::source();
+    let [offset, timestamp, raw, key] = columns::source();
     Arc::new(Schema::new(vec![
         offset,
         timestamp,
+        raw,
         key,
         Field::new("number", DataType::Int64, false),
         Field::new(columns::RESULT, DataType::Decimal128(38, 0), false),
@@ -107,6 +108,7 @@ pub(crate) fn results(offsets: impl IntoIterator<Item = i64>) -> RecordBatch {
     let columns: Vec<ArrayRef> = vec![
         Arc::new(Int64Array::from(offsets.clone())),
         Arc::new(timestamps),
+        new_null_array(&DataType::Int64, offsets.len()),
         Arc::new(keys),
         Arc::new(Int64Array::from(offsets)),
         Arc::new(squares),

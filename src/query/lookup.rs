@@ -66,6 +66,9 @@ pub enum Fate {
 pub struct Stored {
     /// The event's time, as RFC 3339.
     pub kafka_timestamp: Option<String>,
+    /// It as the event has it, if it lies outside of the years that can be shown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kafka_timestamp_raw: Option<i64>,
     /// The event's key, as text.
     pub key: Option<String>,
     /// The segment, relative to the store's root.
@@ -263,10 +266,12 @@ impl Place<'_> {
 }
 
 fn stored(segment: &Segment, row: &RecordBatch) -> Stored {
-    let timestamps = columns::timestamps(row).filter(|column| column.is_valid(0));
-    let time = timestamps.and_then(|column| DateTime::from_timestamp_millis(column.value(0)));
+    let timestamp = columns::Timestamps::of(row).and_then(|timestamps| timestamps.get(0));
+    let (shown, raw) = columns::split_timestamp(timestamp);
+    let time = shown.and_then(DateTime::from_timestamp_millis);
     Stored {
         kafka_timestamp: time.map(|time| time.to_rfc3339_opts(SecondsFormat::Millis, true)),
+        kafka_timestamp_raw: raw,
         key: text(columns::keys(row)),
         segment: segment.path.to_string(),
         fingerprint: segment.fingerprint.to_string(),

@@ -115,6 +115,7 @@ pub(super) fn totals(view: &ProcessView) -> Counters {
         let one = &worker.counters;
         sum.results += one.results;
         sum.rejects.merge(&one.rejects);
+        sum.raw_timestamps += one.raw_timestamps;
         sum.replayed += one.replayed;
         sum.commits += one.commits;
         sum.aborts += one.aborts;

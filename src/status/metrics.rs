@@ -100,6 +100,11 @@ fn counters(text: &mut Exposition, view: &ProcessView) {
     rejects(text, &sum);
     for (name, help, count) in [
         (
+            "snapback_raw_timestamps_total",
+            "Results and rejects whose event has a timestamp outside of the years 1 to 9999.",
+            sum.raw_timestamps,
+        ),
+        (
             "snapback_replayed_outcomes_total",
             "Outcomes rebuilt after a restart, without publishing them.",
             sum.replayed,

@@ -102,6 +102,7 @@ fn worker(partitions: Vec<PartitionView>) -> WorkerView {
         counters: Counters {
             results: 1_234_567,
             rejects,
+            raw_timestamps: 3,
             replayed: 20,
             commits: 55,
             aborts: 1,

@@ -57,5 +57,6 @@ mod status;
 mod store_conformance;
 mod store_trouble;
 mod support;
+mod timestamps;
 mod unknown_files;
 mod zombies;

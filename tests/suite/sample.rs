@@ -108,7 +108,7 @@ fn the_sample_is_clean_without_kafka() {
         report,
         json!({
             "clean": true, "partitions": 2, "offsets": RESULTS + REJECTS + ABSENT, "results": RESULTS,
-            "rejects": REJECTS, "absent": ABSENT, "lost": 0, "not_compared": 0, "findings": [],
+            "rejects": REJECTS, "absent": ABSENT, "lost": 0, "not_compared": 0, "raw_timestamps": 0, "findings": [],
             "calculations": [{
                 "fingerprint": "a750cc43294b72b5", "calculation": "square(number)",
                 "fields": "number BIGINT NOT NULL", "results": "result DECIMAL(38,0) NOT NULL",
@@ -124,9 +124,9 @@ fn the_sample_is_read_by_duckdb_over_the_plain_globs() {
     let printed = python().run(QUERY, &[folder.to_str().expect("a path that is text")]);
     let expected = format!(
         "{RESULTS} {RESULTS}\n{REJECTS} {REJECTS}\n0\n0\n\
-         kafka_offset BIGINT\nkafka_timestamp TIMESTAMP WITH TIME ZONE\nkey BLOB\nnumber BIGINT\n\
+         kafka_offset BIGINT\nkafka_timestamp TIMESTAMP WITH TIME ZONE\nkafka_timestamp_raw BIGINT\nkey BLOB\nnumber BIGINT\n\
          result DECIMAL(38,0)\npartition BIGINT\n\
-         kafka_offset BIGINT\nkafka_timestamp TIMESTAMP WITH TIME ZONE\nkey BLOB\npayload BLOB\n\
+         kafka_offset BIGINT\nkafka_timestamp TIMESTAMP WITH TIME ZONE\nkafka_timestamp_raw BIGINT\nkey BLOB\npayload BLOB\n\
          reason VARCHAR\npartition BIGINT\n"
     );
     assert_eq!(printed, expected);

@@ -67,7 +67,7 @@ async fn damage_is_found_at_every_level() {
         |batch| {
             let reasons = vec!["empty: it is not"; batch.num_rows()];
             let mut columns = batch.columns().to_vec();
-            columns[4] = std::sync::Arc::new(arrow_array::StringArray::from(reasons));
+            columns[5] = std::sync::Arc::new(arrow_array::StringArray::from(reasons));
             arrow_array::RecordBatch::try_new(batch.schema(), columns).unwrap()
         },
         |_| {},

@@ -118,6 +118,8 @@ const MOST_HALTS: u32 = 3;
 #[derive(Debug, Default)]
 pub struct Sent {
     pub results: u64,
+    /// Those of both whose timestamp readers cannot show.
+    pub raw_timestamps: u64,
     /// By reason.
     pub rejects: Tally,
 }

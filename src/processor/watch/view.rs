@@ -97,6 +97,8 @@ pub struct Counters {
     pub results: u64,
     /// Rejects published, by reason.
     pub rejects: Tally,
+    /// Results and rejects published whose event has a timestamp that readers cannot show.
+    pub raw_timestamps: u64,
     /// Outcomes rebuilt without publishing them.
     pub replayed: u64,
     /// Commits.

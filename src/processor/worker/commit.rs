@@ -151,6 +151,7 @@ impl Worker {
             let sent = std::mem::take(&mut owned.sent);
             let counters = &mut self.summary.counters;
             counters.published(sent.results, &sent.rejects);
+            counters.raw_timestamps += sent.raw_timestamps;
             let corrections = owned.outbox.mark_committed();
             counters.corrections += corrections;
             owned.aborts = 0;
