@@ -15,7 +15,7 @@ use crate::{
 };
 
 const EXAMPLES: &str = "\
-Ends with 0 when it is known what became of the offset, with 1 when the snapshots do not reach it.
+Ends with 0 when it is known what became of the offset, with 1 when the snapshots do not reach it, or the newest is damaged.
 
 Examples:
   snapback lookup 3/1042
@@ -56,6 +56,7 @@ pub(super) fn execute(args: &LookupArgs) -> anyhow::Result<Exit> {
     let (partition, offset) = args.source;
     let found = runtime.block_on(query::lookup(&store, &layout, partition, offset))?;
     let exit = match found.fate {
+        _ if !found.damaged.is_empty() => Exit::Findings,
         Fate::NotStored { .. } | Fate::BeforeOrigin { .. } => Exit::Findings,
         _ => Exit::Done,
     };
@@ -104,6 +105,12 @@ fn text(topic: &str, found: &Lookup) -> String {
     };
     for correction in &found.corrections {
         text.push_str(&line(correction));
+    }
+    if let Some(newest) = found.damaged.last() {
+        text.push_str(&format!(
+            "  this is what snapshot {} says; {newest} is damaged, and may say otherwise: see `snapback verify`\n",
+            found.snapshot
+        ));
     }
     text
 }

@@ -11,12 +11,12 @@ use super::{
     args::{CalculationArgs, Common, EventsArgs, KafkaArgs, StoreArgs},
     out::{self, shown},
     program::Program,
-    rewriting::{OpenPartition, Rewriting},
+    rewriting::{Events, OpenPartition, Rewriting},
     session::{Session, progress_bar, runtime, stored},
 };
 use crate::{
     audit::{Difference, Outdated, RecalculateError, outdated},
-    config::{Flags, Output},
+    config::{ConfigError, Flags, Output, key},
     format::SegmentKind,
     history::{CorrectionsProgress, Repaired, write_repair},
     model::{OffsetRange, Partition},
@@ -32,7 +32,7 @@ Ends with 0 when all that was asked for is of this calculation, else with 1.
 Examples:
   snapback recalculate --calculation 'square(amount)' --fields 'amount DECIMAL(12,2) NOT NULL'
   snapback recalculate --rejects --fields 'number DOUBLE NOT NULL'
-  snapback recalculate --apply --partition 3 --offsets 0-50000 --store s3://bucket/snapshots";
+  snapback recalculate --apply --partition 3 --offsets 0-50000 --fields 'number DOUBLE NOT NULL'";
 
 /// Count what another calculation would change in stored history; with --apply, change it
 #[derive(Debug, Args)]
@@ -108,6 +108,15 @@ struct Outcome {
 /// Counts what would change, or changes it.
 pub(super) fn execute(args: &RecalculateArgs, program: &Program) -> anyhow::Result<Exit> {
     let session = Session::begin(&args.common, args.flags())?.of(program);
+    let is_given = |key| session.layers.given(key).is_some();
+    if !is_given(key::CALCULATION) && !is_given(key::FIELDS) {
+        return Err(ConfigError::NotGiven {
+            command: "recalculate",
+            settings: "--calculation or --fields",
+            why: "the defaults would put everything under square(number). `snapback snapshots show PARTITION` says under what it is stored now",
+        }
+        .into());
+    }
     let runtime = runtime()?;
     let stored = stored(&runtime, &session)?;
     let rewriting = Rewriting::new(&session, stored, "recalculate")?;
@@ -144,9 +153,8 @@ async fn recalculate(args: &RecalculateArgs, rewriting: &Rewriting) -> anyhow::R
         ..Outcome::default()
     };
     for partition in wanted {
-        let open = rewriting
-            .open(partition, Arc::clone(&rewriting.given))
-            .await?;
+        let given = Arc::clone(&rewriting.given);
+        let open = rewriting.open(partition, given, Events::Perhaps).await?;
         outcome.partitions.push(one(args, open).await?);
     }
     Ok(outcome)

@@ -1,6 +1,7 @@
 //! `snapback repair`
 
-use anyhow::Context as _;
+use std::collections::BTreeSet;
+
 use clap::Args;
 
 use super::{
@@ -8,7 +9,7 @@ use super::{
     args::{CalculationArgs, Common, EventsArgs, KafkaArgs, StoreArgs},
     out::{self, shown},
     program::Program,
-    rewriting::{OpenPartition, Rewriting},
+    rewriting::{Events, OpenPartition, Rewriting},
     session::{Session, progress_bar, runtime, stored},
 };
 use crate::{
@@ -72,6 +73,9 @@ struct Outcome {
     /// Corrections that wait for the owners of their partitions.
     corrections: u64,
     applied: bool,
+    /// The first error for which a range could not be tried to the end.
+    #[serde(skip)]
+    failed: Option<Exit>,
 }
 
 /// Verifies, plans, and mends when asked to.
@@ -96,9 +100,11 @@ pub(super) fn execute(args: &RepairArgs, program: &Program) -> anyhow::Result<Ex
             ..Outcome::default()
         },
     };
-    let exit = match outcome.left.is_empty() && (outcome.applied || outcome.ranges == 0) {
-        true => Exit::Done,
-        false => Exit::Findings,
+    let is_done = outcome.left.is_empty() && (outcome.applied || outcome.ranges == 0);
+    let exit = match outcome.failed {
+        Some(exit) => exit,
+        None if is_done => Exit::Done,
+        None => Exit::Findings,
     };
     let text = match session.output.output {
         Output::Json => serde_json::to_string(&outcome)?,
@@ -132,46 +138,71 @@ async fn apply(rewriting: &Rewriting, plan: &RepairPlan) -> anyhow::Result<Outco
         applied: true,
         ..Outcome::default()
     };
-    let mut last: Option<OpenPartition> = None;
+    let mut last: Option<Opened> = None;
+    // Where Kafka did not answer once, nobody waits for it again.
+    let mut unreachable = BTreeSet::new();
     for mend in &plan.mends {
-        let evaluator = match rewriting.calculations.evaluator(&mend.declaration) {
-            Ok(evaluator) => evaluator,
-            Err(why) => {
-                let (place, declared) = (place(mend), &mend.declaration);
-                let text = format!(
-                    "{place}: it is of {declared}, which this program cannot calculate: {why}"
-                );
-                outcome.left.push(text);
-                continue;
-            }
-        };
-        let same = |open: &OpenPartition| {
-            let ours = &open.chain.identity().declaration;
-            open.chain.partition() == mend.partition && *ours == mend.declaration
-        };
-        let open = match last.take().filter(same) {
-            Some(open) => open,
-            None => rewriting.open(mend.partition, evaluator).await?,
-        };
-        let OpenPartition {
-            chain,
-            recalculator,
-        } = last.insert(open);
-        let mended = audit::mend(recalculator, &rewriting.calculations, chain, mend);
         let place = place(mend);
-        match mended.await.with_context(|| place.clone())? {
-            Mended::Done { rows, corrections } => {
+        let key = (mend.partition, mend.source);
+        if unreachable.contains(&key) {
+            outcome.left.push(format!("{place}: not tried after that"));
+            continue;
+        }
+        match one(rewriting, &mut last, mend).await {
+            Ok(Mended::Done { rows, corrections }) => {
                 tracing::info!("{place}: mended, {rows} outcomes, {corrections} corrections");
                 outcome.ranges += 1;
                 outcome.corrections += corrections;
             }
-            Mended::Overtaken => outcome.left.push(format!(
+            Ok(Mended::Overtaken) => outcome.left.push(format!(
                 "{place}: another edit has changed it meanwhile; run this command again"
             )),
-            Mended::Left(why) => outcome.left.push(format!("{place}: {why}")),
+            Ok(Mended::Left(why)) => outcome.left.push(format!("{place}: {why}")),
+            Err(error) => {
+                tracing::error!("{place}: {error:#}");
+                outcome.left.push(format!("{place}: {error:#}"));
+                outcome.failed.get_or_insert(Exit::of(&error));
+                unreachable.insert(key);
+            }
         }
     }
     Ok(outcome)
+}
+
+/// A partition that is open for mends from one source.
+type Opened = (Source, OpenPartition);
+
+async fn one(
+    rewriting: &Rewriting,
+    last: &mut Option<Opened>,
+    mend: &Mend,
+) -> anyhow::Result<Mended> {
+    let declared = &mend.declaration;
+    let evaluator = match rewriting.calculations.evaluator(declared) {
+        Ok(evaluator) => evaluator,
+        Err(why) => {
+            let why = format!("it is of {declared}, which this program cannot calculate: {why}");
+            return Ok(Mended::Left(why));
+        }
+    };
+    let is_open = |(source, open): &Opened| {
+        let ours = &open.chain.identity().declaration;
+        open.chain.partition() == mend.partition && *ours == *declared && *source == mend.source
+    };
+    let open = match last.take().filter(is_open) {
+        Some(open) => open,
+        None => {
+            let events = match mend.source {
+                Source::Attic | Source::StoredInputs => Events::NotAtAll,
+                Source::Kafka => Events::Perhaps,
+            };
+            let open = rewriting.open(mend.partition, evaluator, events).await?;
+            (mend.source, open)
+        }
+    };
+    let (_, open) = last.insert(open);
+    let (chain, recalculator) = (&mut open.chain, &open.recalculator);
+    Ok(audit::mend(recalculator, &rewriting.calculations, chain, mend).await?)
 }
 
 fn place(mend: &Mend) -> String {
@@ -202,7 +233,7 @@ fn text(plan: &RepairPlan, outcome: &Outcome) -> String {
             outcome.left.len()
         ),
         (true, _) => format!(
-            "mended {ranges} ranges, {} stay as they are; {}\n",
+            "mended {ranges} ranges, {} are not mended; {}\n",
             outcome.left.len(),
             match outcome.corrections {
                 0 => "nothing has to be published again".to_owned(),

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 
 use super::session::Session;
 use crate::{
-    audit::{self, Recalculator},
+    audit::{self, Recalculator, ResultsTopic},
     calculation::{Calculations, Evaluator},
     config,
     format::{Identity, Layout},
@@ -41,6 +41,15 @@ pub(super) struct OpenPartition {
     pub recalculator: Recalculator,
 }
 
+/// What a command may need Kafka's events for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Events {
+    /// For nothing: what is stored suffices.
+    NotAtAll,
+    /// Where what is stored does not suffice, or everywhere.
+    Perhaps,
+}
+
 impl Rewriting {
     pub fn new(
         session: &Session,
@@ -60,11 +69,12 @@ impl Rewriting {
         })
     }
 
-    /// A partition, to be rewritten under a calculation, if Kafka is where it came from.
+    /// A partition, to be rewritten under a calculation. Where events may be read, Kafka must be where the store came from.
     pub async fn open(
         &self,
         partition: Partition,
         evaluator: Arc<Evaluator>,
+        events: Events,
     ) -> anyhow::Result<OpenPartition> {
         let identity = Identity {
             topic: self.layout.topic().to_owned(),
@@ -76,16 +86,22 @@ impl Rewriting {
         let newest = chain.newest().context("the partition has no manifest")?;
         let pipeline = newest.pipeline.clone();
         let connection = self.connection.clone();
-        // The client waits for its broker.
-        let asking = tokio::task::spawn_blocking(move || -> anyhow::Result<_> {
-            let admin = Admin::connect(&connection, ASK)?;
-            audit::is_its_source(&pipeline, &admin)?;
-            Ok(processor::results_topic(&admin, &pipeline.results_topic))
-        });
+        let results = match events {
+            Events::NotAtAll => processor::untold_results_topic(&pipeline.results_topic),
+            // The client waits for its broker.
+            Events::Perhaps => {
+                let asking = move || -> anyhow::Result<ResultsTopic> {
+                    let admin = Admin::connect(&connection, ASK)?;
+                    audit::is_its_source(&pipeline, &admin)?;
+                    Ok(processor::results_topic(&admin, &pipeline.results_topic)?)
+                };
+                tokio::task::spawn_blocking(asking).await??
+            }
+        };
         let recalculator = Recalculator {
             evaluator,
-            results: asking.await??,
-            events: self.connection.clone(),
+            results,
+            events: (events == Events::Perhaps).then(|| self.connection.clone()),
             patience: PATIENCE,
         };
         Ok(OpenPartition {

@@ -33,6 +33,16 @@ pub enum ConfigError {
         /// Their value.
         value: String,
     },
+    /// A setting without which a command would do what nobody asked for.
+    #[error("{command} needs {settings}: {why}")]
+    NotGiven {
+        /// The command.
+        command: &'static str,
+        /// The settings.
+        settings: &'static str,
+        /// What their defaults would do.
+        why: &'static str,
+    },
     /// A credential that can be none.
     #[error(
         "{setting}{} has a line break or another control character inside; is it the right file, and its right line?",

@@ -36,11 +36,24 @@ pub(super) fn ask(admin: &Admin, results: &str, rejects: &str) -> Limits {
 }
 
 /// The results topic as those who recalculate stored history need it.
+///
+/// # Errors
+/// When the broker does not tell its limit.
+pub fn results_topic(admin: &Admin, name: &str) -> Result<ResultsTopic, KafkaError> {
+    let limit = limit(admin, name)?.unwrap_or(USUAL);
+    Ok(ResultsTopic {
+        name: name.to_owned(),
+        limit,
+        too_large,
+    })
+}
+
+/// The same while the broker does not tell its limit.
 #[must_use]
-pub fn results_topic(admin: &Admin, name: &str) -> ResultsTopic {
+pub fn untold_results_topic(name: &str) -> ResultsTopic {
     ResultsTopic {
         name: name.to_owned(),
-        limit: usual(name, limit(admin, name)),
+        limit: USUAL,
         too_large,
     }
 }

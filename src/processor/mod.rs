@@ -46,7 +46,7 @@ mod worker;
 pub use coordinator::{Summary, run};
 pub use error::{ProcessorError, WorkerError};
 pub use instance::{Instance, InstanceError};
-pub use limits::results_topic;
+pub use limits::{results_topic, untold_results_topic};
 pub use memory::Budget;
 pub use partition::BooksError;
 pub use stop::Stop;

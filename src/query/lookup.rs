@@ -12,7 +12,7 @@ use super::{
 use crate::{
     events::{MessageBuffer, ResultEncoder, columns},
     format::{GapReason, Layout, Manifest, Segment, SegmentKind, read_segment, split_corrections},
-    history::{fetch_segment, load_tail},
+    history::{FetchError, fetch_segment, load_tail},
     model::{Offset, Partition, Reject, Sequence},
     store::Store,
 };
@@ -24,8 +24,11 @@ pub struct Lookup {
     pub partition: Partition,
     /// The offset.
     pub offset: Offset,
-    /// The manifest that says so: the newest one.
+    /// The manifest that says so: the newest one that can be read.
     pub snapshot: Sequence,
+    /// Newer manifests, which are damaged: what they say is not known.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub damaged: Vec<Sequence>,
     /// Its fate.
     #[serde(flatten)]
     pub fate: Fate,
@@ -150,6 +153,7 @@ pub async fn lookup(
         partition,
         offset,
         snapshot: newest.sequence,
+        damaged: tail.damaged.iter().map(|one| one.sequence).collect(),
         fate: place.fate().await?,
         corrections: place.corrections().await?,
     })
@@ -231,7 +235,10 @@ impl Place<'_> {
     /// The row of the offset, if the segment has one.
     async fn row(&self, segment: &Segment) -> Result<Option<RecordBatch>, QueryError> {
         let file = fetch_segment(self.store, self.layout, segment).await;
-        let file = file.map_err(|error| self.damaged(segment, &error))?;
+        let file = file.map_err(|error| match error {
+            FetchError::Store(error) if !error.concerns_the_object() => QueryError::Store(error),
+            error => self.damaged(segment, &error),
+        })?;
         let batches = read_segment(file.bytes).map_err(|error| self.damaged(segment, &error))?;
         for batch in batches {
             let batch = batch.map_err(|error| self.damaged(segment, &error))?;

@@ -40,6 +40,12 @@ pub enum RecalculateError {
         /// Why the events cannot be read.
         source: Box<KafkaError>,
     },
+    /// The stored fields do not suffice, and the events are not to be read.
+    #[error("{needs}; it would have to be made again from the events")]
+    NoEvents {
+        /// What the stored fields lack.
+        needs: String,
+    },
     /// The stored fields do not suffice, and Kafka has other events than those that have outcomes.
     #[error("{needs}; Kafka does not hold the events of {range} any more as they were: {detail}")]
     OtherEvents {

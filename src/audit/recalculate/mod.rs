@@ -38,8 +38,8 @@ pub struct Recalculator {
     pub evaluator: Arc<Evaluator>,
     /// Where corrections go.
     pub results: ResultsTopic,
-    /// Where the events are, for what the stored fields do not tell.
-    pub events: Connection,
+    /// Where the events are, for what the stored fields do not tell; `None`: they are not read.
+    pub events: Option<Connection>,
     /// How long Kafka may say nothing while a range is read again.
     pub patience: Duration,
 }
@@ -73,11 +73,7 @@ impl Recalculator {
             match range.of_stored(files.clone()) {
                 Err(RecalculateError::Calculation(needs @ CalculationError::Stored { .. })) => {
                     let needs = needs.to_string();
-                    let reader = Reader::open(&recalculator.events, &range.identity.topic);
-                    let reader = reader.map_err(|source| RecalculateError::Events {
-                        needs: needs.clone(),
-                        source: Box::new(source),
-                    })?;
+                    let reader = recalculator.reader(&range.identity.topic, &needs)?;
                     range.of_events(files, &reader, needs)
                 }
                 recalculated => recalculated,
@@ -87,9 +83,22 @@ impl Recalculator {
         Ok(Repair::new(outdated.segments.clone(), encoded))
     }
 
+    /// A reader of the events, which are needed for what `needs` says.
+    fn reader(&self, topic: &str, needs: &str) -> Result<Reader, RecalculateError> {
+        let needs = || needs.to_owned();
+        let Some(events) = &self.events else {
+            return Err(RecalculateError::NoEvents { needs: needs() });
+        };
+        Reader::open(events, topic).map_err(|source| RecalculateError::Events {
+            needs: needs(),
+            source: Box::new(source),
+        })
+    }
+
     /// Makes the files of a range again from its events, whatever has become of the files that held it; nothing is stored by
-    /// it. They are as many results and rejects as the manifest states. What was published under this calculation needs no
-    /// correction: the same events give the same outcomes. Under another, every outcome becomes one.
+    /// it. They are as many results and rejects as the manifest states. With `corrects`, and under another calculation than
+    /// theirs, every outcome is published again as a correction; without, they are what was published: the same events give
+    /// the same outcomes.
     ///
     /// # Errors
     /// When Kafka does not hold exactly these events any more, or cannot be read; the range stays as it is then.
@@ -97,19 +106,18 @@ impl Recalculator {
         &self,
         chain: &Chain,
         damaged: &Outdated,
+        corrects: bool,
     ) -> Result<Repair, RecalculateError> {
         let (recalculator, identity) = (self.clone(), chain.identity().clone());
         let (range, stated) = (damaged.range, damaged.counts());
         let ours = self.evaluator.fingerprint();
         let mut fingerprints = damaged.segments.iter().map(|segment| &segment.fingerprint);
-        let before = fingerprints.find(|found| *found != ours).cloned();
+        let before = fingerprints
+            .find(|found| corrects || *found != ours)
+            .cloned();
         let work = move || {
             let needs = format!("the stored files of {range} cannot be used");
-            let reader = Reader::open(&recalculator.events, &identity.topic);
-            let reader = reader.map_err(|source| RecalculateError::Events {
-                needs: needs.clone(),
-                source: Box::new(source),
-            })?;
+            let reader = recalculator.reader(&identity.topic, &needs)?;
             let range = Range {
                 evaluator: &recalculator.evaluator,
                 results: &recalculator.results,

@@ -197,7 +197,27 @@ impl Range<'_> {
         Ok(messages)
     }
 
-    /// Makes rejects of the results that the results topic does not take.
+    /// Whether a result is stored as it is: its topic took it then, whatever it takes now.
+    fn is_published(
+        &self,
+        results: &RecordBatch,
+        row: usize,
+        window: &Window,
+    ) -> Result<bool, RecalculateError> {
+        let Some(stored) = &window.results else {
+            return Ok(false);
+        };
+        let offset = offsets(results).and_then(|offsets| offsets.get(row).copied());
+        let find = |offset| offsets(stored)?.binary_search(&offset).ok();
+        let Some(before) = offset.and_then(find) else {
+            return Ok(false);
+        };
+        let message = |rows: &RecordBatch, row| self.messages(&rows.slice(row, 1));
+        let (before, now) = (message(stored, before)?, message(results, row)?);
+        Ok(before.get(0) == now.get(0))
+    }
+
+    /// Makes rejects of the results that the results topic does not take, and did not take before.
     pub(super) fn fit(
         &self,
         evaluated: Evaluated,
@@ -214,6 +234,9 @@ impl Range<'_> {
         let mut fits = vec![true; offsets.len()];
         let mut rejects = Vec::new();
         for row in rows {
+            if self.is_published(&evaluated.results, row, window)? {
+                continue;
+            }
             fits[row] = false;
             let (offset, size) = (offsets[row], messages.get(row));
             let bytes = size.map_or(0, |(key, value)| key.len() + value.len());

@@ -47,7 +47,7 @@ fn recalculator(evaluator: Evaluator) -> Recalculator {
             limit: 1000,
             too_large,
         },
-        events: Connection::new("127.0.0.1:1", Vec::new(), "tests").unwrap(),
+        events: Some(Connection::new("127.0.0.1:1", Vec::new(), "tests").unwrap()),
         patience: Duration::from_millis(200),
     }
 }

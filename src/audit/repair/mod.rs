@@ -10,16 +10,20 @@
 
 mod plan;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 pub use plan::{Mend, RepairPlan, Source};
 
 use super::{
-    AuditError, Finding, Outdated, RecalculateError, Recalculator, Report, check_segments,
+    AuditError, Finding, FindingKind, Outdated, RecalculateError, Recalculator, Report,
+    check_segments,
 };
 use crate::{
     calculation::Calculations,
-    format::{Layout, Pipeline, Segment, SegmentKind},
+    format::{Layout, Manifest, Pipeline, Segment, SegmentKind},
     history::{
         Chain, ChainError, Repaired, Restored, SnapshotError, load_tail, restore_segment,
         write_repair,
@@ -131,7 +135,8 @@ pub async fn plan_repair(
     for (partition, findings) in by_partition {
         match load_tail(store, layout, partition).await?.newest {
             Some(newest) => {
-                let part = RepairPlan::of(&newest, partition, findings);
+                let in_attic = in_attic(store, &newest, &findings).await?;
+                let part = RepairPlan::of(&newest, partition, findings, &in_attic);
                 plan.mends.extend(part.mends);
                 plan.left.extend(part.left);
             }
@@ -139,6 +144,28 @@ pub async fn plan_repair(
         }
     }
     Ok(plan)
+}
+
+/// The paths of misplaced segments that lie in the attic, and not at their own.
+async fn in_attic(
+    store: &Store,
+    newest: &Manifest,
+    findings: &[Finding],
+) -> Result<BTreeSet<String>, StoreError> {
+    let misplaced = |segment: &&Segment| {
+        let path = segment.path.as_str();
+        findings.iter().any(|finding| {
+            finding.kind == FindingKind::MisplacedSegment
+                && finding.segment.as_deref() == Some(path)
+        })
+    };
+    let mut found = BTreeSet::new();
+    for segment in newest.segments.iter().filter(misplaced) {
+        if store.head(&segment.path).await?.is_none() {
+            found.insert(segment.path.to_string());
+        }
+    }
+    Ok(found)
 }
 
 /// Mends one range of the chain's partition, and reads back what it stored.
@@ -152,9 +179,12 @@ pub async fn mend(
     mend: &Mend,
 ) -> Result<Mended, RepairError> {
     let made = match mend.source {
-        Source::Attic => return put_back(chain, &mend.range).await,
+        Source::Attic => return put_back(calculations, chain, mend).await,
         Source::StoredInputs => recalculator.recalculate(chain, &mend.range).await,
-        Source::Kafka => recalculator.rebuild(chain, &mend.range).await,
+        Source::Kafka => {
+            let corrects = mend.may_have_been_published_wrong();
+            recalculator.rebuild(chain, &mend.range, corrects).await
+        }
     };
     let mut repair = match made {
         Ok(repair) => repair,
@@ -168,6 +198,17 @@ pub async fn mend(
     let is_correction = |segment: &&Segment| segment.kind == SegmentKind::Corrections;
     let corrections = segments.iter().filter(is_correction);
     let corrections = corrections.map(|segment| segment.rows).sum();
+    read_back(calculations, chain, mend, segments, corrections).await
+}
+
+/// Whether what lies there now is right.
+async fn read_back(
+    calculations: &Calculations,
+    chain: &Chain,
+    mend: &Mend,
+    segments: Vec<Segment>,
+    corrections: u64,
+) -> Result<Mended, RepairError> {
     let (declared, invocation) = ([mend.declaration.clone()], Invocation::new("repair"));
     let store = chain.store();
     let checked =
@@ -176,7 +217,7 @@ pub async fn mend(
         return Err(error.into());
     }
     Ok(match checked.findings.iter().find(|one| one.is_damage()) {
-        Some(finding) => Mended::Left(format!("what was stored is not right either: {finding}")),
+        Some(finding) => Mended::Left(format!("what is stored now is not right either: {finding}")),
         None => Mended::Done {
             rows: mend.range.rows(),
             corrections,
@@ -184,18 +225,20 @@ pub async fn mend(
     })
 }
 
-async fn put_back(chain: &Chain, range: &Outdated) -> Result<Mended, RepairError> {
-    for segment in &range.segments {
+async fn put_back(
+    calculations: &Calculations,
+    chain: &Chain,
+    mend: &Mend,
+) -> Result<Mended, RepairError> {
+    let segments = &mend.range.segments;
+    for segment in segments {
         let path = &segment.path;
         if restore_segment(chain.store(), chain.layout(), path).await? == Restored::Missing {
             let text = format!("{} is gone from the attic", chain.store().locate(path));
             return Ok(Mended::Left(text));
         }
     }
-    Ok(Mended::Done {
-        rows: range.rows(),
-        corrections: 0,
-    })
+    read_back(calculations, chain, mend, segments.clone(), 0).await
 }
 
 #[cfg(test)]

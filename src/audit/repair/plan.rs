@@ -1,5 +1,7 @@
 //! What can be mended, and from what: a pure choice.
 
+use std::collections::BTreeSet;
+
 use super::{
     super::{
         finding::{Finding, FindingKind},
@@ -39,6 +41,21 @@ pub struct Mend {
     pub findings: Vec<Finding>,
 }
 
+impl Mend {
+    /// Whether what was published may be others than what a rebuild gives: the files were written as they are, or nobody knows.
+    /// Files that are only damaged or gone were right when their outcomes were published.
+    #[must_use]
+    pub fn may_have_been_published_wrong(&self) -> bool {
+        let was_right = |finding: &Finding| {
+            matches!(
+                finding.kind,
+                FindingKind::DigestMismatch | FindingKind::MissingSegment
+            )
+        };
+        !self.findings.iter().all(was_right)
+    }
+}
+
 /// What to do about findings.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RepairPlan {
@@ -48,10 +65,13 @@ pub struct RepairPlan {
     pub left: Vec<Finding>,
 }
 
-/// From what a finding within the files of a range can be mended; `None` when it is not about them.
-const fn source(kind: FindingKind) -> Option<Source> {
+/// From what a finding within the files of a range can be mended; `None` when it is not about them. `is_in_attic`: its file is
+/// not at its own path.
+const fn source(kind: FindingKind, is_in_attic: bool) -> Option<Source> {
     match kind {
-        FindingKind::MisplacedSegment => Some(Source::Attic),
+        FindingKind::MisplacedSegment if is_in_attic => Some(Source::Attic),
+        // The file at its path says that it is another.
+        FindingKind::MisplacedSegment => Some(Source::Kafka),
         FindingKind::WrongResult | FindingKind::WrongReject => Some(Source::StoredInputs),
         FindingKind::DigestMismatch
         | FindingKind::Unreadable
@@ -65,8 +85,14 @@ const fn source(kind: FindingKind) -> Option<Source> {
 }
 
 impl RepairPlan {
-    /// Plans for the findings of one partition, whose newest manifest is `newest`.
-    pub(super) fn of(newest: &Manifest, partition: Partition, findings: Vec<Finding>) -> Self {
+    /// Plans for the findings of one partition, whose newest manifest is `newest`. `in_attic` are the paths of segments that
+    /// are not at their own.
+    pub(super) fn of(
+        newest: &Manifest,
+        partition: Partition,
+        findings: Vec<Finding>,
+        in_attic: &BTreeSet<String>,
+    ) -> Self {
         let mut mends: Vec<Mend> = ranges(newest)
             .filter_map(|range| {
                 let declaration = newest.declaration(&range.segments.first()?.fingerprint)?;
@@ -81,7 +107,9 @@ impl RepairPlan {
             .collect();
         let mut left = Vec::new();
         for finding in findings {
-            let chosen = source(finding.kind).and_then(|source| {
+            let path = finding.segment.as_ref();
+            let is_in_attic = path.is_some_and(|path| in_attic.contains(path));
+            let chosen = source(finding.kind, is_in_attic).and_then(|source| {
                 let mend = mends
                     .iter_mut()
                     .find(|mend| mend.range.concerns(&finding))?;

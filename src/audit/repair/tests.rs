@@ -31,7 +31,7 @@ fn recalculator() -> Recalculator {
             limit: 1000,
             too_large: |_, _| Vec::new(),
         },
-        events: Connection::new("127.0.0.1:1", Vec::new(), "tests").unwrap(),
+        events: Some(Connection::new("127.0.0.1:1", Vec::new(), "tests").unwrap()),
         patience: Duration::from_millis(200),
     }
 }
@@ -111,6 +111,7 @@ async fn a_file_that_is_gone_stays_gone_when_kafka_does_not_answer() {
     let plan = plan(&store).await;
     assert_eq!(plan.mends.len(), 1);
     assert_eq!(plan.mends[0].source, Source::Kafka);
+    assert!(!plan.mends[0].may_have_been_published_wrong());
     let mut chain = chain(&store, 0).await;
     let failed = mend(
         &recalculator(),
@@ -141,11 +142,13 @@ async fn the_worst_finding_of_a_range_decides_and_what_is_about_no_range_is_left
         of(FindingKind::ManifestDamaged, all, None),
         of(FindingKind::Hole, range(190, 210), None),
     ];
-    let plan = RepairPlan::of(&newest, Partition(0), findings.clone());
+    let plan = RepairPlan::of(&newest, Partition(0), findings.clone(), &BTreeSet::new());
     let [mend] = plan.mends.as_slice() else {
         panic!("{:?}", plan.mends)
     };
     assert_eq!((mend.source, mend.range.range), (Source::Kafka, all));
+    // The wrong value was published.
+    assert!(mend.may_have_been_published_wrong());
     assert_eq!(mend.findings, findings[..2]);
     assert_eq!(plan.left, findings[2..]);
 }

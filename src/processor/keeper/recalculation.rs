@@ -96,7 +96,7 @@ pub fn recalculator(
             limit: results_limit,
             too_large: limits::too_large,
         },
-        events: settings.connection.clone(),
+        events: Some(settings.connection.clone()),
         patience: PATIENCE,
     }))
 }

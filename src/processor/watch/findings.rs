@@ -3,7 +3,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::{Board, Reason, board::Trouble};
-use crate::{audit::Finding, format::Manifest};
+use crate::{audit::Finding, format::Manifest, store::Path};
 
 /// See the module. It is a reason for being degraded while there are any.
 pub(in crate::processor) struct Findings {
@@ -19,9 +19,14 @@ impl Findings {
         }
     }
 
-    /// These as well.
-    pub fn add(&self, findings: &[Finding]) {
+    /// What a check of these segments found takes the place of what an earlier one did.
+    pub fn are(&self, checked: &[Path], findings: &[Finding]) {
         let mut list = self.lock();
+        let is_checked = |finding: &Finding| {
+            let path = finding.segment.as_deref();
+            checked.iter().any(|checked| Some(checked.as_str()) == path)
+        };
+        list.retain(|finding| !is_checked(finding) && !findings.contains(finding));
         list.extend_from_slice(findings);
         self.show(&list);
     }

@@ -4,15 +4,15 @@ use arrow_array::{Decimal128Array, RecordBatch, cast::AsArray as _, types::Decim
 use serde_json::Value;
 use snapback::calculation::{Evaluated, Evaluator, builtin};
 use snapback::events::Fields;
-use snapback::format::{Absent, Changes, Identity, Rewriter, SegmentKind, read_segment};
+use snapback::format::{Absent, Changes, Identity, Rewriter, Segment, SegmentKind, read_segment};
 use snapback::history::{Chain, Clock, Repair, Repaired, fetch_segment, write_repair};
-use snapback::model::Partition;
+use snapback::model::{Event, Partition, Reject};
 use snapback::store::{Store, StoreConfig, StoreUrl};
 
 use super::apply;
 use crate::corrections::{published, value};
 use crate::outside::{LIMIT, Pipeline, Place, wait_until_committed};
-use crate::support::{Status, block_on, eventually};
+use crate::support::{Status, block_on, eventually, snapback};
 
 /// Stores the results of partition 0's newest snapshot one too high where `wrong` says so, as such a program does.
 async fn store_wrong_values(pipeline: &Pipeline, wrong: impl Fn(usize) -> bool) {
@@ -30,8 +30,13 @@ async fn store_wrong_values(pipeline: &Pipeline, wrong: impl Fn(usize) -> bool) 
     let chain = Chain::load(store, identity.clone(), Clock::system());
     let mut chain = chain.await.expect("a chain");
     let newest = chain.newest().expect("a manifest").clone();
-    let segment = newest.segments.last().expect("a segment").clone();
-    assert_eq!(segment.kind, SegmentKind::Results);
+    let live = newest.segments.iter();
+    let all: Vec<_> = live
+        .filter(|segment| segment.range.end() == newest.end)
+        .cloned()
+        .collect();
+    let is_result = |segment: &&Segment| segment.kind == SegmentKind::Results;
+    let segment = all.iter().find(is_result).expect("results").clone();
     let file = fetch_segment(chain.store(), chain.layout(), &segment).await;
     let batches = read_segment(file.expect("a file").bytes).expect("a segment");
     let (before, absent) = (segment.fingerprint.clone(), Absent::none());
@@ -39,17 +44,30 @@ async fn store_wrong_values(pipeline: &Pipeline, wrong: impl Fn(usize) -> bool) 
     let mut writer = Rewriter::new(segment.range, absent, before, &schema, identity);
     for batch in batches {
         let results = one_more(&batch.expect("rows"), &wrong);
-        let rejects = Vec::new();
+        let rejects = rejects(&evaluator, &all);
         let outcomes = Evaluated { results, rejects };
         let written = writer.write(&outcomes, &Changes::default());
         written.expect("rows of the range");
     }
     let encoded = writer.finish(None).expect("files");
-    let mut repair = Repair::new(vec![segment], encoded);
+    let mut repair = Repair::new(all, encoded);
     let done = write_repair(&mut chain, &mut repair)
         .await
         .expect("an edit");
     assert!(matches!(done, Repaired::Done(_)), "{done:?}");
+}
+
+/// The reject of a malformed event at the start of the range, if these segments have one.
+fn rejects(evaluator: &Evaluator, segments: &[Segment]) -> Vec<Reject> {
+    let is_reject = |segment: &&Segment| segment.kind == SegmentKind::Rejects;
+    let events = segments.iter().find(is_reject).map(|segment| Event {
+        offset: segment.range.start(),
+        timestamp: None,
+        key: None,
+        payload: Some(b"malformed"),
+    });
+    let evaluated = evaluator.evaluate(events.into_iter());
+    evaluated.expect("a reject").rejects
 }
 
 fn one_more(batch: &RecordBatch, wrong: impl Fn(usize) -> bool) -> RecordBatch {
@@ -114,4 +132,48 @@ fn they_are_calculated_again_and_a_running_processor_publishes_each_correction_o
     let flags = ["--level", "published", "--brokers", &pipeline.brokers];
     let topics = ["--results", &pipeline.results];
     pipeline.verify_with(&[flags.as_slice(), &topics].concat(), 0);
+}
+
+#[test]
+fn what_is_stored_suffices_and_kafka_is_not_asked() {
+    let pipeline = Pipeline::new(1, Place::folder());
+    pipeline.send_numbers(0, 0..10);
+    pipeline.run_to_end().run().expect_code(0);
+    block_on(store_wrong_values(&pipeline, |row| row == 3));
+    let finished = snapback(["repair", "--apply", "--brokers", "127.0.0.1:1"])
+        .args(["--events", &pipeline.events])
+        .args(pipeline.store_args())
+        .run()
+        .expect_code(0);
+    assert!(finished.stdout.contains("mended 1 ranges"), "{finished:?}");
+    pipeline.verify(0);
+}
+
+#[test]
+fn what_may_have_been_published_wrong_is_published_again_when_it_is_made_from_kafka() {
+    let pipeline = Pipeline::new(1, Place::folder());
+    pipeline.send_numbers(0, 0..10);
+    pipeline.run_to_end().run().expect_code(0);
+    block_on(store_wrong_values(&pipeline, |row| row == 3));
+    pipeline.send(0, ["malformed"]);
+    pipeline.send_numbers(0, 11..20);
+    pipeline.run_to_end().run().expect_code(1);
+    // The same values beside a file that is damaged: the stored inputs of the range do not suffice.
+    block_on(store_wrong_values(&pipeline, |row| row == 3));
+    super::flip_a_byte(&pipeline.segments("rejects", 0)[0]);
+    let kinds = ["digest-mismatch", "wrong-result"].map(str::to_owned);
+    assert_eq!(pipeline.findings(), kinds.into());
+    let done = apply(&pipeline, 0);
+    // One of the first range, and all ten of the second.
+    assert_eq!(
+        (&done["ranges"], &done["corrections"]),
+        (&2.into(), &11.into())
+    );
+    pipeline.run_to_end().run().expect_code(0);
+    let published = published(&pipeline);
+    let twice = |offset: &i64| published[offset].len() == 2;
+    let expected: Vec<i64> = [3].into_iter().chain(11..20).collect();
+    let found: Vec<i64> = published.keys().copied().filter(twice).collect();
+    assert_eq!(found, expected);
+    pipeline.verify(0);
 }

@@ -59,7 +59,7 @@ async fn corrected() -> (Store, u64) {
             limit: 1_000,
             too_large: |_, _| Vec::new(),
         },
-        events: Connection::new("127.0.0.1:1", Vec::new(), "tests").unwrap(),
+        events: Some(Connection::new("127.0.0.1:1", Vec::new(), "tests").unwrap()),
         patience: Duration::ZERO,
     };
     let mut repair = recalculator.recalculate(&chain, &outdated).await.unwrap();
