@@ -1,6 +1,9 @@
 //! Declarations that were tried on events: what to declare instead where events become rejects.
 
-use std::sync::Arc;
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
 
 use super::{Calculation, Evaluator, builtin, square};
 use crate::{
@@ -107,9 +110,14 @@ fn best(
 
 /// How many of `events` become results; none where the calculation does not work on the fields at all.
 fn accepted(events: &[Event<'_>], fields: &Fields, calculation: Arc<dyn Calculation>) -> usize {
-    let evaluated = Evaluator::new(fields.clone(), calculation)
-        .and_then(|evaluator| evaluator.evaluate(events.iter().copied()));
-    evaluated.map_or(0, |evaluated| evaluated.results.num_rows())
+    // A calculation of the user's own is asked about fields that the user has never declared.
+    let evaluated = catch_unwind(AssertUnwindSafe(|| {
+        Evaluator::new(fields.clone(), calculation)?.evaluate(events.iter().copied())
+    }));
+    match evaluated {
+        Ok(Ok(evaluated)) => evaluated.results.num_rows(),
+        Ok(Err(_)) | Err(_) => 0,
+    }
 }
 
 #[cfg(test)]

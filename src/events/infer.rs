@@ -3,7 +3,7 @@
 //! A guess from a sample, never more: whoever proposes it tries it on events first. Numbers are looked at as they are written,
 //! and are given room: a DECIMAL has 18 digits or 38, and an even number of them after the point.
 
-use std::fmt;
+use std::{collections::HashSet, fmt};
 
 use serde::de::{Deserializer as _, MapAccess, Visitor};
 use serde_json::{Deserializer, value::RawValue};
@@ -72,9 +72,10 @@ impl Observed {
 
     fn add(&mut self, object: &[(String, &str)]) {
         self.objects += 1;
-        for (index, (name, value)) in object.iter().enumerate() {
+        let mut seen = HashSet::with_capacity(object.len());
+        for (name, value) in object {
             // Of a member that an object has twice, the first.
-            if object[..index].iter().any(|(before, _)| before == name) {
+            if !seen.insert(name) {
                 continue;
             }
             let known = self.members.iter().position(|one| one.name == *name);

@@ -15,7 +15,7 @@ use super::{
     admin::serve,
     connection::Connection,
     context::Context,
-    error::{Failure, KafkaError, is_passing},
+    error::{Failure, KafkaError, is_denied, is_passing},
     raw::RangeReader,
 };
 use crate::model::{Event, Offset, Partition};
@@ -68,7 +68,8 @@ pub enum Ends {
 /// of partition and offset.
 ///
 /// # Errors
-/// When the client cannot be created, or the broker refuses. One that does not answer gives an empty sample.
+/// When the client cannot be created, or the broker denies it. One that does not answer gives an empty sample, and a partition
+/// ends where its events cannot be read.
 pub fn sample(
     connection: &Connection,
     (topic, partitions): (&str, u32),
@@ -215,6 +216,8 @@ impl<'a> Reading<'a> {
                     None => counts[*index] < self.share,
                     Some(trouble) if trouble.code == Code::PartitionEOF => false,
                     Some(trouble) if is_passing(trouble.code) => true,
+                    // Events that cannot be read say nothing here: who processes the partition is told.
+                    Some(trouble) if !is_denied(trouble.code) => false,
                     Some(trouble) => {
                         let failure = Failure {
                             text: trouble.text,

@@ -61,7 +61,8 @@ impl Reader {
         let end = end_of_batch(at, end, |offset| {
             Ok(match place.look(offset)? {
                 Look::Readable => false,
-                Look::Silence => true,
+                // A log that says nothing now does not say that it cannot be read.
+                Look::Silence => return Err(place.silent(offset, end)),
                 Look::Unreadable(there) => is_same(&fault, &there, offset),
             })
         });
@@ -103,12 +104,25 @@ impl Place<'_> {
         }
         Ok(Look::Silence)
     }
+
+    fn silent(self, at: Offset, end: Offset) -> KafkaError {
+        KafkaError::Idle {
+            topic: self.topic.to_owned(),
+            partition: self.partition,
+            range: OffsetRange::new(at, end).unwrap_or(OffsetRange::empty(at)),
+            position: at,
+            waited: PATIENCE,
+            why: None,
+        }
+    }
 }
 
-/// Whether the fault found at `offset` is of the same batch as `first`. The broker's own errors name no batch but the offset
-/// that was asked for.
+/// Whether the fault found at `offset` is of the same batch as `first`. Only of damaged bytes does the client say in which batch
+/// they are; other faults name no batch but the offset that was asked for.
 fn is_same(first: &Fault, there: &Fault, offset: Offset) -> bool {
-    there.kind == first.kind && (there.batch == first.batch || there.batch == Some(offset))
+    let is_named = first.kind == FaultKind::Damaged;
+    there.kind == first.kind
+        && (there.batch == first.batch || !is_named && there.batch == Some(offset))
 }
 
 /// The first offset after `at` that is not in the same batch, at most `end`; `is_inside` is asked about few of them.
@@ -181,11 +195,13 @@ mod tests {
         for (there, expected) in [
             (fault(FaultKind::Damaged, Some(100)), true),
             (fault(FaultKind::Damaged, Some(140)), false),
-            (fault(FaultKind::Damaged, Some(150)), true),
+            (fault(FaultKind::Damaged, Some(150)), false),
             (fault(FaultKind::TooLarge, Some(100)), false),
             (fault(FaultKind::Damaged, None), false),
         ] {
             assert_eq!(is_same(&first, &there, at), expected, "{there:?}");
         }
+        let first = fault(FaultKind::TooLarge, Some(100));
+        assert!(is_same(&first, &fault(FaultKind::TooLarge, Some(150)), at));
     }
 }
