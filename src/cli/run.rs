@@ -270,7 +270,7 @@ pub(super) struct ProcessorArgs {
     /// Name of this process in the group; must survive a restart [default: the host's name and a free slot]
     #[arg(long, value_name = "NAME")]
     instance: Option<String>,
-    /// Where a partition starts that has no committed offset: earliest, latest, or a UTC time [default: earliest]
+    /// Where a topic begins of which nothing is stored or committed: earliest, latest, or a UTC time [default: earliest]
     #[arg(long, value_name = "WHERE")]
     start: Option<String>,
     /// End when everything is committed and stored that the topic holds at start

@@ -52,10 +52,27 @@ pub struct Pipeline {
     pub events_topic: String,
     /// That topic's id, when the broker tells it: a recreated topic has another.
     pub events_topic_id: Option<String>,
+    /// How many partitions that topic had when the store was bound to it first: those with higher numbers came later. `None`
+    /// where that is not recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub events_partitions: Option<u32>,
     /// The topic that results are published to.
     pub results_topic: String,
     /// Its partition count, pinned because results are placed by it.
     pub results_partitions: u32,
+}
+
+impl Pipeline {
+    /// Whether both are one pipeline; how large its topic was at first does not count.
+    #[must_use]
+    pub fn is_same(&self, other: &Pipeline) -> bool {
+        let events_partitions = other.events_partitions;
+        let sized = Pipeline {
+            events_partitions,
+            ..self.clone()
+        };
+        sized == *other
+    }
 }
 
 /// Which manifest another one was made from.

@@ -57,6 +57,7 @@ pub(crate) fn pipeline() -> Pipeline {
         group: "recalc_group".into(),
         events_topic: "events".into(),
         events_topic_id: None,
+        events_partitions: None,
         results_topic: "results".into(),
         results_partitions: 8,
     }

@@ -117,6 +117,7 @@ impl Shared {
             group: settings.pipeline.group.clone(),
             events_topic: settings.pipeline.events.clone(),
             events_topic_id: events.id,
+            events_partitions: Some(events.partitions),
             results_topic: settings.pipeline.results.clone(),
             results_partitions: results.partitions,
         };

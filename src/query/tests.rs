@@ -32,6 +32,7 @@ async fn sample() -> Store {
             group: "recalc_group".into(),
             events_topic: "events".into(),
             events_topic_id: None,
+            events_partitions: Some(8),
             results_topic: "results".into(),
             results_partitions: 2,
         };

@@ -99,11 +99,15 @@ enum Seen {
 }
 
 impl Seen {
-    fn head(&self) -> Option<(Sequence, Digest)> {
+    fn chain(&self) -> Option<&Chain> {
         match self {
-            Seen::Chain(chain) => chain.tail().head(),
+            Seen::Chain(chain) => Some(chain),
             Seen::Only(_) => None,
         }
+    }
+
+    fn head(&self) -> Option<(Sequence, Digest)> {
+        self.chain()?.tail().head()
     }
 }
 
@@ -121,6 +125,8 @@ impl Gatherer {
         tell(Step::Manifests);
         let loads = partitions.iter().map(|partition| self.load(*partition));
         let seen = futures::future::try_join_all(loads).await?;
+        let chains = seen.iter().filter_map(Seen::chain);
+        let size = self.size_at_first(chains).await?;
         let loaded = began.elapsed();
         failpoint::at(Point::ManifestsRead);
         tell(Step::Committed);
@@ -135,7 +141,7 @@ impl Gatherer {
                 .zip(heads)
                 .map(|(seen, committed)| self.tidied(seen, head_of(committed))),
         );
-        let (tidied, logs, ours) = tokio::join!(tidying, self.logs(partitions), self.ours());
+        let (tidied, logs, ours) = tokio::join!(tidying, self.logs(partitions), self.ours(size));
         let (tidied, logs, ours) = (tidied?, logs?, ours?);
         // A chain that has grown since may reach beyond what was committed then.
         if tidied.iter().map(|(seen, _)| seen.head()).ne(before) {
@@ -160,7 +166,7 @@ impl Gatherer {
     }
 
     /// Our pipeline as it is now: while we run, the events topic may be deleted and created anew.
-    async fn ours(&self) -> Result<Pipeline, GatherError> {
+    async fn ours(&self, size_at_first: Option<u32>) -> Result<Pipeline, GatherError> {
         let (admin, topic) = (Arc::clone(&self.admin), self.identity.events_topic.clone());
         let found = tokio::task::spawn_blocking(move || admin.topic(&topic)).await??;
         let found = found.ok_or_else(|| GatherError::NoTopic {
@@ -168,6 +174,7 @@ impl Gatherer {
         })?;
         Ok(Pipeline {
             events_topic_id: found.id,
+            events_partitions: size_at_first.or(Some(found.partitions)),
             ..self.identity.clone()
         })
     }
@@ -218,7 +225,7 @@ impl Gatherer {
         // Another pipeline's store is looked at, never touched.
         let ours = chain
             .newest()
-            .is_some_and(|newest| newest.pipeline == self.identity);
+            .is_some_and(|newest| newest.pipeline.is_same(&self.identity));
         if !ours {
             return Ok((Seen::Chain(chain), Tidied::default()));
         }

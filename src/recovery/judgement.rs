@@ -150,7 +150,11 @@ fn within_the_log(facts: &Facts, chain: Option<&GoodChain>) -> Result<(), Cause>
 /// Row: nothing stored, nothing committed.
 fn start(facts: &Facts, start: Start) -> Offset {
     let log = facts.log;
+    let at_first = facts.ours.events_partitions;
+    let is_added = at_first.is_some_and(|count| facts.partition.0.unsigned_abs() >= count);
     let wanted = match start {
+        // Where the topic begins is decided: this partition has come later, with all that is in it.
+        _ if is_added => log.start,
         Start::Earliest => log.start,
         Start::Latest => log.stable_end,
         Start::Time(_) => log.since.unwrap_or(log.stable_end),

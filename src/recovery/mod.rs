@@ -16,6 +16,7 @@ mod counts;
 mod decision;
 mod explain;
 mod facts;
+mod first_bind;
 mod gather;
 mod identity;
 mod invocation;

@@ -16,6 +16,7 @@
 )]
 
 mod a_worker_that_hangs;
+mod added_partitions;
 mod broker_trouble;
 mod calculations;
 mod cli;

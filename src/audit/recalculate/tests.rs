@@ -59,6 +59,7 @@ async fn bind(store: &Store, evaluator: &Evaluator) -> Chain {
         group: "group".into(),
         events_topic: "events".into(),
         events_topic_id: None,
+        events_partitions: Some(8),
         results_topic: "results".into(),
         results_partitions: 1,
     };

@@ -44,6 +44,7 @@ fn facts() -> Facts {
             group: "group".into(),
             events_topic: "events".into(),
             events_topic_id: None,
+            events_partitions: Some(8),
             results_topic: "results".into(),
             results_partitions: 8,
         },

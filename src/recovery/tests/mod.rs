@@ -77,6 +77,7 @@ fn pipeline() -> Pipeline {
         group: "recalc_group".into(),
         events_topic: "events".into(),
         events_topic_id: Some("b3IxSVhUQ0tLZ3c".into()),
+        events_partitions: Some(8),
         results_topic: "results".into(),
         results_partitions: 8,
     }

@@ -352,6 +352,16 @@ fn nothing_stored_and_nothing_committed_starts_where_start_says() {
             Some(offset),
         );
     }
+    // `--start` says where a topic begins; a partition that it did not have then begins where its log does.
+    let mut added = facts.clone();
+    added.ours.events_partitions = Some(added.partition.0.unsigned_abs());
+    for (start, _) in table {
+        let policy = Policy {
+            start,
+            ..Policy::default()
+        };
+        expect(&added, &policy, &Plan::Start { at: at(100) }, Some(100));
+    }
     let ahead_of_the_log = Facts {
         log: LogFacts {
             since: Some(at(9000)),

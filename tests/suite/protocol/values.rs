@@ -18,6 +18,7 @@ pub fn pipeline() -> Pipeline {
         group: "group".to_owned(),
         events_topic: "events".to_owned(),
         events_topic_id: Some("topic".to_owned()),
+        events_partitions: Some(8),
         results_topic: "results".to_owned(),
         results_partitions: 1,
     }
