@@ -83,12 +83,8 @@ pub(super) fn execute(args: &RunArgs, program: &Program) -> anyhow::Result<Exit>
         None => Instance::claim(
             &std::env::temp_dir(),
             &gethostname::gethostname().to_string_lossy(),
-            &format!(
-                "{} {} {}",
-                config.connection.brokers(),
-                config.pipeline.group,
-                config.pipeline.events
-            ),
+            // Without the brokers: a cluster has many addresses. Pipelines of the same names on several clusters share slots.
+            &format!("{} {}", config.pipeline.group, config.pipeline.events),
         )?,
     };
     let stop = Stop::default();

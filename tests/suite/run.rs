@@ -278,3 +278,30 @@ fn a_second_ctrl_c_aborts() {
     pipeline.run_to_end().run().expect_code(0);
     pipeline.check();
 }
+
+#[test]
+fn two_processes_of_a_host_that_name_the_broker_differently_share_the_work() {
+    let pipeline = Pipeline::new(2, Place::folder());
+    let (_, port) = pipeline.brokers.split_once(':').expect("a port");
+    let by_name = Pipeline {
+        brokers: format!("localhost:{port}"),
+        ..pipeline.with_store(pipeline.store.beside(""))
+    };
+    let mut first = pipeline.run().spawn();
+    let mut second = by_name.run().spawn();
+    let mut round = 0;
+    eventually(LIMIT, "work of both", || {
+        for partition in 0..2 {
+            pipeline.send_numbers(partition, round..round + 5);
+        }
+        round += 5;
+        wait_until_committed(&pipeline, number_of_events(&pipeline));
+        (writers(&pipeline).len() == 2).then_some(())
+    });
+    for process in [&mut first, &mut second] {
+        process.signal(libc::SIGTERM);
+    }
+    first.wait(LIMIT).expect_code(0);
+    second.wait(LIMIT).expect_code(0);
+    pipeline.check();
+}
