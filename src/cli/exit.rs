@@ -128,7 +128,8 @@ fn of_processor(error: &ProcessorError) -> Exit {
         ProcessorError::Configuration(_)
         | ProcessorError::Layout(_)
         | ProcessorError::NoEventsTopic { .. }
-        | ProcessorError::NoOutputTopic { .. } => Exit::Usage,
+        | ProcessorError::NoOutputTopic { .. }
+        | ProcessorError::TooFewReplicas { .. } => Exit::Usage,
         ProcessorError::Refused { .. } | ProcessorError::WrongDeclaration { .. } => Exit::Refused,
         ProcessorError::EndNotReached { .. } => Exit::Unreachable,
         ProcessorError::Kafka(error) => of_kafka(error),

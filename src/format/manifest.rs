@@ -124,6 +124,8 @@ pub enum GapReason {
     Damaged,
     /// Kafka holds the events, and they cannot be read.
     Unreadable,
+    /// No output topic took what was to be published of them.
+    Refused,
 }
 
 impl fmt::Display for GapReason {
@@ -135,6 +137,7 @@ impl fmt::Display for GapReason {
             GapReason::Compacted => "compacted",
             GapReason::Damaged => "damaged",
             GapReason::Unreadable => "unreadable",
+            GapReason::Refused => "refused",
         })
     }
 }

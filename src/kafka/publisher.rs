@@ -19,7 +19,7 @@ pub use topic_id::TopicQuestion;
 use super::{
     connection::Connection,
     context::Context,
-    error::{Disposition, Failure, PublishError},
+    error::{Failure, PublishError},
     raw::{self, Outgoing, TopicHandle},
     record::Record,
     source::Source,
@@ -292,7 +292,10 @@ impl Publisher {
             &membership,
             timeout,
         )
-        .map_err(|failure| self.failed("add offsets to the transaction", failure))
+        .map_err(|failure| {
+            let error = self.failed("add offsets to the transaction", failure);
+            self.rather_refused(error)
+        })
     }
 
     /// Commits the transaction; flushes first.
@@ -308,16 +311,7 @@ impl Publisher {
         failpoint::at(Point::CommitRequested);
         let result = self.producer.commit_transaction(left);
         self.transaction("commit the transaction", result)
-            .map_err(|error| {
-                // A message that a broker refused says more than the commit that fails for it. Purged ones say less.
-                let refused = self
-                    .undelivered()
-                    .filter(|undelivered| !undelivered.is_purged());
-                match error.disposition() {
-                    Disposition::Abort => refused.unwrap_or(error),
-                    _ => error,
-                }
-            })
+            .map_err(|error| self.rather_refused(error))
     }
 
     /// Aborts the transaction; purges what was not sent.

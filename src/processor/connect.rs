@@ -3,7 +3,7 @@
 use std::{cell::RefCell, time::Duration};
 
 use super::{
-    ProcessorError,
+    ProcessorError, rules,
     watch::{Board, Reason},
 };
 use crate::{
@@ -29,8 +29,25 @@ pub fn connect(settings: &RunConfig, board: &Board) -> Result<Admin, KafkaError>
     })
 }
 
-/// An output topic, made where it is missing.
+/// An output topic, made where it is missing. One that would take nothing is refused.
 pub fn output(
+    admin: &Admin,
+    settings: &RunConfig,
+    name: &str,
+    partitions: u32,
+) -> Result<Topic, ProcessorError> {
+    let topic = find_or_make(admin, settings, name, partitions)?;
+    match rules::too_few_replicas(admin, name, &topic) {
+        Some(needed) => Err(ProcessorError::TooFewReplicas {
+            topic: name.to_owned(),
+            needed,
+            replicas: topic.replicas,
+        }),
+        None => Ok(topic),
+    }
+}
+
+fn find_or_make(
     admin: &Admin,
     settings: &RunConfig,
     name: &str,

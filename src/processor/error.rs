@@ -158,6 +158,18 @@ pub enum ProcessorError {
         /// The partitions of the events topic.
         partitions: u32,
     },
+    /// An output topic takes nothing.
+    #[error(
+        "the topic {topic:?} takes no message: its min.insync.replicas is {needed}, and only {replicas} brokers hold it. Lower the setting (kafka-configs.sh), or give the topic more replicas (kafka-reassign-partitions.sh)"
+    )]
+    TooFewReplicas {
+        /// The topic.
+        topic: String,
+        /// How many must acknowledge.
+        needed: u32,
+        /// How many there are.
+        replicas: u32,
+    },
     /// The topic's name cannot be a folder name in the store.
     #[error(transparent)]
     Layout(#[from] crate::format::LayoutError),

@@ -25,6 +25,7 @@ const TRUNCATED: &str = "snapback-payload-bytes";
 const DIGEST: &str = "snapback-payload-digest";
 const HEADERS_LEFT_OUT: &str = "snapback-headers-left-out";
 const KEY_LEFT_OUT: &str = "snapback-key-bytes";
+const KEY_MADE_OF: &str = "snapback-key-made-of";
 
 /// Asks the broker for the largest messages that the two output topics take.
 pub(super) fn ask(admin: &Admin, results: &str, rejects: &str) -> Limits {
@@ -158,33 +159,47 @@ impl<'a> DeadLetter<'a> {
         FRAME + headers.sum::<usize>() + body.sum::<usize>()
     }
 
-    /// Cuts the end of the payload off, then the event's headers, then its key, until the letter has at most `limit` bytes.
-    /// Headers tell what is missing, and the digest of the whole payload.
-    pub fn fit(mut self, limit: u64) -> Self {
-        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        if self.bytes() <= limit {
-            return self;
+    /// Gives a letter without a key `source` for one, as compacted topics want it, and a header that says so.
+    pub fn with_key(mut self, source: Option<&'a str>) -> Self {
+        if let (None, Some(source)) = (self.key, source) {
+            self.key = Some(source.as_bytes());
+            self.say(KEY_MADE_OF, "source".to_owned());
         }
-        let payload = self.payload.unwrap_or_default();
-        self.say(TRUNCATED, payload.len().to_string());
-        self.say(DIGEST, Digest::of(payload).to_string());
+        self
+    }
+
+    /// Cuts the end of the payload off, then the event's headers, then its key, until the letter has at most `limit` bytes.
+    /// Headers tell what is missing, and the digest of the whole payload. `source` is the key of a letter that has none
+    /// where it must have one.
+    pub fn fit(self, limit: u64, source: Option<&'a str>) -> Self {
+        let mut letter = self.with_key(source);
+        let has_source = letter.key == source.map(str::as_bytes);
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        if letter.bytes() <= limit {
+            return letter;
+        }
+        let payload = letter.payload.unwrap_or_default();
+        letter.say(TRUNCATED, payload.len().to_string());
+        letter.say(DIGEST, Digest::of(payload).to_string());
         let without_payload =
             |letter: &Self| letter.bytes() - letter.payload.map_or(0, <[u8]>::len);
-        if without_payload(&self) > limit && !self.original.is_empty() {
-            let left_out = self.original.len().to_string();
-            self.original.clear();
-            self.say(HEADERS_LEFT_OUT, left_out);
+        if without_payload(&letter) > limit && !letter.original.is_empty() {
+            let left_out = letter.original.len().to_string();
+            letter.original.clear();
+            letter.say(HEADERS_LEFT_OUT, left_out);
         }
-        if without_payload(&self) > limit
-            && let Some(key) = self.key.take()
+        if without_payload(&letter) > limit
+            && !has_source
+            && let Some(key) = letter.key.take()
         {
-            self.say(KEY_LEFT_OUT, key.len().to_string());
+            letter.say(KEY_LEFT_OUT, key.len().to_string());
+            letter = letter.with_key(source);
         }
-        let room = limit.saturating_sub(without_payload(&self));
-        self.payload = self
+        let room = limit.saturating_sub(without_payload(&letter));
+        letter.payload = letter
             .payload
             .map(|payload| &payload[..payload.len().min(room)]);
-        self
+        letter
     }
 
     fn say(&mut self, name: &str, value: String) {

@@ -34,6 +34,7 @@ mod new_pipeline;
 mod panics;
 mod partition;
 mod report;
+mod rules;
 mod seats;
 mod shared;
 mod stop;

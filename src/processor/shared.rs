@@ -14,6 +14,7 @@ use super::{
     connect::{connect, output},
     limits,
     new_pipeline::NewPipeline,
+    rules,
     seats::Seats,
     store_side::StoreSide,
     targets::Targets,
@@ -56,6 +57,7 @@ pub struct Shared {
     results_partitions: u32,
     rejects_partitions: u32,
     admin: Arc<Admin>,
+    rejects_need_keys: AtomicBool,
     /// Workers that are to leave the group and join it again.
     join_anew: Vec<AtomicBool>,
     /// With `--exit-at-end`: what is to be reached.
@@ -135,7 +137,10 @@ impl Shared {
             writer: instance.name().to_owned(),
             clock: Clock::system(),
         };
+        let rejects_topic = &settings.pipeline.rejects;
+        let need_keys = rules::rejects_need_keys(&admin, rejects_topic, false);
         Ok(Shared {
+            rejects_need_keys: AtomicBool::new(need_keys),
             store_side: Arc::new(StoreSide::new(
                 settings.snapshot_interval,
                 settings.workers,
@@ -221,8 +226,21 @@ impl Shared {
         self.store_side.limits()
     }
 
-    /// Asks again what the output topics take, because a broker took less.
-    pub fn refresh_limits(&self) {
+    /// Whether the dead-letter topic takes nothing without a key.
+    pub fn rejects_need_keys(&self) -> bool {
+        self.rejects_need_keys.load(Ordering::Relaxed)
+    }
+
+    /// The settings of a topic that decide what it takes, for people.
+    pub fn rules(&self, topic: &str) -> String {
+        rules::rules(&self.admin, topic)
+    }
+
+    /// Asks again what the output topics take, because a broker has refused something.
+    pub fn refresh_rules(&self) {
+        let rejects = &self.settings.pipeline.rejects;
+        let need_keys = rules::rejects_need_keys(&self.admin, rejects, self.rejects_need_keys());
+        self.rejects_need_keys.store(need_keys, Ordering::Relaxed);
         let pipeline = &self.settings.pipeline;
         let limits = limits::ask(&self.admin, &pipeline.results, &pipeline.rejects);
         let before = self.store_side.set_limits(limits);

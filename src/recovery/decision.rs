@@ -106,4 +106,6 @@ pub enum LossReason {
     Changed,
     /// The log holds it, and it cannot be read.
     Unreadable,
+    /// No broker takes what would be published of it.
+    Refused,
 }

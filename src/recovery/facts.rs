@@ -36,6 +36,21 @@ pub struct Facts {
     pub replayed: Option<Replayed>,
     /// Events that the log holds and that cannot be read, found where the partition came to a halt again and again.
     pub unreadable: Option<UnreadableEvents>,
+    /// The event whose message no broker takes, found where publishing came to a halt.
+    pub refused: Option<RefusedEvent>,
+}
+
+/// An event whose outcome cannot be published.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefusedEvent {
+    /// The event.
+    pub offset: Offset,
+    /// The topic that does not take its message.
+    pub topic: String,
+    /// What the broker says.
+    pub words: String,
+    /// The settings of the topic.
+    pub rules: String,
 }
 
 /// Events that cannot be read.

@@ -266,6 +266,7 @@ impl Gatherer {
                 log,
                 replayed: None,
                 unreadable: None,
+                refused: None,
             },
             chain,
             tidied,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{
     counts::Expected,
     decision::{AcceptLoss, Commit, LossReason, Plan, Replay},
-    facts::{Facts, GoodChain, Policy, ResumeFrom, Start, UnreadableEvents},
+    facts::{Facts, GoodChain, Policy, RefusedEvent, ResumeFrom, Start, UnreadableEvents},
     identity,
     metadata::{Authored, CommitMetadata},
     refusal::{Cause, Published},
@@ -41,10 +41,52 @@ pub(super) fn judge(facts: &Facts, policy: &Policy) -> Judgement {
         (Some(chain), None) => without_committed(facts, policy, chain)?,
         (Some(chain), Some(position)) => resume(facts, policy, chain, position)?,
     };
-    match unreadable(facts, &plan) {
-        Some(loss) => skip(facts, policy, chain, position, loss),
-        None => Ok((plan, commit)),
+    if let Some((range, found)) = unreadable(facts, &plan) {
+        let cause = || Cause::UnreadableEvents {
+            range,
+            at: found.range.start(),
+            fault: found.fault.clone(),
+            given: policy.accepted_losses(facts.partition),
+        };
+        return skip(
+            facts,
+            policy,
+            range,
+            LossReason::Unreadable,
+            (chain, position),
+            cause,
+        );
     }
+    if let Some((range, found)) = refused(facts, &plan) {
+        let cause = || Cause::RefusedEvent {
+            range,
+            event: found.clone(),
+            given: policy.accepted_losses(facts.partition),
+        };
+        return skip(
+            facts,
+            policy,
+            range,
+            LossReason::Refused,
+            (chain, position),
+            cause,
+        );
+    }
+    Ok((plan, commit))
+}
+
+/// Row: no broker takes what would be published of the next event.
+fn refused<'a>(facts: &'a Facts, plan: &Plan) -> Option<(OffsetRange, &'a RefusedEvent)> {
+    let found = facts.refused.as_ref()?;
+    let next = match plan {
+        Plan::Start { at }
+        | Plan::Adopt { at }
+        | Plan::Continue { at, .. }
+        | Plan::Republish { at, .. } => *at,
+        Plan::Replay(_) | Plan::AcceptLoss(_) | Plan::Refuse(_) => return None,
+    };
+    let lost = range(found.offset, found.offset.plus(1))?;
+    (next == found.offset).then_some((lost, found))
 }
 
 /// Row: the log holds events that cannot be read. What is lost begins where `plan` would begin to read: what was published
@@ -68,23 +110,19 @@ fn unreadable<'a>(facts: &'a Facts, plan: &Plan) -> Option<(OffsetRange, &'a Unr
     Some((lost, found))
 }
 
-/// Once the loss of unreadable events is accepted, it becomes a recorded gap.
+/// Once the loss of events that stand in the way is accepted, it becomes a recorded gap.
 fn skip(
     facts: &Facts,
     policy: &Policy,
-    chain: Option<&GoodChain>,
-    position: Option<Position<'_>>,
-    (range, found): (OffsetRange, &UnreadableEvents),
+    range: OffsetRange,
+    reason: LossReason,
+    (chain, position): (Option<&GoodChain>, Option<Position<'_>>),
+    cause: impl FnOnce() -> Cause,
 ) -> Judgement {
-    accepted(facts, policy, range, || Cause::UnreadableEvents {
-        range,
-        at: found.range.start(),
-        fault: found.fault.clone(),
-        given: policy.accepted_losses(facts.partition),
-    })?;
+    accepted(facts, policy, range, cause)?;
     let loss = Plan::AcceptLoss(AcceptLoss {
         range,
-        reason: LossReason::Unreadable,
+        reason,
         bind: chain.is_none(),
     });
     if position.is_some_and(|position| position.offset >= range.end()) {

@@ -34,8 +34,8 @@ pub use counts::{Expected, OutcomeCounts, Replayed};
 pub use decision::{AcceptLoss, Commit, Decision, LossReason, Plan, Replay};
 pub use explain::report;
 pub use facts::{
-    ChainFacts, Committed, Damage, Facts, GoodChain, LogFacts, Policy, ResumeFrom, Start,
-    UnreadableEvents,
+    ChainFacts, Committed, Damage, Facts, GoodChain, LogFacts, Policy, RefusedEvent, ResumeFrom,
+    Start, UnreadableEvents,
 };
 pub use gather::{GatherError, Gathered, Gatherer, Step};
 pub use invocation::Invocation;

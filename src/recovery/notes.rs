@@ -52,6 +52,7 @@ pub(super) fn notes(facts: &Facts, policy: &Policy, plan: &Plan) -> Vec<String> 
                 LossReason::Foreign => "handled by another program",
                 LossReason::Changed => "no longer what was published",
                 LossReason::Unreadable => "not readable",
+                LossReason::Refused => "refused by a topic",
             };
             notes.push(format!("recording {} as lost: {why}, accepted on the command line", loss.range));
         }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::{
     counts::{Expected, Replayed},
-    facts::{Damage, ResumeFrom},
+    facts::{Damage, RefusedEvent, ResumeFrom},
     metadata::Head,
 };
 use crate::{
@@ -125,6 +125,15 @@ pub enum Cause {
         /// What `--accept-loss` named instead.
         given: Vec<OffsetRange>,
     },
+    /// No broker takes what would be published of an event.
+    RefusedEvent {
+        /// Exactly the event.
+        range: OffsetRange,
+        /// What is known of it.
+        event: RefusedEvent,
+        /// What `--accept-loss` named instead.
+        given: Vec<OffsetRange>,
+    },
     /// Somebody else moved the group ahead of the store.
     CommittedByOther {
         /// From the frontier to the committed offset.
@@ -228,6 +237,8 @@ pub enum Remedy {
     LargerBatches,
     /// Let another replica of the log lead, one that is whole.
     AnotherReplica,
+    /// Other settings of the topic that refuses a message.
+    OtherRules,
     /// Move a file out of the store that is none of its own.
     MoveAway,
     /// Tell those who make snapback.
@@ -323,6 +334,11 @@ impl fmt::Display for Cause {
             Cause::UnreadableEvents { at, fault, .. } => {
                 write!(f, "the events from {at} on cannot be read: {}", fault.text)
             }
+            Cause::RefusedEvent { event, .. } => write!(
+                f,
+                "{} does not take the message of the event {}: {}",
+                event.topic, event.offset, event.words
+            ),
             Cause::CommittedByOther { range } => write!(f, "somebody else committed {range}"),
             Cause::GroupReset { range } => {
                 write!(

@@ -80,6 +80,11 @@ pub(super) fn find(facts: &Facts, policy: &Policy, cause: &Cause) -> Vec<Remedy>
             remedies.extend(once(facts, policy, policy.resume_from));
             remedies
         }
+        Cause::RefusedEvent { .. } => {
+            let mut remedies = vec![Remedy::OtherRules];
+            remedies.extend(once(facts, policy, policy.resume_from));
+            remedies
+        }
         Cause::CommittedByOther { .. } => resume(&either),
         Cause::GroupReset { .. } => {
             let mut remedies = resume(&[ResumeFrom::Frontier]);
@@ -112,7 +117,8 @@ fn once(facts: &Facts, policy: &Policy, resume_from: Option<ResumeFrom>) -> Opti
             Err(
                 Cause::Gone { range, .. }
                 | Cause::ReplayMismatch { range, .. }
-                | Cause::UnreadableEvents { range, .. },
+                | Cause::UnreadableEvents { range, .. }
+                | Cause::RefusedEvent { range, .. },
             ) => accept_loss = Some(range),
             Err(_) => return None,
         }

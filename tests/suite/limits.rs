@@ -11,15 +11,15 @@ use crate::support::{
     Record, committed, create_topic_with, eventually, read_all, set_topic_config,
 };
 
-const FIELDS: [&str; 2] = ["--fields", "number BIGINT NOT NULL, note VARCHAR"];
+pub const FIELDS: [&str; 2] = ["--fields", "number BIGINT NOT NULL, note VARCHAR"];
 
-fn header(record: &Record, name: &str) -> Option<String> {
+pub fn header(record: &Record, name: &str) -> Option<String> {
     let (_, value) = record.headers.iter().find(|(header, _)| header == name)?;
     Some(String::from_utf8_lossy(value.as_deref()?).into_owned())
 }
 
 /// An event with a note that cannot be compressed: brokers count bytes after compression.
-fn noted(number: i64, bytes: usize) -> String {
+pub fn noted(number: i64, bytes: usize) -> String {
     let mut random = StdRng::seed_from_u64(number.unsigned_abs());
     let letters = (0..bytes).map(|_| char::from(random.random_range(b'#'..b'[')));
     let note: String = letters.collect();

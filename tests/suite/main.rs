@@ -46,6 +46,7 @@ mod published;
 mod rebalances;
 mod recalculation;
 mod recovery;
+mod refused_messages;
 mod repair;
 mod run;
 mod sample;

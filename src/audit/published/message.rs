@@ -13,6 +13,8 @@ const REASON: &str = "snapback-reason";
 const PAYLOAD_BYTES: &str = "snapback-payload-bytes";
 const PAYLOAD_DIGEST: &str = "snapback-payload-digest";
 const KEY_BYTES: &str = "snapback-key-bytes";
+/// Of a dead letter on a compacted topic, which takes none without a key: what its key is made of.
+const KEY_MADE_OF: &str = "snapback-key-made-of";
 
 /// Which publication of an outcome it is. First publications have no revision and order before all corrections; the topics
 /// hold the first publications of a partition by offset, and its corrections by revision, then offset.
@@ -102,18 +104,23 @@ pub(super) fn letter<'m>(
     }
     let number = |name| text(headers, name)?.parse().ok();
     let digest = |name| text(headers, name)?.parse().ok();
+    let partition = Partition(text(headers, PARTITION)?.parse().ok()?);
+    let offset = Offset::new(text(headers, OFFSET)?.parse().ok()?)?;
+    // An event may have a header of that name itself, and a key.
+    let is_made = text(headers, KEY_MADE_OF).is_some()
+        && key.is_some_and(|key| source(events, key) == Some((partition, offset)));
     let letter = Letter {
-        key,
+        key: key.filter(|_| !is_made),
         payload,
         reason: text(headers, REASON)?,
         whole: number(PAYLOAD_BYTES).zip(digest(PAYLOAD_DIGEST)),
         key_bytes: number(KEY_BYTES),
     };
     Some(Message {
-        partition: Partition(text(headers, PARTITION)?.parse().ok()?),
+        partition,
         key: Key {
             revision: revision(headers)?,
-            offset: Offset::new(text(headers, OFFSET)?.parse().ok()?)?,
+            offset,
         },
         body: Body::Letter(letter),
     })
@@ -185,6 +192,27 @@ mod tests {
         assert_eq!(corrected.body, Body::Value(None));
         assert!(Key::first(at(1_000)) < corrected.key);
         assert_eq!(read(&[header("snapback-revision", "twelve")]), None);
+    }
+
+    #[test]
+    fn a_key_that_was_made_for_a_compacted_topic_is_none() {
+        let mut headers = vec![
+            header("snapback-topic", "events"),
+            header("snapback-partition", "2"),
+            header("snapback-offset", "9"),
+            header("snapback-reason", "empty: nothing"),
+        ];
+        let key = |key: &str, headers: &[Header]| {
+            let read = letter("events", Some(key.as_bytes()), None, headers).unwrap();
+            match read.body {
+                Body::Letter(letter) => letter.key.map(<[u8]>::to_vec),
+                other @ Body::Value(_) => panic!("{other:?}"),
+            }
+        };
+        assert!(key("events/2/9", &headers).is_some());
+        headers.push(header("snapback-key-made-of", "source"));
+        assert_eq!(key("events/2/9", &headers), None);
+        assert!(key("another", &headers).is_some());
     }
 
     #[test]

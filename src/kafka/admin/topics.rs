@@ -29,6 +29,8 @@ const NEWS: Duration = Duration::from_millis(20);
 pub struct Topic {
     /// How many partitions it has.
     pub partitions: u32,
+    /// How many brokers hold each partition, of that which the fewest hold.
+    pub replicas: u32,
     /// Its id, which a topic created anew under the same name does not share; `None` from a broker without ids.
     pub id: Option<String>,
 }
@@ -52,14 +54,21 @@ impl Admin {
             Some(code) => return Err(self.failed(&self.stable, &doing, Failure::of(code))),
         }
         let partitions = u32::try_from(found.partitions().len()).unwrap_or(u32::MAX);
+        let replicas = found.partitions().iter().map(|one| one.replicas().len());
+        let replicas = u32::try_from(replicas.min().unwrap_or_default()).unwrap_or(u32::MAX);
         if self.is_mock() {
             return Ok(Some(Topic {
                 partitions,
+                replicas,
                 id: None,
             }));
         }
         match raw::topic_id(&self.stable, name, self.timeout) {
-            Ok(id) => Ok(Some(Topic { partitions, id })),
+            Ok(id) => Ok(Some(Topic {
+                partitions,
+                replicas,
+                id,
+            })),
             // Another broker than the one that answered first, which has not heard of it yet, or any more.
             Err(failure) if failure.code == Code::UnknownTopicOrPartition => Ok(None),
             Err(failure) => Err(self.failed(&self.stable, &doing, failure)),

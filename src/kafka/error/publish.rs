@@ -196,6 +196,26 @@ impl PublishError {
         }
     }
 
+    /// The topic and the partition whose broker refuses a message for what it is, so that sending it again is of no use.
+    #[must_use]
+    pub fn refused_at(&self) -> Option<(&str, i32)> {
+        match self {
+            PublishError::Refused {
+                topic,
+                partition,
+                source,
+                ..
+            }
+            | PublishError::Undelivered {
+                topic,
+                partition,
+                source,
+                ..
+            } if is_refusal(source.code) => Some((topic, *partition)),
+            _ => None,
+        }
+    }
+
     /// Whether it only says that the client threw messages away, after another error.
     pub(in crate::kafka) fn is_purged(&self) -> bool {
         matches!(
@@ -216,6 +236,21 @@ impl PublishError {
                 if matches!(source.code, Code::MessageSizeTooLarge | Code::InvalidMessageSize)
         )
     }
+}
+
+/// Answers about a message itself, or about the batch that it was in.
+fn is_refusal(code: Code) -> bool {
+    matches!(
+        code,
+        Code::MessageSizeTooLarge
+            | Code::MessageBatchTooLarge
+            | Code::InvalidMessageSize
+            | Code::InvalidMessage
+            | Code::InvalidRecord
+            | Code::InvalidTimestamp
+            | Code::PolicyViolation
+            | Code::UnsupportedForMessageFormat
+    )
 }
 
 fn is_fenced(code: Code) -> bool {

@@ -8,7 +8,7 @@ use rdkafka::{
 };
 
 use super::Publisher;
-use crate::kafka::error::{Failure, PublishError, is_passing};
+use crate::kafka::error::{Disposition, Failure, PublishError, is_passing};
 
 impl Publisher {
     pub(super) fn refused(
@@ -52,6 +52,16 @@ impl Publisher {
             source,
             in_transaction,
         })
+    }
+
+    /// A message that a broker refused says more than the call that fails for it. Purged ones say less.
+    pub(super) fn rather_refused(&self, error: PublishError) -> PublishError {
+        let refused = self.undelivered();
+        let refused = refused.filter(|undelivered| !undelivered.is_purged());
+        match error.disposition() {
+            Disposition::Abort => refused.unwrap_or(error),
+            _ => error,
+        }
     }
 
     /// The reason for "fatal".

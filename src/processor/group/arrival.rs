@@ -22,7 +22,10 @@ use crate::{
     history::{Appended, Chain},
     kafka::{KafkaError, Reader},
     model::{Offset, Partition},
-    recovery::{self, Commit, Facts, GatherError, Gathered, Plan, Refusal, Step, UnreadableEvents},
+    recovery::{
+        self, Commit, Facts, GatherError, Gathered, Plan, Refusal, RefusedEvent, Step,
+        UnreadableEvents,
+    },
 };
 
 /// Gathering that takes longer is shown to those who watch.
@@ -33,13 +36,15 @@ const BEYOND: Duration = Duration::from_secs(45);
 const START_CHECK: Duration = Duration::from_millis(500);
 
 /// A partition whose facts are wanted.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Wanted {
     pub partition: Partition,
     /// The ownership that asks.
     pub epoch: Epoch,
     /// From where on its events may not be readable.
     pub doubted: Option<Offset>,
+    /// The event whose message no broker takes.
+    pub refused: Option<RefusedEvent>,
 }
 
 /// Gathers the facts of `wanted` as soon as no earlier keeper has their chains, plans, makes the edits that must precede
@@ -56,7 +61,10 @@ pub async fn gather_and_plan(shared: Arc<Shared>, mut wanted: Vec<Wanted>, sende
     };
     let ready = gathered.into_iter().filter_map(|gathered| {
         let partition = gathered.facts.partition;
-        let one = *wanted.iter().find(|one| one.partition == partition)?;
+        let one = wanted
+            .iter()
+            .find(|one| one.partition == partition)?
+            .clone();
         let seat = seats.remove(&partition)?;
         let shared = Arc::clone(&shared);
         let reporter = Reporter {
@@ -97,7 +105,7 @@ async fn gather(shared: &Shared, wanted: &[Wanted]) -> Option<Vec<Gathered>> {
     }
 }
 
-/// Adds to the facts which events cannot be read, of those that are doubted.
+/// Adds to the facts which events cannot be read, of those that are doubted, and which are refused.
 async fn look_at_doubted(
     shared: &Shared,
     wanted: &[Wanted],
@@ -106,6 +114,7 @@ async fn look_at_doubted(
     for Gathered { facts, .. } in &mut gathered {
         let (partition, end) = (facts.partition, facts.log.stable_end);
         let one = wanted.iter().find(|one| one.partition == partition);
+        facts.refused = one.and_then(|one| one.refused.clone());
         let doubted = one.and_then(|one| one.doubted);
         let Some(at) = doubted.filter(|at| *at >= facts.log.start && *at < end) else {
             continue;
@@ -202,7 +211,7 @@ async fn plan_one(
             }
             Prepared::Overtaken => {
                 tracing::warn!("partition {partition} was bound to the store meanwhile");
-                gathered = gather(shared, &[wanted]).await?.pop()?;
+                gathered = gather(shared, std::slice::from_ref(&wanted)).await?.pop()?;
             }
         }
     }

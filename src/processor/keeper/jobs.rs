@@ -76,6 +76,7 @@ pub async fn record_loss(
         LossReason::Foreign => GapReason::Foreign,
         LossReason::Changed => GapReason::Compacted,
         LossReason::Unreadable => GapReason::Unreadable,
+        LossReason::Refused => GapReason::Refused,
     };
     let edit = Edit::AcceptLoss { range, reason };
     // Lost: another's edit came first; the facts, gathered anew, tell whether it was this one.

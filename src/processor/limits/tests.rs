@@ -21,13 +21,13 @@ fn value<'l>(letter: &'l DeadLetter<'_>, name: &str) -> Option<&'l str> {
 #[test]
 fn a_letter_that_fits_is_left_alone() {
     let fits = letter(b"key", b"payload", 10);
-    assert_eq!(fits.clone().fit(1_000), fits);
+    assert_eq!(fits.clone().fit(1_000, None), fits);
 }
 
 #[test]
 fn a_large_payload_loses_its_end_and_says_so() {
     let payload = vec![b'p'; 5_000];
-    let cut = letter(b"key", &payload, 10).fit(2_000);
+    let cut = letter(b"key", &payload, 10).fit(2_000, None);
     assert_eq!(cut.bytes(), 2_000);
     assert!(
         cut.payload
@@ -45,15 +45,36 @@ fn a_large_payload_loses_its_end_and_says_so() {
 #[test]
 fn headers_go_before_the_key() {
     let (key, payload) = (vec![b'k'; 600], vec![b'p'; 5_000]);
-    let cut = letter(&key, &payload, 3_000).fit(2_000);
+    let cut = letter(&key, &payload, 3_000).fit(2_000, None);
     assert!(cut.bytes() <= 2_000 && cut.original.is_empty());
     assert_eq!(value(&cut, "snapback-headers-left-out"), Some("1"));
     assert_eq!(cut.key, Some(&key[..]));
     let key = vec![b'k'; 4_000];
-    let cut = letter(&key, &payload, 3_000).fit(2_000);
+    let cut = letter(&key, &payload, 3_000).fit(2_000, None);
     assert!(cut.bytes() <= 2_000 && cut.key.is_none());
     assert_eq!(value(&cut, "snapback-key-bytes"), Some("4000"));
     assert!(cut.payload.is_some_and(|rest| !rest.is_empty()));
+}
+
+#[test]
+fn where_a_key_is_needed_the_source_is_one_and_a_header_says_so() {
+    let source = Some("events/3/42");
+    let keyless = DeadLetter {
+        key: None,
+        ..letter(b"", b"payload", 10)
+    };
+    let made = keyless.clone().fit(1_000, source);
+    assert_eq!(made.key, Some(&b"events/3/42"[..]));
+    assert_eq!(value(&made, "snapback-key-made-of"), Some("source"));
+    assert_eq!(keyless.clone().fit(1_000, None), keyless);
+    let keyed = letter(b"key", b"payload", 10);
+    assert_eq!(keyed.clone().fit(1_000, source), keyed);
+    // Also when the event's own key has no room.
+    let (key, payload) = (vec![b'k'; 4_000], vec![b'p'; 5_000]);
+    let cut = letter(&key, &payload, 3_000).fit(2_000, source);
+    assert!(cut.bytes() <= 2_000 && cut.key == Some(&b"events/3/42"[..]));
+    assert_eq!(value(&cut, "snapback-key-bytes"), Some("4000"));
+    assert_eq!(value(&cut, "snapback-key-made-of"), Some("source"));
 }
 
 #[test]

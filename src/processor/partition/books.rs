@@ -84,6 +84,14 @@ impl Books {
         self.end > self.committed
     }
 
+    /// How many events have been processed that are not committed, and the last of them.
+    pub fn uncommitted_events(&self) -> Option<(u64, Offset)> {
+        let with_events = |one: &&RangeOutcomes| one.counts().outcomes() > 0;
+        let last = self.uncommitted.iter().rfind(with_events)?;
+        let events = self.uncommitted.iter().map(|one| one.counts().outcomes());
+        Some((events.sum(), Offset::new(last.range().end().get() - 1)?))
+    }
+
     /// Adds what has been processed next.
     pub fn process(&mut self, outcomes: RangeOutcomes) -> Result<(), BooksError> {
         self.end = self.follow(&outcomes)?;

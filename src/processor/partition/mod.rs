@@ -19,10 +19,12 @@
 //! The consumer follows the phase ([`Fetch`]): it delivers nothing unless the partition is running or replaying.
 
 mod books;
+mod narrowing;
 mod outbox;
 mod phase;
 
 pub use books::{Books, BooksError};
+pub use narrowing::Narrowing;
 pub use outbox::{Loaded, Outbox};
 pub use phase::{Count, Phase, Replaying};
 
@@ -30,7 +32,9 @@ use super::watch::{Stored, Tally};
 use crate::{
     format::{Manifest, RangeOutcomes, Segment},
     model::{Offset, Partition, Sequence},
-    recovery::{Commit, Facts, Head, Limits, OutcomeCounts, Plan, Refusal, Replay, Replayed},
+    recovery::{
+        Commit, Facts, Head, Limits, OutcomeCounts, Plan, Refusal, RefusedEvent, Replay, Replayed,
+    },
 };
 
 /// Tells one ownership of a partition from the next, so that a report about an earlier one is not taken for this one.
@@ -105,6 +109,10 @@ pub struct Owned {
     pub sent: Sent,
     /// Aborted transactions in a row without progress.
     pub aborts: u32,
+    /// How far a refusal of its messages is narrowed down.
+    pub narrowing: Narrowing,
+    /// The event whose message no broker takes.
+    pub refused: Option<RefusedEvent>,
     /// Keepers that died in a row without a snapshot.
     pub deaths: u32,
     /// Where events could not be read, and how often in a row.
@@ -158,6 +166,8 @@ impl Owned {
             newest: None,
             sent: Sent::default(),
             aborts: 0,
+            narrowing: Narrowing::default(),
+            refused: None,
             deaths: 0,
             halts: None,
         }
@@ -272,9 +282,17 @@ impl Owned {
 
     /// Takes limits that decide from now on; whether what is committed must be stored first, since others decided that.
     pub fn take_limits(&mut self, limits: Limits) -> bool {
+        let stores = self.store_first();
+        if !stores {
+            self.limits = limits;
+        }
+        stores
+    }
+
+    /// Waits until everything committed is stored; whether there is anything to wait for.
+    pub fn store_first(&mut self) -> bool {
         let stored = self.newest.as_ref().map(|newest| newest.stored.frontier);
         if stored == Some(self.books.end()) {
-            self.limits = limits;
             return false;
         }
         self.phase = Phase::Storing;

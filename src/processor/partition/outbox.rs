@@ -8,6 +8,9 @@ use crate::{
     model::{Reject, Sequence},
 };
 
+/// So often in a row corrections may be refused.
+const MOST_REFUSALS: u32 = 3;
+
 /// Corrections of one partition on their way to the topics; see [`next_corrections`].
 #[derive(Debug, Default)]
 pub struct Outbox {
@@ -19,8 +22,10 @@ pub struct Outbox {
     loaded: Option<Loaded>,
     /// Where the open transaction brings it.
     sent: Option<CorrectionsProgress>,
-    /// The next corrections cannot be read: nothing more is published until the next start.
+    /// The next corrections cannot be read, or no broker takes them: nothing more is published until the next start.
     stuck: bool,
+    /// How often in a row they were refused.
+    refusals: u32,
 }
 
 /// Corrections in memory, as what they are now.
@@ -130,6 +135,20 @@ impl Outbox {
         self.sent.is_some()
     }
 
+    /// The open transaction holds corrections, and is refused for them; the third time in a row nothing more is published.
+    /// Whether it holds any.
+    pub fn refuse(&mut self) -> bool {
+        if self.sent.is_none() {
+            return false;
+        }
+        self.refusals += 1;
+        if self.refusals >= MOST_REFUSALS {
+            self.stuck = true;
+            self.loaded = None;
+        }
+        true
+    }
+
     /// The open transaction is aborted: they go into the next one.
     pub fn unsend(&mut self) {
         self.sent = None;
@@ -143,6 +162,7 @@ impl Outbox {
     /// The transaction is committed. Returns how many rows it has published.
     pub fn mark_committed(&mut self) -> u64 {
         let rows = self.sent_rows();
+        self.refusals = 0;
         if let Some(sent) = self.sent.take() {
             self.progress = Some(sent);
             self.loaded = None;

@@ -12,7 +12,7 @@ pub enum Phase {
     /// Outcomes of a range were published before the restart: rebuild them, publish nothing.
     Replaying(Box<Replaying>),
     /// What follows is decided otherwise than what is committed: by another calculation than the one that published what was
-    /// replayed, or by other limits of the output topics. Until everything committed is stored, nothing is fetched or
+    /// replayed, by other limits of the output topics, or by somebody who is asked about an event. Until everything committed is stored, nothing is fetched or
     /// committed, so that no replay has to know two deciders.
     Storing,
     /// Events are processed and published.

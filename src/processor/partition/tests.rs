@@ -65,6 +65,7 @@ fn facts() -> Facts {
         },
         replayed: None,
         unreadable: None,
+        refused: None,
     }
 }
 

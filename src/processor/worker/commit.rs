@@ -90,7 +90,7 @@ impl Worker {
                 failpoint::at(Point::CommitMarked);
                 Ok(())
             }
-            Err(error) => self.recover_from(error, &offsets),
+            Err(error) => self.recover_from(error, &offsets, None),
         }
     }
 
@@ -155,6 +155,7 @@ impl Worker {
             let corrections = owned.outbox.mark_committed();
             counters.corrections += corrections;
             owned.aborts = 0;
+            owned.narrowing.commit(*offset);
             if let Some(keeper) = self.keepers.get(partition) {
                 if corrections > 0 {
                     keeper.corrections_published(owned.outbox.to_commit());

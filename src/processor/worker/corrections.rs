@@ -28,7 +28,7 @@ impl Worker {
         if let Some(partition) = ready.map(|owned| owned.partition) {
             return match self.send_corrections(partition)? {
                 Ok(()) => Ok(()),
-                Err(error) => self.recover_from(error, &[]),
+                Err(error) => self.recover_from(error, &[], None),
             };
         }
         if busy {

@@ -13,6 +13,8 @@ pub struct Failure {
     pub moved_on: bool,
     /// Only time is needed: a broker is away or busy.
     pub outage: bool,
+    /// The broker refuses a message for what it is, and it is known whose events it may be of.
+    pub refused: bool,
     /// The broker refuses a message because of its size.
     pub too_large: bool,
     /// The processor is to stop.
@@ -31,6 +33,8 @@ pub enum Next {
     Stop,
     /// Abort the transaction and process again what it held; with a new producer when aborting fails.
     Abort,
+    /// Abort, make a new producer at once, and process again what the transaction held: nobody has fenced the old one.
+    Renew,
     /// Make a new producer, which settles the open transaction, and ask the broker what was committed.
     Rebuild,
 }
@@ -39,7 +43,7 @@ impl Failure {
     /// Whether it counts among the failures in a row after which a worker stops: what time mends does not, nor what the
     /// group decides.
     pub fn counts(self) -> bool {
-        !self.outage && !self.moved_on && !self.stopping
+        !self.outage && !self.moved_on && !self.refused && !self.stopping
     }
 }
 
@@ -52,6 +56,7 @@ pub fn after(failure: Failure) -> Next {
             Delivery::ExactlyOnce => Next::Abort,
             Delivery::AtLeastOnce => Next::CommitLater,
         },
+        Disposition::Abort | Disposition::Rebuild if failure.refused => Next::Renew,
         // A new producer knows the new limits.
         Disposition::Abort if failure.too_large => Next::Rebuild,
         Disposition::Fatal => Next::Stop,
@@ -76,6 +81,7 @@ mod tests {
             },
             moved_on: flags.contains("moved"),
             outage: flags.contains("outage"),
+            refused: flags.contains("refused"),
             too_large: flags.contains("large"),
             stopping: flags.contains("stopping"),
         };
@@ -84,6 +90,9 @@ mod tests {
             (Abort, "outage", Next::Abort, false),
             (Abort, "large", Next::Rebuild, true),
             (Abort, "stopping", Next::GiveUp, false),
+            (Abort, "refused large", Next::Renew, false),
+            (Rebuild, "refused", Next::Renew, false),
+            (Rebuild, "refused stopping", Next::GiveUp, false),
             (Abort, "moved", Next::Abort, false),
             (Abort, "moved at-least-once", Next::CommitLater, false),
             (Abort, "moved at-least-once stopping", Next::GiveUp, false),

@@ -9,9 +9,11 @@ use super::{
         partition::Owned,
     },
     Worker,
+    refusals::HandedOver,
 };
 use crate::{
     calculation::Evaluated,
+    events::source_key,
     failpoint::{self, Point},
     format::RangeOutcomes,
     kafka::{Batch, PublishError, Record},
@@ -29,7 +31,7 @@ impl Worker {
         if !self.owned.get(&partition).is_some_and(fetches) {
             return Ok(0);
         }
-        let Some(batch) = self.source.fetch(partition, self.batch_size.events())? else {
+        let Some(batch) = self.source.fetch(partition, self.most_events(partition))? else {
             self.end_replay_after_the_log(partition)?;
             return Ok(0);
         };
@@ -72,7 +74,12 @@ impl Worker {
         let evaluated = self.encode(partition, batch, evaluated)?;
         failpoint::at(Point::Calculated);
         if let Err(error) = self.publish(partition, batch, &evaluated) {
-            return self.recover_from(error, &[]);
+            let batch = HandedOver {
+                partition,
+                events: (batch.len() - from) as u64,
+                last: batch.last_offset(),
+            };
+            return self.recover_from(error, &[], Some(batch));
         }
         if let Some(owned) = self.owned.get_mut(&partition) {
             owned.sent.results += evaluated.results.num_rows() as u64;
@@ -158,7 +165,9 @@ impl Worker {
             header("snapback-reason", Some(reject.reason.clone())),
         ];
         let letter = DeadLetter::new(reject, original, headers);
-        let letter = letter.fit(self.limits(partition).rejects);
+        let source = self.shared.rejects_need_keys();
+        let source = source.then(|| source_key(&pipeline.events, partition, reject.offset));
+        let letter = letter.fit(self.limits(partition).rejects, source.as_deref());
         let headers: Vec<(&str, Option<&[u8]>)> = letter
             .original
             .iter()
@@ -212,7 +221,7 @@ impl Worker {
 
     /// Keeps evaluated events until they are committed; `end` is the first offset after them. Offsets between them are
     /// absent: the consumer, which reads in order and committed data only, never delivers them.
-    fn keep(
+    pub(super) fn keep(
         &mut self,
         partition: Partition,
         end: Offset,

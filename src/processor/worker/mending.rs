@@ -10,6 +10,7 @@ use super::{
     RETRY_PAUSE, Worker,
     commit::OffsetCommit,
     failure::{Failure, Next, after},
+    refusals::HandedOver,
 };
 use crate::{
     config::Delivery,
@@ -29,20 +30,24 @@ const FENCE_WAIT: Duration = Duration::from_secs(6);
 const REBUILD: Duration = Duration::from_secs(5);
 
 impl Worker {
-    /// Does what follows a failed call. `sent` is what was to be committed.
+    /// Does what follows a failed call. `sent` is what was to be committed, `batch` what was being handed to the producer.
     pub(super) fn recover_from(
         &mut self,
         error: PublishError,
         sent: &[OffsetCommit],
+        batch: Option<HandedOver>,
     ) -> Result<(), WorkerError> {
         let trouble = self.shared.board.trouble(&[]);
+        let stopping = self.shared.stop.is_requested();
+        let refused = !stopping && self.count_refusal(&error, batch);
         let failure = Failure {
             disposition: error.disposition(),
             delivery: self.shared.settings.delivery,
             moved_on: error.has_group_moved_on(),
             outage: error.is_outage(),
             too_large: error.is_too_large(),
-            stopping: self.shared.stop.is_requested(),
+            refused,
+            stopping,
         };
         if failure.outage {
             trouble.is(Reason::Broker, error.to_string());
@@ -58,8 +63,8 @@ impl Worker {
         if failure.counts() {
             self.count_abort(&error, sent)?;
         }
-        if failure.too_large {
-            self.shared.refresh_limits();
+        if refused || failure.too_large {
+            self.shared.refresh_rules();
         }
         match next {
             Next::CommitLater => Ok(()),
@@ -69,7 +74,8 @@ impl Worker {
                 self.rewind();
                 Ok(())
             }
-            Next::Abort | Next::Rebuild => self.rebuild(sent),
+            Next::Renew if self.abort().is_ok() => self.renew(sent),
+            Next::Abort | Next::Renew | Next::Rebuild => self.rebuild(sent),
         }
     }
 
@@ -148,6 +154,12 @@ impl Worker {
         while Instant::now() < until && !self.shared.stop.is_requested() {
             self.poll(RETRY_PAUSE)?;
         }
+        self.renew(sent)
+    }
+
+    /// Makes a new producer, and asks the broker what was committed.
+    fn renew(&mut self, sent: &[OffsetCommit]) -> Result<(), WorkerError> {
+        self.settling = true;
         self.publisher = self.until_it_answers(|worker| {
             let queue = worker.budget.publish_queue;
             worker.shared.new_publisher(&worker.name, queue, REBUILD)
@@ -166,7 +178,7 @@ impl Worker {
         self.settling = false;
         failpoint::at(Point::Settled);
         self.rewind();
-        Ok(())
+        self.stop_at_refused()
     }
 
     /// Finds out whether the commit `sent` was made: what it committed goes to the keeper, the rest is dropped.

@@ -15,6 +15,7 @@ mod forward;
 mod limits;
 mod mending;
 mod ownership;
+mod refusals;
 mod relief;
 mod replay;
 mod reports;
@@ -202,6 +203,7 @@ impl Worker {
                 self.join_anew()?;
             }
             self.take_limits()?;
+            self.ask_about_refused()?;
             let moved = self.advance_all()?;
             self.publish_corrections()?;
             self.commit_if_due()?;
@@ -277,6 +279,10 @@ impl Worker {
         let fetching: Vec<Partition> = fetching.map(|owned| owned.partition).collect();
         let mut moved = 0;
         for partition in fetching {
+            if self.narrows(partition) {
+                moved += self.advance_alone(partition)?;
+                continue;
+            }
             moved += self.advance(partition)?;
             self.commit_if_due()?;
         }

@@ -45,6 +45,7 @@ impl Worker {
                 partition: *partition,
                 epoch: self.next_epoch(),
                 doubted: None,
+                refused: None,
             })
             .collect();
         for one in &wanted {
@@ -89,6 +90,7 @@ impl Worker {
             partition,
             epoch,
             doubted,
+            refused: old.refused,
         }]);
         Ok(())
     }

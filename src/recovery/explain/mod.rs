@@ -235,6 +235,18 @@ fn places(refusal: &Refusal) -> Vec<(&'static str, String)> {
                 add("accepted", format!("{other}, which is not exactly that"));
             }
         }
+        Cause::RefusedEvent {
+            range,
+            event,
+            given,
+        } => {
+            add("refused by", format!("{} ({})", event.topic, event.rules));
+            add("broker says", event.words.clone());
+            add("lost", format!("{range} (1 offset)"));
+            for other in given {
+                add("accepted", format!("{other}, which is not exactly that"));
+            }
+        }
         Cause::CommittedByOther { range } => {
             add(
                 "committed",

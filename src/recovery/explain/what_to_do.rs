@@ -49,6 +49,10 @@ pub(super) fn sentence(refusal: &Refusal, remedy: &Remedy) -> String {
         Remedy::AnotherReplica => "If another replica of the partition is whole, let its broker lead (kafka-leader-election.sh, or \
             stop the broker that leads now), then:"
             .to_owned(),
+        Remedy::OtherRules => {
+            "Change the settings of the topic so that it takes the message, with kafka-configs.sh or the program that keeps them, then:"
+                .to_owned()
+        }
         Remedy::MoveAway => "Find out where the file comes from, move it out of the store, then:".to_owned(),
         Remedy::Restore => "Bring the damaged files back from a backup or an earlier object version, then:".to_owned(),
         Remedy::Report => "Report it, with the log of this run, to those who make snapback. A start with another version, or with more \
@@ -145,7 +149,7 @@ fn loss_sentence(cause: &Cause, range: &str) -> String {
             "Accept it: {range} becomes a recorded gap, and everything after it is processed. (While retention deletes on, the log's \
              start moves, and with it the range: do not wait.)"
         ),
-        Cause::UnreadableEvents { .. } => {
+        Cause::UnreadableEvents { .. } | Cause::RefusedEvent { .. } => {
             format!(
                 "Accept it: {range} becomes a recorded gap, and everything after it is processed."
             )
@@ -201,6 +205,7 @@ pub(super) fn commands(
         Remedy::NewerProgram { .. }
         | Remedy::Restore
         | Remedy::AnotherReplica
+        | Remedy::OtherRules
         | Remedy::MoveAway
         | Remedy::Report => {
             vec![again]

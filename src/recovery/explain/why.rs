@@ -44,6 +44,12 @@ pub(super) fn why(cause: &Cause) -> String {
              published. The results topic still holds what was published."
         ),
         Cause::UnreadableEvents { range, at, fault, .. } => unreadable(*range, *at, fault.kind),
+        Cause::RefusedEvent { event, .. } => format!(
+            "What was to be published of the event {} was refused again and again, also alone in its transaction: a rule of the \
+             topic {} stands in the way, not the network. Without it the event's outcome would be in the store and nowhere else. \
+             The events before it are published and stored; the other partitions go on.",
+            event.offset, event.topic
+        ),
         Cause::CommittedByOther { range } => format!(
             "The group was moved ahead by something that is not snapback (another consumer of the group, or a tool that sets \
              offsets). Whether results of {range} were published is not known: publishing them may double them, skipping them may \

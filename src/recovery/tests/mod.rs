@@ -68,6 +68,7 @@ fn facts() -> Facts {
         },
         replayed: None,
         unreadable: None,
+        refused: None,
     }
 }
 

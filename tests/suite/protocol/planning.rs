@@ -134,6 +134,7 @@ impl Product {
             },
             replayed: worker.replayed.map(|found| Replayed::Counted(found.into())),
             unreadable: None,
+            refused: None,
         }
     }
 
@@ -200,6 +201,7 @@ fn act(plan: Plan) -> Act {
                 LossReason::Foreign => 1,
                 LossReason::Changed => 2,
                 LossReason::Unreadable => unreachable!("every event of the model can be read"),
+                LossReason::Refused => unreachable!("every message of the model is taken"),
             },
             bind: loss.bind,
         },
