@@ -11,7 +11,7 @@ use crate::model::Offset;
 /// What is wrong with events that cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FaultKind {
-    /// Their bytes are not those that were written: a checksum of theirs does not match.
+    /// Their bytes are not those that were written: a checksum of theirs does not match, or their offsets are out of order.
     Damaged,
     /// Their batch is larger, unpacked or as it is, than the client takes (`receive.message.max.bytes`).
     TooLarge,
@@ -34,6 +34,8 @@ pub struct Fault {
     pub text: String,
     /// The first offset of the batch that cannot be read, as far as the client says.
     pub batch: Option<Offset>,
+    /// Up to where it may reach, when that is known.
+    pub until: Option<Offset>,
 }
 
 impl Fault {
@@ -41,6 +43,7 @@ impl Fault {
         Fault {
             kind: kind(trouble.code, &trouble.text),
             batch: Offset::new(trouble.offset),
+            until: trouble.until.and_then(Offset::new),
             text: trouble.text.clone(),
         }
     }
@@ -50,12 +53,14 @@ impl Fault {
             kind: FaultKind::Passing,
             text,
             batch: None,
+            until: None,
         }
     }
 }
 
 fn kind(code: Code, text: &str) -> FaultKind {
     match code {
+        Code::InvalidRecord => FaultKind::Damaged,
         Code::BadMessage if text.contains("CRC32") => FaultKind::Damaged,
         Code::MessageSizeTooLarge => FaultKind::TooLarge,
         // Only zstd has a limit, and the client says no more about why it fails.
@@ -98,6 +103,11 @@ mod tests {
                 Code::NotImplemented,
                 "Unsupported Message(Set) MagicByte 9",
                 FaultKind::Unsupported,
+            ),
+            (
+                Code::InvalidRecord,
+                "offset 4 came after offset 7",
+                FaultKind::Damaged,
             ),
             (Code::InvalidMessage, "Fetch failed", FaultKind::Broker),
             (Code::Unknown, "Fetch failed", FaultKind::Broker),

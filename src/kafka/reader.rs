@@ -19,7 +19,7 @@ use super::{
     connection::Connection,
     context::Context,
     error::{Failure, KafkaError},
-    raw::{self, RangeReader, Trouble},
+    raw::{self, Order, RangeReader, Trouble},
 };
 use crate::model::{Offset, OffsetRange, Partition};
 
@@ -85,7 +85,7 @@ impl Reader {
             serve(&self.consumer);
             let mut messages = queue.take(BATCH, WAIT);
             // Whatever comes after it is not contiguous with what came before.
-            if let Some(trouble) = messages.clean(position.get()) {
+            if let Some(trouble) = messages.clean(self.order(partition, position)) {
                 return Err(self.troubled(partition, trouble));
             }
             messages.truncate(range.end().get());
@@ -118,6 +118,14 @@ impl Reader {
 
     fn position(&self, partition: Partition) -> Option<Offset> {
         raw::position(&self.consumer, &self.topic, partition.0).and_then(Offset::new)
+    }
+
+    fn order(&self, partition: Partition, next: Offset) -> Order {
+        Order {
+            next: next.get(),
+            repeats: false,
+            end: raw::log_end(&self.consumer, &self.topic, partition.0),
+        }
     }
 
     fn troubled(&self, partition: Partition, trouble: Trouble) -> KafkaError {

@@ -16,7 +16,7 @@ use super::{
     connection::Connection,
     context::Context,
     error::{Failure, KafkaError, is_denied, is_passing},
-    raw::RangeReader,
+    raw::{Order, RangeReader},
 };
 use crate::model::{Event, Offset, Partition};
 
@@ -145,7 +145,7 @@ pub fn timestamp_at(
         serve(&consumer);
         let mut messages = reader.take(1, 10 * PAUSE);
         // What is wrong with the partition is for others to say.
-        drop(messages.clean(offset.get()));
+        drop(messages.clean(Order::from(offset)));
         if let Some(event) = messages.events().next() {
             return Ok(event.timestamp);
         }
@@ -202,7 +202,7 @@ impl<'a> Reading<'a> {
             open.retain(|index| {
                 let (partition, reader) = &self.partitions[*index];
                 let mut messages = reader.take(self.share - counts[*index], Duration::ZERO);
-                let trouble = messages.clean(0);
+                let trouble = messages.clean(Order::from(Offset::ZERO));
                 counts[*index] += messages.len();
                 for event in messages.events() {
                     bytes += event.payload.map_or(0, <[u8]>::len);
@@ -216,7 +216,7 @@ impl<'a> Reading<'a> {
                     None => counts[*index] < self.share,
                     Some(trouble) if trouble.code == Code::PartitionEOF => false,
                     Some(trouble) if is_passing(trouble.code) => true,
-                    // Events that cannot be read say nothing here: who processes the partition is told.
+                    // What cannot be read is said by who must read it.
                     Some(trouble) if !is_denied(trouble.code) => false,
                     Some(trouble) => {
                         let failure = Failure {

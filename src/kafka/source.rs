@@ -46,6 +46,8 @@ struct Held {
     queue: PartitionQueue,
     /// The offset below which everything was delivered.
     next: Offset,
+    /// What was delivered may come once more: it was paused, or the group has divided its partitions anew.
+    repeats: bool,
     /// It delivers nothing until it is restarted.
     dead: bool,
     paused: bool,
@@ -141,6 +143,7 @@ impl Source {
                     )),
                     queue,
                     next,
+                    repeats: false,
                     dead: false,
                     paused: false,
                 },
@@ -237,6 +240,7 @@ impl Source {
         let stale = raw::position(&self.consumer, &self.config.topic, partition.0);
         if let Some(held) = self.held.get_mut(&partition) {
             held.next = offset;
+            held.repeats = true;
             held.stale.set(stale);
         }
         Ok(())
@@ -285,6 +289,7 @@ impl Source {
         for partition in partitions {
             if let Some(held) = self.held.get_mut(partition) {
                 held.paused = paused;
+                held.repeats = true;
                 list.add_partition(&self.config.topic, partition.0);
             }
         }

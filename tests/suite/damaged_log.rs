@@ -164,3 +164,54 @@ fn a_batch_that_is_too_large_to_be_unpacked_names_the_property_that_helps() {
     assert_eq!(report["results"], 990, "{report}");
     assert_eq!(report["lost"], 0, "{report}");
 }
+
+#[test]
+fn a_batch_with_wrong_offsets_is_an_error_where_the_order_shows_it() {
+    let topic = unique("misplaced");
+    create_topic(kafka().brokers(), &topic, 1);
+    for start in [0, 5, 10] {
+        let five = numbers(start..start + 5);
+        produce_one_batch(kafka().brokers(), &topic, 0, "none", five);
+    }
+    let log = kafka().log_file(&topic, 0);
+    let second = batches(&log)[1].start;
+    // Its offsets 5 to 9 become larger numbers.
+    for (place, bit) in [(0, 1), (3, 16), (6, 1), (7, 2), (7, 16), (7, 128)] {
+        let was = change(&log, second + place, |byte| byte ^ bit);
+        for start in [0, 7] {
+            let found = read(&topic, start, 15);
+            assert!(
+                matches!(&found, Err(error) if error.to_string().contains("wrong offsets")),
+                "byte {place}, bit {bit}, from {start}: {found:?}"
+            );
+        }
+        change(&log, second + place, |_| was);
+    }
+    assert_eq!(read(&topic, 0, 15).unwrap().len(), 15);
+}
+
+#[test]
+fn a_batch_with_wrong_offsets_holds_its_partition_before_any_of_it_is_published() {
+    let pipeline = Pipeline::new(1, Place::folder());
+    for start in [0, 50, 100] {
+        let fifty = numbers(start..start + 50);
+        produce_one_batch(&pipeline.brokers, &pipeline.events, 0, "lz4", fifty);
+    }
+    let all = pipeline.expected();
+    let log = kafka().log_file(&pipeline.events, 0);
+    let second = batches(&log)[1].start;
+    change(&log, second + 7, |byte| byte ^ 1 << 6);
+
+    let finished = pipeline.run_to_end().run().expect_code(4);
+    assert!(
+        finished.stderr.contains("wrong offsets"),
+        "{}",
+        finished.stderr
+    );
+    let before = all.clone().only(|(_, offset)| offset < 50);
+    pipeline.check_published(&before);
+
+    change(&log, second + 7, |byte| byte ^ 1 << 6);
+    pipeline.run_to_end().run().expect_code(0);
+    pipeline.check();
+}

@@ -11,7 +11,7 @@ use rdkafka::{
     bindings as sys, consumer::Consumer, error::RDKafkaErrorCode as Code, types::RDKafkaRespErr,
 };
 
-use super::{Client, Queue, bytes, c_string, millis, text};
+use super::{Client, Order, Queue, bytes, c_string, millis, text};
 use crate::{
     kafka::{error::Failure, source::Signal},
     model::{Event, Offset},
@@ -96,6 +96,8 @@ pub(in crate::kafka) struct Trouble {
     pub(in crate::kafka) code: Code,
     pub(in crate::kafka) text: String,
     pub(in crate::kafka) offset: i64,
+    /// Up to where its batch may reach, when the messages themselves show it.
+    pub(in crate::kafka) until: Option<i64>,
 }
 
 impl Messages {
@@ -137,19 +139,36 @@ impl Messages {
         Offset::new(Self::message(last).offset).map(|last| last.plus(1))
     }
 
-    /// Whether these are only events, in order, at or above `next`.
-    pub(in crate::kafka) fn are_clean(&self, mut next: i64) -> bool {
-        self.messages.iter().map(Self::message).all(|message| {
+    /// Whether these are only events, in order, and lie in `order`.
+    pub(in crate::kafka) fn are_clean(&self, order: Order) -> bool {
+        let mut next = order.next;
+        let in_order = self.messages.iter().map(Self::message).all(|message| {
             let clean =
                 message.err == RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR && message.offset >= next;
             next = message.offset + 1;
             clean
-        })
+        });
+        in_order && order.end.is_none_or(|end| next <= end)
     }
 
-    /// Takes out messages that were delivered before (below `next` or the one before them), and everything from the first error on.
-    pub(in crate::kafka) fn clean(&mut self, mut next: i64) -> Option<Trouble> {
-        let mut trouble = None;
+    /// Takes out messages that were delivered before, and everything from the first error on, or from the first that may have
+    /// a wrong offset on.
+    pub(in crate::kafka) fn clean(&mut self, order: Order) -> Option<Trouble> {
+        let messages = self.messages.iter().map(Self::message);
+        let read = messages.map_while(|message| {
+            let is_event = message.err == RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR;
+            is_event.then_some(message.offset)
+        });
+        let broken = order.broken_by(read);
+        if let Some(broken) = &broken {
+            let offset = |pointer: &MessagePointer| Self::message(pointer).offset;
+            let right = self
+                .messages
+                .iter()
+                .position(|one| offset(one) >= broken.from);
+            self.keep(right.unwrap_or(0));
+        }
+        let (mut next, mut trouble) = (order.next, None);
         self.messages.retain(|pointer| {
             let message = Self::message(pointer);
             let keep = if trouble.is_some() {
@@ -163,6 +182,7 @@ impl Messages {
                     text: text(unsafe { sys::rd_kafka_message_errstr(message) })
                         .unwrap_or_default(),
                     offset: message.offset,
+                    until: None,
                 });
                 false
             };
@@ -174,15 +194,20 @@ impl Messages {
             }
             keep
         });
-        trouble
+        broken.map(Trouble::from).or(trouble)
     }
 
     /// Drops the messages from `end` on.
     pub(in crate::kafka) fn truncate(&mut self, end: i64) {
-        let keep = self
-            .messages
-            .partition_point(|pointer| Self::message(pointer).offset < end);
-        for pointer in self.messages.drain(keep..) {
+        self.keep(
+            self.messages
+                .partition_point(|pointer| Self::message(pointer).offset < end),
+        );
+    }
+
+    /// Drops all but the first `count`.
+    fn keep(&mut self, count: usize) {
+        for pointer in self.messages.drain(count..) {
             // SAFETY: the message is ours and leaves the vector here.
             unsafe { sys::rd_kafka_message_destroy(pointer.0.as_ptr()) }
         }

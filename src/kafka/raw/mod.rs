@@ -5,6 +5,7 @@
 
 mod asking;
 mod messages;
+mod order;
 mod producing;
 
 use std::{
@@ -25,6 +26,7 @@ pub(super) use asking::{
     Membership, TopicQuestion, commit, hurry_groups, log_end, mock_bootstrap, position, topic_id,
 };
 pub(super) use messages::{Messages, PartitionQueue, RangeReader, Trouble};
+pub(super) use order::Order;
 pub(super) use producing::{Outgoing, TopicHandle, flush, send_offsets};
 
 use super::{context::Context, error::Failure};

@@ -58,15 +58,18 @@ impl Reader {
         let Look::Unreadable(fault) = place.look(at)? else {
             return Ok(None);
         };
-        let end = end_of_batch(at, end, |offset| {
-            Ok(match place.look(offset)? {
-                Look::Readable => false,
-                // A log that says nothing now does not say that it cannot be read.
-                Look::Silence => return Err(place.silent(offset, end)),
-                Look::Unreadable(there) => is_same(&fault, &there, offset),
-            })
-        });
-        let range = OffsetRange::new(at, end?).ok();
+        let end = match fault.until {
+            Some(until) => until.min(end).max(at.plus(1)),
+            None => end_of_batch(at, end, |offset| {
+                Ok(match place.look(offset)? {
+                    Look::Readable => false,
+                    // A log that says nothing now does not say that it cannot be read.
+                    Look::Silence => return Err(place.silent(offset, end)),
+                    Look::Unreadable(there) => is_same(&fault, &there, offset),
+                })
+            })?,
+        };
+        let range = OffsetRange::new(at, end).ok();
         Ok(range.map(|range| (range, fault)))
     }
 }
@@ -81,7 +84,7 @@ impl Place<'_> {
         while Instant::now() < until {
             serve(&reader.consumer);
             let mut messages = queue.take(BATCH, WAIT);
-            let trouble = messages.clean(at.get());
+            let trouble = messages.clean(reader.order(partition, at));
             if messages.len() > 0 {
                 return Ok(Look::Readable);
             }
@@ -189,6 +192,7 @@ mod tests {
             kind,
             text: String::new(),
             batch: batch.map(|offset| Offset::ZERO.plus(offset)),
+            until: None,
         };
         let first = fault(FaultKind::Damaged, Some(100));
         let at = Offset::ZERO.plus(150);

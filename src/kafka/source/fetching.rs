@@ -4,7 +4,12 @@ use rdkafka::error::RDKafkaErrorCode as Code;
 
 use super::{Source, SourceEvent};
 use crate::{
-    kafka::{batch::Batch, error::KafkaError, fault::Fault, raw},
+    kafka::{
+        batch::Batch,
+        error::KafkaError,
+        fault::Fault,
+        raw::{self, Order},
+    },
     model::{Offset, Partition},
 };
 
@@ -25,10 +30,16 @@ impl Source {
         if messages.len() == 0 || held.dead {
             return Ok(None);
         }
-        let next = held.next.get();
-        if !messages.are_clean(next) {
+        let order = Order {
+            next: held.next.get(),
+            repeats: held.repeats,
+            end: raw::log_end(&self.consumer, &self.config.topic, partition.0),
+        };
+        if messages.are_clean(order) {
+            held.repeats = false;
+        } else {
             // After a pause or a rebalance librdkafka may deliver a few messages twice.
-            if let Some(trouble) = messages.clean(next) {
+            if let Some(trouble) = messages.clean(order) {
                 held.dead = true;
                 let next = messages.end().map_or(held.next, |end| end.max(held.next));
                 self.events.push(if trouble.code == Code::AutoOffsetReset {

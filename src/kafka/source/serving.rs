@@ -51,6 +51,8 @@ impl Source {
                 Rebalance::Revoked { partitions, .. } => SourceEvent::Revoked(partitions.clone()),
                 Rebalance::Failed(text) => SourceEvent::Trouble { text: text.clone() },
             });
+            // The client pauses all partitions meanwhile.
+            self.held.values_mut().for_each(|held| held.repeats = true);
             if !matches!(rebalance, Rebalance::Failed(_)) {
                 self.pending = Some(rebalance);
             }

@@ -21,6 +21,7 @@ fn unreadable(start: u64, kind: FaultKind, text: &str) -> Facts {
                 kind,
                 text: text.into(),
                 batch: Some(at(start)),
+                until: None,
             },
         }),
         ..facts()

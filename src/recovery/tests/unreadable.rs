@@ -10,6 +10,7 @@ fn unreadable(start: u64, end: u64) -> Option<UnreadableEvents> {
             kind: FaultKind::Damaged,
             text: "failed CRC32C check".into(),
             batch: Some(at(start)),
+            until: None,
         },
     })
 }
