@@ -215,3 +215,26 @@ fn a_batch_with_wrong_offsets_holds_its_partition_before_any_of_it_is_published(
     pipeline.run_to_end().run().expect_code(0);
     pipeline.check();
 }
+
+#[test]
+fn a_batch_with_a_wrong_length_is_waited_for_and_that_is_said() {
+    let pipeline = Pipeline::new(1, Place::folder());
+    for start in [0, 20, 40] {
+        let twenty = numbers(start..start + 20);
+        produce_one_batch(&pipeline.brokers, &pipeline.events, 0, "none", twenty);
+    }
+    let all = pipeline.expected();
+    let log = kafka().log_file(&pipeline.events, 0);
+    let length = batches(&log)[1].start + 9;
+    change(&log, length, |byte| byte ^ 1);
+
+    let finished = pipeline.run_to_end().run().expect_code(3);
+    let said = "nothing comes from offset 20 on, although its log goes on to 60";
+    assert!(finished.stderr.contains(said), "{}", finished.stderr);
+    let before = all.clone().only(|(_, offset)| offset < 20);
+    pipeline.check_against(&before, Offsets::default());
+
+    change(&log, length, |byte| byte ^ 1);
+    pipeline.run_to_end().run().expect_code(0);
+    pipeline.check();
+}

@@ -72,6 +72,24 @@ impl Reader {
         let range = OffsetRange::new(at, end).ok();
         Ok(range.map(|range| (range, fault)))
     }
+
+    /// Whether nothing at all comes from `at` on, no error either, while the log goes on after it.
+    ///
+    /// # Errors
+    /// As [`unreadable`](Reader::unreadable).
+    pub fn is_silent(
+        connection: &Connection,
+        topic: &str,
+        partition: Partition,
+        at: Offset,
+    ) -> Result<bool, KafkaError> {
+        let place = Place {
+            connection,
+            topic,
+            partition,
+        };
+        Ok(matches!(place.look(at)?, Look::Silence))
+    }
 }
 
 impl Place<'_> {

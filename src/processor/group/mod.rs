@@ -5,6 +5,7 @@ mod arrival;
 pub mod former;
 pub mod joining;
 mod open_transactions;
+mod silence;
 pub mod unowned;
 
 pub use arrival::{Wanted, gather_and_plan};

@@ -92,7 +92,7 @@ impl OpenTransactions {
 }
 
 /// The partitions of ours whose log is longer than what was read of it, with their positions.
-fn waiting(view: &ProcessView) -> BTreeMap<Partition, Offset> {
+pub(super) fn waiting(view: &ProcessView) -> BTreeMap<Partition, Offset> {
     let partitions = view.workers.iter().flatten();
     let partitions = partitions.flat_map(|worker| &worker.partitions);
     let running = partitions.filter(|one| one.phase == PhaseView::Running);

@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{super::shared::Shared, open_transactions::OpenTransactions};
+use super::{super::shared::Shared, open_transactions::OpenTransactions, silence::Silences};
 use crate::{kafka::Member, model::Partition};
 
 /// How often the group is looked at.
@@ -33,9 +33,11 @@ pub fn watch(shared: &Arc<Shared>) {
         .spawn(move || {
             let mut since = None;
             let mut open = OpenTransactions::default();
+            let mut silences = Silences::default();
             while wait(&shared) {
                 since = look(&shared, since);
                 open.look(&shared);
+                silences.look(&shared);
             }
         });
     watching.expect("the operating system starts a thread");

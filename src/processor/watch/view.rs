@@ -232,6 +232,8 @@ reasons! {
     Broker = "broker-unreachable",
     /// A transaction of another process is open on our partitions.
     OpenTransaction = "open-transaction",
+    /// The log holds events that do not come.
+    Silence = "nothing-comes",
     /// Recovery waits for something else.
     Recovery = "recovery-waits",
 }
