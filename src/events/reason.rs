@@ -74,6 +74,8 @@ reason_codes! {
     DivisionByZero = "division-by-zero",
     /// has a text or number that the calculation cannot cast
     BadCast = "bad-cast",
+    /// has a value that a function of the calculation does not take
+    BadArgument = "bad-argument",
     /// has NULL as its result
     NullResult = "null-result",
     /// was rejected by the calculation, for a reason of its own

@@ -28,6 +28,7 @@ forms! {
     "a div b" -> "BIGINT": "quotient of two BIGINT, without its fraction", "-7 div 2" = "-3";
     "a % b" -> "the type that holds both": "remainder, with the sign of a; zero as divisor rejects", "-7 % 2" = "-1";
     "-a" -> "the type of a": "the number with the other sign", "-(2.5)" = "-2.5";
+    "a || b" -> "VARCHAR": "both texts, one after the other", "'a' || 'b'" = "ab";
     "a = b, <> < <= > >=" -> "BOOLEAN": "comparison of numbers, texts (by bytes) or BOOLEAN; NaN is the largest",
         "1.0 = 1" = "true";
     "a AND b, a OR b, NOT a" -> "BOOLEAN": "three-valued: b does not count where a decides", "NOT (1 = 2 OR 2 > 3)" = "true";
@@ -35,6 +36,8 @@ forms! {
     "a IS [NOT] DISTINCT FROM b" -> "BOOLEAN": "comparison in which NULL is a value", "1 IS DISTINCT FROM NULL" = "true";
     "a [NOT] IN (b, c)" -> "BOOLEAN": "whether a equals one of them", "3 IN (1, 2)" = "false";
     "a [NOT] BETWEEN b AND c" -> "BOOLEAN": "whether a >= b AND a <= c", "3 BETWEEN 1 AND 5" = "true";
+    "a [NOT] LIKE b [ESCAPE c]" -> "BOOLEAN": "whether a is as the pattern says: % is any text, _ any character",
+        "'orders-7' LIKE 'orders-_'" = "true";
     "CASE WHEN a THEN b ELSE c END" -> "the type that holds all results":
         "the first result whose condition is true; NULL without ELSE", "CASE WHEN 1 > 2 THEN 'more' ELSE 'less' END" = "less";
     "CASE a WHEN b THEN c ELSE d END" -> "the type that holds all results": "the first result whose value equals a",

@@ -14,6 +14,10 @@ pub(super) enum Takes {
     Number,
     /// A whole number that stands in the text.
     Digits,
+    /// BIGINT.
+    Whole,
+    /// VARCHAR.
+    Text,
 }
 
 impl fmt::Display for Takes {
@@ -21,6 +25,8 @@ impl fmt::Display for Takes {
         f.write_str(match self {
             Takes::Number => "number",
             Takes::Digits => "digits",
+            Takes::Whole => "bigint",
+            Takes::Text => "text",
         })
     }
 }
@@ -38,6 +44,8 @@ pub(super) enum Gives {
     Square,
     BigInt,
     Double,
+    Varchar,
+    Boolean,
 }
 
 impl fmt::Display for Gives {
@@ -51,6 +59,8 @@ impl fmt::Display for Gives {
             }
             Gives::BigInt => "BIGINT",
             Gives::Double => "DOUBLE",
+            Gives::Varchar => "VARCHAR",
+            Gives::Boolean => "BOOLEAN",
         })
     }
 }
@@ -104,6 +114,27 @@ functions! {
     Sqrt = "sqrt"(Number) -> Double: "the square root; NaN of what is below zero", "sqrt(6.25)" = "2.5";
     Square = "square"(Number) -> Square: "the number times itself", "square(1.5)" = "2.25";
     Trunc = "trunc"(Number) -> Whole: "without the fraction", "trunc(-2.9)" = "-2";
+
+    Contains = "contains"(Text, Text) -> Boolean: "whether the second is a part of the first", "contains('snapback', 'back')" = "true";
+    EndsWith = "ends_with"(Text, Text) -> Boolean: "whether the first ends with the second", "ends_with('a.parquet', '.parquet')" = "true";
+    Left = "left"(Text, Whole) -> Varchar: "so many characters from the beginning", "left('hello', 2)" = "he";
+    Length = "length"(Text) -> BigInt: "the number of characters", "length('größer')" = "6";
+    Lower = "lower"(Text) -> Varchar: "in lower case", "lower('ÄPFEL')" = "äpfel";
+    Lpad = "lpad"(Text, Whole, Text) -> Varchar: "filled up before the text, or cut, to so many characters", "lpad('42', 5, '0')" = "00042";
+    Ltrim = "ltrim"(Text) -> Varchar: "without the spaces before it", "ltrim('  a ')" = "a ";
+    Position = "position"(Text, Text) -> BigInt:
+        "where the first begins in the second, from 1; 0 when it is not there; written position(a IN b)", "position('l' IN 'hello')" = "3";
+    Replace = "replace"(Text, Text, Text) -> Varchar: "with the third in the place of each second", "replace('1,234,567', ',', '')" = "1234567";
+    Right = "right"(Text, Whole) -> Varchar: "so many characters from the end", "right('hello', 2)" = "lo";
+    Rpad = "rpad"(Text, Whole, Text) -> Varchar: "filled up after the text, or cut, to so many characters", "rpad('ab', 4, '.')" = "ab..";
+    Rtrim = "rtrim"(Text) -> Varchar: "without the spaces after it", "rtrim(' a  ')" = " a";
+    SplitPart = "split_part"(Text, Text, Whole) -> Varchar:
+        "the part between separators, counted from 1 or back from -1; '' when there is none", "split_part('eu/de/berlin', '/', 2)" = "de";
+    StartsWith = "starts_with"(Text, Text) -> Boolean: "whether the first begins with the second", "starts_with('orders-7', 'orders')" = "true";
+    Substring = "substring"(Text, Whole, Whole; 1 optional) -> Varchar:
+        "from a position, counted from 1 or back from -1, so many characters", "substring('hello', 2, 3)" = "ell";
+    Trim = "trim"(Text) -> Varchar: "without the spaces around it; trim(BOTH 'xy' FROM a) without other characters", "trim('  a ')" = "a";
+    Upper = "upper"(Text) -> Varchar: "in upper case", "upper('äpfel')" = "ÄPFEL";
 }
 
 impl Function {
@@ -111,6 +142,8 @@ impl Function {
     pub(super) fn named(name: &str) -> Option<Function> {
         let name = match name.to_ascii_lowercase().as_str() {
             "ceiling" => "ceil".to_owned(),
+            "substr" => "substring".to_owned(),
+            "char_length" | "character_length" | "len" => "length".to_owned(),
             other => other.to_owned(),
         };
         let mut all = Function::ALL.iter().copied();

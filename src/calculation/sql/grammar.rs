@@ -45,6 +45,11 @@ impl Dialect for Words {
         false
     }
 
+    // So that the gate can say why it is not taken.
+    fn supports_comma_separated_trim(&self) -> bool {
+        true
+    }
+
     fn parse_infix(
         &self,
         parser: &mut Parser,

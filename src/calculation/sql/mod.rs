@@ -9,6 +9,7 @@
 //! two values, the gate refuses the form or the row is rejected. So anyone can compute a result again without snapback.
 //! What an expression means must never change under its text: whoever changes a result raises [`EVALUATOR_VERSION`].
 
+mod binding;
 mod error;
 mod eval;
 mod forms;

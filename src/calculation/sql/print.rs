@@ -5,6 +5,7 @@ use std::fmt::{self, Write as _};
 use arrow_schema::Schema;
 
 use super::{
+    binding::Binding,
     functions::Function,
     tree::{Arithmetic, Extreme, Kind, Node, Scalar, Truth},
     types::BIGINT_DIGITS,
@@ -33,34 +34,6 @@ pub(super) fn text(node: &Node, fields: &Schema, spelling: Spelling) -> String {
     // Writing to a String cannot fail.
     let _ = printer.node(node);
     printer.text
-}
-
-/// Operations that are read from left to right.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Binding {
-    Or,
-    And,
-    Sum,
-    Product,
-}
-
-impl Binding {
-    fn of(node: &Node) -> Option<Binding> {
-        match &node.kind {
-            Kind::Or(..) => Some(Binding::Or),
-            Kind::And(..) => Some(Binding::And),
-            Kind::Arithmetic(op, ..) => Some(Binding::of_arithmetic(*op)),
-            Kind::Cast { value, written } if !written => Binding::of(value),
-            _ => None,
-        }
-    }
-
-    fn of_arithmetic(op: Arithmetic) -> Binding {
-        match op {
-            Arithmetic::Add | Arithmetic::Subtract => Binding::Sum,
-            _ => Binding::Product,
-        }
-    }
 }
 
 struct Printer<'a> {
@@ -242,6 +215,29 @@ impl Printer<'_> {
             Kind::Extreme(Extreme::Least, values) => self.list("least", values),
             Kind::NullIf { value, condition } => self.null_if(value, condition),
             Kind::Call(function, arguments) => self.call(*function, node, arguments),
+            Kind::Concatenation(left, right) => {
+                self.chain(Binding::Concatenation, left, "||", right)
+            }
+            Kind::Like {
+                value,
+                pattern,
+                escape,
+                negated,
+            } => {
+                let word = if *negated { "NOT LIKE" } else { "LIKE" };
+                self.between(value, word, pattern)?;
+                match escape {
+                    Some(escape) => {
+                        let escape = if *escape == '\'' {
+                            "''".to_owned()
+                        } else {
+                            escape.to_string()
+                        };
+                        write!(self.text, " ESCAPE '{escape}'")
+                    }
+                    None => Ok(()),
+                }
+            }
         }
     }
 
@@ -310,7 +306,32 @@ impl Printer<'_> {
         let decimal = matches!(first.data_type, FieldType::Decimal { .. });
         let whole = first.data_type == FieldType::BigInt;
         match function {
+            Function::Position => {
+                self.text.push_str("position(");
+                self.between(first, "IN", &arguments[1])?;
+                self.text.write_str(")")
+            }
+            Function::Trim | Function::Ltrim | Function::Rtrim if arguments.len() == 2 => {
+                let ends = match function {
+                    Function::Ltrim => "LEADING",
+                    Function::Rtrim => "TRAILING",
+                    _ => "BOTH",
+                };
+                write!(self.text, "trim({ends} ")?;
+                self.between(&arguments[1], "FROM", first)?;
+                self.text.write_str(")")
+            }
             _ if self.is_canonical() => self.list(name, arguments),
+            // The number of characters is an INTEGER there.
+            Function::Lpad | Function::Rpad => {
+                write!(self.text, "{name}(")?;
+                self.node(first)?;
+                self.text.push_str(", CAST(");
+                self.node(&arguments[1])?;
+                self.text.push_str(" AS INTEGER), ");
+                self.node(&arguments[2])?;
+                self.text.write_str(")")
+            }
             // What they give of a BIGINT in DuckDB is a DOUBLE.
             Function::Ceil | Function::Floor | Function::Trunc if whole => self.operand(first),
             // DuckDB's is a DOUBLE.

@@ -67,6 +67,14 @@ pub(super) enum Kind {
     },
     Extreme(Extreme, Vec<Node>),
     Call(Function, Vec<Node>),
+    /// `a || b`
+    Concatenation(Box<Node>, Box<Node>),
+    Like {
+        value: Box<Node>,
+        pattern: Box<Node>,
+        escape: Option<char>,
+        negated: bool,
+    },
 }
 
 /// A value that stands in the text, or in a reason.

@@ -139,7 +139,7 @@ impl Expressions {
 
     fn whole(&mut self, depth: usize) -> String {
         let (a, b) = (self.of(Kind::Whole, depth), self.of(Kind::Whole, depth));
-        match self.random.random_range(0..10) {
+        match self.random.random_range(0..13) {
             0 => format!("-({a})"),
             1 => format!("abs({a})"),
             2 => format!("sign({})", {
@@ -153,6 +153,12 @@ impl Expressions {
                 format!("CAST({function}({}) AS BIGINT)", self.of(kind, depth))
             }
             5 => format!("round({a}, {})", self.random.random_range(-3..3)),
+            6 => format!("length({})", self.of(Kind::Text, depth)),
+            7 => format!(
+                "position({} IN {})",
+                self.of(Kind::Text, 0),
+                self.of(Kind::Text, depth)
+            ),
             _ => format!("({a}) {} ({b})", self.one(&["+", "-", "*", "div", "%"])),
         }
     }
@@ -230,14 +236,67 @@ impl Expressions {
     }
 
     fn text(&mut self, depth: usize) -> String {
-        let from = self.one(&KINDS);
-        format!("CAST({} AS VARCHAR)", self.of(from, depth))
+        let a = self.of(Kind::Text, depth);
+        let few = self.one(&["0", "1", "2", "3", "-1", "-2", "small"]);
+        match self.random.random_range(0..12) {
+            0 => format!(
+                "{}({a})",
+                self.one(&["upper", "lower", "trim", "ltrim", "rtrim"])
+            ),
+            1 => format!("{}({a}, {few})", self.one(&["left", "right", "substring"])),
+            2 => format!(
+                "substring({a}, {few}, {})",
+                self.one(&["0", "2", "-1", "small"])
+            ),
+            3 => format!(
+                "replace({a}, {}, {})",
+                self.of(Kind::Text, 0),
+                self.of(Kind::Text, 0)
+            ),
+            4 => {
+                let function = self.one(&["lpad", "rpad"]);
+                format!("{function}({a}, {few}, {})", self.of(Kind::Text, 0))
+            }
+            5 => {
+                let separator = self.one(&["','", "'.'", "' '", "t"]);
+                format!("split_part({a}, {separator}, {few})")
+            }
+            6 => {
+                let ends = self.one(&["BOTH", "LEADING", "TRAILING"]);
+                format!("trim({ends} {} FROM {a})", self.of(Kind::Text, 0))
+            }
+            7 | 8 => format!("({a}) || ({})", self.of(Kind::Text, depth)),
+            _ => {
+                let from = self.one(&KINDS);
+                format!("CAST({} AS VARCHAR)", self.of(from, depth))
+            }
+        }
     }
 
     fn truth(&mut self, depth: usize) -> String {
         let a = self.of(Kind::Truth, depth);
         let not = self.one(&["", "NOT "]);
-        match self.random.random_range(0..10) {
+        match self.random.random_range(0..12) {
+            10 => {
+                let pattern = self.one(&[
+                    "'%'",
+                    "'a%'",
+                    "'%b%c'",
+                    "'_b_'",
+                    "'1%'",
+                    "t",
+                    "'a!%' ESCAPE '!'",
+                ]);
+                format!("({}) {not}LIKE {pattern}", self.of(Kind::Text, depth))
+            }
+            11 => {
+                let function = self.one(&["starts_with", "ends_with", "contains"]);
+                format!(
+                    "{function}({}, {})",
+                    self.of(Kind::Text, depth),
+                    self.of(Kind::Text, 0)
+                )
+            }
             0 => format!("({a}) AND ({})", self.of(Kind::Truth, depth)),
             1 => format!("({a}) OR ({})", self.of(Kind::Truth, depth)),
             2 => format!("NOT ({a})"),

@@ -10,8 +10,12 @@ mod cast_text;
 mod choose;
 mod compare;
 mod decimal;
+mod like;
 mod logic;
 mod numeric;
+mod text;
+mod text_case;
+mod text_parts;
 mod value;
 
 use std::sync::Arc;
@@ -24,6 +28,7 @@ use arrow_schema::ArrowError;
 
 use self::value::{Batch, Faults, Rows, Value};
 use super::tree::{Kind, Node, Scalar};
+use crate::events::FieldType;
 
 /// The results of the rows of a batch, and the rows that have none with the reason of each, in order.
 pub(super) fn evaluate(
@@ -133,7 +138,23 @@ fn value(node: &Node, batch: &Batch<'_>) -> Result<Value, ArrowError> {
         Kind::Call(function, arguments) => {
             let values = arguments.iter().map(|argument| value(argument, batch));
             let values = values.collect::<Result<Vec<_>, _>>()?;
-            Ok(numeric::call(*function, node, arguments, &values, batch))
+            Ok(match arguments[0].data_type {
+                FieldType::Varchar => text::call(*function, node, &values, batch),
+                _ => numeric::call(*function, node, arguments, &values, batch),
+            })
+        }
+        Kind::Concatenation(left, right) => {
+            let (left, right) = (value(left, batch)?, value(right, batch)?);
+            Ok(text::concatenation(left, right, batch))
+        }
+        Kind::Like {
+            value: operand,
+            pattern,
+            escape,
+            negated,
+        } => {
+            let (operand, pattern) = (value(operand, batch)?, value(pattern, batch)?);
+            Ok(text::like(operand, pattern, *escape, *negated, batch))
         }
     }
 }

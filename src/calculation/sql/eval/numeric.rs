@@ -133,7 +133,8 @@ fn of_double(
             Function::Ceil => whole(a.ceil()),
             Function::Floor => whole(a.floor()),
             Function::Trunc => whole(a.trunc()),
-            Function::Sign => (a, true),
+            // No other is taken of a DOUBLE.
+            _ => (a, true),
         }
     });
     let bad = computed.bad.clone();

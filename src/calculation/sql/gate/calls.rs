@@ -16,6 +16,8 @@ use crate::{
     events::FieldType,
 };
 
+const TRIM_SET: &str = "the order of the values is another in DuckDB than in Spark; write trim(BOTH 'x' FROM text), or LEADING, TRAILING";
+
 impl Gate<'_> {
     pub(super) fn call(&self, whole: &Expr, called: &Called) -> Taken {
         let name = called.name.to_string();
@@ -53,6 +55,8 @@ impl Gate<'_> {
                 let op = crate::calculation::sql::tree::Arithmetic::Remainder;
                 self.arithmetic(whole, op, arguments[0], arguments[1])
             }
+            "position" => Err(self.refuse(whole, "write position(part IN text)")),
+            "ltrim" | "rtrim" if arguments.len() > 1 => Err(self.refuse(whole, TRIM_SET)),
             _ => match Function::named(&name) {
                 Some(function) => self.function(whole, function, &arguments),
                 None => Err(self.refuse(whole, unknown(&name))),
@@ -120,6 +124,8 @@ impl Gate<'_> {
         for (takes, argument) in definition.takes.iter().zip(arguments) {
             nodes.push(match takes {
                 Takes::Number => self.number(argument)?,
+                Takes::Text => self.textual(argument)?,
+                Takes::Whole => self.whole_number(argument)?,
                 Takes::Digits => {
                     let digits = self.digits(argument).filter(|digits| digits.abs() <= 38);
                     let digits = digits.ok_or_else(|| {
@@ -145,6 +151,8 @@ fn gives(gives: Gives, arguments: &[Node]) -> Result<FieldType, String> {
     match (gives, first) {
         (Gives::BigInt, _) => Ok(FieldType::BigInt),
         (Gives::Double, _) => Ok(FieldType::Double),
+        (Gives::Varchar, _) => Ok(FieldType::Varchar),
+        (Gives::Boolean, _) => Ok(FieldType::Boolean),
         (Gives::Rounded, FieldType::Double) if asked != 0 => Err(
             "round of a DOUBLE to digits is not taken: DuckDB rounds its binary value, Spark its decimal text; CAST it to a DECIMAL through text first, CAST(CAST(x AS VARCHAR) AS DECIMAL(p,s))"
                 .to_owned(),
@@ -195,6 +203,10 @@ fn unknown(name: &str) -> String {
             "a result is calculated from the fields of its own event; sum over the snapshots in DuckDB"
         }
         "ifnull" | "nvl" => "write coalesce(a, b)",
+        "instr" | "strpos" | "locate" => "write position(part IN text)",
+        "concat_ws" => "write a || ',' || b",
+        "startswith" => "write starts_with(text, part)",
+        "endswith" => "write ends_with(text, part)",
         "if" | "iff" => "write CASE WHEN condition THEN a ELSE b END",
         "isnan" => "DuckDB and Spark differ on NULL; write x = CAST('NaN' AS DOUBLE)",
         "try_cast" => "a CAST that fails rejects its event",

@@ -8,6 +8,7 @@ mod casts;
 mod choices;
 mod literals;
 mod numbers;
+mod texts;
 
 use std::cell::Cell;
 
@@ -112,6 +113,16 @@ impl Gate<'_> {
             } => self.cast(expression, kind, expr, data_type),
             Expr::Function(function) => self.call(expression, function),
             Expr::Ceil { .. } | Expr::Floor { .. } => self.ceil_or_floor(expression),
+            Expr::Like {
+                negated,
+                any: false,
+                expr,
+                pattern,
+                escape_char,
+            } => self.like(expr, pattern, escape_char.as_deref(), *negated),
+            Expr::Position { .. } | Expr::Substring { .. } | Expr::Trim { .. } => {
+                self.text_form(expression)
+            }
             other => Err(self.refuse(other, not_taken(other))),
         }
     }
@@ -181,6 +192,11 @@ impl Gate<'_> {
             BinaryOperator::LtEq => comparison(Comparison::LessOrEqual),
             BinaryOperator::Gt => comparison(Comparison::Greater),
             BinaryOperator::GtEq => comparison(Comparison::GreaterOrEqual),
+            BinaryOperator::StringConcat => {
+                let (left, right) = (self.textual(left)?, self.textual(right)?);
+                let kind = Kind::Concatenation(boxed(left), boxed(right));
+                Ok(Node::new(kind, FieldType::Varchar))
+            }
             BinaryOperator::And => {
                 let (left, right) = (self.truth(left)?, self.truth(right)?);
                 Ok(Node::boolean(Kind::And(boxed(left), boxed(right))))
@@ -342,6 +358,9 @@ impl Gate<'_> {
 /// Why a form is not taken, and what to write instead.
 fn not_taken(expression: &Expr) -> String {
     let form = match expression {
+        Expr::Trim { .. } => {
+            "the order of the values is another in DuckDB than in Spark; write trim(BOTH 'x' FROM text), or LEADING, TRAILING"
+        }
         Expr::ILike { .. } => "ILIKE is not taken; write lower(text) LIKE pattern",
         Expr::SimilarTo { .. } | Expr::RLike { .. } => {
             "patterns other than LIKE are not taken: DuckDB and Spark have different ones"

@@ -65,6 +65,25 @@ fn the_reasons_of_rejects_say_what_was_found_and_what_to_write() {
         ("CAST(x AS VARCHAR)", r#"{"x":1e7}"#, ReasonCode::BadCast),
         ("x * 1e300", r#"{"x":1e300}"#, ReasonCode::Overflow),
         ("sqrt(x)", r#"{"x":-1}"#, ReasonCode::Overflow),
+        ("upper(s)", r#"{"s":"Straße"}"#, ReasonCode::BadArgument),
+        (
+            "substring(s, a)",
+            r#"{"s":"x","a":0}"#,
+            ReasonCode::BadArgument,
+        ),
+        ("left(s, a)", r#"{"s":"x","a":-1}"#, ReasonCode::BadArgument),
+        (
+            "split_part(s, ',', a)",
+            r#"{"s":"x","a":0}"#,
+            ReasonCode::BadArgument,
+        ),
+        (
+            "rpad(s, a, '')",
+            r#"{"s":"x","a":5}"#,
+            ReasonCode::BadArgument,
+        ),
+        ("trim(s)", r#"{"s":"\u00a0x"}"#, ReasonCode::BadArgument),
+        ("'a' LIKE s", r#"{"s":"a\\"}"#, ReasonCode::BadArgument),
         ("a + b", r#"{"a":1}"#, ReasonCode::NullResult),
     ] {
         let reason = outcomes(FIELDS, expression, &[payload])

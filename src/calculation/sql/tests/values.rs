@@ -83,6 +83,19 @@ fn the_canonical_text_is_one_for_one_meaning_and_reads_back() {
         ("Coalesce(i, NULL)", "coalesce(i, NULL)"),
         ("NOT i not in (1, 2)", "NOT (i NOT IN (1, 2))"),
         ("mod(i, 3)", "i % 3"),
+        ("'a' || 'b' || 'c' = 'abc'", "('a' || 'b' || 'c') = 'abc'"),
+        ("substr('abc', 2)", "substring('abc', 2)"),
+        ("substring('abc' from 2 for 1)", "substring('abc', 2, 1)"),
+        (
+            "position('a' || 'b' in 'c')",
+            "position(('a' || 'b') IN 'c')",
+        ),
+        ("trim(leading 'x' from 'xa')", "trim(LEADING 'x' FROM 'xa')"),
+        ("trim('a')", "trim('a')"),
+        (
+            "'a' not like 'b!_' escape '!'",
+            "'a' NOT LIKE 'b!_' ESCAPE '!'",
+        ),
         ("NULLIF(i, 0.5)", "nullif(i, 0.5)"),
     ] {
         let found = calculation(expression).text(&schema);
