@@ -154,6 +154,14 @@ pub(super) fn other_calculation() -> String {
     )
 }
 
+/// A column in more than one type.
+pub(super) fn mixed_types() -> String {
+    format!(
+        "with `--on-new-calculation recalculate` and the fields and the calculation that are to hold, {RUN} writes the others anew, as \
+         far as Kafka still holds their events; until then, read the segments of one type alone"
+    )
+}
+
 /// Segments of a calculation that this program does not have.
 pub(super) fn not_compared(declared: &Declaration) -> String {
     format!(

@@ -9,20 +9,20 @@ use std::{collections::BTreeSet, num::NonZeroUsize, sync::Arc, thread::available
 use futures::{Stream, StreamExt as _, stream};
 
 use super::{
-    AuditError, Finding, Level, Report, chain,
+    AuditError, Finding, FindingKind, Level, Report, chain,
     fetch::fetch,
     folders::{Folder, Folders, folders, orphans, unreadable},
     groups::{Group, group},
     inspect::{Evaluators, Inspected, Task, inspect},
-    instructions::Commands,
+    instructions::{self, Commands},
     partition::{self, Examined},
     report::ComparedWith,
     verification::Verification,
 };
 use crate::{
     calculation::{Calculations, Fingerprint},
-    format::{Layout, Manifest},
-    model::{Counts, Partition},
+    format::{ColumnTypes, Layout, Manifest},
+    model::Partition,
     query::{TopicError, UnknownFile},
     recovery::Invocation,
     store::Store,
@@ -96,6 +96,7 @@ pub async fn verify(
         total_bytes: files().map(|entry| entry.size).sum(),
         ..Progress::default()
     };
+    let mut types = ColumnTypes::default();
     let mut report = Report {
         unknown_files,
         ..Report::default()
@@ -104,7 +105,9 @@ pub async fn verify(
     while let Some(done) = work.next().await {
         match done? {
             Done::Partition(examined) => {
-                report.partition(examined.stated);
+                let newest = examined.newest.as_deref();
+                report.partition(newest.map(|newest| newest.counts));
+                newest.into_iter().for_each(|newest| types.add(newest));
                 report.findings.extend(examined.findings);
                 let with = examined.compared_with;
                 with.into_iter().for_each(|with| report.compared_with(with));
@@ -122,7 +125,20 @@ pub async fn verify(
             }
         }
     }
+    report.findings.extend(mixed_types(&types));
     Ok(report.close(&Commands::of(&options.invocation)))
+}
+
+/// A finding for each column that has more than one type.
+fn mixed_types(types: &ColumnTypes) -> impl Iterator<Item = Finding> {
+    types.mixed().into_iter().map(|mixed| {
+        let detail = format!(
+            "the column {mixed}: DuckDB reads wrong numbers over both in silence, other readers fail"
+        );
+        let (partition, range) = (mixed.partition, mixed.range);
+        let remedy = instructions::mixed_types();
+        Finding::new(FindingKind::MixedTypes, partition, range, detail, remedy)
+    })
 }
 
 /// The folders of the partitions that were asked for, and what lies beside them.
@@ -167,7 +183,7 @@ enum Done {
 /// What a partition is beside its segments.
 #[derive(Default)]
 struct Own {
-    stated: Option<Counts>,
+    newest: Option<Arc<Manifest>>,
     compared_with: Vec<ComparedWith>,
     findings: Vec<Finding>,
 }
@@ -250,7 +266,7 @@ async fn walk(
     findings.extend(orphans);
     findings.append(&mut unread);
     let mut work = vec![Work::Partition(Own {
-        stated: Some(newest.counts),
+        newest: Some(Arc::clone(&newest)),
         compared_with,
         findings,
     })];

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::Fingerprint;
+use crate::events::{Field, Fields};
 
 /// What a fingerprint stands for, as text.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,6 +24,16 @@ pub struct Declaration {
 impl Declaration {
     /// The longest, in bytes of its texts: longer ones are neither written nor read.
     pub const MAX_BYTES: usize = 256 << 10;
+
+    /// The columns of its results that are not snapback's own, each with its type; `None` when they cannot be read.
+    #[must_use]
+    pub fn columns(&self) -> Option<Vec<(String, String)>> {
+        let fields = Fields::parse(&self.fields).ok()?;
+        let results = Fields::parse_results(&self.results).ok()?;
+        let columns = fields.iter().chain(results.iter());
+        let column = |field: &Field| (field.name.clone(), field.data_type.to_string());
+        Some(columns.map(column).collect())
+    }
 
     /// The bytes of its texts.
     #[must_use]

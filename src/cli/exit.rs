@@ -130,7 +130,9 @@ fn of_processor(error: &ProcessorError) -> Exit {
         | ProcessorError::NoEventsTopic { .. }
         | ProcessorError::NoOutputTopic { .. }
         | ProcessorError::TooFewReplicas { .. } => Exit::Usage,
-        ProcessorError::Refused { .. } | ProcessorError::WrongDeclaration { .. } => Exit::Refused,
+        ProcessorError::Refused { .. }
+        | ProcessorError::WrongDeclaration { .. }
+        | ProcessorError::MixedTypes { .. } => Exit::Refused,
         ProcessorError::EndNotReached { .. } => Exit::Unreachable,
         ProcessorError::Kafka(error) => of_kafka(error),
         ProcessorError::Store(error) => of_store(error),

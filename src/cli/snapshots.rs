@@ -158,6 +158,12 @@ fn list_text(listing: &Listing) -> String {
         table.add_row(row(entry));
     }
     let mut text = format!("{} in {}\n{table}", listing.topic, listing.store);
+    for mixed in &listing.mixed_types {
+        text.push_str(&format!(
+            "\nMIXED TYPES: {}: readers of all of it read wrong numbers, or fail; snapback verify says what to do",
+            out::shown(mixed)
+        ));
+    }
     for partition in &listing.unreadable {
         text.push_str(&format!(
             "\npartition {partition}: none of its manifests can be read; snapback verify says why"

@@ -93,7 +93,12 @@ impl Fields {
     /// # Errors
     /// When it is no such declaration; the error says which part, and what is possible there.
     pub fn parse(text: &str) -> Result<Fields, FieldsError> {
-        fields(text).map(Fields)
+        fields(text, is_reserved).map(Fields)
+    }
+
+    /// Reads columns of results, whose names are snapback's own or a calculation's, in the same form.
+    pub(crate) fn parse_results(text: &str) -> Result<Fields, FieldsError> {
+        fields(text, |_| false).map(Fields)
     }
 }
 
@@ -105,7 +110,7 @@ impl FromStr for Fields {
     }
 }
 
-fn fields(text: &str) -> Result<Vec<Field>, FieldsError> {
+fn fields(text: &str, is_reserved: fn(&str) -> bool) -> Result<Vec<Field>, FieldsError> {
     if text.len() > LONGEST {
         return Err(FieldsError::TooLong(text.len()));
     }
@@ -116,7 +121,7 @@ fn fields(text: &str) -> Result<Vec<Field>, FieldsError> {
     let mut fields: Vec<Field> = Vec::new();
     let mut names: HashMap<String, usize> = HashMap::new();
     loop {
-        let field = field(&mut tokens)?;
+        let field = field(&mut tokens, is_reserved)?;
         if let Some(other) = names.insert(field.name.to_lowercase(), fields.len()) {
             return Err(FieldsError::Duplicate(
                 fields[other].name.clone(),
@@ -137,7 +142,7 @@ pub(super) fn same(one: &str, other: &str) -> bool {
     one.to_lowercase() == other.to_lowercase()
 }
 
-fn field(tokens: &mut Tokens<'_>) -> Result<Field, FieldsError> {
+fn field(tokens: &mut Tokens<'_>, is_reserved: fn(&str) -> bool) -> Result<Field, FieldsError> {
     let name = match tokens.take()? {
         Token::Word(word) if !word.starts_with(|c: char| c.is_ascii_digit()) => word.to_owned(),
         Token::Quoted(name) => name,

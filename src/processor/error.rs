@@ -146,6 +146,12 @@ pub enum ProcessorError {
         /// Which partitions wait for what.
         text: String,
     },
+    /// Results would give a stored column another type.
+    #[error("{text}")]
+    MixedTypes {
+        /// For people: which, and the ways on.
+        text: String,
+    },
     /// An output topic does not exist and is not to be made.
     #[error(
         "the topic {topic:?} does not exist on {brokers} and --create-topics is false; create it with {partitions} partitions"

@@ -30,6 +30,7 @@ mod instance;
 mod keeper;
 mod limits;
 mod memory;
+mod mixed_types;
 mod new_pipeline;
 mod panics;
 mod partition;

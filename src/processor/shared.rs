@@ -13,6 +13,7 @@ use super::{
     Instance, ProcessorError, Stop, WorkerError,
     connect::{connect, output},
     limits,
+    mixed_types::ColumnCheck,
     new_pipeline::NewPipeline,
     rules,
     seats::Seats,
@@ -97,6 +98,12 @@ impl Shared {
             partitions: events.partitions,
         };
         new.check_declaration(&evaluator, &runtime)?;
+        let columns = ColumnCheck {
+            store: store.clone(),
+            layout: layout.clone(),
+            ours: evaluator.declaration(),
+        };
+        columns.at_start(&settings, &board, &runtime)?;
         let results = output(
             &admin,
             &settings,

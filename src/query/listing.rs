@@ -6,7 +6,7 @@ use serde::{Serialize, Serializer};
 
 use super::{QueryError, TopicError, topics};
 use crate::{
-    format::{GapReason, Layout, Manifest, SegmentKind},
+    format::{ColumnTypes, GapReason, Layout, Manifest, SegmentKind},
     history::{ChainError, Found, load_manifest, load_tail},
     model::{Digest, Offset, Partition, Sequence},
     store::Store,
@@ -26,6 +26,9 @@ pub struct Listing {
     pub partitions: Vec<PartitionEntry>,
     /// Partitions none of whose manifests can be read.
     pub unreadable: Vec<Partition>,
+    /// Columns that the live results have in more than one type, which readers cannot read together.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub mixed_types: Vec<String>,
 }
 
 /// One partition's snapshot.
@@ -148,11 +151,13 @@ pub async fn list(store: &Store, layout: &Layout) -> Result<Listing, QueryError>
             .iter()
             .map(|damaged| damaged.sequence)
             .collect();
-        let entry = tail
-            .newest
-            .as_ref()
-            .map(|manifest| entry(manifest, damaged));
-        Ok::<_, QueryError>((partition, entry))
+        let newest = tail.newest.map(|manifest| {
+            let entry = entry(&manifest, damaged);
+            let mut types = ColumnTypes::default();
+            types.add(&manifest);
+            (entry, types)
+        });
+        Ok::<_, QueryError>((partition, newest))
     });
     let tails: Vec<_> = stream::iter(tails)
         .buffered(AT_A_TIME)
@@ -163,14 +168,44 @@ pub async fn list(store: &Store, layout: &Layout) -> Result<Listing, QueryError>
         topic: layout.topic().to_owned(),
         partitions: Vec::new(),
         unreadable: Vec::new(),
+        mixed_types: Vec::new(),
     };
-    for (partition, entry) in tails {
-        match entry {
-            Some(entry) => listing.partitions.push(entry),
+    let mut types = ColumnTypes::default();
+    for (partition, newest) in tails {
+        match newest {
+            Some((entry, own)) => {
+                listing.partitions.push(entry);
+                types.merge(own);
+            }
             None => listing.unreadable.push(partition),
         }
     }
+    let mixed = types.mixed();
+    listing.mixed_types = mixed.iter().map(ToString::to_string).collect();
     Ok(listing)
+}
+
+/// The types of the columns of all live results of a topic, as far as its newest manifests can be read.
+///
+/// # Errors
+/// When the store cannot be listed.
+pub async fn column_types(store: &Store, layout: &Layout) -> Result<ColumnTypes, QueryError> {
+    let partitions = topics::manifests(store, layout).await?;
+    let tails = partitions
+        .into_keys()
+        .map(|partition| load_tail(store, layout, partition));
+    let mut tails = stream::iter(tails).buffered(AT_A_TIME);
+    let mut types = ColumnTypes::default();
+    while let Some(tail) = tails.next().await {
+        match tail {
+            Ok(tail) => tail.newest.iter().for_each(|newest| types.add(newest)),
+            // Whoever owns the partition says it.
+            Err(error) => {
+                tracing::debug!("the types of a partition's columns are not known: {error}")
+            }
+        }
+    }
+    Ok(types)
 }
 
 /// One snapshot of a partition in detail: the newest, or the one that `sequence` names.

@@ -32,7 +32,7 @@ mod tests;
 
 pub use counts::{Expected, OutcomeCounts, Replayed};
 pub use decision::{AcceptLoss, Commit, Decision, LossReason, Plan, Replay};
-pub use explain::report;
+pub use explain::{another, report};
 pub use facts::{
     ChainFacts, Committed, Damage, Facts, GoodChain, LogFacts, Policy, RefusedEvent, ResumeFrom,
     Start, UnreadableEvents,

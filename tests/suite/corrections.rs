@@ -6,26 +6,31 @@ use std::collections::BTreeMap;
 use crate::outside::{Pipeline, Place, committed_events, wait_until_committed};
 use crate::support::{Record, committed, read_all, s3};
 
-/// Under the default `number BIGINT NOT NULL` the fraction is a reject and the others are results.
+/// Under the default `number BIGINT NOT NULL` and under NOTED some of them are rejects.
 pub const OLD_EVENTS: [&str; 4] = [
     r#"{"number": 3}"#,
     r#"{"number": 1.5}"#,
     r#"{"number": 4, "note": "four"}"#,
     r#"{"number": "x"}"#,
 ];
-/// Under this one the fraction is a result.
+/// Under this one every number is a result.
 pub const DOUBLE: [&str; 2] = ["--fields", "number DOUBLE NOT NULL"];
 /// Under this one only the event with a note is a result.
-const NOTED: [&str; 2] = ["--fields", "number BIGINT NOT NULL, note VARCHAR NOT NULL"];
+const NOTED: [&str; 2] = ["--fields", "number DOUBLE NOT NULL, note VARCHAR NOT NULL"];
 
-/// Events in a snapshot, and after it as many that were published and committed but not stored.
+/// Events in a snapshot, and after it as many that were published and committed but not stored, under NOTED.
 pub fn crashed(place: Place) -> Pipeline {
+    crashed_under(NOTED, place)
+}
+
+fn crashed_under(fields: [&str; 2], place: Place) -> Pipeline {
     let pipeline = Pipeline::new(1, place);
     pipeline.send(0, OLD_EVENTS);
-    pipeline.run_to_end().run().expect_code(0);
+    pipeline.run_to_end().args(fields).run().expect_code(0);
     let target = committed_events(&pipeline) + 4;
     pipeline.send(0, OLD_EVENTS);
-    let running = pipeline.run().args(["--snapshot-interval", "1h"]).spawn();
+    let running = pipeline.run().args(fields);
+    let running = running.args(["--snapshot-interval", "1h"]).spawn();
     wait_until_committed(&pipeline, target);
     running.kill();
     pipeline
@@ -83,32 +88,24 @@ pub fn value(text: &str) -> Option<String> {
 pub fn check_corrected(pipeline: &Pipeline) {
     let published = published(pipeline);
     let first = |text| (None, value(text));
-    assert_eq!(published[&0], [first(r#"{"number":3,"result":9}"#)]);
-    assert_eq!(published[&2], [first(r#"{"number":4,"result":16}"#)]);
-    let revision = published[&4][1].0;
+    let noted = || first(r#"{"number":4.0,"note":"four","result":16.0}"#);
+    assert!(!published.contains_key(&0));
+    assert_eq!(published[&2], [noted()]);
+    let revision = published[&6][1].0;
     assert!(
         revision.is_some(),
         "a correction has a revision: {published:?}"
     );
     let corrected = |text| (revision, value(text));
-    assert_eq!(
-        published[&4],
-        [
-            first(r#"{"number":3,"result":9}"#),
-            corrected(r#"{"number":3.0,"result":9.0}"#)
-        ]
-    );
-    // Reject that became a result: to the results only.
+    // Rejects that became results: to the results only.
+    assert_eq!(published[&4], [corrected(r#"{"number":3.0,"result":9.0}"#)]);
     assert_eq!(
         published[&5],
         [corrected(r#"{"number":1.5,"result":2.25}"#)]
     );
     assert_eq!(
         published[&6],
-        [
-            first(r#"{"number":4,"result":16}"#),
-            corrected(r#"{"number":4.0,"result":16.0}"#)
-        ]
+        [noted(), corrected(r#"{"number":4.0,"result":16.0}"#)]
     );
     // Still a reject: its reason may be another now.
     assert_eq!(published[&7], [(revision, None)]);
@@ -116,13 +113,21 @@ pub fn check_corrected(pipeline: &Pipeline) {
     dead.sort_unstable();
     assert_eq!(
         dead,
-        [(1, None), (3, None), (5, None), (7, None), (7, revision)]
+        [
+            (0, None),
+            (1, None),
+            (3, None),
+            (4, None),
+            (5, None),
+            (7, None),
+            (7, revision)
+        ]
     );
     let rows = serde_json::json!({"sequence": revision, "rows": 4});
     assert_eq!(progress(pipeline), rows);
     let report = pipeline.verify_with(&DOUBLE, 0);
     let counts = (&report["results"], &report["rejects"]);
-    assert_eq!(counts, (&5.into(), &3.into()), "{report:#}");
+    assert_eq!(counts, (&4.into(), &4.into()), "{report:#}");
 }
 
 fn a_deploy_after_a_crash(place: Place) {
@@ -154,7 +159,7 @@ fn a_deploy_after_a_crash_corrects_what_was_published_with_a_store_on_s3() {
 
 #[test]
 fn results_that_became_rejects_are_taken_back() {
-    let pipeline = crashed(Place::folder());
+    let pipeline = crashed_under(DOUBLE, Place::folder());
     pipeline.run_to_end().args(NOTED).run().expect_code(0);
     let published = published(&pipeline);
     let revision = published[&4][1].0;
@@ -162,15 +167,15 @@ fn results_that_became_rejects_are_taken_back() {
     assert_eq!(
         published[&4],
         [
-            (None, value(r#"{"number":3,"result":9}"#)),
+            (None, value(r#"{"number":3.0,"result":9.0}"#)),
             (revision, None)
         ]
     );
-    let noted = r#"{"number":4,"note":"four","result":16}"#;
+    let noted = r#"{"number":4.0,"note":"four","result":16.0}"#;
     assert_eq!(
         published[&6],
         [
-            (None, value(r#"{"number":4,"result":16}"#)),
+            (None, value(r#"{"number":4.0,"result":16.0}"#)),
             (revision, value(noted))
         ]
     );
@@ -187,7 +192,10 @@ fn going_back_to_the_old_calculation_after_another_crash_corrects_again() {
     let pipeline = crashed(Place::folder());
     pipeline.run_to_end().args(DOUBLE).run().expect_code(0);
     let target = committed_events(&pipeline) + 2;
-    pipeline.send(0, [r#"{"number": 7}"#, r#"{"number": 0.5}"#]);
+    pipeline.send(
+        0,
+        [r#"{"number": 7, "note": "seven"}"#, r#"{"number": 0.5}"#],
+    );
     let new = pipeline
         .run()
         .args(DOUBLE)
@@ -195,18 +203,21 @@ fn going_back_to_the_old_calculation_after_another_crash_corrects_again() {
         .spawn();
     wait_until_committed(&pipeline, target);
     new.kill();
-    pipeline.run_to_end().run().expect_code(0);
+    pipeline.run_to_end().args(NOTED).run().expect_code(0);
     let published = published(&pipeline);
     let revision = published[&8][1].0;
     assert!(
-        revision > published[&4][1].0,
+        revision > published[&6][1].0,
         "revisions grow: {published:?}"
     );
     assert_eq!(
         published[&8],
         [
             (None, value(r#"{"number":7.0,"result":49.0}"#)),
-            (revision, value(r#"{"number":7,"result":49}"#))
+            (
+                revision,
+                value(r#"{"number":7.0,"note":"seven","result":49.0}"#)
+            )
         ]
     );
     assert_eq!(

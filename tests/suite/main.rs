@@ -38,6 +38,7 @@ mod keepers;
 mod limits;
 mod log_readers;
 mod lookup;
+mod mixed_types;
 mod oracle;
 mod outside;
 mod produce;

@@ -216,7 +216,7 @@ fn corrections_are_in_the_topics_and_are_missed_when_they_are_not() {
     let pipeline = crashed(Place::folder());
     pipeline.run_to_end().args(DOUBLE).run().expect_code(0);
     let clean = report(&pipeline, &DOUBLE, 0);
-    // First 2 + 2 results and 2 + 2 rejects, then a correction for each of the last four, one of them a null and a letter.
+    // First 1 + 1 results and 3 + 3 rejects, then a correction for each of the last four, one of them a null and a letter.
     assert_eq!(clean["published"]["messages"], 13, "{clean:#}");
     rewrite(&pipeline, &pipeline.results, (1, &[]), |records| {
         records.retain(|record| record.headers.is_empty());

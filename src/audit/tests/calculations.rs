@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, Int64Array, RecordBatch, cast::AsArray as _, types::Int64Type};
+use arrow_array::{
+    ArrayRef, RecordBatch,
+    cast::AsArray as _,
+    types::{Decimal128Type, Int64Type},
+};
 use arrow_schema::{DataType, Schema};
 
 use super::{
@@ -39,13 +43,14 @@ impl Calculation for Twice {
     }
 
     fn output(&self, _: &Schema) -> Result<DataType, CalculationError> {
-        Ok(DataType::Int64)
+        Ok(DataType::Decimal128(38, 0))
     }
 
     fn calculate(&self, batch: &RecordBatch) -> Result<Outcomes, CalculationError> {
         let numbers = batch["number"].as_primitive::<Int64Type>();
-        let twice = numbers.unary::<_, Int64Type>(|number| 2 * number);
-        let results: ArrayRef = Arc::new(Int64Array::from(twice.values().to_vec()));
+        let twice = numbers.unary::<_, Decimal128Type>(|number| 2 * i128::from(number));
+        let twice = twice.with_precision_and_scale(38, 0).unwrap();
+        let results: ArrayRef = Arc::new(twice);
         Ok(Outcomes {
             results,
             rejections: Vec::new(),

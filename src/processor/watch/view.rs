@@ -234,6 +234,8 @@ reasons! {
     OpenTransaction = "open-transaction",
     /// The log holds events that do not come.
     Silence = "nothing-comes",
+    /// Stored results have a column in two types, until the history is rewritten.
+    MixedTypes = "mixed-types",
     /// Recovery waits for something else.
     Recovery = "recovery-waits",
 }

@@ -3,6 +3,8 @@
 mod what_to_do;
 mod why;
 
+pub use what_to_do::another;
+
 use std::fmt::Write as _;
 
 use super::{

@@ -214,7 +214,8 @@ pub(super) fn commands(
 }
 
 /// The next name: `results` -> `results-2` -> `results-3`.
-fn another(name: &str) -> String {
+#[must_use]
+pub fn another(name: &str) -> String {
     let name = name.trim_end_matches('/');
     if name
         .strip_prefix("s3://")
