@@ -41,7 +41,7 @@ pub(super) fn ask(admin: &Admin, results: &str, rejects: &str) -> Limits {
 /// # Errors
 /// When the broker does not tell its limit.
 pub fn results_topic(admin: &Admin, name: &str) -> Result<ResultsTopic, KafkaError> {
-    let limit = limit(admin, name)?.unwrap_or(USUAL);
+    let limit = limit(admin, name)?.unwrap_or(Limits::USUAL);
     Ok(ResultsTopic {
         name: name.to_owned(),
         limit,
@@ -54,7 +54,7 @@ pub fn results_topic(admin: &Admin, name: &str) -> Result<ResultsTopic, KafkaErr
 pub fn untold_results_topic(name: &str) -> ResultsTopic {
     ResultsTopic {
         name: name.to_owned(),
-        limit: USUAL,
+        limit: Limits::USUAL,
         too_large,
     }
 }
