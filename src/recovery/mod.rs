@@ -21,6 +21,7 @@ mod gather;
 mod identity;
 mod invocation;
 mod judgement;
+mod losses;
 mod metadata;
 mod notes;
 mod plan;

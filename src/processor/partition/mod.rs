@@ -20,20 +20,22 @@
 
 mod books;
 mod narrowing;
+mod newest;
 mod outbox;
 mod phase;
 
 pub use books::{Books, BooksError};
 pub use narrowing::Narrowing;
+pub use newest::Newest;
 pub use outbox::{Loaded, Outbox};
 pub use phase::{Count, Phase, Replaying};
 
-use super::watch::{Stored, Tally};
+use super::watch::Tally;
 use crate::{
-    format::{Manifest, RangeOutcomes, Segment},
+    format::RangeOutcomes,
     model::{Offset, Partition, Sequence},
     recovery::{
-        Commit, Facts, Head, Limits, OutcomeCounts, Plan, Refusal, RefusedEvent, Replay, Replayed,
+        Commit, Facts, Limits, OutcomeCounts, Plan, Refusal, RefusedEvent, Replay, Replayed,
     },
 };
 
@@ -50,35 +52,6 @@ pub enum Fetch {
     StartAt(Offset),
     /// It fetches events.
     Running,
-}
-
-/// The newest manifest of a chain, as far as a worker needs it.
-#[derive(Clone, Debug)]
-pub struct Newest {
-    /// As commits name it.
-    pub head: Head,
-    /// For those who watch.
-    pub stored: Stored,
-    /// The corrections that it lists.
-    pub corrections: Vec<Segment>,
-}
-
-impl From<&Manifest> for Newest {
-    fn from(manifest: &Manifest) -> Newest {
-        let (sequence, digest) = manifest.head();
-        let corrections = manifest.segments.iter();
-        let corrections = corrections.filter(|segment| segment.revision.is_some());
-        Newest {
-            head: Head { sequence, digest },
-            stored: Stored {
-                sequence,
-                frontier: manifest.end,
-                outcomes: manifest.counts.outcomes(),
-                at: manifest.created_at,
-            },
-            corrections: corrections.cloned().collect(),
-        }
-    }
 }
 
 /// An owned partition.

@@ -5,7 +5,10 @@ use crate::{
     calculation::{Declaration, Evaluated, rejects_schema},
     format::Pipeline,
     model::{Digest, OffsetRange, Sequence},
-    recovery::{AcceptLoss, ChainFacts, Expected, Limits, LogFacts, LossReason, OutcomeCounts},
+    processor::watch::Stored,
+    recovery::{
+        AcceptLoss, ChainFacts, Expected, Head, Limits, LogFacts, LossReason, OutcomeCounts,
+    },
 };
 
 fn at(offset: i64) -> Offset {

@@ -1,0 +1,36 @@
+//! The newest manifest, as a worker knows it.
+
+use super::super::watch::Stored;
+use crate::{
+    format::{Manifest, Segment},
+    recovery::Head,
+};
+
+/// The newest manifest of a chain, as far as a worker needs it.
+#[derive(Clone, Debug)]
+pub struct Newest {
+    /// As commits name it.
+    pub head: Head,
+    /// For those who watch.
+    pub stored: Stored,
+    /// The corrections that it lists.
+    pub corrections: Vec<Segment>,
+}
+
+impl From<&Manifest> for Newest {
+    fn from(manifest: &Manifest) -> Newest {
+        let (sequence, digest) = manifest.head();
+        let corrections = manifest.segments.iter();
+        let corrections = corrections.filter(|segment| segment.revision.is_some());
+        Newest {
+            head: Head { sequence, digest },
+            stored: Stored {
+                sequence,
+                frontier: manifest.end,
+                outcomes: manifest.counts.outcomes(),
+                at: manifest.created_at,
+            },
+            corrections: corrections.cloned().collect(),
+        }
+    }
+}
