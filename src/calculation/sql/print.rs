@@ -137,6 +137,11 @@ impl Printer<'_> {
             Kind::Literal(scalar) => self.literal(scalar, node.data_type),
             Kind::Cast { value, written } if self.is_canonical() && !written => self.node(value),
             Kind::Cast { value, .. } => self.cast(value, node.data_type),
+            // DuckDB moves a minus to the other side of a comparison, where NaN must not have it.
+            Kind::Negate(value) if !self.is_canonical() && value.data_type == FieldType::Double => {
+                self.operand(value)?;
+                self.text.write_str(" * -1e0")
+            }
             Kind::Negate(value) => {
                 self.text.push('-');
                 if !matches!(value.kind, Kind::Literal(_)) {
