@@ -11,7 +11,11 @@ use rdkafka::{
     bindings as sys, consumer::Consumer, error::RDKafkaErrorCode as Code, types::RDKafkaRespErr,
 };
 
-use super::{Client, Order, Queue, bytes, c_string, millis, text};
+use super::{
+    Client, Queue, bytes, c_string, millis,
+    order::{Order, Trouble},
+    text,
+};
 use crate::{
     kafka::{error::Failure, source::Signal},
     model::{Event, Offset},
@@ -89,16 +93,6 @@ pub(in crate::kafka) struct Messages {
 unsafe impl Send for Messages {}
 // SAFETY: shared references only read the messages, which nobody writes.
 unsafe impl Sync for Messages {}
-
-/// A message that says what went wrong.
-#[derive(Debug)]
-pub(in crate::kafka) struct Trouble {
-    pub(in crate::kafka) code: Code,
-    pub(in crate::kafka) text: String,
-    pub(in crate::kafka) offset: i64,
-    /// Up to where its batch may reach, when the messages themselves show it.
-    pub(in crate::kafka) until: Option<i64>,
-}
 
 impl Messages {
     /// `fill` writes up to `max` pointers and says how many.
