@@ -9,7 +9,7 @@ use super::{
     ChainError, ChainTail, Clock,
     attic::{self, Restored},
     race::{Holder, holder, is_overtaken},
-    tail::{list_manifests, read_tail},
+    tail::{list_manifests, load_tail_to_go_on},
 };
 use crate::{
     calculation::Declaration,
@@ -67,7 +67,8 @@ impl Chain {
     /// As [`super::load_tail`].
     pub async fn load(store: Store, identity: Identity, clock: Clock) -> Result<Chain, ChainError> {
         let layout = Layout::new(&identity.topic)?;
-        let tail = super::load_tail(&store, &layout, identity.partition).await?;
+        let numbers = list_manifests(&store, &layout, identity.partition).await?;
+        let tail = load_tail_to_go_on(&store, &layout, identity.partition, &numbers).await?;
         Ok(Chain {
             store,
             layout,
@@ -143,7 +144,7 @@ impl Chain {
         let numbers = list_manifests(&self.store, &self.layout, partition).await?;
         let changed = numbers.last().copied() != self.tail.highest;
         if changed {
-            self.tail = read_tail(&self.store, &self.layout, partition, &numbers).await?;
+            self.tail = load_tail_to_go_on(&self.store, &self.layout, partition, &numbers).await?;
         }
         self.unsure = false;
         Ok(changed)
@@ -285,7 +286,9 @@ impl Chain {
     }
 
     async fn reload_all(&mut self) -> Result<(), ChainError> {
-        self.tail = super::load_tail(&self.store, &self.layout, self.partition()).await?;
+        let partition = self.partition();
+        let numbers = list_manifests(&self.store, &self.layout, partition).await?;
+        self.tail = load_tail_to_go_on(&self.store, &self.layout, partition, &numbers).await?;
         self.unsure = false;
         Ok(())
     }

@@ -235,14 +235,29 @@ pub async fn load_tail(
     partition: Partition,
 ) -> Result<ChainTail, ChainError> {
     let numbers = list_manifests(store, layout, partition).await?;
-    read_tail(store, layout, partition, &numbers).await
+    read_tail(store, layout, partition, &numbers, |_, _| ()).await
 }
 
-pub(super) async fn read_tail(
+/// The same for who goes on from there: a damaged manifest is said.
+pub(super) async fn load_tail_to_go_on(
     store: &Store,
     layout: &Layout,
     partition: Partition,
     numbers: &[Sequence],
+) -> Result<ChainTail, ChainError> {
+    let damaged = |sequence, detail: &str| {
+        let path = store.locate(&layout.manifest(partition, sequence));
+        tracing::warn!(%partition, %sequence, path, detail, "a manifest cannot be read");
+    };
+    read_tail(store, layout, partition, numbers, damaged).await
+}
+
+async fn read_tail(
+    store: &Store,
+    layout: &Layout,
+    partition: Partition,
+    numbers: &[Sequence],
+    damaged: impl Fn(Sequence, &str),
 ) -> Result<ChainTail, ChainError> {
     let mut tail = ChainTail {
         highest: numbers.last().copied(),
@@ -255,8 +270,7 @@ pub(super) async fn read_tail(
                 break;
             }
             Found::Damaged { digest, detail } => {
-                let path = store.locate(&layout.manifest(partition, *sequence));
-                tracing::warn!(%partition, %sequence, path, detail, "a manifest cannot be read");
+                damaged(*sequence, &detail);
                 digest
             }
             Found::Missing => None,

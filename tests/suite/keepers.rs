@@ -47,11 +47,17 @@ fn a_job_that_dies_is_its_keepers_death() {
 fn a_partition_whose_keepers_die_three_times_in_a_row_is_held() {
     let pipeline = Pipeline::new(1, Place::folder());
     pipeline.send_numbers(0, 0..100);
-    let running = pipeline
+    let mut running = pipeline
         .run()
         .args(["--snapshot-interval", "300ms"])
         .env("FAILPOINTS", "snapshot-taken=panic")
         .spawn();
+    // It has been at work, so it stays: somebody may give it other partitions.
+    eventually(LIMIT, "a held partition", || {
+        let log = running.stderr_so_far();
+        log.contains("failed 3 times in a row").then_some(())
+    });
+    running.signal(libc::SIGTERM);
     let ended = running.wait(LIMIT).expect_code(4);
     for part in [
         "a defect of this program",
