@@ -63,15 +63,17 @@ impl Instance {
         let stem = format!("snapback-{}", &digest["sha256:".len()..][..12]);
         for slot in 0..SLOTS {
             let path = folder.join(format!("{stem}-{slot}.lock"));
-            let file = OpenOptions::new()
+            let opened = OpenOptions::new()
                 .create(true)
                 .truncate(false)
                 .write(true)
-                .open(&path)
-                .map_err(|source| InstanceError::LockFile {
-                    path: path.clone(),
-                    source,
-                })?;
+                .open(&path);
+            let file = match opened {
+                Ok(file) => file,
+                // Another user's: whether a process of theirs lives cannot be told, so the slot counts as taken.
+                Err(_) if path.exists() => continue,
+                Err(source) => return Err(InstanceError::LockFile { path, source }),
+            };
             match file.try_lock() {
                 Ok(()) => {
                     return Ok(Instance {
@@ -128,6 +130,19 @@ mod tests {
         drop(first);
         let again = Instance::claim(folder.path(), "host", "pipeline").unwrap();
         assert_eq!(again.name(), "host-0");
+    }
+
+    #[test]
+    fn a_lock_file_that_cannot_be_opened_counts_as_taken() {
+        let folder = tempfile::tempdir().unwrap();
+        drop(Instance::claim(folder.path(), "host", "pipeline").unwrap());
+        let entry = std::fs::read_dir(folder.path()).unwrap().next().unwrap();
+        let path = entry.unwrap().path();
+        // For root, who may open every file.
+        std::fs::remove_file(&path).unwrap();
+        std::fs::create_dir(&path).unwrap();
+        let next = Instance::claim(folder.path(), "host", "pipeline").unwrap();
+        assert_eq!(next.name(), "host-1");
     }
 
     #[test]

@@ -84,10 +84,19 @@ fn a_group_that_moves_on_refuses_nothing_at_least_once() {
     // More often than a refusal may be repeated.
     let finished = pipeline
         .run_to_end()
-        .args(["--delivery", "at-least-once", "--commit-interval", "5ms"])
+        .args([
+            "-v",
+            "--delivery",
+            "at-least-once",
+            "--commit-interval",
+            "5ms",
+        ])
         .env("FAILPOINTS", "kept=sleep(20);not-a-member=1*off->12*return")
         .run()
         .expect_code(0);
+    let later = "the offsets are committed later";
+    let postponed = finished.stderr.matches(later).count();
+    assert_eq!(postponed, 12, "{}", finished.stderr);
     // What is published stays published: the same offsets are committed when the group is at rest.
     assert!(
         !finished.stderr.contains("processed again"),

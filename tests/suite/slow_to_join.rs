@@ -17,6 +17,8 @@ fn a_run_to_the_end_does_not_end_before_it_has_looked_at_its_partitions() {
         .set("bootstrap.servers", &pipeline.brokers)
         .set("group.id", &pipeline.group)
         .set("partition.assignment.strategy", "cooperative-sticky")
+        // It would hear of the division from a heartbeat, and take part without being polled.
+        .set("heartbeat.interval.ms", "40000")
         .create()
         .expect("a client");
     other

@@ -86,6 +86,7 @@ impl Worker {
                 failpoint::at(Point::Committed);
                 self.summary.counters.commits += 1;
                 self.cadence.close();
+                self.regrouping = None;
                 self.committed_upto(&offsets)?;
                 failpoint::at(Point::CommitMarked);
                 Ok(())

@@ -11,6 +11,7 @@ use super::{
     commit::OffsetCommit,
     failure::{Failure, Next, after},
     refusals::HandedOver,
+    regrouping::Regrouping,
 };
 use crate::{
     config::Delivery,
@@ -51,6 +52,10 @@ impl Worker {
         };
         if failure.outage {
             trouble.is(Reason::Broker, error.to_string());
+        }
+        if failure.moved_on {
+            let begin = || Regrouping::begin(self.shared.board.trouble(&[]));
+            self.regrouping.get_or_insert_with(begin).goes_on(&error);
         }
         let next = after(failure);
         if next == Next::CommitLater {

@@ -16,6 +16,7 @@ mod limits;
 mod mending;
 mod ownership;
 mod refusals;
+mod regrouping;
 mod relief;
 mod replay;
 mod reports;
@@ -50,6 +51,7 @@ use crate::{
 };
 use batch_size::BatchSize;
 use cadence::Cadence;
+use regrouping::Regrouping;
 
 /// How long the loop sleeps in the consumer when nothing is there to do.
 const IDLE_WAIT: Duration = Duration::from_millis(5);
@@ -89,6 +91,8 @@ pub struct Worker {
     cadence: Cadence,
     /// A failed transaction is being settled: nothing is committed before that is done.
     settling: bool,
+    /// Commits fail because the group divides its partitions anew.
+    regrouping: Option<Regrouping>,
     batch_size: BatchSize,
     evaluator: Evaluator,
     encoder: ResultEncoder,
@@ -177,6 +181,7 @@ impl Worker {
             arriving: None,
             publisher,
             settling: false,
+            regrouping: None,
             batch_size: BatchSize::new(),
             evaluator,
             encoder,
@@ -241,6 +246,7 @@ impl Worker {
         match event {
             SourceEvent::Assigned(partitions) => {
                 self.assigned = true;
+                self.regrouping = None;
                 self.assigned(partitions)
             }
             SourceEvent::Revoked(partitions) => self.revoked(&partitions),

@@ -97,7 +97,7 @@ fn unreadable(range: OffsetRange, at: Offset, kind: FaultKind) -> String {
         }
         FaultKind::TooLarge => {
             "A client takes batches of up to receive.message.max.bytes (100 MB unless it is set), unpacked as well as packed; this \
-             one is larger."
+             one is probably larger."
         }
         FaultKind::Malformed => {
             "Their bytes are those that were written, and cannot be unpacked: whoever produced them has a defect."
