@@ -8,15 +8,14 @@ use serde::Serialize;
 
 use super::{
     Exit,
-    args::{CalculationArgs, Common, EventsArgs, KafkaArgs, StoreArgs},
     out::{self, shown},
     program::Program,
-    rewriting::{Events, OpenPartition, Rewriting},
+    rewriting::{Events, OpenPartition, Rewriting, RewritingArgs},
     session::{Session, progress_bar, runtime, stored},
 };
 use crate::{
     audit::{Difference, Outdated, RecalculateError, outdated},
-    config::{ConfigError, Flags, Output, key},
+    config::{ConfigError, Output, key},
     format::SegmentKind,
     history::{CorrectionsProgress, Repaired, write_repair},
     model::{OffsetRange, Partition},
@@ -41,9 +40,6 @@ pub(super) struct RecalculateArgs {
     /// Store it
     #[arg(long)]
     apply: bool,
-    /// Only this partition; repeatable
-    #[arg(long, value_name = "PARTITION", value_parser = clap::value_parser!(i32).range(0..))]
-    partition: Vec<i32>,
     /// Only ranges that have offsets in START-END (half-open)
     #[arg(long, value_name = "START-END")]
     offsets: Option<OffsetRange>,
@@ -51,28 +47,10 @@ pub(super) struct RecalculateArgs {
     #[arg(long)]
     rejects: bool,
     #[command(flatten)]
-    kafka: KafkaArgs,
-    #[command(flatten)]
-    events: EventsArgs,
-    #[command(flatten)]
-    store: StoreArgs,
-    #[command(flatten)]
-    calculation: CalculationArgs,
-    #[command(flatten)]
-    common: Common,
+    rewriting: RewritingArgs,
 }
 
 impl RecalculateArgs {
-    fn flags(&self) -> Flags {
-        let mut flags = Flags::default();
-        self.common.collect(&mut flags);
-        self.kafka.collect(&mut flags);
-        self.events.collect(&mut flags);
-        self.store.collect(&mut flags);
-        self.calculation.collect(&mut flags);
-        flags
-    }
-
     /// Whether a range was asked for.
     fn wants(&self, range: &Outdated) -> bool {
         let is_reject = |kind| kind == SegmentKind::Rejects;
@@ -107,7 +85,8 @@ struct Outcome {
 
 /// Counts what would change, or changes it.
 pub(super) fn execute(args: &RecalculateArgs, program: &Program) -> anyhow::Result<Exit> {
-    let session = Session::begin(&args.common, args.flags())?.of(program);
+    let given = &args.rewriting;
+    let session = Session::begin(&given.common, given.flags())?.of(program);
     let is_given = |key| session.layers.given(key).is_some();
     if !is_given(key::CALCULATION) && !is_given(key::FIELDS) {
         return Err(ConfigError::NotGiven {
@@ -136,10 +115,7 @@ pub(super) fn execute(args: &RecalculateArgs, program: &Program) -> anyhow::Resu
 async fn recalculate(args: &RecalculateArgs, rewriting: &Rewriting) -> anyhow::Result<Outcome> {
     let listing = query::list(&rewriting.store, &rewriting.layout).await?;
     let there: BTreeSet<Partition> = listing.partitions.iter().map(|one| one.partition).collect();
-    let wanted: BTreeSet<Partition> = match args.partition.as_slice() {
-        [] => there.clone(),
-        some => some.iter().copied().map(Partition).collect(),
-    };
+    let wanted = args.rewriting.partitions().unwrap_or_else(|| there.clone());
     if let Some(missing) = wanted.difference(&there).next() {
         return Err(QueryError::Topic(TopicError::NoSuchPartition {
             topic: rewriting.layout.topic().to_owned(),

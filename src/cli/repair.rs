@@ -6,16 +6,14 @@ use clap::Args;
 
 use super::{
     Exit,
-    args::{CalculationArgs, Common, EventsArgs, KafkaArgs, StoreArgs},
     out::{self, shown},
     program::Program,
-    rewriting::{Events, OpenPartition, Rewriting},
+    rewriting::{Events, OpenPartition, Rewriting, RewritingArgs},
     session::{Session, progress_bar, runtime, stored},
 };
 use crate::{
     audit::{self, Finding, Level, Mend, Mended, Options, RepairPlan, Report, Source},
-    config::{Flags, Output},
-    model::Partition,
+    config::Output,
 };
 
 const EXAMPLES: &str = "\
@@ -36,31 +34,8 @@ pub(super) struct RepairArgs {
     /// Do what the plan says
     #[arg(long)]
     apply: bool,
-    /// Only this partition; repeatable
-    #[arg(long, value_name = "PARTITION", value_parser = clap::value_parser!(i32).range(0..))]
-    partition: Vec<i32>,
     #[command(flatten)]
-    kafka: KafkaArgs,
-    #[command(flatten)]
-    events: EventsArgs,
-    #[command(flatten)]
-    store: StoreArgs,
-    #[command(flatten)]
-    calculation: CalculationArgs,
-    #[command(flatten)]
-    common: Common,
-}
-
-impl RepairArgs {
-    fn flags(&self) -> Flags {
-        let mut flags = Flags::default();
-        self.common.collect(&mut flags);
-        self.kafka.collect(&mut flags);
-        self.events.collect(&mut flags);
-        self.store.collect(&mut flags);
-        self.calculation.collect(&mut flags);
-        flags
-    }
+    rewriting: RewritingArgs,
 }
 
 /// What came of the command, in numbers.
@@ -80,12 +55,12 @@ struct Outcome {
 
 /// Verifies, plans, and mends when asked to.
 pub(super) fn execute(args: &RepairArgs, program: &Program) -> anyhow::Result<Exit> {
-    let session = Session::begin(&args.common, args.flags())?.of(program);
+    let given = &args.rewriting;
+    let session = Session::begin(&given.common, given.flags())?.of(program);
     let runtime = runtime()?;
     let rewriting = Rewriting::new(&session, stored(&runtime, &session)?, "repair")?;
     let options = Options {
-        partitions: (!args.partition.is_empty())
-            .then(|| args.partition.iter().copied().map(Partition).collect()),
+        partitions: given.partitions(),
         invocation: session.layers.invocation("repair"),
         ..Options::default()
     };

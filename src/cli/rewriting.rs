@@ -1,14 +1,18 @@
 //! What commands share that rewrite stored history: the chain of a partition, and what calculates its ranges anew.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
+use clap::Args;
 
-use super::session::Session;
+use super::{
+    args::{CalculationArgs, Common, EventsArgs, KafkaArgs, StoreArgs},
+    session::Session,
+};
 use crate::{
     audit::{self, Recalculator, ResultsTopic},
     calculation::{Calculations, Evaluator},
-    config,
+    config::{self, Flags},
     format::{Identity, Layout},
     history::{Chain, Clock},
     kafka::{Admin, Connection},
@@ -21,6 +25,42 @@ use crate::{
 const ASK: Duration = Duration::from_secs(30);
 /// How long Kafka may say nothing while a range is read.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What every such command is told.
+#[derive(Debug, Args)]
+pub(super) struct RewritingArgs {
+    /// Only this partition; repeatable
+    #[arg(long, value_name = "PARTITION", value_parser = clap::value_parser!(i32).range(0..))]
+    pub(super) partition: Vec<i32>,
+    #[command(flatten)]
+    kafka: KafkaArgs,
+    #[command(flatten)]
+    events: EventsArgs,
+    #[command(flatten)]
+    store: StoreArgs,
+    #[command(flatten)]
+    calculation: CalculationArgs,
+    #[command(flatten)]
+    pub(super) common: Common,
+}
+
+impl RewritingArgs {
+    pub(super) fn flags(&self) -> Flags {
+        let mut flags = Flags::default();
+        self.common.collect(&mut flags);
+        self.kafka.collect(&mut flags);
+        self.events.collect(&mut flags);
+        self.store.collect(&mut flags);
+        self.calculation.collect(&mut flags);
+        flags
+    }
+
+    /// The partitions that were asked for; `None` for all.
+    pub(super) fn partitions(&self) -> Option<BTreeSet<Partition>> {
+        let some = self.partition.iter().copied().map(Partition);
+        (!self.partition.is_empty()).then(|| some.collect())
+    }
+}
 
 /// A command that rewrites stored history, or shows what it would rewrite.
 pub(super) struct Rewriting {

@@ -12,6 +12,7 @@ mod changes;
 mod choice;
 mod difference;
 mod error;
+mod events;
 mod range;
 mod rebuild;
 mod results;
@@ -26,9 +27,12 @@ pub use results::ResultsTopic;
 
 use crate::{
     calculation::{CalculationError, Evaluator},
+    format::Identity,
     history::{Chain, Repair, fetch_segment},
     kafka::{Connection, Reader},
+    model::OffsetRange,
 };
+use events::Events;
 use range::Range;
 
 /// Brings ranges of stored history under one calculation.
@@ -60,21 +64,15 @@ impl Recalculator {
             files.push((segment.kind, fetched.bytes));
         }
         let (recalculator, identity) = (self.clone(), chain.identity().clone());
-        let range = outdated.range;
+        let offsets = outdated.range;
         // The decoder may panic on what a writer's mistake made.
         let work = move || {
-            let range = Range {
-                evaluator: &recalculator.evaluator,
-                results: &recalculator.results,
-                patience: recalculator.patience,
-                identity,
-                range,
-            };
+            let range = recalculator.range(identity, offsets);
             match range.of_stored(files.clone()) {
                 Err(RecalculateError::Calculation(needs @ CalculationError::Stored { .. })) => {
-                    let needs = needs.to_string();
-                    let reader = recalculator.reader(&range.identity.topic, &needs)?;
-                    range.of_events(files, &reader, needs)
+                    let topic = &range.identity.topic;
+                    let events = recalculator.events(topic, needs.to_string())?;
+                    range.of_events(files, &events)
                 }
                 recalculated => recalculated,
             }
@@ -83,16 +81,28 @@ impl Recalculator {
         Ok(Repair::new(outdated.segments.clone(), encoded))
     }
 
-    /// A reader of the events, which are needed for what `needs` says.
-    fn reader(&self, topic: &str, needs: &str) -> Result<Reader, RecalculateError> {
-        let needs = || needs.to_owned();
+    fn range(&self, identity: Identity, range: OffsetRange) -> Range<'_> {
+        Range {
+            evaluator: &self.evaluator,
+            results: &self.results,
+            patience: self.patience,
+            identity,
+            range,
+        }
+    }
+
+    /// The events, which are needed for what `needs` says.
+    fn events(&self, topic: &str, needs: String) -> Result<Events, RecalculateError> {
         let Some(events) = &self.events else {
-            return Err(RecalculateError::NoEvents { needs: needs() });
+            return Err(RecalculateError::NoEvents { needs });
         };
-        Reader::open(events, topic).map_err(|source| RecalculateError::Events {
-            needs: needs(),
-            source: Box::new(source),
-        })
+        match Reader::open(events, topic) {
+            Ok(reader) => Ok(Events { reader, needs }),
+            Err(source) => {
+                let source = Box::new(source);
+                Err(RecalculateError::Events { needs, source })
+            }
+        }
     }
 
     /// Makes the files of a range again from its events, whatever has become of the files that held it; nothing is stored by
@@ -109,23 +119,17 @@ impl Recalculator {
         corrects: bool,
     ) -> Result<Repair, RecalculateError> {
         let (recalculator, identity) = (self.clone(), chain.identity().clone());
-        let (range, stated) = (damaged.range, damaged.counts());
+        let (offsets, stated) = (damaged.range, damaged.counts());
         let ours = self.evaluator.fingerprint();
         let mut fingerprints = damaged.segments.iter().map(|segment| &segment.fingerprint);
         let before = fingerprints
             .find(|found| corrects || *found != ours)
             .cloned();
         let work = move || {
-            let needs = format!("the stored files of {range} cannot be used");
-            let reader = recalculator.reader(&identity.topic, &needs)?;
-            let range = Range {
-                evaluator: &recalculator.evaluator,
-                results: &recalculator.results,
-                patience: recalculator.patience,
-                identity,
-                range,
-            };
-            range.of_events_alone(&reader, before, stated, needs)
+            let needs = format!("the stored files of {offsets} cannot be used");
+            let events = recalculator.events(&identity.topic, needs)?;
+            let range = recalculator.range(identity, offsets);
+            range.of_events_alone(&events, before, stated)
         };
         let encoded = tokio::task::spawn_blocking(work).await??;
         Ok(Repair::new(damaged.segments.clone(), encoded))

@@ -1,6 +1,6 @@
 //! One range, from its stored files to those of its repair. Blocking; reads Kafka only where the stored fields do not suffice.
 
-use std::{ops::ControlFlow, time::Duration};
+use std::time::Duration;
 
 use arrow_array::{BooleanArray, RecordBatch};
 use arrow_schema::ArrowError;
@@ -11,6 +11,7 @@ use super::{
     super::semantic::events as events_of,
     RecalculateError,
     changes::changes,
+    events::Events,
     results::ResultsTopic,
     window::{Lane, Stored, Window},
 };
@@ -18,7 +19,7 @@ use crate::{
     calculation::{CalculationError, Evaluated, Evaluator, Fingerprint, reject_stored},
     events::{EncodeError, Fields, MessageBuffer, ResultEncoder, columns::offsets, too_large},
     format::{Absent, Encoded, Identity, Rewriter, SegmentFacts, SegmentKind, read_segment},
-    kafka::{Batch, KafkaError, Reader},
+    kafka::Batch,
     model::{OffsetRange, Reject},
 };
 
@@ -75,50 +76,22 @@ impl Range<'_> {
     pub fn of_events(
         &self,
         files: Vec<File>,
-        reader: &Reader,
-        needs: String,
+        events: &Events,
     ) -> Result<Encoded, RecalculateError> {
         let mut open = open(files)?;
         let mut writer = self.writer(&open);
-        let mut failure = None;
-        let other = |detail: String| RecalculateError::OtherEvents {
-            needs: needs.clone(),
-            range: self.range,
-            detail,
-        };
-        let (partition, patience) = (self.identity.partition, self.patience);
-        let read = reader.read(partition, self.range, patience, |batch| {
-            let written = self.write_events(&mut writer, &mut open.stored, &batch);
-            match written {
-                Ok(true) => ControlFlow::Continue(()),
-                Ok(false) => {
-                    let (first, last) = (batch.first_offset(), batch.last_offset());
-                    failure = Some(other(format!(
-                        "between {first} and {last} there are others than those with an outcome"
-                    )));
-                    ControlFlow::Break(())
-                }
-                Err(error) => {
-                    failure = Some(error);
-                    ControlFlow::Break(())
-                }
+        let (partition, range) = (self.identity.partition, self.range);
+        events.read(partition, range, self.patience, |batch| {
+            if self.write_events(&mut writer, &mut open.stored, batch)? {
+                return Ok(());
             }
-        });
-        if let Some(failure) = failure {
-            return Err(failure);
-        }
-        match read {
-            Ok(()) => {}
-            Err(error @ KafkaError::OutOfRange { .. }) => return Err(other(error.to_string())),
-            Err(source) => {
-                return Err(RecalculateError::Events {
-                    needs,
-                    source: Box::new(source),
-                });
-            }
-        }
+            let (first, last) = (batch.first_offset(), batch.last_offset());
+            let detail =
+                format!("between {first} and {last} there are others than those with an outcome");
+            Err(events.are_others(range, detail))
+        })?;
         if !open.stored.is_empty()? {
-            return Err(other("its last events are gone".to_owned()));
+            return Err(events.are_others(range, "its last events are gone".to_owned()));
         }
         Ok(writer.finish(None)?)
     }

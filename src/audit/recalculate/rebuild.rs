@@ -1,12 +1,10 @@
 //! One range from its events alone: the files that hold it are damaged or gone. Blocking.
 
-use std::ops::ControlFlow;
-
-use super::{RecalculateError, range::Range, window::Window};
+use super::{RecalculateError, events::Events, range::Range, window::Window};
 use crate::{
     calculation::{Evaluated, Fingerprint},
     format::{Accumulation, Encoded, RangeOutcomes},
-    kafka::{Batch, KafkaError, Reader},
+    kafka::Batch,
     model::{Counts, Offset, OffsetRange},
 };
 
@@ -18,57 +16,30 @@ impl Range<'_> {
     /// When Kafka does not hold exactly these events any more, or cannot be read.
     pub(super) fn of_events_alone(
         &self,
-        reader: &Reader,
+        events: &Events,
         before: Option<Fingerprint>,
         stated: Counts,
-        needs: String,
     ) -> Result<Encoded, RecalculateError> {
-        let start = self.range.start();
+        let (partition, range) = (self.identity.partition, self.range);
+        let start = range.start();
         let mut rebuilt = match before {
             Some(before) => {
                 Accumulation::replacing(start, before, self.evaluator.fingerprint().clone())
             }
             None => Accumulation::new(start),
         };
-        let mut failure = None;
-        let (partition, patience) = (self.identity.partition, self.patience);
-        let read = reader.read(partition, self.range, patience, |batch| {
-            match self.add(&mut rebuilt, &batch) {
-                Ok(()) => ControlFlow::Continue(()),
-                Err(error) => {
-                    failure = Some(error);
-                    ControlFlow::Break(())
-                }
-            }
-        });
-        if let Some(failure) = failure {
-            return Err(failure);
-        }
-        let other = |needs: String, detail: String| RecalculateError::OtherEvents {
-            needs,
-            range: self.range,
-            detail,
-        };
-        match read {
-            Ok(()) => {}
-            Err(error @ KafkaError::OutOfRange { .. }) => {
-                return Err(other(needs, error.to_string()));
-            }
-            Err(source) => {
-                let source = Box::new(source);
-                return Err(RecalculateError::Events { needs, source });
-            }
-        }
+        events.read(partition, range, self.patience, |batch| {
+            self.add(&mut rebuilt, batch)
+        })?;
         let nothing = Evaluated::empty(self.evaluator);
-        let end = self.range.end();
-        append(&mut rebuilt, end, nothing)?;
+        append(&mut rebuilt, range.end(), nothing)?;
         let found = rebuilt.counts();
         if (found.results, found.rejects) != (stated.results, stated.rejects) {
             let detail = format!(
                 "it gives {} results and {} rejects, the manifest states {} and {}",
                 found.results, found.rejects, stated.results, stated.rejects
             );
-            return Err(other(needs, detail));
+            return Err(events.are_others(range, detail));
         }
         Ok(rebuilt.close(&self.identity)?)
     }

@@ -36,24 +36,28 @@ fn falsehoods(value: &Value, rows: usize) -> Result<BooleanBuffer, ArrowError> {
 pub(super) fn and(left: Value, right: Value, batch: &Batch<'_>) -> Result<Value, ArrowError> {
     let rows = batch.rows;
     let array = and_kleene(&left.booleans(rows)?, &right.booleans(rows)?)?;
-    let faults = match right.faults.0.is_empty() {
-        true => left.faults,
-        false => {
-            let counts = !&falsehoods(&left, rows)?;
-            left.faults.and(right.faults.within(&counts))
-        }
-    };
-    Ok(Value::new(array, false, faults))
+    decided_by(falsehoods, left, right, array, rows)
 }
 
 /// Where the left is true, the right does not count.
 pub(super) fn or(left: Value, right: Value, batch: &Batch<'_>) -> Result<Value, ArrowError> {
     let rows = batch.rows;
     let array = or_kleene(&left.booleans(rows)?, &right.booleans(rows)?)?;
+    decided_by(truths, left, right, array, rows)
+}
+
+/// `array` with the faults of both sides, but for those of the right where the left alone decides.
+fn decided_by(
+    decides: impl Fn(&Value, usize) -> Result<BooleanBuffer, ArrowError>,
+    left: Value,
+    right: Value,
+    array: BooleanArray,
+    rows: usize,
+) -> Result<Value, ArrowError> {
     let faults = match right.faults.0.is_empty() {
         true => left.faults,
         false => {
-            let counts = !&truths(&left, rows)?;
+            let counts = !&decides(&left, rows)?;
             left.faults.and(right.faults.within(&counts))
         }
     };
