@@ -126,6 +126,7 @@ fn needs(a_person: bool) -> Exit {
 fn of_processor(error: &ProcessorError) -> Exit {
     match error {
         ProcessorError::Configuration(_)
+        | ProcessorError::Instance(_)
         | ProcessorError::Layout(_)
         | ProcessorError::NoEventsTopic { .. }
         | ProcessorError::NoOutputTopic { .. }

@@ -29,15 +29,23 @@ fn is_named(id: &str, name: &str) -> bool {
 }
 
 impl Admin {
-    /// Whether the group has a static member of that name, whatever it is doing.
+    /// The id of the group's static member of that name, whatever it is doing; `None` when there is none. The broker in this
+    /// process does not tell.
     ///
     /// # Errors
     /// When no broker answers, or we may not know about the group.
-    pub fn has_member(&self, group: &str, name: &str) -> Result<bool, KafkaError> {
+    pub fn member(&self, group: &str, name: &str) -> Result<Option<String>, KafkaError> {
+        if self.is_mock() {
+            return Ok(None);
+        }
         let groups = self.describe(group)?;
         let found = groups.groups().iter().find(|found| found.name() == group);
-        let mut members = found.map_or(&[][..], |found| found.members()).iter();
-        Ok(members.any(|member| is_named(member.id(), name)))
+        let members = found.map_or(&[][..], |found| found.members()).iter();
+        let ids = members.map(|member| member.id());
+        Ok(ids
+            .into_iter()
+            .find(|id| is_named(id, name))
+            .map(str::to_owned))
     }
 
     /// The members of a group that want `topic`, with their partitions of it; `None` while the group divides them, and when its

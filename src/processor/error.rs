@@ -1,6 +1,6 @@
 //! Why a worker, or the processor, could not go on.
 
-use super::partition::BooksError;
+use super::{InstanceError, partition::BooksError};
 use crate::{
     calculation::CalculationError,
     events::EncodeError,
@@ -119,6 +119,9 @@ pub enum ProcessorError {
     /// The store cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// No name is free on this host.
+    #[error(transparent)]
+    Instance(#[from] InstanceError),
     /// The calculation does not fit the fields.
     #[error(transparent)]
     Configuration(#[from] CalculationError),

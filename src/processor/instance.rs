@@ -2,10 +2,16 @@
 //!
 //! A name must be held by one living process at a time, and must be the same after a crash: the broker then
 //! takes the restarted process back at once, and its first call ends the dead one's open transaction.
+//!
+//! A lock file tells who lives on this host. Whether a member of the group is the dead predecessor or lives elsewhere under the
+//! same host name, the ids tell that the group gave to the members of this slot: they are kept in that file.
 
 use std::{
+    collections::BTreeMap,
     fs::{File, OpenOptions, TryLockError},
+    io::{Read as _, Seek as _, Write as _},
     path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
 };
 
 use crate::model::Digest;
@@ -13,11 +19,30 @@ use crate::model::Digest;
 /// More processes of one pipeline on one host than this is a mistake in a supervisor, not a deployment.
 const SLOTS: usize = 256;
 
+/// More of a lock file than this is not ours.
+const MAX_LOCK_FILE: u64 = 64 << 10;
+
 /// The name of this process; it holds the slot's lock file until it is dropped.
 #[derive(Debug)]
 pub struct Instance {
     name: String,
-    _lock: Option<File>,
+    slot: Option<Slot>,
+}
+
+/// A slot of this host, and the ids of its members by their names.
+#[derive(Debug)]
+struct Slot {
+    host: Host,
+    number: usize,
+    lock: Mutex<(File, BTreeMap<String, String>)>,
+}
+
+/// Where the lock files of one pipeline are, and how the names of this host begin.
+#[derive(Clone, Debug)]
+struct Host {
+    folder: PathBuf,
+    name: String,
+    stem: String,
 }
 
 /// No name could be taken.
@@ -49,7 +74,7 @@ impl Instance {
     pub fn named(name: &str) -> Instance {
         Instance {
             name: name.to_owned(),
-            _lock: None,
+            slot: None,
         }
     }
 
@@ -60,36 +85,59 @@ impl Instance {
     /// When the lock file cannot be made or every slot is taken.
     pub fn claim(folder: &Path, host: &str, pipeline: &str) -> Result<Instance, InstanceError> {
         let digest = Digest::of(pipeline.as_bytes()).to_string();
-        let stem = format!("snapback-{}", &digest["sha256:".len()..][..12]);
-        for slot in 0..SLOTS {
-            let path = folder.join(format!("{stem}-{slot}.lock"));
-            let opened = OpenOptions::new()
-                .create(true)
-                .truncate(false)
-                .write(true)
-                .open(&path);
-            let file = match opened {
-                Ok(file) => file,
-                // Another user's: whether a process of theirs lives cannot be told, so the slot counts as taken.
-                Err(_) if path.exists() => continue,
-                Err(source) => return Err(InstanceError::LockFile { path, source }),
-            };
-            match file.try_lock() {
-                Ok(()) => {
-                    return Ok(Instance {
-                        name: format!("{host}-{slot}"),
-                        _lock: Some(file),
-                    });
-                }
-                Err(TryLockError::WouldBlock) => {}
-                Err(TryLockError::Error(source)) => {
-                    return Err(InstanceError::LockFile { path, source });
-                }
-            }
+        Host {
+            folder: folder.to_owned(),
+            name: host.to_owned(),
+            stem: format!("snapback-{}", &digest["sha256:".len()..][..12]),
         }
-        Err(InstanceError::NoFreeSlot {
-            pattern: folder.join(format!("{stem}-*.lock")).display().to_string(),
-        })
+        .claim(0)
+    }
+
+    /// The next free slot of this host, which this one is given up for; `None` when the operator gave the name.
+    ///
+    /// # Errors
+    /// As [`claim`](Instance::claim).
+    pub fn next(&self) -> Result<Option<Instance>, InstanceError> {
+        let slot = self.slot.as_ref();
+        slot.map(|slot| slot.host.claim(slot.number + 1))
+            .transpose()
+    }
+
+    /// Whether the name is one of a host's slots, and was not given by the operator.
+    #[must_use]
+    pub fn is_claimed(&self) -> bool {
+        self.slot.is_some()
+    }
+
+    /// The id that the group last gave to the member `name` of this slot, as far as it is known.
+    #[must_use]
+    pub fn last_id(&self, name: &str) -> Option<String> {
+        let slot = self.slot.as_ref()?;
+        let locked = slot.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        locked.1.get(name).cloned()
+    }
+
+    /// Keeps the id that the group gave to the member `name`, for the next process of this slot.
+    ///
+    /// # Errors
+    /// When the lock file cannot be written; the next process then waits until the member's session has expired.
+    pub fn keep_id(&self, name: &str, id: &str) -> std::io::Result<()> {
+        let Some(slot) = &self.slot else {
+            return Ok(());
+        };
+        let mut locked = slot.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        let (file, ids) = &mut *locked;
+        if ids.get(name).is_some_and(|known| known == id) {
+            return Ok(());
+        }
+        ids.insert(name.to_owned(), id.to_owned());
+        let lines: String = ids
+            .iter()
+            .map(|(name, id)| format!("{name} {id}\n"))
+            .collect();
+        file.set_len(0)?;
+        file.rewind()?;
+        file.write_all(lines.as_bytes())
     }
 
     /// The name.
@@ -115,6 +163,60 @@ impl Instance {
     }
 }
 
+impl Host {
+    /// The lowest free slot from `first` on.
+    fn claim(&self, first: usize) -> Result<Instance, InstanceError> {
+        for number in first..SLOTS {
+            let path = self.folder.join(format!("{}-{number}.lock", self.stem));
+            let opened = OpenOptions::new()
+                .create(true)
+                .truncate(false)
+                .read(true)
+                .write(true)
+                .open(&path);
+            let file = match opened {
+                Ok(file) => file,
+                // Another user's: whether a process of theirs lives cannot be told, so the slot counts as taken.
+                Err(_) if path.exists() => continue,
+                Err(source) => return Err(InstanceError::LockFile { path, source }),
+            };
+            match file.try_lock() {
+                Ok(()) => {
+                    let ids = ids(&file);
+                    return Ok(Instance {
+                        name: format!("{}-{number}", self.name),
+                        slot: Some(Slot {
+                            host: self.clone(),
+                            number,
+                            lock: Mutex::new((file, ids)),
+                        }),
+                    });
+                }
+                Err(TryLockError::WouldBlock) => {}
+                Err(TryLockError::Error(source)) => {
+                    return Err(InstanceError::LockFile { path, source });
+                }
+            }
+        }
+        let pattern = self.folder.join(format!("{}-*.lock", self.stem));
+        Err(InstanceError::NoFreeSlot {
+            pattern: pattern.display().to_string(),
+        })
+    }
+}
+
+/// A member's name and its id in each line. What else there may be says nothing: the ids only spare a wait.
+fn ids(file: &File) -> BTreeMap<String, String> {
+    let mut text = String::new();
+    if file.take(MAX_LOCK_FILE).read_to_string(&mut text).is_err() {
+        return BTreeMap::new();
+    }
+    let pairs = text.lines().filter_map(|line| line.rsplit_once(' '));
+    pairs
+        .map(|(name, id)| (name.to_owned(), id.to_owned()))
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -130,6 +232,24 @@ mod tests {
         drop(first);
         let again = Instance::claim(folder.path(), "host", "pipeline").unwrap();
         assert_eq!(again.name(), "host-0");
+    }
+
+    #[test]
+    fn the_next_process_of_a_slot_knows_the_ids_of_its_members() {
+        let folder = tempfile::tempdir().unwrap();
+        let claim = || Instance::claim(folder.path(), "host", "pipeline").unwrap();
+        let first = claim();
+        assert_eq!(first.last_id("g.e.host-0.0"), None);
+        for (name, id) in [("0", "long-id"), ("1", "b"), ("0", "a")] {
+            first.keep_id(&format!("g.e.host-0.{name}"), id).unwrap();
+        }
+        drop(first);
+        let again = claim();
+        assert_eq!(again.last_id("g.e.host-0.0").unwrap(), "a");
+        assert_eq!(again.last_id("g.e.host-0.1").unwrap(), "b");
+        let next = again.next().unwrap().unwrap();
+        assert_eq!((next.name(), next.last_id("0")), ("host-1", None));
+        assert!(Instance::named("given").next().unwrap().is_none());
     }
 
     #[test]

@@ -31,6 +31,7 @@ mod keeper;
 mod limits;
 mod memory;
 mod mixed_types;
+mod namesake;
 mod new_pipeline;
 mod panics;
 mod partition;

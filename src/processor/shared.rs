@@ -14,6 +14,7 @@ use super::{
     connect::{connect, output},
     limits,
     mixed_types::ColumnCheck,
+    namesake,
     new_pipeline::NewPipeline,
     rules,
     seats::Seats,
@@ -84,6 +85,7 @@ impl Shared {
         )?;
         let layout = Layout::new(&settings.pipeline.events)?;
         let admin = Arc::new(connect(&settings, &board)?);
+        let instance = namesake::avoid(&admin, &settings, instance, &board, &stop)?;
         let events = admin.topic(&settings.pipeline.events)?.ok_or_else(|| {
             ProcessorError::NoEventsTopic {
                 topic: settings.pipeline.events.clone(),
@@ -316,6 +318,13 @@ impl Shared {
             .worker_name(&pipeline.group, &pipeline.events, worker)
     }
 
+    /// Keeps the id that the group gave to the member `name`: the next process of this name knows it by that.
+    pub fn keep_member_id(&self, name: &str, id: &str) {
+        if let Err(error) = self.instance.keep_id(name, id) {
+            tracing::debug!("the id of the member {name} cannot be kept in the lock file: {error}");
+        }
+    }
+
     /// How the names of all workers of this pipeline begin, whichever process they are of.
     pub fn names_begin(&self) -> String {
         let pipeline = &self.settings.pipeline;
@@ -335,7 +344,8 @@ impl Shared {
 
     /// Whether the group has a member with a worker's name.
     pub fn has_member(&self, name: &str) -> Result<bool, KafkaError> {
-        self.admin.has_member(&self.settings.pipeline.group, name)
+        let member = self.admin.member(&self.settings.pipeline.group, name)?;
+        Ok(member.is_some())
     }
 
     /// Has a worker leave the group and join it again.

@@ -17,6 +17,7 @@
 
 mod a_worker_that_hangs;
 mod added_partitions;
+mod another_host;
 mod broker_trouble;
 mod calculations;
 mod cli;

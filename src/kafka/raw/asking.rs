@@ -25,13 +25,15 @@ impl Membership {
             unsafe { sys::rd_kafka_consumer_group_metadata(consumer.client().native_ptr()) };
         let membership = Membership(NonNull::new(pointer)?);
         // SAFETY: the metadata is alive.
-        let (generation, member) = unsafe {
-            (
-                sys::rd_kafka_consumer_group_metadata_generation_id(pointer),
-                text(sys::rd_kafka_consumer_group_metadata_member_id(pointer)),
-            )
-        };
-        (generation >= 0 && member.is_some_and(|id| !id.is_empty())).then_some(membership)
+        let generation = unsafe { sys::rd_kafka_consumer_group_metadata_generation_id(pointer) };
+        (generation >= 0 && !membership.id().is_empty()).then_some(membership)
+    }
+
+    /// The id that the group gave to this member.
+    pub(in crate::kafka) fn id(&self) -> String {
+        // SAFETY: the metadata is alive.
+        text(unsafe { sys::rd_kafka_consumer_group_metadata_member_id(self.pointer()) })
+            .unwrap_or_default()
     }
 
     pub(super) fn pointer(&self) -> *const sys::rd_kafka_consumer_group_metadata_t {

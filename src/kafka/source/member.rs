@@ -47,6 +47,12 @@ impl Source {
         self.membership().is_some()
     }
 
+    /// The id that the group gave to this member; `None` while it is none.
+    #[must_use]
+    pub fn member_id(&self) -> Option<String> {
+        Some(self.membership()?.id())
+    }
+
     /// The group's name.
     #[must_use]
     pub fn group(&self) -> &str {

@@ -29,7 +29,7 @@ pub struct Board(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    about: Arc<About>,
+    about: Mutex<Arc<About>>,
     stop: Stop,
     began: Instant,
     workers: Vec<Slot>,
@@ -82,7 +82,7 @@ impl Board {
 
     pub(in crate::processor) fn of(about: About, workers: usize, stop: Stop) -> Board {
         Board(Arc::new(Inner {
-            about: Arc::new(about),
+            about: Mutex::new(Arc::new(about)),
             stop,
             began: Instant::now(),
             workers: (0..workers).map(|_| Slot::default()).collect(),
@@ -99,10 +99,11 @@ impl Board {
     pub fn look(&self) -> ProcessView {
         let now = self.now();
         let mut troubles: Vec<TroubleView> = lock(&self.0.troubles).values().cloned().collect();
-        troubles.extend(lock(&self.0.broker).trouble(now, &self.0.about.brokers));
+        let about = self.about();
+        troubles.extend(lock(&self.0.broker).trouble(now, &about.brokers));
         let workers = self.0.workers.iter();
         ProcessView {
-            about: Arc::clone(&self.0.about),
+            about,
             now,
             time: Utc::now(),
             stopping: self.0.stop.is_requested(),
@@ -114,6 +115,16 @@ impl Board {
             ticks: workers.map(Slot::tick).collect(),
             troubles,
         }
+    }
+
+    fn about(&self) -> Arc<About> {
+        Arc::clone(&lock(&self.0.about))
+    }
+
+    /// The process takes another name, before any of its workers has joined.
+    pub(in crate::processor) fn rename(&self, instance: &str) {
+        let mut about = lock(&self.0.about);
+        Arc::make_mut(&mut about).instance = instance.to_owned();
     }
 
     /// The moment that it is.
@@ -167,7 +178,7 @@ impl Board {
 
     /// Whether it has been asked for a while, and has not answered.
     pub(in crate::processor) fn is_broker_silent(&self) -> bool {
-        let brokers = &self.0.about.brokers;
+        let brokers = &self.about().brokers;
         lock(&self.0.broker).trouble(self.now(), brokers).is_some()
     }
 

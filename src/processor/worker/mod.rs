@@ -247,6 +247,9 @@ impl Worker {
             SourceEvent::Assigned(partitions) => {
                 self.assigned = true;
                 self.regrouping = None;
+                if let Some(id) = self.source.member_id() {
+                    self.shared.keep_member_id(&self.name, &id);
+                }
                 self.assigned(partitions)
             }
             SourceEvent::Revoked(partitions) => self.revoked(&partitions),
