@@ -7,6 +7,13 @@ use object_store::ObjectMeta;
 
 use super::{Path, Store, StoreError, classify::LIST, patience::PAGE};
 
+/// Where a listing begins.
+#[derive(Clone, Copy)]
+enum Begin<'p> {
+    First,
+    After(&'p Path),
+}
+
 /// An object, as a listing shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
@@ -50,19 +57,40 @@ impl Store {
         }
     }
 
-    /// The same, with the places in it that cannot be read beside what can: one of them does not hide the others.
+    /// Those of them that come after `last` in that order, whether it exists or not: what is new since somebody looked. A
+    /// bucket skips the others by itself; so a listing that finds nothing is one request, however many objects there are.
+    ///
+    /// # Errors
+    /// As [`Store::list`].
+    pub async fn list_after(&self, prefix: &Path, last: &Path) -> Result<Vec<Entry>, StoreError> {
+        let listing = self.list_from(prefix, Begin::After(last)).await?;
+        match listing.unreadable.into_iter().next() {
+            Some(unreadable) => Err(unreadable.error),
+            None => Ok(listing.entries),
+        }
+    }
+
+    /// What [`Store::list`] lists, with the places in it that cannot be read beside what can: one of them does not hide the others.
     ///
     /// # Errors
     /// When the store, or `prefix` itself, cannot be read.
     pub async fn list_readable(&self, prefix: &Path) -> Result<Listing, StoreError> {
-        let key = self.place.key(prefix);
+        self.list_from(prefix, Begin::First).await
+    }
+
+    async fn list_from(&self, prefix: &Path, begin: Begin<'_>) -> Result<Listing, StoreError> {
+        let key = Some(self.place.key(prefix)).filter(|key| !key.as_ref().is_empty());
         let mut found = self
             .patience
             .persist(|| async {
                 let mut found = Listing::default();
-                let mut listing = self
-                    .backend
-                    .list(Some(&key).filter(|key| !key.as_ref().is_empty()));
+                let mut listing = match begin {
+                    Begin::First => self.backend.list(key.as_ref()),
+                    Begin::After(last) => {
+                        let last = self.place.key(last);
+                        self.backend.list_with_offset(key.as_ref(), &last)
+                    }
+                };
                 loop {
                     match self.call(LIST, prefix, PAGE, listing.try_next()).await {
                         Ok(None) => return Ok(found),
@@ -77,6 +105,10 @@ impl Store {
                 }
             })
             .await?;
+        if let Begin::After(last) = begin {
+            // Some servers begin at the first object, whatever they are told.
+            found.entries.retain(|entry| entry.path > *last);
+        }
         found.entries.sort_unstable_by(|a, b| a.path.cmp(&b.path));
         Ok(found)
     }

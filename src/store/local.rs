@@ -10,7 +10,7 @@ use std::{
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures::{StreamExt as _, TryStreamExt as _, future, stream::BoxStream};
+use futures::stream::BoxStream;
 use object_store::{
     CopyMode, CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta,
     ObjectStore, PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult, RenameOptions,
@@ -150,7 +150,8 @@ impl ObjectStore for LocalFolder {
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
-        walk::list(self.folder.root.clone(), prefix, Arc::clone(&self.unknown))
+        let root = self.folder.root.clone();
+        walk::list(root, prefix, None, Arc::clone(&self.unknown))
     }
 
     fn list_with_offset(
@@ -158,7 +159,8 @@ impl ObjectStore for LocalFolder {
         prefix: Option<&Path>,
         offset: &Path,
     ) -> BoxStream<'static, Result<ObjectMeta>> {
-        visible(self.files.list_with_offset(prefix, offset))
+        let root = self.folder.root.clone();
+        walk::list(root, prefix, Some(offset), Arc::clone(&self.unknown))
     }
 
     async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
@@ -207,14 +209,6 @@ fn is_staging(path: &Path) -> bool {
     path.parts()
         .next()
         .is_some_and(|part| part.as_ref() == STAGING)
-}
-
-fn visible(
-    listed: BoxStream<'static, Result<ObjectMeta>>,
-) -> BoxStream<'static, Result<ObjectMeta>> {
-    listed
-        .try_filter(|object| future::ready(!is_staging(&object.location)))
-        .boxed()
 }
 
 #[cfg(test)]

@@ -29,17 +29,20 @@ const AHEAD: usize = 4;
 
 type Listed = Result<ObjectMeta>;
 
-/// Everything below `prefix` in the folder `root`, in any order.
+/// Everything below `prefix` in the folder `root` that comes `after` a path, in any order.
 pub(super) fn list(
     root: PathBuf,
     prefix: Option<&Key>,
+    after: Option<&Key>,
     unknown: Arc<UnknownNames>,
 ) -> BoxStream<'static, Listed> {
     let prefix = prefix.map(ToString::to_string).unwrap_or_default();
+    let after = after.map(ToString::to_string);
     let (sender, receiver) = mpsc::channel(AHEAD);
     let walking = tokio::task::spawn_blocking(move || {
         let mut walk = Walk {
             root,
+            after,
             unknown,
             found: Vec::new(),
             sender,
@@ -66,6 +69,7 @@ type Ancestor = (u64, u64);
 
 struct Walk {
     root: PathBuf,
+    after: Option<String>,
     unknown: Arc<UnknownNames>,
     found: Vec<Listed>,
     sender: mpsc::Sender<Vec<Listed>>,
@@ -127,6 +131,11 @@ impl Walk {
             self.unknown.note(&path.display().to_string());
             return Some(());
         };
+        // A plain file that comes before needs no look: its name says it.
+        let is_before = self.after.as_ref().is_some_and(|after| relative <= *after);
+        if is_before && entry.file_type().is_ok_and(|kind| kind.is_file()) {
+            return Some(());
+        }
         let about = match fs::metadata(&path) {
             // A link that leads nowhere has a name, and cannot be read: that is for the reader to say.
             Err(error) if error.raw_os_error() == Some(libc::ELOOP) => entry.metadata(),
@@ -134,7 +143,10 @@ impl Walk {
         };
         match about {
             Ok(about) if about.is_dir() => self.folder(&path, &relative, ancestors),
-            Ok(about) if about.is_file() || about.is_symlink() => self.object(key, &about),
+            Ok(about) if about.is_file() || about.is_symlink() => match is_before {
+                true => Some(()),
+                false => self.object(key, &about),
+            },
             Ok(_) => {
                 self.unknown.note(&path.display().to_string());
                 Some(())

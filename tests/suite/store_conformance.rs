@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
-use futures::future::join_all;
+use futures::{StreamExt as _, future::join_all, stream};
 use snapback::store::{Created, Entry, Moved, Path, Store, StoreConfig, StoreError};
 
 use crate::support::{S3Server, s3};
@@ -18,6 +18,7 @@ pub async fn conformance(store: &Store) {
     an_object_is_created_once(store).await;
     one_of_many_creators_wins(store).await;
     a_listing_is_sorted_and_keeps_to_whole_parts(store).await;
+    a_listing_of_more_than_a_page_is_whole_and_begins_where_it_is_told(store).await;
     an_object_moves(store).await;
     a_large_object_comes_back(store).await;
     store.probe_put_if_absent().await.expect("a probe");
@@ -210,6 +211,43 @@ async fn a_listing_is_sorted_and_keeps_to_whole_parts(store: &Store) {
         store.delete(&path(name)).await.unwrap();
     }
     assert_eq!(store.list(&Path::root()).await.unwrap(), []);
+}
+
+/// S3 lists 1,000 keys at a time.
+const MORE_THAN_A_PAGE: usize = 1_100;
+
+async fn a_listing_of_more_than_a_page_is_whole_and_begins_where_it_is_told(store: &Store) {
+    let folder = path("many/_manifests/partition=1");
+    let name = |number: usize| path(&format!("{folder}/{number:020}.json"));
+    // A neighbour that sorts between the folder and its content where `/` counts as a character.
+    let neighbour = path("many/_manifests/partition=1-more/00000000000000009999.json");
+    store.put(&neighbour, Bytes::new()).await.unwrap();
+    let all: Vec<Path> = (1..=MORE_THAN_A_PAGE).map(name).collect();
+    let puts = all.iter().map(|object| store.put(object, Bytes::new()));
+    let put: Vec<_> = stream::iter(puts).buffer_unordered(16).collect().await;
+    assert!(put.iter().all(Result::is_ok), "{put:?}");
+    let paths = |entries: Vec<Entry>| -> Vec<Path> {
+        entries.into_iter().map(|entry| entry.path).collect()
+    };
+    assert_eq!(paths(store.list(&folder).await.unwrap()), all);
+    for (after, expected) in [
+        (name(0), &all[..]),
+        (name(7), &all[7..]),
+        (name(MORE_THAN_A_PAGE - 1), &all[MORE_THAN_A_PAGE - 1..]),
+        (name(MORE_THAN_A_PAGE), &[]),
+        // What does not exist is a place in the order like any other.
+        (path(&format!("{}-", name(7))), &all[7..]),
+    ] {
+        let found = paths(store.list_after(&folder, &after).await.unwrap());
+        assert_eq!(found, expected, "after {after}");
+    }
+    let deletes = all
+        .iter()
+        .chain([&neighbour])
+        .map(|object| store.delete(object));
+    let deleted: Vec<_> = stream::iter(deletes).buffer_unordered(16).collect().await;
+    assert!(deleted.iter().all(Result::is_ok), "{deleted:?}");
+    assert_eq!(store.list(&path("many")).await.unwrap(), []);
 }
 
 async fn an_object_moves(store: &Store) {
