@@ -8,8 +8,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::{
     ChainError, ChainTail, Clock,
     attic::{self, Restored},
-    race::{Holder, holder, is_overtaken},
-    tail::{list_manifests, load_tail_to_go_on},
+    race::{Holder, holder, is_outside, is_overtaken},
+    tail::{Found, list_manifests, list_manifests_after, load_manifest, load_tail_to_go_on},
 };
 use crate::{
     calculation::Declaration,
@@ -17,7 +17,7 @@ use crate::{
     format::{
         Edit, Identity, Layout, MAX_MANIFEST_BYTES, Manifest, Segment, Stamp, apply_and_encode,
     },
-    model::{Offset, Partition, Sequence},
+    model::{Offset, Partition},
     store::{Created, Path, Store, StoreError},
 };
 
@@ -135,16 +135,26 @@ impl Chain {
         self.unsure
     }
 
-    /// Looks for newer manifests; whether there are any. One listing when there are none.
+    /// Looks for newer manifests; whether there are any. One listing of what comes after the last one known.
     ///
     /// # Errors
     /// As [`super::load_tail`].
     pub async fn reload(&mut self) -> Result<bool, ChainError> {
         let partition = self.identity.partition;
-        let numbers = list_manifests(&self.store, &self.layout, partition).await?;
-        let changed = numbers.last().copied() != self.tail.highest;
+        let (store, layout) = (&self.store, &self.layout);
+        let mut numbers = match self.tail.highest {
+            Some(highest) => list_manifests_after(store, layout, partition, highest).await?,
+            None => list_manifests(store, layout, partition).await?,
+        };
+        let changed = !numbers.is_empty();
         if changed {
-            self.tail = load_tail_to_go_on(&self.store, &self.layout, partition, &numbers).await?;
+            let mut tail = load_tail_to_go_on(store, layout, partition, &numbers).await?;
+            if tail.newest.is_none() && self.tail.highest.is_some() {
+                // None of the new ones can be read: it goes on from those before them.
+                numbers = list_manifests(store, layout, partition).await?;
+                tail = load_tail_to_go_on(store, layout, partition, &numbers).await?;
+            }
+            self.tail = tail;
         }
         self.unsure = false;
         Ok(changed)
@@ -168,8 +178,8 @@ impl Chain {
         let path = self.layout.manifest(self.partition(), manifest.sequence);
         self.unsure = true;
         let ours = self.offer(&path, &bytes, &segments, put_at).await?;
-        if !ours || self.overtaken(manifest.sequence).await? {
-            self.reload_all().await?;
+        if !ours || self.overtaken(&manifest).await? {
+            self.reload().await?;
             return Ok(Appended::Lost);
         }
         self.tail = ChainTail {
@@ -278,19 +288,22 @@ impl Chain {
         Ok(())
     }
 
-    /// Whether a higher number than the one just created exists: then our view was so old that gc had
-    /// removed what stood there, and the manifest is no part of the chain.
-    async fn overtaken(&self, created: Sequence) -> Result<bool, ChainError> {
-        let numbers = list_manifests(&self.store, &self.layout, self.partition()).await?;
-        Ok(is_overtaken(created, numbers.last().copied()))
-    }
-
-    async fn reload_all(&mut self) -> Result<(), ChainError> {
-        let partition = self.partition();
-        let numbers = list_manifests(&self.store, &self.layout, partition).await?;
-        self.tail = load_tail_to_go_on(&self.store, &self.layout, partition, &numbers).await?;
-        self.unsure = false;
-        Ok(())
+    /// Whether a higher number than the one just created exists: then our view was old. Where it was so old that gc had
+    /// removed what stood there, the manifest is no part of the chain, and goes again.
+    async fn overtaken(&self, created: &Manifest) -> Result<bool, ChainError> {
+        let (store, layout, partition) = (&self.store, &self.layout, self.partition());
+        let above = list_manifests_after(store, layout, partition, created.sequence).await?;
+        if !is_overtaken(created.sequence, above.last().copied()) {
+            return Ok(false);
+        }
+        if let Found::Good(next) = load_manifest(store, layout, partition, above[0]).await?
+            && is_outside(created.head(), &next)
+        {
+            let path = layout.manifest(partition, created.sequence);
+            tracing::info!(%path, "removing a manifest of ours that others had overtaken");
+            store.delete(&path).await?;
+        }
+        Ok(true)
     }
 
     /// The winner makes sure that what it lists is at its own path. What fails here, recovery finishes.

@@ -1,8 +1,8 @@
 //! What to do when others append to the same chain: the decisions of compare-and-append (I2) as functions of values.
 
 use crate::{
-    format::Segment,
-    model::{Offset, OffsetRange, Sequence},
+    format::{Damaged, Manifest, Segment},
+    model::{Digest, Offset, OffsetRange, Sequence},
 };
 
 /// How pending outcomes fit a chain that may have grown meanwhile.
@@ -61,11 +61,27 @@ pub fn holder<T: PartialEq>(offered: &T, found: Option<&T>) -> Holder {
     }
 }
 
-/// Whether a manifest that was just created is no part of the chain: with a higher number present, the view it was made
-/// from was so old that gc had removed what stood there.
+/// Whether a higher number than that of a manifest that was just created is present: the view it was made from was old.
 #[must_use]
 pub fn is_overtaken(created: Sequence, highest: Option<Sequence>) -> bool {
     highest.is_some_and(|highest| highest > created)
+}
+
+/// Whether such a manifest is certainly no part of the chain, by `above`, the next higher one: that one was made from
+/// another, because what stood at the number before was removed by gc, or lost.
+#[must_use]
+pub fn is_outside(created: (Sequence, Digest), above: &Manifest) -> bool {
+    let (sequence, digest) = created;
+    match &above.base {
+        Some(base) if base.sequence == sequence => base.digest != digest,
+        // What it names as damaged was seen there, and stays.
+        Some(base) if base.sequence < sequence => {
+            let named = |damaged: &&Damaged| damaged.sequence == sequence;
+            let damaged = base.skipped.iter().find(named);
+            damaged.is_none_or(|damaged| damaged.digest.is_none())
+        }
+        _ => false,
+    }
 }
 
 #[cfg(test)]

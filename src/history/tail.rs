@@ -223,6 +223,27 @@ pub async fn list_manifests(
     Ok(numbers)
 }
 
+/// Those of them above `last`.
+///
+/// # Errors
+/// When the store cannot be listed.
+pub(super) async fn list_manifests_after(
+    store: &Store,
+    layout: &Layout,
+    partition: Partition,
+    last: Sequence,
+) -> Result<Vec<Sequence>, StoreError> {
+    let (folder, last) = (
+        layout.manifests(partition),
+        layout.manifest(partition, last),
+    );
+    let entries = store.list_after(&folder, &last).await?;
+    let numbers = entries
+        .iter()
+        .filter_map(|entry| layout.parse_manifest(&entry.path));
+    Ok(numbers.map(|(_, sequence)| sequence).collect())
+}
+
 /// Finds the newest end of a chain: one listing, then reads from the highest number down to the first
 /// manifest that can be read. Newest = highest number present; a number without a file counts as damaged.
 ///
@@ -297,8 +318,9 @@ async fn read_tail(
 /// More manifests than this are never missing between two that are there.
 const MAX_HOLES: u64 = 10_000;
 
-/// Whether `head` (from the commit metadata) is in the chain. A damaged manifest at that number counts as
-/// present; so does a missing one whose successor names it as its base.
+/// Whether `head` (from the commit metadata) is in the chain whose highest number is `highest`. Numbers and digests are
+/// compared where the manifest, or its successor, still exists and can be read; one that is damaged, or that gc has removed
+/// below the highest, counts as present.
 ///
 /// # Errors
 /// When a newer snapback wrote a manifest, or the store cannot be read.
@@ -307,6 +329,7 @@ pub async fn contains(
     layout: &Layout,
     partition: Partition,
     head: (Sequence, Digest),
+    highest: Option<Sequence>,
 ) -> Result<bool, ChainError> {
     let (sequence, digest) = head;
     match load_manifest(store, layout, partition, sequence).await? {
@@ -315,7 +338,7 @@ pub async fn contains(
         Found::Missing => {
             let next = load_manifest(store, layout, partition, sequence.next()).await?;
             let Found::Good(next) = next else {
-                return Ok(false);
+                return Ok(highest.is_some_and(|highest| sequence < highest));
             };
             Ok(next.base.is_some_and(|base| {
                 (base.sequence, base.digest) == head

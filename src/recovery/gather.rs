@@ -311,7 +311,8 @@ impl Gatherer {
             None => false,
             Some(head) if head == newest.head() => true,
             Some(head) => {
-                history::contains(&self.store, &self.layout, chain.partition(), head).await?
+                let partition = chain.partition();
+                history::contains(&self.store, &self.layout, partition, head, tail.highest).await?
             }
         };
         Ok(ChainFacts::Good(good(

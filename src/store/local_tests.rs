@@ -6,6 +6,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use futures::TryStreamExt as _;
 use object_store::ObjectStoreExt as _;
 
 use super::*;

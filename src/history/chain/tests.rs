@@ -8,7 +8,7 @@ use crate::{
         Found, contains, load_manifest, load_tail,
         testing::{Fault, Faulty, bound, chain, clock, paths},
     },
-    model::{Counts, Digest},
+    model::{Counts, Digest, Sequence},
 };
 
 fn absent(start: i64, end: i64) -> Edit {
@@ -292,7 +292,11 @@ async fn a_head_is_in_the_chain_by_number_and_digest() {
         heads.push(ours.tail().head().unwrap());
     }
     let layout = Layout::new("events").unwrap();
-    let is_in = async |head| contains(&store, &layout, PARTITION, head).await.unwrap();
+    let highest = ours.tail().highest;
+    let is_in = async |head| {
+        let found = contains(&store, &layout, PARTITION, head, highest).await;
+        found.unwrap()
+    };
     assert!(is_in(heads[2]).await);
     assert!(!is_in((Sequence(3), Digest::of(b"another"))).await);
     assert!(!is_in((Sequence(9), heads[2].1)).await);
@@ -301,6 +305,9 @@ async fn a_head_is_in_the_chain_by_number_and_digest() {
     remove(&store, 3).await;
     assert!(is_in(heads[2]).await, "its successor names it");
     assert!(!is_in((Sequence(3), Digest::of(b"another"))).await);
+    remove(&store, 4).await;
+    assert!(is_in(heads[2]).await, "nothing is left to compare it with");
+    assert!(!is_in((Sequence(9), heads[2].1)).await);
 }
 
 #[tokio::test]
@@ -314,6 +321,14 @@ async fn a_sleeper_whose_number_was_collected_does_not_fork_the_chain() {
     remove(&store, 2).await;
     assert_eq!(append(&mut sleeper, 0, 9).await, Appended::Lost);
     assert_eq!(sleeper.tail(), ours.tail());
+    let numbers = list_manifests(&store, ours.layout(), PARTITION)
+        .await
+        .unwrap();
+    assert_eq!(
+        numbers,
+        [1, 3, 4, 5].map(Sequence),
+        "it took its own away again"
+    );
 }
 
 #[tokio::test]
@@ -346,7 +361,11 @@ async fn a_file_with_an_absurd_number_is_named_and_nothing_is_made_of_the_number
         store.delete(&path).await.unwrap();
     }
     let head = (Sequence(u64::MAX), Digest::of(b""));
-    assert!(!contains(&store, &layout, PARTITION, head).await.unwrap());
+    assert!(
+        !contains(&store, &layout, PARTITION, head, None)
+            .await
+            .unwrap()
+    );
 }
 
 #[tokio::test]
