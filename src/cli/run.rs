@@ -260,6 +260,9 @@ pub(super) struct ProcessorArgs {
     /// Memory of the process, Kafka's queues included [default: 256MiB]
     #[arg(long, value_name = "BYTES")]
     memory: Option<String>,
+    /// Bytes a second that background work on stored history may read and write [default: 32MiB]
+    #[arg(long, value_name = "BYTES")]
+    background_rate: Option<String>,
     /// Worker threads, each a member of the group [default: 1]
     #[arg(long, value_name = "COUNT")]
     workers: Option<String>,
@@ -302,6 +305,7 @@ impl ProcessorArgs {
         flags.add(key::COMMIT_INTERVAL, self.commit_interval.as_deref());
         flags.add(key::SNAPSHOT_INTERVAL, self.snapshot_interval.as_deref());
         flags.add(key::MEMORY, self.memory.as_deref());
+        flags.add(key::BACKGROUND_RATE, self.background_rate.as_deref());
         flags.add(key::WORKERS, self.workers.as_deref());
         flags.add(key::INSTANCE, self.instance.as_deref());
         flags.add(key::START, self.start.as_deref());

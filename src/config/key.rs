@@ -87,6 +87,8 @@ pub const COMMIT_INTERVAL: Key = Key::new("commit-interval", "100ms");
 pub const SNAPSHOT_INTERVAL: Key = Key::new("snapshot-interval", "30s");
 /// The memory of the whole process.
 pub const MEMORY: Key = Key::new("memory", "256MiB");
+/// What background work may read and write in a second.
+pub const BACKGROUND_RATE: Key = Key::new("background-rate", "32MiB");
 /// Worker threads.
 pub const WORKERS: Key = Key::new("workers", "1");
 /// The process's name in the group.
@@ -125,6 +127,7 @@ pub const ALL: &[Key] = &[
     COMMIT_INTERVAL,
     SNAPSHOT_INTERVAL,
     MEMORY,
+    BACKGROUND_RATE,
     WORKERS,
     INSTANCE,
     START,

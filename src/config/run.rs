@@ -1,6 +1,6 @@
 //! What `snapback run` needs.
 
-use std::{fmt, time::Duration};
+use std::{fmt, num::NonZeroU64, time::Duration};
 
 use super::{
     error::ConfigError,
@@ -74,6 +74,8 @@ pub struct RunConfig {
     pub snapshot_interval: Duration,
     /// Bytes for the whole process; at least 64 MiB.
     pub memory: u64,
+    /// Bytes that background work of the whole process reads and writes in a second; at least 64 KiB.
+    pub background_rate: NonZeroU64,
     /// Worker threads; 1 to 256.
     pub workers: usize,
     /// The process's name in the group; `None`: host name and a free slot.
@@ -118,6 +120,7 @@ impl RunConfig {
             commit_interval: layers.duration(key::COMMIT_INTERVAL, commits)?,
             snapshot_interval: layers.duration(key::SNAPSHOT_INTERVAL, snapshots)?,
             memory: layers.bytes(key::MEMORY, 64 * MIB..=1024 * 1024 * MIB)?,
+            background_rate: background_rate(layers)?,
             workers: layers.number(key::WORKERS, 1..=256)?,
             instance: instance(layers)?,
             policy: policy(layers)?,
@@ -142,6 +145,11 @@ pub fn delivery(layers: &Layers) -> Result<Delivery, ConfigError> {
         ("at-least-once", Delivery::AtLeastOnce),
     ];
     layers.choice(key::DELIVERY, &modes)
+}
+
+fn background_rate(layers: &Layers) -> Result<NonZeroU64, ConfigError> {
+    let bytes = layers.bytes(key::BACKGROUND_RATE, MIB / 16..=1024 * 1024 * MIB)?;
+    Ok(NonZeroU64::new(bytes).unwrap_or(NonZeroU64::MIN))
 }
 
 fn instance(layers: &Layers) -> Result<Option<String>, ConfigError> {

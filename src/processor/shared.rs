@@ -18,7 +18,7 @@ use super::{
     new_pipeline::NewPipeline,
     rules,
     seats::Seats,
-    store_side::StoreSide,
+    store_side::{BackgroundSettings, StoreSide},
     targets::Targets,
     watch::{Board, Progress, Tally},
 };
@@ -31,7 +31,7 @@ use crate::{
     kafka::{Admin, KafkaError, Member, Publisher, PublisherConfig, SourceConfig, Watermarks},
     model::{Event, Offset, Partition},
     recovery::{Committed, Gatherer, Limits},
-    store::Store,
+    store::{Store, Throttle},
 };
 
 /// How long `init_transactions` may take: a predecessor's open transaction is ended in it.
@@ -156,7 +156,10 @@ impl Shared {
                 runtime.clone(),
                 stop.clone(),
                 board.clone(),
-                recalculator(&settings, limits.results)?,
+                BackgroundSettings {
+                    throttle: Throttle::of(settings.background_rate),
+                    recalculator: recalculator(&settings, limits.results)?,
+                },
                 limits,
             )),
             seats: Seats::default(),

@@ -13,7 +13,7 @@ use super::{
     panics::unless_panicked,
     watch::{Board, Findings},
 };
-use crate::{audit::Recalculator, recovery::Limits};
+use crate::{audit::Recalculator, recovery::Limits, store::Throttle};
 
 /// See the module.
 pub struct StoreSide {
@@ -24,13 +24,21 @@ pub struct StoreSide {
     pub board: Board,
     /// What the checks at the start of partitions found wrong.
     pub findings: Findings,
-    /// What brings stored history under the running calculation, when that is asked for.
-    pub recalculator: Option<Recalculator>,
-    /// Turns of those that do.
-    pub recalculations: Arc<Semaphore>,
+    /// What is done beside.
+    pub background: BackgroundSettings,
+    /// Turns of background work.
+    pub turns: Arc<Semaphore>,
     /// Turns of those that encode.
     encoders: Semaphore,
     limits: Mutex<Limits>,
+}
+
+/// What keepers do with stored history beside new outcomes.
+pub struct BackgroundSettings {
+    /// How fast all of it goes.
+    pub throttle: Throttle,
+    /// What brings stored history under the running calculation, when that is asked for.
+    pub recalculator: Option<Recalculator>,
 }
 
 impl StoreSide {
@@ -41,7 +49,7 @@ impl StoreSide {
         runtime: tokio::runtime::Handle,
         stop: Stop,
         board: Board,
-        recalculator: Option<Recalculator>,
+        background: BackgroundSettings,
         limits: Limits,
     ) -> StoreSide {
         StoreSide {
@@ -50,8 +58,8 @@ impl StoreSide {
             stop,
             findings: Findings::new(&board),
             board,
-            recalculator,
-            recalculations: Arc::new(Semaphore::new(workers)),
+            background,
+            turns: Arc::new(Semaphore::new(workers)),
             encoders: Semaphore::new(encoders()),
             limits: Mutex::new(limits),
         }

@@ -36,6 +36,7 @@ mod path;
 mod patience;
 mod place;
 mod s3;
+mod throttle;
 mod unknown;
 mod url;
 mod walk;
@@ -43,6 +44,7 @@ mod walk;
 pub use error::StoreError;
 pub use listing::{Entry, Listing, Unreadable};
 pub use path::{Path, PathError, PathFault};
+pub use throttle::Throttle;
 pub use url::{PROXY_VARIABLES, StoreConfig, StoreUrl};
 
 /// A store of snapshots. Clones are cheap and share the connection.

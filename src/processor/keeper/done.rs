@@ -1,9 +1,7 @@
 //! What a job of a keeper gives back when it has ended.
 
-use std::time::Duration;
-
-use super::super::partition::Loaded;
-use crate::{audit::Outdated, format::Segment, history::Chain};
+use super::{super::partition::Loaded, background::Worked};
+use crate::{format::Segment, history::Chain};
 
 /// A job that has ended.
 pub struct Finished {
@@ -23,8 +21,8 @@ pub enum Done {
     Loaded(Option<Box<Loaded>>),
     /// The chain is as the store has it.
     Looked,
-    /// A repair is in the chain, or given up.
-    Repaired(RangeRepair),
+    /// What background work made is in the chain, or given up.
+    Worked(Box<Worked>),
     /// The processor stops, or the partition is given up, before it was done.
     GivenUp,
 }
@@ -33,22 +31,4 @@ impl Finished {
     pub fn new(chain: Box<Chain>, done: Done) -> Finished {
         Finished { chain, done }
     }
-}
-
-/// What became of a range of another calculation.
-pub struct RangeRepair {
-    pub range: Outdated,
-    pub outcome: RangeOutcome,
-    /// The time from its turn to its end.
-    pub took: Duration,
-}
-
-/// See [`RangeRepair`].
-pub enum RangeOutcome {
-    /// It is under the running calculation; these are its new segments.
-    Rewritten(Vec<Segment>),
-    /// Another edit has changed it.
-    Overtaken,
-    /// It stays as it is, for this reason.
-    Left(String),
 }

@@ -5,12 +5,13 @@
 //! worker. It never sees an outcome that is not committed, so that every manifest is true, whoever wins (I1).
 //!
 //! Accumulating is encoding: what is handed over goes into the open files of the next snapshot at once, also while a job waits
-//! for the store. One job at a time is under way, on a task of its own; [`next`] chooses it. Background work (bringing stored
-//! history under the running calculation) happens beside, in bounded steps whose edits are jobs like others.
+//! for the store. One job at a time is under way, on a task of its own; [`next`] chooses it. Background work ([`work`] says what
+//! that is; [`recalculation`] is one kind) happens beside, in bounded steps whose edits are jobs like others.
 //!
 //! Whatever panics here ends the keeper, and the worker hears of it.
 
 mod append;
+mod background;
 mod corrections;
 mod done;
 mod handle;
@@ -18,6 +19,7 @@ mod jobs;
 mod next;
 mod recalculation;
 mod start;
+mod work;
 
 use std::{
     sync::{Arc, atomic::Ordering},
@@ -32,7 +34,6 @@ pub use recalculation::recalculator;
 pub use start::KeeperStart;
 
 use super::{
-    memory::{Budget, Ledger},
     panics::unless_panicked,
     partition::Newest,
     report::{Ending, News, Reporter},
@@ -42,13 +43,14 @@ use super::{
 use crate::{
     failpoint::{self, Point},
     format::{Accumulation, RangeOutcomes, SegmentError},
-    history::{Chain, CorrectionsProgress, PendingCorrections, next_corrections},
+    history::{Chain, CorrectionsProgress, PendingCorrections},
     recovery::AcceptLoss,
 };
+use background::Background;
 use done::{Done, Finished};
 use handle::{Order, Shown};
 use next::{Next, Situation, next};
-use recalculation::Recalculation;
+use work::Rewritten;
 
 /// What a keeper has to store what is left when its worker is gone.
 const ORPHANED: Duration = Duration::from_secs(5);
@@ -60,8 +62,6 @@ struct Keeper {
     orders: UnboundedReceiver<Order>,
     shown: Arc<Shown>,
     _seat: Seat,
-    budget: Budget,
-    ledger: Arc<Ledger>,
     /// `None` while a job has it.
     chain: Option<Box<Chain>>,
     newest: Newest,
@@ -73,7 +73,7 @@ struct Keeper {
     load: Option<PendingCorrections>,
     published: Option<CorrectionsProgress>,
     corrections_stuck: bool,
-    recalculation: Option<Recalculation>,
+    background: Background,
     /// At most one.
     job: JoinSet<Finished>,
     leave: Option<Instant>,
@@ -96,7 +96,7 @@ impl Keeper {
                 biased;
                 () = at(self.leave) => return self.leave_unsaved().await,
                 Some(finished) = self.job.join_next() => self.finish(unless_panicked(finished)),
-                Some(()) = calculated(&mut self.recalculation) => Ok(()),
+                Some(()) = self.background.stepped() => Ok(()),
                 order = self.orders.recv(), if !is_leaving => match order {
                     Some(order) => self.obey(order).await,
                     None => {
@@ -114,7 +114,6 @@ impl Keeper {
 
     fn situation(&self) -> Situation {
         let runs = self.stage == Stage::Running && !self.store_side.stop.is_requested();
-        let recalculation = self.recalculation.as_ref().filter(|_| runs);
         Situation {
             busy: !self.job.is_empty(),
             loss: self.loss.is_some(),
@@ -123,10 +122,11 @@ impl Keeper {
             due: self.is_due(),
             leaving: self.leave.is_some(),
             load: self.load.is_some(),
-            repair: recalculation.is_some_and(Recalculation::is_calculated),
-            background: recalculation.is_some_and(|recalculation| {
-                recalculation.may_begin(&self.newest) && self.are_corrections_published()
-            }),
+            made: runs && self.background.is_made(),
+            background: runs
+                && self
+                    .background
+                    .may_begin(self.newest.head.sequence, self.published),
         }
     }
 
@@ -137,16 +137,9 @@ impl Keeper {
     /// When to look again although nothing has happened.
     fn wakes_at(&self) -> Option<Instant> {
         let due = self.last_snapshot + self.store_side.snapshot_interval;
-        let rested = self
-            .recalculation
-            .as_ref()
-            .and_then(|one| one.rests_until());
         let idle = self.job.is_empty().then_some(due);
+        let rested = self.background.wakes_at();
         idle.into_iter().chain(rested).min()
-    }
-
-    fn are_corrections_published(&self) -> bool {
-        next_corrections(&self.newest.corrections, self.published).is_none()
     }
 
     async fn obey(&mut self, order: Order) -> Result<(), String> {
@@ -201,10 +194,7 @@ impl Keeper {
     fn leave(&mut self, deadline: Instant) {
         self.leave = Some(deadline);
         self.shown.leaving.store(true, Ordering::SeqCst);
-        if let Some(recalculation) = &mut self.recalculation {
-            recalculation.abandon();
-            self.shown.background.set(0);
-        }
+        self.background.abandon();
     }
 
     /// The time is over: what is not stored is replayed by the next owner, who must not wait for a store that is away.
@@ -216,7 +206,9 @@ impl Keeper {
 
     fn begin(&mut self, job: Next) {
         if job == Next::Background {
-            self.calculate_next_range();
+            if let Some(chain) = &self.chain {
+                self.background.begin(chain, self.published);
+            }
             return;
         }
         let Some(chain) = self.chain.take() else {
@@ -241,15 +233,10 @@ impl Keeper {
                 Some(pending) => self.spawn(corrections::load(store_side, chain, pending, shown)),
                 None => self.chain = Some(chain),
             },
-            Next::Repair => {
-                let calculated = self.recalculation.as_mut().and_then(Recalculation::take);
-                match calculated {
-                    Some(calculated) => {
-                        self.spawn(recalculation::write(store_side, chain, calculated, shown));
-                    }
-                    None => self.chain = Some(chain),
-                }
-            }
+            Next::Write => match self.background.write(chain) {
+                Ok(job) => self.spawn(job),
+                Err(chain) => self.chain = Some(chain),
+            },
             Next::Look => {
                 self.last_snapshot = Instant::now();
                 self.spawn(jobs::look(chain));
@@ -271,7 +258,8 @@ impl Keeper {
         let newest = newest.map(Newest::from);
         self.chain = Some(finished.chain);
         if let Some(newest) = newest {
-            let waits = self.recalculation.is_some() && !self.corrections_stuck;
+            let waits =
+                self.store_side.background.recalculator.is_some() && !self.corrections_stuck;
             if newest.head != self.newest.head && waits {
                 self.shown.recalculated.store(false, Ordering::SeqCst);
             }
@@ -298,42 +286,20 @@ impl Keeper {
                 self.reporter.tell(News::CorrectionsLoaded(loaded));
             }
             Done::Looked => self.reporter.tell(News::Looked { newest }),
-            Done::Repaired(repaired) => {
-                self.shown.background.set(0);
-                if let Some(recalculation) = &mut self.recalculation {
-                    let partition = self.reporter.partition;
-                    if let Some((written, outcomes)) = recalculation.finish(partition, repaired) {
-                        self.reporter.tell(News::Recalculated {
-                            newest,
-                            written,
-                            outcomes,
-                        });
-                    }
-                }
+            Done::Worked(worked) => {
+                self.reporter.tell(match self.background.finish(*worked) {
+                    Some(Rewritten { segments, outcomes }) => News::Recalculated {
+                        newest,
+                        written: segments,
+                        outcomes,
+                    },
+                    None => News::Looked { newest },
+                });
             }
             Done::GivenUp => {}
         }
         self.forget_needless_request();
         Ok(())
-    }
-
-    /// Begins with the next range of another calculation, or finds that there is none.
-    fn calculate_next_range(&mut self) {
-        let (Some(recalculation), Some(chain)) = (&mut self.recalculation, &self.chain) else {
-            return;
-        };
-        let partition = self.reporter.partition;
-        match recalculation.choose(partition, chain, self.published) {
-            Some(range) => {
-                let (store_side, shown) = (Arc::clone(&self.store_side), Arc::clone(&self.shown));
-                let memory = (Arc::clone(&self.ledger), self.budget);
-                recalculation.begin(store_side, chain.as_ref().clone(), range, shown, memory);
-            }
-            None => {
-                recalculation.is_done_at(self.newest.stored.sequence);
-                self.shown.recalculated.store(true, Ordering::SeqCst);
-            }
-        }
     }
 }
 
@@ -342,14 +308,6 @@ async fn at(moment: Option<Instant>) {
     match moment {
         Some(moment) => tokio::time::sleep_until(moment).await,
         None => std::future::pending().await,
-    }
-}
-
-/// Waits until a range is calculated; `None` when none is being calculated.
-async fn calculated(recalculation: &mut Option<Recalculation>) -> Option<()> {
-    match recalculation {
-        Some(recalculation) => recalculation.calculated().await,
-        None => None,
     }
 }
 

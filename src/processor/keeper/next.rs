@@ -22,9 +22,9 @@ pub struct Situation {
     pub leaving: bool,
     /// Corrections are to be read.
     pub load: bool,
-    /// Other outcomes for a range are ready to be brought into the chain.
-    pub repair: bool,
-    /// There may be a range of another calculation that is not calculated anew yet.
+    /// What background work made is ready to be brought into the chain.
+    pub made: bool,
+    /// There may be background work to begin.
     pub background: bool,
 }
 
@@ -37,11 +37,11 @@ pub enum Next {
     Store,
     /// Read corrections.
     LoadCorrections,
-    /// Bring a repair into the chain.
-    Repair,
+    /// Bring what background work made into the chain.
+    Write,
     /// Look for manifests that others have added.
     Look,
-    /// Calculate a range anew, beside everything else.
+    /// Begin background work, beside everything else.
     Background,
     /// Wait for what comes.
     Wait,
@@ -57,7 +57,7 @@ pub fn next(at: Situation) -> Next {
         _ if at.storable && (at.asked || at.due || at.leaving) => Next::Store,
         _ if at.leaving => Next::End,
         _ if at.load => Next::LoadCorrections,
-        _ if at.repair => Next::Repair,
+        _ if at.made => Next::Write,
         _ if at.due => Next::Look,
         _ if at.background => Next::Background,
         _ => Next::Wait,
@@ -79,7 +79,7 @@ mod tests {
             due: holds("due"),
             leaving: holds("leaving"),
             load: holds("load"),
-            repair: holds("repair"),
+            made: holds("made"),
             background: holds("background"),
         }
     }
@@ -89,25 +89,25 @@ mod tests {
         for (facts, expected) in [
             ("", Next::Wait),
             (
-                "busy loss storable asked due leaving load repair background",
+                "busy loss storable asked due leaving load made background",
                 Next::Wait,
             ),
             (
-                "loss storable asked due leaving load repair background",
+                "loss storable asked due leaving load made background",
                 Next::RecordLoss,
             ),
             (
-                "storable asked due leaving load repair background",
+                "storable asked due leaving load made background",
                 Next::Store,
             ),
             ("storable asked", Next::Store),
             ("storable due load", Next::Store),
-            ("storable leaving load repair", Next::Store),
+            ("storable leaving load made", Next::Store),
             ("storable", Next::Wait),
-            ("leaving load repair due background", Next::End),
+            ("leaving load made due background", Next::End),
             ("asked", Next::Wait),
-            ("storable load repair background", Next::LoadCorrections),
-            ("storable repair background", Next::Repair),
+            ("storable load made background", Next::LoadCorrections),
+            ("storable made background", Next::Write),
             ("due background", Next::Look),
             ("storable background", Next::Background),
         ] {
@@ -127,12 +127,12 @@ mod tests {
                 due: bit(4),
                 leaving: bit(5),
                 load: bit(6),
-                repair: bit(7),
+                made: bit(7),
                 background: bit(8),
             };
             let chosen = next(situation);
             if situation.storable && situation.due {
-                let background = [Next::Repair, Next::Background, Next::Look, Next::End];
+                let background = [Next::Write, Next::Background, Next::Look, Next::End];
                 assert!(!background.contains(&chosen), "{situation:?}: {chosen:?}");
             }
             if situation.busy {

@@ -17,8 +17,10 @@ use super::{
         store_side::StoreSide,
     },
     Keeper,
+    background::Background,
     handle::{KeeperHandle, Shown, Stage},
     recalculation::Recalculation,
+    work::{Site, Work},
 };
 use crate::{format::Accumulation, history::CorrectionsProgress};
 
@@ -44,24 +46,32 @@ impl KeeperStart {
     pub fn start(self) -> KeeperHandle {
         let (sender, orders) = unbounded_channel();
         let entry = |part| self.ledger.entry(part);
-        let recalculation = self.store_side.recalculator.clone().map(Recalculation::new);
+        let recalculator = self.store_side.background.recalculator.clone();
         let shown = Arc::new(Shown {
             asked: AtomicBool::new(false),
             leaving: Arc::default(),
-            recalculated: AtomicBool::new(recalculation.is_none()),
+            recalculated: AtomicBool::new(recalculator.is_none()),
             handed_over: entry(Part::HandedOver),
             accumulated: entry(Part::Accumulated),
             storing: entry(Part::Storing),
             background: entry(Part::Background),
         });
+        let site = Site {
+            partition: self.reporter.partition,
+            store_side: Arc::clone(&self.store_side),
+            shown: Arc::clone(&shown),
+            ledger: self.ledger,
+            budget: self.budget,
+        };
+        let recalculation = recalculator.map(Recalculation::new);
+        let kinds = recalculation.map(|work| Box::new(work) as Box<dyn Work>);
+        let kinds = kinds.into_iter().collect();
         let keeper = Keeper {
             store_side: Arc::clone(&self.store_side),
             reporter: self.reporter.clone(),
             orders,
             shown: Arc::clone(&shown),
             _seat: self.station.seat,
-            budget: self.budget,
-            ledger: self.ledger,
             chain: Some(self.station.chain),
             newest: self.newest,
             accumulation: self.accumulation,
@@ -72,7 +82,7 @@ impl KeeperStart {
             load: None,
             published: self.published,
             corrections_stuck: false,
-            recalculation,
+            background: Background::new(site, kinds),
             job: JoinSet::new(),
             leave: None,
         };

@@ -7,14 +7,16 @@ use crate::{
     format::testing::{PARTITION, at, evaluated, range},
     history::testing::{Faulty, assert_glob, bound, chain, clock, paths},
     processor::{
-        Stop,
+        Budget, Stop,
+        memory::Ledger,
         partition::Epoch,
         report::{Report, Station},
         seats::Seats,
-        store_side::StoreSide,
+        store_side::{BackgroundSettings, StoreSide},
         watch::{Board, board::tests::about},
     },
     recovery::{Limits, LossReason},
+    store::Throttle,
 };
 
 const INTERVAL: Duration = Duration::from_secs(30);
@@ -41,7 +43,10 @@ impl Setting {
             tokio::runtime::Handle::current(),
             stop.clone(),
             Board::of(about(), 1, stop.clone()),
-            None,
+            BackgroundSettings {
+                throttle: Throttle::unlimited(),
+                recalculator: None,
+            },
             Limits {
                 results: 1_000_000,
                 rejects: 1_000_000,

@@ -1,0 +1,134 @@
+//! What background work is: one file for each kind, which says whether it has something to do, does one bounded step of it
+//! beside the keeper, and brings what the step made into the chain.
+//!
+//! The keeper calls: [`Work::due`] when something may have changed, [`Work::step`] on a task of its own with a copy of the
+//! chain, [`Work::write`] as a job like a snapshot, with the chain itself. At most one kind at a time is under way in a keeper,
+//! and few in a process; after a step a keeper rests. A snapshot that is due goes before `write`; when the processor stops or
+//! the partition is given up, a step is dropped wherever it waits: what it put is left over for the next owner's tidying.
+//!
+//! What it reads and writes it takes from the process's [`Throttle`] first, and memory from [`Site::reserve`] (I8).
+
+use std::{sync::Arc, time::Duration};
+
+use futures::future::BoxFuture;
+use tokio::time::Instant;
+
+use super::{
+    super::{
+        memory::{Budget, Ledger},
+        store_side::StoreSide,
+        store_wait::{StoreWait, Until},
+    },
+    handle::Shown,
+};
+use crate::{
+    format::{Manifest, Segment},
+    history::{Chain, CorrectionsProgress},
+    model::Partition,
+    store::Throttle,
+};
+
+/// How often work that waits for memory looks again.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// One kind of background work on one partition, with what it keeps in mind.
+pub trait Work: Send {
+    /// Whether it has something to do: a function of the newest manifest, the clock and what it keeps in mind. Asked when the
+    /// newest manifest, or how far corrections are published, has changed; after each step of any kind; and at the moment that it named.
+    fn due(&mut self, site: &Site, known: &Known<'_>) -> Due;
+
+    /// Does one bounded step. It changes nothing that the chain lists; what it makes stays here.
+    fn step<'w>(&'w mut self, site: &'w Site, chain: &'w Chain) -> BoxFuture<'w, Step>;
+
+    /// Brings what the step made into the chain, if that is still what it was made of; returns what was rewritten by it, for the
+    /// worker to count and to verify at the end.
+    fn write<'w>(
+        &'w mut self,
+        site: &'w Site,
+        chain: &'w mut Chain,
+    ) -> BoxFuture<'w, Option<Rewritten>>;
+}
+
+/// What the answer to [`Work::due`] is made of.
+pub struct Known<'k> {
+    /// The newest manifest.
+    pub newest: &'k Manifest,
+    /// How far corrections are published.
+    pub published: Option<CorrectionsProgress>,
+    pub now: Instant,
+}
+
+/// See [`Work::due`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Due {
+    /// There is something, and it goes before other kinds.
+    #[cfg_attr(not(test), expect(dead_code, reason = "recalculation is never urgent"))]
+    Urgent,
+    /// There is something.
+    Now,
+    /// There may be something then.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "recalculation goes by manifests alone")
+    )]
+    At(Instant),
+    /// There is nothing.
+    Nothing,
+}
+
+/// What came of a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Something is to be written.
+    Write,
+    /// There is nothing for the chain.
+    Done,
+}
+
+/// Outcomes that an edit gave other files.
+#[derive(Debug)]
+pub struct Rewritten {
+    /// The new segments.
+    pub segments: Vec<Segment>,
+    /// The outcomes in them.
+    pub outcomes: u64,
+}
+
+/// Where background work is done.
+#[derive(Clone)]
+pub struct Site {
+    pub partition: Partition,
+    pub store_side: Arc<StoreSide>,
+    pub shown: Arc<Shown>,
+    pub ledger: Arc<Ledger>,
+    pub budget: Budget,
+}
+
+impl Site {
+    /// Waits until so much memory is free, and holds it until the step, or what it made, is over; `false` when the work is to
+    /// end first. What is larger than all that is free needs all of it once; consumption pauses meanwhile.
+    pub async fn reserve(&self, bytes: u64) -> bool {
+        let budget = &self.budget;
+        let fits = |held| held + bytes <= budget.pause_above || held <= budget.store_above;
+        while !fits(self.ledger.held()) {
+            if self.store_side.stop.is_requested() {
+                return false;
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+        let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+        self.shown.background.set(bytes);
+        true
+    }
+
+    /// Waiting for the store, until the processor stops or the partition is given up.
+    pub fn wait(&self) -> StoreWait {
+        let until = Until::Leave(Arc::clone(&self.shown.leaving));
+        StoreWait::of_keeper(&self.store_side, self.partition, until)
+    }
+
+    /// How fast all background work of the process goes.
+    pub fn throttle(&self) -> &Throttle {
+        &self.store_side.background.throttle
+    }
+}
