@@ -121,7 +121,8 @@ mod tests {
     async fn computing_takes_half_of_one_core_whoever_computes() {
         let (throttle, began) = (throttle(1000), Instant::now());
         let second = Duration::from_secs(1);
-        let work = (0..4).map(|_| throttle.compute(tokio::time::sleep(second)));
+        let compute = async || tokio::time::sleep(second).await;
+        let work = (0..4).map(|_| throttle.compute(compute()));
         futures::future::join_all(work).await;
         let took = began.elapsed();
         assert!(took >= 7 * second && took < 8 * second, "{took:?}");
