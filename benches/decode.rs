@@ -22,13 +22,21 @@ const ROUNDS: usize = 5;
 
 fn main() {
     type Payload = fn(usize) -> String;
-    let cases: [(&str, &str, Payload); 5] = [
+    let cases: [(&str, &str, Payload); 6] = [
         ("{\"number\": n}", "number BIGINT NOT NULL", |n| {
             format!("{{\"number\": {}}}", 12_345 + n)
         }),
         ("{\"number\":n,\"id\":...}", "number BIGINT NOT NULL", |n| {
             format!("{{\"number\":{},\"id\":\"a{n}\"}}", 12_345 + n)
         }),
+        (
+            "depth 3",
+            "number BIGINT NOT NULL PATH \"$.after.price.number\"",
+            |n| {
+                let number = 12_345 + n;
+                format!("{{\"after\":{{\"price\":{{\"number\":{number}}}}},\"id\":\"a{n}\"}}")
+            },
+        ),
         ("19 digits", "number BIGINT NOT NULL", |n| {
             format!("{{\"number\":{}}}", i64::MAX - n as i64)
         }),

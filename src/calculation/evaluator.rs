@@ -118,11 +118,8 @@ impl Evaluator {
             .iter()
             .skip(inputs)
             .filter_map(|column| {
-                let field = Field {
-                    name: column.name().clone(),
-                    data_type: FieldType::of(column.data_type())?,
-                    nullable: column.is_nullable(),
-                };
+                let data_type = FieldType::of(column.data_type())?;
+                let field = Field::new(column.name(), data_type, column.is_nullable());
                 Some(field.to_string())
             });
         Declaration {

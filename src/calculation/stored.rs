@@ -13,7 +13,7 @@ use arrow_select::{
 use super::{CalculationError, Evaluated, Evaluator, Outcomes, evaluator::batch_error};
 use crate::{
     events::{
-        Payloads,
+        Fields, Payloads,
         columns::{self, Timestamps},
     },
     model::{Event, Offset, Reject},
@@ -113,7 +113,7 @@ impl Evaluator {
         if again.is_empty() {
             return Ok(kept);
         }
-        let payloads = Payloads::of(stored);
+        let payloads = Payloads::of(stored, self.fields());
         let payloads: Vec<Vec<u8>> = again.iter().map(|row| payloads.get(*row)).collect();
         let events = again.iter().zip(&payloads);
         let events = events.map(|(row, payload)| sources.event(*row, payload));
@@ -144,11 +144,12 @@ impl Evaluator {
 /// # Errors
 /// When the columns are not those of results.
 pub fn reject_stored(
+    declared: &Fields,
     stored: &RecordBatch,
     row: usize,
     reason: String,
 ) -> Result<Reject, CalculationError> {
-    let payload = Payloads::of(stored).get(row);
+    let payload = Payloads::of(stored, declared).get(row);
     let event = sources(stored)?.event(row, &payload);
     Ok(Reject::of(&event, reason))
 }

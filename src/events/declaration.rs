@@ -6,6 +6,7 @@ use super::{
     columns::RESERVED,
     fields::{Field, FieldType, Fields},
     identifier::is_word,
+    path::{Path, Step},
 };
 
 /// The longest field name in bytes.
@@ -33,7 +34,7 @@ pub enum FieldsError {
         found: String,
     },
     /// A quoted name does not end.
-    #[error("the quoted name {0:?} does not end; close it with a double quote")]
+    #[error("the quoted text {0:?} does not end; close it with a quote")]
     OpenQuote(String),
     /// A name that cannot be used.
     #[error(
@@ -63,6 +64,30 @@ pub enum FieldsError {
     /// A name of one of snapback's own columns.
     #[error("the field name {0:?} is reserved for a column of the snapshot; reserved are {reserved}", reserved = RESERVED.join(", "))]
     Reserved(String),
+    /// A path that is none.
+    #[error(
+        "field {field:?} has the PATH {path:?}: {why}; a path reads \"$.after.price\" or \"$.items[0]['unit price']\""
+    )]
+    Path {
+        /// The field.
+        field: String,
+        /// The path.
+        path: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// Paths that take one value as an object and as an array.
+    #[error(
+        "{path} is an object for field {object:?} and an array for field {array:?}; a value is one of them"
+    )]
+    Both {
+        /// The path of the value.
+        path: String,
+        /// A field below it as an object.
+        object: String,
+        /// A field below it as an array.
+        array: String,
+    },
     /// Two fields that SQL cannot tell apart.
     #[error(
         "the fields {0:?} and {1:?} have the same name (SQL does not tell upper from lower case); declare it once"
@@ -131,10 +156,35 @@ fn fields(text: &str, is_reserved: fn(&str) -> bool) -> Result<Vec<Field>, Field
         fields.push(field);
         match tokens.take()? {
             Token::Symbol(',') => {}
-            Token::End => return Ok(fields),
-            other => return Err(other.instead_of("a comma, NOT NULL or the end")),
+            Token::End => return alike(&fields).map(|()| fields),
+            other => return Err(other.instead_of("a comma, NOT NULL, PATH or the end")),
         }
     }
+}
+
+/// Whether all paths take each value as an object, or all as an array.
+fn alike(fields: &[Field]) -> Result<(), FieldsError> {
+    let mut taken: HashMap<Path, (&Field, bool)> = HashMap::new();
+    for field in fields {
+        let Some(path) = &field.path else { continue };
+        for (above, step) in path.above() {
+            let is_array = matches!(step, Step::Index(_));
+            let (other, was_array) = *taken.entry(above.clone()).or_insert((field, is_array));
+            if was_array != is_array {
+                let [object, array] = if is_array {
+                    [other, field]
+                } else {
+                    [field, other]
+                };
+                return Err(FieldsError::Both {
+                    path: above.to_string(),
+                    object: object.name.clone(),
+                    array: array.name.clone(),
+                });
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Whether SQL takes two names for one.
@@ -155,12 +205,49 @@ fn field(tokens: &mut Tokens<'_>, is_reserved: fn(&str) -> bool) -> Result<Field
         return Err(FieldsError::Reserved(name));
     }
     let data_type = data_type(&name, tokens)?;
-    let nullable = nullable(tokens)?;
+    let mut nullable = None;
+    let mut path = None;
+    loop {
+        if nullable.is_none() {
+            nullable = self::nullable(tokens)?;
+            if nullable.is_some() {
+                continue;
+            }
+        }
+        if path.is_some() || !is(&tokens.peek()?, "PATH") {
+            break;
+        }
+        tokens.take()?;
+        path = Some(self::path(&name, tokens)?);
+    }
     Ok(Field {
+        path: path.filter(|path| !path.is_member(&name)),
         name,
         data_type,
-        nullable,
+        nullable: nullable.unwrap_or(true),
     })
+}
+
+/// What follows PATH: in double quotes, or in single ones as SQL/JSON has it.
+fn path(field: &str, tokens: &mut Tokens<'_>) -> Result<Path, FieldsError> {
+    let text = match tokens.take()? {
+        Token::Quoted(text) => text,
+        Token::Symbol('\'') => tokens.quoted('\'')?,
+        other => {
+            return Err(
+                other.instead_of("a path in quotes after PATH, as in PATH \"$.after.price\"")
+            );
+        }
+    };
+    Path::parse(&text).map_err(|why| FieldsError::Path {
+        field: field.to_owned(),
+        path: text.chars().take(64).collect(),
+        why,
+    })
+}
+
+fn is(token: &Token<'_>, keyword: &str) -> bool {
+    matches!(token, Token::Word(word) if word.eq_ignore_ascii_case(keyword))
 }
 
 /// Whether a field can have this name.
@@ -225,21 +312,20 @@ fn decimal(field: &str, tokens: &mut Tokens<'_>) -> Result<FieldType, FieldsErro
     }
 }
 
-/// `NULL`, `NOT NULL` or nothing, which is the same as `NULL`.
-fn nullable(tokens: &mut Tokens<'_>) -> Result<bool, FieldsError> {
-    let is = |token: &Token<'_>, keyword: &str| matches!(token, Token::Word(w) if w.eq_ignore_ascii_case(keyword));
+/// `NULL` or `NOT NULL`; `None` for neither.
+fn nullable(tokens: &mut Tokens<'_>) -> Result<Option<bool>, FieldsError> {
     let next = tokens.peek()?;
     if is(&next, "NULL") {
         tokens.take()?;
-        return Ok(true);
+        return Ok(Some(true));
     }
     if !is(&next, "NOT") {
-        return Ok(true);
+        return Ok(None);
     }
     tokens.take()?;
     let null = tokens.take()?;
     if is(&null, "NULL") {
-        Ok(false)
+        Ok(Some(false))
     } else {
         Err(null.instead_of("NULL after NOT"))
     }
@@ -281,7 +367,8 @@ impl<'a> Tokens<'a> {
             return Ok(Token::End);
         };
         if first == '"' {
-            return self.quoted().map(Token::Quoted);
+            self.0 = &self.0[1..];
+            return self.quoted(first).map(Token::Quoted);
         }
         let end = self.0.find(|c| !is_word(c)).unwrap_or(self.0.len());
         let (token, rest) = self.0.split_at(end.max(first.len_utf8()));
@@ -293,14 +380,14 @@ impl<'a> Tokens<'a> {
         })
     }
 
-    /// A name in double quotes, in which two of them stand for one.
-    fn quoted(&mut self) -> Result<String, FieldsError> {
+    /// What stands in quotes, after the first, in which two of them stand for one.
+    fn quoted(&mut self, quote: char) -> Result<String, FieldsError> {
         let mut name = String::new();
-        let mut rest = self.0[1..].chars();
+        let mut rest = self.0.chars();
         while let Some(c) = rest.next() {
-            if c != '"' {
+            if c != quote {
                 name.push(c);
-            } else if rest.as_str().starts_with('"') {
+            } else if rest.as_str().starts_with(quote) {
                 name.push(c);
                 rest.next();
             } else {
@@ -339,6 +426,18 @@ mod tests {
             ("\"plain\" BIGINT", "plain BIGINT"),
             ("\"größe\" DOUBLE", "\"größe\" DOUBLE"),
             ("not BIGINT", "not BIGINT"),
+            (
+                "a BIGINT PATH \"$.x['y'][0]\" not null, b DOUBLE NOT NULL path '$.x'",
+                "a BIGINT NOT NULL PATH \"$.x.y[0]\", b DOUBLE NOT NULL PATH \"$.x\"",
+            ),
+            (
+                "a BIGINT PATH \"$.a\", path DOUBLE",
+                "a BIGINT, path DOUBLE",
+            ),
+            (
+                "a BIGINT PATH '$[''it\\''s \"x\"'']'",
+                "a BIGINT PATH \"$['it\\'s \"\"x\"\"']\"",
+            ),
         ] {
             assert_eq!(
                 Fields::parse(text).unwrap().to_string(),
@@ -362,7 +461,7 @@ mod tests {
             ("number BIGINT NOT", "expected NULL after NOT"),
             (
                 "number BIGINT x",
-                "expected a comma, NOT NULL or the end but found \"x\"",
+                "expected a comma, NOT NULL, PATH or the end but found \"x\"",
             ),
             ("number BIGINT(8)", "found '('"),
             ("1a BIGINT", "expected a field name"),
@@ -383,6 +482,16 @@ mod tests {
             ("\"\" BIGINT", "1 to 255 bytes"),
             ("\"a\nb\" BIGINT", "control characters"),
             ("\"a BIGINT", "does not end"),
+            ("a BIGINT PATH", "expected a path in quotes"),
+            ("a BIGINT PATH $.a", "expected a path in quotes"),
+            ("a BIGINT PATH '$.a", "does not end"),
+            ("a BIGINT PATH \"$.a[-1]\"", "from the front"),
+            ("a BIGINT PATH \"$.a\" PATH \"$.b\"", "found \"PATH\""),
+            (
+                "a BIGINT PATH \"$.x.y\", b BIGINT PATH \"$.x[0]\"",
+                "$.x is an object for field \"a\" and an array for",
+            ),
+            ("a BIGINT NULL NOT NULL", "found \"NOT\""),
         ] {
             let error = Fields::parse(text).expect_err(text).to_string();
             assert!(error.contains(part), "{text}: {error}");
@@ -392,7 +501,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_text_is_read_without_a_panic_and_what_is_read_is_written_back(
-            text in "([a-c\"é]{0,3} ?(BIGINT|DOUBLE|DECIMAL\\(9,[0-9]\\)|VARCHAR)? ?(NOT NULL)?,?){0,3}"
+            text in "([a-c\"é]{0,3} ?(BIGINT|DOUBLE|DECIMAL\\(9,[0-9]\\)|VARCHAR)? ?(NOT NULL)? ?(PATH \"\\$[.a\\[0\\]']{0,5}\")?,?){0,3}"
         ) {
             if let Ok(fields) = Fields::parse(&text) {
                 prop_assert_eq!(Fields::parse(&fields.to_string()).unwrap(), fields);

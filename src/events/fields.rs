@@ -4,7 +4,11 @@ use std::fmt;
 
 use arrow_schema::{DataType, Field as ArrowField, Schema};
 
-use super::{columns, identifier::Identifier};
+use super::{
+    columns,
+    identifier::Identifier,
+    path::{Path, Step},
+};
 
 /// The type of a field or of a result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -82,21 +86,45 @@ impl fmt::Display for FieldType {
 /// One declared field of an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Field {
-    /// Its name: the key in the JSON object (compared exactly) and the column in the snapshot.
+    /// Its name: the column in the snapshot, and without a path the member of the payload (compared exactly).
     pub name: String,
     /// Its type.
     pub data_type: FieldType,
     /// Whether the field may be missing or null; both are NULL.
     pub nullable: bool,
+    /// Where in the payload it is found, if not at the member with its name.
+    pub path: Option<Path>,
+}
+
+impl Field {
+    /// A field at the member of its name.
+    #[must_use]
+    pub fn new(name: &str, data_type: FieldType, nullable: bool) -> Field {
+        Field {
+            name: name.to_owned(),
+            data_type,
+            nullable,
+            path: None,
+        }
+    }
+
+    /// Where in the payload it is found.
+    #[must_use]
+    pub fn path(&self) -> Path {
+        let own = self.path.clone();
+        own.unwrap_or_else(|| Path::member(&self.name))
+    }
 }
 
 impl fmt::Display for Field {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", Identifier(&self.name), self.data_type)?;
-        if self.nullable {
-            Ok(())
-        } else {
-            f.write_str(" NOT NULL")
+        if !self.nullable {
+            f.write_str(" NOT NULL")?;
+        }
+        match &self.path {
+            Some(path) => write!(f, " PATH \"{}\"", path.to_string().replace('"', "\"\"")),
+            None => Ok(()),
         }
     }
 }
@@ -113,11 +141,8 @@ impl Fields {
         let columns = schema.fields().iter();
         let columns = columns.filter(|column| !own(column.name()));
         let fields = columns.map(|column| {
-            Some(Field {
-                name: column.name().clone(),
-                data_type: FieldType::of(column.data_type())?,
-                nullable: column.is_nullable(),
-            })
+            let data_type = FieldType::of(column.data_type())?;
+            Some(Field::new(column.name(), data_type, column.is_nullable()))
         });
         let fields: Vec<Field> = fields.collect::<Option<_>>()?;
         (!fields.is_empty()).then_some(Fields(fields))
@@ -130,11 +155,42 @@ impl Fields {
         self.iter().any(same)
     }
 
-    /// Those that are also among `others`; `None` when there are none.
+    /// Whether payloads that were made of these fields have a field of this name and type where it is looked for.
+    #[must_use]
+    pub fn place(&self, field: &Field) -> bool {
+        self.has(field) && self.iter().any(|own| own.path() == field.path())
+    }
+
+    /// Those that are in the same place among `others`; `None` when there are none.
     #[must_use]
     pub fn common(&self, others: &Fields) -> Option<Fields> {
-        let common: Vec<Field> = self.iter().filter(|own| others.has(own)).cloned().collect();
+        let common = self.iter().filter(|own| others.place(own));
+        let common: Vec<Field> = common.cloned().collect();
         (!common.is_empty()).then_some(Fields(common))
+    }
+
+    /// These fields of stored results at the places where `declared` looks for them: what is not declared is the member of
+    /// its name, unless a declared one is found there or below.
+    #[must_use]
+    pub fn placed(&self, declared: &Fields) -> Fields {
+        let below = |name: &str| {
+            let is_it =
+                |step: Option<&Step>| matches!(step, Some(Step::Member(first)) if first == name);
+            declared
+                .iter()
+                .any(|field| is_it(field.path().steps().first()))
+        };
+        let place = |own: &Field| {
+            let found = declared.iter().find(|field| field.name == own.name);
+            match found {
+                Some(found) => Some(Field {
+                    path: found.path.clone(),
+                    ..own.clone()
+                }),
+                None => (!below(&own.name)).then(|| own.clone()),
+            }
+        };
+        Fields(self.iter().filter_map(place).collect())
     }
 
     /// The Arrow schema of the fields.
@@ -156,11 +212,7 @@ impl Fields {
 impl Default for Fields {
     /// `number BIGINT NOT NULL`.
     fn default() -> Fields {
-        Fields(vec![Field {
-            name: "number".to_owned(),
-            data_type: FieldType::BigInt,
-            nullable: false,
-        }])
+        Fields(vec![Field::new("number", FieldType::BigInt, false)])
     }
 }
 

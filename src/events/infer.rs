@@ -107,11 +107,8 @@ impl Observed {
                     .iter()
                     .any(|one| declaration::same(&one.name, &member.name))
             {
-                fields.push(Field {
-                    name: member.name.clone(),
-                    data_type,
-                    nullable: member.present < self.objects,
-                });
+                let nullable = member.present < self.objects;
+                fields.push(Field::new(&member.name, data_type, nullable));
             }
         }
         (!fields.is_empty()).then_some(Fields(fields))
@@ -146,9 +143,9 @@ impl Observed {
             let present = member.map_or(0, |member| member.present);
             let seen = member.and_then(Member::data_type);
             Field {
-                name: field.name.clone(),
                 data_type: seen.map_or(field.data_type, |seen| wider(field.data_type, seen)),
                 nullable: field.nullable || present < self.objects,
+                ..field.clone()
             }
         };
         Fields(declared.iter().map(wider).collect())

@@ -15,6 +15,7 @@ mod encode;
 mod fields;
 mod identifier;
 mod infer;
+mod path;
 mod reason;
 
 pub use declaration::FieldsError;
@@ -24,5 +25,6 @@ pub use encode::{EncodeError, MessageBuffer, ResultEncoder, source_key};
 pub use fields::{Field, FieldType, Fields};
 pub(crate) use identifier::Identifier;
 pub use infer::Observed;
+pub use path::{Path, Step};
 pub use reason::{ReasonCode, reason_code, too_large};
 pub(crate) use reason::{calculations_own, printable};

@@ -17,7 +17,9 @@ use super::{
 };
 use crate::{
     calculation::{CalculationError, Evaluated, Evaluator, Fingerprint, reject_stored},
-    events::{EncodeError, Fields, MessageBuffer, ResultEncoder, columns::offsets, too_large},
+    events::{
+        EncodeError, Field, Fields, MessageBuffer, ResultEncoder, columns::offsets, too_large,
+    },
     format::{Absent, Encoded, Identity, Rewriter, SegmentFacts, SegmentKind, read_segment},
     kafka::Batch,
     model::{OffsetRange, Reject},
@@ -64,7 +66,9 @@ impl Range<'_> {
             made |= evaluated.rejects.iter().any(was_result);
             self.write(&mut writer, &window, &evaluated)?;
         }
-        let fields = match (made, open.fields, open.payload_fields) {
+        let declared = self.evaluator.fields();
+        let fields = open.fields.map(|fields| fields.placed(declared));
+        let fields = match (made, fields, open.payload_fields) {
             (true, Some(fields), Some(earlier)) => fields.common(&earlier),
             (true, fields, _) => fields,
             (false, _, earlier) => earlier,
@@ -99,8 +103,14 @@ impl Range<'_> {
     /// Whether the declared fields are among those that are stored.
     fn suffices(&self, open: &Open) -> Result<(), CalculationError> {
         let declared = self.evaluator.fields();
-        for known in [&open.fields, &open.payload_fields].into_iter().flatten() {
-            if let Some(field) = declared.iter().find(|field| !known.has(field)) {
+        let column: fn(&Fields, &Field) -> bool = Fields::has;
+        let known = [
+            (&open.fields, column),
+            (&open.payload_fields, Fields::place),
+        ];
+        for (known, has) in known {
+            let Some(known) = known else { continue };
+            if let Some(field) = declared.iter().find(|field| !has(known, field)) {
                 let found = known.iter().find(|known| known.name == field.name);
                 return Err(CalculationError::Stored {
                     column: field.name.clone(),
@@ -219,7 +229,7 @@ impl Range<'_> {
                     .iter()
                     .find(|event| event.offset.get() == offset)
                     .map(|event| Reject::of(&event, reason)),
-                None => window.reject(offset, reason)?,
+                None => window.reject(self.evaluator.fields(), offset, reason)?,
             };
             rejects.extend(reject);
         }
@@ -238,12 +248,17 @@ impl Range<'_> {
 
 impl Window {
     /// The row at `offset` as a reject for another reason than what it holds.
-    fn reject(&self, offset: i64, reason: String) -> Result<Option<Reject>, RecalculateError> {
+    fn reject(
+        &self,
+        declared: &Fields,
+        offset: i64,
+        reason: String,
+    ) -> Result<Option<Reject>, RecalculateError> {
         let row = |rows: &RecordBatch| offsets(rows)?.binary_search(&offset).ok();
         if let Some(results) = &self.results
             && let Some(row) = row(results)
         {
-            return Ok(Some(reject_stored(results, row, reason)?));
+            return Ok(Some(reject_stored(declared, results, row, reason)?));
         }
         let Some(rejects) = &self.rejects else {
             return Ok(None);

@@ -6,6 +6,7 @@ use serde::de::IgnoredAny;
 
 use super::super::{
     fields::{Field, FieldType},
+    path::{Path, Step},
     reason::{ReasonCode, excerpt},
 };
 
@@ -20,7 +21,7 @@ pub(super) fn not_utf8(payload: &[u8], error: Utf8Error) -> String {
 }
 
 /// A text that is not one JSON object.
-pub(super) fn not_an_object(text: &str, error: &serde_json::Error) -> String {
+pub(super) fn not_an_object(text: &str) -> String {
     if text.trim_ascii().is_empty() {
         return ReasonCode::Empty.because("the payload has no text; send a JSON object");
     }
@@ -38,7 +39,9 @@ pub(super) fn not_an_object(text: &str, error: &serde_json::Error) -> String {
             found(text.trim_ascii())
         ));
     }
-    let error = any.as_ref().err().unwrap_or(error);
+    let Err(error) = &any else {
+        return ReasonCode::NotJson.because("the payload is not JSON; send a JSON object");
+    };
     if error.is_eof() {
         return ReasonCode::NotJson.because(format_args!(
             "the payload ends in the middle of its JSON, after {}; send a whole JSON object",
@@ -48,7 +51,7 @@ pub(super) fn not_an_object(text: &str, error: &serde_json::Error) -> String {
     let rest = &text[position(text, error)..];
     let mut values = serde_json::Deserializer::from_str(text).into_iter::<IgnoredAny>();
     let first_is_whole = values.next().is_some_and(|first| first.is_ok());
-    if any.is_err() && is_object && first_is_whole {
+    if is_object && first_is_whole {
         return ReasonCode::NotJson.because(format_args!(
             "the payload goes on behind its JSON object, with {}; send one object in each event",
             excerpt(rest)
@@ -84,12 +87,15 @@ fn last(text: &str) -> &str {
     &text[text.floor_char_boundary(text.len().saturating_sub(32))..]
 }
 
-/// A declared field that occurs twice.
-pub(super) fn duplicate(field: &Field) -> String {
-    ReasonCode::DuplicateField.because(format_args!(
-        "field {} occurs more than once; send it once",
-        name(field)
-    ))
+/// A declared field that occurs twice, or a member on the path to one.
+pub(super) fn duplicate(path: Option<&Path>) -> String {
+    let steps = path.map(Path::steps).unwrap_or_default();
+    let what = match (steps, path) {
+        ([Step::Member(name)], _) => format!("field \"{}\"", excerpt(name)),
+        (_, Some(path)) => format!("the member {}", excerpt(&path.to_string())),
+        (_, None) => "a field".to_owned(),
+    };
+    ReasonCode::DuplicateField.because(format_args!("{what} occurs more than once; send it once"))
 }
 
 /// A field that is NOT NULL, but missing or null.
@@ -147,7 +153,11 @@ pub(super) fn value(field: &Field, token: &str, code: ReasonCode) -> String {
 }
 
 fn name(field: &Field) -> String {
-    format!("\"{}\"", excerpt(&field.name))
+    let name = excerpt(&field.name);
+    match &field.path {
+        None => format!("\"{name}\""),
+        Some(path) => format!("\"{name}\" ({})", excerpt(&path.to_string())),
+    }
 }
 
 /// A JSON value in words.

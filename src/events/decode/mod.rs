@@ -1,17 +1,18 @@
 //! From payloads to columns.
 //!
 //! A payload is one JSON object in UTF-8. In the order of the checks: the whole payload must be UTF-8, and
-//! one JSON object and nothing else; no declared field may occur twice; each must hold what its type
-//! holds. Anything else in the object is ignored, however deep or often it occurs, but it must be JSON.
+//! one JSON object and nothing else; nothing on the path of a declared field may occur twice; each must hold
+//! what its type holds. Anything else is ignored, however deep or often it occurs, but it must be JSON.
 //!
 //! Two paths lead to the same columns: a scan for the commonest message there is (an object with nothing
-//! but one whole number, [`single`]), and the general one ([`object`], then [`Column::append`]). The scan
+//! but one whole number, [`single`]), and the general one ([`places`], then [`Column::append`]). The scan
 //! leaves to the general path whatever it does not know, so it can neither accept nor reject on its own.
 
 mod column;
 mod diagnose;
 mod number;
-mod object;
+mod places;
+mod scan;
 mod single;
 
 #[cfg(test)]
@@ -22,6 +23,7 @@ use arrow_schema::ArrowError;
 
 use column::Column;
 pub(crate) use column::{Bytes, Numbers};
+use places::{Found, Places, Unreadable};
 use single::Single;
 
 use super::{
@@ -32,14 +34,15 @@ use super::{
 /// Reads payloads with the declared fields.
 pub(crate) struct Decoder {
     fields: Fields,
+    places: Places,
     single: Option<Single>,
 }
 
 /// The events of one batch that were decoded so far.
 pub(crate) struct DecodedRows<'a> {
     columns: Vec<Column>,
-    /// The text of each field in the object at hand.
-    tokens: Vec<Option<&'a str>>,
+    /// What the payload at hand has.
+    found: Found<'a>,
     len: usize,
 }
 
@@ -47,16 +50,23 @@ impl Decoder {
     pub(crate) fn new(fields: Fields) -> Decoder {
         let mut all = fields.iter();
         let single = match (all.next(), all.next()) {
-            (Some(only), None) if only.data_type == FieldType::BigInt => Single::new(&only.name),
+            (Some(only), None) if only.data_type == FieldType::BigInt && only.path.is_none() => {
+                Single::new(&only.name)
+            }
             _ => None,
         };
-        Decoder { fields, single }
+        Decoder {
+            places: Places::of(&fields),
+            fields,
+            single,
+        }
     }
 
     /// Reads everything through the general path.
     #[cfg(test)]
     fn general(fields: Fields) -> Decoder {
         Decoder {
+            places: Places::of(&fields),
             fields,
             single: None,
         }
@@ -74,7 +84,7 @@ impl Decoder {
                 .iter()
                 .map(|field| Column::new(field, capacity))
                 .collect(),
-            tokens: vec![None; self.fields.iter().len()],
+            found: Found::default(),
             len: 0,
         }
     }
@@ -105,9 +115,15 @@ impl Decoder {
 
     fn decode_any<'a>(&self, payload: &'a [u8], rows: &mut DecodedRows<'a>) -> Result<(), String> {
         let text = str::from_utf8(payload).map_err(|error| diagnose::not_utf8(payload, error))?;
-        object::read(text, &self.fields, &mut rows.tokens)?;
+        self.places
+            .find(text, &mut rows.found)
+            .map_err(|unreadable| match unreadable {
+                Unreadable::Malformed => diagnose::not_an_object(text),
+                Unreadable::Twice(place) => diagnose::duplicate(self.places.path(place)),
+            })?;
         for (index, field) in self.fields.iter().enumerate() {
-            if let Err(reason) = rows.columns[index].append(field, rows.tokens[index]) {
+            let text = self.places.text(&rows.found, index);
+            if let Err(reason) = rows.columns[index].append(field, text) {
                 for column in &mut rows.columns[..=index] {
                     column.truncate(rows.len);
                 }
