@@ -57,7 +57,7 @@ impl Path {
     /// # Errors
     /// What is wrong with it, and what to write.
     pub(super) fn parse(text: &str) -> Result<Path, String> {
-        let mut rest = text.trim().chars().peekable();
+        let mut rest = text.chars().peekable();
         if rest.next() != Some('$') {
             return Err("it does not start with $, the payload".to_owned());
         }
