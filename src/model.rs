@@ -260,6 +260,14 @@ impl Digest {
     pub fn of(bytes: &[u8]) -> Digest {
         Digest(Sha256::digest(bytes).into())
     }
+
+    /// The digest of bytes that stand one behind the other.
+    #[must_use]
+    pub fn of_parts<'b>(parts: impl IntoIterator<Item = &'b [u8]>) -> Digest {
+        let mut digest = Sha256::new();
+        parts.into_iter().for_each(|part| digest.update(part));
+        Digest(digest.finalize().into())
+    }
 }
 
 impl fmt::Display for Digest {

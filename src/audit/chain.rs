@@ -1,5 +1,6 @@
 //! The walk along a partition's chain: every retained manifest from the newest back, each compared with
-//! the one that it was made from (I2).
+//! the one that it was made from (I2). Numbers below the newest one's `oldest` are no part of the history, whatever lies
+//! there.
 //!
 //! A manifest that was rewritten, with all its digests put right, still has to be what its base and its
 //! edit give; so a segment is what the manifest says that first added it, or the chain is broken.
@@ -10,7 +11,7 @@ use futures::{StreamExt as _, stream};
 
 use super::{AuditError, Finding, FindingKind, instructions, succession::difference};
 use crate::{
-    format::{EditSummary, Layout, Manifest},
+    format::{Layout, Manifest},
     history::{ChainError, Found, load_manifest},
     model::{Digest, Offset, OffsetRange, Partition, Sequence},
     store::Store,
@@ -24,11 +25,6 @@ pub(super) struct Walked {
     pub partition: Partition,
     /// The newest manifest that can be read.
     pub newest: Option<Arc<Manifest>>,
-    /// Appends that added no segment: nothing but absent offsets. Ascending, adjacent ones joined.
-    pub silent: Vec<OffsetRange>,
-    /// Whether every manifest down to the first was read and follows from its base, so that `silent`
-    /// is all there is.
-    pub complete: bool,
     pub findings: Vec<Finding>,
 }
 
@@ -72,8 +68,6 @@ pub(super) async fn walk(
         walked: Walked {
             partition,
             newest: None,
-            silent: Vec::new(),
-            complete: true,
             findings: Vec::new(),
         },
         above: None,
@@ -91,6 +85,9 @@ pub(super) async fn walk(
     let mut below: Option<Sequence> = None;
     while let Some(read) = reads.next().await {
         let (sequence, read) = read?;
+        if sequence < walk.oldest() {
+            break;
+        }
         walk.missing(sequence, below);
         below = Some(sequence);
         match read {
@@ -102,11 +99,17 @@ pub(super) async fn walk(
             }),
         }
     }
-    walk.missing(Sequence(0), below);
+    walk.missing(Sequence(walk.oldest().0 - 1), below);
     Ok(walk.close())
 }
 
 impl Walk<'_> {
+    /// Where the history begins, as far as that is known.
+    fn oldest(&self) -> Sequence {
+        let newest = self.walked.newest.as_ref();
+        newest.map_or(Sequence::FIRST, |newest| newest.oldest)
+    }
+
     /// Notes the numbers between `sequence` and the one met before, none of which has a file.
     fn missing(&mut self, sequence: Sequence, before: Option<Sequence>) {
         if let Some(before) = before.filter(|before| before.0 > sequence.0 + 1) {
@@ -143,21 +146,7 @@ impl Walk<'_> {
             self.flush(Some(&manifest));
             self.walked.newest = Some(Arc::clone(&manifest));
         }
-        self.note(&manifest);
         self.above = Some(manifest);
-    }
-
-    fn note(&mut self, manifest: &Manifest) {
-        if let EditSummary::Append { range, .. } = manifest.edit
-            && manifest.added().next().is_none()
-        {
-            match self.walked.silent.last_mut() {
-                Some(later) if later.start() == range.end() => {
-                    *later = OffsetRange::new(range.start(), later.end()).unwrap_or(range);
-                }
-                _ => self.walked.silent.push(range),
-            }
-        }
     }
 
     fn compare(&mut self, above: &Manifest, manifest: &Manifest) {
@@ -197,7 +186,6 @@ impl Walk<'_> {
             &self.locate(manifest.sequence),
             base.map(|link| link.digest),
         );
-        self.walked.complete = false;
         self.push(
             FindingKind::ChainBroken,
             between(manifest, above),
@@ -263,14 +251,11 @@ impl Walk<'_> {
         if recorded.is_some() {
             let last = self.walked.findings.pop().map(Finding::into_notice);
             self.walked.findings.extend(last);
-        } else if above.is_some() {
-            self.walked.complete = false;
         }
     }
 
     fn close(mut self) -> Walked {
         self.flush(None);
-        self.walked.silent.reverse();
         self.walked
     }
 

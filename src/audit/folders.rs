@@ -137,8 +137,7 @@ pub(super) async fn orphans(
 
 fn paths(manifest: &Manifest) -> BTreeSet<&str> {
     manifest
-        .segments
-        .iter()
+        .files()
         .map(|segment| segment.path.as_str())
         .collect()
 }

@@ -1,8 +1,8 @@
-//! Which segments are read together, and whether their ranges leave nothing out. Pure.
+//! Which segments are read together. Pure.
 
 use crate::{
-    format::{Manifest, Segment, SegmentKind},
-    model::{Offset, OffsetRange},
+    format::{Segment, SegmentKind},
+    model::OffsetRange,
 };
 
 /// Segments whose ranges overlap, so that only together they account for their offsets: the results
@@ -34,8 +34,11 @@ impl Group {
 }
 
 /// Puts segments together, ascending; corrections stand alone, since they account for nothing.
-pub(super) fn group(segments: &[Segment], whole: bool) -> Vec<Group> {
-    let mut sorted: Vec<&Segment> = segments.iter().collect();
+pub(super) fn group<'s>(
+    segments: impl IntoIterator<Item = &'s Segment>,
+    whole: bool,
+) -> Vec<Group> {
+    let mut sorted: Vec<&Segment> = segments.into_iter().collect();
     sorted.sort_by_key(|segment| (segment.range.start(), segment.range.end(), segment.kind));
     let mut groups: Vec<Group> = Vec::new();
     let mut open: Option<usize> = None;
@@ -60,64 +63,4 @@ pub(super) fn group(segments: &[Segment], whole: bool) -> Vec<Group> {
         }
     }
     groups
-}
-
-/// What is wrong with how the ranges of segments and gaps cover a manifest's offsets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fault {
-    /// Both a segment and a gap.
-    Both(OffsetRange),
-    /// Neither of the two, nor an append of nothing but absent offsets.
-    Neither(OffsetRange),
-}
-
-/// Compares the ranges of groups and gaps with `[origin, end)`. `silent` are the appends without a
-/// segment; `None` when not all of the chain is known, so that nothing can be said about them.
-pub(super) fn faults(
-    manifest: &Manifest,
-    groups: &[Group],
-    silent: Option<&[OffsetRange]>,
-) -> Vec<Fault> {
-    let counted = |group: &&Group| group.of(SegmentKind::Corrections).next().is_none();
-    let groups = groups
-        .iter()
-        .filter(counted)
-        .map(|group| (group.range, false));
-    let gaps = manifest.gaps.iter().map(|gap| (gap.range, true));
-    let mut parts: Vec<(OffsetRange, bool)> = groups.chain(gaps).collect();
-    parts.sort_by_key(|(range, _)| (range.start(), range.end()));
-    let mut faults = Vec::new();
-    let mut at = manifest.origin;
-    for (range, _) in parts
-        .into_iter()
-        .chain([(OffsetRange::empty(manifest.end), false)])
-    {
-        if let Ok(open) = OffsetRange::new(at, range.start()) {
-            if let Some(silent) = silent {
-                faults.extend(subtract(open, silent).into_iter().map(Fault::Neither));
-            }
-        } else if let Ok(both) = OffsetRange::new(range.start(), at.min(range.end())) {
-            faults.extend((!both.is_empty()).then_some(Fault::Both(both)));
-        }
-        at = at.max(range.end());
-    }
-    faults
-}
-
-/// What remains of `range` without `others`, which are ascending.
-fn subtract(range: OffsetRange, others: &[OffsetRange]) -> Vec<OffsetRange> {
-    let mut rest = Vec::new();
-    let mut at = range.start();
-    for other in others.iter().filter(|other| other.overlaps(range)) {
-        rest.extend(some(at, other.start()));
-        at = at.max(other.end());
-    }
-    rest.extend(some(at, range.end()));
-    rest
-}
-
-fn some(start: Offset, end: Offset) -> Option<OffsetRange> {
-    OffsetRange::new(start, end)
-        .ok()
-        .filter(|range| !range.is_empty())
 }

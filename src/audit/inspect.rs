@@ -271,6 +271,11 @@ fn counts(
                 "the file's metadata state {} results and {} rejects in {}; {results} and {rejects} were read",
                 facts.counts.results, facts.counts.rejects, group.range
             )
+        } else if facts.rowless() != segment.rowless {
+            format!(
+                "the file's metadata state {} absent offsets in {}, the manifest states {}",
+                facts.counts.absent, group.range, segment.rowless.absent
+            )
         } else {
             continue;
         };

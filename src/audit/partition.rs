@@ -1,11 +1,7 @@
 //! What a partition's manifests say by themselves, before any segment is opened.
 
 use super::{
-    Finding, FindingKind, Level,
-    chain::Walked,
-    groups::{Fault, Group, faults},
-    instructions,
-    report::ComparedWith,
+    Finding, FindingKind, Level, chain::Walked, groups::Group, instructions, report::ComparedWith,
     verification::Verification,
 };
 use crate::{
@@ -23,13 +19,10 @@ pub(super) struct Examined<'a> {
 }
 
 impl Examined<'_> {
-    /// Ranges that do not cover the chain's offsets once, and segments whose values are not compared or are of another
+    /// Segments whose values are not compared or are of another
     /// calculation than the one that was given.
     pub fn findings(&self, context: &Verification) -> Vec<Finding> {
         let mut findings = Vec::new();
-        if context.level >= Level::Coverage {
-            findings.extend(self.coverage(&context.store));
-        }
         if context.level >= Level::Semantic {
             findings.extend(self.others(context));
         }
@@ -40,10 +33,7 @@ impl Examined<'_> {
     pub fn compared_with(&self, context: &Verification) -> Vec<ComparedWith> {
         let mut compared = Vec::new();
         for declared in &self.newest.calculations {
-            let of = |segment: &&Segment| {
-                segment.kind != SegmentKind::Corrections
-                    && segment.fingerprint == declared.fingerprint
-            };
+            let of = |segment: &&Segment| segment.fingerprint == declared.fingerprint;
             let segments = self.newest.segments.iter().filter(of);
             let outcomes = segments.map(|segment| segment.rows).sum();
             if outcomes > 0
@@ -57,44 +47,6 @@ impl Examined<'_> {
             }
         }
         compared
-    }
-
-    fn coverage(&self, store: &Store) -> Vec<Finding> {
-        let silent = self
-            .walked
-            .complete
-            .then_some(self.walked.silent.as_slice());
-        let layout = Layout::new(&self.newest.pipeline.events_topic).ok();
-        let location = layout.map(|layout| {
-            store.locate(&layout.manifest(self.walked.partition, self.newest.sequence))
-        });
-        let remedy = instructions::rewritten(&location.unwrap_or_default());
-        let faults = faults(self.newest, self.groups, silent).into_iter();
-        let findings = faults.map(|fault| match fault {
-            Fault::Both(range) => {
-                let detail = format!("{range} is recorded as lost, and segments cover it too");
-                Finding::new(
-                    FindingKind::Overlap,
-                    self.walked.partition,
-                    range,
-                    detail,
-                    &remedy,
-                )
-            }
-            Fault::Neither(range) => {
-                let detail = format!(
-                    "{range} is covered by no segment, no gap and no record of absent offsets"
-                );
-                Finding::new(
-                    FindingKind::Hole,
-                    self.walked.partition,
-                    range,
-                    detail,
-                    &remedy,
-                )
-            }
-        });
-        findings.collect()
     }
 
     /// One finding for each run of segments with the same fingerprint, if there is one to be made.

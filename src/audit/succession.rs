@@ -19,6 +19,9 @@ pub(super) fn difference(base: &Manifest, next: &Manifest) -> Option<String> {
             next.origin, base.origin
         ));
     }
+    if let Some(difference) = bounds(base, next) {
+        return Some(difference);
+    }
     let known = |declared: &&Declaration| {
         let before = base.declaration(&declared.fingerprint);
         before.is_some_and(|before| before != *declared)
@@ -37,6 +40,9 @@ pub(super) fn difference(base: &Manifest, next: &Manifest) -> Option<String> {
     {
         return repaired(base, next, (*range, *counts), replaced);
     }
+    if let EditSummary::Retire { .. } = next.edit {
+        return retired(base, next);
+    }
     let Some((range, counts)) = share(&next.edit) else {
         return Some("it binds a partition that is bound".to_owned());
     };
@@ -52,7 +58,57 @@ pub(super) fn difference(base: &Manifest, next: &Manifest) -> Option<String> {
             next.counts, base.counts
         ));
     }
-    segments(base, next, range).or_else(|| gaps(base, next, range))
+    segments(base, next, range)
+        .or_else(|| silent(base, next, range))
+        .or_else(|| gaps(base, next, range))
+}
+
+/// The oldest number changes by an edit only, and the known commit goes forward.
+fn bounds(base: &Manifest, next: &Manifest) -> Option<String> {
+    let expected = match next.edit {
+        EditSummary::Retire { oldest } if oldest > base.oldest => oldest,
+        _ => base.oldest,
+    };
+    if next.oldest != expected {
+        return Some(format!(
+            "it begins the history with manifest {}, not {expected}",
+            next.oldest
+        ));
+    }
+    let follows = match (base.committed, next.committed) {
+        (None, _) => true,
+        (Some(_), None) => false,
+        (Some(before), Some(now)) => before.later(now) == now,
+    };
+    (!follows).then(|| "it knows an older commit than its base".to_owned())
+}
+
+/// In what `next` differs from `base` with nothing but a later beginning.
+fn retired(base: &Manifest, next: &Manifest) -> Option<String> {
+    let same = next.end == base.end
+        && next.counts == base.counts
+        && next.gaps == base.gaps
+        && next.silent == base.silent
+        && next.files().eq(base.files());
+    (!same).then(|| "it retires manifests, and changes what is live".to_owned())
+}
+
+/// A silent append is the last silent range, or its end.
+fn silent(base: &Manifest, next: &Manifest, range: OffsetRange) -> Option<String> {
+    let adds = matches!(next.edit, EditSummary::Append { .. }) && next.added().next().is_none();
+    let follows = match (&base.silent[..], &next.silent[..]) {
+        (before, now) if !adds => before == now,
+        ([kept @ .., last], [now @ .., joined]) if last.range.end() == range.start() => {
+            let apart = now == base.silent && joined.range == range;
+            let together = now == kept
+                && joined.range.start() == last.range.start()
+                && joined.range.end() == range.end();
+            apart || together
+        }
+        (before, [now @ .., added]) => before == now && added.range == range,
+        (_, []) => false,
+    };
+    (!follows).then(|| "its silent ranges are not those of its base with its edit".to_owned())
 }
 
 /// In what `next` differs from `base` with other outcomes for the range of a repair.
@@ -68,8 +124,7 @@ fn repaired(
             next.end, base.end
         ));
     }
-    let outcomes = |segment: &&Segment| segment.kind != SegmentKind::Corrections;
-    let of_range = |segment: &&Segment| outcomes(segment) && segment.range == range;
+    let of_range = |segment: &&Segment| segment.range == range;
     let live = base.segments.iter().filter(of_range);
     if !live.eq(replaced) {
         return Some(format!(
@@ -99,8 +154,8 @@ fn repaired(
         ));
     }
     let added: Vec<&Segment> = next.added().collect();
-    let kept = base.segments.iter().filter(|s| !replaced.contains(s));
-    let now = next.segments.iter().filter(|s| !added.contains(s));
+    let kept = base.files().filter(|s| !replaced.contains(s));
+    let now = next.files().filter(|s| !added.contains(s));
     let mut pairs = kept.clone().zip(now.clone());
     if let Some((before, now)) = pairs.find(|(before, now)| before != now) {
         return Some(changed(before, now));
@@ -110,13 +165,16 @@ fn repaired(
             "it lists other segments than its base, outside of what it repaired".to_owned(),
         );
     }
+    if base.silent != next.silent {
+        return Some("its silent ranges are not those of its base".to_owned());
+    }
     gaps(base, next, range)
 }
 
 /// The offsets that an edit adds, and what it says they are; `None` when it adds none.
 fn share(edit: &EditSummary) -> Option<(OffsetRange, Counts)> {
     match *edit {
-        EditSummary::Bind | EditSummary::Repair { .. } => None,
+        EditSummary::Bind | EditSummary::Repair { .. } | EditSummary::Retire { .. } => None,
         EditSummary::Append { range, counts } => Some((range, counts)),
         EditSummary::AcceptLoss { range, .. } => {
             let lost = Counts {
@@ -136,17 +194,23 @@ fn adds_up(base: Counts, added: Counts, sum: Counts) -> bool {
 }
 
 fn segments(base: &Manifest, next: &Manifest, range: OffsetRange) -> Option<String> {
-    let kept = next.segments.iter().take(base.segments.len());
-    for (before, now) in base.segments.iter().zip(kept) {
+    longer(&base.segments, &next.segments, next, range)
+        .or_else(|| longer(&base.corrections, &next.corrections, next, range))
+}
+
+/// In what the list `next` is not the list `base` and what the edit of `of` added.
+fn longer(base: &[Segment], next: &[Segment], of: &Manifest, range: OffsetRange) -> Option<String> {
+    let kept = next.iter().take(base.len());
+    for (before, now) in base.iter().zip(kept) {
         if before != now {
             return Some(changed(before, now));
         }
     }
-    if let Some(gone) = base.segments.get(next.segments.len()) {
+    if let Some(gone) = base.get(next.len()) {
         return Some(format!("it no longer lists {}", gone.path));
     }
-    let appends = matches!(next.edit, EditSummary::Append { .. });
-    let added = next.segments.iter().skip(base.segments.len());
+    let appends = matches!(of.edit, EditSummary::Append { .. });
+    let added = next.iter().skip(base.len());
     let strange = added
         .into_iter()
         .find(|segment| !appends || segment.range != range);
@@ -179,7 +243,10 @@ fn gaps(base: &Manifest, next: &Manifest, range: OffsetRange) -> Option<String> 
             reason,
             accepted_at: next.created_at,
         }),
-        EditSummary::Append { .. } | EditSummary::Bind | EditSummary::Repair { .. } => None,
+        EditSummary::Append { .. }
+        | EditSummary::Bind
+        | EditSummary::Repair { .. }
+        | EditSummary::Retire { .. } => None,
     };
     let follows = base.gaps.iter().chain(&added).eq(&next.gaps);
     (!follows).then(|| "its gaps are not those of its base with its edit".to_owned())

@@ -253,7 +253,7 @@ async fn walk(
             ..Own::default()
         })]);
     };
-    let groups = group(&newest.segments, true);
+    let groups = group(newest.files(), true);
     let orphans = orphans(store, layout, &newest, &folder.files).await?;
     let examined = Examined {
         walked: &walked,

@@ -178,12 +178,8 @@ pub async fn check(
         facts.snapshots += (numbers.len() as u64).saturating_sub(1);
         if let Some(newest) = load_tail(store, &layout, *partition).await?.newest {
             facts.chains.insert(*partition, newest.range());
-            facts.segments += newest.segments.len() as u64;
-            facts.bytes += newest
-                .segments
-                .iter()
-                .map(|segment| segment.bytes)
-                .sum::<u64>();
+            facts.segments += newest.files().count() as u64;
+            facts.bytes += newest.files().map(|segment| segment.bytes).sum::<u64>();
         }
     }
     let catch_up = outputs.catch_up;

@@ -3,7 +3,8 @@
 use arrow_array::RecordBatch;
 
 use super::{
-    AbsentBuilder, Encoded, EncodedSegment, Identity, RangeOutcomes, SegmentError, SegmentReader,
+    AbsentBuilder, Encoded, EncodedSegment, Identity, MadeFor, RangeOutcomes, RowlessRecord,
+    SegmentError, SegmentReader,
     corrections::Replacement,
     open_files::{Changed, OpenFiles},
     outcomes::{counts, rejects_batch},
@@ -133,7 +134,9 @@ impl Accumulation {
         let files = self
             .files
             .unwrap_or_else(|| OpenFiles::new(self.start, replacement));
-        files.finish(range, &self.absent.finish(), None, identity)
+        let absent = self.absent.finish();
+        let record = (MadeFor::Append, RowlessRecord { absent });
+        files.finish(range, record, None, identity)
     }
 }
 

@@ -6,8 +6,9 @@ use bytes::Bytes;
 use chrono::SubsecRound;
 
 use super::{
-    ApplyError, Edit, EditSummary, Gap, Layout, Link, Manifest, Pipeline, Segment, SegmentKind,
-    Stamp, codec, validate,
+    ApplyError, Edit, EditSummary, Gap, Layout, Link, MAX_MANIFEST_BYTES, Manifest, Pipeline,
+    Rowless, RowlessRecord, Segment, SegmentKind, SilentRange, Stamp, codec, rowless::push_silent,
+    validate,
 };
 use crate::{
     calculation::Declaration,
@@ -58,14 +59,20 @@ pub fn apply_and_encode(
                 range,
                 segments,
                 counts,
+                record,
             },
         ) => {
             check_start(base, range)?;
-            check_append(range, &segments, counts)?;
+            check_append(range, &segments, counts, &record)?;
             let mut next = follow(base, stamp);
             next.end = range.end();
             next.counts = next.counts + counts;
-            next.segments.extend(in_order(segments, next.sequence));
+            if segments.is_empty() {
+                push_silent(&mut next.silent, SilentRange { range, record });
+            }
+            let (rows, corrections) = in_order(segments, next.sequence);
+            next.segments.extend(rows);
+            next.corrections.extend(corrections);
             next.edit = EditSummary::Append { range, counts };
             next
         }
@@ -90,10 +97,15 @@ pub fn apply_and_encode(
                 segments,
             },
         ) => repair(base, range, replaced, segments, stamp)?,
+        (Some(base), Edit::Retire { oldest }) => retire(base, oldest, stamp)?,
     };
     manifest.calculations = declarations(&manifest, &declared)?;
     validate::check(&manifest)?;
-    Ok(codec::seal(manifest))
+    let (manifest, stored) = codec::seal(manifest);
+    match stored.len() as u64 {
+        bytes if bytes > MAX_MANIFEST_BYTES => Err(ApplyError::TooLarge { bytes }),
+        _ => Ok((manifest, stored)),
+    }
 }
 
 /// What each fingerprint of the live segments stands for: as the base says, or as `declared` says.
@@ -101,8 +113,8 @@ fn declarations(
     manifest: &Manifest,
     declared: &[Declaration],
 ) -> Result<Vec<Declaration>, ApplyError> {
-    let segments = manifest.segments.iter();
-    let of: BTreeMap<_, _> = segments
+    let of: BTreeMap<_, _> = manifest
+        .files()
         .map(|segment| (&segment.fingerprint, segment))
         .collect();
     let known = || manifest.calculations.iter().chain(declared);
@@ -116,8 +128,7 @@ fn declarations(
     declarations.collect()
 }
 
-/// The outcomes of one range give way to others, in the same place of the list; corrections go to its end, where their
-/// revision belongs.
+/// The outcomes of one range give way to others, in the same place of the list.
 fn repair(
     base: &Manifest,
     range: OffsetRange,
@@ -125,9 +136,7 @@ fn repair(
     segments: Vec<Segment>,
     stamp: Stamp,
 ) -> Result<Manifest, ApplyError> {
-    let is_replaced = |segment: &Segment| {
-        segment.kind != SegmentKind::Corrections && segment.range.overlaps(range)
-    };
+    let is_replaced = |segment: &Segment| segment.range.overlaps(range);
     let live = base.segments.iter().filter(|segment| is_replaced(segment));
     if replaced.is_empty() || !live.eq(&replaced) || replaced.iter().any(|s| s.range != range) {
         return Err(ApplyError::NotLive { range });
@@ -143,14 +152,10 @@ fn repair(
     check_segments(range, &segments, now.outcomes())?;
     let mut next = follow(base, stamp);
     let place = base.segments.iter().position(is_replaced);
-    next.segments.retain(|segment| !is_replaced(segment));
-    let (corrections, mut rows): (Vec<Segment>, Vec<Segment>) = in_order(segments, next.sequence)
-        .into_iter()
-        .partition(|segment| segment.kind == SegmentKind::Corrections);
-    let after = next.segments.split_off(place.unwrap_or_default());
-    next.segments.append(&mut rows);
-    next.segments.extend(after);
-    next.segments.extend(corrections);
+    let place = place.unwrap_or_default();
+    let (rows, corrections) = in_order(segments, next.sequence);
+    next.segments.splice(place..place + replaced.len(), rows);
+    next.corrections.extend(corrections);
     next.counts.results = next.counts.results - before.results + now.results;
     next.counts.rejects = next.counts.rejects - before.rejects + now.rejects;
     next.edit = EditSummary::Repair {
@@ -161,6 +166,22 @@ fn repair(
         },
         replaced,
     };
+    Ok(next)
+}
+
+/// Lower numbers than `oldest` are no part of the history any more.
+fn retire(base: &Manifest, oldest: Sequence, stamp: Stamp) -> Result<Manifest, ApplyError> {
+    let mut next = follow(base, stamp);
+    let committed = next.committed.map_or(base.oldest, |commit| commit.sequence);
+    if oldest <= base.oldest || oldest > committed {
+        return Err(ApplyError::Retired {
+            oldest,
+            now: base.oldest,
+            committed,
+        });
+    }
+    next.oldest = oldest;
+    next.edit = EditSummary::Retire { oldest };
     Ok(next)
 }
 
@@ -183,11 +204,15 @@ fn first(pipeline: Pipeline, partition: Partition, origin: Offset, stamp: Stamp)
         partition,
         sequence: Sequence::FIRST,
         base: None,
+        oldest: Sequence::FIRST,
+        committed: None,
         origin,
         end: origin,
-        segments: Vec::new(),
         counts: Counts::default(),
         gaps: Vec::new(),
+        silent: Vec::new(),
+        segments: Vec::new(),
+        corrections: Vec::new(),
         calculations: Vec::new(),
         calculation: stamp.calculation.calculation,
         fields: stamp.calculation.fields,
@@ -204,8 +229,13 @@ fn follow(base: &Manifest, stamp: Stamp) -> Manifest {
         .skipped
         .last()
         .map_or(base.sequence, |damaged| damaged.sequence);
+    let known = stamp.committed.filter(|known| known.sequence <= last);
     Manifest {
         sequence: last.next(),
+        committed: match (base.committed, known) {
+            (Some(before), Some(known)) => Some(before.later(known)),
+            (before, known) => before.or(known),
+        },
         base: Some(Link {
             sequence: base.sequence,
             digest: base.digest,
@@ -236,6 +266,7 @@ fn check_append(
     range: OffsetRange,
     segments: &[Segment],
     counts: Counts,
+    record: &RowlessRecord,
 ) -> Result<(), ApplyError> {
     if counts.lost > 0 {
         return Err(ApplyError::LostInAppend {
@@ -244,6 +275,9 @@ fn check_append(
         });
     }
     validate::check_sum(counts, range)?;
+    if !record.is_of(range, Rowless::of(counts)) {
+        return Err(ApplyError::OtherRecord { range });
+    }
     check_segments(range, segments, counts.outcomes())
 }
 
@@ -268,13 +302,15 @@ fn check_segments(
     Ok(())
 }
 
-/// By kind; corrections get their revision.
-fn in_order(mut segments: Vec<Segment>, sequence: Sequence) -> Vec<Segment> {
+/// Results and rejects, and corrections, which get their revision.
+fn in_order(mut segments: Vec<Segment>, sequence: Sequence) -> (Vec<Segment>, Vec<Segment>) {
     segments.sort_by_key(|segment| segment.kind);
     for segment in &mut segments {
         segment.revision = (segment.kind == SegmentKind::Corrections).then_some(sequence);
     }
     segments
+        .into_iter()
+        .partition(|segment| segment.revision.is_none())
 }
 
 #[cfg(test)]

@@ -5,16 +5,9 @@ mod document;
 use bytes::Bytes;
 use serde::Serialize;
 
-use super::{
-    EditSummary, Manifest,
-    manifest::FORMAT_VERSION,
-    validate::{self, Inconsistency},
-};
+use super::{Inconsistency, Manifest, manifest::FORMAT_VERSION, validate};
 use crate::model::Digest;
-use document::{Document, EditLine, GapLine, SegmentLine, Time};
-
-/// No manifest is read beyond this size.
-pub const MAX_MANIFEST_BYTES: u64 = 256 << 20;
+use document::{Document, EditLine, GapLine, SegmentLine, SilentLine, Time};
 
 const DIGEST_LINE: &[u8] = b"\"digest\":\"";
 const LAST_LINES: &[u8] = b"\"\n}\n";
@@ -74,11 +67,12 @@ impl Manifest {
         encode(self)
     }
 
-    /// Reads the stored form, checking version, digest, paths and counts (I4), in this order.
+    /// Reads the stored form, checking digest, version, paths and counts (I4), in this order.
     ///
     /// # Errors
-    /// [`ManifestError::Newer`] when a newer snapback wrote it, whatever the rest looks like; any other
-    /// error means that the bytes are damaged.
+    /// [`ManifestError::Newer`] when its digest is right and a newer snapback wrote it, whatever the rest looks like; any
+    /// other error means that the bytes are damaged. A version counts only under a digest that holds, so that no flipped
+    /// digit makes a manifest of ours look like a newer one.
     pub fn decode(bytes: &[u8]) -> Result<Manifest, ManifestError> {
         decode(bytes)
     }
@@ -107,15 +101,19 @@ pub(super) fn seal(mut manifest: Manifest) -> (Manifest, Bytes) {
 fn body(manifest: &Manifest) -> Vec<u8> {
     let mut out = Vec::with_capacity(1024 + 384 * manifest.segments.len());
     out.extend_from_slice(b"{\n");
-    member(&mut out, "format_version", &version_of(&manifest.edit));
+    member(&mut out, "format_version", &FORMAT_VERSION);
     member(&mut out, "pipeline", &manifest.pipeline);
     member(&mut out, "partition", &manifest.partition);
     member(&mut out, "sequence", &manifest.sequence);
     member(&mut out, "base", &manifest.base);
+    member(&mut out, "oldest", &manifest.oldest);
+    member(&mut out, "committed", &manifest.committed);
     member(&mut out, "origin", &manifest.origin);
     member(&mut out, "end", &manifest.end);
     member(&mut out, "counts", &manifest.counts);
     lines(&mut out, "gaps", manifest.gaps.iter().map(GapLine::from));
+    let silent = manifest.silent.iter().map(SilentLine::from);
+    lines(&mut out, "silent", silent);
     lines(&mut out, "calculations", manifest.calculations.iter());
     member(&mut out, "calculation", &manifest.calculation);
     member(&mut out, "fields", &manifest.fields);
@@ -124,15 +122,10 @@ fn body(manifest: &Manifest) -> Vec<u8> {
     member(&mut out, "created_at", &Time(manifest.created_at));
     let segments = manifest.segments.iter().map(SegmentLine::<&str>::from);
     lines(&mut out, "segments", segments);
+    let corrections = manifest.corrections.iter();
+    let corrections = corrections.map(SegmentLine::<&str>::from);
+    lines(&mut out, "corrections", corrections);
     out
-}
-
-/// The oldest version that knows this edit.
-const fn version_of(edit: &EditSummary) -> u32 {
-    match edit {
-        EditSummary::Bind | EditSummary::Append { .. } | EditSummary::AcceptLoss { .. } => 1,
-        EditSummary::Repair { .. } => 2,
-    }
 }
 
 #[expect(
@@ -162,13 +155,6 @@ fn lines<T: Serialize>(out: &mut Vec<u8>, name: &str, elements: impl Iterator<It
 }
 
 fn decode(bytes: &[u8]) -> Result<Manifest, ManifestError> {
-    let found = version(bytes)?;
-    if found > u64::from(FORMAT_VERSION) {
-        return Err(ManifestError::Newer {
-            found,
-            supported: FORMAT_VERSION,
-        });
-    }
     let (body, stated) = split(bytes).ok_or(ManifestError::NotAManifest(
         "it does not end with its digest (cut short?)",
     ))?;
@@ -176,13 +162,15 @@ fn decode(bytes: &[u8]) -> Result<Manifest, ManifestError> {
     if actual != stated {
         return Err(ManifestError::DigestMismatch { stated, actual });
     }
+    let found = version(bytes)?;
+    if found > u64::from(FORMAT_VERSION) {
+        return Err(ManifestError::Newer {
+            found,
+            supported: FORMAT_VERSION,
+        });
+    }
     let document: Document = serde_json::from_slice(bytes)?;
     let manifest = document.into_manifest(stated)?;
-    if found != u64::from(version_of(&manifest.edit)) {
-        return Err(ManifestError::NotAManifest(
-            "its format version is not that of its edit",
-        ));
-    }
     validate::check(&manifest)?;
     Ok(manifest)
 }

@@ -132,8 +132,8 @@ impl MixedColumn {
 mod tests {
     use super::*;
     use crate::format::{
-        Edit, Layout, Segment, SegmentId, Stamp, apply,
-        testing::{PARTITION, bind, declaration, range, stamp},
+        Edit, Layout, Rowless, Segment, SegmentId, Stamp, apply,
+        testing::{PARTITION, bind, declaration, range, record, stamp},
     };
     use crate::model::{Counts, Digest};
 
@@ -158,6 +158,7 @@ mod tests {
                 kind: *kind,
                 range: over,
                 rows: 10,
+                rowless: Rowless::default(),
                 bytes: 100,
                 digest: Digest::of(b"file"),
                 fingerprint: calculation.fingerprint.clone(),
@@ -173,6 +174,7 @@ mod tests {
                 range: over,
                 segments: vec![segment],
                 counts,
+                record: record(over, counts),
             };
             let stamp = Stamp {
                 calculation: (*calculation).clone(),

@@ -2,7 +2,10 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{Damaged, GapReason, LayoutError, Pipeline, Segment, validate::Inconsistency};
+use super::{
+    Damaged, GapReason, Inconsistency, KnownCommit, LayoutError, MAX_MANIFEST_BYTES, Pipeline,
+    RowlessRecord, Segment,
+};
 use crate::{
     calculation::{Declaration, Fingerprint},
     model::{Counts, Offset, OffsetRange, Partition, Sequence},
@@ -28,6 +31,8 @@ pub enum Edit {
         segments: Vec<Segment>,
         /// What the offsets were; `lost` is none of this edit's business.
         counts: Counts,
+        /// Which of them have no row.
+        record: RowlessRecord,
     },
     /// Offsets from the chain's end on that have no outcome, accepted by an operator.
     AcceptLoss {
@@ -47,6 +52,12 @@ pub enum Edit {
         /// corrections are the outcomes that are others now.
         segments: Vec<Segment>,
     },
+    /// Lower numbers are no part of the history any more.
+    Retire {
+        /// The oldest manifest that is: above the one that is now, and not above the head of the last commit that an owner
+        /// knew.
+        oldest: Sequence,
+    },
 }
 
 impl Edit {
@@ -55,7 +66,7 @@ impl Edit {
     pub fn segments(&self) -> &[Segment] {
         match self {
             Edit::Append { segments, .. } | Edit::Repair { segments, .. } => segments,
-            Edit::Bind { .. } | Edit::AcceptLoss { .. } => &[],
+            Edit::Bind { .. } | Edit::AcceptLoss { .. } | Edit::Retire { .. } => &[],
         }
     }
 }
@@ -71,6 +82,9 @@ pub struct Stamp {
     pub calculation: Declaration,
     /// Others that segments of the edit have.
     pub known: Vec<Declaration>,
+    /// The last commit of the group, if the writer is an owner that knows of one. An older one than the base's is not taken
+    /// over, nor one that names a number which is yet to come: that number was lost.
+    pub committed: Option<KnownCommit>,
     /// The numbers above the base, ascending and without a hole, none of which can be read.
     pub skipped: Vec<Damaged>,
 }
@@ -114,6 +128,12 @@ pub enum ApplyError {
         /// What it called lost.
         lost: u64,
     },
+    /// The record of the offsets without a row is of others, or of another number of them.
+    #[error("the record of the offsets of {range} without a row is not as its counts say")]
+    OtherRecord {
+        /// The append's range.
+        range: OffsetRange,
+    },
     /// A segment of an edit is of another range, empty, of more rows than there are outcomes, or the second of its kind.
     #[error("{path} cannot be part of an edit of {range}")]
     ForeignSegment {
@@ -145,6 +165,26 @@ pub enum ApplyError {
         path: String,
         /// Its fingerprint.
         fingerprint: Fingerprint,
+    },
+    /// Manifests that the history needs cannot be retired.
+    #[error(
+        "the history cannot begin with manifest {oldest}: it begins with {now}, and the last commit that is known names {committed}"
+    )]
+    Retired {
+        /// The number that was asked for.
+        oldest: Sequence,
+        /// The oldest number now.
+        now: Sequence,
+        /// The head of the last commit that is known.
+        committed: Sequence,
+    },
+    /// The manifest would be larger than any that is read.
+    #[error(
+        "the manifest would have {bytes} bytes, more than the {MAX_MANIFEST_BYTES} that are read"
+    )]
+    TooLarge {
+        /// Its size.
+        bytes: u64,
     },
     /// The manifest that the edit would make contradicts itself (I4).
     #[error(transparent)]

@@ -4,11 +4,11 @@ use std::str::FromStr;
 
 use parquet::file::metadata::KeyValue;
 
-use super::{Absent, SegmentKind};
+use super::{Absent, Rowless, SegmentKind, manifest::FORMAT_VERSION, own_digest};
 use crate::{
     calculation::{Declaration, Fingerprint},
     events::Fields,
-    model::{Counts, Offset, OffsetRange, Partition},
+    model::{Counts, Digest, Offset, OffsetRange, Partition},
 };
 
 /// Who writes the segments of one partition, and with what calculation.
@@ -24,6 +24,37 @@ pub struct Identity {
     pub writer: String,
 }
 
+/// Which kind of edit a segment was made for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MadeFor {
+    /// New outcomes.
+    Append,
+    /// Other outcomes for offsets that the chain held.
+    Repair,
+}
+
+impl MadeFor {
+    const ALL: [MadeFor; 2] = [MadeFor::Append, MadeFor::Repair];
+
+    /// The edit's name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            MadeFor::Append => "append",
+            MadeFor::Repair => "repair",
+        }
+    }
+}
+
+impl FromStr for MadeFor {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<MadeFor, ()> {
+        let found = MadeFor::ALL.into_iter().find(|edit| edit.name() == text);
+        found.ok_or(())
+    }
+}
+
 /// What a segment is, read from the file itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SegmentFacts {
@@ -37,6 +68,8 @@ pub struct SegmentFacts {
     pub range: OffsetRange,
     /// The calculation that made its rows.
     pub declaration: Declaration,
+    /// The edit that it was made for: only what was made for an append may be added to a chain whose manifest was lost.
+    pub made_for: MadeFor,
     /// What the offsets of the append that it belongs to are, its own rows and its twin's.
     pub counts: Counts,
     /// Which of them are absent: as many as the counts say.
@@ -90,9 +123,6 @@ pub enum FactsError {
     },
 }
 
-/// The format of segments that this version writes, and the newest that it reads.
-const FORMAT_VERSION: u32 = 1;
-
 const VERSION: &str = "snapback.format_version";
 const KIND: &str = "snapback.kind";
 const TOPIC: &str = "snapback.topic";
@@ -110,6 +140,7 @@ const ABSENT_RANGES: &str = "snapback.absent_ranges";
 const REPLACES: &str = "snapback.replaces";
 const CORRECTIONS: &str = "snapback.corrections";
 const PAYLOAD_FIELDS: &str = "snapback.payload_fields";
+const EDIT: &str = "snapback.edit";
 const WRITER: &str = "snapback.writer";
 
 impl SegmentFacts {
@@ -127,6 +158,7 @@ impl SegmentFacts {
             partition: identity.partition,
             range,
             declaration: identity.declaration.clone(),
+            made_for: MadeFor::Append,
             counts,
             absent,
             corrections: replaces.as_ref().map_or(0, |_| counts.outcomes()),
@@ -146,6 +178,15 @@ impl SegmentFacts {
         }
     }
 
+    /// What its manifest says of the offsets of its range without a row.
+    #[must_use]
+    pub fn rowless(&self) -> Rowless {
+        match self.kind {
+            SegmentKind::Corrections => Rowless::default(),
+            SegmentKind::Results | SegmentKind::Rejects => Rowless::of(self.counts),
+        }
+    }
+
     pub(super) fn to_metadata(&self) -> Vec<KeyValue> {
         let pair = |key: &str, value: String| KeyValue::new(key.to_owned(), value);
         let mut pairs = vec![
@@ -159,11 +200,13 @@ impl SegmentFacts {
             pair(FIELDS, self.declaration.fields.clone()),
             pair(RESULT_COLUMNS, self.declaration.results.clone()),
             pair(FINGERPRINT, self.declaration.fingerprint.to_string()),
+            pair(EDIT, self.made_for.name().to_owned()),
             pair(RESULTS, self.counts.results.to_string()),
             pair(REJECTS, self.counts.rejects.to_string()),
             pair(ABSENT, self.counts.absent.to_string()),
             pair(ABSENT_RANGES, self.absent.to_string()),
             pair(WRITER, self.writer.clone()),
+            pair(own_digest::KEY, own_digest::UNKNOWN.to_owned()),
         ];
         if let Some(replaces) = &self.replaces {
             pairs.push(pair(REPLACES, replaces.to_string()));
@@ -177,7 +220,8 @@ impl SegmentFacts {
         pairs
     }
 
-    pub(super) fn from_metadata(pairs: &[KeyValue]) -> Result<SegmentFacts, FactsError> {
+    /// The facts, and the digest that the file states of itself.
+    pub(super) fn from_metadata(pairs: &[KeyValue]) -> Result<(SegmentFacts, Digest), FactsError> {
         let found: u64 = number(pairs, VERSION)?;
         if found > u64::from(FORMAT_VERSION) {
             return Err(FactsError::Newer {
@@ -201,7 +245,8 @@ impl SegmentFacts {
         if partition < 0 {
             return Err(invalid(PARTITION, partition));
         }
-        Ok(SegmentFacts {
+        let own_digest = number(pairs, own_digest::KEY)?;
+        let facts = SegmentFacts {
             kind: SegmentKind::from_name(kind).ok_or_else(|| invalid(KIND, kind))?,
             topic: text(pairs, TOPIC)?.to_owned(),
             partition: Partition(partition),
@@ -212,6 +257,7 @@ impl SegmentFacts {
                 fields: text(pairs, FIELDS)?.to_owned(),
                 results: text(pairs, RESULT_COLUMNS)?.to_owned(),
             },
+            made_for: number(pairs, EDIT)?,
             counts,
             absent: number(pairs, ABSENT_RANGES)?,
             corrections: match (&replaces, corrections) {
@@ -222,7 +268,8 @@ impl SegmentFacts {
             replaces,
             payload_fields: optional(pairs, PAYLOAD_FIELDS)?,
             writer: text(pairs, WRITER)?.to_owned(),
-        })
+        };
+        Ok((facts, own_digest))
     }
 }
 

@@ -65,6 +65,7 @@ fn manifest(results: &[u8], rejects: &[u8]) -> Manifest {
         range: encoded.range,
         segments: segments.collect(),
         counts: encoded.counts,
+        record: encoded.record.clone(),
     };
     let skipped = vec![
         Damaged {
@@ -140,9 +141,9 @@ fn repaired_files() -> [Vec<u8>; 3] {
     let now = repaired();
     let bytes = |file: Option<super::EncodedSegment>| file.unwrap().bytes.to_vec();
     [
-        golden("v2/results.parquet", || bytes(now.results.clone())),
-        golden("v2/rejects.parquet", || bytes(now.rejects.clone())),
-        golden("v2/corrections.parquet", || bytes(now.corrections.clone())),
+        golden("v1/repaired-results.parquet", || bytes(now.results.clone())),
+        golden("v1/repaired-rejects.parquet", || bytes(now.rejects.clone())),
+        golden("v1/corrections.parquet", || bytes(now.corrections.clone())),
     ]
 }
 
@@ -168,7 +169,7 @@ fn a_golden_repair_reads_and_is_written_again_to_the_byte() {
     };
     let known = vec![other()];
     let expected = apply(Some(&base), edit, Stamp { known, ..stamp() }).unwrap();
-    let bytes = golden("v2/repair.json", || expected.encode().to_vec());
+    let bytes = golden("v1/repair.json", || expected.encode().to_vec());
     let read = Manifest::decode(&bytes).unwrap();
     assert_eq!(read.encode(), bytes);
     assert_eq!(read, expected);
@@ -211,6 +212,36 @@ fn a_golden_manifest_reads_and_is_written_again_to_the_byte() {
     let [results, rejects] = segments();
     let expected = manifest(&results, &rejects);
     let bytes = golden("v1/manifest.json", || expected.encode().to_vec());
+    let read = Manifest::decode(&bytes).unwrap();
+    assert_eq!(read.encode(), bytes);
+    assert_eq!(read, expected);
+}
+
+#[test]
+fn a_golden_retirement_after_silence_reads_and_is_written_again_to_the_byte() {
+    let first = apply(None, bind(40), stamp()).unwrap();
+    let over = range(40, 60);
+    let counts = crate::model::Counts {
+        absent: over.len(),
+        ..Default::default()
+    };
+    let silence = Edit::Append {
+        range: over,
+        segments: Vec::new(),
+        counts,
+        record: super::testing::record(over, counts),
+    };
+    let second = apply(Some(&first), silence, stamp()).unwrap();
+    let (sequence, digest) = second.head();
+    let corrections = super::CorrectionsProgress {
+        sequence,
+        rows: 1000,
+    };
+    let head = super::Head { sequence, digest };
+    let committed = Some(super::KnownCommit::new(head, Some(corrections)));
+    let edit = Edit::Retire { oldest: sequence };
+    let expected = apply(Some(&second), edit, Stamp { committed, ..stamp() }).unwrap();
+    let bytes = golden("v1/retire.json", || expected.encode().to_vec());
     let read = Manifest::decode(&bytes).unwrap();
     assert_eq!(read.encode(), bytes);
     assert_eq!(read, expected);

@@ -5,19 +5,18 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::SegmentKind;
+use super::{KnownCommit, Rowless, SegmentKind, SilentRange};
 use crate::{
     calculation::{Declaration, Fingerprint},
     model::{Counts, Digest, Offset, OffsetRange, Partition, Sequence},
     store::Path,
 };
 
-/// The newest format of manifests that this version reads.
-///
-/// A manifest states the oldest version that can read it: 2 when its edit is a repair, which version 1 does not know and
-/// would take for damage, else 1. So a store that nothing has been repaired in stays open to older programs, and one whose
-/// newest manifest is a repair is refused by them instead of being continued from the manifest before.
-pub const FORMAT_VERSION: u32 = 2;
+/// The format of manifests, pages and segments: the one that is written, and the newest that is read.
+pub const FORMAT_VERSION: u32 = 1;
+
+/// No manifest is read, and none is written, beyond this size.
+pub const MAX_MANIFEST_BYTES: u64 = 16 << 20;
 
 /// One immutable Parquet file that a manifest lists.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +29,9 @@ pub struct Segment {
     pub range: OffsetRange,
     /// Its rows.
     pub rows: u64,
+    /// Of results and rejects: how many offsets of the range have a row neither here nor in the twin of the other kind.
+    /// Corrections account for no offset, so that of theirs is zero.
+    pub rowless: Rowless,
     /// The file's size.
     pub bytes: u64,
     /// The digest of the whole file.
@@ -170,10 +172,15 @@ pub enum EditSummary {
         /// The segments that are live no more, as the base listed them.
         replaced: Vec<Segment>,
     },
+    /// Lower numbers are no part of the history any more.
+    Retire {
+        /// The oldest manifest that is.
+        oldest: Sequence,
+    },
 }
 
 impl EditSummary {
-    /// The edit's name: `bind`, `append`, `accept-loss`, `repair`.
+    /// The edit's name: `bind`, `append`, `accept-loss`, `repair`, `retire`.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
@@ -181,6 +188,7 @@ impl EditSummary {
             EditSummary::Append { .. } => "append",
             EditSummary::AcceptLoss { .. } => "accept-loss",
             EditSummary::Repair { .. } => "repair",
+            EditSummary::Retire { .. } => "retire",
         }
     }
 }
@@ -199,16 +207,25 @@ pub struct Manifest {
     pub sequence: Sequence,
     /// What it was made from; `None` for the first.
     pub base: Option<Link>,
+    /// The oldest number that is part of the history: a decision, not an observation. Whatever lies below is no part of it.
+    pub oldest: Sequence,
+    /// The last commit of the group that an owner knew; it is never below [`oldest`](Manifest::oldest).
+    pub committed: Option<KnownCommit>,
     /// The first offset that the chain accounts for.
     pub origin: Offset,
     /// The first offset that it does not account for: the frontier.
     pub end: Offset,
-    /// The live segments, ascending by range.
-    pub segments: Vec<Segment>,
     /// What became of `[origin, end)`.
     pub counts: Counts,
     /// The accepted gaps, ascending.
     pub gaps: Vec<Gap>,
+    /// The ranges without any row, ascending.
+    pub silent: Vec<SilentRange>,
+    /// The live segments of results and rejects, ascending by range. With gaps and silent ranges they have each offset of
+    /// `[origin, end)` once.
+    pub segments: Vec<Segment>,
+    /// The live segments of corrections, ascending by revision.
+    pub corrections: Vec<Segment>,
     /// What the fingerprints of the live segments stand for, each once, ascending by it.
     pub calculations: Vec<Declaration>,
     /// The writer's calculation, as in `--calculation`.
@@ -244,18 +261,23 @@ impl Manifest {
         OffsetRange::new(self.origin, self.end).expect("apply and decode keep origin <= end")
     }
 
+    /// Every file that it lists: results and rejects, then corrections.
+    pub fn files(&self) -> impl Iterator<Item = &Segment> + Clone {
+        self.segments.iter().chain(&self.corrections)
+    }
+
     /// The segments that this manifest's edit added.
-    pub fn added(&self) -> impl Iterator<Item = &Segment> {
+    pub fn added(&self) -> impl Iterator<Item = &Segment> + Clone {
         let range = match self.edit {
             EditSummary::Append { range, .. } | EditSummary::Repair { range, .. } => Some(range),
-            EditSummary::Bind | EditSummary::AcceptLoss { .. } => None,
+            EditSummary::Bind | EditSummary::AcceptLoss { .. } | EditSummary::Retire { .. } => None,
         };
         // All outcomes of that range are new, but earlier corrections of it stay.
         let added = move |segment: &&Segment| {
             let own = |revision| revision == self.sequence;
             Some(segment.range) == range && segment.revision.is_none_or(own)
         };
-        self.segments.iter().filter(added)
+        self.files().filter(added)
     }
 
     /// The segments that this manifest's edit took out of the live ones.
@@ -263,7 +285,10 @@ impl Manifest {
     pub fn replaced(&self) -> &[Segment] {
         match &self.edit {
             EditSummary::Repair { replaced, .. } => replaced,
-            EditSummary::Bind | EditSummary::Append { .. } | EditSummary::AcceptLoss { .. } => &[],
+            EditSummary::Bind
+            | EditSummary::Append { .. }
+            | EditSummary::AcceptLoss { .. }
+            | EditSummary::Retire { .. } => &[],
         }
     }
 
@@ -277,6 +302,6 @@ impl Manifest {
     /// Whether the manifest lists the segment at `path`.
     #[must_use]
     pub fn lists(&self, path: &Path) -> bool {
-        self.segments.iter().any(|segment| segment.path == *path)
+        self.files().any(|segment| segment.path == *path)
     }
 }

@@ -21,12 +21,16 @@ mod column_types;
 mod corrections;
 mod edit;
 mod facts;
+mod inconsistency;
+mod known_commit;
 mod layout;
 mod manifest;
 mod open_files;
 mod outcomes;
+mod own_digest;
 mod read;
 mod rewrite;
+mod rowless;
 mod rows;
 mod segment;
 mod validate;
@@ -34,22 +38,25 @@ mod validate;
 pub use absent::{Absent, AbsentBuilder, NotAbsent};
 pub use accumulation::Accumulation;
 pub use apply::{apply, apply_and_encode};
-pub use codec::{MAX_MANIFEST_BYTES, ManifestError};
+pub use codec::ManifestError;
 pub use column_types::{ColumnTypes, MixedColumn};
 pub use corrections::{CorrectionKinds, correction_kinds, split_corrections};
 pub use edit::{ApplyError, Edit, Stamp};
-pub use facts::{FactsError, Identity, SegmentFacts};
+pub use facts::{FactsError, Identity, MadeFor, SegmentFacts};
+pub use inconsistency::Inconsistency;
+pub use known_commit::{CorrectionsProgress, Head, KnownCommit};
 pub use layout::{Layout, LayoutError, NotASegmentId, SegmentId, SegmentKind, SegmentName};
 pub use manifest::{
-    Damaged, EditSummary, FORMAT_VERSION, Gap, GapReason, Link, Manifest, Pipeline, Segment,
+    Damaged, EditSummary, FORMAT_VERSION, Gap, GapReason, Link, MAX_MANIFEST_BYTES, Manifest,
+    Pipeline, Segment,
 };
 pub use open_files::Changes;
 pub use outcomes::{OutcomesError, RangeOutcomes};
 pub use read::{SegmentReader, check_segment, read_segment};
 pub use rewrite::{Rewriter, repair_memory};
+pub use rowless::{Rowless, RowlessRecord, SilentRange};
 pub(crate) use rows::rows_size;
 pub use segment::{Encoded, EncodedSegment, SegmentError, SegmentWriter};
-pub use validate::Inconsistency;
 
 #[cfg(test)]
 mod golden;

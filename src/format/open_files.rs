@@ -6,7 +6,8 @@ use arrow_schema::{Schema, SchemaRef};
 use arrow_select::take::take_record_batch;
 
 use super::{
-    Absent, Encoded, Identity, SegmentError, SegmentFacts, SegmentKind, SegmentWriter,
+    Encoded, Identity, MadeFor, RowlessRecord, SegmentError, SegmentFacts, SegmentKind,
+    SegmentWriter,
     corrections::{Replacement, correct, corrections_schema, in_order},
     outcomes::counts,
 };
@@ -116,7 +117,7 @@ impl OpenFiles {
     pub(super) fn finish(
         self,
         range: OffsetRange,
-        absent: &Absent,
+        (made_for, record): (MadeFor, RowlessRecord),
         payload_fields: Option<&Fields>,
         identity: &Identity,
     ) -> Result<Encoded, SegmentError> {
@@ -137,8 +138,9 @@ impl OpenFiles {
         let replaces = before.filter(|_| corrected > 0);
         let finish = |kind, writer: Option<SegmentWriter>| {
             let close = |writer: SegmentWriter| {
-                let (absent, replaces) = (absent.clone(), replaces.clone());
+                let (absent, replaces) = (record.absent.clone(), replaces.clone());
                 let mut facts = SegmentFacts::new(kind, range, counts, absent, replaces, identity);
+                facts.made_for = made_for;
                 facts.corrections = corrected;
                 if kind == SegmentKind::Rejects {
                     facts.payload_fields = payload_fields.cloned();
@@ -147,12 +149,16 @@ impl OpenFiles {
             };
             writer.map(close).transpose()
         };
+        let results = finish(SegmentKind::Results, self.results)?;
+        let rejects = finish(SegmentKind::Rejects, self.rejects)?;
+        let corrections = finish(SegmentKind::Corrections, corrections)?;
         Ok(Encoded {
             range,
             counts,
-            results: finish(SegmentKind::Results, self.results)?,
-            rejects: finish(SegmentKind::Rejects, self.rejects)?,
-            corrections: finish(SegmentKind::Corrections, corrections)?,
+            record,
+            results,
+            rejects,
+            corrections,
         })
     }
 }

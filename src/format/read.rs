@@ -5,7 +5,8 @@ use arrow_schema::SchemaRef;
 use bytes::Bytes;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 
-use super::{SegmentError, SegmentFacts, segment::check_offsets};
+use super::{SegmentError, SegmentFacts, own_digest, segment::check_offsets};
+use crate::model::Digest;
 
 /// Rows in one batch of a reader.
 const BATCH_ROWS: usize = 64 * 1024;
@@ -16,6 +17,7 @@ const BATCH_ROWS: usize = 64 * 1024;
 /// own, and the decoder may even panic on damaged pages.
 pub struct SegmentReader {
     facts: SegmentFacts,
+    own_digest: Digest,
     schema: SchemaRef,
     rows: u64,
     batches: ParquetRecordBatchReader,
@@ -29,12 +31,13 @@ pub fn read_segment(bytes: Bytes) -> Result<SegmentReader, SegmentError> {
     let builder = ParquetRecordBatchReaderBuilder::try_new(bytes)?;
     let file = builder.metadata().file_metadata();
     let pairs = file.key_value_metadata().map_or(&[][..], Vec::as_slice);
-    let facts = SegmentFacts::from_metadata(pairs)?;
+    let (facts, own_digest) = SegmentFacts::from_metadata(pairs)?;
     let rows = u64::try_from(file.num_rows()).unwrap_or(0);
     let schema = builder.schema().clone();
     let batches = builder.with_batch_size(BATCH_ROWS).build()?;
     Ok(SegmentReader {
         facts,
+        own_digest,
         schema,
         rows,
         batches,
@@ -71,13 +74,15 @@ impl Iterator for SegmentReader {
     }
 }
 
-/// Reads every row, and checks that the offsets ascend within the range and that the rows are as many as
+/// Reads every row, and checks that the file's bytes have the digest that it states of itself, that the offsets ascend within the range and that the rows are as many as
 /// the footer and the append's counts say. Returns the facts and the rows.
 ///
 /// # Errors
 /// When anything disagrees or cannot be decoded.
 pub fn check_segment(bytes: Bytes) -> Result<(SegmentFacts, u64), SegmentError> {
-    let mut reader = read_segment(bytes)?;
+    let mut reader = read_segment(bytes.clone())?;
+    own_digest::check(&bytes, reader.own_digest)?;
+    drop(bytes);
     let (kind, range) = (reader.facts.kind, reader.facts.range);
     let (mut next, mut rows) = (range.start(), 0);
     for batch in &mut reader {

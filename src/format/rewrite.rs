@@ -3,7 +3,7 @@
 use arrow_schema::Schema;
 
 use super::{
-    Absent, Encoded, SegmentError,
+    Absent, Encoded, MadeFor, RowlessRecord, SegmentError,
     corrections::Replacement,
     facts::Identity,
     open_files::{Changed, Changes, OpenFiles},
@@ -60,8 +60,9 @@ impl Rewriter {
     /// When an offset has two outcomes, or Parquet refuses.
     pub fn finish(self, payload_fields: Option<Fields>) -> Result<Encoded, SegmentError> {
         let (range, fields) = (self.range, payload_fields.as_ref());
-        self.files
-            .finish(range, &self.absent, fields, &self.identity)
+        let absent = self.absent;
+        let record = (MadeFor::Repair, RowlessRecord { absent });
+        self.files.finish(range, record, fields, &self.identity)
     }
 }
 

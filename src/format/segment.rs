@@ -15,9 +15,10 @@ use parquet::{
 };
 
 use super::{
-    OutcomesError, Segment, SegmentFacts, SegmentId, SegmentKind,
+    OutcomesError, RowlessRecord, Segment, SegmentFacts, SegmentId, SegmentKind,
     facts::FactsError,
     layout::Layout,
+    own_digest,
     rows::{self, OFFSET_COLUMN},
 };
 use crate::{
@@ -37,6 +38,14 @@ pub enum SegmentError {
     /// A row group cannot be decoded.
     #[error("the rows cannot be decoded: {0}")]
     Rows(#[from] ArrowError),
+    /// The file's digest of itself is not that of its bytes.
+    #[error("the file states the digest {stated} of itself, its bytes have {actual}")]
+    OwnDigest {
+        /// What it states.
+        stated: Digest,
+        /// What its bytes have.
+        actual: Digest,
+    },
     /// The file is not one of snapback's, or of a newer format.
     #[error(transparent)]
     Facts(#[from] FactsError),
@@ -94,6 +103,7 @@ impl EncodedSegment {
             kind: facts.kind,
             range: facts.range,
             rows: self.rows,
+            rowless: facts.rowless(),
             bytes: self.bytes.len() as u64,
             digest: self.digest,
             fingerprint: facts.declaration.fingerprint.clone(),
@@ -109,6 +119,8 @@ pub struct Encoded {
     pub range: OffsetRange,
     /// What they are.
     pub counts: Counts,
+    /// Which of them have no row.
+    pub record: RowlessRecord,
     /// The results, unless there are none.
     pub results: Option<EncodedSegment>,
     /// The rejects, unless there are none.
@@ -201,6 +213,7 @@ impl SegmentWriter {
             self.writer.append_key_value_metadata(pair);
         }
         let mut bytes = self.writer.into_inner()?;
+        own_digest::write(&mut bytes)?;
         bytes.shrink_to_fit();
         Ok(EncodedSegment {
             facts,

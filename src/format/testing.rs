@@ -10,13 +10,13 @@ use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use chrono::{DateTime, Utc};
 
 use super::{
-    Accumulation, Edit, Encoded, EncodedSegment, Identity, Pipeline, RangeOutcomes, Stamp,
-    read_segment,
+    Absent, Accumulation, Edit, Encoded, EncodedSegment, Identity, Pipeline, RangeOutcomes,
+    RowlessRecord, Stamp, read_segment,
 };
 use crate::{
     calculation::{Declaration, Evaluated},
     events::columns,
-    model::{Offset, OffsetRange, Partition, Reject},
+    model::{Counts, Offset, OffsetRange, Partition, Reject},
 };
 
 pub(crate) const PARTITION: Partition = Partition(3);
@@ -69,6 +69,7 @@ pub(crate) fn stamp() -> Stamp {
         created_at: time(),
         calculation: declaration(),
         known: Vec::new(),
+        committed: None,
         skipped: Vec::new(),
     }
 }
@@ -78,6 +79,16 @@ pub(crate) fn bind(origin: i64) -> Edit {
         pipeline: pipeline(),
         partition: PARTITION,
         origin: at(origin),
+    }
+}
+
+/// A record for an append with these counts; of which offsets it is, is known only if it is of all.
+pub(crate) fn record(over: OffsetRange, counts: Counts) -> RowlessRecord {
+    match counts.outcomes() {
+        0 => RowlessRecord::all_absent(over),
+        _ => RowlessRecord {
+            absent: Absent::Digest([7; 32]),
+        },
     }
 }
 

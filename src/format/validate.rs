@@ -2,121 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use super::{EditSummary, Layout, Link, Manifest, Segment, SegmentKind, layout::LayoutError};
+use super::{EditSummary, Inconsistency, Layout, Link, Manifest, Rowless, Segment, SegmentKind};
 use crate::{
     calculation::{Declaration, Fingerprint},
-    model::{Counts, InvertedRange, Offset, OffsetRange, Sequence},
+    model::{Counts, Offset, OffsetRange, Sequence},
 };
-
-/// Members of a manifest that contradict each other.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Inconsistency {
-    /// A range ends before it starts.
-    #[error(transparent)]
-    Range(#[from] InvertedRange),
-    /// The events topic cannot be a folder.
-    #[error(transparent)]
-    Topic(#[from] LayoutError),
-    /// A segment's path leaves the root, or names another topic, partition, kind or range.
-    #[error("the path {path:?} is not that of such a segment of this partition")]
-    Path {
-        /// The path.
-        path: String,
-    },
-    /// A path is listed twice.
-    #[error("the segment {path} is listed twice")]
-    Twice {
-        /// The path.
-        path: String,
-    },
-    /// The manifest's end lies before its origin.
-    #[error("the manifest ends at {end}, before its origin {origin}")]
-    EndsBeforeOrigin {
-        /// The stated origin.
-        origin: Offset,
-        /// The stated end.
-        end: Offset,
-    },
-    /// A segment or a gap lies outside `[origin, end)`.
-    #[error("the range {range} lies outside of the manifest's {whole}")]
-    Outside {
-        /// The segment's or the gap's range.
-        range: OffsetRange,
-        /// The manifest's.
-        whole: OffsetRange,
-    },
-    /// Two segments of one kind, or two gaps, overlap or are not ascending.
-    #[error("{what} {second} does not follow {first}")]
-    Order {
-        /// What overlaps: `results`, `rejects`, `gap`.
-        what: &'static str,
-        /// The range listed first.
-        first: OffsetRange,
-        /// The range listed next.
-        second: OffsetRange,
-    },
-    /// Corrections without a revision, with one that is not before this manifest or not theirs alone; or others with one.
-    #[error("{path} cannot have the revision {revision:?}")]
-    Revision {
-        /// The segment.
-        path: String,
-        /// Its revision.
-        revision: Option<Sequence>,
-    },
-    /// A segment states more rows than its range has offsets.
-    #[error("{path} states {rows} rows for the {range} offsets")]
-    TooManyRows {
-        /// The segment.
-        path: String,
-        /// Its rows.
-        rows: u64,
-        /// Its range.
-        range: OffsetRange,
-    },
-    /// A segment states a size that no file has.
-    #[error("{path} states {bytes} bytes, which no file has")]
-    TooManyBytes {
-        /// The segment.
-        path: String,
-        /// Its size.
-        bytes: u64,
-    },
-    /// The counts do not add up to the range (I4).
-    #[error("{counts:?} do not add up to the {offsets} offsets of the range")]
-    Sum {
-        /// The stated counts.
-        counts: Counts,
-        /// The offsets of the range.
-        offsets: u64,
-    },
-    /// The rows of the segments, or the offsets of the gaps, are not what the counts say (I4).
-    #[error("{stated} {what} are stated, {listed} are listed")]
-    Recount {
-        /// `results`, `rejects` or `lost`.
-        what: &'static str,
-        /// What the counts say.
-        stated: u64,
-        /// What the segments or gaps add up to.
-        listed: u64,
-    },
-    /// What a repair says that it replaced is live, or is not what it can replace, or its counts are not those of its range.
-    #[error("the repair of {range} does not fit: {detail}")]
-    Repair {
-        /// The repair's range.
-        range: OffsetRange,
-        /// What does not fit.
-        detail: &'static str,
-    },
-    /// The calculations are not those of the segments, each once and ascending, or one is longer than any.
-    #[error("the calculations that are declared are not those of the segments")]
-    Calculations,
-    /// The number does not follow from the base and the numbers skipped (I2).
-    #[error("number {sequence} does not follow from its base")]
-    Number {
-        /// The manifest's number.
-        sequence: Sequence,
-    },
-}
 
 /// No segment is larger; the sizes of all that a manifest can list add up without overflow.
 const MAX_SEGMENT_BYTES: u64 = 1 << 40;
@@ -124,32 +14,138 @@ const MAX_SEGMENT_BYTES: u64 = 1 << 40;
 /// Checks everything that can be checked without another file.
 pub(super) fn check(manifest: &Manifest) -> Result<(), Inconsistency> {
     check_number(manifest.sequence, manifest.base.as_ref())?;
+    check_oldest(manifest)?;
     let (origin, end) = (manifest.origin, manifest.end);
     let whole = OffsetRange::new(origin, end)
         .map_err(|_| Inconsistency::EndsBeforeOrigin { origin, end })?;
     check_sum(manifest.counts, whole)?;
     let layout = Layout::new(&manifest.pipeline.events_topic)?;
-    for segment in &manifest.segments {
+    for segment in manifest.files() {
         check_segment(&layout, manifest, segment)?;
+    }
+    for corrections in &manifest.corrections {
         // Corrections may speak of any time; what they correct lies inside all the same.
-        check_inside(segment.range, whole)?;
+        check_inside(corrections.range, whole)?;
     }
     check_calculations(manifest)?;
-    check_unique(&manifest.segments)?;
+    check_unique(manifest)?;
     check_revisions(manifest)?;
     check_repair(&layout, manifest)?;
-    for (kind, stated) in [
-        (SegmentKind::Results, manifest.counts.results),
-        (SegmentKind::Rejects, manifest.counts.rejects),
-    ] {
-        let of_kind = || manifest.segments.iter().filter(move |s| s.kind == kind);
-        check_order(kind.name(), of_kind().map(|segment| segment.range))?;
-        recount(kind.name(), stated, of_kind().map(|segment| segment.rows))?;
+    check_parts(manifest)
+}
+
+/// What one range is made of, and what its offsets are.
+type Part = (OffsetRange, Counts);
+
+/// Segments, silent ranges and gaps have each offset once, and add up to the counts: I4, from this manifest alone.
+fn check_parts(manifest: &Manifest) -> Result<(), Inconsistency> {
+    let mut parts = outcome_parts(&manifest.segments)?;
+    for silent in &manifest.silent {
+        let (range, counts) = (silent.range, silent.counts());
+        if !silent.record.is_of(range, Rowless::of(counts)) {
+            return Err(Inconsistency::SilentRecord { range });
+        }
+        parts.push((range, counts));
     }
-    let gaps = || manifest.gaps.iter().map(|gap| gap.range);
-    gaps().try_for_each(|range| check_inside(range, whole))?;
-    check_order("gap", gaps())?;
-    recount("lost", manifest.counts.lost, gaps().map(OffsetRange::len))
+    let lost = |range: OffsetRange| Counts {
+        lost: range.len(),
+        ..Counts::default()
+    };
+    parts.extend(manifest.gaps.iter().map(|gap| (gap.range, lost(gap.range))));
+    check_order(manifest.silent.iter().map(|silent| silent.range))?;
+    check_order(manifest.gaps.iter().map(|gap| gap.range))?;
+    parts.sort_by_key(|(range, _)| range.start());
+    let end = OffsetRange::empty(manifest.end);
+    let mut next = manifest.origin;
+    let mut sum = Counts::default();
+    for (range, counts) in parts {
+        if range.start() != next || range.is_empty() {
+            return Err(Inconsistency::Order { next, range });
+        }
+        check_sum(counts, range)?;
+        next = range.end();
+        // They follow each other, so that the sum is not larger than the largest offset.
+        sum = sum + counts;
+    }
+    if next != manifest.end {
+        return Err(Inconsistency::Order { next, range: end });
+    }
+    let stated = manifest.counts;
+    for (what, stated, listed) in [
+        ("results", stated.results, sum.results),
+        ("rejects", stated.rejects, sum.rejects),
+        ("absent", stated.absent, sum.absent),
+        ("lost", stated.lost, sum.lost),
+    ] {
+        if stated != listed {
+            return Err(Inconsistency::Recount {
+                what,
+                stated,
+                listed,
+            });
+        }
+    }
+    Ok(())
+}
+
+/// The ranges of results and rejects; those of one range are one part.
+fn outcome_parts(segments: &[Segment]) -> Result<Vec<Part>, Inconsistency> {
+    let mut parts: Vec<Part> = Vec::new();
+    let mut before: Option<&Segment> = None;
+    for segment in segments {
+        let path = || segment.path.to_string();
+        let rows = match segment.kind {
+            SegmentKind::Results => Counts {
+                results: segment.rows,
+                ..Counts::default()
+            },
+            SegmentKind::Rejects => Counts {
+                rejects: segment.rows,
+                ..Counts::default()
+            },
+            SegmentKind::Corrections => return Err(Inconsistency::Place { path: path() }),
+        };
+        match (parts.last_mut(), before) {
+            (Some((range, counts)), Some(twin)) if *range == segment.range => {
+                if twin.kind >= segment.kind {
+                    return Err(Inconsistency::Place { path: path() });
+                }
+                if twin.rowless != segment.rowless {
+                    return Err(Inconsistency::Rowless { path: path() });
+                }
+                *counts = *counts + rows;
+            }
+            (Some((range, _)), _) if segment.range.start() < range.end() => {
+                return Err(Inconsistency::Place { path: path() });
+            }
+            _ => {
+                let absent = segment.rowless.absent;
+                parts.push((segment.range, Counts { absent, ..rows }));
+            }
+        }
+        before = Some(segment);
+    }
+    Ok(parts)
+}
+
+fn check_oldest(manifest: &Manifest) -> Result<(), Inconsistency> {
+    let oldest = manifest.oldest;
+    let fits = match manifest.committed {
+        Some(commit) => {
+            Sequence::FIRST <= oldest
+                && oldest <= commit.sequence
+                && commit.sequence < manifest.sequence
+        }
+        None => oldest == Sequence::FIRST,
+    };
+    let retired = match manifest.edit {
+        EditSummary::Retire { oldest: stated } => stated == oldest && Sequence::FIRST < oldest,
+        _ => true,
+    };
+    if fits && retired {
+        return Ok(());
+    }
+    Err(Inconsistency::Oldest { oldest })
 }
 
 fn check_number(sequence: Sequence, base: Option<&Link>) -> Result<(), Inconsistency> {
@@ -221,8 +217,8 @@ fn check_segment(
 
 /// Declared is what segments have, nothing more, and nothing that is too long to be read.
 fn check_calculations(manifest: &Manifest) -> Result<(), Inconsistency> {
-    let segments = manifest.segments.iter();
-    let of: BTreeSet<&Fingerprint> = segments.map(|segment| &segment.fingerprint).collect();
+    let files = manifest.files();
+    let of: BTreeSet<&Fingerprint> = files.map(|segment| &segment.fingerprint).collect();
     let declared = &manifest.calculations;
     let fits = |declaration: &Declaration| declaration.bytes() <= Declaration::MAX_BYTES;
     if of
@@ -235,8 +231,8 @@ fn check_calculations(manifest: &Manifest) -> Result<(), Inconsistency> {
     Err(Inconsistency::Calculations)
 }
 
-fn check_unique(segments: &[Segment]) -> Result<(), Inconsistency> {
-    let mut paths: Vec<&str> = segments.iter().map(|s| s.path.as_str()).collect();
+fn check_unique(manifest: &Manifest) -> Result<(), Inconsistency> {
+    let mut paths: Vec<&str> = manifest.files().map(|s| s.path.as_str()).collect();
     paths.sort_unstable();
     match paths.windows(2).find(|pair| pair[0] == pair[1]) {
         Some(pair) => Err(Inconsistency::Twice {
@@ -248,7 +244,7 @@ fn check_unique(segments: &[Segment]) -> Result<(), Inconsistency> {
 
 fn check_revisions(manifest: &Manifest) -> Result<(), Inconsistency> {
     let mut before = Sequence::FIRST;
-    for segment in &manifest.segments {
+    for segment in manifest.files() {
         let corrections = segment.kind == SegmentKind::Corrections;
         let fits = match segment.revision {
             Some(revision) => corrections && before < revision && revision <= manifest.sequence,
@@ -262,7 +258,16 @@ fn check_revisions(manifest: &Manifest) -> Result<(), Inconsistency> {
         }
         before = segment.revision.unwrap_or(before);
     }
-    Ok(())
+    match manifest
+        .corrections
+        .iter()
+        .find(|one| one.revision.is_none())
+    {
+        Some(outcomes) => Err(Inconsistency::Place {
+            path: outcomes.path.to_string(),
+        }),
+        None => Ok(()),
+    }
 }
 
 /// What a repair took out was of its range and is live no more, and what it brought adds up to the same outcomes.
@@ -316,37 +321,14 @@ fn check_inside(range: OffsetRange, whole: OffsetRange) -> Result<(), Inconsiste
     Err(Inconsistency::Outside { range, whole })
 }
 
-fn check_order(
-    what: &'static str,
-    ranges: impl Iterator<Item = OffsetRange>,
-) -> Result<(), Inconsistency> {
-    let mut before: Option<OffsetRange> = None;
-    for second in ranges {
-        if let Some(first) = before.filter(|first| second.start() < first.end()) {
-            return Err(Inconsistency::Order {
-                what,
-                first,
-                second,
-            });
+/// Ascending, one by one.
+fn check_order(ranges: impl Iterator<Item = OffsetRange>) -> Result<(), Inconsistency> {
+    let mut next = Offset::ZERO;
+    for range in ranges {
+        if range.start() < next {
+            return Err(Inconsistency::Order { next, range });
         }
-        before = Some(second);
+        next = range.end();
     }
     Ok(())
-}
-
-fn recount(
-    what: &'static str,
-    stated: u64,
-    mut parts: impl Iterator<Item = u64>,
-) -> Result<(), Inconsistency> {
-    // No part exceeds its range, and the ranges do not overlap: the sum fits.
-    let listed = parts.try_fold(0_u64, u64::checked_add).unwrap_or(u64::MAX);
-    if stated == listed {
-        return Ok(());
-    }
-    Err(Inconsistency::Recount {
-        what,
-        stated,
-        listed,
-    })
 }

@@ -11,7 +11,7 @@ use super::{Appended, Chain, ChainError, folders::StoredSegment};
 use crate::{
     calculation::Declaration,
     failpoint::{self, Point},
-    format::{Edit, Segment, SegmentFacts, SegmentKind, check_segment},
+    format::{Edit, MadeFor, RowlessRecord, Segment, SegmentFacts, SegmentKind, check_segment},
     model::{Counts, Digest, Offset, OffsetRange},
     store::StoreError,
 };
@@ -20,9 +20,11 @@ use crate::{
 struct Candidate {
     range: OffsetRange,
     counts: Counts,
+    record: RowlessRecord,
     declaration: Declaration,
     segments: Vec<Segment>,
-    put_at: DateTime<Utc>,
+    /// When they were put; `None` when one of them has to be put back first.
+    put_at: Option<DateTime<Utc>>,
 }
 
 /// Appends what continues the chain, range after range, and returns the ranges.
@@ -42,10 +44,11 @@ pub(super) async fn adopt(
             range,
             segments: found.segments,
             counts: found.counts,
+            record: found.record,
         };
         failpoint::at(Point::AdoptionFound);
         chain.learn(&found.declaration);
-        match chain.append(edit, Some(found.put_at)).await? {
+        match chain.append(edit, found.put_at).await? {
             Appended::Won { .. } => {
                 failpoint::at(Point::Adopted);
                 tracing::warn!(partition = %chain.partition(), %range, "adopted segments whose manifest was lost");
@@ -77,9 +80,12 @@ async fn find(
         let mut found = Candidate {
             range: facts.range,
             counts: facts.counts,
+            record: RowlessRecord {
+                absent: facts.absent.clone(),
+            },
             declaration: facts.declaration.clone(),
             segments: vec![first],
-            put_at: file.modified,
+            put_at: file.put_at(),
         };
         // Results come first in the order, so a rejects file that needs results has been tried with them.
         for twin in &candidates[index + 1..] {
@@ -89,12 +95,13 @@ async fn find(
             }
             if let Some((second, twin_facts)) = inspect(chain, twin).await?
                 && twin_facts.counts == facts.counts
+                && twin_facts.absent == facts.absent
                 && twin_facts.declaration == facts.declaration
                 && twin_facts.replaces == facts.replaces
                 && twin_facts.corrections == facts.corrections
             {
                 found.segments.push(second);
-                found.put_at = found.put_at.min(twin.modified);
+                found.put_at = found.put_at.min(twin.put_at());
             }
         }
         if lacks(&found, &facts).is_empty() {
@@ -102,6 +109,13 @@ async fn find(
         }
     }
     Ok(None)
+}
+
+impl StoredSegment {
+    /// When it was put at its own path, if it is there.
+    fn put_at(&self) -> Option<DateTime<Utc>> {
+        (self.place == self.path).then_some(self.modified)
+    }
 }
 
 /// The kinds of segments that the append of `facts` has and `found` does not.
@@ -123,7 +137,7 @@ async fn inspect(
     chain: &Chain,
     file: &StoredSegment,
 ) -> Result<Option<(Segment, SegmentFacts)>, ChainError> {
-    let bytes = match chain.store().get(&file.path, file.size).await {
+    let bytes = match chain.store().get(&file.place, file.size).await {
         Ok(bytes) => bytes,
         Err(error) if error.is_not_found() => return Ok(None),
         Err(StoreError::TooLarge { .. }) => return Ok(None),
@@ -131,19 +145,21 @@ async fn inspect(
     };
     let size = bytes.len() as u64;
     let Some((digest, facts, rows)) = verify(bytes).await else {
-        tracing::warn!(path = %file.path, "an unlisted segment cannot be read, so it is not adopted");
+        tracing::warn!(path = %file.place, "an unlisted segment cannot be read, so it is not adopted");
         return Ok(None);
     };
     let fits = facts.topic == chain.layout().topic()
         && facts.partition == chain.partition()
         && facts.kind == file.name.kind
         && facts.range == file.name.range
+        && facts.made_for == MadeFor::Append
         && facts.declaration.bytes() <= Declaration::MAX_BYTES;
     let segment = Segment {
         path: file.path.clone(),
         kind: facts.kind,
         range: facts.range,
         rows,
+        rowless: facts.rowless(),
         bytes: size,
         digest,
         fingerprint: facts.declaration.fingerprint.clone(),

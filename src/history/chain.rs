@@ -15,7 +15,8 @@ use crate::{
     calculation::Declaration,
     failpoint::{self, Point},
     format::{
-        Edit, Identity, Layout, MAX_MANIFEST_BYTES, Manifest, Segment, Stamp, apply_and_encode,
+        Edit, Identity, KnownCommit, Layout, MAX_MANIFEST_BYTES, Manifest, Segment, Stamp,
+        apply_and_encode,
     },
     model::{Offset, Partition},
     store::{Created, Path, Store, StoreError},
@@ -43,6 +44,8 @@ pub struct Chain {
     unsure: bool,
     /// Of segments that others wrote.
     known: Vec<Declaration>,
+    /// The last commit of the group that is known to be made, for an owner.
+    committed: Option<KnownCommit>,
     /// Unlisted segments that were left alone because they lie after the end.
     pub(super) left_alone: Vec<Path>,
 }
@@ -77,6 +80,7 @@ impl Chain {
             tail,
             unsure: false,
             known: Vec::new(),
+            committed: None,
             left_alone: Vec::new(),
         })
     }
@@ -194,6 +198,11 @@ impl Chain {
         })
     }
 
+    /// A commit of the group is made: the manifests that follow say so. For the partition's owner.
+    pub fn note_commit(&mut self, commit: KnownCommit) {
+        self.committed = Some(commit);
+    }
+
     /// What the fingerprint of segments stands for that are to be added and that others wrote.
     pub(super) fn learn(&mut self, declaration: &Declaration) {
         if *declaration != self.identity.declaration && !self.known.contains(declaration) {
@@ -213,6 +222,7 @@ impl Chain {
             created_at: self.clock.now(),
             calculation: self.identity.declaration.clone(),
             known: self.known.clone(),
+            committed: self.committed,
             skipped: self.tail.damaged.clone(),
         })
     }

@@ -11,7 +11,10 @@ use crate::{
 /// A file in the partition's folders that has the name of a segment.
 #[derive(Clone, Debug)]
 pub(super) struct StoredSegment {
+    /// Its own path, which it has or had.
     pub(super) path: Path,
+    /// Where it lies: there, or in the attic.
+    pub(super) place: Path,
     pub(super) name: SegmentName,
     pub(super) size: u64,
     pub(super) modified: DateTime<Utc>,
@@ -32,6 +35,7 @@ pub(super) async fn find_segments(
         {
             match chain.layout().parse_segment(&path) {
                 Some(name) => segments.push(StoredSegment {
+                    place: path.clone(),
                     path,
                     name,
                     size,
@@ -42,4 +46,27 @@ pub(super) async fn find_segments(
         }
     }
     Ok((segments, unknown))
+}
+
+/// The segments of the chain's partition that lie in the attic.
+pub(super) async fn find_in_attic(chain: &Chain) -> Result<Vec<StoredSegment>, StoreError> {
+    let mut segments = Vec::new();
+    for kind in SegmentKind::ALL {
+        let folder = chain.layout().segments(kind, chain.partition());
+        let Some(folder) = chain.layout().attic(&folder) else {
+            continue;
+        };
+        for entry in chain.store().list(&folder).await? {
+            let own = chain.layout().out_of_attic(&entry.path);
+            let name = own.and_then(|own| Some((chain.layout().parse_segment(&own)?, own)));
+            segments.extend(name.map(|(name, path)| StoredSegment {
+                path,
+                place: entry.path,
+                name,
+                size: entry.size,
+                modified: entry.modified.into(),
+            }));
+        }
+    }
+    Ok(segments)
 }

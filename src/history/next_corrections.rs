@@ -3,18 +3,8 @@
 //! Corrections are published strictly in the order of their revisions, and within one in the order of their rows. How far
 //! that got is committed with the offsets, in the same transaction, so that each becomes visible once (I6).
 
-use serde::{Deserialize, Serialize};
-
+pub use crate::format::CorrectionsProgress;
 use crate::{format::Segment, model::Sequence};
-
-/// How far corrections have been published: everything before `sequence`, and `rows` rows of its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct CorrectionsProgress {
-    /// The revision that is under way: the manifest that introduced the corrections.
-    pub sequence: Sequence,
-    /// How many of its rows are done.
-    pub rows: u64,
-}
 
 /// Corrections of one revision that are to be published next.
 #[derive(Clone, Debug, PartialEq, Eq)]

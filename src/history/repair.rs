@@ -97,10 +97,9 @@ pub async fn write_repair(
     }
     for _ in 0..RACES {
         let newest = chain.newest();
-        let live = newest.map_or(&[][..], |newest| &newest.segments);
+        let live = || newest.into_iter().flat_map(Manifest::files);
         let put = repair.put.iter().flat_map(|put| &put.segments);
-        let ours: Vec<Segment> = live
-            .iter()
+        let ours: Vec<Segment> = live()
             .filter(|segment| put.clone().any(|put| put.path == segment.path))
             .cloned()
             .collect();
@@ -109,7 +108,7 @@ pub async fn write_repair(
             retire(chain, &repair.replaced).await;
             return Ok(Repaired::Done(ours));
         }
-        if !are_live(&repair.replaced, live) {
+        if !are_live(&repair.replaced, live()) {
             repair.abandon(chain).await;
             return Ok(Repaired::Overtaken);
         }

@@ -3,7 +3,6 @@
 use crate::{
     format::{
         ApplyError, Damaged, Layout, LayoutError, MAX_MANIFEST_BYTES, Manifest, ManifestError,
-        Segment,
     },
     model::{Digest, Offset, OffsetRange, Partition, Sequence},
     store::{Path, Store, StoreError},
@@ -123,14 +122,6 @@ impl ChainTail {
     #[must_use]
     pub fn head(&self) -> Option<(Sequence, Digest)> {
         self.newest.as_ref().map(Manifest::head)
-    }
-
-    /// The live segments.
-    #[must_use]
-    pub fn segments(&self) -> &[Segment] {
-        self.newest
-            .as_ref()
-            .map_or(&[], |manifest| &manifest.segments)
     }
 }
 

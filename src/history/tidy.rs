@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 use super::{
     Chain, ChainError, adopt,
     attic::{self, Restored},
-    folders::{StoredSegment, find_segments},
+    folders::{StoredSegment, find_in_attic, find_segments},
 };
 use crate::{
     failpoint::{self, Point},
@@ -64,7 +64,10 @@ pub async fn tidy(
         .map(|(sequence, _)| sequence)
         .max(chain.tail().highest);
     if known > Some(newest.sequence) {
-        tidied.adopted = adopt::adopt(chain, &unlisted).await?;
+        // What a repair or a lost race moved away may be all that is left of an append.
+        let mut candidates = unlisted.clone();
+        candidates.extend(find_in_attic(chain).await?);
+        tidied.adopted = adopt::adopt(chain, &candidates).await?;
         if let Some(newest) = chain.newest() {
             unlisted.retain(|file| !newest.lists(&file.path));
         }
@@ -94,7 +97,7 @@ async fn restore_listed(
     tidied: &mut Tidied,
 ) -> Result<(), StoreError> {
     let present: BTreeSet<&Path> = files.iter().map(|file| &file.path).collect();
-    for segment in &newest.segments {
+    for segment in newest.files() {
         if present.contains(&segment.path) {
             continue;
         }
@@ -127,11 +130,7 @@ async fn put_back_listed(chain: &Chain, tidied: &mut Tidied) -> Result<(), Store
 }
 
 fn unlisted(newest: &Manifest, mut files: Vec<StoredSegment>) -> Vec<StoredSegment> {
-    let listed: BTreeSet<&Path> = newest
-        .segments
-        .iter()
-        .map(|segment| &segment.path)
-        .collect();
+    let listed: BTreeSet<&Path> = newest.files().map(|segment| &segment.path).collect();
     files.retain(|file| !listed.contains(&file.path));
     files
 }

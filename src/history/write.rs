@@ -286,6 +286,7 @@ pub async fn write_snapshot(
             range: encoded.range,
             segments,
             counts: encoded.counts,
+            record: encoded.record.clone(),
         };
         match chain.append(edit, put.and_then(|put| put.at)).await? {
             Appended::Won { .. } => {

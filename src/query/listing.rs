@@ -299,8 +299,8 @@ fn entry(manifest: &Manifest, damaged: Vec<Sequence>) -> PartitionEntry {
         absent: manifest.counts.absent,
         lost: manifest.counts.lost,
         gaps: manifest.gaps.len() as u64,
-        segments: manifest.segments.len() as u64,
-        bytes: manifest.segments.iter().map(|segment| segment.bytes).sum(),
+        segments: manifest.files().count() as u64,
+        bytes: manifest.files().map(|segment| segment.bytes).sum(),
         manifest: manifest.sequence,
         created_at: manifest.created_at,
         damaged,
@@ -314,7 +314,7 @@ fn shown(store: &Store, layout: &Layout, manifest: &Manifest, damaged: Vec<Seque
         reason: gap.reason,
         accepted_at: gap.accepted_at,
     });
-    let segments = manifest.segments.iter().map(|segment| SegmentEntry {
+    let segments = manifest.files().map(|segment| SegmentEntry {
         path: segment.path.to_string(),
         kind: segment.kind,
         start: segment.range.start(),

@@ -228,7 +228,7 @@ impl Place<'_> {
 
     /// The segments of a kind whose range has the offset.
     fn segments(&self, kind: SegmentKind) -> impl Iterator<Item = &Segment> {
-        let all = self.newest.segments.iter();
+        let all = self.newest.files();
         all.filter(move |segment| segment.kind == kind && segment.range.contains(self.offset))
     }
 

@@ -2,7 +2,7 @@
 
 use crate::{
     format::testing::declaration,
-    format::{Edit, GapReason, Identity, Layout, Pipeline},
+    format::{Edit, GapReason, Identity, Layout, Pipeline, RowlessRecord},
     history::{Chain, Clock},
     model::{Counts, Offset, OffsetRange, Partition, Sequence},
     query::{QueryError, TopicError, list, show},
@@ -54,6 +54,7 @@ async fn sample() -> Store {
                 range: range(10, 15),
                 segments: vec![],
                 counts,
+                record: RowlessRecord::all_absent(range(10, 15)),
             });
             edits.push(Edit::AcceptLoss {
                 range: range(15, 18),

@@ -139,7 +139,7 @@ impl Gatherer {
         let tidying = futures::future::try_join_all(
             seen.into_iter()
                 .zip(heads)
-                .map(|(seen, committed)| self.tidied(seen, head_of(committed))),
+                .map(|(seen, committed)| self.tidied(seen, committed)),
         );
         let (tidied, logs, ours) = tokio::join!(tidying, self.logs(partitions), self.ours(size));
         let (tidied, logs, ours) = (tidied?, logs?, ours?);
@@ -216,7 +216,7 @@ impl Gatherer {
     async fn tidied(
         &self,
         seen: Seen,
-        head: Option<(Sequence, Digest)>,
+        committed: Option<&Committed>,
     ) -> Result<(Seen, Tidied), GatherError> {
         let mut chain = match seen {
             Seen::Chain(chain) => chain,
@@ -229,8 +229,11 @@ impl Gatherer {
         if !ours {
             return Ok((Seen::Chain(chain), Tidied::default()));
         }
+        if let Some(metadata) = committed.and_then(made_by_us) {
+            chain.note_commit(metadata.known());
+        }
         let partition = chain.partition();
-        let tidied = tidy(&mut chain, head)
+        let tidied = tidy(&mut chain, head_of(committed))
             .await
             .map_err(|source| GatherError::Chain { partition, source })?;
         Ok((Seen::Chain(chain), tidied))
@@ -380,8 +383,14 @@ impl From<kafka::CommittedOffset> for Committed {
 }
 
 fn head_of(committed: Option<&Committed>) -> Option<(Sequence, Digest)> {
-    match &committed?.authored {
-        Authored::Ours(metadata) => Some((metadata.head.sequence, metadata.head.digest)),
+    let head = made_by_us(committed?)?.head;
+    Some((head.sequence, head.digest))
+}
+
+/// What a commit says that we, or a predecessor of ours, made.
+fn made_by_us(committed: &Committed) -> Option<&CommitMetadata> {
+    match &committed.authored {
+        Authored::Ours(metadata) => Some(metadata),
         Authored::Newer { .. } | Authored::Stranger => None,
     }
 }
@@ -394,7 +403,11 @@ fn good(newest: &Manifest, head_known: bool, damage: Vec<Damage>, clock: &Clock)
         origin: newest.origin,
         end: newest.end,
         counts: newest.counts.into(),
-        revision: newest.segments.iter().filter_map(|one| one.revision).max(),
+        revision: newest
+            .corrections
+            .iter()
+            .filter_map(|one| one.revision)
+            .max(),
         lost: newest.counts.lost,
         head_known,
         age: age.map(|age: Duration| age),

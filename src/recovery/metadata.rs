@@ -3,10 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::counts::OutcomeCounts;
+pub use crate::format::Head;
 use crate::{
-    calculation::Fingerprint,
-    history::CorrectionsProgress,
-    model::{Digest, Offset, Sequence},
+    calculation::Fingerprint, format::KnownCommit, history::CorrectionsProgress, model::Offset,
 };
 
 /// The version that this program writes and the newest that it reads.
@@ -75,15 +74,6 @@ impl Default for Limits {
     }
 }
 
-/// A manifest, by number and digest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Head {
-    /// Its number.
-    pub sequence: Sequence,
-    /// Its digest.
-    pub digest: Digest,
-}
-
 /// Whose commit it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Authored {
@@ -115,6 +105,12 @@ struct Probe {
 }
 
 impl CommitMetadata {
+    /// What manifests record of this commit.
+    #[must_use]
+    pub const fn known(&self) -> KnownCommit {
+        KnownCommit::new(self.head, self.corrections)
+    }
+
     /// The text to commit, always shorter than [`MAX_METADATA_BYTES`]: when too long, the fields' text goes first, then the
     /// calculation's, then the end of the writer's name.
     #[must_use]
@@ -186,6 +182,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::model::{Digest, Sequence};
 
     fn metadata() -> CommitMetadata {
         CommitMetadata {

@@ -1,7 +1,7 @@
 //! What became of a commit that was not answered, as the group tells it.
 
 use super::{Authored, Committed};
-use crate::{history::CorrectionsProgress, model::Offset};
+use crate::{format::KnownCommit, model::Offset};
 
 /// See [`settle`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -10,8 +10,8 @@ pub enum Settled {
     At {
         /// The committed offset.
         offset: Offset,
-        /// How far corrections are published.
-        corrections: Option<CorrectionsProgress>,
+        /// What manifests record of that commit.
+        commit: KnownCommit,
     },
     /// Somebody else has committed: what is in memory may not be what was published.
     Another,
@@ -27,7 +27,7 @@ pub fn settle(before: Offset, sent: Option<&Committed>, found: Option<&Committed
             authored: Authored::Ours(metadata),
         }) if *offset == before || found == sent => Settled::At {
             offset: *offset,
-            corrections: metadata.corrections,
+            commit: metadata.known(),
         },
         _ => Settled::Another,
     }
@@ -68,9 +68,13 @@ mod tests {
     #[test]
     fn only_our_own_commit_settles_what_is_in_memory() {
         let before = Offset::new(10).unwrap();
+        let head = Head {
+            sequence: Sequence(2),
+            digest: Digest::of(b"manifest"),
+        };
         let at = |offset| Settled::At {
             offset: Offset::new(offset).unwrap(),
-            corrections: None,
+            commit: KnownCommit::new(head, None),
         };
         let sent = commit(20, "snapback 0.1.0 a/0");
         let stranger = Committed {

@@ -34,7 +34,14 @@ fn examine(manifest: Option<Manifest>) {
     let layout = Layout::new(&manifest.pipeline.events_topic).expect("the folder of a topic");
     assert_eq!(manifest.range().len(), manifest.counts.offsets());
     assert!(manifest.counts.outcomes() <= manifest.range().len());
-    for segment in &manifest.segments {
+    let absent = |segment: &snapback::format::Segment| (segment.range, segment.rowless.absent);
+    let of_ranges: std::collections::BTreeMap<_, _> =
+        manifest.segments.iter().map(absent).collect();
+    let of_silence = manifest.silent.iter().map(|silent| silent.range.len());
+    let listed = of_ranges.values().copied().chain(of_silence);
+    assert_eq!(listed.sum::<u64>(), manifest.counts.absent);
+    assert!(manifest.oldest <= manifest.sequence);
+    for segment in manifest.files() {
         stays_inside(&segment.path);
         let folder = layout.segments(segment.kind, manifest.partition);
         assert!(segment.path.below(&folder).is_some(), "{}", segment.path);
@@ -44,7 +51,7 @@ fn examine(manifest: Option<Manifest>) {
     let elsewhere = Path::parse("etc/passwd").expect("a path");
     assert!(!manifest.lists(&elsewhere));
     let corrections = |added: &&snapback::format::Segment| added.kind == SegmentKind::Corrections;
-    assert!(manifest.added().filter(corrections).count() <= manifest.segments.len());
+    assert!(manifest.added().filter(corrections).count() <= manifest.corrections.len());
 }
 
 /// All but the digest, which is that of the text it came with.
@@ -54,7 +61,11 @@ fn assert_same(manifest: &Manifest, again: &Manifest) {
     assert_eq!(manifest.sequence, again.sequence);
     assert_eq!(manifest.base, again.base);
     assert_eq!(manifest.range(), again.range());
+    assert_eq!(manifest.oldest, again.oldest);
+    assert_eq!(manifest.committed, again.committed);
+    assert_eq!(manifest.silent, again.silent);
     assert_eq!(manifest.segments, again.segments);
+    assert_eq!(manifest.corrections, again.corrections);
     assert_eq!(manifest.counts, again.counts);
     assert_eq!(manifest.gaps, again.gaps);
     assert_eq!(manifest.calculation, again.calculation);

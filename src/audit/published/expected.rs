@@ -95,7 +95,7 @@ impl Corrected {
 }
 
 fn of_kind(manifest: &Manifest, kind: SegmentKind) -> Vec<Segment> {
-    let listed = manifest.segments.iter();
+    let listed = manifest.files();
     listed
         .filter(|segment| segment.kind == kind)
         .cloned()

@@ -58,7 +58,7 @@ pub fn outdated(
 ) -> Vec<Outdated> {
     let mut ranges: BTreeMap<_, Vec<Segment>> = BTreeMap::new();
     let mut pending = Vec::new();
-    for segment in &manifest.segments {
+    for segment in manifest.files() {
         let range = segment.range;
         if segment.kind != SegmentKind::Corrections {
             let segments = ranges.entry((range.start(), range.end())).or_default();

@@ -160,7 +160,7 @@ async fn in_attic(
         })
     };
     let mut found = BTreeSet::new();
-    for segment in newest.segments.iter().filter(misplaced) {
+    for segment in newest.files().filter(misplaced) {
         if store.head(&segment.path).await?.is_none() {
             found.insert(segment.path.to_string());
         }

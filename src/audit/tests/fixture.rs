@@ -16,7 +16,7 @@ use crate::{
     events::Fields,
     format::{
         Accumulation, Edit, EditSummary, GapReason, Identity, Layout, Manifest, Pipeline,
-        RangeOutcomes, Segment, SegmentKind, Stamp, apply,
+        RangeOutcomes, Rowless, Segment, SegmentKind, Stamp, apply, testing,
     },
     history::{Appended, Chain, Clock, Pending, load_tail, write_snapshot},
     model::{Counts, Digest, Event, Offset, OffsetRange, Partition, Sequence},
@@ -248,6 +248,7 @@ pub(in crate::audit) async fn falsify(
             range,
             segments,
             counts: stated,
+            record,
         } = edit
         else {
             continue;
@@ -256,6 +257,7 @@ pub(in crate::audit) async fn falsify(
             continue;
         }
         counts(stated);
+        *record = testing::record(*range, *stated);
         for segment in segments {
             let file = get(store, &segment.path).await;
             let (file, stored) = rewrite(file, *stated, |batch| match segment.kind == kind {
@@ -263,6 +265,7 @@ pub(in crate::audit) async fn falsify(
                 false => batch.clone(),
             });
             segment.rows = stored;
+            segment.rowless = Rowless::of(*stated);
             segment.bytes = file.len() as u64;
             segment.digest = Digest::of(&file);
             store.put(&segment.path, file).await.unwrap();
@@ -287,8 +290,10 @@ pub(super) async fn history(store: &Store, partition: i32) -> Vec<(Edit, Stamp)>
                 range,
                 segments: manifest.added().cloned().collect(),
                 counts,
+                record: testing::record(range, counts),
             },
             EditSummary::AcceptLoss { range, reason } => Edit::AcceptLoss { range, reason },
+            EditSummary::Retire { oldest } => Edit::Retire { oldest },
             EditSummary::Repair {
                 range, replaced, ..
             } => Edit::Repair {
@@ -302,6 +307,7 @@ pub(super) async fn history(store: &Store, partition: i32) -> Vec<(Edit, Stamp)>
             created_at: manifest.created_at,
             calculation: declaration(FIELDS),
             known: manifest.calculations.clone(),
+            committed: manifest.committed,
             skipped: Vec::new(),
         };
         history.push((edit, stamp));

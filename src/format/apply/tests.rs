@@ -2,11 +2,13 @@ mod any_edits;
 mod growing;
 mod reading;
 mod replacing;
+mod retiring;
+mod silence;
 
 use super::*;
 use crate::format::{
     Damaged, GapReason, Inconsistency, SegmentId,
-    testing::{PARTITION, at, bind, range, stamp},
+    testing::{PARTITION, at, bind, range, record, stamp},
 };
 
 fn layout() -> Layout {
@@ -28,6 +30,12 @@ fn segment(kind: SegmentKind, over: OffsetRange, rows: u64, id: u32) -> Segment 
         kind,
         range: over,
         rows,
+        rowless: match kind {
+            SegmentKind::Corrections => Rowless::default(),
+            _ => Rowless {
+                absent: over.len().saturating_sub(rows),
+            },
+        },
         bytes: rows.saturating_add(1000),
         digest: Digest::of(&id.to_be_bytes()),
         fingerprint: "00112233445566aa".parse().unwrap(),
@@ -35,18 +43,26 @@ fn segment(kind: SegmentKind, over: OffsetRange, rows: u64, id: u32) -> Segment 
     }
 }
 
+fn with_absent(absent: u64, segment: Segment) -> Segment {
+    Segment {
+        rowless: Rowless { absent },
+        ..segment
+    }
+}
+
 fn append(over: OffsetRange, counts: Counts, id: u32) -> Edit {
     let mut segments = Vec::new();
-    if counts.rejects > 0 {
-        segments.push(segment(SegmentKind::Rejects, over, counts.rejects, id));
-    }
-    if counts.results > 0 {
-        segments.push(segment(SegmentKind::Results, over, counts.results, id));
-    }
+    let mut push = |kind, rows| {
+        let segment = with_absent(counts.absent, segment(kind, over, rows, id));
+        segments.extend((rows > 0).then_some(segment));
+    };
+    push(SegmentKind::Rejects, counts.rejects);
+    push(SegmentKind::Results, counts.results);
     Edit::Append {
         range: over,
         segments,
         counts,
+        record: record(over, counts),
     }
 }
 
@@ -73,12 +89,17 @@ fn live(manifest: &Manifest, over: OffsetRange) -> Vec<Segment> {
 /// Other files with so many rows for a range.
 fn repair(manifest: &Manifest, over: OffsetRange, rows: [u64; 3], id: u32) -> Edit {
     let segments = SegmentKind::ALL.into_iter().zip(rows);
+    let absent = over.len().saturating_sub(rows[0] + rows[1]);
+    let segments = segments.filter(|(_, rows)| *rows > 0).map(|(kind, rows)| {
+        let segment = segment(kind, over, rows, id);
+        match kind {
+            SegmentKind::Corrections => segment,
+            SegmentKind::Results | SegmentKind::Rejects => with_absent(absent, segment),
+        }
+    });
     Edit::Repair {
         range: over,
         replaced: live(manifest, over),
-        segments: segments
-            .filter(|(_, rows)| *rows > 0)
-            .map(|(kind, rows)| segment(kind, over, rows, id))
-            .collect(),
+        segments: segments.collect(),
     }
 }

@@ -6,8 +6,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use crate::{
     calculation::{Declaration, Fingerprint},
     format::{
-        EditSummary, Gap, GapReason, Link, Manifest, Pipeline, Segment, SegmentKind,
-        validate::Inconsistency,
+        Absent, EditSummary, Gap, GapReason, Inconsistency, KnownCommit, Link, Manifest, Pipeline,
+        Rowless, RowlessRecord, Segment, SegmentKind, SilentRange,
     },
     model::{Counts, Digest, Offset, OffsetRange, Partition, Sequence},
     store::Path,
@@ -23,10 +23,13 @@ pub(super) struct Document {
     partition: Partition,
     sequence: Sequence,
     base: Option<Link>,
+    oldest: Sequence,
+    committed: Option<KnownCommit>,
     origin: Offset,
     end: Offset,
     counts: Counts,
     gaps: Vec<GapLine>,
+    silent: Vec<SilentLine>,
     calculations: Vec<Declaration>,
     calculation: String,
     fields: String,
@@ -34,6 +37,7 @@ pub(super) struct Document {
     writer: String,
     created_at: Time,
     segments: Vec<SegmentLine<String>>,
+    corrections: Vec<SegmentLine<String>>,
     #[serde(rename = "digest")]
     _digest: Digest,
 }
@@ -41,14 +45,20 @@ pub(super) struct Document {
 impl Document {
     pub(super) fn into_manifest(self, digest: Digest) -> Result<Manifest, Inconsistency> {
         let segments = self.segments.into_iter().map(Segment::try_from);
+        let corrections = self.corrections.into_iter().map(Segment::try_from);
+        let silent = self.silent.into_iter().map(SilentRange::try_from);
         Ok(Manifest {
             pipeline: self.pipeline,
             partition: self.partition,
             sequence: self.sequence,
             base: self.base,
+            oldest: self.oldest,
+            committed: self.committed,
             origin: self.origin,
             end: self.end,
+            silent: silent.collect::<Result<_, _>>()?,
             segments: segments.collect::<Result<_, _>>()?,
+            corrections: corrections.collect::<Result<_, _>>()?,
             counts: self.counts,
             gaps: self
                 .gaps
@@ -96,6 +106,9 @@ pub(super) struct SegmentLine<T> {
     start: Offset,
     end: Offset,
     rows: u64,
+    /// Corrections account for no offset.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    absent: Option<u64>,
     bytes: u64,
     digest: Digest,
     fingerprint: Fingerprint,
@@ -111,6 +124,7 @@ impl<'s, T: From<&'s str>> From<&'s Segment> for SegmentLine<T> {
             start: segment.range.start(),
             end: segment.range.end(),
             rows: segment.rows,
+            absent: counts_offsets(segment.kind).then_some(segment.rowless.absent),
             bytes: segment.bytes,
             digest: segment.digest,
             fingerprint: segment.fingerprint.clone(),
@@ -119,16 +133,27 @@ impl<'s, T: From<&'s str>> From<&'s Segment> for SegmentLine<T> {
     }
 }
 
+/// Whether segments of a kind account for offsets.
+const fn counts_offsets(kind: SegmentKind) -> bool {
+    !matches!(kind, SegmentKind::Corrections)
+}
+
 impl TryFrom<SegmentLine<String>> for Segment {
     type Error = Inconsistency;
 
     fn try_from(line: SegmentLine<String>) -> Result<Segment, Inconsistency> {
         let range = range(line.start, line.end)?;
+        if line.absent.is_some() != counts_offsets(line.kind) {
+            return Err(Inconsistency::Rowless { path: line.path });
+        }
         Ok(Segment {
             path: Path::parse(&line.path).map_err(|_| Inconsistency::Path { path: line.path })?,
             kind: line.kind,
             range,
             rows: line.rows,
+            rowless: Rowless {
+                absent: line.absent.unwrap_or_default(),
+            },
             bytes: line.bytes,
             digest: line.digest,
             fingerprint: line.fingerprint,
@@ -170,6 +195,39 @@ impl TryFrom<GapLine> for Gap {
     }
 }
 
+/// A range without any row, as it is listed.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SilentLine {
+    start: Offset,
+    end: Offset,
+    absent: String,
+}
+
+impl From<&SilentRange> for SilentLine {
+    fn from(silent: &SilentRange) -> Self {
+        SilentLine {
+            start: silent.range.start(),
+            end: silent.range.end(),
+            absent: silent.record.absent.to_string(),
+        }
+    }
+}
+
+impl TryFrom<SilentLine> for SilentRange {
+    type Error = Inconsistency;
+
+    fn try_from(line: SilentLine) -> Result<SilentRange, Inconsistency> {
+        let range = range(line.start, line.end)?;
+        let absent: Absent = line
+            .absent
+            .parse()
+            .map_err(|_| Inconsistency::SilentRecord { range })?;
+        let record = RowlessRecord { absent };
+        Ok(SilentRange { range, record })
+    }
+}
+
 /// The edit, with its name as the member `kind`.
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
@@ -190,6 +248,9 @@ pub(super) enum EditLine {
         end: Offset,
         counts: Counts,
         replaced: Vec<SegmentLine<String>>,
+    },
+    Retire {
+        oldest: Sequence,
     },
 }
 
@@ -217,6 +278,7 @@ impl From<&EditSummary> for EditLine {
                 counts,
                 replaced: replaced.iter().map(SegmentLine::from).collect(),
             },
+            EditSummary::Retire { oldest } => EditLine::Retire { oldest },
         }
     }
 }
@@ -248,6 +310,7 @@ impl TryFrom<EditLine> for EditSummary {
                     .map(Segment::try_from)
                     .collect::<Result<_, _>>()?,
             },
+            EditLine::Retire { oldest } => EditSummary::Retire { oldest },
         })
     }
 }

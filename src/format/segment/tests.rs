@@ -82,3 +82,16 @@ fn rows_that_are_unsorted_or_outside_are_not_written() {
     facts.range = range(10, 11);
     assert!(writer.close(facts).is_err());
 }
+
+#[test]
+fn a_file_states_the_digest_of_itself_and_a_flipped_bit_anywhere_is_found() {
+    let file = encoded(0, 40, &identity("tests")).results.unwrap();
+    check_segment(file.bytes.clone()).unwrap();
+    assert_eq!(Digest::of(&file.bytes), file.digest);
+    for at in (4..file.bytes.len()).step_by(7) {
+        let mut bytes = file.bytes.to_vec();
+        bytes[at] ^= 1;
+        let checked = std::panic::catch_unwind(|| check_segment(bytes.into()));
+        assert!(!matches!(checked, Ok(Ok(_))), "{at}");
+    }
+}

@@ -1,7 +1,7 @@
 use super::*;
 use crate::{
     format::{
-        ApplyError, Damaged, GapReason,
+        ApplyError, Damaged, GapReason, RowlessRecord,
         testing::{PARTITION, at, bind, range},
     },
     history::{
@@ -20,6 +20,7 @@ fn absent(start: i64, end: i64) -> Edit {
             absent: range.len(),
             ..Counts::default()
         },
+        record: RowlessRecord::all_absent(range),
     }
 }
 
@@ -260,8 +261,9 @@ async fn a_manifest_of_a_newer_format_stops_everything() {
     let (store, clock) = (Store::memory(), clock());
     let ours = bound(&store, "ours", &clock, 0).await;
     let path = ours.layout().manifest(PARTITION, Sequence(2));
-    let newer = Bytes::from_static(b"{\n\"format_version\":3,\n\"what\":");
-    store.put(&path, newer).await.unwrap();
+    let body = "{\n\"format_version\":3,\n\"what\":\n";
+    let sealed = format!("{body}\"digest\":\"{}\"\n}}\n", Digest::of(body.as_bytes()));
+    store.put(&path, Bytes::from(sealed)).await.unwrap();
     let error = load_tail(&store, ours.layout(), PARTITION)
         .await
         .unwrap_err();

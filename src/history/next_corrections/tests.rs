@@ -1,7 +1,7 @@
 use super::*;
 use crate::{
     format::{
-        Layout, SegmentId, SegmentKind,
+        Layout, Rowless, SegmentId, SegmentKind,
         testing::{PARTITION, range},
     },
     model::{Digest, OffsetRange},
@@ -19,6 +19,7 @@ fn corrections(over: OffsetRange, revision: Option<u64>, rows: u64) -> Segment {
         kind,
         range: over,
         rows,
+        rowless: Rowless::default(),
         bytes: 1,
         digest: Digest::of(&[]),
         fingerprint: "00112233445566aa".parse().unwrap(),

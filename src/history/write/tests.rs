@@ -238,6 +238,7 @@ async fn a_segment_that_vanished_is_never_listed() {
         range: range(0, 100),
         segments,
         counts: encoded.counts,
+        record: encoded.record.clone(),
     };
     let error = ours.append(edit, Some(put_at)).await.unwrap_err();
     assert!(matches!(error, ChainError::SegmentVanished { .. }));

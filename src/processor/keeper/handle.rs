@@ -12,8 +12,8 @@ use tokio::{sync::mpsc::UnboundedSender, task::JoinHandle, time::Instant};
 
 use super::super::memory::Entry;
 use crate::{
-    format::RangeOutcomes,
-    history::{CorrectionsProgress, PendingCorrections},
+    format::{KnownCommit, RangeOutcomes},
+    history::PendingCorrections,
     recovery::AcceptLoss,
 };
 
@@ -44,8 +44,8 @@ pub enum Order {
     RecordLoss(AcceptLoss),
     /// Read corrections.
     LoadCorrections(PendingCorrections),
-    /// Corrections are published up to here.
-    CorrectionsPublished(Option<CorrectionsProgress>),
+    /// The group has committed this. Corrections are published as far as it says.
+    Committed(KnownCommit),
     /// Store what is there, then end; at the latest at this moment.
     Leave(Instant),
 }
@@ -119,9 +119,9 @@ impl KeeperHandle {
         self.order(Order::LoadCorrections(pending));
     }
 
-    /// See [`Order::CorrectionsPublished`].
-    pub fn corrections_published(&self, progress: Option<CorrectionsProgress>) {
-        self.order(Order::CorrectionsPublished(progress));
+    /// See [`Order::Committed`].
+    pub fn committed(&self, commit: KnownCommit) {
+        self.order(Order::Committed(commit));
     }
 
     /// See [`Order::Leave`].

@@ -42,7 +42,7 @@ use super::{
 };
 use crate::{
     failpoint::{self, Point},
-    format::{Accumulation, RangeOutcomes, SegmentError},
+    format::{Accumulation, KnownCommit, RangeOutcomes, SegmentError},
     history::{Chain, CorrectionsProgress, PendingCorrections},
     recovery::AcceptLoss,
 };
@@ -72,6 +72,8 @@ struct Keeper {
     loss: Option<AcceptLoss>,
     load: Option<PendingCorrections>,
     published: Option<CorrectionsProgress>,
+    /// The last commit since this began.
+    committed: Option<KnownCommit>,
     corrections_stuck: bool,
     background: Background,
     /// At most one.
@@ -156,7 +158,10 @@ impl Keeper {
             }
             Order::RecordLoss(loss) => self.loss = Some(loss),
             Order::LoadCorrections(pending) => self.load = Some(pending),
-            Order::CorrectionsPublished(progress) => self.published = progress,
+            Order::Committed(commit) => {
+                self.published = commit.corrections;
+                self.committed = Some(commit);
+            }
             Order::Leave(deadline) => self.leave(deadline),
         }
         Ok(())
@@ -211,9 +216,12 @@ impl Keeper {
             }
             return;
         }
-        let Some(chain) = self.chain.take() else {
+        let Some(mut chain) = self.chain.take() else {
             return;
         };
+        if let Some(commit) = self.committed {
+            chain.note_commit(commit);
+        }
         let (store_side, shown) = (Arc::clone(&self.store_side), Arc::clone(&self.shown));
         match job {
             Next::Store => {

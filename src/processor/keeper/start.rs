@@ -81,6 +81,7 @@ impl KeeperStart {
             loss: None,
             load: None,
             published: self.published,
+            committed: None,
             corrections_stuck: false,
             background: Background::new(site, kinds),
             job: JoinSet::new(),

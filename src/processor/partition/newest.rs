@@ -20,8 +20,6 @@ pub struct Newest {
 impl From<&Manifest> for Newest {
     fn from(manifest: &Manifest) -> Newest {
         let (sequence, digest) = manifest.head();
-        let corrections = manifest.segments.iter();
-        let corrections = corrections.filter(|segment| segment.revision.is_some());
         Newest {
             head: Head { sequence, digest },
             stored: Stored {
@@ -30,7 +28,7 @@ impl From<&Manifest> for Newest {
                 outcomes: manifest.counts.outcomes(),
                 at: manifest.created_at,
             },
-            corrections: corrections.cloned().collect(),
+            corrections: manifest.corrections.clone(),
         }
     }
 }

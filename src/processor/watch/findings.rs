@@ -40,8 +40,8 @@ impl Findings {
         let before = list.len();
         list.retain(|finding| {
             let live = |path| {
-                let mut segments = newest.segments.iter();
-                segments.any(|segment| segment.path.as_str() == path)
+                let mut files = newest.files();
+                files.any(|segment| segment.path.as_str() == path)
             };
             finding.partition != newest.partition || finding.segment.as_deref().is_none_or(live)
         });

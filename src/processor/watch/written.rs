@@ -32,7 +32,7 @@ impl Written {
 mod tests {
     use super::*;
     use crate::{
-        format::{Layout, SegmentKind},
+        format::{Layout, Rowless, SegmentKind},
         model::{Digest, Offset, OffsetRange, Partition, Sequence},
     };
 
@@ -47,6 +47,7 @@ mod tests {
                 kind: SegmentKind::Results,
                 range,
                 rows: 1,
+                rowless: Rowless::default(),
                 bytes: 1,
                 digest: Digest::of(b"segment"),
                 fingerprint: "00000000000000aa".parse().unwrap(),

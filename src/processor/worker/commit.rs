@@ -17,6 +17,7 @@ use super::{
 use crate::{
     config::Delivery,
     failpoint::{self, Point},
+    format::KnownCommit,
     kafka::{Disposition, PublishError},
     model::{Offset, Partition},
     recovery::CommitMetadata,
@@ -158,8 +159,9 @@ impl Worker {
             owned.aborts = 0;
             owned.narrowing.commit(*offset);
             if let Some(keeper) = self.keepers.get(partition) {
-                if corrections > 0 {
-                    keeper.corrections_published(owned.outbox.to_commit());
+                if let Some(newest) = &owned.newest {
+                    // Nothing was heard of a newer one since the commit began.
+                    keeper.committed(KnownCommit::new(newest.head, owned.outbox.to_commit()));
                 }
                 if let Phase::AcceptingLoss(loss) = &owned.phase {
                     keeper.record_loss(*loss);

@@ -202,11 +202,8 @@ impl Worker {
         });
         let before = owned.books.committed();
         match settle(before, sent.as_ref(), found) {
-            Settled::At {
-                offset,
-                corrections,
-            } => {
-                let published = owned.outbox.settle(corrections);
+            Settled::At { offset, commit } => {
+                let published = owned.outbox.settle(commit.corrections);
                 if offset > before {
                     owned.aborts = 0;
                     let sent = std::mem::take(&mut owned.sent);
@@ -216,7 +213,7 @@ impl Worker {
                 }
                 self.summary.counters.corrections += published;
                 if let Some(keeper) = self.keepers.get(&partition) {
-                    keeper.corrections_published(corrections);
+                    keeper.committed(commit);
                 }
                 self.hand_over(partition, offset)
             }

@@ -9,7 +9,8 @@ use std::{collections::HashMap, rc::Rc};
 use chrono::DateTime;
 use snapback::{
     format::{
-        Damaged, Edit, GapReason, Layout, Manifest, Segment, SegmentId, SegmentKind, Stamp, apply,
+        AbsentBuilder, Damaged, Edit, GapReason, Layout, Manifest, Rowless, RowlessRecord, Segment,
+        SegmentId, SegmentKind, Stamp, apply,
     },
     history::{are_live, next_corrections},
     model::{Counts, Digest, OffsetRange, Sequence},

@@ -76,6 +76,7 @@ fn an_edit_that_does_not_fit_is_refused() {
         range: over,
         segments,
         counts,
+        record: record(over, counts),
     };
     let mut elsewhere = segment(SegmentKind::Results, over, 9, 3);
     elsewhere.path = layout().segment(SegmentKind::Results, Partition(4), over, SegmentId(3));
@@ -150,7 +151,7 @@ fn three_thousand_appends_stay_quick_and_small() {
         };
         manifest
             .segments
-            .extend(in_order(segments, manifest.sequence));
+            .extend(in_order(segments, manifest.sequence).0);
         manifest.counts = manifest.counts + counts;
         manifest.end = over.end();
     }

@@ -1,7 +1,7 @@
 use super::*;
 use crate::{
     calculation::rejects_schema,
-    format::{Layout, SegmentId, SegmentKind},
+    format::{Layout, Rowless, SegmentId, SegmentKind},
     model::{Digest, Offset, OffsetRange, Partition, Sequence},
 };
 
@@ -14,6 +14,7 @@ fn segment(revision: u64, rows: u64) -> Segment {
         kind: SegmentKind::Corrections,
         range,
         rows,
+        rowless: Rowless::default(),
         bytes: 1,
         digest: Digest::of(&[]),
         fingerprint: "00112233445566aa".parse().unwrap(),

@@ -72,11 +72,8 @@ impl Product {
         let committed = |id: CommitId| Some(&self.commits.get((id as usize).checked_sub(1)?)?.1);
         match recovery::settle(at(before), committed(sent), committed(found)) {
             Settled::Another => None,
-            Settled::At {
-                offset,
-                corrections,
-            } => {
-                let progress = corrections.map(|done| Progress {
+            Settled::At { offset, commit } => {
+                let progress = commit.corrections.map(|done| Progress {
                     revision: done.sequence.0 as u8,
                     rows: done.rows as u8,
                 });
@@ -88,7 +85,7 @@ impl Product {
     /// What the outbox publishes next, by a manifest and what was published: one row at a time.
     pub fn correction(&self, view: ManifestId, done: Progress) -> Option<Correction> {
         let entry = self.manifest(view)?;
-        let listed = &entry.real.segments;
+        let listed = &entry.real.corrections;
         let next = match self.config.on(Rule::CorrectionsInOrder) {
             true => next_corrections(listed, progress(done)),
             // The newest first.

@@ -21,6 +21,7 @@ impl Product {
                 Change::Bind { .. } | Change::Loss { .. } => 0,
             }),
             known: Vec::new(),
+            committed: None,
             skipped: (skip != 0)
                 .then_some(Damaged {
                     sequence: Sequence(skip.into()),
@@ -90,8 +91,17 @@ impl Product {
             of_kind.map(|segment| segment.rows).sum()
         };
         let (results, rejects) = (rows(SegmentKind::Results), rows(SegmentKind::Rejects));
+        let mut absent = AbsentBuilder::default();
+        let rows = (0..MAX).map(|offset| (at(offset), bundle.rows & 1 << offset != 0));
+        for (offset, _) in rows.filter(|(offset, row)| range.contains(*offset) && !row) {
+            absent.skip(offset, offset.plus(1));
+        }
+        let record = RowlessRecord {
+            absent: absent.finish(),
+        };
         Edit::Append {
             range,
+            record,
             counts: Counts {
                 results,
                 rejects,
@@ -157,6 +167,12 @@ impl Product {
             kind,
             range,
             rows,
+            rowless: match kind {
+                SegmentKind::Corrections => Rowless::default(),
+                _ => Rowless {
+                    absent: range.len() - results - rejects,
+                },
+            },
             bytes: 100,
             digest: Digest::of(&[bundle.rows, bundle.version, id as u8]),
             fingerprint: fingerprint(bundle.version),
@@ -182,8 +198,8 @@ fn without_older_corrections(mut manifest: Manifest, range: OffsetRange) -> Mani
             && segment.range == range
             && segment.revision != newest
     };
-    manifest.segments.retain(|segment| !forgotten(segment));
-    let live = manifest.segments.iter().map(|segment| &segment.fingerprint);
+    manifest.corrections.retain(|segment| !forgotten(segment));
+    let live = manifest.files().map(|segment| &segment.fingerprint);
     let live: Vec<_> = live.cloned().collect();
     manifest
         .calculations

@@ -1,0 +1,52 @@
+//! The digest of itself that stands in a segment's footer, so that a file whose manifest was lost can be told to be whole.
+//!
+//! It is the SHA-256 of the file in which the 64 digits of this digest are zeros. So it covers the footer as well.
+
+use super::{SegmentError, facts::FactsError};
+use crate::model::Digest;
+
+/// The key of the footer's metadata.
+pub(super) const KEY: &str = "snapback.digest";
+/// What stands there until the digest is known.
+pub(super) const UNKNOWN: &str =
+    "sha256:0000000000000000000000000000000000000000000000000000000000000000";
+const MISSING: SegmentError = SegmentError::Facts(FactsError::Missing { key: KEY });
+/// The footer's length and the magic number end a Parquet file.
+const TAIL: usize = 8;
+
+/// Puts the digest in its place in a file that has [`UNKNOWN`] there.
+pub(super) fn write(file: &mut [u8]) -> Result<(), SegmentError> {
+    let at = find(file, UNKNOWN).ok_or(MISSING)?;
+    let digest = Digest::of(file).to_string();
+    file[at..at + UNKNOWN.len()].copy_from_slice(digest.as_bytes());
+    Ok(())
+}
+
+/// Whether a file is the one whose digest is `stated` in its metadata.
+pub(super) fn check(file: &[u8], stated: Digest) -> Result<(), SegmentError> {
+    let at = find(file, &stated.to_string()).ok_or(MISSING)?;
+    let (before, rest) = file.split_at(at);
+    let after = &rest[UNKNOWN.len()..];
+    let actual = Digest::of_parts([before, UNKNOWN.as_bytes(), after]);
+    if actual == stated {
+        return Ok(());
+    }
+    Err(SegmentError::OwnDigest { stated, actual })
+}
+
+/// Where the value stands in the footer: behind its key.
+fn find(file: &[u8], value: &str) -> Option<usize> {
+    let tail = file.len().checked_sub(TAIL)?;
+    let length: [u8; 4] = file.get(tail..tail + 4)?.try_into().ok()?;
+    let start = tail.checked_sub(usize::try_from(u32::from_le_bytes(length)).ok()?)?;
+    let footer = &file[start..tail];
+    let place = |text: &str, from: usize| {
+        let text = text.as_bytes();
+        let mut windows = footer.get(from..)?.windows(text.len());
+        windows
+            .position(|window| window == text)
+            .map(|at| from + at)
+    };
+    let key = place(KEY, 0)?;
+    place(value, key + KEY.len()).map(|at| start + at)
+}

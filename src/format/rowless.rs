@@ -1,0 +1,92 @@
+//! Offsets of a range that have no row: how many, which, and ranges of nothing else.
+
+use super::{Absent, AbsentBuilder};
+use crate::model::{Counts, OffsetRange};
+
+/// How many offsets of a range have no row although an edit accounts for them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rowless {
+    /// Those that the log never delivers.
+    pub absent: u64,
+}
+
+impl Rowless {
+    /// Those among counts.
+    #[must_use]
+    pub const fn of(counts: Counts) -> Rowless {
+        let absent = counts.absent;
+        Rowless { absent }
+    }
+}
+
+/// Which offsets of a range have no row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RowlessRecord {
+    /// Those that the log never delivers.
+    pub absent: Absent,
+}
+
+impl RowlessRecord {
+    /// All of a range is absent.
+    #[must_use]
+    pub fn all_absent(range: OffsetRange) -> RowlessRecord {
+        let mut absent = AbsentBuilder::default();
+        absent.push(range);
+        let absent = absent.finish();
+        RowlessRecord { absent }
+    }
+
+    /// Whether it is one of so many offsets, all inside the range. A digest is believed: it is compared with the rows.
+    #[must_use]
+    pub fn is_of(&self, range: OffsetRange, rowless: Rowless) -> bool {
+        let Absent::Ranges(runs) = &self.absent else {
+            return true;
+        };
+        let inside = |run: &OffsetRange| range.start() <= run.start() && run.end() <= range.end();
+        runs.iter().all(inside) && runs.iter().map(|run| run.len()).sum::<u64>() == rowless.absent
+    }
+
+    /// The record of two ranges that touch, this one's first; `None` when it would have to be calculated anew.
+    fn joined(&self, next: &RowlessRecord) -> Option<RowlessRecord> {
+        let (Absent::Ranges(before), Absent::Ranges(after)) = (&self.absent, &next.absent) else {
+            return None;
+        };
+        let mut absent = AbsentBuilder::default();
+        before.iter().chain(after).for_each(|run| absent.push(*run));
+        let absent = absent.finish();
+        Some(RowlessRecord { absent })
+    }
+}
+
+/// A range of offsets none of which has a row: no segment has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SilentRange {
+    /// The offsets.
+    pub range: OffsetRange,
+    /// Why each of them has no row.
+    pub record: RowlessRecord,
+}
+
+impl SilentRange {
+    /// What its offsets are.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        Counts {
+            absent: self.range.len(),
+            ..Counts::default()
+        }
+    }
+}
+
+/// Adds a silent range behind others; one that touches the last becomes part of it, so that a quiet topic's list stays short.
+pub(super) fn push_silent(list: &mut Vec<SilentRange>, next: SilentRange) {
+    if let Some(last) = list.last_mut()
+        && last.range.end() == next.range.start()
+        && let Some(record) = last.record.joined(&next.record)
+        && let Ok(range) = OffsetRange::new(last.range.start(), next.range.end())
+    {
+        *last = SilentRange { range, record };
+        return;
+    }
+    list.push(next);
+}
