@@ -240,7 +240,7 @@ impl Recalculation {
 impl Work for Recalculation {
     fn due(&mut self, site: &Site, known: &Known<'_>) -> Due {
         let (newest, published) = (known.newest, known.published);
-        if next_corrections(&newest.segments, published).is_some() {
+        if next_corrections(&newest.corrections, published).is_some() {
             return Due::Nothing;
         }
         let ours = self.recalculator.evaluator.fingerprint();
