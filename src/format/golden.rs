@@ -240,7 +240,15 @@ fn a_golden_retirement_after_silence_reads_and_is_written_again_to_the_byte() {
     let head = super::Head { sequence, digest };
     let committed = Some(super::KnownCommit::new(head, Some(corrections)));
     let edit = Edit::Retire { oldest: sequence };
-    let expected = apply(Some(&second), edit, Stamp { committed, ..stamp() }).unwrap();
+    let expected = apply(
+        Some(&second),
+        edit,
+        Stamp {
+            committed,
+            ..stamp()
+        },
+    )
+    .unwrap();
     let bytes = golden("v1/retire.json", || expected.encode().to_vec());
     let read = Manifest::decode(&bytes).unwrap();
     assert_eq!(read.encode(), bytes);

@@ -204,6 +204,24 @@ async fn segments_whose_manifests_were_lost_are_adopted() {
 }
 
 #[tokio::test]
+async fn what_lies_in_the_attic_is_adopted_too_and_put_back() {
+    let (store, clock) = (Store::memory(), real_clock());
+    let mut ours = bound(&store, "ours", &clock, 0).await;
+    write(&mut ours, pending(0, 50)).await;
+    let head = ours.tail().head();
+    let files = ours.newest().unwrap().segments.clone();
+    remove_manifest(&store, 2).await;
+    let attic = ours.layout().attic(&files[0].path).unwrap();
+    let _ = store.rename(&files[0].path, &attic).await.unwrap();
+    let mut ours = chain(&store, "ours", &clock).await;
+    let tidied = tidy(&mut ours, head).await.unwrap();
+    assert_eq!(tidied.adopted, [range(0, 50)]);
+    assert_eq!(ours.newest().unwrap().segments, files);
+    assert_glob(&store, 0, 50).await;
+    assert_eq!(paths(&store, "events/_attic").await, []);
+}
+
+#[tokio::test]
 async fn a_damaged_newest_manifest_loses_no_segment() {
     let (store, clock) = (Store::memory(), real_clock());
     let mut ours = bound(&store, "ours", &clock, 0).await;
@@ -224,7 +242,13 @@ async fn a_damaged_newest_manifest_loses_no_segment() {
 
 #[tokio::test]
 async fn without_its_twin_or_its_rows_a_segment_is_not_adopted() {
-    for broken in ["no twin", "damaged", "another partition's"] {
+    for broken in [
+        "no twin",
+        "damaged",
+        "another partition's",
+        "a flipped bit",
+        "a repair's",
+    ] {
         let (store, clock) = (Store::memory(), real_clock());
         let mut ours = bound(&store, "ours", &clock, 0).await;
         write(&mut ours, pending(0, 50)).await;
@@ -243,6 +267,32 @@ async fn without_its_twin_or_its_rows_a_segment_is_not_adopted() {
                 let middle = bytes.len() / 2;
                 bytes.truncate(middle);
                 store.put(&results.path, bytes.into()).await.unwrap();
+            }
+            "a flipped bit" => {
+                let bytes = store.get(&results.path, results.bytes).await.unwrap();
+                let mut bytes = bytes.to_vec();
+                // No checksum of Parquet's covers it: a value reads as another one.
+                let at = bytes.len() / 4;
+                bytes[at] ^= 1;
+                store.put(&results.path, bytes.into()).await.unwrap();
+            }
+            "a repair's" => {
+                let outcomes = crate::format::testing::evaluated(range(0, 50));
+                let facts = encoded(0, 50, &identity("ours")).results.unwrap().facts;
+                let mut writer = crate::format::Rewriter::new(
+                    range(0, 50),
+                    facts.absent,
+                    facts.declaration.fingerprint,
+                    &outcomes.results.schema(),
+                    identity("ours"),
+                );
+                let changes = crate::format::Changes::default();
+                writer.write(&outcomes, &changes).unwrap();
+                let repaired = writer.finish(None).unwrap();
+                let made = repaired.segments().map(|segment| segment.bytes.clone());
+                for (bytes, file) in made.zip(&files) {
+                    store.put(&file.path, bytes).await.unwrap();
+                }
             }
             _ => {
                 let mut other = identity("other");
