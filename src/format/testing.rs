@@ -84,8 +84,8 @@ pub(crate) fn bind(origin: i64) -> Edit {
 
 /// A record for an append with these counts; of which offsets it is, is known only if it is of all.
 pub(crate) fn record(over: OffsetRange, counts: Counts) -> RowlessRecord {
-    match counts.outcomes() {
-        0 => RowlessRecord::all_absent(over),
+    match (counts.results, counts.rejects) {
+        (0, 0) => RowlessRecord::all_absent(over),
         _ => RowlessRecord {
             absent: Absent::Digest([7; 32]),
         },
