@@ -2,7 +2,6 @@
 //!
 //! It is the SHA-256 of the file in which the 64 digits of this digest are zeros. So it covers the footer as well.
 
-use super::{SegmentError, facts::FactsError};
 use crate::model::Digest;
 
 /// The key of the footer's metadata.
@@ -10,28 +9,23 @@ pub(super) const KEY: &str = "snapback.digest";
 /// What stands there until the digest is known.
 pub(super) const UNKNOWN: &str =
     "sha256:0000000000000000000000000000000000000000000000000000000000000000";
-const MISSING: SegmentError = SegmentError::Facts(FactsError::Missing { key: KEY });
 /// The footer's length and the magic number end a Parquet file.
 const TAIL: usize = 8;
 
-/// Puts the digest in its place in a file that has [`UNKNOWN`] there.
-pub(super) fn write(file: &mut [u8]) -> Result<(), SegmentError> {
-    let at = find(file, UNKNOWN).ok_or(MISSING)?;
+/// Puts the digest in its place in a file that has [`UNKNOWN`] there; `None` when it has not.
+pub(super) fn write(file: &mut [u8]) -> Option<()> {
+    let at = find(file, UNKNOWN)?;
     let digest = Digest::of(file).to_string();
     file[at..at + UNKNOWN.len()].copy_from_slice(digest.as_bytes());
-    Ok(())
+    Some(())
 }
 
-/// Whether a file is the one whose digest is `stated` in its metadata.
-pub(super) fn check(file: &[u8], stated: Digest) -> Result<(), SegmentError> {
-    let at = find(file, &stated.to_string()).ok_or(MISSING)?;
+/// The digest of a file that states `stated` in its metadata; `None` when it does not.
+pub(super) fn actual(file: &[u8], stated: Digest) -> Option<Digest> {
+    let at = find(file, &stated.to_string())?;
     let (before, rest) = file.split_at(at);
     let after = &rest[UNKNOWN.len()..];
-    let actual = Digest::of_parts([before, UNKNOWN.as_bytes(), after]);
-    if actual == stated {
-        return Ok(());
-    }
-    Err(SegmentError::OwnDigest { stated, actual })
+    Some(Digest::of_parts([before, UNKNOWN.as_bytes(), after]))
 }
 
 /// Where the value stands in the footer: behind its key.

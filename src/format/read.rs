@@ -5,7 +5,7 @@ use arrow_schema::SchemaRef;
 use bytes::Bytes;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 
-use super::{SegmentError, SegmentFacts, own_digest, segment::check_offsets};
+use super::{FactsError, SegmentError, SegmentFacts, own_digest, segment::check_offsets};
 use crate::model::Digest;
 
 /// Rows in one batch of a reader.
@@ -81,7 +81,11 @@ impl Iterator for SegmentReader {
 /// When anything disagrees or cannot be decoded.
 pub fn check_segment(bytes: Bytes) -> Result<(SegmentFacts, u64), SegmentError> {
     let mut reader = read_segment(bytes.clone())?;
-    own_digest::check(&bytes, reader.own_digest)?;
+    let (stated, key) = (reader.own_digest, own_digest::KEY);
+    let actual = own_digest::actual(&bytes, stated).ok_or(FactsError::Missing { key })?;
+    if actual != stated {
+        return Err(SegmentError::OwnDigest { stated, actual });
+    }
     drop(bytes);
     let (kind, range) = (reader.facts.kind, reader.facts.range);
     let (mut next, mut rows) = (range.start(), 0);

@@ -213,7 +213,8 @@ impl SegmentWriter {
             self.writer.append_key_value_metadata(pair);
         }
         let mut bytes = self.writer.into_inner()?;
-        own_digest::write(&mut bytes)?;
+        let key = own_digest::KEY;
+        own_digest::write(&mut bytes).ok_or(FactsError::Missing { key })?;
         bytes.shrink_to_fit();
         Ok(EncodedSegment {
             facts,

@@ -86,9 +86,9 @@ fn sizes_that_no_store_can_hold_are_not_believed() {
         (
             &bytes,
             "\"bytes\":18446744073709551616",
-            "not a manifest of format version 2",
+            "not a manifest of format version 1",
         ),
-        (&bytes, "\"bytes\":-1", "not a manifest of format version 2"),
+        (&bytes, "\"bytes\":-1", "not a manifest of format version 1"),
         (
             "\"rows\":10",
             "\"rows\":1152921504606846976",
