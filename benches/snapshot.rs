@@ -15,8 +15,8 @@ use snapback::{
     calculation::{Evaluated, Evaluator, builtin},
     events::Fields,
     format::{
-        Accumulation, Edit, Identity, Layout, Manifest, Pipeline, RangeOutcomes, Segment,
-        SegmentKind, Stamp, apply, read_segment,
+        Absent, Accumulation, Edit, Identity, Layout, Manifest, Pipeline, RangeOutcomes, Rowless,
+        RowlessRecord, Segment, SegmentKind, Stamp, apply, read_segment,
     },
     history::Clock,
     model::{Counts, Digest, Event, Offset, OffsetRange, Partition, Sequence},
@@ -135,6 +135,7 @@ fn manifests(identity: &Identity) {
         created_at: clock.now(),
         calculation: identity.declaration.clone(),
         known: Vec::new(),
+        committed: None,
         skipped: Vec::new(),
     };
     let bind = Edit::Bind {
@@ -153,6 +154,7 @@ fn manifests(identity: &Identity) {
             kind,
             range: over,
             rows,
+            rowless: Rowless::default(),
             bytes: 10_000,
             digest: Digest::of(b"segment"),
             fingerprint: identity.declaration.fingerprint.clone(),
@@ -169,6 +171,9 @@ fn manifests(identity: &Identity) {
                 rejects: 10,
                 absent: 0,
                 lost: 0,
+            },
+            record: RowlessRecord {
+                absent: Absent::none(),
             },
         };
         manifest = apply(Some(&manifest), edit, stamp()).expect("an append");

@@ -2,11 +2,12 @@
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
-use tokio::{sync::OwnedSemaphorePermit, task::JoinSet, time::Instant};
+use tokio::{task::JoinSet, time::Instant};
 
 use super::{
     super::panics::unless_panicked,
     done::{Done, Finished},
+    turn::{Turn, Worked},
     work::{Due, Known, Rewritten, Site, Step, Work},
 };
 use crate::{
@@ -37,19 +38,6 @@ struct Idle {
     newest: Sequence,
     published: Option<CorrectionsProgress>,
     until: Option<Instant>,
-}
-
-/// Work under way, and its turn among those of the process.
-pub struct Turn {
-    work: Box<dyn Work>,
-    began: Instant,
-    _permit: OwnedSemaphorePermit,
-}
-
-/// Work whose edit has ended.
-pub struct Worked {
-    turn: Turn,
-    pub rewritten: Option<Rewritten>,
 }
 
 impl Background {

@@ -1,6 +1,6 @@
 //! What a job of a keeper gives back when it has ended.
 
-use super::{super::partition::Loaded, background::Worked};
+use super::{super::partition::Loaded, turn::Worked};
 use crate::{format::Segment, history::Chain};
 
 /// A job that has ended.

@@ -19,6 +19,7 @@ mod jobs;
 mod next;
 mod recalculation;
 mod start;
+mod turn;
 mod work;
 
 use std::{

@@ -17,7 +17,7 @@ fn silent_ranges_are_listed_and_neighbours_become_one() {
         range: range(110, 117),
         record,
     };
-    assert_eq!(fourth.silent, [all.clone()]);
+    assert_eq!(fourth.silent, std::slice::from_ref(&all));
     assert_eq!(fourth.counts, counts(7, 2, 8));
     let fifth = apply(
         Some(&fourth),
