@@ -112,11 +112,7 @@ impl Background {
             let permit = turns.acquire_owned().await.expect("it is open");
             let began = Instant::now();
             let step = work.step(&site, &chain).await;
-            let turn = Turn {
-                work,
-                began,
-                _permit: permit,
-            };
+            let turn = Turn::new(work, began, permit);
             (turn, step)
         };
         self.steps.spawn_on(step, &runtime);

@@ -8,7 +8,18 @@ use super::work::{Rewritten, Work};
 pub struct Turn {
     pub work: Box<dyn Work>,
     pub began: Instant,
-    pub _permit: OwnedSemaphorePermit,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Turn {
+    /// A turn that began then; it ends when it is dropped.
+    pub fn new(work: Box<dyn Work>, began: Instant, permit: OwnedSemaphorePermit) -> Turn {
+        Turn {
+            work,
+            began,
+            _permit: permit,
+        }
+    }
 }
 
 /// Work whose edit has ended.
