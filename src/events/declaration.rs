@@ -4,7 +4,7 @@ use std::{collections::HashMap, str::FromStr};
 
 use super::{
     columns::RESERVED,
-    fields::{Field, FieldType, Fields},
+    fields::{Declared, Field, FieldType, Fields, Form},
     identifier::is_word,
     path::{Path, Step},
 };
@@ -42,7 +42,7 @@ pub enum FieldsError {
     )]
     Name(String),
     /// A type that does not exist here.
-    #[error("field {field:?} has the type {found}; the types are BIGINT, DOUBLE, DECIMAL(p,s), VARCHAR and BOOLEAN{}", hint(.found))]
+    #[error("field {field:?} has the type {found}; the types are BIGINT, DOUBLE, DECIMAL(p,s), VARCHAR, BOOLEAN, TIMESTAMP, DATE, JSON, INTEGER, SMALLINT and UUID{}", hint(.found))]
     Type {
         /// The field.
         field: String,
@@ -64,6 +64,16 @@ pub enum FieldsError {
     /// A name of one of snapback's own columns.
     #[error("the field name {0:?} is reserved for a column of the snapshot; reserved are {reserved}", reserved = RESERVED.join(", "))]
     Reserved(String),
+    /// FROM STRING after a type that is none of a number.
+    #[error(
+        "field {field:?} is {declared} FROM STRING; FROM STRING stands after BIGINT, DECIMAL(p,s) and DOUBLE, for numbers that are sent in strings"
+    )]
+    FromString {
+        /// The field.
+        field: String,
+        /// Its type.
+        declared: String,
+    },
     /// A path that is none.
     #[error(
         "field {field:?} has the PATH {path:?}: {why}; a path reads \"$.after.price\" or \"$.items[0]['unit price']\""
@@ -98,11 +108,13 @@ pub enum FieldsError {
 /// What to write for the usual names of other systems.
 fn hint(found: &str) -> &'static str {
     match found.to_ascii_uppercase().as_str() {
-        "INT" | "INTEGER" | "SMALLINT" | "TINYINT" | "LONG" | "INT8" | "INT64" => {
-            " (declare it BIGINT)"
-        }
-        "FLOAT" | "REAL" | "FLOAT8" | "FLOAT64" => " (declare it DOUBLE)",
-        "NUMERIC" | "HUGEINT" => " (declare it DECIMAL(38,0))",
+        "INT" | "INT4" | "INT32" => " (declare it INTEGER)",
+        "TINYINT" => " (declare it SMALLINT)",
+        "LONG" | "INT8" | "INT64" => " (declare it BIGINT)",
+        "REAL" | "FLOAT8" | "FLOAT64" => " (declare it DOUBLE)",
+        "HUGEINT" => " (declare it DECIMAL(38,0))",
+        "TIMESTAMPTZ" | "DATETIME" => " (declare it TIMESTAMP)",
+        "JSONB" | "STRUCT" | "MAP" | "OBJECT" => " (declare it JSON)",
         "TEXT" | "STRING" | "CHAR" => " (declare it VARCHAR)",
         "BOOL" => " (declare it BOOLEAN)",
         _ => "",
@@ -204,7 +216,21 @@ fn field(tokens: &mut Tokens<'_>, is_reserved: fn(&str) -> bool) -> Result<Field
     if is_reserved(&name) {
         return Err(FieldsError::Reserved(name));
     }
-    let data_type = data_type(&name, tokens)?;
+    let (data_type, mut form) = data_type(&name, tokens)?;
+    if is(&tokens.peek()?, "FROM") {
+        tokens.take()?;
+        let string = tokens.take()?;
+        if !is(&string, "STRING") {
+            return Err(string.instead_of("STRING after FROM"));
+        }
+        if form != Form::Any || !data_type.is_numeric() {
+            return Err(FieldsError::FromString {
+                field: name,
+                declared: Declared(data_type, form).to_string(),
+            });
+        }
+        form = Form::FromString;
+    }
     let mut nullable = None;
     let mut path = None;
     loop {
@@ -224,6 +250,7 @@ fn field(tokens: &mut Tokens<'_>, is_reserved: fn(&str) -> bool) -> Result<Field
         path: path.filter(|path| !path.is_member(&name)),
         name,
         data_type,
+        form,
         nullable: nullable.unwrap_or(true),
     })
 }
@@ -263,19 +290,28 @@ fn is_reserved(name: &str) -> bool {
     RESERVED.iter().any(|reserved| same(reserved, name))
 }
 
-fn data_type(field: &str, tokens: &mut Tokens<'_>) -> Result<FieldType, FieldsError> {
+fn data_type(field: &str, tokens: &mut Tokens<'_>) -> Result<(FieldType, Form), FieldsError> {
     let word = match tokens.take()? {
         Token::Word(word) => word,
         other => {
-            return Err(other.instead_of("a type (BIGINT, DOUBLE, DECIMAL(p,s), VARCHAR, BOOLEAN)"));
+            return Err(
+                other.instead_of("a type, such as BIGINT, DECIMAL(p,s), VARCHAR or TIMESTAMP")
+            );
         }
     };
+    let any = |data_type| Ok((data_type, Form::Any));
     match word.to_ascii_uppercase().as_str() {
-        "BIGINT" => Ok(FieldType::BigInt),
-        "DOUBLE" => Ok(FieldType::Double),
-        "VARCHAR" => Ok(FieldType::Varchar),
-        "BOOLEAN" => Ok(FieldType::Boolean),
-        "DECIMAL" => decimal(field, tokens),
+        "BIGINT" => any(FieldType::BigInt),
+        "INTEGER" => Ok((FieldType::BigInt, Form::Integer)),
+        "SMALLINT" => Ok((FieldType::BigInt, Form::SmallInt)),
+        "DOUBLE" | "FLOAT" => any(FieldType::Double),
+        "VARCHAR" => any(FieldType::Varchar),
+        "UUID" => Ok((FieldType::Varchar, Form::Uuid)),
+        "BOOLEAN" => any(FieldType::Boolean),
+        "TIMESTAMP" => any(FieldType::Timestamp),
+        "DATE" => any(FieldType::Date),
+        "JSON" => any(FieldType::Json),
+        "DECIMAL" | "NUMERIC" => any(decimal(field, tokens)?),
         _ => Err(FieldsError::Type {
             field: field.to_owned(),
             found: word.to_owned(),
@@ -424,6 +460,14 @@ mod tests {
                 "\"order id\" BIGINT, \"a\"\"b\" VARCHAR",
             ),
             ("\"plain\" BIGINT", "plain BIGINT"),
+            (
+                "a numeric(9,2) from string not null, b float, c bigint FROM STRING PATH \"$.x\"",
+                "a DECIMAL(9,2) FROM STRING NOT NULL, b DOUBLE, c BIGINT FROM STRING PATH \"$.x\"",
+            ),
+            (
+                "a timestamp, b date, c json, d integer, e smallint, f uuid, \"date\" DATE",
+                "a TIMESTAMP, b DATE, c JSON, d INTEGER, e SMALLINT, f UUID, date DATE",
+            ),
             ("\"größe\" DOUBLE", "\"größe\" DOUBLE"),
             ("not BIGINT", "not BIGINT"),
             (
@@ -466,7 +510,10 @@ mod tests {
             ("number BIGINT(8)", "found '('"),
             ("1a BIGINT", "expected a field name"),
             ("größe DOUBLE", "found 'ö'"),
-            ("number INT", "declare it BIGINT"),
+            ("number INT", "declare it INTEGER"),
+            ("n VARCHAR FROM STRING", "stands after BIGINT"),
+            ("n INTEGER FROM STRING", "INTEGER FROM STRING"),
+            ("n BIGINT FROM TEXT", "expected STRING after FROM"),
             ("note text", "declare it VARCHAR"),
             ("n HUGEINT", "declare it DECIMAL(38,0)"),
             ("n DECIMAL", "expected (p,s)"),

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use arrow_schema::{DataType, Field as ArrowField, Schema};
+use arrow_schema::{DataType, Field as ArrowField, Schema, TimeUnit};
 
 use super::{
     columns,
@@ -28,7 +28,33 @@ pub enum FieldType {
     Varchar,
     /// BOOLEAN: true or false.
     Boolean,
+    /// TIMESTAMP: a point in time, in microseconds, of the years 1 to 9999 in UTC.
+    Timestamp,
+    /// DATE: a day of the years 1 to 9999.
+    Date,
+    /// JSON: any value, as its text stands in the payload; a column of texts.
+    Json,
 }
+
+/// What of its type a field takes, and how a payload has it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Form {
+    /// Whatever the type holds.
+    #[default]
+    Any,
+    /// FROM STRING: a number in a string.
+    FromString,
+    /// INTEGER: of a BIGINT, the whole numbers of 32 bits.
+    Integer,
+    /// SMALLINT: of a BIGINT, the whole numbers of 16 bits.
+    SmallInt,
+    /// UUID: of a VARCHAR, `123e4567-e89b-12d3-a456-426614174000` in upper or lower case.
+    Uuid,
+}
+
+/// What marks a column of texts as JSON, in the metadata of its Arrow field.
+const TYPE_KEY: &str = "snapback.type";
+const JSON: &str = "JSON";
 
 impl FieldType {
     /// The Arrow type of such a column.
@@ -40,8 +66,32 @@ impl FieldType {
             FieldType::Decimal { precision, scale } => {
                 DataType::Decimal128(precision, scale.cast_signed())
             }
-            FieldType::Varchar => DataType::Utf8,
+            FieldType::Varchar | FieldType::Json => DataType::Utf8,
             FieldType::Boolean => DataType::Boolean,
+            FieldType::Timestamp => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
+            FieldType::Date => DataType::Date32,
+        }
+    }
+
+    /// A column of this type.
+    #[must_use]
+    pub fn column(self, name: &str, nullable: bool) -> ArrowField {
+        let column = ArrowField::new(name, self.data_type(), nullable);
+        match self {
+            FieldType::Json => {
+                column.with_metadata([(TYPE_KEY.to_owned(), JSON.to_owned())].into())
+            }
+            _ => column,
+        }
+    }
+
+    /// The type that such a column was made of, if it is that of a field.
+    #[must_use]
+    pub fn of_column(column: &ArrowField) -> Option<FieldType> {
+        let marked = column.metadata().get(TYPE_KEY).map(String::as_str);
+        match FieldType::of(column.data_type())? {
+            FieldType::Varchar if marked == Some(JSON) => Some(FieldType::Json),
+            other => Some(other),
         }
     }
 
@@ -57,6 +107,10 @@ impl FieldType {
                 .map(|scale| FieldType::Decimal { precision, scale }),
             DataType::Utf8 => Some(FieldType::Varchar),
             DataType::Boolean => Some(FieldType::Boolean),
+            DataType::Timestamp(TimeUnit::Microsecond, Some(ref zone)) if &**zone == "UTC" => {
+                Some(FieldType::Timestamp)
+            }
+            DataType::Date32 => Some(FieldType::Date),
             _ => None,
         }
     }
@@ -79,6 +133,9 @@ impl fmt::Display for FieldType {
             FieldType::Decimal { precision, scale } => write!(f, "DECIMAL({precision},{scale})"),
             FieldType::Varchar => f.write_str("VARCHAR"),
             FieldType::Boolean => f.write_str("BOOLEAN"),
+            FieldType::Timestamp => f.write_str("TIMESTAMP"),
+            FieldType::Date => f.write_str("DATE"),
+            FieldType::Json => f.write_str("JSON"),
         }
     }
 }
@@ -92,8 +149,25 @@ pub struct Field {
     pub data_type: FieldType,
     /// Whether the field may be missing or null; both are NULL.
     pub nullable: bool,
+    /// What of the type it takes, and how.
+    pub form: Form,
     /// Where in the payload it is found, if not at the member with its name.
     pub path: Option<Path>,
+}
+
+/// A field's type as it is declared: `INTEGER`, `DECIMAL(10,2) FROM STRING`.
+pub(super) struct Declared(pub FieldType, pub Form);
+
+impl fmt::Display for Declared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.1 {
+            Form::Any => write!(f, "{}", self.0),
+            Form::FromString => write!(f, "{} FROM STRING", self.0),
+            Form::Integer => f.write_str("INTEGER"),
+            Form::SmallInt => f.write_str("SMALLINT"),
+            Form::Uuid => f.write_str("UUID"),
+        }
+    }
 }
 
 impl Field {
@@ -104,8 +178,14 @@ impl Field {
             name: name.to_owned(),
             data_type,
             nullable,
+            form: Form::Any,
             path: None,
         }
+    }
+
+    /// Its type as it is declared.
+    pub(super) fn declared(&self) -> Declared {
+        Declared(self.data_type, self.form)
     }
 
     /// Where in the payload it is found.
@@ -118,7 +198,7 @@ impl Field {
 
 impl fmt::Display for Field {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", Identifier(&self.name), self.data_type)?;
+        write!(f, "{} {}", Identifier(&self.name), self.declared())?;
         if !self.nullable {
             f.write_str(" NOT NULL")?;
         }
@@ -141,7 +221,7 @@ impl Fields {
         let columns = schema.fields().iter();
         let columns = columns.filter(|column| !own(column.name()));
         let fields = columns.map(|column| {
-            let data_type = FieldType::of(column.data_type())?;
+            let data_type = FieldType::of_column(column)?;
             Some(Field::new(column.name(), data_type, column.is_nullable()))
         });
         let fields: Vec<Field> = fields.collect::<Option<_>>()?;
@@ -158,7 +238,10 @@ impl Fields {
     /// Whether payloads that were made of these fields have a field of this name and type where it is looked for.
     #[must_use]
     pub fn place(&self, field: &Field) -> bool {
-        self.has(field) && self.iter().any(|own| own.path() == field.path())
+        self.has(field)
+            && self.iter().any(|own| {
+                own.name == field.name && own.path() == field.path() && own.form == field.form
+            })
     }
 
     /// Those that are in the same place among `others`; `None` when there are none.
@@ -185,6 +268,11 @@ impl Fields {
             match found {
                 Some(found) => Some(Field {
                     path: found.path.clone(),
+                    form: if found.data_type == own.data_type {
+                        found.form
+                    } else {
+                        Form::Any
+                    },
                     ..own.clone()
                 }),
                 None => (!below(&own.name)).then(|| own.clone()),
@@ -198,7 +286,7 @@ impl Fields {
     pub fn schema(&self) -> Schema {
         Schema::new(
             self.iter()
-                .map(|f| ArrowField::new(&f.name, f.data_type.data_type(), f.nullable))
+                .map(|f| f.data_type.column(&f.name, f.nullable))
                 .collect::<Vec<_>>(),
         )
     }

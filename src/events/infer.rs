@@ -1,7 +1,8 @@
 //! The declaration that payloads suggest: what the members of a sample of JSON objects hold.
 //!
 //! A guess from a sample, never more: whoever proposes it tries it on events first. Numbers are looked at as they are written,
-//! and are given room: a DECIMAL has 18 digits or 38, and an even number of them after the point.
+//! and are given room: a DECIMAL has 18 digits or 38, and an even number of them after the point. What an object holds is proposed by
+//! its path; texts that are all times, dates, or numbers with a point, as what they are.
 
 use std::{collections::HashSet, fmt};
 
@@ -9,8 +10,11 @@ use serde::de::{Deserializer as _, MapAccess, Visitor};
 use serde_json::{Deserializer, value::RawValue};
 
 use super::{
-    Decoder, declaration,
-    fields::{Field, FieldType, Fields},
+    Decoder, columns, declaration,
+    decode::is_number,
+    fields::{Field, FieldType, Fields, Form},
+    path::{Path, Step},
+    time,
 };
 
 /// So many members of the objects are looked at; keys that are data (a map by id) have no end.
@@ -20,6 +24,8 @@ const LONGEST_FRACTION: usize = 6;
 /// The digits of a DECIMAL that fits 64 bits, and of the largest one.
 const SMALL: u8 = 18;
 const LARGE: u8 = 38;
+/// Objects in each other are looked into so far.
+const DEEPEST: usize = 6;
 /// A BIGINT has so many digits at most.
 const BIGINT_DIGITS: u8 = 19;
 
@@ -31,14 +37,19 @@ pub struct Observed {
     members: Vec<Member>,
 }
 
-/// What was seen under one name.
-#[derive(Clone, Debug, Default)]
+/// What was seen in one place.
+#[derive(Clone, Debug)]
 struct Member {
     name: String,
+    path: Path,
     /// Objects that have it, and not as null.
     present: usize,
     numbers: Numbers,
     texts: usize,
+    /// Of the texts: those that are times, dates, and numbers.
+    times: usize,
+    dates: usize,
+    sent_as_text: Numbers,
     booleans: usize,
     /// Objects and arrays.
     nested: usize,
@@ -72,25 +83,36 @@ impl Observed {
 
     fn add(&mut self, object: &[(String, &str)]) {
         self.objects += 1;
+        self.add_below(None, object);
+    }
+
+    fn add_below(&mut self, above: Option<&Path>, object: &[(String, &str)]) {
         let mut seen = HashSet::with_capacity(object.len());
         for (name, value) in object {
             // Of a member that an object has twice, the first.
             if !seen.insert(name) {
                 continue;
             }
-            let known = self.members.iter().position(|one| one.name == *name);
+            let path = match above {
+                Some(above) => above.then(Step::Member(name.clone())),
+                None => Path::member(name),
+            };
+            let known = self.members.iter().position(|one| one.path == path);
             let at = match known {
                 Some(at) => at,
                 None if self.members.len() == MOST_MEMBERS => continue,
                 None => {
-                    self.members.push(Member {
-                        name: name.clone(),
-                        ..Member::default()
-                    });
+                    self.members.push(Member::new(name, path.clone()));
                     self.members.len() - 1
                 }
             };
             self.members[at].add(value);
+            if value.starts_with('{')
+                && path.steps().len() < DEEPEST
+                && let Some(below) = object_of(value)
+            {
+                self.add_below(Some(&path), &below);
+            }
         }
     }
 
@@ -99,17 +121,25 @@ impl Observed {
     pub fn fields(&self) -> Option<Fields> {
         let mut fields: Vec<Field> = Vec::new();
         for member in &self.members {
-            let Some(data_type) = member.data_type() else {
+            let Some((data_type, form)) = member.data_type() else {
                 continue;
             };
-            if declaration::is_name(&member.name)
-                && !fields
-                    .iter()
-                    .any(|one| declaration::same(&one.name, &member.name))
-            {
-                let nullable = member.present < self.objects;
-                fields.push(Field::new(&member.name, data_type, nullable));
-            }
+            let free = |name: &str| {
+                let taken = |one: &Field| declaration::same(&one.name, name);
+                declaration::is_name(name) && name != columns::RESULT && !fields.iter().any(taken)
+            };
+            // A name below others that is taken: with those above it.
+            let names = [member.name.clone(), member.long_name()];
+            let Some(name) = names.into_iter().find(|name| free(name)) else {
+                continue;
+            };
+            let path = Some(member.path.clone()).filter(|path| !path.is_member(&name));
+            let nullable = member.present < self.objects;
+            fields.push(Field {
+                form,
+                path,
+                ..Field::new(&name, data_type, nullable)
+            });
         }
         (!fields.is_empty()).then_some(Fields(fields))
     }
@@ -118,19 +148,27 @@ impl Observed {
     #[must_use]
     pub fn left_out(&self) -> Vec<&str> {
         let fields = self.fields();
-        let declared = |name: &str| {
+        // Or something below it is.
+        let declared = |member: &Member| {
             let mut fields = fields.iter().flatten();
-            fields.any(|field| field.name == name)
+            fields.any(|field| field.path().steps().starts_with(member.path.steps()))
         };
-        let names = self.members.iter().map(|member| member.name.as_str());
-        names.filter(|name| !declared(name)).collect()
+        let left_out = self.members.iter().filter(|member| !declared(member));
+        left_out.map(|member| member.name.as_str()).collect()
     }
 
     /// The declaration of the members with the names of `declared`, in its order; `None` when one of them was never seen.
     #[must_use]
     pub fn like(&self, declared: &Fields) -> Option<Fields> {
         let seen = self.fields()?;
-        let find = |field: &Field| seen.iter().find(|one| one.name == field.name).cloned();
+        let find = |field: &Field| {
+            let found = seen.iter().find(|one| one.path() == field.path())?;
+            Some(Field {
+                name: field.name.clone(),
+                path: field.path.clone(),
+                ..found.clone()
+            })
+        };
         let fields: Option<Vec<Field>> = declared.iter().map(find).collect();
         fields.map(Fields)
     }
@@ -139,11 +177,13 @@ impl Observed {
     #[must_use]
     pub fn widening(&self, declared: &Fields) -> Fields {
         let wider = |field: &Field| {
-            let member = self.members.iter().find(|one| one.name == field.name);
+            let path = field.path();
+            let member = self.members.iter().find(|one| one.path == path);
             let present = member.map_or(0, |member| member.present);
             let seen = member.and_then(Member::data_type);
+            let seen = seen.filter(|(_, form)| *form == field.form);
             Field {
-                data_type: seen.map_or(field.data_type, |seen| wider(field.data_type, seen)),
+                data_type: seen.map_or(field.data_type, |(seen, _)| wider(field.data_type, seen)),
                 nullable: field.nullable || present < self.objects,
                 ..field.clone()
             }
@@ -170,7 +210,7 @@ impl Member {
     fn add(&mut self, value: &str) {
         match value.as_bytes().first() {
             Some(b'n') | None => return,
-            Some(b'"') => self.texts += 1,
+            Some(b'"') => self.add_text(value.trim_matches('"')),
             Some(b't' | b'f') => self.booleans += 1,
             Some(b'{' | b'[') => self.nested += 1,
             Some(_) => self.numbers.add(value),
@@ -178,18 +218,66 @@ impl Member {
         self.present += 1;
     }
 
+    fn new(name: &str, path: Path) -> Member {
+        Member {
+            name: name.to_owned(),
+            path,
+            present: 0,
+            numbers: Numbers::default(),
+            texts: 0,
+            times: 0,
+            dates: 0,
+            sent_as_text: Numbers::default(),
+            booleans: 0,
+            nested: 0,
+        }
+    }
+
+    /// The names on its path: `after_price_amount`.
+    fn long_name(&self) -> String {
+        let names = self.path.steps().iter().map(|step| match step {
+            Step::Member(name) => name.clone(),
+            Step::Index(index) => index.to_string(),
+        });
+        names.collect::<Vec<_>>().join("_")
+    }
+
+    fn add_text(&mut self, text: &str) {
+        self.texts += 1;
+        self.times += usize::from(time::timestamp(text).is_ok());
+        self.dates += usize::from(time::date(text).is_ok());
+        if is_number(text) {
+            self.sent_as_text.add(text);
+        }
+    }
+
+    /// The type of the texts.
+    fn text_type(&self) -> (FieldType, Form) {
+        let all = |count: usize| count == self.texts;
+        let numbers = &self.sent_as_text;
+        match () {
+            () if all(self.times) => (FieldType::Timestamp, Form::Any),
+            () if all(self.dates) => (FieldType::Date, Form::Any),
+            // Whole numbers in strings are names of things more often than amounts.
+            () if all(numbers.count) && numbers.fraction > 0 => {
+                (numbers.data_type(), Form::FromString)
+            }
+            () => (FieldType::Varchar, Form::Any),
+        }
+    }
+
     /// The type that most of the values have; of equally many, the one that is asked for first.
-    fn data_type(&self) -> Option<FieldType> {
+    fn data_type(&self) -> Option<(FieldType, Form)> {
         let most = [self.numbers.count, self.texts, self.booleans, self.nested]
             .into_iter()
             .max()
             .filter(|most| *most > 0)?;
         if self.numbers.count == most {
-            Some(self.numbers.data_type())
+            Some((self.numbers.data_type(), Form::Any))
         } else if self.texts == most {
-            Some(FieldType::Varchar)
+            Some(self.text_type())
         } else if self.booleans == most {
-            Some(FieldType::Boolean)
+            Some((FieldType::Boolean, Form::Any))
         } else {
             None
         }
@@ -257,7 +345,10 @@ fn wider(declared: FieldType, seen: FieldType) -> FieldType {
 
 /// The members of a payload that is a JSON object, with their values as they are written.
 fn object(payload: &[u8]) -> Option<Vec<(String, &str)>> {
-    let text = str::from_utf8(payload).ok()?;
+    object_of(str::from_utf8(payload).ok()?)
+}
+
+fn object_of(text: &str) -> Option<Vec<(String, &str)>> {
     let mut json = Deserializer::from_str(text);
     let members = json.deserialize_map(Members).ok()?;
     json.end().ok()?;
@@ -350,17 +441,32 @@ mod tests {
             (&[r#"{"a":1,"a":"x"}"#], "a BIGINT NOT NULL"),
             (
                 &[r#"{"a":{"b":1},"c":[1],"d":null,"e":1}"#],
-                "e BIGINT NOT NULL",
+                "b BIGINT NOT NULL PATH \"$.a.b\", e BIGINT NOT NULL",
+            ),
+            // What is below others by its path, under a longer name where the short one is taken.
+            (
+                &[
+                    r#"{"op":"c","before":null,"after":{"id":1,"price":{"amount":"1.50"}}}"#,
+                    r#"{"op":"d","before":{"id":1,"price":{"amount":"12"}},"after":null}"#,
+                ],
+                "op VARCHAR NOT NULL, id BIGINT PATH \"$.after.id\", amount DECIMAL(18,2) FROM STRING PATH \"$.after.price.amount\", before_id BIGINT PATH \"$.before.id\", before_price_amount VARCHAR PATH \"$.before.price.amount\"",
+            ),
+            (
+                &[
+                    r#"{"at":"2024-05-01T12:00:00Z","day":"2024-05-01","n":"7","uneven":"2024-05-01"}"#,
+                    r#"{"at":"2024-05-01T12:00:00.5+02:00","day":"2023-01-31","n":"8","uneven":"x"}"#,
+                ],
+                "at TIMESTAMP NOT NULL, day DATE NOT NULL, n VARCHAR NOT NULL, uneven VARCHAR NOT NULL",
             ),
         ] {
             let fields = observed(payloads).fields().expect("a declaration");
             assert_eq!(fields.to_string(), expected, "{payloads:?}");
         }
-        for payloads in [&[][..], &["7"], &["{}"], &[r#"{"a":[]}"#]] {
+        for payloads in [&[][..], &["7"], &["{}"], &[r#"{"a":[]}"#], &[r#"{"a":{}}"#]] {
             assert_eq!(observed(payloads).fields(), None, "{payloads:?}");
         }
         let mixed = observed(&[r#"{"a":{"b":1},"key":2,"e":1,"none":null}"#]);
-        assert_eq!(mixed.left_out(), ["a", "key", "none"]);
+        assert_eq!(mixed.left_out(), ["key", "none"]);
     }
 
     #[test]

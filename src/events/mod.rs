@@ -17,12 +17,13 @@ mod identifier;
 mod infer;
 mod path;
 mod reason;
+pub(crate) mod time;
 
 pub use declaration::FieldsError;
 pub(crate) use decode::{Bytes, Decoder, Numbers};
 pub(crate) use encode::Payloads;
 pub use encode::{EncodeError, MessageBuffer, ResultEncoder, source_key};
-pub use fields::{Field, FieldType, Fields};
+pub use fields::{Field, FieldType, Fields, Form};
 pub(crate) use identifier::Identifier;
 pub use infer::Observed;
 pub use path::{Path, Step};

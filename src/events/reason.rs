@@ -66,6 +66,10 @@ reason_codes! {
     OutOfRange = "out-of-range",
     /// has a string that stands for no text: half of a surrogate pair
     BadString = "bad-string",
+    /// has a string that is not what its field takes: no time, date, UUID, or number FROM STRING
+    BadText = "bad-text",
+    /// starts with the five bytes that serializers of a schema registry put before what they write
+    SchemaRegistry = "schema-registry",
     /// has NULL in the field that is calculated with
     NullInput = "null-input",
     /// has a result that its type cannot hold

@@ -7,20 +7,20 @@ use snapback::arrow_schema::{DataType, Schema};
 use snapback::model::{Event, Offset, Partition, Reject};
 use snapback::{
     calculation::{Calculation, CalculationError, Evaluator, Outcomes, builtin},
-    events::{Fields, MessageBuffer, ReasonCode, ResultEncoder, reason_code},
+    events::{Fields, Form, MessageBuffer, ReasonCode, ResultEncoder, reason_code},
 };
 
 /// The longest reason there is, in characters.
 const LONGEST_REASON: usize = 500;
 
 /// An event that is a result under every declaration below.
-const GOOD: &[u8] = br#"{"number": 7, "text": "seven", "flag": true, "a \"n\u00e4me\"": 1}"#;
+const GOOD: &[u8] = br#"{"number": 7, "text": "seven", "flag": true, "a \"n\u00e4me\"": 1, "n": "7", "at": "2024-05-01T00:00:00Z", "day": "2024-05-01", "doc": {"x": [1]}}"#;
 
 /// A field that no payload has.
 const UNUSED: &str = "never sent";
 
 /// One number under its two paths of decoding, then every type, NOT NULL and not.
-const DECLARATIONS: [(&str, &str); 10] = [
+const DECLARATIONS: [(&str, &str); 11] = [
     ("number BIGINT NOT NULL", "square"),
     (
         "number BIGINT NOT NULL, \"never sent\" VARCHAR",
@@ -46,6 +46,10 @@ const DECLARATIONS: [(&str, &str); 10] = [
         "square(number)",
     ),
     (
+        "n BIGINT FROM STRING, i INTEGER PATH \"$.number\", at TIMESTAMP, day DATE, doc JSON, u UUID",
+        "coalesce(i, 0)",
+    ),
+    (
         "text VARCHAR PATH \"$['a \"\"n\u{e4}me\"\"'].text\", number BIGINT NOT NULL",
         "square(number)",
     ),
@@ -55,7 +59,7 @@ struct Declared {
     evaluator: Evaluator,
     encoder: ResultEncoder,
     good: Message,
-    /// Whether a field is found elsewhere in the event than in the result message.
+    /// Whether a field is found elsewhere in the event than in the result message, or written otherwise.
     nested: bool,
 }
 
@@ -73,7 +77,7 @@ static DECLARED: LazyLock<Vec<Declared>> = LazyLock::new(|| {
         let evaluator = Evaluator::new(fields, calculation).expect("fields of such types");
         let encoder = ResultEncoder::new("events", &evaluator.results_schema()).expect("columns");
         let mut fields = evaluator.fields().iter();
-        let nested = fields.any(|field| field.path.is_some());
+        let nested = fields.any(|field| field.path.is_some() || field.form == Form::FromString);
         let declared = Declared {
             nested,
             evaluator,

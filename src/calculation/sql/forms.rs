@@ -29,7 +29,7 @@ forms! {
     "a % b" -> "the type that holds both": "remainder, with the sign of a; zero as divisor rejects", "-7 % 2" = "-1";
     "-a" -> "the type of a": "the number with the other sign", "-(2.5)" = "-2.5";
     "a || b" -> "VARCHAR": "both texts, one after the other", "'a' || 'b'" = "ab";
-    "a = b, <> < <= > >=" -> "BOOLEAN": "comparison of numbers, texts (by bytes) or BOOLEAN; NaN is the largest",
+    "a = b, <> < <= > >=" -> "BOOLEAN": "comparison of numbers, texts (by bytes), times or BOOLEAN; NaN is the largest",
         "1.0 = 1" = "true";
     "a AND b, a OR b, NOT a" -> "BOOLEAN": "three-valued: b does not count where a decides", "NOT (1 = 2 OR 2 > 3)" = "true";
     "a IS [NOT] NULL, TRUE, FALSE, UNKNOWN" -> "BOOLEAN": "never NULL", "(1 = 2) IS NOT TRUE" = "true";
@@ -46,6 +46,14 @@ forms! {
     "nullif(a, b)" -> "the type of a": "NULL where a = b, else a", "coalesce(nullif(0, 0), 1)" = "1";
     "greatest(a, b), least(a, b)" -> "the type that holds all": "the largest or smallest that is not NULL",
         "least(2.5, 2)" = "2.0";
-    "CAST(a AS type)" -> "the type": "to BIGINT, DECIMAL(p,s), DOUBLE, VARCHAR or BOOLEAN, where nothing is lost unseen",
+    "at + INTERVAL '3' MONTH, at - INTERVAL '3' MONTH" -> "TIMESTAMP":
+        "later or earlier by so many years, quarters, months, weeks, days, hours, minutes, seconds, milliseconds or microseconds",
+        "CAST(DATE '2024-01-31' + INTERVAL '1' MONTH AS VARCHAR)" = "2024-02-29 00:00:00";
+    "DATE '2024-05-01', TIMESTAMP '2024-05-01 12:30:00'" -> "DATE, TIMESTAMP": "a day; a point in time, in UTC",
+        "DATE '2024-05-01' < TIMESTAMP '2024-05-01 12:30:00'" = "true";
+    "extract(part FROM at)" -> "BIGINT": "year, quarter, month, week, day, doy, hour or minute",
+        "extract(month FROM DATE '2024-05-17')" = "5";
+    "CAST(a AS type)" -> "the type":
+        "to BIGINT, DECIMAL(p,s), DOUBLE, VARCHAR, BOOLEAN, TIMESTAMP or DATE, where nothing is lost unseen",
         "CAST('12.345' AS DECIMAL(10,2))" = "12.35";
 }

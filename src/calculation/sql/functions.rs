@@ -18,6 +18,10 @@ pub(super) enum Takes {
     Whole,
     /// VARCHAR.
     Text,
+    /// TIMESTAMP, or DATE as the beginning of its day.
+    Time,
+    /// The name of a unit that stands in the text.
+    Unit,
 }
 
 impl fmt::Display for Takes {
@@ -27,6 +31,8 @@ impl fmt::Display for Takes {
             Takes::Digits => "digits",
             Takes::Whole => "bigint",
             Takes::Text => "text",
+            Takes::Time => "timestamp",
+            Takes::Unit => "'unit'",
         })
     }
 }
@@ -46,6 +52,7 @@ pub(super) enum Gives {
     Double,
     Varchar,
     Boolean,
+    Timestamp,
 }
 
 impl fmt::Display for Gives {
@@ -61,6 +68,7 @@ impl fmt::Display for Gives {
             Gives::Double => "DOUBLE",
             Gives::Varchar => "VARCHAR",
             Gives::Boolean => "BOOLEAN",
+            Gives::Timestamp => "TIMESTAMP",
         })
     }
 }
@@ -117,6 +125,9 @@ functions! {
 
     Contains = "contains"(Text, Text) -> Boolean: "whether the second is a part of the first", "contains('snapback', 'back')" = "true";
     EndsWith = "ends_with"(Text, Text) -> Boolean: "whether the first ends with the second", "ends_with('a.parquet', '.parquet')" = "true";
+    Md5 = "md5"(Text) -> Varchar: "the MD5 of its UTF-8, in hexadecimal digits", "md5('a')" = "0cc175b9c0f1b6a831c399e269772661";
+    Sha256 = "sha256"(Text) -> Varchar: "the SHA-256 of its UTF-8, in hexadecimal digits",
+        "left(sha256('a'), 16)" = "ca978112ca1bbdca";
     Left = "left"(Text, Whole) -> Varchar: "so many characters from the beginning", "left('hello', 2)" = "he";
     Length = "length"(Text) -> BigInt: "the number of characters", "length('größer')" = "6";
     Lower = "lower"(Text) -> Varchar: "in lower case", "lower('ÄPFEL')" = "äpfel";
@@ -135,6 +146,21 @@ functions! {
         "from a position, counted from 1 or back from -1, so many characters", "substring('hello', 2, 3)" = "ell";
     Trim = "trim"(Text) -> Varchar: "without the spaces around it; trim(BOTH 'xy' FROM a) without other characters", "trim('  a ')" = "a";
     Upper = "upper"(Text) -> Varchar: "in upper case", "upper('äpfel')" = "ÄPFEL";
+
+    DateTrunc = "date_trunc"(Unit, Time) -> Timestamp:
+        "the beginning of its year, quarter, month, week (Monday), day, hour, minute, second, millisecond or microsecond",
+        "CAST(date_trunc('month', DATE '2024-05-17') AS VARCHAR)" = "2024-05-01 00:00:00";
+    Day = "day"(Time) -> BigInt: "the day of the month; also extract(day FROM x)", "day(DATE '2024-05-17')" = "17";
+    DayOfYear = "dayofyear"(Time) -> BigInt: "the day of the year; also extract(doy FROM x)", "dayofyear(DATE '2024-03-01')" = "61";
+    EpochMs = "epoch_ms"(Time) -> BigInt: "milliseconds since 1970", "epoch_ms(TIMESTAMP '1970-01-02 00:00:00.5')" = "86400500";
+    Hour = "hour"(Time) -> BigInt: "the hour; also extract(hour FROM x)", "hour(TIMESTAMP '2024-05-17 12:30:00')" = "12";
+    Minute = "minute"(Time) -> BigInt: "the minute; also extract(minute FROM x)", "minute(TIMESTAMP '2024-05-17 12:30:00')" = "30";
+    Month = "month"(Time) -> BigInt: "the month; also extract(month FROM x)", "month(DATE '2024-05-17')" = "5";
+    Quarter = "quarter"(Time) -> BigInt: "the quarter; also extract(quarter FROM x)", "quarter(DATE '2024-05-17')" = "2";
+    Second = "second"(Time) -> BigInt: "the whole seconds", "second(TIMESTAMP '2024-05-17 12:30:07.9')" = "7";
+    ToTimestamp = "to_timestamp"(Whole) -> Timestamp: "so many seconds after 1970", "CAST(to_timestamp(86400) AS VARCHAR)" = "1970-01-02 00:00:00";
+    Week = "week"(Time) -> BigInt: "the week of ISO 8601; also extract(week FROM x)", "week(DATE '2021-01-03')" = "53";
+    Year = "year"(Time) -> BigInt: "the year; also extract(year FROM x)", "year(DATE '2024-05-17')" = "2024";
 }
 
 impl Function {
@@ -142,6 +168,7 @@ impl Function {
     pub(super) fn named(name: &str) -> Option<Function> {
         let name = match name.to_ascii_lowercase().as_str() {
             "ceiling" => "ceil".to_owned(),
+            "dayofmonth" => "day".to_owned(),
             "substr" => "substring".to_owned(),
             "char_length" | "character_length" | "len" => "length".to_owned(),
             other => other.to_owned(),

@@ -10,7 +10,7 @@ use super::{
     tree::{Arithmetic, Extreme, Kind, Node, Scalar, Truth},
     types::BIGINT_DIGITS,
 };
-use crate::events::{FieldType, Identifier};
+use crate::events::{FieldType, Identifier, time};
 
 /// Whole numbers of so many digits are exact as DOUBLE.
 const EXACT_DIGITS: u8 = 15;
@@ -122,8 +122,23 @@ impl Printer<'_> {
             return self.text.write_str(" AS VARCHAR) AS DOUBLE)");
         }
         self.text.push_str("CAST(");
-        self.node(value)?;
-        write!(self.text, " AS {data_type})")
+        // Its points in time have a zone, which is UTC, and which their texts would show.
+        let zoned = value.data_type == FieldType::Timestamp && data_type == FieldType::Varchar;
+        match (zoned, data_type) {
+            (true, _) if !self.is_canonical() => {
+                self.text.push_str("CAST(");
+                self.node(value)?;
+                self.text.write_str(" AS TIMESTAMP) AS VARCHAR)")
+            }
+            (_, FieldType::Timestamp) if !self.is_canonical() => {
+                self.node(value)?;
+                self.text.write_str(" AS TIMESTAMPTZ)")
+            }
+            _ => {
+                self.node(value)?;
+                write!(self.text, " AS {data_type})")
+            }
+        }
     }
 
     fn node(&mut self, node: &Node) -> fmt::Result {
@@ -220,6 +235,15 @@ impl Printer<'_> {
             Kind::Extreme(Extreme::Least, values) => self.list("least", values),
             Kind::NullIf { value, condition } => self.null_if(value, condition),
             Kind::Call(function, arguments) => self.call(*function, node, arguments),
+            Kind::Shift { value, count, unit } => {
+                self.operand(value)?;
+                let sign = if *count < 0 { '-' } else { '+' };
+                write!(
+                    self.text,
+                    " {sign} INTERVAL '{}' {unit}",
+                    count.unsigned_abs()
+                )
+            }
             Kind::Concatenation(left, right) => {
                 self.chain(Binding::Concatenation, left, "||", right)
             }
@@ -283,6 +307,9 @@ impl Printer<'_> {
     fn literal(&mut self, scalar: &Scalar, data_type: FieldType) -> fmt::Result {
         match scalar {
             Scalar::Null if self.is_canonical() => self.text.write_str("NULL"),
+            Scalar::Null if data_type == FieldType::Timestamp => {
+                self.text.write_str("CAST(NULL AS TIMESTAMPTZ)")
+            }
             Scalar::Null => write!(self.text, "CAST(NULL AS {data_type})"),
             Scalar::BigInt(value) if self.is_canonical() => write!(self.text, "{value}"),
             Scalar::BigInt(value) => write!(self.text, "CAST({value} AS BIGINT)"),
@@ -297,6 +324,21 @@ impl Printer<'_> {
                 let (before, after) = digits.split_at(digits.len() - scale);
                 let before = if before.is_empty() { "0" } else { before };
                 write!(self.text, "{sign}{before}.{after}")
+            }
+            Scalar::Timestamp(micros) => {
+                let mut text = Vec::new();
+                time::write_timestamp(*micros, &mut text);
+                let name = if self.is_canonical() {
+                    "TIMESTAMP"
+                } else {
+                    "TIMESTAMPTZ"
+                };
+                write!(self.text, "{name} '{}'", String::from_utf8_lossy(&text))
+            }
+            Scalar::Date(days) => {
+                let mut text = Vec::new();
+                time::write_date(i64::from(*days), &mut text);
+                write!(self.text, "DATE '{}'", String::from_utf8_lossy(&text))
             }
             Scalar::Text(text) => write!(self.text, "'{}'", text.replace('\'', "''")),
             Scalar::Boolean(value) => {

@@ -75,6 +75,12 @@ pub(super) enum Kind {
         escape: Option<char>,
         negated: bool,
     },
+    /// `value + INTERVAL 'count' unit`
+    Shift {
+        value: Box<Node>,
+        count: i64,
+        unit: Unit,
+    },
 }
 
 /// A value that stands in the text, or in a reason.
@@ -87,6 +93,75 @@ pub(super) enum Scalar {
     Decimal(i128),
     Text(String),
     Boolean(bool),
+    /// In microseconds since 1970.
+    Timestamp(i64),
+    /// In days since 1970.
+    Date(i32),
+}
+
+/// What times are truncated to and shifted by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unit {
+    Year,
+    Quarter,
+    Month,
+    Week,
+    Day,
+    Hour,
+    Minute,
+    Second,
+    Millisecond,
+    Microsecond,
+}
+
+impl Unit {
+    const ALL: [(&'static str, Unit); 10] = [
+        ("year", Unit::Year),
+        ("quarter", Unit::Quarter),
+        ("month", Unit::Month),
+        ("week", Unit::Week),
+        ("day", Unit::Day),
+        ("hour", Unit::Hour),
+        ("minute", Unit::Minute),
+        ("second", Unit::Second),
+        ("millisecond", Unit::Millisecond),
+        ("microsecond", Unit::Microsecond),
+    ];
+
+    /// The unit of this name, in any case.
+    pub(super) fn named(name: &str) -> Option<Unit> {
+        let mut all = Unit::ALL.into_iter();
+        let found = all.find(|(known, _)| known.eq_ignore_ascii_case(name));
+        found.map(|(_, unit)| unit)
+    }
+
+    /// Its name.
+    pub(super) fn name(self) -> &'static str {
+        let mut all = Unit::ALL.into_iter();
+        let found = all.find(|(_, unit)| *unit == self);
+        found.map_or("day", |(name, _)| name)
+    }
+
+    /// Its microseconds; those of a day for what has no fixed length.
+    pub(super) const fn micros(self) -> i64 {
+        const SECOND: i64 = 1_000_000;
+        match self {
+            Unit::Microsecond => 1,
+            Unit::Millisecond => 1_000,
+            Unit::Second => SECOND,
+            Unit::Minute => 60 * SECOND,
+            Unit::Hour => 3_600 * SECOND,
+            Unit::Week => 7 * 86_400 * SECOND,
+            Unit::Day | Unit::Month | Unit::Quarter | Unit::Year => 86_400 * SECOND,
+        }
+    }
+}
+
+/// In upper case, as it stands after an interval.
+impl std::fmt::Display for Unit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.name().to_ascii_uppercase())
+    }
 }
 
 /// `+ - * / div %`

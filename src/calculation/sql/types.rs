@@ -49,6 +49,10 @@ pub(super) fn common(one: FieldType, other: FieldType) -> Option<FieldType> {
     if one == other {
         return Some(one);
     }
+    let is_time = |one| matches!(one, FieldType::Timestamp | FieldType::Date);
+    if is_time(one) && is_time(other) {
+        return Some(FieldType::Timestamp);
+    }
     if !one.is_numeric() || !other.is_numeric() {
         return None;
     }

@@ -3,8 +3,8 @@
 use std::{borrow::Cow, sync::Arc};
 
 use arrow_array::{
-    ArrayRef, BinaryArray, BooleanArray, Decimal128Array, Float64Array, GenericByteArray,
-    Int64Array, StringArray, types::ByteArrayType,
+    ArrayRef, BinaryArray, BooleanArray, Date32Array, Decimal128Array, Float64Array,
+    GenericByteArray, Int64Array, StringArray, TimestampMicrosecondArray, types::ByteArrayType,
 };
 use arrow_buffer::{
     ArrowNativeType, BooleanBufferBuilder, Buffer, NullBuffer, NullBufferBuilder, OffsetBuffer,
@@ -14,10 +14,12 @@ use arrow_schema::ArrowError;
 
 use super::{
     super::{
-        fields::{Field, FieldType},
+        fields::{Field, FieldType, Form},
         reason::ReasonCode,
+        time,
     },
     diagnose, number,
+    scan::is_number,
 };
 
 /// The values of one field, by its type.
@@ -27,6 +29,9 @@ pub(crate) enum Column {
     Decimal(Numbers<i128>, u8, u8),
     Varchar(Bytes),
     Boolean(BooleanBufferBuilder, NullBufferBuilder),
+    Timestamp(Numbers<i64>),
+    Date(Numbers<i32>),
+    Json(Bytes),
 }
 
 /// Numbers and which of them are NULL.
@@ -143,6 +148,9 @@ impl Column {
                 BooleanBufferBuilder::new(capacity),
                 NullBufferBuilder::new(capacity),
             ),
+            FieldType::Timestamp => Column::Timestamp(Numbers::new(capacity)),
+            FieldType::Date => Column::Date(Numbers::new(capacity)),
+            FieldType::Json => Column::Json(Bytes::new(capacity)),
         }
     }
 
@@ -159,21 +167,48 @@ impl Column {
             self.append_null();
             return Ok(());
         };
+        let value = match field.form {
+            Form::Any => self.append_value(token),
+            form => self.append_checked(token, form),
+        };
+        value.map_err(|code| diagnose::value(field, token, code))
+    }
+
+    /// Adds a value of which the field does not take all that the type holds, or takes it from a string.
+    fn append_checked(&mut self, token: &str, form: Form) -> Result<(), ReasonCode> {
+        let of_bits = |bits: u32| {
+            let number = number::bigint(as_number(token)?)?;
+            let fits = (number >> (bits - 1)) == 0 || (number >> (bits - 1)) == -1;
+            if fits {
+                Ok(())
+            } else {
+                Err(ReasonCode::OutOfRange)
+            }
+        };
+        match form {
+            Form::Any => {}
+            Form::Integer => of_bits(32)?,
+            Form::SmallInt => of_bits(16)?,
+            Form::Uuid if is_uuid(&text(token)?) => {}
+            Form::Uuid => return Err(ReasonCode::BadText),
+            Form::FromString => {
+                let text = text(token)?;
+                return match is_number(&text) {
+                    true => self.append_value(&text),
+                    false => Err(ReasonCode::BadText),
+                };
+            }
+        }
         self.append_value(token)
-            .map_err(|code| diagnose::value(field, token, code))
     }
 
     #[inline]
     fn append_value(&mut self, token: &str) -> Result<(), ReasonCode> {
-        let is_number = || match token.as_bytes() {
-            [b'-' | b'0'..=b'9', ..] => Ok(token),
-            _ => Err(ReasonCode::WrongType),
-        };
         match self {
-            Column::BigInt(column) => column.push(number::bigint(is_number()?)?),
-            Column::Double(column) => column.push(number::double(is_number()?)?),
+            Column::BigInt(column) => column.push(number::bigint(as_number(token)?)?),
+            Column::Double(column) => column.push(number::double(as_number(token)?)?),
             Column::Decimal(column, precision, scale) => {
-                column.push(number::decimal(is_number()?, *precision, *scale)?);
+                column.push(number::decimal(as_number(token)?, *precision, *scale)?);
             }
             Column::Varchar(column) => column.push(Some(text(token)?.as_bytes())),
             Column::Boolean(values, nulls) => {
@@ -184,6 +219,9 @@ impl Column {
                 });
                 nulls.append_non_null();
             }
+            Column::Timestamp(column) => column.push(time::timestamp(&text(token)?)?),
+            Column::Date(column) => column.push(time::date(&text(token)?)?),
+            Column::Json(column) => column.push(Some(token.as_bytes())),
         }
         Ok(())
     }
@@ -198,6 +236,9 @@ impl Column {
                 values.append(false);
                 nulls.append_null();
             }
+            Column::Timestamp(column) => column.push_null(),
+            Column::Date(column) => column.push_null(),
+            Column::Json(column) => column.push(None),
         }
     }
 
@@ -214,6 +255,9 @@ impl Column {
                     nulls.truncate(len);
                 }
             }
+            Column::Timestamp(column) => column.truncate(len),
+            Column::Date(column) => column.truncate(len),
+            Column::Json(column) => column.truncate(len),
         }
     }
 
@@ -232,12 +276,39 @@ impl Column {
                 let array = Decimal128Array::try_new(values, nulls)?;
                 Arc::new(array.with_precision_and_scale(precision, scale.cast_signed())?)
             }
-            Column::Varchar(column) => Arc::new(column.finish()? as StringArray),
+            Column::Varchar(column) | Column::Json(column) => {
+                Arc::new(column.finish()? as StringArray)
+            }
+            Column::Timestamp(column) => {
+                let (values, nulls) = column.finish();
+                let array = TimestampMicrosecondArray::try_new(values, nulls)?;
+                Arc::new(array.with_data_type(FieldType::Timestamp.data_type()))
+            }
+            Column::Date(column) => {
+                let (values, nulls) = column.finish();
+                Arc::new(Date32Array::try_new(values, nulls)?)
+            }
             Column::Boolean(values, nulls) => {
                 Arc::new(BooleanArray::new(values.build(), nulls.build()))
             }
         })
     }
+}
+
+fn as_number(token: &str) -> Result<&str, ReasonCode> {
+    match token.as_bytes() {
+        [b'-' | b'0'..=b'9', ..] => Ok(token),
+        _ => Err(ReasonCode::WrongType),
+    }
+}
+
+fn is_uuid(text: &str) -> bool {
+    const HYPHENS: [usize; 4] = [8, 13, 18, 23];
+    let fits = |(at, byte): (usize, u8)| match HYPHENS.contains(&at) {
+        true => byte == b'-',
+        false => byte.is_ascii_hexdigit(),
+    };
+    text.len() == 36 && text.bytes().enumerate().all(fits)
 }
 
 /// What a JSON string says.

@@ -5,13 +5,16 @@ use std::str::Utf8Error;
 use serde::de::IgnoredAny;
 
 use super::super::{
-    fields::{Field, FieldType},
+    fields::{Field, FieldType, Form},
     path::{Path, Step},
     reason::{ReasonCode, excerpt},
 };
 
 /// A payload that is not UTF-8.
 pub(super) fn not_utf8(payload: &[u8], error: Utf8Error) -> String {
+    if let Some(reason) = schema_registry(payload) {
+        return reason;
+    }
     let at = error.valid_up_to();
     ReasonCode::NotUtf8.because(format_args!(
         "byte 0x{:02x} at position {at} of {} is not UTF-8; send JSON in UTF-8",
@@ -20,8 +23,23 @@ pub(super) fn not_utf8(payload: &[u8], error: Utf8Error) -> String {
     ))
 }
 
+/// A payload that a serializer of a schema registry wrote: a zero, the schema's id in four bytes, and what it wrote.
+fn schema_registry(payload: &[u8]) -> Option<String> {
+    let [0, id @ ..] = payload.first_chunk::<5>()? else {
+        return None;
+    };
+    let id = u32::from_be_bytes(*id);
+    Some(ReasonCode::SchemaRegistry.because(format_args!(
+        "the payload starts with the five bytes of a schema registry (0x00 and the schema id {id}), before {} bytes of Avro, Protobuf or JSON Schema; send JSON without them, as JsonConverter with schemas.enable=false does",
+        payload.len() - 5
+    )))
+}
+
 /// A text that is not one JSON object.
 pub(super) fn not_an_object(text: &str) -> String {
+    if let Some(reason) = schema_registry(text.as_bytes()) {
+        return reason;
+    }
     if text.trim_ascii().is_empty() {
         return ReasonCode::Empty.because("the payload has no text; send a JSON object");
     }
@@ -107,14 +125,53 @@ pub(super) fn absent(field: &Field, token: Option<&str>) -> String {
     code.because(format_args!(
         "field {} is {how}; send it, or declare it {} without NOT NULL",
         name(field),
-        field.data_type
+        field.declared()
     ))
 }
 
 /// A value that is not what the field was declared to be.
 pub(super) fn value(field: &Field, token: &str, code: ReasonCode) -> String {
-    let declared = field.data_type;
+    let (declared, shown) = (field.data_type, field.declared());
     let (holds, advice) = match (code, declared) {
+        (ReasonCode::OutOfRange, FieldType::BigInt) if field.form == Form::Integer => (
+            format!("holds {} to {}", i32::MIN, i32::MAX),
+            "declare it BIGINT",
+        ),
+        (ReasonCode::OutOfRange, FieldType::BigInt) if field.form == Form::SmallInt => (
+            format!("holds {} to {}", i16::MIN, i16::MAX),
+            "declare it INTEGER or BIGINT",
+        ),
+        (ReasonCode::OutOfRange, FieldType::Timestamp | FieldType::Date) => (
+            "holds the years 1 to 9999, in UTC".to_owned(),
+            "declare it VARCHAR",
+        ),
+        (ReasonCode::Fraction, FieldType::Timestamp) => (
+            "holds microseconds".to_owned(),
+            "send six digits after the point, or declare it VARCHAR",
+        ),
+        (ReasonCode::BadText, FieldType::Timestamp) => (
+            "is a date, a time and an offset, such as 2024-05-01T12:30:00Z".to_owned(),
+            "send it so, or declare it DATE or VARCHAR",
+        ),
+        (ReasonCode::BadText, FieldType::Date) => (
+            "is a day, such as 2024-05-01".to_owned(),
+            "send it so, or declare it TIMESTAMP or VARCHAR",
+        ),
+        (ReasonCode::BadText, FieldType::Varchar) => (
+            "is 32 hexadecimal digits in five groups".to_owned(),
+            "send it so, or declare it VARCHAR",
+        ),
+        (ReasonCode::BadText, _) => (
+            "is a number in a string".to_owned(),
+            "send it so, or declare it VARCHAR",
+        ),
+        (ReasonCode::WrongType, _) if field.form == Form::FromString => (
+            "is a number in a string".to_owned(),
+            match token.as_bytes().first() {
+                Some(b'-' | b'0'..=b'9') => "declare it without FROM STRING",
+                _ => fitting(token, declared),
+            },
+        ),
         (ReasonCode::Fraction, FieldType::BigInt) => (
             "holds no fraction".to_owned(),
             "declare it DOUBLE or DECIMAL(p,s)",
@@ -146,7 +203,7 @@ pub(super) fn value(field: &Field, token: &str, code: ReasonCode) -> String {
         _ => (needs(declared).to_owned(), fitting(token, declared)),
     };
     code.because(format_args!(
-        "field {} is {}, a {declared} {holds}; {advice}",
+        "field {} is {}, a {shown} {holds}; {advice}",
         name(field),
         found(token)
     ))
@@ -176,18 +233,21 @@ const fn needs(declared: FieldType) -> &'static str {
         FieldType::BigInt | FieldType::Double | FieldType::Decimal { .. } => "is a number",
         FieldType::Varchar => "is a string",
         FieldType::Boolean => "is true or false",
+        FieldType::Timestamp => "is a string such as 2024-05-01T12:30:00Z",
+        FieldType::Date => "is a string such as 2024-05-01",
+        FieldType::Json => "is any value",
     }
 }
 
 /// What to do about a value of another kind than was declared.
 fn fitting(token: &str, declared: FieldType) -> &'static str {
     match token.as_bytes().first() {
-        Some(b'"') if declared.is_numeric() => "send it without quotes, or declare it VARCHAR",
+        Some(b'"') if declared.is_numeric() => {
+            "send it without quotes, or declare it FROM STRING, or VARCHAR"
+        }
         Some(b'"') => "declare it VARCHAR",
         Some(b't' | b'f') => "declare it BOOLEAN",
-        Some(b'{' | b'[') => {
-            "send its parts as fields of their own: no type holds an object or array"
-        }
+        Some(b'{' | b'[') => "declare it JSON, or its parts by their PATH",
         _ => "declare it BIGINT, DOUBLE or DECIMAL(p,s)",
     }
 }

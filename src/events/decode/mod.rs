@@ -24,12 +24,10 @@ use arrow_schema::ArrowError;
 use column::Column;
 pub(crate) use column::{Bytes, Numbers};
 use places::{Found, Places, Unreadable};
+pub(super) use scan::is_number;
 use single::Single;
 
-use super::{
-    fields::{FieldType, Fields},
-    reason::ReasonCode,
-};
+use super::{fields::Fields, reason::ReasonCode};
 
 /// Reads payloads with the declared fields.
 pub(crate) struct Decoder {
@@ -50,9 +48,7 @@ impl Decoder {
     pub(crate) fn new(fields: Fields) -> Decoder {
         let mut all = fields.iter();
         let single = match (all.next(), all.next()) {
-            (Some(only), None) if only.data_type == FieldType::BigInt && only.path.is_none() => {
-                Single::new(&only.name)
-            }
+            (Some(only), None) if single::is_taken(only) => Single::new(&only.name),
             _ => None,
         };
         Decoder {

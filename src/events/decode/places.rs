@@ -174,18 +174,16 @@ impl Search<'_, '_, '_> {
     #[inline]
     fn value(&mut self, place: usize) -> Result<(), Malformed> {
         let start = self.scanner.at();
+        if self.texts[place].is_some() {
+            self.twice.get_or_insert(place);
+        }
         let below = &self.places[place];
         match self.scanner.peek()? {
             b'{' if !below.members.is_empty() => self.object(place)?,
             b'[' if !below.elements.is_empty() => self.array(place)?,
             _ => self.scanner.value()?,
         }
-        if self.texts[place]
-            .replace(self.scanner.since(start))
-            .is_some()
-        {
-            self.twice.get_or_insert(place);
-        }
+        self.texts[place] = Some(self.scanner.since(start));
         Ok(())
     }
 

@@ -6,6 +6,13 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Malformed;
 
+/// Whether a text is a number as JSON writes it, and nothing else.
+pub(in super::super) fn is_number(text: &str) -> bool {
+    let mut open = Vec::new();
+    let mut scanner = Scanner::new(text, &mut open);
+    scanner.number().is_ok() && scanner.is_at_end()
+}
+
 /// A position in a text, and what is open at it.
 pub(super) struct Scanner<'a, 's> {
     text: &'a str,

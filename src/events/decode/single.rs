@@ -1,9 +1,17 @@
 //! The commonest message: an object with one whole number, such as `{"number": 12345}`.
 
+use super::super::fields::{Field, FieldType, Form};
+
 /// Scans for an object with nothing but one field that is a whole number of up to 18 digits.
 pub(super) struct Single {
     /// The name in its quotes.
     quoted: Box<[u8]>,
+}
+
+/// Whether a declaration of this field alone is one that is scanned for.
+pub(super) fn is_taken(field: &Field) -> bool {
+    let plain = field.form == Form::Any && field.path.is_none();
+    plain && field.data_type == FieldType::BigInt
 }
 
 /// Every number of this many digits fits 64 bits.

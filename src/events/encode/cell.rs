@@ -3,15 +3,18 @@
 use arrow_array::{
     Array, BooleanArray, StringArray,
     cast::AsArray,
-    types::{Decimal128Type, Float64Type, Int64Type},
+    types::{Date32Type, Decimal128Type, Float64Type, Int64Type, TimestampMicrosecondType},
 };
 use arrow_buffer::NullBuffer;
-use arrow_schema::DataType;
+
+use super::super::{fields::FieldType, time};
 
 /// A column's values, of a type known once for the batch.
 pub(super) struct Cells<'a> {
     values: Values<'a>,
     nulls: Option<&'a NullBuffer>,
+    /// Whether numbers are written in strings.
+    quoted: bool,
 }
 
 enum Values<'a> {
@@ -20,26 +23,45 @@ enum Values<'a> {
     Decimal(&'a [i128], usize),
     Varchar(&'a StringArray),
     Boolean(&'a BooleanArray),
+    Timestamp(&'a [i64]),
+    Date(&'a [i32]),
+    Json(&'a StringArray),
 }
 
 impl<'a> Cells<'a> {
-    /// The cells of `column`; `None` if it has a type that messages do not take.
-    pub(super) fn of(column: &'a dyn Array) -> Option<Cells<'a>> {
-        let values = match column.data_type() {
-            DataType::Int64 => Values::BigInt(column.as_primitive::<Int64Type>().values()),
-            DataType::Float64 => Values::Double(column.as_primitive::<Float64Type>().values()),
-            DataType::Decimal128(_, scale) => Values::Decimal(
+    /// The cells of `column`, which has the Arrow type of `data_type`; `None` if it has another.
+    pub(super) fn of(column: &'a dyn Array, data_type: FieldType) -> Option<Cells<'a>> {
+        if *column.data_type() != data_type.data_type() {
+            return None;
+        }
+        let values = match data_type {
+            FieldType::BigInt => Values::BigInt(column.as_primitive::<Int64Type>().values()),
+            FieldType::Double => Values::Double(column.as_primitive::<Float64Type>().values()),
+            FieldType::Decimal { scale, .. } => Values::Decimal(
                 column.as_primitive::<Decimal128Type>().values(),
-                usize::try_from(*scale).ok()?,
+                usize::from(scale),
             ),
-            DataType::Utf8 => Values::Varchar(column.as_string()),
-            DataType::Boolean => Values::Boolean(column.as_boolean()),
-            _ => return None,
+            FieldType::Varchar => Values::Varchar(column.as_string()),
+            FieldType::Boolean => Values::Boolean(column.as_boolean()),
+            FieldType::Timestamp => {
+                Values::Timestamp(column.as_primitive::<TimestampMicrosecondType>().values())
+            }
+            FieldType::Date => Values::Date(column.as_primitive::<Date32Type>().values()),
+            FieldType::Json => Values::Json(column.as_string()),
         };
         Some(Cells {
             values,
+            quoted: false,
             nulls: column.nulls().filter(|nulls| nulls.null_count() > 0),
         })
+    }
+
+    /// The same with numbers in strings, as FROM STRING reads them.
+    pub(super) fn in_strings(self) -> Cells<'a> {
+        Cells {
+            quoted: true,
+            ..self
+        }
     }
 
     /// Appends the value at `row`.
@@ -48,6 +70,9 @@ impl<'a> Cells<'a> {
         if self.nulls.is_some_and(|nulls| nulls.is_null(row)) {
             to.extend_from_slice(b"null");
             return;
+        }
+        if self.quoted {
+            to.push(b'"');
         }
         match &self.values {
             Values::BigInt(values) => {
@@ -60,6 +85,20 @@ impl<'a> Cells<'a> {
                 let text: &[u8] = if values.value(row) { b"true" } else { b"false" };
                 to.extend_from_slice(text);
             }
+            Values::Timestamp(values) => {
+                to.push(b'"');
+                time::write_timestamp(values[row], to);
+                to.push(b'"');
+            }
+            Values::Date(values) => {
+                to.push(b'"');
+                time::write_date(i64::from(values[row]), to);
+                to.push(b'"');
+            }
+            Values::Json(values) => to.extend_from_slice(values.value(row).as_bytes()),
+        }
+        if self.quoted {
+            to.push(b'"');
         }
     }
 }

@@ -55,6 +55,7 @@ pub struct ResultEncoder {
 struct Column {
     name: String,
     data_type: DataType,
+    field_type: FieldType,
     /// What stands before its value: `{"number":` or `,"result":`.
     before: Vec<u8>,
 }
@@ -70,12 +71,12 @@ impl ResultEncoder {
             if columns::SOURCE.contains(&field.name().as_str()) {
                 continue;
             }
-            if FieldType::of(field.data_type()).is_none() {
+            let Some(field_type) = FieldType::of_column(field) else {
                 return Err(EncodeError::Type {
                     column: field.name().clone(),
                     found: field.data_type().clone(),
                 });
-            }
+            };
             let mut before = if columns.is_empty() {
                 b"{".to_vec()
             } else {
@@ -86,6 +87,7 @@ impl ResultEncoder {
             columns.push(Column {
                 name: field.name().clone(),
                 data_type: field.data_type().clone(),
+                field_type,
                 before,
             });
         }
@@ -106,7 +108,8 @@ impl ResultEncoder {
     /// Adds the message of each result of `partition` to `into`, after what it holds already.
     ///
     /// Whole numbers are JSON integers of any size, a DECIMAL has all its fraction digits, a DOUBLE is the
-    /// shortest text that reads back as the same number, NULL is `null`.
+    /// shortest text that reads back as the same number, TIMESTAMP is RFC 3339 in UTC, DATE ISO 8601, JSON is embedded as it is,
+    /// NULL is `null`.
     ///
     /// # Errors
     /// When `results` does not have the columns that the encoder was made for; nothing is added then.
@@ -121,7 +124,7 @@ impl ResultEncoder {
         let mut columns = Vec::with_capacity(self.columns.len());
         for column in &self.columns {
             let values = typed(results, &column.name, &column.data_type)?;
-            let cells = Cells::of(values).ok_or_else(|| EncodeError::Type {
+            let cells = Cells::of(values, column.field_type).ok_or_else(|| EncodeError::Type {
                 column: column.name.clone(),
                 found: column.data_type.clone(),
             })?;

@@ -4,7 +4,7 @@ use arrow_array::RecordBatch;
 
 use super::{
     super::{
-        fields::{Field, Fields},
+        fields::{Field, Fields, Form},
         path::{Path, Step},
     },
     cell::{self, Cells},
@@ -33,7 +33,12 @@ impl<'a> Payloads<'a> {
             .flatten()
             .filter_map(|field: &Field| {
                 let column = stored.column_by_name(&field.name)?;
-                Some((field.path(), Cells::of(column.as_ref())?))
+                let cells = Cells::of(column.as_ref(), field.data_type)?;
+                let cells = match field.form {
+                    Form::FromString => cells.in_strings(),
+                    _ => cells,
+                };
+                Some((field.path(), cells))
             })
             .collect();
         if found.is_empty() {

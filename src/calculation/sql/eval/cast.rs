@@ -14,6 +14,7 @@ use arrow_schema::ArrowError;
 use super::{
     cast_text,
     decimal::{fits, power, rescale},
+    times,
     value::{Batch, Value, compute, extent, nulls, primitive},
 };
 use crate::{
@@ -42,6 +43,8 @@ pub(super) fn cast(
     }
     let (rows, constant) = extent(&[&value], batch.rows);
     let (array, bad): (ArrayRef, _) = match (from, to) {
+        (FieldType::Timestamp | FieldType::Date, _)
+        | (_, FieldType::Timestamp | FieldType::Date) => times::cast(from, to, &value, rows),
         (_, FieldType::Varchar) => text(from, &value, rows)?,
         (FieldType::Varchar, _) => cast_text::cast(to, &value, rows)?,
         (_, FieldType::Double) => (double(from, &value, rows), None),
@@ -50,7 +53,7 @@ pub(super) fn cast(
             decimal(from, Digits::new(precision, scale), &value, rows)
         }
         // The gate takes no other.
-        (_, FieldType::Boolean) => {
+        (_, FieldType::Boolean | FieldType::Json) => {
             return Err(ArrowError::CastError(format!("{from} to {to}")));
         }
     };

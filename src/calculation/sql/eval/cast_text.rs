@@ -49,7 +49,8 @@ pub(super) fn cast(
                 computed.bad,
             )
         }
-        FieldType::Varchar => (Arc::clone(&value.array), None),
+        // Points in time have a way of their own.
+        _ => (Arc::clone(&value.array), None),
     })
 }
 
@@ -180,6 +181,10 @@ pub(super) fn because(to: FieldType, shown: &str) -> String {
         FieldType::BigInt => "a BIGINT, which is digits with a sign at most",
         FieldType::Boolean => "a BOOLEAN, which is true, t, yes, y, 1 or false, f, no, n, 0",
         FieldType::Double => "a DOUBLE, such as 1.5e3",
+        FieldType::Date => "a DATE of the years 1 to 9999, such as 2024-05-01",
+        FieldType::Timestamp => {
+            "a TIMESTAMP of the years 1 to 9999 in UTC, such as 2024-05-01 12:30:00"
+        }
         _ => return ReasonCode::BadCast.because(format_args!(
             "the text {shown} is not a {to}, or has too many digits; test it in a CASE first, or CAST it to more digits"
         )),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow_array::{
     Array, BooleanArray,
     cast::AsArray,
-    types::{Decimal128Type, Float64Type, Int64Type},
+    types::{Date32Type, Decimal128Type, Float64Type, Int64Type, TimestampMicrosecondType},
 };
 use arrow_buffer::BooleanBuffer;
 use arrow_schema::DataType;
@@ -56,6 +56,18 @@ pub(super) fn compared(op: Comparison, left: &Value, right: &Value, rows: usize)
             rows,
             left.native::<Int64Type>(),
             right.native::<Int64Type>(),
+        ),
+        DataType::Timestamp(..) => ordered(
+            op,
+            rows,
+            left.native::<TimestampMicrosecondType>(),
+            right.native::<TimestampMicrosecondType>(),
+        ),
+        DataType::Date32 => ordered(
+            op,
+            rows,
+            left.native::<Date32Type>(),
+            right.native::<Date32Type>(),
         ),
         DataType::Decimal128(..) => ordered(
             op,

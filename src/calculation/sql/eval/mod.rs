@@ -16,16 +16,18 @@ mod numeric;
 mod text;
 mod text_case;
 mod text_parts;
+mod times;
 mod value;
 
 use std::sync::Arc;
 
 use arrow_array::{
-    ArrayRef, BooleanArray, Decimal128Array, Float64Array, Int64Array, RecordBatch, StringArray,
-    new_null_array,
+    ArrayRef, BooleanArray, Date32Array, Decimal128Array, Float64Array, Int64Array, RecordBatch,
+    StringArray, TimestampMicrosecondArray, new_null_array,
 };
 use arrow_schema::ArrowError;
 
+pub(super) use self::times::timestamp;
 use self::value::{Batch, Faults, Rows, Value};
 use super::tree::{Kind, Node, Scalar};
 use crate::events::FieldType;
@@ -138,11 +140,20 @@ fn value(node: &Node, batch: &Batch<'_>) -> Result<Value, ArrowError> {
         Kind::Call(function, arguments) => {
             let values = arguments.iter().map(|argument| value(argument, batch));
             let values = values.collect::<Result<Vec<_>, _>>()?;
+            let of_times = |node: &Node| node.data_type == FieldType::Timestamp;
+            if of_times(node) || arguments.iter().any(of_times) {
+                return Ok(times::call(*function, arguments, &values, batch));
+            }
             Ok(match arguments[0].data_type {
                 FieldType::Varchar => text::call(*function, node, &values, batch),
                 _ => numeric::call(*function, node, arguments, &values, batch),
             })
         }
+        Kind::Shift {
+            value: operand,
+            count,
+            unit,
+        } => Ok(times::shift(value(operand, batch)?, *count, *unit, batch)),
         Kind::Concatenation(left, right) => {
             let (left, right) = (value(left, batch)?, value(right, batch)?);
             Ok(text::concatenation(left, right, batch))
@@ -171,6 +182,10 @@ fn literal(scalar: &Scalar, node: &Node) -> Result<Value, ArrowError> {
         }
         Scalar::Text(text) => Arc::new(StringArray::from(vec![text.as_str()])),
         Scalar::Boolean(value) => Arc::new(BooleanArray::from(vec![*value])),
+        Scalar::Timestamp(micros) => {
+            Arc::new(TimestampMicrosecondArray::from(vec![*micros]).with_data_type(data_type))
+        }
+        Scalar::Date(days) => Arc::new(Date32Array::from(vec![*days])),
     };
     Ok(Value {
         array,

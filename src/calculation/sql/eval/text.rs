@@ -7,6 +7,8 @@ use arrow_array::{
     types::Int64Type,
 };
 use arrow_buffer::BooleanBuffer;
+use md5::Md5;
+use sha2::{Digest as _, Sha256};
 
 use super::{
     like::Pattern,
@@ -103,6 +105,8 @@ fn text<'a>(
         false => text_parts::trim(first, ends),
     };
     match function {
+        Function::Md5 => Ok(hex::encode(Md5::digest(first)).into()),
+        Function::Sha256 => Ok(hex::encode(Sha256::digest(first)).into()),
         Function::Upper => upper(first).map(Cow::from).ok_or(CASE),
         Function::Lower => lower(first).map(Cow::from).ok_or(CASE),
         Function::Trim => trim(Ends::Both),

@@ -4,11 +4,15 @@ use std::{rc::Rc, sync::Arc};
 
 use arrow_array::{
     Array, ArrayRef, ArrowPrimitiveType, BooleanArray, Datum, PrimitiveArray, RecordBatch, Scalar,
-    StringArray, UInt32Array, cast::AsArray, types::Decimal128Type,
+    StringArray, UInt32Array,
+    cast::AsArray,
+    types::{Date32Type, Decimal128Type, TimestampMicrosecondType},
 };
 use arrow_buffer::{BooleanBuffer, NullBuffer};
 use arrow_schema::{ArrowError, DataType};
 use arrow_select::take::take;
+
+use crate::events::time;
 
 /// The longest text that a reason quotes, in characters.
 const LONGEST_EXCERPT: usize = 64;
@@ -231,12 +235,28 @@ fn shown(array: &dyn Array, place: usize) -> String {
         DataType::Decimal128(..) => array
             .as_primitive::<Decimal128Type>()
             .value_as_string(place),
+        DataType::Timestamp(..) => {
+            let micros = array
+                .as_primitive::<TimestampMicrosecondType>()
+                .value(place);
+            written(|text| time::write_timestamp(micros, text))
+        }
+        DataType::Date32 => {
+            let day = array.as_primitive::<Date32Type>().value(place);
+            written(|text| time::write_date(i64::from(day), text))
+        }
         DataType::Boolean => array.as_boolean().value(place).to_string(),
         _ => match array.as_any().downcast_ref::<StringArray>() {
             Some(texts) => quoted(texts.value(place)),
             None => "a value".to_owned(),
         },
     }
+}
+
+fn written(write: impl Fn(&mut Vec<u8>)) -> String {
+    let mut text = Vec::new();
+    write(&mut text);
+    String::from_utf8_lossy(&text).into_owned()
 }
 
 /// A text in quotes, bounded.

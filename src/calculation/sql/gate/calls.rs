@@ -126,6 +126,8 @@ impl Gate<'_> {
                 Takes::Number => self.number(argument)?,
                 Takes::Text => self.textual(argument)?,
                 Takes::Whole => self.whole_number(argument)?,
+                Takes::Time => self.time(argument)?,
+                Takes::Unit => self.unit(argument)?,
                 Takes::Digits => {
                     let digits = self.digits(argument).filter(|digits| digits.abs() <= 38);
                     let digits = digits.ok_or_else(|| {
@@ -153,6 +155,7 @@ fn gives(gives: Gives, arguments: &[Node]) -> Result<FieldType, String> {
         (Gives::Double, _) => Ok(FieldType::Double),
         (Gives::Varchar, _) => Ok(FieldType::Varchar),
         (Gives::Boolean, _) => Ok(FieldType::Boolean),
+        (Gives::Timestamp, _) => Ok(FieldType::Timestamp),
         (Gives::Rounded, FieldType::Double) if asked != 0 => Err(
             "round of a DOUBLE to digits is not taken: DuckDB rounds its binary value, Spark its decimal text; CAST it to a DECIMAL through text first, CAST(CAST(x AS VARCHAR) AS DECIMAL(p,s))"
                 .to_owned(),
@@ -201,6 +204,18 @@ fn unknown(name: &str) -> String {
         }
         "sum" | "avg" | "count" | "min" | "max" | "row_number" | "lag" | "lead" => {
             "a result is calculated from the fields of its own event; sum over the snapshots in DuckDB"
+        }
+        "date_diff" | "datediff" | "date_sub" | "datesub" => {
+            "it is counted otherwise in each engine; write epoch_ms(b) - epoch_ms(a), in milliseconds"
+        }
+        "date_add" | "dateadd" => "write x + INTERVAL '3' DAY",
+        "epoch" => "Spark has none; write epoch_ms(x)",
+        "dayofweek" | "weekday" | "dayname" | "monthname" | "isodow" => {
+            "it is counted or spelled otherwise in DuckDB than in Spark"
+        }
+        "sha2" => "write sha256(text)",
+        "json_extract" | "json_extract_string" | "get_json_object" => {
+            "declare what it finds as a field of its own, by its PATH"
         }
         "ifnull" | "nvl" => "write coalesce(a, b)",
         "instr" | "strpos" | "locate" => "write position(part IN text)",

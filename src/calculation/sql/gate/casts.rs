@@ -1,6 +1,6 @@
 //! CAST: taken where nothing is lost unseen.
 
-use sqlparser::ast::{CastKind, DataType, ExactNumberInfo, Expr};
+use sqlparser::ast::{CastKind, DataType, ExactNumberInfo, Expr, TimezoneInfo};
 
 use super::{Gate, Taken, boxed};
 use crate::{
@@ -68,6 +68,10 @@ impl Gate<'_> {
                 Ok(FieldType::Varchar)
             }
             DataType::Boolean | DataType::Bool => Ok(FieldType::Boolean),
+            DataType::Date => Ok(FieldType::Date),
+            DataType::Timestamp(None, TimezoneInfo::None | TimezoneInfo::Tz) => {
+                Ok(FieldType::Timestamp)
+            }
             DataType::Decimal(info) | DataType::Numeric(info) => {
                 decimal(info).and_then(|(precision, scale)| {
                     let digits = u8::try_from(precision).ok().zip(u8::try_from(scale).ok());
@@ -91,7 +95,7 @@ impl Gate<'_> {
                 Err("DOUBLE is the type of binary numbers; write DOUBLE".to_owned())
             }
             other => Err(format!(
-                "there is no type {other} here; the types are BIGINT, DOUBLE, DECIMAL(p,s), VARCHAR and BOOLEAN"
+                "there is no type {other} here; the types are BIGINT, DOUBLE, DECIMAL(p,s), VARCHAR, BOOLEAN, TIMESTAMP and DATE"
             )),
         };
         found.map_err(|why| self.refuse(at, why))
@@ -100,7 +104,7 @@ impl Gate<'_> {
 
 /// Why a cast is not taken; `None` when it is.
 fn refusal(value: &Node, target: FieldType) -> Option<String> {
-    use FieldType::{BigInt, Boolean, Decimal, Double, Varchar};
+    use FieldType::{BigInt, Boolean, Date, Decimal, Double, Timestamp, Varchar};
     let why = match (value.data_type, target) {
         (from, to) if from == to => return None,
         (BigInt, Decimal { .. } | Double | Varchar) => return None,
@@ -108,6 +112,11 @@ fn refusal(value: &Node, target: FieldType) -> Option<String> {
         (Decimal { .. } | Double, BigInt) if value.is_whole() => return None,
         (Varchar, BigInt | Decimal { .. } | Double | Boolean) => return None,
         (Boolean, Varchar) => return None,
+        (Varchar | Timestamp | Date, Timestamp | Date) => return None,
+        (Timestamp | Date, Varchar) => return None,
+        (BigInt, Timestamp) => "a number of what? write to_timestamp(seconds)".to_owned(),
+        (_, Timestamp | Date) => "a number is no point in time; write to_timestamp(seconds)".to_owned(),
+        (Timestamp | Date, _) => "a point in time is no number; write epoch_ms(it)".to_owned(),
         (Decimal { precision, scale }, Varchar) if precision > scale => return None,
         (Double, Varchar) => return None,
         (Decimal { precision, scale }, Varchar) => format!(

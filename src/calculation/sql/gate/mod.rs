@@ -9,6 +9,7 @@ mod choices;
 mod literals;
 mod numbers;
 mod texts;
+mod times;
 
 use std::cell::Cell;
 
@@ -112,6 +113,8 @@ impl Gate<'_> {
                 format: None,
             } => self.cast(expression, kind, expr, data_type),
             Expr::Function(function) => self.call(expression, function),
+            Expr::TypedString(typed) => self.typed_text(expression, typed),
+            Expr::Extract { field, expr, .. } => self.extract(expression, field, expr),
             Expr::Ceil { .. } | Expr::Floor { .. } => self.ceil_or_floor(expression),
             Expr::Like {
                 negated,
@@ -176,6 +179,16 @@ impl Gate<'_> {
 
     fn binary(&self, whole: &Expr, left: &Expr, op: &BinaryOperator, right: &Expr) -> Taken {
         let arithmetic = |op| self.arithmetic(whole, op, left, right);
+        match (op, left, right) {
+            (BinaryOperator::Plus, value, Expr::Interval(interval))
+            | (BinaryOperator::Plus, Expr::Interval(interval), value) => {
+                return self.shifted(value, interval, whole, 1);
+            }
+            (BinaryOperator::Minus, value, Expr::Interval(interval)) => {
+                return self.shifted(value, interval, whole, -1);
+            }
+            _ => {}
+        }
         let comparison = |op| self.comparison(op, left, right);
         match op {
             BinaryOperator::Plus => arithmetic(Arithmetic::Add),
@@ -375,6 +388,7 @@ fn not_taken(expression: &Expr) -> String {
         }
         Expr::Tuple(_) => "a list of values is not taken here; compare them one by one",
         Expr::Wildcard(_) | Expr::QualifiedWildcard(..) => "* is not taken; name the fields",
+        Expr::Interval(_) => "an interval stands after + or -, as in at + INTERVAL '3' MONTH",
         Expr::Collate { .. } => "COLLATE is not taken: texts are compared by their bytes",
         Expr::Convert { .. } => "CONVERT is not taken; write CAST(value AS type)",
         Expr::UnaryOp { op, .. } => {

@@ -26,6 +26,10 @@ impl Gate<'_> {
                 expression,
                 "this is a BOOLEAN, and a number must stand here; write CASE WHEN it THEN 1 ELSE 0 END",
             )),
+            (_, FieldType::Timestamp | FieldType::Date) => Err(self.refuse(
+                expression,
+                "this is a point in time, and a number must stand here; write epoch_ms(it), or + INTERVAL '3' DAY",
+            )),
             (_, found) => Err(self.refuse(
                 expression,
                 format!("this is a {found}, and a number must stand here; CAST it to one"),

@@ -2,6 +2,7 @@
 
 mod refused;
 mod rejected;
+mod times;
 mod values;
 
 use super::{super::Evaluator, SqlCalculation};
