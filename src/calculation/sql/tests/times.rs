@@ -184,7 +184,7 @@ fn the_canonical_text_of_times_reads_back_and_duckdb_has_its_own() {
         (
             "EXTRACT(MONTH from day) + 1",
             "month(day) + 1",
-            "month(CAST(day AS TIMESTAMPTZ)) + CAST(1 AS BIGINT)",
+            "month(CAST(day AS TIMESTAMPTZ)) + (CAST(1 AS BIGINT))",
         ),
         (
             "at - interval 3 day",
