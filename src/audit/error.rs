@@ -3,8 +3,12 @@
 use std::time::Duration;
 
 use crate::{
-    calculation::CalculationError, history::ChainError, kafka::KafkaError, model::Partition,
-    query::TopicError, store::StoreError,
+    calculation::CalculationError,
+    history::ChainError,
+    kafka::KafkaError,
+    model::Partition,
+    query::TopicError,
+    store::{Path, StoreError},
 };
 
 /// Why verifying could not be finished.
@@ -19,6 +23,14 @@ pub enum AuditError {
     /// The store did not answer, or this process could not ask: nothing can be said about what it holds.
     #[error("it could not be checked, so nothing is said about it: {0}")]
     Store(#[from] StoreError),
+    /// A file that rows are needed of is not what its manifest says.
+    #[error("{path} cannot be read: {why}; `snapback verify` says what can be done about it")]
+    Unreadable {
+        /// The file.
+        path: Path,
+        /// Why.
+        why: String,
+    },
     /// The calculation and the fields do not fit together.
     #[error(transparent)]
     Calculation(#[from] CalculationError),

@@ -61,6 +61,8 @@ finding_kinds! {
     OtherCalculation = "other-calculation",
     /// Segments whose calculation this program does not have: their values were compared with nothing.
     NotCompared = "not-compared",
+    /// A calculation gave two answers for the same stored inputs: what is right is not known.
+    NotDeterministic = "not-deterministic",
     /// The live results have a column in more than one type, which readers cannot read together.
     MixedTypes = "mixed-types",
     /// A number of the chain has no manifest.

@@ -171,6 +171,14 @@ pub(super) fn not_compared(declared: &Declaration) -> String {
     )
 }
 
+/// A calculation with two answers.
+pub(super) fn not_deterministic() -> String {
+    format!(
+        "nothing is mended by itself. A calculation must give the same for the same fields: look for a clock, random numbers, \
+         shared state or faulty memory (a built-in one has none of the first three), then run {VERIFY} on another machine"
+    )
+}
+
 /// Stored outcomes that are not in their topic.
 pub(super) fn unpublished(topic: &str) -> String {
     format!(

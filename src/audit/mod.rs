@@ -5,7 +5,8 @@
 //! Damage is never an error: an `Err` means that nothing could be said.
 //!
 //! [`Recalculator`] brings stored history of another calculation ([`outdated`]) under this one; [`mend`] puts right what was
-//! found wrong, as [`plan_repair`] says.
+//! found wrong, as [`plan_repair`] says; a [`Scrubber`] does both beside a running processor, group by group.
+//! A [`Statement`] says for others what was verified, with digests of the rows.
 //!
 //! Levels are cumulative ([`Level`]):
 //! - **integrity**: every retained manifest, from the newest back, is what its base and its edit give (I2);
@@ -45,7 +46,9 @@ mod recalculate;
 mod repair;
 mod report;
 mod rows;
+mod scrub;
 mod semantic;
+mod statement;
 mod succession;
 mod verification;
 mod verify;
@@ -59,8 +62,13 @@ pub use finding::{Finding, FindingKind, Severity};
 pub use level::{Level, NotALevel};
 pub use published::{OutputTopics, verify_published};
 pub use recalculate::{
-    Difference, Outdated, RecalculateError, Recalculator, ResultsTopic, outdated,
+    Difference, DifferencesFile, DifferencesFileError, Different, Outdated, RecalculateError,
+    Recalculator, ResultsTopic, each_difference, outdated,
 };
-pub use repair::{Mend, Mended, RepairError, RepairPlan, Source, is_its_source, mend, plan_repair};
+pub use repair::{
+    Mend, Mended, RepairError, RepairPlan, Source, is_its_source, mend, plan_repair, read_back,
+};
 pub use report::{ComparedWith, Published, Report};
+pub use scrub::{MOST_WRONG, Scrubbed, Scrubber, Step, Then, Verified};
+pub use statement::{Changed, Comparison, Scope, Statement, StatementError, compare};
 pub use verify::{Options, Progress, verify};

@@ -36,6 +36,7 @@ by reading all topics and snapshots again; exit code 1 if anything is wrong.
 Examples:
   snapback demo
   snapback demo --pause-before-checks            damage a file while it waits: the checks find it
+  snapback demo --damage                         the second story: damage is mended while it runs
   snapback demo --brokers localhost:9092
   snapback demo --count 1000000";
 
@@ -58,6 +59,9 @@ pub(super) struct DemoArgs {
     /// Wait for Enter before the checks: damage a file in the meantime, and see it found
     #[arg(long)]
     pause_before_checks: bool,
+    /// Damage stored files while the processor runs, instead of killing it: it finds and mends them by itself
+    #[arg(long, conflicts_with = "pause_before_checks")]
+    damage: bool,
     #[command(flatten)]
     kafka: KafkaArgs,
     #[command(flatten)]
@@ -115,6 +119,7 @@ impl DemoArgs {
             rate: self.count / SECONDS,
             partitions: PARTITIONS,
             seed: self.seed,
+            damage: self.damage,
             pause: self.pause_before_checks,
         })
     }

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use super::{fields::no_proposal::NoProposal, program::NoSuchCommand, session::MissingStore};
 use crate::{
-    audit::{AuditError, RecalculateError, RepairError},
+    audit::{AuditError, DifferencesFileError, RecalculateError, RepairError, StatementError},
     config::ConfigError,
     demo::DemoError,
     format::LayoutError,
@@ -110,6 +110,8 @@ impl Exit {
             || error.is::<MissingStore>()
             || error.is::<NoProposal>()
             || error.is::<NoSuchCommand>()
+            || error.is::<StatementError>()
+            || error.is::<DifferencesFileError>()
             || error.is::<StatusError>();
         needs(needs_a_person)
     }
@@ -151,6 +153,7 @@ fn of_audit(error: &AuditError) -> Exit {
         AuditError::Topic(_) | AuditError::Calculation(_) | AuditError::OtherTopics { .. } => {
             Exit::Usage
         }
+        AuditError::Unreadable { .. } => Exit::Findings,
         AuditError::Kafka(error) => of_kafka(error),
         AuditError::Chain(error) => of_chain(error),
         AuditError::Store(error) => of_store(error),
@@ -173,6 +176,7 @@ fn of_repair(error: &RepairError) -> Exit {
 fn of_recalculation(error: &RecalculateError) -> Exit {
     match error {
         RecalculateError::Events { source, .. } => of_kafka(source),
+        RecalculateError::Differences(_) => Exit::Usage,
         _ => Exit::Unreachable,
     }
 }

@@ -1,6 +1,6 @@
 //! `snapback recalculate`
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
 
 use anyhow::Context as _;
 use clap::Args;
@@ -14,10 +14,13 @@ use super::{
     session::{Session, progress_bar, runtime, stored},
 };
 use crate::{
-    audit::{Difference, Outdated, RecalculateError, outdated},
+    audit::{
+        Difference, DifferencesFile, Different, Outdated, RecalculateError, each_difference,
+        outdated,
+    },
     config::{ConfigError, Output, key},
     format::SegmentKind,
-    history::{CorrectionsProgress, Repaired, write_repair},
+    history::{Chain, CorrectionsProgress, Repair, Repaired, fetch_segment, write_repair},
     model::{OffsetRange, Partition},
     query::{self, QueryError, TopicError},
 };
@@ -30,6 +33,7 @@ Ends with 0 when all that was asked for is of this calculation, else with 1.
 
 Examples:
   snapback recalculate --calculation 'square(amount)' --fields 'amount DECIMAL(12,2) NOT NULL'
+  snapback recalculate --to differences.parquet --calculation 'number * number + 1'
   snapback recalculate --rejects --fields 'number DOUBLE NOT NULL'
   snapback recalculate --apply --partition 3 --offsets 0-50000 --fields 'number DOUBLE NOT NULL'";
 
@@ -46,6 +50,9 @@ pub(super) struct RecalculateArgs {
     /// Only ranges that have rejects
     #[arg(long)]
     rejects: bool,
+    /// Write all that is or would be different to FILE, as Parquet: partition, kafka_offset, was, is
+    #[arg(long, value_name = "FILE")]
+    to: Option<PathBuf>,
     #[command(flatten)]
     rewriting: RewritingArgs,
 }
@@ -73,9 +80,15 @@ struct Done {
     /// Those of them that are different.
     #[serde(flatten)]
     difference: Difference,
+    /// The first of them, with both values.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    examples: Vec<Different>,
     /// Ranges that stay as they are, and why.
     left: Vec<String>,
 }
+
+/// So many outcomes of a partition are shown with both values.
+const EXAMPLES_SHOWN: usize = 3;
 
 #[derive(Debug, Default, Serialize)]
 struct Outcome {
@@ -128,16 +141,61 @@ async fn recalculate(args: &RecalculateArgs, rewriting: &Rewriting) -> anyhow::R
         applied: args.apply,
         ..Outcome::default()
     };
+    let mut file = match &args.to {
+        Some(path) => {
+            let file = DifferencesFile::create(path);
+            Some(file.with_context(|| format!("cannot write {}", path.display()))?)
+        }
+        None => None,
+    };
     for partition in wanted {
         let given = Arc::clone(&rewriting.given);
         let open = rewriting.open(partition, given, Events::Perhaps).await?;
-        outcome.partitions.push(one(args, open).await?);
+        outcome.partitions.push(one(args, open, &mut file).await?);
+    }
+    if let (Some(file), Some(path)) = (file, &args.to) {
+        let closed = file.close();
+        closed.with_context(|| format!("cannot write {}", path.display()))?;
     }
     Ok(outcome)
 }
 
+/// Shows the first differences of a range, and writes all of them to the file, if there is one.
+async fn show_differences(
+    chain: &Chain,
+    range: &Outdated,
+    repair: &Repair,
+    examples: &mut Vec<Different>,
+    file: &mut Option<DifferencesFile>,
+) -> anyhow::Result<()> {
+    if repair.files().corrections.is_none() || (file.is_none() && examples.len() >= EXAMPLES_SHOWN)
+    {
+        return Ok(());
+    }
+    let mut stored = Vec::with_capacity(range.segments.len());
+    for segment in &range.segments {
+        let fetched = fetch_segment(chain.store(), chain.layout(), segment).await?;
+        stored.push((segment.kind, fetched.bytes));
+    }
+    let (topic, partition) = (chain.layout().topic(), chain.partition());
+    each_difference((topic, partition), stored, repair.files(), |different| {
+        if examples.len() < EXAMPLES_SHOWN {
+            examples.push(different.clone());
+        }
+        match file {
+            Some(file) => Ok(file.add(partition, different)?),
+            None => Ok(()),
+        }
+    })?;
+    Ok(())
+}
+
 /// One partition, range by range.
-async fn one(args: &RecalculateArgs, open: OpenPartition) -> anyhow::Result<Done> {
+async fn one(
+    args: &RecalculateArgs,
+    open: OpenPartition,
+    file: &mut Option<DifferencesFile>,
+) -> anyhow::Result<Done> {
     let OpenPartition {
         mut chain,
         recalculator,
@@ -151,7 +209,7 @@ async fn one(args: &RecalculateArgs, open: OpenPartition) -> anyhow::Result<Done
     let ours = recalculator.evaluator.fingerprint();
     let mut ranges = outdated(newest, ours, Some(all));
     ranges.retain(|range| args.wants(range));
-    let partition = chain.partition();
+    let (partition, throttle) = (chain.partition(), args.rewriting.throttle());
     let bar = progress_bar("recalculating {pos} of {len} outcomes [{wide_bar}] {eta}");
     bar.set_length(ranges.iter().map(Outdated::rows).sum());
     let mut done = Done {
@@ -162,7 +220,9 @@ async fn one(args: &RecalculateArgs, open: OpenPartition) -> anyhow::Result<Done
         let place = format!("partition {partition}, offsets {}", range.range);
         done.ranges += 1;
         done.outcomes += range.rows();
-        let mut repair = match recalculator.recalculate(&chain, &range).await {
+        throttle.take(2 * range.bytes()).await;
+        let recalculated = recalculator.recalculate(&chain, &range);
+        let mut repair = match throttle.compute(recalculated).await {
             Ok(repair) => repair,
             Err(error) if error.is_retryable() => return Err(error).context(place),
             Err(error) => {
@@ -171,6 +231,9 @@ async fn one(args: &RecalculateArgs, open: OpenPartition) -> anyhow::Result<Done
             }
         };
         let difference = Difference::of(repair.files()).map_err(RecalculateError::from)?;
+        show_differences(&chain, &range, &repair, &mut done.examples, file)
+            .await
+            .with_context(|| place.clone())?;
         bar.inc(range.rows());
         if args.apply
             && write_repair(&mut chain, &mut repair)
@@ -210,6 +273,14 @@ fn text(outcome: &Outcome) -> String {
             one.outcomes,
             first.map(|first| format!("; the first at offset {first}")).unwrap_or_default(),
         ));
+        for one in &one.examples {
+            text.push_str(&format!(
+                "  offset {}: {} becomes {}\n",
+                one.offset,
+                shown(&one.was),
+                shown(&one.is)
+            ));
+        }
         for left in &one.left {
             text.push_str(&format!("  stays as it is: {}\n", shown(left)));
         }

@@ -14,6 +14,7 @@ use super::{
 use crate::{
     audit::{self, Finding, Level, Mend, Mended, Options, RepairPlan, Report, Source},
     config::Output,
+    store::Throttle,
 };
 
 const EXAMPLES: &str = "\
@@ -64,11 +65,12 @@ pub(super) fn execute(args: &RepairArgs, program: &Program) -> anyhow::Result<Ex
         invocation: session.layers.invocation("repair"),
         ..Options::default()
     };
+    let throttle = given.throttle();
     let report = runtime.block_on(verify(&rewriting, &options))?;
     let (store, layout) = (&rewriting.store, &rewriting.layout);
     let plan = runtime.block_on(audit::plan_repair(store, layout, &report))?;
     let outcome = match args.apply {
-        true => runtime.block_on(apply(&rewriting, &plan))?,
+        true => runtime.block_on(apply(&rewriting, &plan, &throttle))?,
         false => Outcome {
             ranges: plan.mends.len(),
             left: plan.left.iter().map(ToString::to_string).collect(),
@@ -107,7 +109,11 @@ async fn verify(rewriting: &Rewriting, options: &Options) -> anyhow::Result<Repo
     Ok(report)
 }
 
-async fn apply(rewriting: &Rewriting, plan: &RepairPlan) -> anyhow::Result<Outcome> {
+async fn apply(
+    rewriting: &Rewriting,
+    plan: &RepairPlan,
+    throttle: &Throttle,
+) -> anyhow::Result<Outcome> {
     let mut outcome = Outcome {
         left: plan.left.iter().map(ToString::to_string).collect(),
         applied: true,
@@ -123,7 +129,8 @@ async fn apply(rewriting: &Rewriting, plan: &RepairPlan) -> anyhow::Result<Outco
             outcome.left.push(format!("{place}: not tried after that"));
             continue;
         }
-        match one(rewriting, &mut last, mend).await {
+        throttle.take(2 * mend.range.bytes()).await;
+        match throttle.compute(one(rewriting, &mut last, mend)).await {
             Ok(Mended::Done { rows, corrections }) => {
                 tracing::info!("{place}: mended, {rows} outcomes, {corrections} corrections");
                 outcome.ranges += 1;

@@ -1,6 +1,6 @@
 //! What commands share that rewrite stored history: the chain of a partition, and what calculates its ranges anew.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, num::NonZeroU64, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use clap::Args;
@@ -18,7 +18,7 @@ use crate::{
     kafka::{Admin, Connection},
     model::Partition,
     processor,
-    store::Store,
+    store::{Store, Throttle},
 };
 
 /// How long a metadata question to the broker may take.
@@ -32,6 +32,9 @@ pub(super) struct RewritingArgs {
     /// Only this partition; repeatable
     #[arg(long, value_name = "PARTITION", value_parser = clap::value_parser!(i32).range(0..))]
     pub(super) partition: Vec<i32>,
+    /// Read and write at most so many bytes a second, and compute on at most half of a core: 16MiB
+    #[arg(long, value_name = "BYTES", value_parser = rate)]
+    max_rate: Option<NonZeroU64>,
     #[command(flatten)]
     kafka: KafkaArgs,
     #[command(flatten)]
@@ -55,11 +58,21 @@ impl RewritingArgs {
         flags
     }
 
+    /// How fast it may go.
+    pub(super) fn throttle(&self) -> Throttle {
+        self.max_rate.map_or_else(Throttle::unlimited, Throttle::of)
+    }
+
     /// The partitions that were asked for; `None` for all.
     pub(super) fn partitions(&self) -> Option<BTreeSet<Partition>> {
         let some = self.partition.iter().copied().map(Partition);
         (!self.partition.is_empty()).then(|| some.collect())
     }
+}
+
+fn rate(text: &str) -> Result<NonZeroU64, String> {
+    let bytes: bytesize::ByteSize = text.parse()?;
+    NonZeroU64::new(bytes.0).ok_or_else(|| "nothing would ever be done".to_owned())
 }
 
 /// A command that rewrites stored history, or shows what it would rewrite.

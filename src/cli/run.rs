@@ -216,19 +216,24 @@ fn render(summary: &Summary, output: Output) -> String {
             "rejects": summary.rejects.total(),
             "replayed": summary.replayed,
             "recalculated": summary.recalculated,
+            "mended": summary.mended,
             "snapshots": summary.snapshots,
             "verified_segments": summary.verified,
             "findings": summary.findings.len(),
         })
         .to_string(),
         Output::Table => format!(
-            "published {} results and {} rejects, replayed {}{}, stored {} snapshots, verified {} segments: {}",
+            "published {} results and {} rejects, replayed {}{}{}, stored {} snapshots, verified {} segments: {}",
             summary.results,
             summary.rejects.total(),
             summary.replayed,
             match summary.recalculated {
                 0 => String::new(),
                 count => format!(", recalculated {count}"),
+            },
+            match summary.mended {
+                0 => String::new(),
+                count => format!(", mended {count} ranges"),
             },
             summary.snapshots,
             summary.verified,
@@ -291,6 +296,15 @@ pub(super) struct ProcessorArgs {
     /// Stored history of another calculation: keep it, or recalculate it and publish what changes [default: keep]
     #[arg(long, value_name = "WHAT", value_parser = ["keep", "recalculate"], hide_possible_values = true)]
     on_new_calculation: Option<String>,
+    /// Verify stored history all the time; what is wrong: repair it, or only report it; or off [default: repair]
+    #[arg(long, value_name = "WHAT", value_parser = ["repair", "report", "off"], hide_possible_values = true)]
+    scrub: Option<String>,
+    /// From one verification of a stored segment to the next [default: 1h]
+    #[arg(long, value_name = "DURATION")]
+    scrub_interval: Option<String>,
+    /// Percent of one core that the scrub takes [default: 1]
+    #[arg(long, value_name = "PERCENT")]
+    scrub_percent: Option<String>,
     /// Record this range of a partition as lost; exactly as a refusal printed it; repeatable
     #[arg(long, value_name = "P:START-END")]
     accept_loss: Vec<String>,
@@ -315,6 +329,9 @@ impl ProcessorArgs {
         flags.add(key::SHUTDOWN_TIMEOUT, self.shutdown_timeout.as_deref());
         flags.add(key::CREATE_TOPICS, self.create_topics.as_deref());
         flags.add(key::ON_NEW_CALCULATION, self.on_new_calculation.as_deref());
+        flags.add(key::SCRUB, self.scrub.as_deref());
+        flags.add(key::SCRUB_INTERVAL, self.scrub_interval.as_deref());
+        flags.add(key::SCRUB_PERCENT, self.scrub_percent.as_deref());
         for loss in &self.accept_loss {
             flags.add(key::ACCEPT_LOSS, Some(loss));
         }

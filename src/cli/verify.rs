@@ -1,7 +1,11 @@
 //! `snapback verify`
 
+use std::path::{Path, PathBuf};
+
 use anyhow::Context as _;
+use chrono::Utc;
 use clap::{Args, ValueEnum};
+use serde::Serialize;
 
 use super::{
     Exit,
@@ -11,7 +15,10 @@ use super::{
     session::{Session, progress_bar, runtime, stored},
 };
 use crate::{
-    audit::{self, Options, OutputTopics, Report},
+    audit::{
+        self, AuditError, Comparison, Options, OutputTopics, Report, Scope, Statement,
+        StatementError,
+    },
     config::{self, ConfigError, Delivery, Flags, Output, key},
     model::Partition,
     query,
@@ -27,7 +34,9 @@ Examples:
   snapback verify --level integrity --store s3://bucket/snapshots
   snapback verify --level published --brokers kafka:9092
   snapback verify --fields 'n DOUBLE'            also name what was written under others
-  snapback verify --events orders --partition 3 --partition 5 -o json";
+  snapback verify --events orders --partition 3 --partition 5 -o json
+  snapback verify --statement orders.json        state for others what was verified, when it is clean
+  snapback verify --against orders.json          elsewhere, later: are these still exactly the outcomes that were stated?";
 
 /// Prove what is stored: digests, counts, coverage, and every result recomputed from its inputs
 #[derive(Debug, Args)]
@@ -42,6 +51,12 @@ pub(super) struct VerifyArgs {
     /// Of --level published: how the processor ran; at-least-once publishes some outcomes twice [default: exactly-once]
     #[arg(long, value_name = "MODE", value_parser = ["exactly-once", "at-least-once"], hide_possible_values = true)]
     delivery: Option<String>,
+    /// Write to FILE what was verified, with a digest of the outcomes of each 1,000,000 offsets; only when all is clean
+    #[arg(long, value_name = "FILE")]
+    statement: Option<PathBuf>,
+    /// Compare the store with what a statement says, and name the offsets whose outcomes are others now
+    #[arg(long, value_name = "FILE", conflicts_with = "statement")]
+    against: Option<PathBuf>,
     #[command(flatten)]
     kafka: KafkaArgs,
     #[command(flatten)]
@@ -117,6 +132,18 @@ pub(super) fn execute(args: &VerifyArgs, program: &Program) -> anyhow::Result<Ex
             .then(|| args.partition.iter().copied().map(Partition).collect()),
         ..Options::default()
     };
+    let against = args.against.as_deref().map(read_statement).transpose()?;
+    if let Some(other) = against.as_ref().filter(|one| one.topic() != layout.topic()) {
+        let (stated, given) = (other.topic().to_owned(), layout.topic().to_owned());
+        return Err(StatementError::OtherTopic { stated, given }.into());
+    }
+    let scope = match &args.statement {
+        Some(_) => {
+            let scope = Scope::of(&store, &layout, options.partitions.as_ref());
+            Some(runtime.block_on(scope)?)
+        }
+        None => None,
+    };
     let bar = progress_bar("verifying {bytes} of {total_bytes} [{wide_bar}] {eta}");
     let report = runtime.block_on(audit::verify(
         &store,
@@ -145,15 +172,108 @@ pub(super) fn execute(args: &VerifyArgs, program: &Program) -> anyhow::Result<Ex
             report
         }
     };
+    let mut said = Said::default();
+    if let (Some(path), Some(scope)) = (&args.statement, scope) {
+        said.stated = match report.clean {
+            true => {
+                let level = args.level.into();
+                let place = (&store, &layout);
+                let statement = Statement::of(scope, &report, level, Utc::now(), place);
+                let statement = runtime.block_on(statement)?;
+                std::fs::write(path, statement.encode())
+                    .map_err(StatementError::from)
+                    .with_context(|| format!("cannot write {}", path.display()))?;
+                Some(statement.summary())
+            }
+            false => None,
+        };
+    }
+    if let Some(statement) = &against {
+        match runtime.block_on(audit::compare(statement, &store, &layout)) {
+            Ok(compared) => said.compared = Some(compared),
+            // Verifying has found it, and says what can be done.
+            Err(error @ AuditError::Unreadable { .. }) if !report.clean => {
+                tracing::error!("the store is not compared with the statement: {error}");
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let compared = said.compared.as_ref();
+    let holds = compared.is_none_or(|one| one.changed.is_empty());
     let text = match session.output.output {
-        Output::Json => serde_json::to_string(&report)?,
-        Output::Table => text(&report, &store),
+        Output::Json => serde_json::to_string(&Document {
+            report: &report,
+            against: said.compared.as_ref(),
+        })?,
+        Output::Table => text(&report, &store) + &said.text(args),
     };
-    let exit = match report.clean {
+    let exit = match report.clean && holds {
         true => Exit::Done,
         false => Exit::Findings,
     };
     out::end_with(exit, &text)
+}
+
+/// The document of `-o json`.
+#[derive(Serialize)]
+struct Document<'d> {
+    #[serde(flatten)]
+    report: &'d Report,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    against: Option<&'d Comparison>,
+}
+
+/// What was said about statements.
+#[derive(Default)]
+struct Said {
+    /// The one that was written.
+    stated: Option<String>,
+    /// The one that the store was compared with.
+    compared: Option<Comparison>,
+}
+
+impl Said {
+    fn text(&self, args: &VerifyArgs) -> String {
+        let mut text = String::new();
+        if let Some(path) = &args.statement {
+            let path = path.display().to_string();
+            text.push_str(&match &self.stated {
+                Some(summary) => format!("stated in {}: {}\n", shown(&path), shown(summary)),
+                None => format!(
+                    "{} is not written: what is stored is not clean\n",
+                    shown(&path)
+                ),
+            });
+        }
+        let Some(compared) = &self.compared else {
+            return text;
+        };
+        for changed in &compared.changed {
+            text.push_str(&format!(
+                "not as stated: partition {}, offsets {}-{}\n  {}\n",
+                changed.partition,
+                changed.start,
+                changed.end,
+                shown(&changed.detail)
+            ));
+        }
+        text.push_str(&format!(
+            "{} of {} blocks with {} outcomes are as stated at {}\n",
+            compared
+                .blocks
+                .saturating_sub(compared.changed.len() as u64),
+            compared.blocks,
+            compared.outcomes,
+            shown(&compared.written_at)
+        ));
+        text
+    }
+}
+
+fn read_statement(path: &Path) -> anyhow::Result<Statement> {
+    let text = std::fs::read_to_string(path).map_err(StatementError::from);
+    let statement = text.and_then(|text| Statement::decode(&text));
+    statement.with_context(|| format!("{} is no statement", path.display()))
 }
 
 /// An error about the calculation, with what the store says of the one that made it: this program may not have it.

@@ -107,6 +107,12 @@ pub const STATUS: Key = Key::new("status", "127.0.0.1:9464");
 pub const CREATE_TOPICS: Key = Key::new("create-topics", "true");
 /// What becomes of stored history of another calculation.
 pub const ON_NEW_CALCULATION: Key = Key::new("on-new-calculation", "keep");
+/// What is done with what the scrub finds.
+pub const SCRUB: Key = Key::new("scrub", "repair");
+/// From one verification of a stored segment to the next.
+pub const SCRUB_INTERVAL: Key = Key::new("scrub-interval", "1h");
+/// Percent of one core for the scrub.
+pub const SCRUB_PERCENT: Key = Key::new("scrub-percent", "1");
 /// Losses to record.
 pub const ACCEPT_LOSS: Key = Key::once("accept-loss");
 /// Which side to believe.
@@ -137,6 +143,9 @@ pub const ALL: &[Key] = &[
     SHUTDOWN_TIMEOUT,
     CREATE_TOPICS,
     ON_NEW_CALCULATION,
+    SCRUB,
+    SCRUB_INTERVAL,
+    SCRUB_PERCENT,
     ACCEPT_LOSS,
     RESUME_FROM,
     OUTPUT,

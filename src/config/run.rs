@@ -44,6 +44,28 @@ pub enum OnNewCalculation {
     Recalculate,
 }
 
+/// What is done with what the scrub finds wrong in stored history.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scrub {
+    /// What can safely be mended is; the rest is shown.
+    Repair,
+    /// It is shown.
+    Report,
+    /// Stored history is not verified.
+    Off,
+}
+
+/// How stored history is verified beside everything else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ScrubConfig {
+    /// What is done with findings.
+    pub mode: Scrub,
+    /// From one verification of a segment to the next; 1 s to 90 days.
+    pub every: Duration,
+    /// Percent of one core, for all partitions of the process; 1 to 50.
+    pub percent: u32,
+}
+
 /// Where the status is served over HTTP: `HOST:PORT`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StatusAddress {
@@ -94,6 +116,8 @@ pub struct RunConfig {
     pub create_topics: bool,
     /// What becomes of stored history of another calculation.
     pub on_new_calculation: OnNewCalculation,
+    /// How stored history is verified beside everything else.
+    pub scrub: ScrubConfig,
     /// How the program was started.
     pub invocation: Invocation,
 }
@@ -130,6 +154,7 @@ impl RunConfig {
             shutdown_timeout: layers.duration(key::SHUTDOWN_TIMEOUT, shutdown)?,
             create_topics: layers.boolean(key::CREATE_TOPICS)?,
             on_new_calculation: layers.choice(key::ON_NEW_CALCULATION, &on_new_calculation)?,
+            scrub: scrub(layers)?,
             invocation: layers.invocation("run"),
         })
     }
@@ -150,6 +175,21 @@ pub fn delivery(layers: &Layers) -> Result<Delivery, ConfigError> {
 fn background_rate(layers: &Layers) -> Result<NonZeroU64, ConfigError> {
     let bytes = layers.bytes(key::BACKGROUND_RATE, MIB / 16..=1024 * 1024 * MIB)?;
     Ok(NonZeroU64::new(bytes).unwrap_or(NonZeroU64::MIN))
+}
+
+fn scrub(layers: &Layers) -> Result<ScrubConfig, ConfigError> {
+    let modes = [
+        ("repair", Scrub::Repair),
+        ("report", Scrub::Report),
+        ("off", Scrub::Off),
+    ];
+    let intervals = Duration::from_secs(1)..=Duration::from_secs(90 * 24 * 60 * 60);
+    let percent = layers.number(key::SCRUB_PERCENT, 1..=50)?;
+    Ok(ScrubConfig {
+        mode: layers.choice(key::SCRUB, &modes)?,
+        every: layers.duration(key::SCRUB_INTERVAL, intervals)?,
+        percent: u32::try_from(percent).unwrap_or(1),
+    })
 }
 
 fn instance(layers: &Layers) -> Result<Option<String>, ConfigError> {

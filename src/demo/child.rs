@@ -85,6 +85,21 @@ impl ChildProcess {
         Ok(())
     }
 
+    /// SIGTERM: it is to finish what it does, and end.
+    pub(super) fn terminate(&mut self) -> Result<(), DemoError> {
+        let role = self.role;
+        let id = i32::try_from(self.child.id())
+            .ok()
+            .and_then(rustix::process::Pid::from_raw);
+        let Some(id) = id else { return Ok(()) };
+        rustix::process::kill_process(id, rustix::process::Signal::TERM).map_err(|source| {
+            DemoError::Watch {
+                role,
+                source: source.into(),
+            }
+        })
+    }
+
     /// Waits a moment for its end, then kills it.
     pub(super) fn end(&mut self, patience: Duration) {
         let deadline = Instant::now() + patience;

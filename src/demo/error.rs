@@ -5,8 +5,8 @@ use std::{path::PathBuf, time::Duration};
 use super::FolderError;
 use crate::{
     audit::AuditError,
-    format::LayoutError,
-    history::ChainError,
+    format::{LayoutError, SegmentError},
+    history::{ChainError, FetchError, SnapshotError},
     kafka::{KafkaError, PublishError},
     load::LoadError,
     store::StoreError,
@@ -78,6 +78,15 @@ pub enum DemoError {
     /// The manifests cannot be read.
     #[error(transparent)]
     Chain(#[from] ChainError),
+    /// A segment cannot be read or written.
+    #[error(transparent)]
+    Segment(#[from] SegmentError),
+    /// A segment cannot be had.
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    /// What was to be damaged cannot be stored.
+    #[error(transparent)]
+    Write(#[from] SnapshotError),
     /// The events topic cannot be a folder.
     #[error(transparent)]
     Layout(#[from] LayoutError),

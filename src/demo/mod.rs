@@ -5,14 +5,18 @@
 //! all is well in the end is decided from outside: by the group's committed offsets, the store, a complete reading of all
 //! topics, and `verify --level published` ([`check`]), never by what the processor says about itself.
 //!
+//! With `damage` the story is another: stored files are damaged while the processor runs, which finds and mends them.
+//!
 //! The embedded broker runs in a process of its own, because librdkafka's mock cluster lives in a client; it ends when its
 //! standard input closes, so it cannot outlive the demo. It has no transactions: with it, delivery is at-least-once.
 
 mod broker;
 mod checks;
 mod child;
+mod damage;
 mod error;
 mod folder;
+mod mending;
 mod observe;
 mod processor;
 mod producer;
@@ -24,6 +28,7 @@ mod topics;
 
 pub use broker::serve;
 pub use checks::{Check, Checked, Facts, Totals, check, judge};
+pub use damage::Damage;
 pub use error::DemoError;
 pub use folder::{Folder, FolderError};
 pub use settings::{Cluster, Interrupt, Pipeline, Settings};

@@ -11,6 +11,8 @@ const ROLE: &str = "processor";
 pub(super) enum Run {
     First,
     Second,
+    /// Never killed: it verifies what is stored all the time.
+    Scrubbing,
 }
 
 /// The running processor; killed, at the latest, when this is dropped.
@@ -92,6 +94,10 @@ impl Setup<'_> {
             flag("-X", "heartbeat.interval.ms=400");
             flag("-X", "fetch.wait.max.ms=50");
         }
+        if run == Run::Scrubbing {
+            flag("--scrub-interval", "1s");
+            flag("--scrub-percent", "50");
+        }
         // The first run has no end of its own.
         if run == Run::Second {
             arguments.push("--exit-at-end".to_owned());
@@ -116,6 +122,7 @@ impl Setup<'_> {
         let delivery = self.delivery();
         let end = match run {
             Run::First => "",
+            Run::Scrubbing => " --scrub-interval 1s --scrub-percent 50",
             Run::Second => " --exit-at-end",
         };
         format!("snapback run --delivery {delivery} --snapshot-interval 1s{end}")

@@ -33,6 +33,8 @@ pub struct Settings {
     pub partitions: u32,
     /// Where the random numbers start.
     pub seed: u64,
+    /// Whether stored files are damaged while the processor runs, instead of killing it.
+    pub damage: bool,
     /// Whether [`Step::Pause`](super::Step::Pause) is reported before the checks.
     pub pause: bool,
 }

@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use super::{CatchUp, Checked, Cluster, Pipeline};
+use super::{CatchUp, Checked, Cluster, Damage, Pipeline};
 
 /// Something that has happened.
 #[derive(Clone, Debug)]
@@ -69,6 +69,25 @@ pub enum Step {
         similar: u64,
         /// Where all its lines are.
         log: PathBuf,
+    },
+    /// All outcomes are in snapshots; what follows is damage.
+    Stored {
+        /// How many.
+        outcomes: u64,
+    },
+    /// Something that is stored was damaged.
+    Damaged(Damage),
+    /// The processor has mended it.
+    Mended {
+        /// Since it was damaged.
+        after: Duration,
+    },
+    /// The processor has published a result again, as a correction.
+    Corrected {
+        /// The key of the result.
+        key: String,
+        /// All messages of that key, in their order.
+        published: Vec<String>,
     },
     /// Time to damage something; the checks begin when the listener returns.
     Pause {

@@ -17,7 +17,7 @@ use super::{
 /// How often the processor is looked at.
 const TICK: Duration = Duration::from_millis(20);
 /// When nothing has changed for this long, nothing will.
-const STALLED: Duration = Duration::from_secs(60);
+pub(super) const STALLED: Duration = Duration::from_secs(60);
 
 /// Takes all steps and reports each. It blocks, with `runtime` for the store.
 ///
@@ -30,7 +30,12 @@ pub fn run(
     report: &mut dyn FnMut(Step),
 ) -> Result<Summary, DemoError> {
     let ended =
-        Setup::prepare(settings, runtime, interrupt, report).and_then(|setup| setup.run(report));
+        Setup::prepare(settings, runtime, interrupt, report).and_then(|setup| {
+            match settings.damage {
+                true => setup.run_damage(report),
+                false => setup.run(report),
+            }
+        });
     match ended {
         // Ctrl-C reaches the children as well: their ends are not the reason.
         Err(error) => {
@@ -131,7 +136,7 @@ impl Setup<'_> {
     }
 
     /// Looks at the processor until `done` says so.
-    fn watch(
+    pub(super) fn watch(
         &self,
         processor: &mut Processor,
         what: &'static str,

@@ -150,6 +150,22 @@ pub(super) fn outputs(
     Ok(read)
 }
 
+/// The messages of one key, in the order of their partition.
+pub(super) fn published(
+    connection: &Connection,
+    admin: &Admin,
+    topic: &str,
+    key: &str,
+) -> Result<Vec<String>, DemoError> {
+    let mut found = Vec::new();
+    read_topic(connection, admin, topic, |_, event, _| {
+        if event.key == Some(key.as_bytes()) {
+            found.push(String::from_utf8_lossy(event.payload.unwrap_or_default()).into_owned());
+        }
+    })?;
+    Ok(found)
+}
+
 /// The result message of a number.
 fn result(event: Content) -> Option<String> {
     match event {

@@ -13,6 +13,7 @@ use crate::{
 const DIGITS: usize = 20;
 const MANIFESTS: &str = "_manifests";
 const ATTIC: &str = "_attic";
+const VERIFIED: &str = "_verified";
 
 /// What the rows of a segment are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -112,6 +113,7 @@ pub struct LayoutError {
 /// <topic>/results/partition=<p>/<start>-<end>-<id>.parquet      (rejects, corrections: the same)
 /// <topic>/_manifests/partition=<p>/<sequence>.json
 /// <topic>/_attic/results/partition=<p>/<start>-<end>-<id>.parquet
+/// <topic>/_verified/partition=<p>.json
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layout {
@@ -203,6 +205,15 @@ impl Layout {
     #[must_use]
     pub fn all_manifests(&self) -> Path {
         path(format!("{}/{MANIFESTS}", self.topic))
+    }
+
+    /// The path of what a scrub knows of one partition: when each segment was last verified.
+    #[must_use]
+    pub fn verified(&self, partition: Partition) -> Path {
+        path(format!(
+            "{}/{VERIFIED}/partition={partition}.json",
+            self.topic
+        ))
     }
 
     /// Where the attic keeps what had its own place at `own`.

@@ -44,9 +44,11 @@ pub struct Summary {
     pub replayed: u64,
     /// Stored outcomes brought under the running calculation.
     pub recalculated: u64,
+    /// Ranges of stored history that were wrong, and were mended.
+    pub mended: u64,
     /// Snapshots stored.
     pub snapshots: u64,
-    /// Segments that were read back and verified at the end.
+    /// Segments of this run that were read back and verified, while it ran or at its end.
     pub verified: usize,
     /// What the verification found wrong.
     pub findings: Vec<Finding>,
@@ -107,9 +109,10 @@ pub fn run(
     for (index, worker) in workers.into_iter().enumerate() {
         match worker.join() {
             Ok(Ok(done)) => {
-                let (newest, before) = summary.add(done).take();
-                written.extend(newest);
-                summary.unverified += before;
+                let left = summary.add(done).take();
+                written.extend(left.newest);
+                summary.unverified += left.before;
+                summary.verified += left.verified;
             }
             Ok(Err(error)) => failure = failure.or(Some(error)),
             Err(panic) => {
@@ -118,6 +121,7 @@ pub fn run(
             }
         }
     }
+    summary.mended = shared.board.look().scrub.mended;
     summary.findings = shared.store_side.findings.take();
     summary.reject_line = shared.reject_line(&summary.rejects);
     if let Some(error) = failure {
@@ -133,7 +137,7 @@ pub fn run(
             written,
             shared.shutdown_left(),
         ));
-        summary.verified = report.checked;
+        summary.verified += report.checked;
         summary.unverified += report.unchecked.len();
         if let Some(error) = &report.failure {
             tracing::warn!("what this run wrote could not be read back: {error}");

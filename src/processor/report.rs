@@ -39,6 +39,8 @@ pub enum News {
         written: Vec<Segment>,
         outcomes: u64,
     },
+    /// These segments were read back, and are right.
+    Verified(Vec<Segment>),
     /// The chain was looked at: others may have added to it.
     Looked { newest: Newest },
     /// Corrections are in memory; `None` when they can never be read.

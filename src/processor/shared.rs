@@ -18,14 +18,14 @@ use super::{
     new_pipeline::NewPipeline,
     rules,
     seats::Seats,
-    store_side::{BackgroundSettings, StoreSide},
+    store_side::{BackgroundSettings, ScrubSettings, StoreSide},
     targets::Targets,
     watch::{Board, Progress, Tally},
 };
 use crate::{
-    audit::Recalculator,
+    audit::{Recalculator, Scrubber},
     calculation::{Calculations, Evaluator, widen},
-    config::{CalculationConfig, Delivery, RunConfig},
+    config::{CalculationConfig, Delivery, OnNewCalculation, RunConfig, Scrub},
     format::{Layout, Pipeline},
     history::Clock,
     kafka::{Admin, KafkaError, Member, Publisher, PublisherConfig, SourceConfig, Watermarks},
@@ -71,7 +71,7 @@ impl Shared {
     /// `recalculator` makes what brings stored history under the running calculation of the settings and the largest
     /// result that its topic takes.
     pub fn prepare(
-        recalculator: impl FnOnce(&RunConfig, u64) -> Result<Option<Recalculator>, WorkerError>,
+        recalculator: impl FnOnce(&RunConfig, u64) -> Result<Recalculator, WorkerError>,
         settings: RunConfig,
         instance: Instance,
         store: Store,
@@ -156,10 +156,7 @@ impl Shared {
                 runtime.clone(),
                 stop.clone(),
                 board.clone(),
-                BackgroundSettings {
-                    throttle: Throttle::of(settings.background_rate),
-                    recalculator: recalculator(&settings, limits.results)?,
-                },
+                background(&settings, recalculator(&settings, limits.results)?)?,
                 limits,
             )),
             seats: Seats::default(),
@@ -388,6 +385,31 @@ impl Shared {
             Some((proposal.flags(), proposal.accepted))
         })
     }
+}
+
+/// What is done with stored history beside new events.
+fn background(
+    settings: &RunConfig,
+    recalculator: Recalculator,
+) -> Result<BackgroundSettings, ProcessorError> {
+    let scrub = settings.scrub;
+    let scrubber = Scrubber {
+        recalculator: recalculator.clone(),
+        calculations: settings.calculation.known()?,
+        invocation: settings.invocation.clone(),
+        mends: scrub.mode == Scrub::Repair,
+        every: scrub.every,
+    };
+    let recalculates = settings.on_new_calculation == OnNewCalculation::Recalculate;
+    Ok(BackgroundSettings {
+        throttle: Throttle::of(settings.background_rate),
+        recalculator: recalculates.then_some(recalculator),
+        scrub: (scrub.mode != Scrub::Off).then(|| ScrubSettings {
+            scrubber,
+            percent: scrub.percent,
+            partitions: Arc::default(),
+        }),
+    })
 }
 
 /// An event of which only the payload is known.

@@ -13,7 +13,11 @@ use super::{
     panics::unless_panicked,
     watch::{Board, Findings},
 };
-use crate::{audit::Recalculator, recovery::Limits, store::Throttle};
+use crate::{
+    audit::{Recalculator, Scrubber},
+    recovery::Limits,
+    store::Throttle,
+};
 
 /// See the module.
 pub struct StoreSide {
@@ -39,6 +43,18 @@ pub struct BackgroundSettings {
     pub throttle: Throttle,
     /// What brings stored history under the running calculation, when that is asked for.
     pub recalculator: Option<Recalculator>,
+    /// What verifies it all the time, unless that is switched off.
+    pub scrub: Option<ScrubSettings>,
+}
+
+/// How stored history is verified, by the keepers of all partitions together.
+#[derive(Clone)]
+pub struct ScrubSettings {
+    pub scrubber: Scrubber,
+    /// The percent of one core that all of them take together.
+    pub percent: u32,
+    /// Held by each partition that is scrubbed, and once here.
+    pub partitions: Arc<()>,
 }
 
 impl StoreSide {

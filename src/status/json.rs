@@ -7,6 +7,7 @@ use serde::{Serialize, Serializer};
 
 use super::assess;
 use crate::{
+    audit::Finding,
     model::{Offset, OffsetRange, Partition, Sequence},
     processor::{Counters, PartitionView, PhaseView, ProcessView},
 };
@@ -33,6 +34,7 @@ struct Status<'v> {
     store: &'v str,
     memory_bytes: u64,
     totals: Totals,
+    scrub: Scrub<'v>,
     workers: Vec<Worker<'v>>,
     partitions: Vec<PartitionStatus<'v>>,
 }
@@ -57,6 +59,18 @@ struct Totals {
     snapshot_failures: u64,
     stored_bytes: u64,
     corrections: u64,
+}
+
+/// How stored history is verified, since the start.
+#[derive(Serialize)]
+struct Scrub<'v> {
+    segments: u64,
+    outcomes: u64,
+    bytes: u64,
+    mended: u64,
+    /// Everything that is stored was verified then or later.
+    last_full_round: Option<Time>,
+    findings: &'v [Finding],
 }
 
 #[derive(Serialize)]
@@ -89,6 +103,7 @@ struct PartitionStatus<'v> {
     buffered_bytes: u64,
     buffered_outcomes: u64,
     pending_corrections: u64,
+    verified_since: Option<Time>,
     #[serde(skip_serializing_if = "Option::is_none")]
     held: Option<Held<'v>>,
 }
@@ -187,6 +202,14 @@ pub(super) fn render(view: &ProcessView) -> String {
             stored_bytes: sum.stored_bytes,
             corrections: sum.corrections,
         },
+        scrub: Scrub {
+            segments: view.scrub.segments,
+            outcomes: view.scrub.rows,
+            bytes: view.scrub.bytes,
+            mended: view.scrub.mended,
+            last_full_round: view.scrub.full_round().map(Time),
+            findings: &view.scrub.findings,
+        },
         workers: workers.collect(),
         partitions: partitions
             .map(|(worker, one)| partition(view, worker, one))
@@ -218,6 +241,8 @@ fn partition<'v>(
         ),
         _ => (None, None),
     };
+    let verified_since = view.scrub.verified_since.get(&one.partition);
+    let verified_since = verified_since.copied().flatten();
     PartitionStatus {
         partition: one.partition,
         worker,
@@ -235,6 +260,7 @@ fn partition<'v>(
         buffered_bytes: one.buffered_bytes,
         buffered_outcomes: one.buffered_outcomes,
         pending_corrections: one.pending_corrections,
+        verified_since: verified_since.map(Time),
         held,
     }
 }

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 
 use super::{assess, json};
 use crate::{
+    audit::FindingKind,
     events::ReasonCode,
     processor::{Counters, PartitionView, PhaseView, ProcessView, Reason, Stored},
 };
@@ -26,6 +27,7 @@ pub(super) fn render(view: &ProcessView, dropped_lines: u64) -> String {
         "Lines for stderr that could not be written.",
         dropped_lines,
     );
+    scrub(&mut text, view);
     workers(&mut text, view);
     partitions(&mut text, view);
     text.0
@@ -200,6 +202,49 @@ fn workers(text: &mut Exposition, view: &ProcessView) {
         "snapback_worker_paused",
         "Whether consumption is paused because memory is used.",
         started().map(|(labels, one)| (labels, u8::from(one.paused.is_some()))),
+    );
+}
+
+fn scrub(text: &mut Exposition, view: &ProcessView) {
+    let scrub = &view.scrub;
+    for (name, help, count) in [
+        (
+            "snapback_scrub_segments_total",
+            "Stored segments that were verified again.",
+            scrub.segments,
+        ),
+        (
+            "snapback_scrub_outcomes_total",
+            "Stored outcomes that were calculated again.",
+            scrub.rows,
+        ),
+        (
+            "snapback_scrub_bytes_total",
+            "Bytes of the segments that were verified again.",
+            scrub.bytes,
+        ),
+        (
+            "snapback_scrub_mended_total",
+            "Ranges of stored history that were wrong, and were mended.",
+            scrub.mended,
+        ),
+    ] {
+        text.counter(name, help, count);
+    }
+    let found = |kind: FindingKind| scrub.findings.iter().filter(move |one| one.kind == kind);
+    text.gauge(
+        "snapback_findings",
+        "What was found wrong in what is stored, as far as it still is.",
+        FindingKind::ALL
+            .iter()
+            .map(|kind| (vec![("kind", kind.as_str())], found(*kind).count()))
+            .filter(|(_, count)| *count > 0),
+    );
+    let round = scrub.full_round();
+    text.gauge(
+        "snapback_scrub_last_full_round_timestamp_seconds",
+        "Everything that is stored was verified then or later.",
+        round.map(|round| (Vec::new(), seconds(round))),
     );
 }
 

@@ -47,6 +47,7 @@ pub(super) fn render(view: &ProcessView) -> String {
     }
     degraded(&mut page, view);
     totals(&mut page, view);
+    scrub(&mut page, view);
     workers(&mut page, view);
     partitions(&mut page, view);
     page.push_str("</body>\n</html>\n");
@@ -100,6 +101,41 @@ fn totals(page: &mut String, view: &ProcessView) {
         .collect();
     if !rejects.is_empty() {
         let _ = writeln!(page, "<p>Rejects: {}.</p>", rejects.join(", "));
+    }
+}
+
+/// So many findings are named.
+const MOST_FINDINGS: usize = 20;
+
+fn scrub(page: &mut String, view: &ProcessView) {
+    let scrub = &view.scrub;
+    if scrub.verified_since.is_empty() && scrub.findings.is_empty() {
+        return;
+    }
+    let round = match scrub.full_round() {
+        Some(round) => format!(
+            "everything that is stored was verified within the last {}",
+            long(Duration::from_secs(json::age(view, round)))
+        ),
+        None => "not everything that is stored was verified yet".to_owned(),
+    };
+    let _ = writeln!(
+        page,
+        "<p>Scrub: {} outcomes in {} segments ({}) verified again, {} ranges mended; {round}.</p>",
+        grouped(scrub.rows),
+        grouped(scrub.segments),
+        size(scrub.bytes),
+        grouped(scrub.mended),
+    );
+    for finding in scrub.findings.iter().take(MOST_FINDINGS) {
+        let _ = writeln!(
+            page,
+            "<p class=\"trouble\"><b>{}</b> (partition {}): {}; {}</p>",
+            finding.kind,
+            finding.partition,
+            escaped(&finding.detail),
+            escaped(&finding.remedy),
+        );
     }
 }
 

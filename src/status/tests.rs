@@ -13,10 +13,11 @@ use super::{
     respond::respond,
 };
 use crate::{
+    audit::{Finding, FindingKind, Severity},
     model::{Offset, OffsetRange, Partition, Sequence},
     processor::{
-        About, Counters, HeldView, Moment, PartitionView, PhaseView, ProcessView, Reason, Stored,
-        Tally, TroubleView, WorkerView,
+        About, Counters, HeldView, Moment, PartitionView, PhaseView, ProcessView, Reason,
+        ScrubView, Stored, Tally, TroubleView, WorkerView,
     },
 };
 
@@ -140,6 +141,18 @@ fn process(workers: Vec<Option<WorkerView>>) -> ProcessView {
             .collect(),
         workers: workers.into_iter().map(|one| one.map(Arc::new)).collect(),
         troubles: Vec::new(),
+        scrub: ScrubView {
+            segments: 70,
+            rows: 1_400_000,
+            bytes: 15_000_000,
+            mended: 2,
+            verified_since: [
+                (Partition(0), Some(time(600))),
+                (Partition(1), Some(time(60))),
+            ]
+            .into(),
+            findings: Vec::new(),
+        },
     }
 }
 
@@ -174,6 +187,17 @@ fn in_trouble() -> ProcessView {
         Some(worker(vec![stuck, replaying])),
         None,
     ]);
+    view.scrub.verified_since.insert(Partition(1), None);
+    view.scrub.findings = vec![Finding {
+        kind: FindingKind::WrongResult,
+        partition: Partition(1),
+        start: Offset::ZERO.plus(7),
+        end: Offset::ZERO.plus(8),
+        segment: Some("events/results/partition=1/a.parquet".to_owned()),
+        detail: "offset 7 is stored with the result <50>; recalculated, it is 49".to_owned(),
+        remedy: "`snapback repair --apply`".to_owned(),
+        severity: Severity::Damage,
+    }];
     view.troubles = vec![
         trouble(
             Reason::Store,

@@ -95,6 +95,28 @@ fn the_demo_tells_its_story_and_leaves_snapshots_that_duckdb_and_verify_confirm(
     verified.run().expect_code(0);
 }
 
+#[test]
+fn what_is_damaged_while_the_processor_runs_is_mended_and_corrected_once() {
+    let _turn = heavy();
+    let folder = tempfile::tempdir().unwrap();
+    let finished = demo(folder.path(), &["--damage", "--count", "50000"])
+        .run()
+        .expect_code(0);
+    let story = &finished.stderr;
+    for (part, times) in [
+        ("a bit of events/results", 1),
+        ("now, it was", 1),
+        ("Found and mended by the running processor", 2),
+        ("the last one as a correction", 1),
+        ("1 correction is published", 1),
+    ] {
+        assert_eq!(story.matches(part).count(), times, "{part:?} in:\n{story}");
+    }
+    assert!(!finished.stdout.contains("NOT TRUE"), "{finished:?}");
+    let verified = snapback(["verify", "--store", "./snapback-demo"]).current_dir(folder.path());
+    verified.run().expect_code(0);
+}
+
 /// Runs a Python program in `folder`, where it finds its script.
 fn printed_rows(program: Program, folder: &Path, script: &str) -> String {
     program

@@ -1,6 +1,8 @@
 //! `repair`: what `verify` finds wrong is right afterwards, on both stores, beside a running processor, and only where Kafka
 //! still has what it was made of.
 
+mod scrub;
+mod statement;
 mod wrong_values;
 
 use std::collections::BTreeSet;
@@ -140,7 +142,7 @@ fn a_processor_that_runs_goes_on_beside_a_repair() {
     let pipeline = stored(Place::folder());
     let mut running = pipeline
         .run()
-        .args(["--snapshot-interval", "200ms"])
+        .args(["--snapshot-interval", "200ms", "--scrub", "off"])
         .spawn();
     pipeline.send_numbers(0, 1_000..1_100);
     wait_until_committed(&pipeline, 2 * 120 + 100);

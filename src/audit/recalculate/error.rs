@@ -62,6 +62,9 @@ pub enum RecalculateError {
         /// The range.
         range: OffsetRange,
     },
+    /// Differences cannot be written down.
+    #[error("the differences cannot be written: {0}")]
+    Differences(#[from] super::DifferencesFileError),
     /// The work panicked.
     #[error("recalculating failed: {0}")]
     Panicked(#[from] tokio::task::JoinError),

@@ -11,6 +11,7 @@
 mod changes;
 mod choice;
 mod difference;
+mod differences;
 mod error;
 mod events;
 mod range;
@@ -22,6 +23,7 @@ use std::{sync::Arc, time::Duration};
 
 pub use choice::{Outdated, outdated};
 pub use difference::Difference;
+pub use differences::{DifferencesFile, DifferencesFileError, Different, each_difference};
 pub use error::RecalculateError;
 pub use results::ResultsTopic;
 

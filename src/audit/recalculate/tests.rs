@@ -1,3 +1,4 @@
+mod differences;
 mod left_alone;
 mod other_fields;
 mod outcomes;

@@ -25,7 +25,7 @@ use crate::{
     calculation::Calculations,
     format::{Layout, Manifest, Pipeline, Segment, SegmentKind},
     history::{
-        Chain, ChainError, Repaired, Restored, SnapshotError, load_tail, restore_segment,
+        Chain, ChainError, Repair, Repaired, Restored, SnapshotError, load_tail, restore_segment,
         write_repair,
     },
     kafka::{Admin, KafkaError},
@@ -147,7 +147,7 @@ pub async fn plan_repair(
 }
 
 /// The paths of misplaced segments that lie in the attic, and not at their own.
-async fn in_attic(
+pub(super) async fn in_attic(
     store: &Store,
     newest: &Manifest,
     findings: &[Finding],
@@ -178,37 +178,53 @@ pub async fn mend(
     chain: &mut Chain,
     mend: &Mend,
 ) -> Result<Mended, RepairError> {
-    let made = match mend.source {
-        Source::Attic => return put_back(calculations, chain, mend).await,
-        Source::StoredInputs => recalculator.recalculate(chain, &mend.range).await,
-        Source::Kafka => {
-            let corrects = mend.may_have_been_published_wrong();
-            recalculator.rebuild(chain, &mend.range, corrects).await
-        }
-    };
-    let mut repair = match made {
+    if mend.source == Source::Attic {
+        return put_back(calculations, chain, mend).await;
+    }
+    let mut repair = match make(recalculator, chain, mend).await? {
         Ok(repair) => repair,
-        Err(error) if error.is_retryable() => return Err(RepairError::Read(error)),
-        Err(error) => return Ok(Mended::Left(error.to_string())),
+        Err(why) => return Ok(Mended::Left(why)),
     };
     let segments = match write_repair(chain, &mut repair).await? {
         Repaired::Done(segments) => segments,
         Repaired::Overtaken => return Ok(Mended::Overtaken),
     };
-    let is_correction = |segment: &&Segment| segment.kind == SegmentKind::Corrections;
-    let corrections = segments.iter().filter(is_correction);
-    let corrections = corrections.map(|segment| segment.rows).sum();
-    read_back(calculations, chain, mend, segments, corrections).await
+    read_back(calculations, chain, mend, segments).await
 }
 
-/// Whether what lies there now is right.
-async fn read_back(
+/// Makes the files that mend a range, from its stored inputs or from Kafka; or says why there are none.
+pub(super) async fn make(
+    recalculator: &Recalculator,
+    chain: &Chain,
+    mend: &Mend,
+) -> Result<Result<Repair, String>, RepairError> {
+    let made = match mend.source {
+        Source::Attic | Source::StoredInputs => recalculator.recalculate(chain, &mend.range).await,
+        Source::Kafka => {
+            let corrects = mend.may_have_been_published_wrong();
+            recalculator.rebuild(chain, &mend.range, corrects).await
+        }
+    };
+    match made {
+        Ok(repair) => Ok(Ok(repair)),
+        Err(error) if error.is_retryable() => Err(RepairError::Read(error)),
+        Err(error) => Ok(Err(error.to_string())),
+    }
+}
+
+/// Whether what mended a range, or lies there again, is right.
+///
+/// # Errors
+/// When it cannot be read now.
+pub async fn read_back(
     calculations: &Calculations,
     chain: &Chain,
     mend: &Mend,
     segments: Vec<Segment>,
-    corrections: u64,
 ) -> Result<Mended, RepairError> {
+    let corrections = segments.iter();
+    let corrections = corrections.filter(|segment| segment.kind == SegmentKind::Corrections);
+    let corrections = corrections.map(|segment| segment.rows).sum();
     let (declared, invocation) = ([mend.declaration.clone()], Invocation::new("repair"));
     let store = chain.store();
     let checked =
@@ -225,7 +241,7 @@ async fn read_back(
     })
 }
 
-async fn put_back(
+pub(super) async fn put_back(
     calculations: &Calculations,
     chain: &Chain,
     mend: &Mend,
@@ -238,7 +254,7 @@ async fn put_back(
             return Ok(Mended::Left(text));
         }
     }
-    read_back(calculations, chain, mend, segments.clone(), 0).await
+    read_back(calculations, chain, mend, segments.clone()).await
 }
 
 #[cfg(test)]

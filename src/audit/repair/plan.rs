@@ -87,7 +87,7 @@ const fn source(kind: FindingKind, is_in_attic: bool) -> Option<Source> {
 impl RepairPlan {
     /// Plans for the findings of one partition, whose newest manifest is `newest`. `in_attic` are the paths of segments that
     /// are not at their own.
-    pub(super) fn of(
+    pub(in crate::audit) fn of(
         newest: &Manifest,
         partition: Partition,
         findings: Vec<Finding>,

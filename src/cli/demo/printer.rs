@@ -11,7 +11,7 @@ use indicatif::{HumanCount, MultiProgress, ProgressBar, ProgressDrawTarget, Prog
 
 use super::paint::Paint;
 use crate::{
-    demo::{Cluster, Interrupt, Loss, Progress, Step},
+    demo::{Cluster, Damage, Interrupt, Loss, Progress, Step},
     load::Malformed,
     telemetry,
 };
@@ -223,6 +223,42 @@ impl Printer {
                     "Everything is processed and in snapshots {} after the start.",
                     seconds(*after)
                 )));
+                lines
+            }
+            Step::Stored { outcomes } => vec![more(format!(
+                "{} outcomes are published and in snapshots.",
+                HumanCount(*outcomes)
+            ))],
+            Step::Damaged(Damage::FlippedByte {
+                path, at, bytes, ..
+            }) => vec![
+                paint.bad(&format!("{:<10} a bit of {path}", "Damage")),
+                more(format!(
+                    "flipped at byte {} of {}.",
+                    HumanCount(*at as u64),
+                    HumanCount(*bytes as u64)
+                )),
+            ],
+            Step::Damaged(Damage::WrongValue {
+                path, key, was, is, ..
+            }) => vec![
+                paint.bad(&format!(
+                    "{:<10} the result of {key} is {is} now, it was {was}",
+                    "Damage"
+                )),
+                more(format!(
+                    "in {path}; every digest and every manifest agrees with it, as if a defective program had written it."
+                )),
+            ],
+            Step::Mended { after } => vec![more(paint.strong(&format!(
+                "Found and mended by the running processor, {} after it was done.",
+                seconds(*after)
+            )))],
+            Step::Corrected { key, published } => {
+                let mut lines = vec![more(format!(
+                    "Published for {key}, the last one as a correction:"
+                ))];
+                lines.extend(published.iter().map(|value| more(format!("  {value}"))));
                 lines
             }
             Step::Pause { folder } => vec![

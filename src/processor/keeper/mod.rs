@@ -18,6 +18,7 @@ mod handle;
 mod jobs;
 mod next;
 mod recalculation;
+mod scrub;
 mod start;
 mod turn;
 mod work;

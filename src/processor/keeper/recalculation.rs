@@ -21,7 +21,7 @@ use super::{
 use crate::{
     audit::{Outdated, Recalculator, ResultsTopic, outdated},
     calculation::Evaluator,
-    config::{OnNewCalculation, RunConfig},
+    config::RunConfig,
     failpoint::{self, Point},
     format::repair_memory,
     history::{self, Chain, Repaired, next_corrections, write_repair},
@@ -61,20 +61,14 @@ struct Calculated {
     repair: Result<history::Repair, String>,
 }
 
-/// What brings ranges under the running calculation, when it is asked for.
-pub fn recalculator(
-    settings: &RunConfig,
-    results_limit: u64,
-) -> Result<Option<Recalculator>, WorkerError> {
-    if settings.on_new_calculation == OnNewCalculation::Keep {
-        return Ok(None);
-    }
+/// What brings ranges under the running calculation.
+pub fn recalculator(settings: &RunConfig, results_limit: u64) -> Result<Recalculator, WorkerError> {
     let calculation = &settings.calculation;
     let evaluator = Evaluator::new(
         calculation.fields.clone(),
         Arc::clone(&calculation.calculation),
     )?;
-    Ok(Some(Recalculator {
+    Ok(Recalculator {
         evaluator: Arc::new(evaluator),
         results: ResultsTopic {
             name: settings.pipeline.results.clone(),
@@ -83,7 +77,7 @@ pub fn recalculator(
         },
         events: Some(settings.connection.clone()),
         patience: PATIENCE,
-    }))
+    })
 }
 
 impl Recalculation {

@@ -20,6 +20,7 @@ use super::{
     background::Background,
     handle::{KeeperHandle, Shown, Stage},
     recalculation::Recalculation,
+    scrub::Scrub,
     work::{Site, Work},
 };
 use crate::{format::Accumulation, history::CorrectionsProgress};
@@ -58,14 +59,20 @@ impl KeeperStart {
         });
         let site = Site {
             partition: self.reporter.partition,
+            reporter: self.reporter.clone(),
             store_side: Arc::clone(&self.store_side),
             shown: Arc::clone(&shown),
             ledger: self.ledger,
             budget: self.budget,
         };
         let recalculation = recalculator.map(Recalculation::new);
-        let kinds = recalculation.map(|work| Box::new(work) as Box<dyn Work>);
-        let kinds = kinds.into_iter().collect();
+        let recalculation = recalculation.map(|work| Box::new(work) as Box<dyn Work>);
+        let scrub = self.store_side.background.scrub.clone();
+        let scrub = scrub.map(|settings| {
+            let board = self.store_side.board.clone();
+            Box::new(Scrub::new(settings, board, site.partition)) as Box<dyn Work>
+        });
+        let kinds = recalculation.into_iter().chain(scrub).collect();
         let keeper = Keeper {
             store_side: Arc::clone(&self.store_side),
             reporter: self.reporter.clone(),

@@ -46,6 +46,7 @@ impl Setting {
             BackgroundSettings {
                 throttle: Throttle::unlimited(),
                 recalculator: None,
+                scrub: None,
             },
             Limits {
                 results: 1_000_000,

@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use super::{
     super::{
         memory::{Budget, Ledger},
+        report::Reporter,
         store_side::StoreSide,
         store_wait::{StoreWait, Until},
     },
@@ -67,10 +68,6 @@ pub enum Due {
     /// There is something.
     Now,
     /// There may be something then.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "recalculation goes by manifests alone")
-    )]
     At(Instant),
     /// There is nothing.
     Nothing,
@@ -98,6 +95,8 @@ pub struct Rewritten {
 #[derive(Clone)]
 pub struct Site {
     pub partition: Partition,
+    /// Tells the worker.
+    pub reporter: Reporter,
     pub store_side: Arc<StoreSide>,
     pub shown: Arc<Shown>,
     pub ledger: Arc<Ledger>,

@@ -16,6 +16,7 @@ use chrono::Utc;
 
 use super::{
     super::Stop,
+    scrubs::ScrubView,
     view::{About, Moment, ProcessView, Reason, TroubleView, WorkerView},
 };
 use crate::{config::RunConfig, model::Partition};
@@ -38,6 +39,7 @@ struct Inner {
     next_trouble: AtomicU64,
     broker: Mutex<Contact>,
     group_said: Mutex<Option<String>>,
+    scrub: Mutex<ScrubView>,
 }
 
 #[derive(Debug, Default)]
@@ -91,6 +93,7 @@ impl Board {
             next_trouble: AtomicU64::default(),
             broker: Mutex::default(),
             group_said: Mutex::default(),
+            scrub: Mutex::default(),
         }))
     }
 
@@ -114,6 +117,7 @@ impl Board {
                 .collect(),
             ticks: workers.map(Slot::tick).collect(),
             troubles,
+            scrub: lock(&self.0.scrub).clone(),
         }
     }
 
@@ -125,6 +129,11 @@ impl Board {
     pub(in crate::processor) fn rename(&self, instance: &str) {
         let mut about = lock(&self.0.about);
         Arc::make_mut(&mut about).instance = instance.to_owned();
+    }
+
+    /// The scrub, or another check of what is stored, has something to show.
+    pub(super) fn scrub(&self, change: impl FnOnce(&mut ScrubView)) {
+        change(&mut lock(&self.0.scrub));
     }
 
     /// The moment that it is.

@@ -9,6 +9,7 @@ use crate::{audit::Finding, format::Manifest, store::Path};
 pub(in crate::processor) struct Findings {
     list: Mutex<Vec<Finding>>,
     shown: Trouble,
+    board: Board,
 }
 
 impl Findings {
@@ -16,12 +17,18 @@ impl Findings {
         Findings {
             list: Mutex::default(),
             shown: board.trouble(&[]),
+            board: board.clone(),
         }
     }
 
-    /// What a check of these segments found takes the place of what an earlier one did.
-    pub fn are(&self, checked: &[Path], findings: &[Finding]) {
+    /// What a check of these segments found takes the place of what an earlier one did. Returns those of them that are new.
+    pub fn are(&self, checked: &[Path], findings: &[Finding]) -> Vec<Finding> {
         let mut list = self.lock();
+        if list.is_empty() && findings.is_empty() {
+            return Vec::new();
+        }
+        let is_new = |finding: &&Finding| !list.contains(finding);
+        let new = findings.iter().filter(is_new).cloned().collect();
         let is_checked = |finding: &Finding| {
             let path = finding.segment.as_deref();
             checked.iter().any(|checked| Some(checked.as_str()) == path)
@@ -29,6 +36,7 @@ impl Findings {
         list.retain(|finding| !is_checked(finding) && !findings.contains(finding));
         list.extend_from_slice(findings);
         self.show(&list);
+        new
     }
 
     /// Forgets those about segments that the partition's newest manifest does not list any more: somebody has mended them.
@@ -56,11 +64,12 @@ impl Findings {
     }
 
     fn show(&self, list: &[Finding]) {
+        self.board.scrub(|scrub| scrub.findings = list.to_vec());
         match list.first() {
             Some(first) => {
                 let count = list.len();
                 let text =
-                    format!("{count} at the start, the first: {first}; see `snapback verify`");
+                    format!("{count} in what is stored, the first: {first}; see `snapback verify`");
                 self.shown.is(Reason::Findings, text);
             }
             None => self.shown.is_over(),

@@ -3,6 +3,7 @@
 pub(super) mod board;
 mod findings;
 mod progress;
+mod scrubs;
 mod tally;
 mod view;
 mod written;
@@ -11,6 +12,8 @@ pub use board::Board;
 pub(super) use board::Trouble;
 pub(super) use findings::Findings;
 pub(super) use progress::{Progress, WorkerProgress};
+pub use scrubs::ScrubView;
+pub(super) use scrubs::Scrubbing;
 pub use tally::Tally;
 pub use view::{
     About, Counters, HeldView, Moment, PartitionView, PhaseView, ProcessView, Reason, Stored,

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 
-use super::tally::Tally;
+use super::{scrubs::ScrubView, tally::Tally};
 use crate::model::{Offset, OffsetRange, Partition, Sequence};
 
 /// A moment, as the time since the process began to be watched. No change of the wall clock moves it.
@@ -65,6 +65,8 @@ pub struct ProcessView {
     pub ticks: Vec<Option<Moment>>,
     /// What is waited for at present, and what was found wrong.
     pub troubles: Vec<TroubleView>,
+    /// How stored history is verified, and what was found.
+    pub scrub: ScrubView,
 }
 
 /// A worker at one moment.

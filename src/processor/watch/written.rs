@@ -9,6 +9,18 @@ use crate::format::Segment;
 pub struct Written {
     newest: VecDeque<Segment>,
     before: usize,
+    verified: usize,
+}
+
+/// What is left of them at the end.
+#[derive(Debug, Default)]
+pub struct Unverified {
+    /// The newest that are not verified yet, the last one last.
+    pub newest: Vec<Segment>,
+    /// How many there were before, of which nothing is known any more.
+    pub before: usize,
+    /// How many were verified since they were written.
+    pub verified: usize,
 }
 
 impl Written {
@@ -22,9 +34,20 @@ impl Written {
         self.before += too_many;
     }
 
-    /// The newest, the last one last, and how many there were before.
-    pub(in crate::processor) fn take(self) -> (Vec<Segment>, usize) {
-        (self.newest.into(), self.before)
+    /// These were read back and are right.
+    pub(in crate::processor) fn verified(&mut self, segments: &[Segment]) {
+        let before = self.newest.len();
+        self.newest
+            .retain(|written| !segments.iter().any(|one| one.path == written.path));
+        self.verified += before - self.newest.len();
+    }
+
+    pub(in crate::processor) fn take(self) -> Unverified {
+        Unverified {
+            newest: self.newest.into(),
+            before: self.before,
+            verified: self.verified,
+        }
     }
 }
 
@@ -43,7 +66,7 @@ mod tests {
             let at = Offset::new(i64::try_from(number).unwrap()).unwrap();
             let range = OffsetRange::new(at, at.plus(1)).unwrap();
             Segment {
-                path: layout.manifest(Partition(0), Sequence::FIRST),
+                path: layout.manifest(Partition(0), Sequence(number as u64 + 1)),
                 kind: SegmentKind::Results,
                 range,
                 rows: 1,
@@ -58,8 +81,10 @@ mod tests {
         for number in 0..Written::MOST + 3 {
             written.add([segment(number)]);
         }
-        let (newest, before) = written.take();
-        assert_eq!((newest.len(), before), (Written::MOST, 3));
-        assert_eq!(newest.last(), Some(&segment(Written::MOST + 2)));
+        written.verified(&[segment(0), segment(10), segment(20)]);
+        let left = written.take();
+        assert_eq!(left.newest.len(), Written::MOST - 2);
+        assert_eq!((left.before, left.verified), (3, 2));
+        assert_eq!(left.newest.last(), Some(&segment(Written::MOST + 2)));
     }
 }

@@ -59,6 +59,10 @@ impl Worker {
                 }
                 Ok(())
             }
+            News::Verified(segments) => {
+                self.summary.written.verified(&segments);
+                Ok(())
+            }
             News::Looked { newest } => {
                 if self.is_current(partition, epoch) {
                     self.set_newest(partition, newest);

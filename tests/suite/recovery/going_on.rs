@@ -61,7 +61,7 @@ fn a_missing_segment_is_said_and_found() {
     store_more(&pipeline, 30);
     let segment = pipeline.segments("results", 0).pop().expect("a segment");
     fs::remove_file(&segment).expect("a file");
-    let finished = pipeline.run_to_end().run();
+    let finished = pipeline.run_to_end().args(["--scrub", "off"]).run();
     let name = segment.display().to_string();
     assert!(finished.stderr.contains(&name), "{}", finished.stderr);
     assert_eq!(pipeline.findings(), ["missing-segment".to_owned()].into());
@@ -76,7 +76,7 @@ fn a_damaged_segment_is_said_and_found() {
     let middle = bytes.len() / 2;
     bytes[middle] ^= 0x10;
     fs::write(&segment, bytes).expect("a writable store");
-    let finished = pipeline.run_to_end().run();
+    let finished = pipeline.run_to_end().args(["--scrub", "off"]).run();
     let name = segment
         .file_name()
         .expect("a name")

@@ -102,7 +102,7 @@ fn what_the_start_finds_wrong_is_shown() {
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
     fs::write(segment, bytes).expect("a writable file");
-    let (running, status) = start(&pipeline, &[]);
+    let (running, status) = start(&pipeline, &["--scrub", "report"]);
     let seen = status.wait_until(LIMIT, "a finding", |seen| {
         Status::detail(seen, "findings").is_some() && seen["ready"] == true
     });

@@ -15,6 +15,8 @@ use crate::{
         Budget, Stop,
         keeper::handle::Shown,
         memory::{Ledger, Part},
+        partition::Epoch,
+        report::Reporter,
         store_side::{BackgroundSettings, StoreSide},
         watch::{Board, board::tests::about},
     },
@@ -94,6 +96,7 @@ impl Setting {
             BackgroundSettings {
                 throttle: Throttle::unlimited(),
                 recalculator: None,
+                scrub: None,
             },
             limits,
         );
@@ -108,6 +111,11 @@ impl Setting {
         let ledger = Arc::new(Ledger::default());
         let site = Site {
             partition: PARTITION,
+            reporter: Reporter {
+                sender: std::sync::mpsc::channel().0,
+                partition: PARTITION,
+                epoch: Epoch(1),
+            },
             store_side: Arc::clone(&self.store_side),
             shown: Arc::new(Shown {
                 asked: false.into(),

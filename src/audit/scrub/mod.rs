@@ -1,0 +1,282 @@
+//! The scrub: stored history, verified again and again beside a running processor, and mended where it is wrong.
+//!
+//! In flow a partition's chain and what is known of earlier rounds ([`Verified`]); out flow one verified group of segments at
+//! a time ([`Scrubbed`]) and, when it may and can be mended, the files that mend it. The caller brings them into the chain with
+//! an edit like any other and has them read back ([`read_back`](super::read_back)). What was found is never an error.
+//!
+//! It is careful, because nobody has asked for it:
+//! - Only ranges of the running calculation are mended: what another process calculates is that one's to judge.
+//! - Wrong values are calculated twice more; answers that differ are `not-deterministic`, and nothing is mended.
+//! - More than one wrong value in [`MOST_WRONG`] of a range looks like another calculation, not like damage: a person decides.
+//! - What a newer manifest does not list any more is no finding.
+//!
+//! Which offsets have an outcome never changes (I4), and what changes becomes corrections (I6): it mends as `repair` does.
+//! Memory: the files of one group, their successors, and a batch of rows of each.
+
+mod choice;
+mod judge;
+mod verified;
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use choice::{Next, next};
+pub use judge::MOST_WRONG;
+use judge::{Judgement, judge};
+pub use verified::Verified;
+
+use super::{
+    AuditError, Finding, FindingKind, Level, Mend, Mended, RecalculateError, Recalculator,
+    RepairError, RepairPlan, Source,
+    groups::Group,
+    instructions::{self, Commands},
+    repair::{in_attic, make, put_back},
+    verification::Verification,
+    verify::examine,
+};
+use crate::{
+    calculation::Calculations,
+    format::{Manifest, Segment},
+    history::{Chain, Repair, load_tail},
+    recovery::Invocation,
+};
+
+/// What verifies and mends stored history beside a running processor.
+#[derive(Clone)]
+pub struct Scrubber {
+    /// The running calculation, and what ranges are mended with.
+    pub recalculator: Recalculator,
+    /// Those that stored outcomes are compared with.
+    pub calculations: Calculations,
+    /// How the program was started, for the commands that findings name.
+    pub invocation: Invocation,
+    /// Whether it mends what it may; else it says what it has found.
+    pub mends: bool,
+    /// From one verification of a segment to the next.
+    pub every: Duration,
+}
+
+/// A group of segments that was verified.
+pub struct Scrubbed {
+    /// The segments.
+    pub segments: Vec<Segment>,
+    /// Their outcomes.
+    pub rows: u64,
+    /// What is wrong with them.
+    pub findings: Vec<Finding>,
+    /// What becomes of it.
+    pub then: Then,
+}
+
+/// What becomes of a group that was verified.
+pub enum Then {
+    /// Nothing: it is right, or live no more.
+    Nothing,
+    /// It is damaged, and nothing is decided yet.
+    Damaged,
+    /// Its findings are shown, and this is why it is not mended.
+    Left(String),
+    /// What could mend it is away, for this reason: it is not taken for verified.
+    Later(String),
+    /// It lay in the attic, and is back at its own path.
+    PutBack,
+    /// These files mend it.
+    Mend(Box<(Mend, Repair)>),
+}
+
+/// What a step of the scrub came to.
+pub enum Step {
+    /// A group was verified.
+    Scrubbed(Box<Scrubbed>),
+    /// Nothing is due before this moment; `None` when nothing is stored.
+    Rest(Option<DateTime<Utc>>),
+}
+
+impl Scrubber {
+    /// How large the files of the next group are, in bytes; 0 when none is due.
+    #[must_use]
+    pub fn next_bytes(&self, newest: &Manifest, verified: &Verified, now: DateTime<Utc>) -> u64 {
+        match next(newest, verified, now, self.every) {
+            Next::Verify(group) => group.segments.iter().map(|segment| segment.bytes).sum(),
+            Next::Rest(_) => 0,
+        }
+    }
+
+    /// Verifies the group of segments that is due first, at every level that needs no Kafka. What it finds wrong is to be
+    /// [settled](Scrubber::settle).
+    ///
+    /// # Errors
+    /// When the store is away; the same step may be taken later.
+    pub async fn look(
+        &self,
+        chain: &Chain,
+        verified: &mut Verified,
+        now: DateTime<Utc>,
+    ) -> Result<Step, AuditError> {
+        let Some(newest) = chain.newest() else {
+            return Ok(Step::Rest(None));
+        };
+        verified.follow(newest, now);
+        let group = match next(newest, verified, now, self.every) {
+            Next::Verify(group) => group,
+            Next::Rest(until) => return Ok(Step::Rest(until)),
+        };
+        let segments = group.segments.clone();
+        let (rows, mut findings) = self.examine(chain, newest, group).await?;
+        let is_damaged = findings.iter().any(Finding::is_damage);
+        if !is_damaged {
+            verified.mark(&segments, now, findings.len() as u64);
+        }
+        self.complete(&mut findings);
+        Ok(Step::Scrubbed(Box::new(Scrubbed {
+            segments,
+            rows,
+            findings,
+            then: match is_damaged {
+                true => Then::Damaged,
+                false => Then::Nothing,
+            },
+        })))
+    }
+
+    /// Decides what becomes of a group that is damaged, and makes what mends it. It changes nothing but what a crash left in
+    /// the attic.
+    ///
+    /// # Errors
+    /// When the store is away; the same step may be taken later.
+    pub async fn settle(
+        &self,
+        chain: &Chain,
+        scrubbed: &mut Scrubbed,
+        verified: &mut Verified,
+        now: DateTime<Utc>,
+    ) -> Result<(), RepairError> {
+        let (store, layout) = (chain.store(), chain.layout());
+        let tail = load_tail(store, layout, chain.partition()).await?;
+        let segments = &scrubbed.segments;
+        let newest = tail.newest.as_ref().filter(|newest| {
+            let mut segments = segments.iter();
+            segments.all(|segment| newest.lists(&segment.path))
+        });
+        let Some(newest) = newest else {
+            // Somebody has replaced it meanwhile.
+            scrubbed.findings.clear();
+            scrubbed.then = Then::Nothing;
+            verified.mark(segments, now, 0);
+            return Ok(());
+        };
+        scrubbed.then = match self.mending(chain, newest, &mut scrubbed.findings).await {
+            Ok(then) => then,
+            Err(why) => Then::Later(why.to_string()),
+        };
+        if !matches!(scrubbed.then, Then::Later(_)) {
+            verified.mark(&scrubbed.segments, now, scrubbed.findings.len() as u64);
+        }
+        self.complete(&mut scrubbed.findings);
+        Ok(())
+    }
+
+    /// The findings with commands that can be copied, in the order of a report.
+    fn complete(&self, findings: &mut [Finding]) {
+        let commands = Commands::of(&self.invocation);
+        findings
+            .iter_mut()
+            .for_each(|finding| commands.complete(finding));
+        findings.sort_by_cached_key(Finding::order);
+    }
+
+    async fn examine(
+        &self,
+        chain: &Chain,
+        newest: &Manifest,
+        group: Group,
+    ) -> Result<(u64, Vec<Finding>), AuditError> {
+        let context = Verification {
+            store: chain.store().clone(),
+            layout: chain.layout().clone(),
+            level: Level::Semantic,
+            calculations: self.calculations.clone(),
+            given: None,
+            until: None,
+        };
+        let evaluators = context.evaluators(&newest.calculations, &group);
+        let inspected = examine(context, chain.partition(), group, evaluators).await?;
+        let inspected = inspected.unwrap_or_default();
+        Ok((inspected.results + inspected.rejects, inspected.findings))
+    }
+
+    /// What becomes of a group with findings.
+    async fn mending(
+        &self,
+        chain: &Chain,
+        newest: &Manifest,
+        findings: &mut Vec<Finding>,
+    ) -> Result<Then, RepairError> {
+        let left = |why: &str| Ok(Then::Left(why.to_owned()));
+        if !self.mends {
+            return left("--scrub report mends nothing");
+        }
+        let damage = findings.iter().filter(|finding| finding.is_damage());
+        let damage: Vec<Finding> = damage.cloned().collect();
+        let in_attic = in_attic(chain.store(), newest, &damage).await?;
+        let mut plan = RepairPlan::of(newest, chain.partition(), damage, &in_attic);
+        // One group is one range, or none.
+        let Some(mend) = plan.mends.pop().filter(|_| plan.left.is_empty()) else {
+            return left("nothing that mends it is known to a running processor");
+        };
+        let ours = self.recalculator.evaluator.fingerprint();
+        let mut segments = mend.range.segments.iter();
+        if !segments.all(|segment| segment.fingerprint == *ours) {
+            return left("it is of another calculation than the running one");
+        }
+        if mend.source == Source::Attic {
+            return Ok(match put_back(&self.calculations, chain, &mend).await? {
+                Mended::Left(why) => Then::Left(why),
+                Mended::Done { .. } | Mended::Overtaken => Then::PutBack,
+            });
+        }
+        let first = match make(&self.recalculator, chain, &mend).await? {
+            Ok(repair) => repair,
+            Err(why) => return Ok(Then::Left(why)),
+        };
+        if mend.source == Source::StoredInputs {
+            let second = match make(&self.recalculator, chain, &mend).await? {
+                Ok(repair) => repair,
+                Err(why) => return Ok(Then::Left(why)),
+            };
+            match judge(first.files(), second.files()).map_err(RecalculateError::from) {
+                Ok(Judgement::Mend) => {}
+                Ok(Judgement::NotDeterministic) => {
+                    findings.push(not_deterministic(&mend));
+                    return left("the calculation gives another answer each time");
+                }
+                Ok(Judgement::TooMany { wrong, rows }) => {
+                    return Ok(Then::Left(format!(
+                        "{wrong} of its {rows} outcomes are others than the calculation gives, more than one in {MOST_WRONG}: is it the right one? `snapback repair --apply` mends it"
+                    )));
+                }
+                Err(error) => return Ok(Then::Left(error.to_string())),
+            }
+        }
+        Ok(Then::Mend(Box::new((mend, first))))
+    }
+}
+
+/// A calculation that does not give the same twice.
+fn not_deterministic(mend: &Mend) -> Finding {
+    let detail = format!(
+        "{} gave two answers for the same stored inputs: what is right is not known",
+        mend.declaration
+    );
+    let remedy = instructions::not_deterministic();
+    let kind = FindingKind::NotDeterministic;
+    let finding = Finding::new(kind, mend.partition, mend.range.range, detail, remedy);
+    match mend.range.segments.first() {
+        Some(segment) => finding.of(&segment.path),
+        None => finding,
+    }
+}
+
+#[cfg(test)]
+mod tests;

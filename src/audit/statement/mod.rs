@@ -1,0 +1,364 @@
+//! A statement for others: what was verified, with a digest of the rows themselves.
+//!
+//! In flow a store that was verified and its [`Report`]; out flows a [`Statement`], a file that somebody else keeps. On another
+//! machine, without Kafka and without trusting who wrote it, [`compare`] says whether a store still holds exactly these
+//! outcomes. It is made of rows, not of files: compaction and the removal of old files change nothing, a repair changes the
+//! blocks that it touched, and these are named.
+//!
+//! Memory: a file of each partition that is read at a time, and a digest for each block.
+
+mod blocks;
+mod document;
+mod rows;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, SecondsFormat, SubsecRound, Utc};
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use serde::{Deserialize, Serialize};
+
+pub use document::StatementError;
+
+use super::{AuditError, Level, Report};
+use crate::{
+    calculation::Declaration,
+    format::{Layout, Manifest, SegmentKind},
+    history::load_tail,
+    model::{Counts, Digest, Offset, OffsetRange, Partition, Sequence},
+    query,
+    store::Store,
+};
+use blocks::{Rows, row_digests};
+
+/// The version of the form, and of the bytes that digests are over.
+const FORMAT: u32 = 1;
+/// The offsets of a block: it begins at a multiple of them.
+const BLOCK: i64 = 1_000_000;
+
+/// See the module. Its members are written in alphabetical order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Statement {
+    format_version: u32,
+    topic: String,
+    /// The cluster and the events topic that the store was made from, as far as the broker has ids for them.
+    cluster_id: Option<String>,
+    events_topic_id: Option<String>,
+    results_topic: String,
+    group: String,
+    /// How much was verified.
+    level: String,
+    /// When, in UTC.
+    written_at: String,
+    /// By which program.
+    version: String,
+    counts: Counts,
+    /// What outcomes were compared with.
+    calculations: Vec<Compared>,
+    partitions: Vec<Head>,
+    blocks: Vec<Block>,
+}
+
+/// A calculation, and the outcomes that were compared with it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Compared {
+    #[serde(flatten)]
+    declaration: Declaration,
+    outcomes: u64,
+}
+
+/// A partition as it was when verifying began.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Head {
+    partition: Partition,
+    start: Offset,
+    end: Offset,
+    manifest: Sequence,
+    manifest_digest: Digest,
+}
+
+/// The outcomes of up to 1,000,000 offsets of a partition.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Block {
+    partition: Partition,
+    start: Offset,
+    end: Offset,
+    results: Rows,
+    rejects: Rows,
+}
+
+/// What a statement will be about: the partitions as they are before they are verified.
+pub struct Scope {
+    heads: Vec<Head>,
+    counts: Counts,
+    first: Manifest,
+}
+
+/// A block that is not as it was stated.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Changed {
+    /// The partition.
+    pub partition: Partition,
+    /// The first offset of the block.
+    pub start: Offset,
+    /// The offset after its last one.
+    pub end: Offset,
+    /// What is different, and what made it so, as far as the chain tells.
+    pub detail: String,
+}
+
+/// What a statement says, against what a store holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Comparison {
+    /// When the statement was written.
+    pub written_at: String,
+    /// The blocks that were compared.
+    pub blocks: u64,
+    /// Their outcomes, as stated.
+    pub outcomes: u64,
+    /// Those that are different.
+    pub changed: Vec<Changed>,
+}
+
+impl Scope {
+    /// Looks at the partitions: all, or those in `wanted`.
+    ///
+    /// # Errors
+    /// When nothing is stored of the topic, or the store does not answer.
+    pub async fn of(
+        store: &Store,
+        layout: &Layout,
+        wanted: Option<&BTreeSet<Partition>>,
+    ) -> Result<Scope, AuditError> {
+        let (mut heads, mut counts, mut first) = (Vec::new(), Counts::default(), None);
+        for partition in query::manifests(store, layout).await?.into_keys() {
+            if wanted.is_some_and(|wanted| !wanted.contains(&partition)) {
+                continue;
+            }
+            let Some(newest) = load_tail(store, layout, partition).await?.newest else {
+                continue;
+            };
+            heads.push(Head {
+                partition,
+                start: newest.origin,
+                end: newest.end,
+                manifest: newest.sequence,
+                manifest_digest: newest.digest(),
+            });
+            counts = counts + newest.counts;
+            first.get_or_insert(newest);
+        }
+        match first {
+            Some(first) => Ok(Scope {
+                heads,
+                counts,
+                first,
+            }),
+            None => Err(query::TopicError::missing(store, layout).await?.into()),
+        }
+    }
+}
+
+impl Statement {
+    /// States what a report found clean at this level.
+    ///
+    /// # Errors
+    /// When the store does not answer, or a file is not what its manifest says any more.
+    pub async fn of(
+        scope: Scope,
+        report: &Report,
+        level: Level,
+        now: DateTime<Utc>,
+        (store, layout): (&Store, &Layout),
+    ) -> Result<Statement, AuditError> {
+        let blocks = stored(store, layout, &scope.heads).await?;
+        let pipeline = scope.first.pipeline;
+        let calculations = report.calculations.iter().map(|with| Compared {
+            declaration: with.declaration.clone(),
+            outcomes: with.outcomes,
+        });
+        Ok(Statement {
+            format_version: FORMAT,
+            topic: layout.topic().to_owned(),
+            cluster_id: pipeline.cluster_id,
+            events_topic_id: pipeline.events_topic_id,
+            results_topic: pipeline.results_topic,
+            group: pipeline.group,
+            level: level.to_string(),
+            written_at: now
+                .trunc_subsecs(3)
+                .to_rfc3339_opts(SecondsFormat::Millis, true),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            counts: scope.counts,
+            calculations: calculations.collect(),
+            partitions: scope.heads,
+            blocks,
+        })
+    }
+
+    /// The topic that it is about.
+    #[must_use]
+    pub fn topic(&self) -> &str {
+        &self.topic
+    }
+
+    /// One line for people.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let Counts {
+            results,
+            rejects,
+            absent,
+            lost,
+            ..
+        } = self.counts;
+        format!(
+            "{}: {} partitions, {} blocks: {results} results, {rejects} rejects, {absent} absent, {lost} lost",
+            self.topic,
+            self.partitions.len(),
+            self.blocks.len()
+        )
+    }
+}
+
+/// Compares what a store holds with a statement. Offsets that came after it are not looked at.
+///
+/// # Errors
+/// When the store does not answer, or a file is not what its manifest says: then verifying has found that.
+pub async fn compare(
+    statement: &Statement,
+    store: &Store,
+    layout: &Layout,
+) -> Result<Comparison, AuditError> {
+    let mut changed = Vec::new();
+    let mut there = Vec::new();
+    let mut newest = BTreeMap::new();
+    for head in &statement.partitions {
+        let tail = load_tail(store, layout, head.partition).await?;
+        let held = tail
+            .newest
+            .as_ref()
+            .is_some_and(|now| now.origin <= head.start && now.end >= head.end);
+        if held {
+            there.push(head.clone());
+            newest.extend(tail.newest.map(|newest| (head.partition, newest)));
+            continue;
+        }
+        let detail = match tail.newest {
+            Some(now) => format!("the store holds {} only", now.range()),
+            None => "the store holds nothing of this partition".to_owned(),
+        };
+        changed.push(Changed {
+            partition: head.partition,
+            start: head.start,
+            end: head.end,
+            detail,
+        });
+    }
+    let now = stored(store, layout, &there).await?;
+    let now: BTreeMap<(Partition, Offset), &Block> = now
+        .iter()
+        .map(|block| ((block.partition, block.start), block))
+        .collect();
+    for stated in &statement.blocks {
+        let Some(newest) = newest.get(&stated.partition) else {
+            continue;
+        };
+        let head = there.iter().find(|head| head.partition == stated.partition);
+        let since = head.map(|head| head.manifest);
+        let detail = match now.get(&(stated.partition, stated.start)) {
+            Some(now) if **now == *stated => continue,
+            Some(now) => different(stated, now, newest, since),
+            None => "the statement has a block that its partition does not have".to_owned(),
+        };
+        changed.push(Changed {
+            partition: stated.partition,
+            start: stated.start,
+            end: stated.end,
+            detail,
+        });
+    }
+    let outcomes = statement.blocks.iter();
+    Ok(Comparison {
+        written_at: statement.written_at.clone(),
+        blocks: statement.blocks.len() as u64,
+        outcomes: outcomes
+            .map(|block| block.results.rows + block.rejects.rows)
+            .sum(),
+        changed,
+    })
+}
+
+/// What differs in a block, and which edits since the statement have corrected something in it.
+fn different(stated: &Block, now: &Block, newest: &Manifest, since: Option<Sequence>) -> String {
+    let mut parts = Vec::new();
+    for (what, stated, now) in [
+        ("results", stated.results, now.results),
+        ("rejects", stated.rejects, now.rejects),
+    ] {
+        if stated.rows != now.rows {
+            parts.push(format!(
+                "{} {what} were stated, {} are stored",
+                stated.rows, now.rows
+            ));
+        } else if stated != now {
+            parts.push(format!("{} {what}, not all of them as stated", now.rows));
+        }
+    }
+    let range = OffsetRange::new(stated.start, stated.end).ok();
+    let corrected = newest.files().filter(|segment| {
+        segment.kind == SegmentKind::Corrections
+            && range.is_some_and(|range| range.overlaps(segment.range))
+            && segment.revision > since
+    });
+    let by: Vec<String> = corrected
+        .filter_map(|segment| {
+            Some(format!(
+                "manifest {} ({} corrections)",
+                segment.revision?, segment.rows
+            ))
+        })
+        .collect();
+    match by.is_empty() {
+        true => parts.push("no correction in the chain says why".to_owned()),
+        false => parts.push(format!("changed by {}", by.join(", "))),
+    }
+    parts.join("; ")
+}
+
+/// The blocks that a store holds of these partitions.
+async fn stored(store: &Store, layout: &Layout, heads: &[Head]) -> Result<Vec<Block>, AuditError> {
+    let parallelism = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let partitions = stream::iter(heads.to_vec()).map(|head| {
+        let (store, layout) = (store.clone(), layout.clone());
+        async move { tokio::spawn(of_partition(store, layout, head)).await? }
+    });
+    let blocks: Vec<Vec<Block>> = partitions.buffered(parallelism).try_collect().await?;
+    Ok(blocks.into_iter().flatten().collect())
+}
+
+async fn of_partition(store: Store, layout: Layout, head: Head) -> Result<Vec<Block>, AuditError> {
+    let partition = head.partition;
+    let Ok(range) = OffsetRange::new(head.start, head.end) else {
+        return Ok(Vec::new());
+    };
+    let Some(newest) = load_tail(&store, &layout, partition).await?.newest else {
+        return Ok(Vec::new());
+    };
+    let of = |kind| row_digests(&store, &layout, &newest, kind, range);
+    let mut results = of(SegmentKind::Results).await?;
+    let mut rejects = of(SegmentKind::Rejects).await?;
+    let blocks = blocks::of(range).map(|range| Block {
+        partition,
+        start: range.start(),
+        end: range.end(),
+        results: results.remove(&range.start()).unwrap_or_else(Rows::none),
+        rejects: rejects.remove(&range.start()).unwrap_or_else(Rows::none),
+    });
+    Ok(blocks.collect())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,354 @@
+//! The scrub of a partition: its stored history, verified again and again, and mended where that is safe.
+//!
+//! One group of segments at a time, at a rate that leaves nearly all of a core to others. What was verified when is kept in an
+//! object beside the chain, so that a restart goes on where this process ended.
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use futures::{FutureExt, future::BoxFuture};
+use tokio::time::Instant;
+
+use super::{
+    super::{
+        report::News,
+        store_side::ScrubSettings,
+        watch::{Board, Reason, Scrubbing},
+    },
+    work::{Due, Known, Rewritten, Site, Step, Work},
+};
+use crate::{
+    audit::{self, Finding, Mend, Mended, Scrubbed, Source, Then, Verified, read_back},
+    format::repair_memory,
+    history::{Chain, Repair, Repaired, write_repair},
+    model::{Offset, Partition, Sequence},
+    store::StoreError,
+};
+
+/// How often what was verified is written down.
+const SAVE_EVERY: Duration = Duration::from_secs(60);
+/// When to try again what could not be read, or mended now.
+const LATER: Duration = Duration::from_secs(15);
+/// The rows that are read at a time, decoded and calculated again.
+const BATCHES: u64 = 2 << 20;
+/// What tidying up may take of work that is given up.
+const GIVE_UP: Duration = Duration::from_secs(2);
+
+/// The rest with which so many partitions together take `percent` of one core.
+fn rest(took: Duration, percent: u32, partitions: usize) -> Duration {
+    let partitions = u32::try_from(partitions).unwrap_or(u32::MAX);
+    let all = took.saturating_mul(100).saturating_mul(partitions);
+    (all / percent.max(1)).saturating_sub(took)
+}
+
+/// See the module.
+pub struct Scrub {
+    settings: ScrubSettings,
+    shown: Scrubbing,
+    /// Until it is read, `None`.
+    verified: Option<Verified>,
+    saved: Option<Instant>,
+    is_saved: bool,
+    rests_until: Option<Instant>,
+    /// Nothing is due before, as of this manifest.
+    idle: Option<(Sequence, Instant)>,
+    /// What mends a range.
+    made: Option<(Mend, Repair)>,
+    /// Where ranges start that are not right although they were mended: never again until the next start.
+    left: BTreeSet<Offset>,
+}
+
+impl Scrub {
+    pub fn new(settings: ScrubSettings, board: Board, partition: Partition) -> Scrub {
+        Scrub {
+            settings,
+            shown: Scrubbing::new(board, partition),
+            verified: None,
+            saved: None,
+            is_saved: true,
+            rests_until: None,
+            idle: None,
+            made: None,
+            left: BTreeSet::new(),
+        }
+    }
+
+    async fn take_step(&mut self, site: &Site, chain: &Chain) -> Step {
+        let Some(newest) = chain.newest() else {
+            return Step::Done;
+        };
+        let mut verified = match self.verified.take() {
+            Some(verified) => verified,
+            None => match load(chain).await {
+                Ok(verified) => verified,
+                Err(error) => return self.later(site, &error.to_string()),
+            },
+        };
+        let mut scrubber = self.settings.scrubber.clone();
+        let now = chain.clock().now();
+        verified.follow(newest, now);
+        let bytes = scrubber.next_bytes(newest, &verified, now);
+        if bytes > 0 && !site.reserve(bytes + BATCHES).await {
+            return Step::Done;
+        }
+        site.throttle().take(bytes).await;
+        scrubber.recalculator.results.limit = site.store_side.limits().results;
+        let began = Instant::now();
+        let mut step = scrubber.look(chain, &mut verified, now).await;
+        if let Ok(audit::Step::Scrubbed(scrubbed)) = &mut step
+            && matches!(scrubbed.then, Then::Damaged)
+        {
+            if !site.reserve(repair_memory(bytes)).await {
+                return Step::Done;
+            }
+            let settled = scrubber.settle(chain, scrubbed, &mut verified, now).await;
+            if let Err(error) = settled {
+                scrubbed.then = Then::Later(error.to_string());
+            }
+        }
+        let ScrubSettings {
+            percent,
+            partitions,
+            ..
+        } = &self.settings;
+        // One is the process's own.
+        let partitions = Arc::strong_count(partitions).saturating_sub(1).max(1);
+        let rest = rest(began.elapsed(), *percent, partitions);
+        self.rests_until = Some(Instant::now() + rest);
+        self.shown.verified_since(verified.since(newest));
+        let done = match step {
+            Ok(audit::Step::Rest(until)) => {
+                let rest = until.and_then(|until| (until - now).to_std().ok());
+                let until = Instant::now() + rest.unwrap_or(self.settings.scrubber.every);
+                self.idle = Some((newest.sequence, until));
+                Step::Done
+            }
+            Ok(audit::Step::Scrubbed(scrubbed)) => {
+                self.is_saved = false;
+                self.judge(site, &mut verified, *scrubbed)
+            }
+            Err(error) => self.later(site, &error.to_string()),
+        };
+        let is_time = self.saved.is_none_or(|saved| saved.elapsed() >= SAVE_EVERY);
+        if !self.is_saved && (is_time || self.idle.is_some()) {
+            self.save(chain, &verified).await;
+        }
+        self.verified = Some(verified);
+        done
+    }
+
+    /// Shows what was found, and keeps what mends it.
+    fn judge(&mut self, site: &Site, verified: &mut Verified, scrubbed: Scrubbed) -> Step {
+        let partition = site.partition;
+        let Scrubbed {
+            segments,
+            rows,
+            findings,
+            then,
+        } = scrubbed;
+        let store_side = &site.store_side;
+        let bytes = segments.iter().map(|segment| segment.bytes).sum();
+        self.shown.verified(segments.len() as u64, rows, bytes);
+        let damage: Vec<Finding> = findings.into_iter().filter(Finding::is_damage).collect();
+        let paths: Vec<_> = segments
+            .iter()
+            .map(|segment| segment.path.clone())
+            .collect();
+        let new = store_side.findings.are(&paths, &damage);
+        // What can be done about it is said when it is not done here.
+        for Finding { kind, detail, .. } in &new {
+            tracing::error!("partition {partition}: {kind}: {detail}");
+        }
+        match then {
+            Then::Damaged => {}
+            Then::Nothing => site.reporter.tell(News::Verified(segments)),
+            Then::PutBack => {
+                store_side.findings.are(&paths, &[]);
+                self.shown.mended();
+                verified.forget(&segments);
+                tracing::warn!(
+                    "partition {partition}: the scrub has put {} back from the attic",
+                    paths[0]
+                );
+            }
+            Then::Left(why) if new.is_empty() => {
+                tracing::debug!("partition {partition}: {} stays as it is: {why}", paths[0]);
+            }
+            Then::Left(why) => {
+                let remedy = new.last().map_or("", |finding| finding.remedy.as_str());
+                tracing::error!(
+                    "partition {partition}: {} stays as it is: {why}. {remedy}",
+                    paths[0]
+                );
+            }
+            Then::Later(why) => return self.later(site, &why),
+            Then::Mend(mend) => {
+                let (mend, repair) = *mend;
+                if self.left.contains(&mend.range.range.start()) {
+                    return Step::Done;
+                }
+                self.made = Some((mend, repair));
+                return Step::Write;
+            }
+        }
+        Step::Done
+    }
+
+    /// Nothing can be said or done now.
+    fn later(&mut self, site: &Site, why: &str) -> Step {
+        tracing::warn!(
+            "partition {}: the scrub waits, and tries again in {LATER:?}: {why}",
+            site.partition
+        );
+        self.rests_until = Some(Instant::now() + LATER);
+        Step::Done
+    }
+
+    async fn save(&mut self, chain: &Chain, verified: &Verified) {
+        let path = chain.layout().verified(chain.partition());
+        self.saved = Some(Instant::now());
+        match chain.store().put(&path, verified.encode()).await {
+            Ok(()) => self.is_saved = true,
+            // It is advice only.
+            Err(error) => tracing::debug!("{path} cannot be written: {error}"),
+        }
+    }
+
+    async fn mend(
+        &mut self,
+        site: &Site,
+        chain: &mut Chain,
+        mend: Mend,
+        mut repair: Repair,
+    ) -> Option<Rewritten> {
+        let (partition, range) = (site.partition, mend.range.range);
+        site.throttle().take(repair.files().bytes() as u64).await;
+        let mut wait = site.wait();
+        let repaired = loop {
+            let error = match write_repair(chain, &mut repair).await {
+                Ok(repaired) => break repaired,
+                Err(error) => error,
+            };
+            let text = format!("partition {partition}: mending {range} waits: {error}");
+            let stays = !error.is_about_the_store();
+            if stays || !wait.again(Reason::Store, error.is_retryable(), &text).await {
+                let given_up = repair.give_up(chain);
+                if let Ok(Err(error)) = tokio::time::timeout(GIVE_UP, given_up).await {
+                    tracing::debug!(
+                        "what was stored of a repair stays for the next owner: {error}"
+                    );
+                }
+                if stays {
+                    tracing::error!("partition {partition}: {range} cannot be mended: {error}");
+                    self.left.insert(range.start());
+                }
+                return None;
+            }
+        };
+        let Repaired::Done(segments) = repaired else {
+            tracing::info!("partition {partition}: another has changed {range} meanwhile");
+            return None;
+        };
+        let calculations = &self.settings.scrubber.calculations;
+        match read_back(calculations, chain, &mend, segments.clone()).await {
+            Ok(Mended::Left(why)) => {
+                tracing::error!("partition {partition}: {range} was mended, but {why}");
+                self.left.insert(range.start());
+            }
+            Ok(Mended::Done { corrections, .. }) => {
+                self.shown.mended();
+                let from = match mend.source {
+                    Source::Kafka => "made again from the events in Kafka",
+                    Source::Attic | Source::StoredInputs => {
+                        "calculated again, twice, from the inputs stored beside it"
+                    }
+                };
+                tracing::warn!(
+                    "partition {partition}: the scrub has mended {range}, {from}; {}",
+                    match corrections {
+                        0 => "nothing has to be published again".to_owned(),
+                        1 => "1 correction is published".to_owned(),
+                        count => format!("{count} corrections are published"),
+                    }
+                );
+            }
+            // The next round verifies it.
+            Ok(Mended::Overtaken) => {}
+            Err(error) => tracing::warn!(
+                "partition {partition}: {range} was mended, and is not read back: {error}"
+            ),
+        }
+        Some(Rewritten {
+            segments,
+            outcomes: 0,
+        })
+    }
+}
+
+impl Work for Scrub {
+    fn due(&mut self, _site: &Site, known: &Known<'_>) -> Due {
+        let idle = self
+            .idle
+            .filter(|(sequence, _)| *sequence == known.newest.sequence);
+        let idle = idle.map(|(_, until)| until);
+        match self
+            .rests_until
+            .max(idle)
+            .filter(|until| *until > known.now)
+        {
+            Some(until) => Due::At(until),
+            None => Due::Now,
+        }
+    }
+
+    fn step<'w>(&'w mut self, site: &'w Site, chain: &'w Chain) -> BoxFuture<'w, Step> {
+        self.idle = None;
+        self.take_step(site, chain).boxed()
+    }
+
+    fn write<'w>(
+        &'w mut self,
+        site: &'w Site,
+        chain: &'w mut Chain,
+    ) -> BoxFuture<'w, Option<Rewritten>> {
+        async move {
+            let (mend, repair) = self.made.take()?;
+            self.mend(site, chain, mend, repair).await
+        }
+        .boxed()
+    }
+}
+
+/// What earlier rounds have verified.
+async fn load(chain: &Chain) -> Result<Verified, StoreError> {
+    let path = chain.layout().verified(chain.partition());
+    match chain.store().get(&path, Verified::MOST_BYTES).await {
+        Ok(bytes) => Ok(Verified::decode(&bytes)),
+        Err(error) if error.concerns_the_object() || error.is_not_found() => {
+            Ok(Verified::default())
+        }
+        Err(StoreError::TooLarge { .. }) => Ok(Verified::default()),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_partitions_together_take_their_share_of_a_core() {
+        let took = Duration::from_millis(10);
+        for (percent, partitions, rests) in [
+            (1, 1, 990),
+            (1, 8, 7990),
+            (50, 1, 10),
+            (50, 4, 70),
+            (100, 1, 0),
+        ] {
+            assert_eq!(
+                rest(took, percent, partitions),
+                Duration::from_millis(rests)
+            );
+        }
+    }
+}
