@@ -2,14 +2,17 @@
 //!
 //! A row is the first eight bytes of its columns' digest, then each of its values in the order of the columns. The columns'
 //! digest is over `NAME TYPE` lines, each ended by a line feed, types as Arrow names them. A value is the byte 0 when it is
-//! null; else the byte 1 and its bytes: integers and times big-endian in 8, decimals in 16, the bits of a DOUBLE big-endian in
-//! 8, a boolean in 1, texts and binaries after their length in 8. Other types, which nothing stores yet, are their text.
+//! null; else the byte 1 and its bytes: whole numbers, times and dates big-endian in 8, decimals in 16, the bits of a DOUBLE
+//! big-endian in 8, a boolean in 1, texts and binaries after their length in 8. Other types, which nothing stores, are their text.
 
 use arrow_array::{
-    Array, ArrayRef, BinaryArray, BooleanArray, Decimal128Array, Float64Array, Int64Array,
-    RecordBatch, StringArray, TimestampMillisecondArray,
+    Array, ArrayRef, BinaryArray, BooleanArray, Date32Array, Decimal128Array, Float64Array,
+    Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray, TimestampMillisecondArray,
     cast::AsArray as _,
-    types::{Decimal128Type, Float64Type, Int64Type, TimestampMillisecondType},
+    types::{
+        Date32Type, Decimal128Type, Float64Type, Int64Type, TimestampMicrosecondType,
+        TimestampMillisecondType,
+    },
 };
 use arrow_cast::display::{ArrayFormatter, FormatOptions};
 use arrow_schema::{DataType, TimeUnit};
@@ -26,6 +29,8 @@ pub(super) struct CanonicalRows<'b> {
 enum Column<'b> {
     Int64(&'b Int64Array),
     Time(&'b TimestampMillisecondArray),
+    Micros(&'b TimestampMicrosecondArray),
+    Date(&'b Date32Array),
     Float64(&'b Float64Array),
     Decimal(&'b Decimal128Array),
     Boolean(&'b BooleanArray),
@@ -71,6 +76,10 @@ fn column(array: &ArrayRef) -> Column<'_> {
         DataType::Timestamp(TimeUnit::Millisecond, _) => {
             Column::Time(array.as_primitive::<TimestampMillisecondType>())
         }
+        DataType::Timestamp(TimeUnit::Microsecond, _) => {
+            Column::Micros(array.as_primitive::<TimestampMicrosecondType>())
+        }
+        DataType::Date32 => Column::Date(array.as_primitive::<Date32Type>()),
         DataType::Float64 => Column::Float64(array.as_primitive::<Float64Type>()),
         DataType::Decimal128(..) => Column::Decimal(array.as_primitive::<Decimal128Type>()),
         DataType::Boolean => Column::Boolean(array.as_boolean()),
@@ -85,6 +94,8 @@ impl Column<'_> {
         match self {
             Column::Int64(array) => array.is_null(row),
             Column::Time(array) => array.is_null(row),
+            Column::Micros(array) => array.is_null(row),
+            Column::Date(array) => array.is_null(row),
             Column::Float64(array) => array.is_null(row),
             Column::Decimal(array) => array.is_null(row),
             Column::Boolean(array) => array.is_null(row),
@@ -101,8 +112,10 @@ impl Column<'_> {
         }
         out.push(1);
         match self {
-            Column::Int64(array) => out.extend_from_slice(&array.value(row).to_be_bytes()),
-            Column::Time(array) => out.extend_from_slice(&array.value(row).to_be_bytes()),
+            Column::Int64(array) => whole(array.value(row), out),
+            Column::Time(array) => whole(array.value(row), out),
+            Column::Micros(array) => whole(array.value(row), out),
+            Column::Date(array) => whole(array.value(row), out),
             Column::Float64(array) => {
                 out.extend_from_slice(&array.value(row).to_bits().to_be_bytes());
             }
@@ -117,6 +130,10 @@ impl Column<'_> {
             }
         }
     }
+}
+
+fn whole(value: impl Into<i64>, out: &mut Vec<u8>) {
+    out.extend_from_slice(&value.into().to_be_bytes());
 }
 
 fn text(bytes: &[u8], out: &mut Vec<u8>) {
