@@ -1,6 +1,7 @@
 //! Manifests as bytes: the JSON document, its digest, and the checks on what was read.
 
 mod document;
+mod page;
 
 use bytes::Bytes;
 use serde::Serialize;
@@ -8,6 +9,8 @@ use serde::Serialize;
 use super::{Inconsistency, Manifest, manifest::FORMAT_VERSION, validate};
 use crate::model::Digest;
 use document::{Document, EditLine, GapLine, SegmentLine, SilentLine, Time};
+pub use page::NotAPage;
+pub(super) use page::seal_page;
 
 const DIGEST_LINE: &[u8] = b"\"digest\":\"";
 const LAST_LINES: &[u8] = b"\"\n}\n";
@@ -155,28 +158,47 @@ fn lines<T: Serialize>(out: &mut Vec<u8>, name: &str, elements: impl Iterator<It
 }
 
 fn decode(bytes: &[u8]) -> Result<Manifest, ManifestError> {
-    let (body, stated) = split(bytes).ok_or(ManifestError::NotAManifest(
-        "it does not end with its digest (cut short?)",
-    ))?;
-    let actual = Digest::of(body);
-    if actual != stated {
-        return Err(ManifestError::DigestMismatch { stated, actual });
-    }
-    let found = version(bytes)?;
-    if found > u64::from(FORMAT_VERSION) {
-        return Err(ManifestError::Newer {
-            found,
-            supported: FORMAT_VERSION,
-        });
-    }
+    let stated = open(bytes)?;
     let document: Document = serde_json::from_slice(bytes)?;
     let manifest = document.into_manifest(stated)?;
     validate::check(&manifest)?;
     Ok(manifest)
 }
 
+/// Why a document's body is not looked at.
+enum Unopened {
+    Newer { found: u64 },
+    Form(&'static str),
+    Digest { stated: Digest, actual: Digest },
+}
+
+impl From<Unopened> for ManifestError {
+    fn from(unopened: Unopened) -> ManifestError {
+        let supported = FORMAT_VERSION;
+        match unopened {
+            Unopened::Newer { found } => ManifestError::Newer { found, supported },
+            Unopened::Form(why) => ManifestError::NotAManifest(why),
+            Unopened::Digest { stated, actual } => ManifestError::DigestMismatch { stated, actual },
+        }
+    }
+}
+
+/// Compares a document's digest with its body, and then its version with ours; gives the digest.
+fn open(bytes: &[u8]) -> Result<Digest, Unopened> {
+    let form = Unopened::Form("it does not end with its digest (cut short?)");
+    let (body, stated) = split(bytes).ok_or(form)?;
+    let actual = Digest::of(body);
+    if actual != stated {
+        return Err(Unopened::Digest { stated, actual });
+    }
+    match version(bytes)? {
+        found if found > u64::from(FORMAT_VERSION) => Err(Unopened::Newer { found }),
+        _ => Ok(stated),
+    }
+}
+
 /// The format version, found without parsing the rest: in every version it is the first member.
-fn version(bytes: &[u8]) -> Result<u64, ManifestError> {
+fn version(bytes: &[u8]) -> Result<u64, Unopened> {
     let digits = bytes
         .strip_prefix(b"{\n\"format_version\":")
         .and_then(|rest| {
@@ -184,9 +206,7 @@ fn version(bytes: &[u8]) -> Result<u64, ManifestError> {
             std::str::from_utf8(&rest[..end]).ok()?.parse().ok()
         });
     match digits {
-        Some(0) | None => Err(ManifestError::NotAManifest(
-            "it does not start with its format version",
-        )),
+        Some(0) | None => Err(Unopened::Form("it does not start with its format version")),
         Some(version) => Ok(version),
     }
 }

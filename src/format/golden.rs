@@ -256,6 +256,17 @@ fn a_golden_retirement_after_silence_reads_and_is_written_again_to_the_byte() {
 }
 
 #[test]
+fn a_golden_page_reads_and_is_written_again_to_the_byte() {
+    let [results, rejects] = segments();
+    let manifest = manifest(&results, &rejects);
+    let (expected, _) = super::Page::of(&manifest, manifest.range(), None).unwrap();
+    let bytes = golden("v1/page.json", || expected.encode().to_vec());
+    let read = super::Page::decode(&bytes).unwrap();
+    assert_eq!(read.encode(), bytes);
+    assert_eq!(read, expected);
+}
+
+#[test]
 fn the_digest_of_a_golden_manifest_is_that_of_all_lines_but_the_last_two() {
     let [results, rejects] = segments();
     let bytes = golden("v1/manifest.json", || {

@@ -128,6 +128,14 @@ pub enum Inconsistency {
     /// The calculations are not those of the segments, each once and ascending, or one is longer than any.
     #[error("the calculations that are declared are not those of the segments")]
     Calculations,
+    /// A page lists no segment, or too many.
+    #[error("{files} files are listed: a page has a segment at least, and at most {most}")]
+    Files {
+        /// How many there are.
+        files: usize,
+        /// How many there may be.
+        most: usize,
+    },
     /// The number does not follow from the base and the numbers skipped (I2).
     #[error("number {sequence} does not follow from its base")]
     Number {

@@ -12,6 +12,7 @@ use crate::{
 /// Digits of an offset or a sequence in a file name: with them, sorting by name is sorting by number.
 const DIGITS: usize = 20;
 const MANIFESTS: &str = "_manifests";
+const PAGES: &str = "_pages";
 const ATTIC: &str = "_attic";
 const VERIFIED: &str = "_verified";
 
@@ -97,6 +98,17 @@ pub struct SegmentName {
     pub id: SegmentId,
 }
 
+/// What a page's path says about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PageName {
+    /// The partition of the events topic.
+    pub partition: Partition,
+    /// The offsets that it accounts for.
+    pub range: OffsetRange,
+    /// The random part.
+    pub id: SegmentId,
+}
+
 /// A name that no Kafka topic can have, or one that the store keeps for itself.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
@@ -112,6 +124,7 @@ pub struct LayoutError {
 /// ```text
 /// <topic>/results/partition=<p>/<start>-<end>-<id>.parquet      (rejects, corrections: the same)
 /// <topic>/_manifests/partition=<p>/<sequence>.json
+/// <topic>/_pages/partition=<p>/<start>-<end>-<id>.json
 /// <topic>/_attic/results/partition=<p>/<start>-<end>-<id>.parquet
 /// <topic>/_verified/partition=<p>.json
 /// ```
@@ -216,6 +229,23 @@ impl Layout {
         ))
     }
 
+    /// The path of a page.
+    #[must_use]
+    pub fn page(&self, partition: Partition, range: OffsetRange, id: SegmentId) -> Path {
+        path(format!(
+            "{}/{PAGES}/partition={partition}/{:0DIGITS$}-{:0DIGITS$}-{id}.json",
+            self.topic,
+            range.start().get(),
+            range.end().get(),
+        ))
+    }
+
+    /// The folder of one partition's pages.
+    #[must_use]
+    pub fn pages(&self, partition: Partition) -> Path {
+        path(format!("{}/{PAGES}/partition={partition}", self.topic))
+    }
+
     /// Where the attic keeps what had its own place at `own`.
     ///
     /// `None` when `own` is not a path of this topic's data, or so long that the attic has no room for it: nothing
@@ -242,17 +272,27 @@ impl Layout {
         let mut parts = self.inside(own)?.split('/');
         let kind = SegmentKind::from_name(parts.next()?)?;
         let partition = parse_partition(parts.next()?)?;
-        let mut name = parts.next()?.strip_suffix(".parquet")?.split('-');
-        let start = Offset::new(parse_number(name.next()?)?)?;
-        let end = Offset::new(parse_number(name.next()?)?)?;
-        let id = name.next()?.parse().ok()?;
-        if name.next().is_some() || parts.next().is_some() {
-            return None;
-        }
-        Some(SegmentName {
+        let (range, id) = parse_range(parts.next()?.strip_suffix(".parquet")?)?;
+        parts.next().is_none().then_some(SegmentName {
             kind,
             partition,
-            range: OffsetRange::new(start, end).ok()?,
+            range,
+            id,
+        })
+    }
+
+    /// What the path of a page says; `None` for any other path.
+    #[must_use]
+    pub fn parse_page(&self, own: &Path) -> Option<PageName> {
+        let mut parts = self.inside(own)?.split('/');
+        if parts.next()? != PAGES {
+            return None;
+        }
+        let partition = parse_partition(parts.next()?)?;
+        let (range, id) = parse_range(parts.next()?.strip_suffix(".json")?)?;
+        parts.next().is_none().then_some(PageName {
+            partition,
+            range,
             id,
         })
     }
@@ -283,6 +323,16 @@ fn path(text: String) -> Path {
     Path::parse(&text).expect("a topic's name, fixed words and digits make a valid path")
 }
 
+/// `<start>-<end>-<id>`.
+fn parse_range(name: &str) -> Option<(OffsetRange, SegmentId)> {
+    let mut parts = name.split('-');
+    let start = Offset::new(parse_number(parts.next()?)?)?;
+    let end = Offset::new(parse_number(parts.next()?)?)?;
+    let id = parts.next()?.parse().ok()?;
+    let range = OffsetRange::new(start, end).ok()?;
+    parts.next().is_none().then_some((range, id))
+}
+
 /// Exactly the digits that the layout writes: one name, one spelling.
 fn parse_number<T: FromStr>(text: &str) -> Option<T> {
     if text.len() != DIGITS || !text.bytes().all(|c| c.is_ascii_digit()) {
@@ -298,108 +348,4 @@ fn parse_partition(folder: &str) -> Option<Partition> {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn layout() -> Layout {
-        Layout::new("events").unwrap()
-    }
-
-    #[test]
-    fn names_are_hive_partitions_with_twenty_digits() {
-        let range = OffsetRange::new(Offset::ZERO, Offset::new(1042).unwrap()).unwrap();
-        let id = SegmentId(0x00c0_ffee);
-        let segment = layout().segment(SegmentKind::Results, Partition(3), range, id);
-        let expected = "events/results/partition=3/\
-                        00000000000000000000-00000000000000001042-00c0ffee.parquet";
-        assert_eq!(segment.as_str(), expected);
-        let attic = layout().attic(&segment).unwrap();
-        assert_eq!(
-            attic.as_str(),
-            expected.replace("events/", "events/_attic/")
-        );
-        assert_eq!(layout().out_of_attic(&attic), Some(segment.clone()));
-        assert_eq!(layout().attic(&attic), None);
-        assert_eq!(layout().parse_segment(&attic), None);
-        let manifest = layout().manifest(Partition(3), Sequence(7));
-        assert_eq!(
-            manifest.as_str(),
-            "events/_manifests/partition=3/00000000000000000007.json"
-        );
-        assert_eq!(layout().attic(&manifest), None);
-    }
-
-    #[test]
-    fn anything_else_in_the_folders_is_not_ours() {
-        for text in [
-            "events/results/partition=3/0-1042-00c0ffee.parquet",
-            "events/results/partition=03/00000000000000000000-00000000000000001042-00c0ffee.parquet",
-            "events/results/partition=3/00000000000000000000-00000000000000001042-00C0FFEE.parquet",
-            "events/results/partition=3/00000000000000001042-00000000000000000000-00c0ffee.parquet",
-            "events/results/partition=3/a/00000000000000000000-00000000000000001042-00c0ffee.parquet",
-            "events/results/partition=-1/00000000000000000000-00000000000000001042-00c0ffee.parquet",
-            "events/results/partition=3/99999999999999999999-99999999999999999999-00c0ffee.parquet",
-            "events2/results/partition=3/00000000000000000000-00000000000000001042-00c0ffee.parquet",
-            "events/_manifests/partition=3/7.json",
-            "events/_manifests/partition=3/00000000000000000000.json",
-            "events/_manifests/partition=3/00000000000000000007.json.tmp",
-        ] {
-            let path = Path::parse(text).unwrap();
-            assert_eq!(layout().parse_segment(&path), None, "{text}");
-            assert_eq!(layout().parse_manifest(&path), None, "{text}");
-        }
-        let of = |text: &str| layout().partition_of(&Path::parse(text).unwrap());
-        assert_eq!(
-            of("events/rejects/partition=3/copy of 7.parquet"),
-            Some(Partition(3))
-        );
-        assert_eq!(of("events/rejects/partition=3"), None);
-        assert_eq!(of("events/_manifests/partition=3/7.json"), None);
-    }
-
-    #[test]
-    fn a_strangers_path_too_long_for_the_attic_has_no_place_there() {
-        let long = format!("events/{}", vec!["x".repeat(200); 4].join("/"));
-        let own = Path::parse(&format!("{long}/{}", "y".repeat(899 - long.len()))).unwrap();
-        assert_eq!(layout().attic(&own), None);
-        let own = Path::parse(&long).unwrap();
-        let attic = layout().attic(&own).unwrap();
-        assert_eq!(layout().out_of_attic(&attic), Some(own));
-    }
-
-    #[test]
-    fn a_topic_that_could_leave_the_store_is_refused() {
-        for topic in [
-            "",
-            ".",
-            "..",
-            "a/b",
-            ".staging",
-            "_probe",
-            "é",
-            &"x".repeat(250),
-        ] {
-            assert!(Layout::new(topic).is_err(), "{topic}");
-        }
-        assert!(Layout::new("orders.v1_raw-EU").is_ok());
-    }
-
-    proptest! {
-        #[test]
-        fn every_name_reads_back(partition in 0..i32::MAX, a in 0..i64::MAX, b in 0..i64::MAX,
-                                 id: u32, sequence in 1..u64::MAX, kind in 0..3usize) {
-            let (start, end) = (Offset::new(a.min(b)).unwrap(), Offset::new(a.max(b)).unwrap());
-            let range = OffsetRange::new(start, end).unwrap();
-            let (kind, partition, id) = (SegmentKind::ALL[kind], Partition(partition), SegmentId(id));
-            let path = layout().segment(kind, partition, range, id);
-            prop_assert_eq!(
-                layout().parse_segment(&path),
-                Some(SegmentName { kind, partition, range, id })
-            );
-            let path = layout().manifest(partition, Sequence(sequence));
-            prop_assert_eq!(layout().parse_manifest(&path), Some((partition, Sequence(sequence))));
-        }
-    }
-}
+mod tests;

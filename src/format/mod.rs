@@ -9,6 +9,7 @@
 //!   whatever follows can only be true (I1). It ends as [`EncodedSegment`]s, Parquet files that say themselves what they are
 //!   ([`SegmentFacts`]); [`read_segment`] reads them. Outcomes that replace published ones come with corrections; a
 //!   [`Rewriter`] makes them of stored ones.
+//! - A [`Page`] is what manifests list of a range that is sealed, apart from them.
 //! - [`apply`] makes the next [`Manifest`] from the last one and an [`Edit`]: the only way (I2, I4).
 //!
 //! Nothing here does I/O, looks at a clock or draws a random number: the same values give the same bytes.
@@ -28,34 +29,40 @@ mod manifest;
 mod open_files;
 mod outcomes;
 mod own_digest;
+mod page;
 mod read;
 mod rewrite;
 mod rowless;
 mod rows;
+mod sealing;
 mod segment;
 mod validate;
 
 pub use absent::{Absent, AbsentBuilder, NotAbsent};
 pub use accumulation::Accumulation;
 pub use apply::{apply, apply_and_encode};
-pub use codec::ManifestError;
+pub use codec::{ManifestError, NotAPage};
 pub use column_types::{ColumnTypes, MixedColumn};
 pub use corrections::{CorrectionKinds, correction_kinds, split_corrections};
 pub use edit::{ApplyError, Edit, Stamp};
 pub use facts::{FactsError, Identity, MadeFor, SegmentFacts};
 pub use inconsistency::Inconsistency;
 pub use known_commit::{CorrectionsProgress, Head, KnownCommit};
-pub use layout::{Layout, LayoutError, NotASegmentId, SegmentId, SegmentKind, SegmentName};
+pub use layout::{
+    Layout, LayoutError, NotASegmentId, PageName, SegmentId, SegmentKind, SegmentName,
+};
 pub use manifest::{
     Damaged, EditSummary, FORMAT_VERSION, Gap, GapReason, Link, MAX_MANIFEST_BYTES, Manifest,
     Pipeline, Segment,
 };
 pub use open_files::Changes;
 pub use outcomes::{OutcomesError, RangeOutcomes};
+pub use page::Page;
 pub use read::{SegmentReader, check_segment, read_segment};
 pub use rewrite::{Rewriter, repair_memory};
 pub use rowless::{Rowless, RowlessRecord, SilentRange};
 pub(crate) use rows::rows_size;
+pub use sealing::PageError;
 pub use segment::{Encoded, EncodedSegment, SegmentError, SegmentWriter};
 
 #[cfg(test)]

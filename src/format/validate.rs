@@ -1,91 +1,216 @@
-//! What must hold within one manifest, whoever wrote it: I4, and paths that are the partition's own.
+//! What must hold within one manifest or page, whoever wrote it: I4, and paths that are the partition's own.
 
 use std::collections::BTreeSet;
 
-use super::{EditSummary, Inconsistency, Layout, Link, Manifest, Rowless, Segment, SegmentKind};
+use super::{
+    EditSummary, Gap, Inconsistency, Layout, Link, Manifest, Page, Rowless, Segment, SegmentKind,
+    SilentRange,
+};
 use crate::{
     calculation::{Declaration, Fingerprint},
-    model::{Counts, Offset, OffsetRange, Sequence},
+    model::{Counts, Offset, OffsetRange, Partition, Sequence},
 };
 
 /// No segment is larger; the sizes of all that a manifest can list add up without overflow.
 const MAX_SEGMENT_BYTES: u64 = 1 << 40;
 
-/// Checks everything that can be checked without another file.
+/// What a manifest and a page have in common: an account of a range.
+#[derive(Clone, Copy)]
+struct Account<'a> {
+    layout: &'a Layout,
+    partition: Partition,
+    whole: OffsetRange,
+    counts: Counts,
+    gaps: &'a [Gap],
+    silent: &'a [SilentRange],
+    segments: &'a [Segment],
+    corrections: &'a [Segment],
+    calculations: &'a [Declaration],
+}
+
+/// Checks everything of a manifest that can be checked without another file.
 pub(super) fn check(manifest: &Manifest) -> Result<(), Inconsistency> {
     check_number(manifest.sequence, manifest.base.as_ref())?;
     check_oldest(manifest)?;
     let (origin, end) = (manifest.origin, manifest.end);
     let whole = OffsetRange::new(origin, end)
         .map_err(|_| Inconsistency::EndsBeforeOrigin { origin, end })?;
-    check_sum(manifest.counts, whole)?;
     let layout = Layout::new(&manifest.pipeline.events_topic)?;
-    for segment in manifest.files() {
-        check_segment(&layout, manifest, segment)?;
+    let account = Account {
+        layout: &layout,
+        partition: manifest.partition,
+        whole,
+        counts: manifest.counts,
+        gaps: &manifest.gaps,
+        silent: &manifest.silent,
+        segments: &manifest.segments,
+        corrections: &manifest.corrections,
+        calculations: &manifest.calculations,
+    };
+    account.check()?;
+    if let Some(newest) = manifest.corrections.last()
+        && newest.revision > Some(manifest.sequence)
+    {
+        return Err(wrong_revision(newest));
     }
-    for corrections in &manifest.corrections {
-        // Corrections may speak of any time; what they correct lies inside all the same.
-        check_inside(corrections.range, whole)?;
+    check_repair(&layout, manifest)
+}
+
+/// Checks everything of a page that can be checked without another file.
+pub(super) fn check_page(page: &Page) -> Result<(), Inconsistency> {
+    let files = page.files().count();
+    if page.segments.is_empty() || files > Page::MOST_FILES {
+        let most = Page::MOST_FILES;
+        return Err(Inconsistency::Files { files, most });
     }
-    check_calculations(manifest)?;
-    check_unique(manifest)?;
-    check_revisions(manifest)?;
-    check_repair(&layout, manifest)?;
-    check_parts(manifest)
+    of_page(&Layout::new(&page.topic)?, page).check()
+}
+
+/// What the parts of a page add up to, whatever it states.
+pub(super) fn sum_of_page(page: &Page) -> Result<Counts, Inconsistency> {
+    of_page(&Layout::new(&page.topic)?, page).sum()
+}
+
+fn of_page<'a>(layout: &'a Layout, page: &'a Page) -> Account<'a> {
+    Account {
+        layout,
+        partition: page.partition,
+        whole: page.range,
+        counts: page.counts,
+        gaps: &page.gaps,
+        silent: &page.silent,
+        segments: &page.segments,
+        corrections: &page.corrections,
+        calculations: &page.calculations,
+    }
 }
 
 /// What one range is made of, and what its offsets are.
 type Part = (OffsetRange, Counts);
 
-/// Segments, silent ranges and gaps have each offset once, and add up to the counts: I4, from this manifest alone.
-fn check_parts(manifest: &Manifest) -> Result<(), Inconsistency> {
-    let mut parts = outcome_parts(&manifest.segments)?;
-    for silent in &manifest.silent {
-        let (range, counts) = (silent.range, silent.counts());
-        if !silent.record.is_of(range, Rowless::of(counts)) {
-            return Err(Inconsistency::SilentRecord { range });
+impl<'a> Account<'a> {
+    fn check(self) -> Result<(), Inconsistency> {
+        check_sum(self.counts, self.whole)?;
+        for segment in self.files() {
+            check_segment(self.layout, self.partition, segment)?;
         }
-        parts.push((range, counts));
+        for corrections in self.corrections {
+            // Corrections may speak of any time; what they correct lies inside all the same.
+            check_inside(corrections.range, self.whole)?;
+        }
+        self.check_calculations()?;
+        self.check_unique()?;
+        self.check_revisions()?;
+        self.check_counts()
     }
-    let lost = |range: OffsetRange| Counts {
-        lost: range.len(),
-        ..Counts::default()
-    };
-    parts.extend(manifest.gaps.iter().map(|gap| (gap.range, lost(gap.range))));
-    check_order(manifest.silent.iter().map(|silent| silent.range))?;
-    check_order(manifest.gaps.iter().map(|gap| gap.range))?;
-    parts.sort_by_key(|(range, _)| range.start());
-    let end = OffsetRange::empty(manifest.end);
-    let mut next = manifest.origin;
-    let mut sum = Counts::default();
-    for (range, counts) in parts {
-        if range.start() != next || range.is_empty() {
+
+    fn files(self) -> impl Iterator<Item = &'a Segment> + Clone {
+        self.segments.iter().chain(self.corrections)
+    }
+
+    /// Segments, silent ranges and gaps have each offset once: what they add up to.
+    fn sum(self) -> Result<Counts, Inconsistency> {
+        let mut parts = outcome_parts(self.segments)?;
+        for silent in self.silent {
+            let (range, counts) = (silent.range, silent.counts());
+            if !silent.record.is_of(range, Rowless::of(counts)) {
+                return Err(Inconsistency::SilentRecord { range });
+            }
+            parts.push((range, counts));
+        }
+        let lost = |range: OffsetRange| Counts {
+            lost: range.len(),
+            ..Counts::default()
+        };
+        parts.extend(self.gaps.iter().map(|gap| (gap.range, lost(gap.range))));
+        check_order(self.silent.iter().map(|silent| silent.range))?;
+        check_order(self.gaps.iter().map(|gap| gap.range))?;
+        parts.sort_by_key(|(range, _)| range.start());
+        let mut next = self.whole.start();
+        let mut sum = Counts::default();
+        for (range, counts) in parts {
+            if range.start() != next || range.is_empty() {
+                return Err(Inconsistency::Order { next, range });
+            }
+            check_sum(counts, range)?;
+            next = range.end();
+            // They follow each other, so that the sum is not larger than the largest offset.
+            sum = sum + counts;
+        }
+        if next != self.whole.end() {
+            let range = OffsetRange::empty(self.whole.end());
             return Err(Inconsistency::Order { next, range });
         }
-        check_sum(counts, range)?;
-        next = range.end();
-        // They follow each other, so that the sum is not larger than the largest offset.
-        sum = sum + counts;
+        Ok(sum)
     }
-    if next != manifest.end {
-        return Err(Inconsistency::Order { next, range: end });
+
+    /// I4, from this account alone.
+    fn check_counts(self) -> Result<(), Inconsistency> {
+        let (stated, sum) = (self.counts, self.sum()?);
+        for (what, stated, listed) in [
+            ("results", stated.results, sum.results),
+            ("rejects", stated.rejects, sum.rejects),
+            ("absent", stated.absent, sum.absent),
+            ("lost", stated.lost, sum.lost),
+        ] {
+            if stated != listed {
+                return Err(Inconsistency::Recount {
+                    what,
+                    stated,
+                    listed,
+                });
+            }
+        }
+        Ok(())
     }
-    let stated = manifest.counts;
-    for (what, stated, listed) in [
-        ("results", stated.results, sum.results),
-        ("rejects", stated.rejects, sum.rejects),
-        ("absent", stated.absent, sum.absent),
-        ("lost", stated.lost, sum.lost),
-    ] {
-        if stated != listed {
-            return Err(Inconsistency::Recount {
-                what,
-                stated,
-                listed,
-            });
+
+    /// Declared is what segments have, nothing more, and nothing that is too long to be read.
+    fn check_calculations(self) -> Result<(), Inconsistency> {
+        let of: BTreeSet<&Fingerprint> = self.files().map(|segment| &segment.fingerprint).collect();
+        let declared = self.calculations;
+        let fits = |declaration: &Declaration| declaration.bytes() <= Declaration::MAX_BYTES;
+        if of
+            .into_iter()
+            .eq(declared.iter().map(|declaration| &declaration.fingerprint))
+            && declared.iter().all(fits)
+        {
+            return Ok(());
+        }
+        Err(Inconsistency::Calculations)
+    }
+
+    fn check_unique(self) -> Result<(), Inconsistency> {
+        let mut paths: Vec<&str> = self.files().map(|s| s.path.as_str()).collect();
+        paths.sort_unstable();
+        match paths.windows(2).find(|pair| pair[0] == pair[1]) {
+            Some(pair) => Err(Inconsistency::Twice {
+                path: pair[0].to_owned(),
+            }),
+            None => Ok(()),
         }
     }
-    Ok(())
+
+    /// Outcomes have none; corrections have theirs alone, in this order.
+    fn check_revisions(self) -> Result<(), Inconsistency> {
+        let mut before = Some(Sequence::FIRST);
+        for segment in self.corrections {
+            if segment.kind != SegmentKind::Corrections || segment.revision <= before {
+                return Err(wrong_revision(segment));
+            }
+            before = segment.revision;
+        }
+        match self.segments.iter().find(|one| one.revision.is_some()) {
+            Some(outcomes) => Err(wrong_revision(outcomes)),
+            None => Ok(()),
+        }
+    }
+}
+
+fn wrong_revision(segment: &Segment) -> Inconsistency {
+    Inconsistency::Revision {
+        path: segment.path.to_string(),
+        revision: segment.revision,
+    }
 }
 
 /// The ranges of results and rejects; those of one range are one part.
@@ -187,14 +312,12 @@ pub(super) fn check_sum(counts: Counts, range: OffsetRange) -> Result<(), Incons
 
 fn check_segment(
     layout: &Layout,
-    manifest: &Manifest,
+    partition: Partition,
     segment: &Segment,
 ) -> Result<(), Inconsistency> {
     let path = || segment.path.as_str().to_owned();
     let fits = layout.parse_segment(&segment.path).is_some_and(|name| {
-        name.kind == segment.kind
-            && name.partition == manifest.partition
-            && name.range == segment.range
+        name.kind == segment.kind && name.partition == partition && name.range == segment.range
     });
     if !fits {
         return Err(Inconsistency::Path { path: path() });
@@ -215,61 +338,6 @@ fn check_segment(
     Ok(())
 }
 
-/// Declared is what segments have, nothing more, and nothing that is too long to be read.
-fn check_calculations(manifest: &Manifest) -> Result<(), Inconsistency> {
-    let files = manifest.files();
-    let of: BTreeSet<&Fingerprint> = files.map(|segment| &segment.fingerprint).collect();
-    let declared = &manifest.calculations;
-    let fits = |declaration: &Declaration| declaration.bytes() <= Declaration::MAX_BYTES;
-    if of
-        .into_iter()
-        .eq(declared.iter().map(|declaration| &declaration.fingerprint))
-        && declared.iter().all(fits)
-    {
-        return Ok(());
-    }
-    Err(Inconsistency::Calculations)
-}
-
-fn check_unique(manifest: &Manifest) -> Result<(), Inconsistency> {
-    let mut paths: Vec<&str> = manifest.files().map(|s| s.path.as_str()).collect();
-    paths.sort_unstable();
-    match paths.windows(2).find(|pair| pair[0] == pair[1]) {
-        Some(pair) => Err(Inconsistency::Twice {
-            path: pair[0].to_owned(),
-        }),
-        None => Ok(()),
-    }
-}
-
-fn check_revisions(manifest: &Manifest) -> Result<(), Inconsistency> {
-    let mut before = Sequence::FIRST;
-    for segment in manifest.files() {
-        let corrections = segment.kind == SegmentKind::Corrections;
-        let fits = match segment.revision {
-            Some(revision) => corrections && before < revision && revision <= manifest.sequence,
-            None => !corrections,
-        };
-        if !fits {
-            return Err(Inconsistency::Revision {
-                path: segment.path.to_string(),
-                revision: segment.revision,
-            });
-        }
-        before = segment.revision.unwrap_or(before);
-    }
-    match manifest
-        .corrections
-        .iter()
-        .find(|one| one.revision.is_none())
-    {
-        Some(outcomes) => Err(Inconsistency::Place {
-            path: outcomes.path.to_string(),
-        }),
-        None => Ok(()),
-    }
-}
-
 /// What a repair took out was of its range and is live no more, and what it brought adds up to the same outcomes.
 fn check_repair(layout: &Layout, manifest: &Manifest) -> Result<(), Inconsistency> {
     let EditSummary::Repair {
@@ -283,7 +351,7 @@ fn check_repair(layout: &Layout, manifest: &Manifest) -> Result<(), Inconsistenc
     let wrong = |detail| Err(Inconsistency::Repair { range, detail });
     check_sum(counts, range)?;
     for segment in replaced {
-        check_segment(layout, manifest, segment)?;
+        check_segment(layout, manifest.partition, segment)?;
     }
     let rows = |segments: &mut dyn Iterator<Item = &Segment>, kind| {
         let of_kind = segments.filter(|segment| segment.kind == kind);

@@ -46,6 +46,11 @@ fn manifests_hold_for_the_kept_corpus() {
 }
 
 #[test]
+fn pages_hold_for_the_kept_corpus() {
+    hold("page", checks::page::check);
+}
+
+#[test]
 fn names_hold_for_the_kept_corpus() {
     hold("layout", checks::layout::check);
 }

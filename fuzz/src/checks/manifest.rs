@@ -9,6 +9,11 @@ use super::layout::stays_inside;
 /// Any bytes as they are, and as the body of a manifest whose digest is right.
 pub fn check(data: &[u8]) {
     examine(Manifest::decode(data).ok());
+    examine(Manifest::decode(&sealed(data)).ok());
+}
+
+/// A document of this body, with the digest that it has.
+pub fn sealed(data: &[u8]) -> Vec<u8> {
     const DIGEST_LINE: &[u8] = b"\"digest\":\"";
     let stated = data
         .windows(DIGEST_LINE.len())
@@ -18,7 +23,7 @@ pub fn check(data: &[u8]) {
     let digest = hex::encode(Sha256::digest(body));
     sealed.extend_from_slice(DIGEST_LINE);
     sealed.extend_from_slice(format!("sha256:{digest}\"\n}}\n").as_bytes());
-    examine(Manifest::decode(&sealed).ok());
+    sealed
 }
 
 /// What must hold for everything that passes for a manifest.

@@ -8,4 +8,5 @@ pub mod event;
 pub mod layout;
 pub mod manifest;
 pub mod metadata;
+pub mod page;
 pub mod segment;
