@@ -128,7 +128,7 @@ impl StoreArgs {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Calculation")]
 pub(super) struct CalculationArgs {
-    /// The event's fields as SQL columns: BIGINT, DOUBLE, DECIMAL(p,s), VARCHAR, BOOLEAN [default: number BIGINT NOT NULL]
+    /// The event's fields as SQL columns: BIGINT, DOUBLE, DECIMAL(p,s), VARCHAR, BOOLEAN, TIMESTAMP, DATE, JSON, each with NOT NULL, FROM STRING or PATH "$.a.b" where needed [default: number BIGINT NOT NULL]
     #[arg(long, value_name = "COLUMNS")]
     fields: Option<String>,
     /// A SQL expression over the fields: price * quantity. `snapback functions` lists what it may use [default: square]

@@ -47,7 +47,7 @@ forms! {
     "greatest(a, b), least(a, b)" -> "the type that holds all": "the largest or smallest that is not NULL",
         "least(2.5, 2)" = "2.0";
     "at + INTERVAL '3' MONTH, at - INTERVAL '3' MONTH" -> "TIMESTAMP":
-        "later or earlier by so many years, quarters, months, weeks, days, hours, minutes, seconds, milliseconds or microseconds",
+        "later or earlier by so many years, months, weeks, days, hours, minutes, seconds, milliseconds or microseconds",
         "CAST(DATE '2024-01-31' + INTERVAL '1' MONTH AS VARCHAR)" = "2024-02-29 00:00:00";
     "DATE '2024-05-01', TIMESTAMP '2024-05-01 12:30:00'" -> "DATE, TIMESTAMP": "a day; a point in time, in UTC",
         "DATE '2024-05-01' < TIMESTAMP '2024-05-01 12:30:00'" = "true";

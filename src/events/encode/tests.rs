@@ -181,3 +181,42 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_is_made_of_stored_fields_is_read_as_the_same_values() {
+    use super::super::{Decoder, Fields};
+    const FIELDS: &str = "y BIGINT PATH '$.x.y', z VARCHAR PATH '$.x.l[2].z', e DECIMAL(9,2) FROM STRING PATH '$.x.e', \
+                          j JSON, k BIGINT PATH '$.j.k', u UUID PATH '$.j.u', first DOUBLE PATH '$.x.l[0]', at TIMESTAMP, day DATE";
+    let decoded = |fields: &Fields, payloads: &[Vec<u8>]| {
+        let decoder = Decoder::new(fields.clone());
+        let mut rows = decoder.rows(payloads.len());
+        for payload in payloads {
+            decoder.decode(Some(payload), &mut rows).unwrap();
+        }
+        RecordBatch::try_new(fields.schema().into(), rows.finish().unwrap()).unwrap()
+    };
+    let fields = Fields::parse(FIELDS).unwrap();
+    let events = [
+        r#"{"x":{"y":1,"l":[0.5,null,{"z":"q"}],"e":"1.50"},"j":{"k":7,"u":"123e4567-e89b-12d3-a456-426614174000"},"at":"2024-05-01T00:00:00.500Z","day":"2024-05-01"}"#,
+        r#"{"x":{"y":null,"l":[null,null,{"z":null}],"e":null},"j":[ 1 , "k" ],"at":null,"day":null}"#,
+        r#"{"x":{"y":-1,"l":[null,null,{"z":"\""}],"e":"-0.05"},"j":null,"at":null,"day":null}"#,
+    ];
+    let events = events.map(|event| event.as_bytes().to_vec());
+    let stored = decoded(&fields, &events);
+    let payloads = Payloads::of(&stored, &fields);
+    let made: Vec<Vec<u8>> = (0..3).map(|row| payloads.get(row)).collect();
+    let text = |made: &[u8]| String::from_utf8(made.to_vec()).unwrap();
+    assert_eq!(
+        made.iter().map(|one| text(one)).collect::<Vec<_>>(),
+        events.map(|one| text(&one))
+    );
+    assert_eq!(decoded(&fields, &made), stored);
+    // Under another declaration, each field stands where that one looks for it; what it does not know under its own name,
+    // unless the other has it in its way.
+    let other = Fields::parse("k BIGINT PATH '$.z.k', y BIGINT FROM STRING").unwrap();
+    let other = Payloads::of(&stored, &other).get(0);
+    assert_eq!(
+        text(&other),
+        r#"{"y":"1","e":1.50,"j":{"k":7,"u":"123e4567-e89b-12d3-a456-426614174000"},"z":{"k":7},"u":"123e4567-e89b-12d3-a456-426614174000","first":0.5,"at":"2024-05-01T00:00:00.500Z","day":"2024-05-01"}"#
+    );
+}

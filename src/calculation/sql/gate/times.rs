@@ -130,7 +130,9 @@ impl Gate<'_> {
             (None, Some(word)) => Some(word.to_owned()),
             _ => None,
         };
+        // Spark has no intervals of quarters.
         let unit = unit.and_then(|unit| Unit::named(&unit));
+        let unit = unit.filter(|unit| *unit != Unit::Quarter);
         match (count.and_then(|count| count.checked_mul(sign)), unit, words.next()) {
             (Some(count), Some(unit), None) if plain => {
                 let value = boxed(value);
@@ -138,7 +140,7 @@ impl Gate<'_> {
             }
             _ => Err(self.refuse(
                 at,
-                "an interval is a whole number of one unit, as in INTERVAL '3' MONTH: year, quarter, month, week, day, hour, minute, second, millisecond or microsecond",
+                "an interval is a whole number of one unit, as in INTERVAL '3' MONTH: year, month, week, day, hour, minute, second, millisecond or microsecond",
             )),
         }
     }

@@ -163,6 +163,7 @@ fn what_the_engines_see_otherwise_is_refused_with_what_to_write() {
         ("at + 1", "this is a point in time"),
         ("day + INTERVAL '1.5' DAY", "whole number of one unit"),
         ("day + INTERVAL '1 month 1 day'", "whole number of one unit"),
+        ("day + INTERVAL '1' QUARTER", "whole number of one unit"),
         ("CAST(n AS TIMESTAMP)", "to_timestamp"),
         ("CAST(at AS BIGINT)", "epoch_ms"),
         ("at > '2024-01-01'", "CAST one of them"),
