@@ -64,6 +64,18 @@ pub enum AuditError {
     Task(#[from] tokio::task::JoinError),
 }
 
+impl AuditError {
+    /// Whether the store was away, so that the same may be tried again.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            AuditError::Store(error) => error.is_retryable(),
+            AuditError::Chain(error) => error.is_retryable(),
+            _ => false,
+        }
+    }
+}
+
 impl From<ChainError> for AuditError {
     fn from(error: ChainError) -> AuditError {
         match error {

@@ -31,6 +31,7 @@
 
 mod chain;
 mod check;
+mod compact;
 mod coverage;
 mod error;
 mod fetch;
@@ -57,6 +58,7 @@ mod verify;
 mod tests;
 
 pub use check::{Checked, check_segments};
+pub use compact::{CompactError, Compactor, Merged, merge_memory};
 pub use error::AuditError;
 pub use finding::{Finding, FindingKind, Severity};
 pub use level::{Level, NotALevel};

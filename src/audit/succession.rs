@@ -40,6 +40,9 @@ pub(super) fn difference(base: &Manifest, next: &Manifest) -> Option<String> {
     {
         return repaired(base, next, (*range, *counts), replaced);
     }
+    if let EditSummary::Compact { range, replaced } = &next.edit {
+        return compacted(base, next, *range, replaced);
+    }
     if let EditSummary::Retire { .. } = next.edit {
         return retired(base, next);
     }
@@ -91,6 +94,40 @@ fn retired(base: &Manifest, next: &Manifest) -> Option<String> {
         && next.silent == base.silent
         && next.files().eq(base.files());
     (!same).then(|| "it retires manifests, and changes what is live".to_owned())
+}
+
+/// In what `next` differs from `base` with the outcomes of a range in other files.
+fn compacted(
+    base: &Manifest,
+    next: &Manifest,
+    range: OffsetRange,
+    replaced: &[Segment],
+) -> Option<String> {
+    let within = |segment: &&Segment| segment.range.overlaps(range);
+    if !base.segments.iter().filter(within).eq(replaced) {
+        return Some(format!(
+            "it compacts {range}, whose live segments in its base are others than those that it replaced"
+        ));
+    }
+    let outside = |manifest: &Manifest| {
+        let outside = |segment: &&Segment| !segment.range.overlaps(range);
+        let segments = manifest.segments.iter().filter(outside);
+        segments
+            .chain(&manifest.corrections)
+            .cloned()
+            .collect::<Vec<_>>()
+    };
+    let silent = |manifest: &Manifest| {
+        let silent = manifest.silent.iter();
+        let outside = silent.filter(|silent| !silent.range.overlaps(range));
+        outside.cloned().collect::<Vec<_>>()
+    };
+    let same = next.end == base.end
+        && next.counts == base.counts
+        && next.gaps == base.gaps
+        && silent(base) == next.silent
+        && outside(base) == outside(next);
+    (!same).then(|| format!("it compacts {range}, and changes more than its files"))
 }
 
 /// A silent append is the last silent range, or its end.
@@ -174,7 +211,10 @@ fn repaired(
 /// The offsets that an edit adds, and what it says they are; `None` when it adds none.
 fn share(edit: &EditSummary) -> Option<(OffsetRange, Counts)> {
     match *edit {
-        EditSummary::Bind | EditSummary::Repair { .. } | EditSummary::Retire { .. } => None,
+        EditSummary::Bind
+        | EditSummary::Repair { .. }
+        | EditSummary::Compact { .. }
+        | EditSummary::Retire { .. } => None,
         EditSummary::Append { range, counts } => Some((range, counts)),
         EditSummary::AcceptLoss { range, .. } => {
             let lost = Counts {
@@ -246,6 +286,7 @@ fn gaps(base: &Manifest, next: &Manifest, range: OffsetRange) -> Option<String> 
         EditSummary::Append { .. }
         | EditSummary::Bind
         | EditSummary::Repair { .. }
+        | EditSummary::Compact { .. }
         | EditSummary::Retire { .. } => None,
     };
     let follows = base.gaps.iter().chain(&added).eq(&next.gaps);

@@ -5,6 +5,7 @@
 //! data on stdout, everything else on stderr. Out: an [`Exit`]. Types of the argument parser do not leave this folder.
 
 mod args;
+mod compact;
 mod completions;
 mod config;
 mod demo;
@@ -76,6 +77,7 @@ enum Command {
     Verify(verify::VerifyArgs),
     Repair(repair::RepairArgs),
     Recalculate(recalculate::RecalculateArgs),
+    Compact(compact::CompactArgs),
     Config(config::ConfigArgs),
     Functions(functions::FunctionsArgs),
     Completions(completions::CompletionsArgs),
@@ -165,6 +167,7 @@ fn dispatch(command: Command, program: &Program) -> anyhow::Result<Exit> {
         Command::Lookup(args) => lookup::execute(&args),
         Command::Verify(args) => verify::execute(&args, program),
         Command::Repair(args) => repair::execute(&args, program),
+        Command::Compact(args) => compact::execute(&args, program),
         Command::Recalculate(args) => recalculate::execute(&args, program),
     }
 }

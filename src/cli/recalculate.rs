@@ -1,6 +1,6 @@
 //! `snapback recalculate`
 
-use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc};
 
 use anyhow::Context as _;
 use clap::Args;
@@ -21,8 +21,7 @@ use crate::{
     config::{ConfigError, Output, key},
     format::SegmentKind,
     history::{Chain, CorrectionsProgress, Repair, Repaired, fetch_segment, write_repair},
-    model::{OffsetRange, Partition},
-    query::{self, QueryError, TopicError},
+    model::OffsetRange,
 };
 
 const EXAMPLES: &str = "\
@@ -126,17 +125,7 @@ pub(super) fn execute(args: &RecalculateArgs, program: &Program) -> anyhow::Resu
 }
 
 async fn recalculate(args: &RecalculateArgs, rewriting: &Rewriting) -> anyhow::Result<Outcome> {
-    let listing = query::list(&rewriting.store, &rewriting.layout).await?;
-    let there: BTreeSet<Partition> = listing.partitions.iter().map(|one| one.partition).collect();
-    let wanted = args.rewriting.partitions().unwrap_or_else(|| there.clone());
-    if let Some(missing) = wanted.difference(&there).next() {
-        return Err(QueryError::Topic(TopicError::NoSuchPartition {
-            topic: rewriting.layout.topic().to_owned(),
-            partition: *missing,
-            there: there.into_iter().collect(),
-        })
-        .into());
-    }
+    let wanted = rewriting.partitions(args.rewriting.partitions()).await?;
     let mut outcome = Outcome {
         applied: args.apply,
         ..Outcome::default()

@@ -11,13 +11,14 @@ use super::{
 };
 use crate::{
     audit::{self, Recalculator, ResultsTopic},
-    calculation::{Calculations, Evaluator},
+    calculation::{Calculations, Declaration, Evaluator},
     config::{self, Flags},
     format::{Identity, Layout},
     history::{Chain, Clock},
     kafka::{Admin, Connection},
     model::Partition,
     processor,
+    query::{self, QueryError, TopicError},
     store::{Store, Throttle},
 };
 
@@ -122,6 +123,41 @@ impl Rewriting {
         })
     }
 
+    /// The partitions that were asked for, which must be there; all without such a wish.
+    pub async fn partitions(
+        &self,
+        wanted: Option<BTreeSet<Partition>>,
+    ) -> anyhow::Result<BTreeSet<Partition>> {
+        let listing = query::list(&self.store, &self.layout).await?;
+        let there: BTreeSet<Partition> =
+            listing.partitions.iter().map(|one| one.partition).collect();
+        let wanted = wanted.unwrap_or_else(|| there.clone());
+        if let Some(missing) = wanted.difference(&there).next() {
+            return Err(QueryError::Topic(TopicError::NoSuchPartition {
+                topic: self.layout.topic().to_owned(),
+                partition: *missing,
+                there: there.into_iter().collect(),
+            })
+            .into());
+        }
+        Ok(wanted)
+    }
+
+    /// The chain of a partition.
+    pub async fn chain(
+        &self,
+        partition: Partition,
+        declaration: Declaration,
+    ) -> anyhow::Result<Chain> {
+        let identity = Identity {
+            topic: self.layout.topic().to_owned(),
+            partition,
+            declaration,
+            writer: format!("snapback {} {}", env!("CARGO_PKG_VERSION"), self.name),
+        };
+        Ok(Chain::load(self.store.clone(), identity, Clock::system()).await?)
+    }
+
     /// A partition, to be rewritten under a calculation. Where events may be read, Kafka must be where the store came from.
     pub async fn open(
         &self,
@@ -129,13 +165,7 @@ impl Rewriting {
         evaluator: Arc<Evaluator>,
         events: Events,
     ) -> anyhow::Result<OpenPartition> {
-        let identity = Identity {
-            topic: self.layout.topic().to_owned(),
-            partition,
-            declaration: evaluator.declaration(),
-            writer: format!("snapback {} {}", env!("CARGO_PKG_VERSION"), self.name),
-        };
-        let chain = Chain::load(self.store.clone(), identity, Clock::system()).await?;
+        let chain = self.chain(partition, evaluator.declaration()).await?;
         let newest = chain.newest().context("the partition has no manifest")?;
         let pipeline = newest.pipeline.clone();
         let connection = self.connection.clone();

@@ -97,6 +97,14 @@ pub fn apply_and_encode(
                 segments,
             },
         ) => repair(base, range, replaced, segments, stamp)?,
+        (
+            Some(base),
+            Edit::Compact {
+                range,
+                replaced,
+                segments,
+            },
+        ) => compact(base, range, replaced, segments, stamp)?,
         (Some(base), Edit::Retire { oldest }) => retire(base, oldest, stamp)?,
     };
     manifest.calculations = declarations(&manifest, &declared)?;
@@ -166,6 +174,33 @@ fn repair(
         },
         replaced,
     };
+    Ok(next)
+}
+
+/// The outcomes of neighbours move to other files. That they are as many, offset by offset of each kind and reason, is what
+/// every manifest is checked for.
+fn compact(
+    base: &Manifest,
+    range: OffsetRange,
+    replaced: Vec<Segment>,
+    segments: Vec<Segment>,
+    stamp: Stamp,
+) -> Result<Manifest, ApplyError> {
+    let is_replaced = |segment: &Segment| segment.range.overlaps(range);
+    let live = base.segments.iter().filter(|segment| is_replaced(segment));
+    let start = replaced.iter().map(|segment| segment.range.start()).min();
+    let end = replaced.iter().map(|segment| segment.range.end()).max();
+    if !live.eq(&replaced) || (start, end) != (Some(range.start()), Some(range.end())) {
+        return Err(ApplyError::NotLive { range });
+    }
+    check_segments(range, &segments, outcomes(&segments).outcomes())?;
+    let mut next = follow(base, stamp);
+    let place = base.segments.iter().position(is_replaced);
+    let place = place.unwrap_or_default();
+    let (rows, _) = in_order(segments, next.sequence);
+    next.segments.splice(place..place + replaced.len(), rows);
+    next.silent.retain(|silent| !silent.range.overlaps(range));
+    next.edit = EditSummary::Compact { range, replaced };
     Ok(next)
 }
 

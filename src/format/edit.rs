@@ -52,6 +52,16 @@ pub enum Edit {
         /// corrections are the outcomes that are others now.
         segments: Vec<Segment>,
     },
+    /// The outcomes of neighbours in fewer files. What became of each offset, and all corrections, stay as they are; silent
+    /// ranges between the neighbours become part of the new segments' record.
+    Compact {
+        /// The offsets: from the first neighbour's start to the last one's end.
+        range: OffsetRange,
+        /// The results and rejects that are live in this range; all of one fingerprint.
+        replaced: Vec<Segment>,
+        /// At most one segment of results and one of rejects, of exactly this range.
+        segments: Vec<Segment>,
+    },
     /// Lower numbers are no part of the history any more.
     Retire {
         /// The oldest manifest that is: above the one that is now, and not above the head of the last commit that an owner
@@ -65,7 +75,9 @@ impl Edit {
     #[must_use]
     pub fn segments(&self) -> &[Segment] {
         match self {
-            Edit::Append { segments, .. } | Edit::Repair { segments, .. } => segments,
+            Edit::Append { segments, .. }
+            | Edit::Repair { segments, .. }
+            | Edit::Compact { segments, .. } => segments,
             Edit::Bind { .. } | Edit::AcceptLoss { .. } | Edit::Retire { .. } => &[],
         }
     }
@@ -142,10 +154,10 @@ pub enum ApplyError {
         /// The edit's range.
         range: OffsetRange,
     },
-    /// What a repair was made of is not what is live in its range (any more).
-    #[error("the repair of {range} was made of other segments than those that are live there")]
+    /// What a repair or a compaction was made of is not what is live in its range (any more).
+    #[error("the edit of {range} was made of other segments than those that are live there")]
     NotLive {
-        /// The repair's range.
+        /// The edit's range.
         range: OffsetRange,
     },
     /// A repair has another number of outcomes than what it replaces.

@@ -31,10 +31,12 @@ pub enum MadeFor {
     Append,
     /// Other outcomes for offsets that the chain held.
     Repair,
+    /// The same outcomes in fewer files.
+    Compact,
 }
 
 impl MadeFor {
-    const ALL: [MadeFor; 2] = [MadeFor::Append, MadeFor::Repair];
+    const ALL: [MadeFor; 3] = [MadeFor::Append, MadeFor::Repair, MadeFor::Compact];
 
     /// The edit's name.
     #[must_use]
@@ -42,6 +44,7 @@ impl MadeFor {
         match self {
             MadeFor::Append => "append",
             MadeFor::Repair => "repair",
+            MadeFor::Compact => "compact",
         }
     }
 }

@@ -125,6 +125,14 @@ pub enum Inconsistency {
         /// What does not fit.
         detail: &'static str,
     },
+    /// What a compaction says about itself does not fit.
+    #[error("the compaction of {range}: {detail}")]
+    Compaction {
+        /// The compaction's range.
+        range: OffsetRange,
+        /// What does not fit.
+        detail: &'static str,
+    },
     /// The calculations are not those of the segments, each once and ascending, or one is longer than any.
     #[error("the calculations that are declared are not those of the segments")]
     Calculations,

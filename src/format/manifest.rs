@@ -172,6 +172,13 @@ pub enum EditSummary {
         /// The segments that are live no more, as the base listed them.
         replaced: Vec<Segment>,
     },
+    /// The outcomes of neighbours moved to fewer files.
+    Compact {
+        /// The offsets.
+        range: OffsetRange,
+        /// The segments that are live no more, as the base listed them.
+        replaced: Vec<Segment>,
+    },
     /// Lower numbers are no part of the history any more.
     Retire {
         /// The oldest manifest that is.
@@ -180,7 +187,7 @@ pub enum EditSummary {
 }
 
 impl EditSummary {
-    /// The edit's name: `bind`, `append`, `accept-loss`, `repair`, `retire`.
+    /// The edit's name: `bind`, `append`, `accept-loss`, `repair`, `compact`, `retire`.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
@@ -188,6 +195,7 @@ impl EditSummary {
             EditSummary::Append { .. } => "append",
             EditSummary::AcceptLoss { .. } => "accept-loss",
             EditSummary::Repair { .. } => "repair",
+            EditSummary::Compact { .. } => "compact",
             EditSummary::Retire { .. } => "retire",
         }
     }
@@ -269,7 +277,9 @@ impl Manifest {
     /// The segments that this manifest's edit added.
     pub fn added(&self) -> impl Iterator<Item = &Segment> + Clone {
         let range = match self.edit {
-            EditSummary::Append { range, .. } | EditSummary::Repair { range, .. } => Some(range),
+            EditSummary::Append { range, .. }
+            | EditSummary::Repair { range, .. }
+            | EditSummary::Compact { range, .. } => Some(range),
             EditSummary::Bind | EditSummary::AcceptLoss { .. } | EditSummary::Retire { .. } => None,
         };
         // All outcomes of that range are new, but earlier corrections of it stay.
@@ -284,7 +294,9 @@ impl Manifest {
     #[must_use]
     pub fn replaced(&self) -> &[Segment] {
         match &self.edit {
-            EditSummary::Repair { replaced, .. } => replaced,
+            EditSummary::Repair { replaced, .. } | EditSummary::Compact { replaced, .. } => {
+                replaced
+            }
             EditSummary::Bind
             | EditSummary::Append { .. }
             | EditSummary::AcceptLoss { .. }

@@ -26,6 +26,7 @@ mod inconsistency;
 mod known_commit;
 mod layout;
 mod manifest;
+mod merge;
 mod open_files;
 mod outcomes;
 mod own_digest;
@@ -55,6 +56,7 @@ pub use manifest::{
     Damaged, EditSummary, FORMAT_VERSION, Gap, GapReason, Link, MAX_MANIFEST_BYTES, Manifest,
     Pipeline, Segment,
 };
+pub use merge::{Added, Merger};
 pub use open_files::Changes;
 pub use outcomes::{OutcomesError, RangeOutcomes};
 pub use page::Page;

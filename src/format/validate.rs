@@ -53,7 +53,8 @@ pub(super) fn check(manifest: &Manifest) -> Result<(), Inconsistency> {
     {
         return Err(wrong_revision(newest));
     }
-    check_repair(&layout, manifest)
+    check_repair(&layout, manifest)?;
+    check_compaction(&layout, manifest)
 }
 
 /// Checks everything of a page that can be checked without another file.
@@ -378,6 +379,47 @@ fn check_repair(layout: &Layout, manifest: &Manifest) -> Result<(), Inconsistenc
     }
     if before(SegmentKind::Results) + before(SegmentKind::Rejects) != counts.outcomes() {
         return wrong("it has another number of outcomes than what it replaced");
+    }
+    Ok(())
+}
+
+/// What a compaction took out lay in its range, is live no more, and had as many rows of each kind as what it brought.
+fn check_compaction(layout: &Layout, manifest: &Manifest) -> Result<(), Inconsistency> {
+    let EditSummary::Compact {
+        range,
+        ref replaced,
+    } = manifest.edit
+    else {
+        return Ok(());
+    };
+    let wrong = |detail| Err(Inconsistency::Compaction { range, detail });
+    for segment in replaced {
+        check_segment(layout, manifest.partition, segment)?;
+        check_inside(segment.range, range)?;
+    }
+    let added = || manifest.added();
+    let Some(first) = added().next() else {
+        return wrong("it brought nothing");
+    };
+    let mut all = replaced.iter().chain(added());
+    if all.any(|segment| segment.fingerprint != first.fingerprint) {
+        return wrong("its segments are of several calculations");
+    }
+    if replaced.iter().any(|segment| manifest.lists(&segment.path)) {
+        return wrong("what it replaced is still listed");
+    }
+    for kind in [SegmentKind::Results, SegmentKind::Rejects] {
+        let rows = |sum: u64, segment: &Segment| match segment.kind == kind {
+            true => sum.saturating_add(segment.rows),
+            false => sum,
+        };
+        if replaced.iter().fold(0, rows) != added().fold(0, rows) {
+            return wrong("it has other numbers of outcomes than what it replaced");
+        }
+    }
+    let is_correction = |segment: &Segment| segment.kind == SegmentKind::Corrections;
+    if replaced.iter().any(is_correction) {
+        return wrong("it replaced corrections");
     }
     Ok(())
 }

@@ -8,6 +8,7 @@
 //!   a chain ends.
 //! - [`write_snapshot`] encodes, puts and appends, and makes room when another was faster ([`rebase`]).
 //! - [`write_repair`] brings a repair in, unless another edit has changed the range (I6).
+//! - [`choose_merge`] says which neighbours become one; bringing that in is like a repair.
 //! - [`tidy`] brings the folders in line with the chain after a crash: what is whole is adopted, what is left over goes.
 //! - [`next_corrections`] says which corrections are to be published next.
 //!
@@ -18,6 +19,7 @@ mod adopt;
 mod attic;
 mod chain;
 mod clock;
+mod compaction;
 mod folders;
 mod next_corrections;
 mod race;
@@ -29,6 +31,7 @@ mod write;
 pub use attic::{FetchError, Fetched, FoundAt, Restored, fetch_segment, restore_segment};
 pub use chain::{Appended, Chain};
 pub use clock::Clock;
+pub use compaction::{MANY_SEGMENTS, Merge, MergeLimits, Obstacles, choose_merge, plan_merges};
 pub use next_corrections::{CorrectionsProgress, PendingCorrections, next_corrections};
 pub use race::{Holder, Rebased, are_live, holder, is_overtaken, rebase};
 pub use repair::{Repair, Repaired, write_repair};

@@ -1,7 +1,8 @@
 //! From other outcomes for a range to a manifest in the chain, whoever else appends meanwhile.
 
 use super::{
-    Appended, Chain, ChainError, SnapshotError, attic,
+    Appended, Chain, ChainError, SnapshotError,
+    attic::{self, fetch_segment},
     race::are_live,
     write::{Put, RACES, sweep},
 };
@@ -16,9 +17,19 @@ use crate::{
 #[derive(Debug)]
 pub struct Repair {
     range: OffsetRange,
+    purpose: Purpose,
     replaced: Vec<Segment>,
     encoded: Encoded,
     put: Option<Put>,
+}
+
+/// What the files are for.
+#[derive(Clone, Copy, Debug)]
+enum Purpose {
+    /// They are other outcomes.
+    Repair,
+    /// They are the same outcomes in fewer files.
+    Compact,
 }
 
 /// What became of a repair.
@@ -36,9 +47,58 @@ impl Repair {
     pub fn new(replaced: Vec<Segment>, encoded: Encoded) -> Repair {
         Repair {
             range: encoded.range,
+            purpose: Purpose::Repair,
             replaced,
             encoded,
             put: None,
+        }
+    }
+
+    /// Files that hold the same outcomes as `replaced`, the live results and rejects of their range.
+    #[must_use]
+    pub fn compacting(replaced: Vec<Segment>, encoded: Encoded) -> Repair {
+        Repair {
+            purpose: Purpose::Compact,
+            ..Repair::new(replaced, encoded)
+        }
+    }
+
+    /// The new files as a manifest will list them.
+    pub fn named(&mut self, chain: &Chain) -> &[Segment] {
+        let put = self
+            .put
+            .get_or_insert_with(|| Put::new(chain, &self.encoded));
+        &put.segments
+    }
+
+    /// Puts the files; those of a compaction are read back: nothing else has what was in the files that they replace.
+    async fn put(&mut self, chain: &Chain) -> Result<Vec<Segment>, SnapshotError> {
+        let put = self
+            .put
+            .get_or_insert_with(|| Put::new(chain, &self.encoded));
+        let points = [Point::RepairHalfPut, Point::RepairPut];
+        put.files(chain, &self.encoded, points).await?;
+        if let Purpose::Compact = self.purpose {
+            for segment in &put.segments {
+                fetch_segment(chain.store(), chain.layout(), segment).await?;
+            }
+        }
+        Ok(put.segments.clone())
+    }
+
+    fn edit(&self, segments: Vec<Segment>) -> Edit {
+        let (range, replaced) = (self.range, self.replaced.clone());
+        match self.purpose {
+            Purpose::Repair => Edit::Repair {
+                range,
+                replaced,
+                segments,
+            },
+            Purpose::Compact => Edit::Compact {
+                range,
+                replaced,
+                segments,
+            },
         }
     }
 
@@ -112,17 +172,10 @@ pub async fn write_repair(
             repair.abandon(chain).await;
             return Ok(Repaired::Overtaken);
         }
-        let put = repair
-            .put
-            .get_or_insert_with(|| Put::new(chain, &repair.encoded));
-        let points = [Point::RepairHalfPut, Point::RepairPut];
-        put.files(chain, &repair.encoded, points).await?;
-        let edit = Edit::Repair {
-            range: repair.range,
-            replaced: repair.replaced.clone(),
-            segments: put.segments.clone(),
-        };
-        match chain.append(edit, put.at).await? {
+        let segments = repair.put(chain).await?;
+        let edit = repair.edit(segments);
+        let put_at = repair.put.as_ref().and_then(|put| put.at);
+        match chain.append(edit, put_at).await? {
             Appended::Won { .. } => {
                 failpoint::at(Point::RepairAppended);
                 retire(chain, &repair.replaced).await;

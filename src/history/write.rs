@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::{
-    Appended, Chain, ChainError, attic,
+    Appended, Chain, ChainError, FetchError, attic,
     chain::FRESH,
     race::{Rebased, rebase},
 };
@@ -48,6 +48,9 @@ pub enum SnapshotError {
         /// Why.
         source: Box<StoreError>,
     },
+    /// What was put cannot be read back.
+    #[error("what was put cannot be read back: {0}")]
+    ReadBack(#[from] FetchError),
     /// The chain cannot be continued.
     #[error(transparent)]
     Chain(#[from] ChainError),
@@ -59,6 +62,7 @@ impl SnapshotError {
     pub fn is_retryable(&self) -> bool {
         match self {
             SnapshotError::Put { source, .. } => source.is_retryable(),
+            SnapshotError::ReadBack(FetchError::Store(source)) => source.is_retryable(),
             SnapshotError::Chain(error) => error.is_retryable(),
             _ => false,
         }

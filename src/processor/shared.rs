@@ -23,7 +23,7 @@ use super::{
     watch::{Board, Progress, Tally},
 };
 use crate::{
-    audit::{Recalculator, Scrubber},
+    audit::{Compactor, Recalculator, Scrubber},
     calculation::{Calculations, Evaluator, widen},
     config::{CalculationConfig, Delivery, OnNewCalculation, RunConfig, Scrub},
     format::{Layout, Pipeline},
@@ -402,7 +402,11 @@ fn background(
     };
     let recalculates = settings.on_new_calculation == OnNewCalculation::Recalculate;
     Ok(BackgroundSettings {
-        throttle: Throttle::of(settings.background_rate),
+        compactor: Compactor {
+            calculations: settings.calculation.known()?,
+            invocation: settings.invocation.clone(),
+            throttle: Throttle::of(settings.background_rate),
+        },
         recalculator: recalculates.then_some(recalculator),
         scrub: (scrub.mode != Scrub::Off).then(|| ScrubSettings {
             scrubber,

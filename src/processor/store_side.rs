@@ -14,9 +14,8 @@ use super::{
     watch::{Board, Findings},
 };
 use crate::{
-    audit::{Recalculator, Scrubber},
+    audit::{Compactor, Recalculator, Scrubber},
     recovery::Limits,
-    store::Throttle,
 };
 
 /// See the module.
@@ -39,10 +38,10 @@ pub struct StoreSide {
 
 /// What keepers do with stored history beside new outcomes.
 pub struct BackgroundSettings {
-    /// How fast all of it goes.
-    pub throttle: Throttle,
     /// What brings stored history under the running calculation, when that is asked for.
     pub recalculator: Option<Recalculator>,
+    /// What merges small segments.
+    pub compactor: Compactor,
     /// What verifies it all the time, unless that is switched off.
     pub scrub: Option<ScrubSettings>,
 }

@@ -21,6 +21,7 @@ mod another_host;
 mod broker_trouble;
 mod calculations;
 mod cli;
+mod compaction;
 mod compose;
 mod corpus;
 mod corrections;

@@ -294,6 +294,11 @@ pub(super) async fn history(store: &Store, partition: i32) -> Vec<(Edit, Stamp)>
             },
             EditSummary::AcceptLoss { range, reason } => Edit::AcceptLoss { range, reason },
             EditSummary::Retire { oldest } => Edit::Retire { oldest },
+            EditSummary::Compact { range, replaced } => Edit::Compact {
+                range,
+                replaced,
+                segments: manifest.added().cloned().collect(),
+            },
             EditSummary::Repair {
                 range, replaced, ..
             } => Edit::Repair {

@@ -249,6 +249,11 @@ pub(super) enum EditLine {
         counts: Counts,
         replaced: Vec<SegmentLine<String>>,
     },
+    Compact {
+        start: Offset,
+        end: Offset,
+        replaced: Vec<SegmentLine<String>>,
+    },
     Retire {
         oldest: Sequence,
     },
@@ -278,6 +283,14 @@ impl From<&EditSummary> for EditLine {
                 counts,
                 replaced: replaced.iter().map(SegmentLine::from).collect(),
             },
+            EditSummary::Compact {
+                range,
+                ref replaced,
+            } => EditLine::Compact {
+                start: range.start(),
+                end: range.end(),
+                replaced: replaced.iter().map(SegmentLine::from).collect(),
+            },
             EditSummary::Retire { oldest } => EditLine::Retire { oldest },
         }
     }
@@ -305,6 +318,17 @@ impl TryFrom<EditLine> for EditSummary {
             } => EditSummary::Repair {
                 range: range(start, end)?,
                 counts,
+                replaced: replaced
+                    .into_iter()
+                    .map(Segment::try_from)
+                    .collect::<Result<_, _>>()?,
+            },
+            EditLine::Compact {
+                start,
+                end,
+                replaced,
+            } => EditSummary::Compact {
+                range: range(start, end)?,
                 replaced: replaced
                     .into_iter()
                     .map(Segment::try_from)

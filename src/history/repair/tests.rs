@@ -2,14 +2,15 @@ use super::*;
 use crate::{
     calculation::Evaluated,
     format::{
-        Changes, Identity, Rewriter, SegmentKind, read_segment,
+        Added, Changes, Identity, Merger, Rewriter, SegmentKind, read_segment,
         testing::{PARTITION, at, evaluated, identity, range, results_schema},
     },
     history::{
         load_tail,
-        testing::{Fault, Faulty, bound, chain, clock, glob, paths, pending},
+        testing::{Fault, Faulty, assert_glob, bound, chain, clock, glob, paths, pending},
         tidy, write_snapshot,
     },
+    model::Sequence,
     store::Store,
 };
 
@@ -236,4 +237,84 @@ async fn a_repair_that_won_unheard_and_was_repaired_since_leaves_nothing_behind(
     };
     assert!(live.iter().all(|segment| segment.revision.is_some()));
     assert_exact(&store, 120).await;
+}
+
+/// A chain of three snapshots, and what is to take their place.
+async fn mergeable(store: &Store) -> (Chain, Repair) {
+    let mut chain = bound(store, "ours", &clock(), 0).await;
+    for start in [0, 10, 20] {
+        write_snapshot(&mut chain, &mut pending(start, start + 10))
+            .await
+            .unwrap();
+    }
+    let replaced = chain.newest().unwrap().segments.clone();
+    let mut merger = Merger::new(range(0, 30), chain.identity().clone());
+    for pair in replaced.chunks(2) {
+        let mut files = Vec::new();
+        for segment in pair {
+            let fetched = fetch_segment(store, chain.layout(), segment).await.unwrap();
+            files.push(fetched.bytes);
+        }
+        assert_eq!(merger.add(files).unwrap(), Added::Whole);
+    }
+    let merged = Repair::compacting(replaced, merger.finish().unwrap());
+    (chain, merged)
+}
+
+#[tokio::test]
+async fn merged_segments_take_the_place_of_their_inputs_whoever_appends_meanwhile() {
+    let store = Store::memory();
+    let (mut ours, mut merged) = mergeable(&store).await;
+    let before = ours.newest().unwrap().counts;
+    let mut other = chain(&store, "other", &clock()).await;
+    write_snapshot(&mut other, &mut pending(30, 40))
+        .await
+        .unwrap();
+    let done = write_repair(&mut ours, &mut merged).await.unwrap();
+    assert!(matches!(done, Repaired::Done(segments) if segments.len() == 2));
+    let newest = ours.newest().unwrap();
+    assert_eq!(newest.segments.len(), 4);
+    assert_eq!(newest.edit.name(), "compact");
+    assert_eq!(newest.counts.outcomes(), before.outcomes() + 9);
+    assert_glob(&store, 0, 40).await;
+}
+
+#[tokio::test]
+async fn a_merge_whose_inputs_have_changed_is_given_up() {
+    let store = Store::memory();
+    let (mut ours, mut merged) = mergeable(&store).await;
+    let (replaced, encoded) = (merged.replaced.clone(), merged.encoded.clone());
+    merged.put(&ours).await.unwrap();
+    let mut other = chain(&store, "other", &clock()).await;
+    let mut theirs = Repair::compacting(replaced, encoded);
+    write_repair(&mut other, &mut theirs).await.unwrap();
+    let done = write_repair(&mut ours, &mut merged).await.unwrap();
+    assert_eq!(done, Repaired::Overtaken);
+    assert_glob(&store, 0, 30).await;
+}
+
+#[tokio::test]
+async fn files_of_a_merge_that_died_before_its_edit_go_to_the_attic_and_are_never_adopted() {
+    let store = Store::memory();
+    let (ours, mut merged) = mergeable(&store).await;
+    let head = ours.tail().head();
+    merged.put(&ours).await.unwrap();
+    drop((ours, merged));
+    let mut next = chain(&store, "ours", &clock()).await;
+    let tidied = tidy(&mut next, head).await.unwrap();
+    assert_eq!((tidied.retired.len(), tidied.adopted.len()), (2, 0));
+    assert_glob(&store, 0, 30).await;
+
+    // The same when the manifests of all but the first snapshot are lost.
+    let (ours, mut merged) = mergeable(&Store::memory()).await;
+    let (store, head) = (ours.store().clone(), ours.tail().head());
+    merged.put(&ours).await.unwrap();
+    for number in [2, 3, 4] {
+        let path = ours.layout().manifest(PARTITION, Sequence(number));
+        store.put(&path, "lost".into()).await.unwrap();
+    }
+    let mut next = chain(&store, "ours", &clock()).await;
+    let tidied = tidy(&mut next, head).await.unwrap();
+    assert_eq!(tidied.adopted, [range(0, 10), range(10, 20), range(20, 30)]);
+    assert_glob(&store, 0, 30).await;
 }

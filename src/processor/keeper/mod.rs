@@ -12,6 +12,7 @@
 
 mod append;
 mod background;
+mod compaction;
 mod corrections;
 mod done;
 mod handle;

@@ -18,6 +18,7 @@ use super::{
     },
     Keeper,
     background::Background,
+    compaction::Compaction,
     handle::{KeeperHandle, Shown, Stage},
     recalculation::Recalculation,
     scrub::Scrub,
@@ -72,7 +73,10 @@ impl KeeperStart {
             let board = self.store_side.board.clone();
             Box::new(Scrub::new(settings, board, site.partition)) as Box<dyn Work>
         });
-        let kinds = recalculation.into_iter().chain(scrub).collect();
+        let compactor = self.store_side.background.compactor.clone();
+        let compaction = Box::new(Compaction::new(compactor)) as Box<dyn Work>;
+        let kinds = recalculation.into_iter();
+        let kinds = kinds.chain([compaction]).chain(scrub).collect();
         let keeper = Keeper {
             store_side: Arc::clone(&self.store_side),
             reporter: self.reporter.clone(),

@@ -1,9 +1,13 @@
 //! The real keeper on a store in memory and a clock that the test moves.
 
+mod merging;
+
 use std::sync::mpsc::{Receiver, channel};
 
 use super::*;
 use crate::{
+    audit::Compactor,
+    calculation::Calculations,
     format::testing::{PARTITION, at, evaluated, range},
     history::testing::{Faulty, assert_glob, bound, chain, clock, paths},
     processor::{
@@ -15,11 +19,21 @@ use crate::{
         store_side::{BackgroundSettings, StoreSide},
         watch::{Board, board::tests::about},
     },
+    recovery::Invocation,
     recovery::{Limits, LossReason},
     store::Throttle,
 };
 
 const INTERVAL: Duration = Duration::from_secs(30);
+
+/// What merges in tests.
+pub(super) fn compactor() -> Compactor {
+    Compactor {
+        calculations: Calculations::new(crate::calculation::builtin),
+        invocation: Invocation::new("run"),
+        throttle: Throttle::unlimited(),
+    }
+}
 
 struct Setting {
     store: Faulty,
@@ -44,9 +58,9 @@ impl Setting {
             stop.clone(),
             Board::of(about(), 1, stop.clone()),
             BackgroundSettings {
-                throttle: Throttle::unlimited(),
                 recalculator: None,
                 scrub: None,
+                compactor: compactor(),
             },
             Limits {
                 results: 1_000_000,

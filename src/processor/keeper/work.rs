@@ -63,7 +63,6 @@ pub struct Known<'k> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Due {
     /// There is something, and it goes before other kinds.
-    #[cfg_attr(not(test), expect(dead_code, reason = "recalculation is never urgent"))]
     Urgent,
     /// There is something.
     Now,
@@ -128,6 +127,6 @@ impl Site {
 
     /// How fast all background work of the process goes.
     pub fn throttle(&self) -> &Throttle {
-        &self.store_side.background.throttle
+        &self.store_side.background.compactor.throttle
     }
 }

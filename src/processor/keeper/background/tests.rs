@@ -13,7 +13,7 @@ use crate::{
     history::testing::{Faulty, bound, clock},
     processor::{
         Budget, Stop,
-        keeper::handle::Shown,
+        keeper::{handle::Shown, tests::compactor},
         memory::{Ledger, Part},
         partition::Epoch,
         report::Reporter,
@@ -21,7 +21,6 @@ use crate::{
         watch::{Board, board::tests::about},
     },
     recovery::Limits,
-    store::Throttle,
 };
 
 const STEP: Duration = Duration::from_millis(100);
@@ -94,9 +93,9 @@ impl Setting {
             stop.clone(),
             Board::of(about(), 1, stop),
             BackgroundSettings {
-                throttle: Throttle::unlimited(),
                 recalculator: None,
                 scrub: None,
+                compactor: compactor(),
             },
             limits,
         );

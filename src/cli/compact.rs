@@ -1,0 +1,195 @@
+//! `snapback compact`
+
+use std::collections::BTreeSet;
+
+use anyhow::Context as _;
+use clap::Args;
+use serde::Serialize;
+
+use super::{
+    Exit,
+    out::{self, shown},
+    program::Program,
+    rewriting::{Rewriting, RewritingArgs},
+    session::{Session, runtime, stored},
+};
+use crate::{
+    audit::{Compactor, Merged},
+    config::Output,
+    history::{Chain, MergeLimits, Obstacles, Repaired, choose_merge, plan_merges, write_repair},
+    model::Partition,
+};
+
+const EXAMPLES: &str = "\
+Without --apply it changes nothing, and says what it would merge. With it, neighbouring segments of one calculation become one,
+after every byte and value of them is verified, and before they give way the new file is read back. Outcomes stay as they are; what
+is damaged is left alone and named. A running processor does the same by itself; this may run beside it.
+Ends with 0 when nothing is left to merge, else with 1.
+
+Examples:
+  snapback compact                               what would be merged in ./snapshots
+  snapback compact --apply                       merge it
+  snapback compact --apply --store s3://bucket/snapshots --partition 3";
+
+/// So often in a row may others change what is merged.
+const RACES: u32 = 32;
+
+/// Merge small segments of stored history into few large ones
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct CompactArgs {
+    /// Do what the plan says
+    #[arg(long)]
+    apply: bool,
+    #[command(flatten)]
+    rewriting: RewritingArgs,
+}
+
+/// What became of a partition, or would.
+#[derive(Debug, Default, Serialize)]
+struct Done {
+    partition: i32,
+    /// Merges that were made, or would be.
+    merges: usize,
+    /// The live segments of results and rejects before.
+    segments_before: usize,
+    /// And after.
+    segments_after: usize,
+    /// What stays as it is although it could be merged, and why.
+    left: Vec<String>,
+}
+
+#[derive(Debug, Default, Serialize)]
+struct Outcome {
+    applied: bool,
+    partitions: Vec<Done>,
+}
+
+/// Plans merges, or makes them.
+pub(super) fn execute(args: &CompactArgs, program: &Program) -> anyhow::Result<Exit> {
+    let given = &args.rewriting;
+    let session = Session::begin(&given.common, given.flags())?.of(program);
+    let runtime = runtime()?;
+    let stored = stored(&runtime, &session)?;
+    let rewriting = Rewriting::new(&session, stored, "compact")?;
+    let compactor = Compactor {
+        calculations: rewriting.calculations.clone(),
+        invocation: session.layers.invocation("compact"),
+        throttle: given.throttle(),
+    };
+    let outcome = runtime.block_on(compact(args, &rewriting, &compactor))?;
+    let is_done = |one: &Done| one.left.is_empty() && (outcome.applied || one.merges == 0);
+    let exit = match outcome.partitions.iter().all(is_done) {
+        true => Exit::Done,
+        false => Exit::Findings,
+    };
+    let text = match session.output.output {
+        Output::Json => serde_json::to_string(&outcome)?,
+        Output::Table => text(&outcome),
+    };
+    out::end_with(exit, &text)
+}
+
+async fn compact(
+    args: &CompactArgs,
+    rewriting: &Rewriting,
+    compactor: &Compactor,
+) -> anyhow::Result<Outcome> {
+    let mut outcome = Outcome {
+        applied: args.apply,
+        ..Outcome::default()
+    };
+    let partitions: BTreeSet<Partition> = rewriting.partitions(args.rewriting.partitions()).await?;
+    for partition in partitions {
+        let chain = rewriting
+            .chain(partition, rewriting.given.declaration())
+            .await?;
+        let done = match args.apply {
+            true => merge(chain, compactor).await?,
+            false => plan(&chain)?,
+        };
+        outcome.partitions.push(done);
+    }
+    Ok(outcome)
+}
+
+fn plan(chain: &Chain) -> anyhow::Result<Done> {
+    let newest = chain.newest().context("the partition has no manifest")?;
+    let (merges, segments_after) = plan_merges(newest, MergeLimits::LARGEST);
+    Ok(Done {
+        partition: chain.partition().0,
+        merges,
+        segments_before: newest.segments.len(),
+        segments_after,
+        left: Vec::new(),
+    })
+}
+
+async fn merge(mut chain: Chain, compactor: &Compactor) -> anyhow::Result<Done> {
+    let segments = |chain: &Chain| chain.newest().map_or(0, |newest| newest.segments.len());
+    let mut done = Done {
+        partition: chain.partition().0,
+        segments_before: segments(&chain),
+        ..Done::default()
+    };
+    let (mut obstacles, mut races) = (Obstacles::default(), 0);
+    while let Some(merge) = chain
+        .newest()
+        .and_then(|newest| choose_merge(newest, MergeLimits::LARGEST, &obstacles, true))
+    {
+        let place = format!("partition {}, offsets {}", chain.partition(), merge.range);
+        match compactor
+            .merge(&chain, &merge)
+            .await
+            .context(place.clone())?
+        {
+            Merged::Ready(mut repair) => {
+                match write_repair(&mut chain, &mut repair)
+                    .await
+                    .context(place.clone())?
+                {
+                    Repaired::Done(_) => (done.merges, races) = (done.merges + 1, 0),
+                    Repaired::Overtaken if races < RACES => races += 1,
+                    Repaired::Overtaken => {
+                        done.left
+                            .push(format!("{place}: others change it all the time"));
+                        break;
+                    }
+                }
+            }
+            Merged::Apart(start) => _ = obstacles.apart.insert(start),
+            Merged::Damaged(start, findings) => {
+                obstacles.damaged.insert(start);
+                done.left.extend(findings.iter().map(ToString::to_string));
+            }
+        }
+    }
+    done.segments_after = segments(&chain);
+    Ok(done)
+}
+
+fn text(outcome: &Outcome) -> String {
+    let mut text = String::new();
+    for one in &outcome.partitions {
+        let Done {
+            partition,
+            merges,
+            segments_before,
+            segments_after,
+            ..
+        } = one;
+        text.push_str(&format!(
+            "partition {partition}: {segments_before} segments, {segments_after} after {merges} merges\n"
+        ));
+        for left in &one.left {
+            text.push_str(&format!("  not merged: {}\n", shown(left)));
+        }
+    }
+    let merges: usize = outcome.partitions.iter().map(|one| one.merges).sum();
+    text.push_str(match (outcome.applied, merges) {
+        (_, 0) => "nothing to merge\n",
+        (false, _) => "a plan: nothing was changed, --apply merges\n",
+        (true, _) => "merged; outcomes are as they were\n",
+    });
+    text
+}

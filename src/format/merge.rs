@@ -1,0 +1,150 @@
+//! The files of a compaction: the rows of neighbours in one file of each kind.
+
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+use arrow_schema::{Fields, Schema};
+use bytes::Bytes;
+
+use super::{
+    AbsentBuilder, Encoded, Identity, MadeFor, RowlessRecord, SegmentError, SegmentKind,
+    open_files::{Changed, OpenFiles},
+    outcomes::rejects_batch,
+    read::read_segment,
+    rows,
+};
+use crate::{
+    calculation::Declaration,
+    events,
+    model::{Offset, OffsetRange},
+};
+
+/// Writes the rows of neighbours into one file of each kind, range by range; memory grows with the files. What lies between
+/// two ranges has no row in either and becomes part of the record.
+pub struct Merger {
+    range: OffsetRange,
+    identity: Identity,
+    files: OpenFiles,
+    absent: AbsentBuilder,
+    next: Offset,
+    /// What all of them have in common; of rejects, when there are any.
+    declaration: Option<Declaration>,
+    payload_fields: Option<Option<events::Fields>>,
+    result_columns: Option<Fields>,
+}
+
+/// Whether a range could be added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Added {
+    /// Its rows are written.
+    Whole,
+    /// Its files have other columns, fields or another calculation than those before; the merger is of no use any more.
+    Different,
+}
+
+impl Merger {
+    /// For ranges that make up `range`.
+    #[must_use]
+    pub fn new(range: OffsetRange, identity: Identity) -> Merger {
+        Merger {
+            range,
+            identity,
+            files: OpenFiles::new(range.start(), None),
+            absent: AbsentBuilder::default(),
+            next: range.start(),
+            declaration: None,
+            payload_fields: None,
+            result_columns: None,
+        }
+    }
+
+    /// Writes the rows of the next range's files.
+    ///
+    /// # Errors
+    /// When they cannot be read, or do not lie after those before.
+    pub fn add(&mut self, files: Vec<Bytes>) -> Result<Added, SegmentError> {
+        let no_rejects = rejects_batch(&[]);
+        let (mut results, mut rejects) = (None, Vec::new());
+        for bytes in files {
+            let reader = read_segment(bytes)?;
+            let facts = reader.facts();
+            if *self
+                .declaration
+                .get_or_insert_with(|| facts.declaration.clone())
+                != facts.declaration
+            {
+                return Ok(Added::Different);
+            }
+            match facts.kind {
+                SegmentKind::Results => {
+                    let columns = self
+                        .result_columns
+                        .get_or_insert_with(|| reader.schema().fields().clone());
+                    if columns != reader.schema().fields() {
+                        return Ok(Added::Different);
+                    }
+                    results = Some(reader);
+                }
+                SegmentKind::Rejects => {
+                    let fields = &facts.payload_fields;
+                    if self.payload_fields.get_or_insert_with(|| fields.clone()) != fields {
+                        return Ok(Added::Different);
+                    }
+                    for batch in reader {
+                        let batch = without_metadata(&batch?)?;
+                        rejects.extend_from_slice(rows::offsets(&batch).values());
+                        self.files.write(&batch.slice(0, 0), &batch, Changed::All)?;
+                    }
+                }
+                SegmentKind::Corrections => return Ok(Added::Different),
+            }
+        }
+        let mut rejects = rejects.into_iter().peekable();
+        for batch in results.into_iter().flatten() {
+            let batch = without_metadata(&batch?)?;
+            for offset in rows::offsets(&batch).values() {
+                while let Some(reject) = rejects.next_if(|reject| reject < offset) {
+                    self.pass(reject);
+                }
+                self.pass(*offset);
+            }
+            self.files.write(&batch, &no_rejects, Changed::All)?;
+        }
+        rejects.for_each(|reject| self.pass(reject));
+        Ok(Added::Whole)
+    }
+
+    fn pass(&mut self, offset: i64) {
+        if let Some(offset) = Offset::new(offset) {
+            self.next = self.absent.skip(self.next, offset);
+        }
+    }
+
+    /// Ends the files.
+    ///
+    /// # Errors
+    /// When rows lie outside of the range, or Parquet refuses.
+    pub fn finish(mut self) -> Result<Encoded, SegmentError> {
+        if let Ok(rest) = OffsetRange::new(self.next, self.range.end()) {
+            self.absent.push(rest);
+        }
+        let record = RowlessRecord {
+            absent: self.absent.finish(),
+        };
+        let identity = Identity {
+            declaration: self.declaration.unwrap_or(self.identity.declaration),
+            ..self.identity
+        };
+        let payload_fields = self.payload_fields.flatten();
+        let purpose = (MadeFor::Compact, record);
+        self.files
+            .finish(self.range, purpose, payload_fields.as_ref(), &identity)
+    }
+}
+
+/// The rows alone: the reader gives them what the file says about itself, which is not true of another file.
+fn without_metadata(batch: &RecordBatch) -> Result<RecordBatch, SegmentError> {
+    let schema = Arc::new(Schema::new(batch.schema_ref().fields().clone()));
+    Ok(RecordBatch::try_new(schema, batch.columns().to_vec())?)
+}

@@ -1,0 +1,230 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::{
+    format::{
+        Edit, GapReason, Layout, SegmentId, SegmentKind, apply,
+        testing::{PARTITION, bind, declaration, record, stamp},
+    },
+    model::{Counts, Digest, Sequence},
+};
+
+const KIB: u64 = 1 << 10;
+
+/// A range as a test says it: `bytes` of results; a `gap` lies before it, or it is of `other` calculation.
+#[derive(Clone, Copy, Debug)]
+struct Said {
+    bytes: u64,
+    gap: bool,
+    other: bool,
+}
+
+fn small(bytes: u64) -> Said {
+    Said {
+        bytes,
+        gap: false,
+        other: false,
+    }
+}
+
+/// A manifest of ranges of ten offsets each.
+fn manifest(ranges: &[Said]) -> Manifest {
+    let mut manifest = apply(None, bind(0), stamp()).unwrap();
+    for said in ranges {
+        if said.gap {
+            let start = manifest.end;
+            let range = OffsetRange::new(start, start.plus(10)).unwrap();
+            let reason = GapReason::Expired;
+            let loss = Edit::AcceptLoss { range, reason };
+            manifest = apply(Some(&manifest), loss, stamp()).unwrap();
+        }
+        let start = manifest.end;
+        let range = OffsetRange::new(start, start.plus(10)).unwrap();
+        let mut declared = declaration();
+        if said.other {
+            declared.fingerprint = "ffeeddccbbaa9988".parse().unwrap();
+        }
+        let counts = Counts {
+            results: 10,
+            ..Counts::default()
+        };
+        let layout = Layout::new("events").unwrap();
+        let segment = Segment {
+            path: layout.segment(SegmentKind::Results, PARTITION, range, SegmentId(1)),
+            kind: SegmentKind::Results,
+            range,
+            rows: 10,
+            rowless: Default::default(),
+            bytes: said.bytes,
+            digest: Digest::of(&[1]),
+            fingerprint: declared.fingerprint.clone(),
+            revision: None,
+        };
+        let edit = Edit::Append {
+            range,
+            segments: vec![segment],
+            counts,
+            record: record(range, counts),
+        };
+        let stamp = crate::format::Stamp {
+            known: vec![declared],
+            ..stamp()
+        };
+        manifest = apply(Some(&manifest), edit, stamp).unwrap();
+    }
+    manifest
+}
+
+/// Which ranges are merged, as indexes from and up to.
+fn chosen(ranges: &[Said], obstacles: &Obstacles, at_rest: bool) -> Option<(usize, usize)> {
+    let manifest = manifest(ranges);
+    let merge = choose_merge(&manifest, MergeLimits::LARGEST, obstacles, at_rest)?;
+    let all = super::ranges(&manifest);
+    let at = |offset| all.iter().position(|one| one.range.start() == offset);
+    let from = at(merge.range.start()).unwrap();
+    Some((from, from + merge.inputs.len()))
+}
+
+#[test]
+fn eight_of_about_one_size_are_merged_and_larger_ones_are_left_alone() {
+    let (k4, k32, mib16) = (small(4 * KIB), small(32 * KIB), small(16 << 20));
+    for (ranges, expected) in [
+        (vec![], None),
+        (vec![k4; 7], None),
+        (vec![k4; 8], Some((0, 8))),
+        (vec![k4; 40], Some((0, 32))),
+        ([vec![k32; 3], vec![k4; 7]].concat(), None),
+        ([vec![k32; 3], vec![k4; 8]].concat(), Some((3, 11))),
+        ([vec![k32; 7], vec![k4; 1]].concat(), Some((0, 8))),
+        (vec![mib16; 2], Some((0, 2))),
+        (vec![small(17 << 20); 9], None),
+    ] {
+        let named = format!("{ranges:?}");
+        assert_eq!(
+            chosen(&ranges, &Obstacles::default(), false),
+            expected,
+            "{named}"
+        );
+    }
+}
+
+#[test]
+fn at_rest_and_where_nothing_can_join_two_suffice_if_they_are_alike() {
+    let (k4, k32) = (small(4 * KIB), small(32 * KIB));
+    let nothing = Obstacles::default();
+    assert_eq!(chosen(&[k4; 2], &nothing, true), Some((0, 2)));
+    assert_eq!(chosen(&[k32, k4], &nothing, true), None);
+    let after_gap = Said { gap: true, ..k4 };
+    let other = Said { other: true, ..k4 };
+    assert_eq!(
+        chosen(&[k4, k4, after_gap, k4], &nothing, false),
+        Some((0, 2))
+    );
+    assert_eq!(
+        chosen(&[k4, k4, other, other], &nothing, false),
+        Some((0, 2))
+    );
+    assert_eq!(chosen(&[k4, other, k4, other], &nothing, true), None);
+}
+
+#[test]
+fn the_choice_goes_around_damage_and_other_columns() {
+    let ranges = [small(4 * KIB); 16];
+    let at = |index: u32| Offset::new(i64::from(index) * 10).unwrap();
+    let mut obstacles = Obstacles::default();
+    obstacles.damaged.insert(at(3));
+    // Nothing will ever join the three before it.
+    assert_eq!(chosen(&ranges, &obstacles, false), Some((0, 3)));
+    obstacles.damaged.insert(at(1));
+    assert_eq!(chosen(&ranges, &obstacles, false), Some((4, 16)));
+    let mut obstacles = Obstacles::default();
+    obstacles.apart.insert(at(2));
+    assert_eq!(chosen(&ranges, &obstacles, false), Some((0, 2)));
+}
+
+#[test]
+fn a_plan_ends_with_nothing_left_to_merge() {
+    let manifest = manifest(&[small(4 * KIB); 100]);
+    let (merges, segments) = plan_merges(&manifest, MergeLimits::LARGEST);
+    assert!(
+        merges >= 4 && segments <= 3,
+        "{merges} merges, {segments} segments"
+    );
+}
+
+/// Appends snapshots and merges as a keeper does; the most live segments, and the bytes written for each byte appended.
+fn grow(sizes: impl Iterator<Item = u64>) -> (usize, f64) {
+    let mut manifest = manifest(&[]);
+    let (mut most, mut appended, mut written) = (0, 0_u64, 0_u64);
+    let template = super::tests::manifest(&[small(1)]).segments[0].clone();
+    for (number, bytes) in sizes.enumerate() {
+        let start = Offset::new(number as i64 * 10).unwrap();
+        let range = OffsetRange::new(start, start.plus(10)).unwrap();
+        manifest.segments.push(Segment {
+            range,
+            bytes,
+            revision: None::<Sequence>,
+            ..template.clone()
+        });
+        (appended, written) = (appended + bytes, written + bytes);
+        most = most.max(manifest.segments.len());
+        let limits = MergeLimits::LARGEST;
+        while let Some(merge) = choose_merge(&manifest, limits, &Obstacles::default(), false) {
+            written += merge.bytes();
+            manifest.segments = merged(&manifest, &merge);
+        }
+    }
+    (most, written as f64 / appended as f64)
+}
+
+#[test]
+fn the_list_stays_short_and_bytes_are_written_few_times() {
+    for bytes in [2 * KIB, 100 * KIB, 5 << 20] {
+        let (most, amplification) = grow(std::iter::repeat_n(bytes, 3000));
+        let full = 3000 * bytes / (MergeLimits::LARGEST.bytes / 2);
+        assert!(
+            most <= 48 + full as usize,
+            "{most} segments of {bytes} bytes"
+        );
+        assert!(amplification <= 6.0, "{amplification} for {bytes} bytes");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+    #[test]
+    fn whatever_the_sizes_the_list_is_bounded(
+        sizes in prop::collection::vec(prop_oneof![
+            8 => (1 * KIB)..(40 * KIB),
+            1 => (40 * KIB)..(600 * KIB),
+        ], 600)
+    ) {
+        let (most, amplification) = grow(sizes.into_iter());
+        prop_assert!(most <= MANY_SEGMENTS, "{most} segments");
+        prop_assert!(amplification <= 8.0, "{amplification}");
+    }
+
+    #[test]
+    fn a_merge_is_a_run_of_neighbours_within_the_limits(
+        said in prop::collection::vec(
+            (1..(20 * KIB), prop::bool::weighted(0.05), prop::bool::weighted(0.1)), 0..60
+        ),
+        at_rest in any::<bool>()
+    ) {
+        let said: Vec<Said> = said
+            .into_iter()
+            .map(|(bytes, gap, other)| Said { bytes, gap, other })
+            .collect();
+        let manifest = manifest(&said);
+        let chosen = choose_merge(&manifest, MergeLimits::LARGEST, &Obstacles::default(), at_rest);
+        if let Some(merge) = chosen {
+            prop_assert!((2..=32).contains(&merge.inputs.len()));
+            prop_assert!(merge.bytes() <= MergeLimits::LARGEST.bytes);
+            let ends = merge.inputs.iter().map(|input| input[0].range.end());
+            let starts = merge.inputs.iter().skip(1).map(|input| input[0].range.start());
+            prop_assert!(ends.zip(starts).all(|(end, start)| end == start));
+            let first = &merge.inputs[0][0].fingerprint;
+            prop_assert!(merge.segments().all(|one| one.fingerprint == *first));
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! Neighbours of stored history become one, so that a snapshot costs as much after a year as on the first day.
+
+use std::time::Duration;
+
+use futures::{FutureExt, future::BoxFuture};
+use tokio::time::Instant;
+
+use super::{
+    super::watch::Reason,
+    work::{Due, Known, Rewritten, Site, Step, Work},
+};
+use crate::{
+    audit::{Compactor, Merged, merge_memory},
+    failpoint::{self, Point},
+    history::{
+        Chain, MANY_SEGMENTS, Merge, MergeLimits, Obstacles, Repair, Repaired, choose_merge,
+        write_repair,
+    },
+    model::{Offset, OffsetRange},
+};
+
+/// A partition to which nothing was added for so many snapshot intervals, and for so long, is at rest.
+const INTERVALS_OF_REST: u32 = 10;
+const REST: Duration = Duration::from_mins(1);
+/// What tidying up may take of a merge that is given up.
+const GIVE_UP: Duration = Duration::from_secs(2);
+
+/// What is known of a partition's segments beside their manifest, until the next start.
+pub struct Compaction {
+    compactor: Compactor,
+    obstacles: Obstacles,
+    /// Where the chain ended, and since when it has.
+    end: Option<(Offset, Instant)>,
+    next: Option<Merge>,
+    merged: Option<(OffsetRange, Box<Repair>)>,
+}
+
+impl Compaction {
+    pub fn new(compactor: Compactor) -> Compaction {
+        Compaction {
+            compactor,
+            obstacles: Obstacles::default(),
+            end: None,
+            next: None,
+            merged: None,
+        }
+    }
+
+    /// Merges, when memory allows it; `None` when nothing came of it.
+    async fn merge(&mut self, site: &Site, chain: &Chain, merge: &Merge) -> Option<Box<Repair>> {
+        let (partition, range) = (site.partition, merge.range);
+        if !site.reserve(merge_memory(merge)).await {
+            return None;
+        }
+        let mut wait = site.wait();
+        loop {
+            let error = match self.compactor.merge(chain, merge).await {
+                Ok(Merged::Ready(repair)) => {
+                    failpoint::at(Point::RepairCalculated);
+                    return Some(repair);
+                }
+                Ok(Merged::Apart(start)) => {
+                    self.obstacles.apart.insert(start);
+                    return None;
+                }
+                Ok(Merged::Damaged(start, findings)) => {
+                    self.obstacles.damaged.insert(start);
+                    let paths = merge.segments().filter(|one| one.range.start() == start);
+                    let paths: Vec<_> = paths.map(|segment| segment.path.clone()).collect();
+                    for finding in &findings {
+                        tracing::error!("found while merging: {finding}");
+                    }
+                    site.store_side.findings.are(&paths, &findings);
+                    return None;
+                }
+                Err(error) => error,
+            };
+            if !error.is_retryable() {
+                // Until the next start; nothing has changed.
+                self.obstacles
+                    .apart
+                    .extend(merge.inputs.iter().flatten().map(|s| s.range.start()));
+                tracing::error!("partition {partition}: {range} stays in parts: {error}");
+                return None;
+            }
+            let text = format!("partition {partition}: merging {range} waits: {error}");
+            if !wait.again(Reason::Store, true, &text).await {
+                return None;
+            }
+        }
+    }
+
+    async fn store(&mut self, site: &Site, chain: &mut Chain) {
+        let Some((range, mut repair)) = self.merged.take() else {
+            return;
+        };
+        let partition = site.partition;
+        // Written once, and read back.
+        site.throttle()
+            .take(2 * repair.files().bytes() as u64)
+            .await;
+        let mut wait = site.wait();
+        loop {
+            let error = match write_repair(chain, &mut repair).await {
+                Ok(Repaired::Done(_)) => {
+                    failpoint::at(Point::RepairStored);
+                    tracing::debug!("partition {partition}: {range} is one");
+                    return;
+                }
+                Ok(Repaired::Overtaken) => {
+                    tracing::info!("partition {partition}: another has changed {range} meanwhile");
+                    return;
+                }
+                Err(error) => error,
+            };
+            let text = format!("partition {partition}: merging {range} waits: {error}");
+            let again = error.is_about_the_store()
+                && wait.again(Reason::Store, error.is_retryable(), &text).await;
+            if !again {
+                tracing::debug!("partition {partition}: {range} stays in parts: {error}");
+                let given_up = tokio::time::timeout(GIVE_UP, repair.give_up(chain));
+                if let Ok(Err(error)) = given_up.await {
+                    tracing::debug!("what was stored of a merge stays for the next owner: {error}");
+                }
+                return;
+            }
+        }
+    }
+}
+
+impl Work for Compaction {
+    fn due(&mut self, site: &Site, known: &Known<'_>) -> Due {
+        let background = &site.store_side.background;
+        let is_recalculated = site
+            .shown
+            .recalculated
+            .load(std::sync::atomic::Ordering::SeqCst);
+        if background.recalculator.is_some() && !is_recalculated {
+            // Small ranges are recalculated first.
+            return Due::Nothing;
+        }
+        let newest = known.newest;
+        let since = match self.end {
+            Some((end, since)) if end == newest.end => since,
+            _ => known.now,
+        };
+        self.end = Some((newest.end, since));
+        let rest = site.store_side.snapshot_interval * INTERVALS_OF_REST;
+        let rests_at = since + rest.max(REST);
+        let at_rest = rests_at <= known.now;
+        let limits = MergeLimits::within(site.budget.pause_above);
+        self.next = choose_merge(newest, limits, &self.obstacles, at_rest);
+        match self.next {
+            Some(_) if newest.segments.len() > MANY_SEGMENTS => Due::Urgent,
+            Some(_) => Due::Now,
+            None if at_rest => Due::Nothing,
+            None => Due::At(rests_at),
+        }
+    }
+
+    fn step<'w>(&'w mut self, site: &'w Site, chain: &'w Chain) -> BoxFuture<'w, Step> {
+        async move {
+            if let Some(merge) = self.next.take() {
+                failpoint::at(Point::RepairChosen);
+                let repair = self.merge(site, chain, &merge).await;
+                self.merged = repair.map(|repair| (merge.range, repair));
+            }
+            match self.merged {
+                Some(_) => Step::Write,
+                None => Step::Done,
+            }
+        }
+        .boxed()
+    }
+
+    fn write<'w>(
+        &'w mut self,
+        site: &'w Site,
+        chain: &'w mut Chain,
+    ) -> BoxFuture<'w, Option<Rewritten>> {
+        async move {
+            self.store(site, chain).await;
+            None
+        }
+        .boxed()
+    }
+}
