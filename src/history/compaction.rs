@@ -75,10 +75,9 @@ pub const MANY_SEGMENTS: usize = 256;
 const FEW: usize = 8;
 /// And at most so many.
 const MOST: usize = 32;
-/// A merge makes at least so many times of its largest input.
-const GROWTH: u64 = 4;
-/// The same where two suffice.
-const GROWTH_AT_REST: u64 = 2;
+/// A merge makes at least four times of its largest input, or three halves of it where two suffice.
+const GROWTH: (u64, u64) = (4, 1);
+const GROWTH_AT_REST: (u64, u64) = (3, 2);
 
 /// The results and rejects of one range.
 struct Range<'m> {
@@ -223,8 +222,9 @@ fn window<'r, 'm>(
             break;
         }
         let is_full = bytes >= limits.bytes / 2 || rows >= limits.rows / 2;
-        let grows = index + 1 >= FEW && bytes >= GROWTH * largest;
-        let closes = index > 0 && bytes >= GROWTH_AT_REST * largest && (two_suffice || is_full);
+        let makes = |(of, parts): (u64, u64)| bytes * parts >= of * largest;
+        let grows = index + 1 >= FEW && makes(GROWTH);
+        let closes = index > 0 && makes(GROWTH_AT_REST) && (two_suffice || is_full);
         if grows || closes {
             length = index + 1;
         }
