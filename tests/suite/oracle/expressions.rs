@@ -5,7 +5,7 @@ use rand::{RngExt, rngs::StdRng};
 /// The fields that expressions are over; all nullable.
 pub const FIELDS: &str = "i BIGINT, j BIGINT, small BIGINT, price DECIMAL(12,2), rate DECIMAL(5,4), long DECIMAL(18,6), \
                           wide DECIMAL(38,10), whole DECIMAL(20,0), x DOUBLE, y DOUBLE, s VARCHAR, t VARCHAR, digits VARCHAR, \
-                          p BOOLEAN, q BOOLEAN";
+                          p BOOLEAN, q BOOLEAN, happened TIMESTAMP, later TIMESTAMP, day DATE";
 
 /// What an expression gives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,14 +15,18 @@ pub enum Kind {
     Double,
     Text,
     Truth,
+    Time,
+    Day,
 }
 
-const KINDS: [Kind; 5] = [
+const KINDS: [Kind; 7] = [
     Kind::Whole,
     Kind::Decimal,
     Kind::Double,
     Kind::Text,
     Kind::Truth,
+    Kind::Time,
+    Kind::Day,
 ];
 
 /// Makes expressions; the same seed gives the same ones.
@@ -64,6 +68,8 @@ impl Expressions {
             Kind::Double => self.double(depth),
             Kind::Text => self.text(depth),
             Kind::Truth => self.truth(depth),
+            Kind::Time => self.time(depth),
+            Kind::Day => self.day(depth),
         }
     }
 
@@ -108,6 +114,19 @@ impl Expressions {
                 "s", "t", "digits", "''", "'abc'", "'it''s'", "'12'", "'ä'", "' x '", "'1.50'",
             ],
             Kind::Truth => &["p", "q", "TRUE", "FALSE"],
+            Kind::Time => &[
+                "happened",
+                "later",
+                "TIMESTAMP '2024-02-29 23:59:59.999999'",
+                "TIMESTAMP '1970-01-01T00:00:00Z'",
+                "TIMESTAMP '1969-12-31 23:59:59.5'",
+            ],
+            Kind::Day => &[
+                "day",
+                "DATE '2024-02-29'",
+                "DATE '1900-03-01'",
+                "DATE '0001-01-01'",
+            ],
         };
         self.one(texts).to_owned()
     }
@@ -139,7 +158,17 @@ impl Expressions {
 
     fn whole(&mut self, depth: usize) -> String {
         let (a, b) = (self.of(Kind::Whole, depth), self.of(Kind::Whole, depth));
-        match self.random.random_range(0..13) {
+        match self.random.random_range(0..15) {
+            13 => {
+                let part = self.one(&[
+                    "year", "quarter", "month", "week", "day", "doy", "hour", "minute",
+                ]);
+                format!("extract({part} FROM {})", self.moment(depth))
+            }
+            14 => {
+                let function = self.one(&["second", "epoch_ms"]);
+                format!("{function}({})", self.moment(depth))
+            }
             0 => format!("-({a})"),
             1 => format!("abs({a})"),
             2 => format!("sign({})", {
@@ -265,11 +294,55 @@ impl Expressions {
                 let ends = self.one(&["BOTH", "LEADING", "TRAILING"]);
                 format!("trim({ends} {} FROM {a})", self.of(Kind::Text, 0))
             }
-            7 | 8 => format!("({a}) || ({})", self.of(Kind::Text, depth)),
+            7 => format!("{}({a})", self.one(&["md5", "sha256"])),
+            8 => format!("({a}) || ({})", self.of(Kind::Text, depth)),
             _ => {
                 let from = self.one(&KINDS);
                 format!("CAST({} AS VARCHAR)", self.of(from, depth))
             }
+        }
+    }
+
+    /// A TIMESTAMP or a DATE.
+    fn moment(&mut self, depth: usize) -> String {
+        let kind = self.one(&[Kind::Time, Kind::Day]);
+        self.of(kind, depth)
+    }
+
+    fn time(&mut self, depth: usize) -> String {
+        const UNITS: [&str; 10] = [
+            "year",
+            "quarter",
+            "month",
+            "week",
+            "day",
+            "hour",
+            "minute",
+            "second",
+            "millisecond",
+            "microsecond",
+        ];
+        let (a, unit) = (self.moment(depth), self.one(&UNITS));
+        match self.random.random_range(0..5) {
+            0 => format!("to_timestamp({})", self.of(Kind::Whole, depth)),
+            1 => format!("CAST({a} AS TIMESTAMP)"),
+            2 => {
+                let count = self.random.random_range(-30..30);
+                let unit = if unit == "quarter" { "month" } else { unit };
+                format!("({a}) + INTERVAL '{count}' {unit}")
+            }
+            _ => format!("date_trunc('{unit}', {a})"),
+        }
+    }
+
+    fn day(&mut self, depth: usize) -> String {
+        match self.random.random_range(0..3) {
+            0 => format!("CAST({} AS DATE)", self.of(Kind::Text, 0)),
+            1 => {
+                let (a, count) = (self.of(Kind::Day, depth), self.random.random_range(0..40));
+                format!("CAST(({a}) - INTERVAL '{count}' MONTH AS DATE)")
+            }
+            _ => format!("CAST({} AS DATE)", self.moment(depth)),
         }
     }
 
@@ -330,10 +403,10 @@ impl Expressions {
             }
             _ => {
                 let kind = self.one(&KINDS);
-                let other = if kind == Kind::Text || kind == Kind::Truth {
-                    kind
-                } else {
-                    self.number_kind()
+                let other = match kind {
+                    Kind::Text | Kind::Truth => kind,
+                    Kind::Time | Kind::Day => self.one(&[Kind::Time, Kind::Day]),
+                    _ => self.number_kind(),
                 };
                 let op = self.one(&["=", "<>", "<", "<=", ">", ">="]);
                 format!(

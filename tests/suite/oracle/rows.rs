@@ -5,7 +5,8 @@ use std::sync::Arc;
 use rand::{RngExt, rngs::StdRng};
 use snapback::{
     arrow_array::{
-        ArrayRef, BooleanArray, Decimal128Array, Float64Array, Int64Array, RecordBatch, StringArray,
+        ArrayRef, BooleanArray, Date32Array, Decimal128Array, Float64Array, Int64Array,
+        RecordBatch, StringArray, TimestampMicrosecondArray,
     },
     arrow_schema::{DataType, Schema},
     events::Fields,
@@ -45,10 +46,41 @@ const DOUBLES: [f64; 18] = [
     9_007_199_254_740_993.0,
     1e19,
 ];
-const TEXTS: [&str; 30] = [
-    "", " ", "a", "abc", "ABC", "a b", "ä", "ß", "👍", "it's", "%", "_", "12", " 12 ", "-7",
-    "1.50", "1e3", "true", "f", "NaN", "0.005", "x,y,z", "ΑΣ", "\u{a0}a ", "e\u{301}", "a\\b",
-    "a%b", "a_b", "ŒUVRE", "abcabc",
+const TEXTS: [&str; 34] = [
+    "2024-02-29",
+    "2023-02-29",
+    "9999-12-31",
+    "2024-05-01 12:30:00",
+    "",
+    " ",
+    "a",
+    "abc",
+    "ABC",
+    "a b",
+    "ä",
+    "ß",
+    "👍",
+    "it's",
+    "%",
+    "_",
+    "12",
+    " 12 ",
+    "-7",
+    "1.50",
+    "1e3",
+    "true",
+    "f",
+    "NaN",
+    "0.005",
+    "x,y,z",
+    "ΑΣ",
+    "\u{a0}a ",
+    "e\u{301}",
+    "a\\b",
+    "a%b",
+    "a_b",
+    "ŒUVRE",
+    "abcabc",
 ];
 const DIGITS: [&str; 12] = [
     "0",
@@ -64,6 +96,26 @@ const DIGITS: [&str; 12] = [
     "",
     "3",
 ];
+
+/// Microseconds of the first and the last moment, of leap days, of both sides of 1970 and of a year's end, of the calendar's
+/// reform.
+const TIMES: [i64; 14] = [
+    -62_135_596_800_000_000,
+    253_402_300_799_999_999,
+    0,
+    -1,
+    -1_000,
+    1_709_164_800_000_000,
+    1_709_251_199_999_999,
+    951_782_400_000_000,
+    -2_203_891_200_000_000,
+    1_735_689_599_999_000,
+    1_609_632_000_000_000,
+    -12_219_292_800_000_000,
+    1_714_567_890_123_456,
+    4_107_542_400_000_000,
+];
+const DAY: i64 = 86_400_000_000;
 
 /// So many rows.
 pub fn rows(count: usize, random: &mut StdRng) -> RecordBatch {
@@ -114,6 +166,17 @@ fn column(name: &str, data_type: &DataType, count: usize, random: &mut StdRng) -
             let values = Decimal128Array::from_iter(values);
             Arc::new(values.with_data_type(data_type.clone()))
         }
+        DataType::Timestamp(..) => {
+            let values = (0..count).map(|_| (!null(random)).then(|| time(random)));
+            let values = TimestampMicrosecondArray::from_iter(values);
+            Arc::new(values.with_data_type(data_type.clone()))
+        }
+        DataType::Date32 => {
+            let day = |random: &mut StdRng| i32::try_from(time(random).div_euclid(DAY));
+            Arc::new(Date32Array::from_iter((0..count).map(|_| {
+                (!null(random)).then(|| day(random).expect("a day of the calendar"))
+            })))
+        }
         DataType::Boolean => Arc::new(BooleanArray::from_iter(
             (0..count).map(|_| (!null(random)).then(|| random.random::<bool>())),
         )),
@@ -123,5 +186,13 @@ fn column(name: &str, data_type: &DataType, count: usize, random: &mut StdRng) -
                 (!null(random)).then(|| texts[random.random_range(0..texts.len())])
             })))
         }
+    }
+}
+
+fn time(random: &mut StdRng) -> i64 {
+    match random.random_range(0..3) {
+        0 => random.random_range(TIMES[0]..TIMES[1]),
+        1 => random.random_range(0..20_000) * DAY,
+        _ => TIMES[random.random_range(0..TIMES.len())],
     }
 }

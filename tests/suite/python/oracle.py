@@ -13,6 +13,7 @@ import duckdb
 folder = sys.argv[1]
 db = duckdb.connect()
 db.execute("SET threads = 1")
+db.execute("SET TimeZone = 'UTC'")
 db.execute(f"CREATE TABLE ours AS SELECT * FROM read_parquet('{folder}/ours.parquet')")
 db.execute(f"CREATE TABLE rows AS SELECT * FROM read_parquet('{folder}/rows.parquet')")
 cases = json.load(open(f"{folder}/cases.json"))
@@ -61,7 +62,7 @@ for number, case in enumerate(cases):
     compared += len(found) + len(again)
     for row, their, our, differs in found + again:
         if differs:
-            inputs = db.execute(f"SELECT * FROM rows WHERE row_number = {row}").fetchall()
+            inputs = db.execute(f"SELECT COLUMNS(*)::VARCHAR FROM rows WHERE row_number = {row}").fetchall()
             names = [column[0] for column in db.description]
             used = {name: str(value) for name, value in zip(names, inputs[0]) if name in case["text"]}
             differences.append({**case, "duckdb_gives": their, "snapback_gives": our, "row": used})
