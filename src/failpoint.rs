@@ -161,6 +161,16 @@ points! {
     /// The repair is complete; the worker does not know.
     RepairStored = "repair-stored",
 
+    // Garbage collection.
+    /// A manifest says that the history begins later; there may be more of them, and nothing is deleted.
+    OldestRaised = "oldest-raised",
+    /// What no manifest lists is noted.
+    OrphansNoted = "orphans-noted",
+    /// One file is deleted; there may be others.
+    FileCollected = "file-collected",
+    /// One manifest is deleted; there may be others.
+    ManifestCollected = "manifest-collected",
+
     // The store.
     /// Local folder: a file's content is written under `.staging/`, not synced.
     FileStaged = "file-staged",

@@ -12,6 +12,7 @@ mod demo;
 mod exit;
 mod fields;
 mod functions;
+mod gc;
 mod interrupt;
 mod lookup;
 mod man;
@@ -78,6 +79,7 @@ enum Command {
     Repair(repair::RepairArgs),
     Recalculate(recalculate::RecalculateArgs),
     Compact(compact::CompactArgs),
+    Gc(gc::GcArgs),
     Config(config::ConfigArgs),
     Functions(functions::FunctionsArgs),
     Completions(completions::CompletionsArgs),
@@ -169,6 +171,7 @@ fn dispatch(command: Command, program: &Program) -> anyhow::Result<Exit> {
         Command::Repair(args) => repair::execute(&args, program),
         Command::Compact(args) => compact::execute(&args, program),
         Command::Recalculate(args) => recalculate::execute(&args, program),
+        Command::Gc(args) => gc::execute(&args, program),
     }
 }
 

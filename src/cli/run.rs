@@ -305,6 +305,9 @@ pub(super) struct ProcessorArgs {
     /// Percent of one core that the scrub takes [default: 1]
     #[arg(long, value_name = "PERCENT")]
     scrub_percent: Option<String>,
+    /// How long old manifests stay, and files that none lists: at least 6h [default: 24h]
+    #[arg(long, value_name = "DURATION")]
+    keep: Option<String>,
     /// Record this range of a partition as lost; exactly as a refusal printed it; repeatable
     #[arg(long, value_name = "P:START-END")]
     accept_loss: Vec<String>,
@@ -317,6 +320,7 @@ impl ProcessorArgs {
     pub(super) fn collect(&self, flags: &mut Flags) {
         flags.add(key::DELIVERY, self.delivery.as_deref());
         flags.add(key::COMMIT_INTERVAL, self.commit_interval.as_deref());
+        flags.add(key::KEEP, self.keep.as_deref());
         flags.add(key::SNAPSHOT_INTERVAL, self.snapshot_interval.as_deref());
         flags.add(key::MEMORY, self.memory.as_deref());
         flags.add(key::BACKGROUND_RATE, self.background_rate.as_deref());

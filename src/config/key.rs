@@ -113,6 +113,8 @@ pub const SCRUB: Key = Key::new("scrub", "repair");
 pub const SCRUB_INTERVAL: Key = Key::new("scrub-interval", "1h");
 /// Percent of one core for the scrub.
 pub const SCRUB_PERCENT: Key = Key::new("scrub-percent", "1");
+/// How long what the history does not need any more stays.
+pub const KEEP: Key = Key::new("keep", "24h");
 /// Losses to record.
 pub const ACCEPT_LOSS: Key = Key::once("accept-loss");
 /// Which side to believe.
@@ -146,6 +148,7 @@ pub const ALL: &[Key] = &[
     SCRUB,
     SCRUB_INTERVAL,
     SCRUB_PERCENT,
+    KEEP,
     ACCEPT_LOSS,
     RESUME_FROM,
     OUTPUT,

@@ -30,5 +30,7 @@ pub use parts::{
     CalculationConfig, LogFormat, Output, OutputConfig, PipelineConfig, calculation, connection,
     events, output, pipeline, store,
 };
-pub use run::{Delivery, OnNewCalculation, RunConfig, Scrub, ScrubConfig, StatusAddress, delivery};
+pub use run::{
+    Delivery, OnNewCalculation, RunConfig, Scrub, ScrubConfig, StatusAddress, delivery, keep,
+};
 pub use value::{Source, Value};

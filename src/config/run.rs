@@ -118,6 +118,8 @@ pub struct RunConfig {
     pub on_new_calculation: OnNewCalculation,
     /// How stored history is verified beside everything else.
     pub scrub: ScrubConfig,
+    /// How long old manifests, and files that no manifest lists, stay; 6 hours to ten years.
+    pub keep: Duration,
     /// How the program was started.
     pub invocation: Invocation,
 }
@@ -155,9 +157,19 @@ impl RunConfig {
             create_topics: layers.boolean(key::CREATE_TOPICS)?,
             on_new_calculation: layers.choice(key::ON_NEW_CALCULATION, &on_new_calculation)?,
             scrub: scrub(layers)?,
+            keep: keep(layers)?,
             invocation: layers.invocation("run"),
         })
     }
+}
+
+/// How long old manifests, and files that no manifest lists, stay.
+///
+/// # Errors
+/// When it is less than six hours: what a process has put may be on its way into a manifest.
+pub fn keep(layers: &Layers) -> Result<Duration, ConfigError> {
+    let hours = |hours: u64| Duration::from_secs(hours * 60 * 60);
+    layers.duration(key::KEEP, hours(6)..=hours(10 * 365 * 24))
 }
 
 /// How often an outcome may be published.

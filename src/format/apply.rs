@@ -215,6 +215,9 @@ fn retire(base: &Manifest, oldest: Sequence, stamp: Stamp) -> Result<Manifest, A
             committed,
         });
     }
+    // It need not be an owner who says so.
+    next.calculation.clone_from(&base.calculation);
+    next.fields.clone_from(&base.fields);
     next.oldest = oldest;
     next.edit = EditSummary::Retire { oldest };
     Ok(next)

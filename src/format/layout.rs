@@ -15,6 +15,7 @@ const MANIFESTS: &str = "_manifests";
 const PAGES: &str = "_pages";
 const ATTIC: &str = "_attic";
 const VERIFIED: &str = "_verified";
+const GC: &str = "_gc";
 
 /// What the rows of a segment are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -127,6 +128,7 @@ pub struct LayoutError {
 /// <topic>/_pages/partition=<p>/<start>-<end>-<id>.json
 /// <topic>/_attic/results/partition=<p>/<start>-<end>-<id>.parquet
 /// <topic>/_verified/partition=<p>.json
+/// <topic>/_gc/partition=<p>.json
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layout {
@@ -176,6 +178,18 @@ impl Layout {
             range.start().get(),
             range.end().get(),
         ))
+    }
+
+    /// The path of the segment of that name.
+    #[must_use]
+    pub fn named(&self, name: &SegmentName) -> Path {
+        self.segment(name.kind, name.partition, name.range, name.id)
+    }
+
+    /// The file in which gc notes what no manifest of a partition lists.
+    #[must_use]
+    pub fn gc_notes(&self, partition: Partition) -> Path {
+        path(format!("{}/{GC}/partition={partition}.json", self.topic))
     }
 
     /// The folder of one partition's segments of one kind.

@@ -85,6 +85,35 @@ impl Chain {
         })
     }
 
+    /// A chain that ends like this, for who adds no outcomes. `None` when it lists no segment, or no manifest can be read.
+    #[must_use]
+    pub fn of_caretaker(
+        store: &Store,
+        layout: &Layout,
+        partition: Partition,
+        tail: ChainTail,
+        writer: String,
+        clock: Clock,
+    ) -> Option<Chain> {
+        let declaration = tail.newest.as_ref()?.calculations.first()?.clone();
+        Some(Chain {
+            store: store.clone(),
+            layout: layout.clone(),
+            identity: Identity {
+                topic: layout.topic().to_owned(),
+                partition,
+                declaration,
+                writer,
+            },
+            clock,
+            tail,
+            unsure: false,
+            known: Vec::new(),
+            committed: None,
+            left_alone: Vec::new(),
+        })
+    }
+
     /// The newest end as last seen.
     #[must_use]
     pub fn tail(&self) -> &ChainTail {

@@ -10,6 +10,7 @@
 //! - [`write_repair`] brings a repair in, unless another edit has changed the range (I6).
 //! - [`choose_merge`] says which neighbours become one; bringing that in is like a repair.
 //! - [`tidy`] brings the folders in line with the chain after a crash: what is whole is adopted, what is left over goes.
+//! - [`collect`] takes away what the history does not need any more.
 //! - [`next_corrections`] says which corrections are to be published next.
 //!
 //! Kept here: segments are durable before a manifest lists them (I3); manifests follow each other without a fork (I4);
@@ -21,6 +22,7 @@ mod chain;
 mod clock;
 mod compaction;
 mod folders;
+mod gc;
 mod next_corrections;
 mod race;
 mod repair;
@@ -32,6 +34,7 @@ pub use attic::{FetchError, Fetched, FoundAt, Restored, fetch_segment, restore_s
 pub use chain::{Appended, Chain};
 pub use clock::Clock;
 pub use compaction::{MANY_SEGMENTS, Merge, MergeLimits, Obstacles, choose_merge, plan_merges};
+pub use gc::{Collected, Collection, NEWEST_KEPT, Walk, collect, plan_collection};
 pub use next_corrections::{CorrectionsProgress, PendingCorrections, next_corrections};
 pub use race::{Holder, Rebased, are_live, holder, is_overtaken, rebase};
 pub use repair::{Repair, Repaired, write_repair};

@@ -80,7 +80,7 @@ pub fn is_outside(created: (Sequence, Digest), above: &Manifest) -> bool {
             let damaged = base.skipped.iter().find(named);
             damaged.is_none_or(|damaged| damaged.digest.is_none())
         }
-        _ => false,
+        _ => above.oldest > sequence,
     }
 }
 

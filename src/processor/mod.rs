@@ -55,5 +55,5 @@ pub use partition::BooksError;
 pub use stop::Stop;
 pub use watch::{
     About, Board, Counters, HeldView, Moment, PartitionView, PhaseView, ProcessView, Reason,
-    ScrubView, Stored, Tally, TroubleView, WorkerView, Written,
+    RemovedView, ScrubView, Stored, Tally, TroubleView, WorkerView, Written,
 };

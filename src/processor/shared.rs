@@ -413,6 +413,7 @@ fn background(
             percent: scrub.percent,
             partitions: Arc::default(),
         }),
+        keep: settings.keep,
     })
 }
 

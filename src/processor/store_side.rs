@@ -44,6 +44,8 @@ pub struct BackgroundSettings {
     pub compactor: Compactor,
     /// What verifies it all the time, unless that is switched off.
     pub scrub: Option<ScrubSettings>,
+    /// How long what the history does not need any more stays.
+    pub keep: Duration,
 }
 
 /// How stored history is verified, by the keepers of all partitions together.

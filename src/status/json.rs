@@ -35,6 +35,7 @@ struct Status<'v> {
     memory_bytes: u64,
     totals: Totals,
     scrub: Scrub<'v>,
+    removed: Removed,
     workers: Vec<Worker<'v>>,
     partitions: Vec<PartitionStatus<'v>>,
 }
@@ -71,6 +72,15 @@ struct Scrub<'v> {
     /// Everything that is stored was verified then or later.
     last_full_round: Option<Time>,
     findings: &'v [Finding],
+}
+
+#[derive(Serialize)]
+struct Removed {
+    manifests: u64,
+    segments: u64,
+    bytes: u64,
+    last: Option<Time>,
+    stopped: Vec<Partition>,
 }
 
 #[derive(Serialize)]
@@ -209,6 +219,13 @@ pub(super) fn render(view: &ProcessView) -> String {
             mended: view.scrub.mended,
             last_full_round: view.scrub.full_round().map(Time),
             findings: &view.scrub.findings,
+        },
+        removed: Removed {
+            manifests: view.removed.manifests,
+            segments: view.removed.segments,
+            bytes: view.removed.bytes,
+            last: view.removed.last.map(Time),
+            stopped: view.removed.stopped.iter().copied().collect(),
         },
         workers: workers.collect(),
         partitions: partitions

@@ -78,6 +78,18 @@ fn process(text: &mut Exposition, view: &ProcessView) {
         "What the process may use: --memory.",
         about.memory,
     );
+    text.single(
+        "snapback_removal_stopped_partitions",
+        "Partitions of which nothing old is removed, because a manifest cannot be read.",
+        view.removed.stopped.len(),
+    );
+    if let Some(last) = view.removed.last {
+        text.single(
+            "snapback_last_removal_time_seconds",
+            "When it was last looked for what can be removed.",
+            seconds(last),
+        );
+    }
     let owned = assess::partitions(view);
     text.single(
         "snapback_owned_partitions",
@@ -140,6 +152,21 @@ fn counters(text: &mut Exposition, view: &ProcessView) {
             "snapback_corrections_published_total",
             "Corrections published and committed.",
             sum.corrections,
+        ),
+        (
+            "snapback_removed_manifests_total",
+            "Old manifests removed: the history begins later.",
+            view.removed.manifests,
+        ),
+        (
+            "snapback_removed_segments_total",
+            "Segments removed that no manifest lists any more.",
+            view.removed.segments,
+        ),
+        (
+            "snapback_removed_bytes_total",
+            "Bytes of what was removed.",
+            view.removed.bytes,
         ),
     ] {
         text.counter(name, help, count);

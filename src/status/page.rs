@@ -94,6 +94,16 @@ fn totals(page: &mut String, view: &ProcessView) {
         size(sum.stored_bytes),
         grouped(view.snapshot_failures),
     );
+    let removed = &view.removed;
+    if removed.manifests + removed.segments > 0 {
+        let _ = writeln!(
+            page,
+            "<p>Removed: {} old manifests and {} segments that nothing needs, {}.</p>",
+            grouped(removed.manifests),
+            grouped(removed.segments),
+            size(removed.bytes),
+        );
+    }
     let rejects: Vec<String> = sum
         .rejects
         .iter()

@@ -17,7 +17,7 @@ use crate::{
     model::{Offset, OffsetRange, Partition, Sequence},
     processor::{
         About, Counters, HeldView, Moment, PartitionView, PhaseView, ProcessView, Reason,
-        ScrubView, Stored, Tally, TroubleView, WorkerView,
+        RemovedView, ScrubView, Stored, Tally, TroubleView, WorkerView,
     },
 };
 
@@ -135,6 +135,13 @@ fn process(workers: Vec<Option<WorkerView>>) -> ProcessView {
         time: time(0),
         stopping: false,
         snapshot_failures: 2,
+        removed: RemovedView {
+            manifests: 120,
+            segments: 34,
+            bytes: 5_600_000,
+            last: Some(time(30)),
+            stopped: [Partition(1)].into(),
+        },
         ticks: workers
             .iter()
             .map(|one| one.as_ref().map(|_| moment(NOW - 1)))

@@ -15,6 +15,7 @@
     reason = "what a test measured"
 )]
 
+mod a_long_history;
 mod a_worker_that_hangs;
 mod added_partitions;
 mod another_host;

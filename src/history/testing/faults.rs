@@ -9,7 +9,7 @@ use std::{
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures::stream::BoxStream;
+use futures::{StreamExt as _, stream::BoxStream};
 use object_store::{
     CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta,
     ObjectStore, PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult, RenameOptions,
@@ -46,6 +46,7 @@ struct Script {
     held: Vec<Held>,
     creations: Vec<Bytes>,
     puts_fail: bool,
+    deletes_left: Option<u32>,
 }
 
 /// A store in memory with a script.
@@ -69,6 +70,11 @@ impl Faulty {
     /// Has every put of a segment fail, or none.
     pub(crate) fn puts_fail(&self, fail: bool) {
         self.script.lock().unwrap().puts_fail = fail;
+    }
+
+    /// Has every deletion fail after so many.
+    pub(crate) fn deletes_fail_after(&self, deletes: Option<u32>) {
+        self.script.lock().unwrap().deletes_left = deletes;
     }
 
     /// Has nothing go wrong any more; what is held back stays so.
@@ -200,7 +206,19 @@ impl ObjectStore for Faulty {
         &self,
         locations: BoxStream<'static, Result<Path>>,
     ) -> BoxStream<'static, Result<Path>> {
-        self.inner.delete_stream(locations)
+        let script = Arc::clone(&self.script);
+        let locations =
+            locations.map(
+                move |location| match &mut script.lock().unwrap().deletes_left {
+                    Some(0) => Faulty::error(),
+                    Some(left) => {
+                        *left -= 1;
+                        location
+                    }
+                    None => location,
+                },
+            );
+        self.inner.delete_stream(locations.boxed())
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {

@@ -12,6 +12,7 @@
 
 mod append;
 mod background;
+mod collecting;
 mod compaction;
 mod corrections;
 mod done;

@@ -18,6 +18,7 @@ use super::{
     },
     Keeper,
     background::Background,
+    collecting::Collecting,
     compaction::Compaction,
     handle::{KeeperHandle, Shown, Stage},
     recalculation::Recalculation,
@@ -48,7 +49,8 @@ impl KeeperStart {
     pub fn start(self) -> KeeperHandle {
         let (sender, orders) = unbounded_channel();
         let entry = |part| self.ledger.entry(part);
-        let recalculator = self.store_side.background.recalculator.clone();
+        let background = &self.store_side.background;
+        let recalculator = background.recalculator.clone();
         let shown = Arc::new(Shown {
             asked: AtomicBool::new(false),
             leaving: Arc::default(),
@@ -75,8 +77,9 @@ impl KeeperStart {
         });
         let compactor = self.store_side.background.compactor.clone();
         let compaction = Box::new(Compaction::new(compactor)) as Box<dyn Work>;
-        let kinds = recalculation.into_iter();
-        let kinds = kinds.chain([compaction]).chain(scrub).collect();
+        let collecting = Box::new(Collecting::new(background.keep)) as Box<dyn Work>;
+        let kinds = recalculation.into_iter().chain([compaction]);
+        let kinds = kinds.chain(scrub).chain([collecting]).collect();
         let keeper = Keeper {
             store_side: Arc::clone(&self.store_side),
             reporter: self.reporter.clone(),

@@ -61,6 +61,7 @@ impl Setting {
                 recalculator: None,
                 scrub: None,
                 compactor: compactor(),
+                keep: Duration::from_secs(24 * 60 * 60),
             },
             Limits {
                 results: 1_000_000,

@@ -17,9 +17,9 @@ use chrono::Utc;
 use super::{
     super::Stop,
     scrubs::ScrubView,
-    view::{About, Moment, ProcessView, Reason, TroubleView, WorkerView},
+    view::{About, Moment, ProcessView, Reason, RemovedView, TroubleView, WorkerView},
 };
-use crate::{config::RunConfig, model::Partition};
+use crate::{config::RunConfig, history::Collected, model::Partition};
 
 /// A question that the broker has not answered for so long is trouble.
 const SILENCE: Duration = Duration::from_secs(5);
@@ -35,6 +35,7 @@ struct Inner {
     began: Instant,
     workers: Vec<Slot>,
     snapshot_failures: AtomicU64,
+    removed: Mutex<RemovedView>,
     troubles: Mutex<BTreeMap<u64, TroubleView>>,
     next_trouble: AtomicU64,
     broker: Mutex<Contact>,
@@ -89,6 +90,7 @@ impl Board {
             began: Instant::now(),
             workers: (0..workers).map(|_| Slot::default()).collect(),
             snapshot_failures: AtomicU64::default(),
+            removed: Mutex::default(),
             troubles: Mutex::default(),
             next_trouble: AtomicU64::default(),
             broker: Mutex::default(),
@@ -111,6 +113,7 @@ impl Board {
             time: Utc::now(),
             stopping: self.0.stop.is_requested(),
             snapshot_failures: self.0.snapshot_failures.load(Ordering::Relaxed),
+            removed: lock(&self.0.removed).clone(),
             workers: workers
                 .clone()
                 .map(|slot| lock(&slot.view).clone())
@@ -147,6 +150,19 @@ impl Board {
         self.0.workers[worker]
             .tick
             .store(millis + 1, Ordering::Relaxed);
+    }
+
+    /// What a partition's history did not need any more is removed, as far as it goes.
+    pub(in crate::processor) fn collected(&self, partition: Partition, collected: &Collected) {
+        let mut removed = lock(&self.0.removed);
+        removed.manifests += collected.manifests;
+        removed.segments += collected.files;
+        removed.bytes += collected.bytes;
+        removed.last = Some(Utc::now());
+        match collected.blocked {
+            Some(_) => removed.stopped.insert(partition),
+            None => removed.stopped.remove(&partition),
+        };
     }
 
     /// A worker as it is now.

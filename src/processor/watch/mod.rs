@@ -16,7 +16,7 @@ pub use scrubs::ScrubView;
 pub(super) use scrubs::Scrubbing;
 pub use tally::Tally;
 pub use view::{
-    About, Counters, HeldView, Moment, PartitionView, PhaseView, ProcessView, Reason, Stored,
-    TroubleView, WorkerView,
+    About, Counters, HeldView, Moment, PartitionView, PhaseView, ProcessView, Reason, RemovedView,
+    Stored, TroubleView, WorkerView,
 };
 pub use written::Written;

@@ -1,6 +1,6 @@
 //! A running processor as others may see it: plain values, made a few times a second, rendered by `status`.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 
@@ -59,6 +59,8 @@ pub struct ProcessView {
     pub stopping: bool,
     /// Attempts to store a snapshot that failed.
     pub snapshot_failures: u64,
+    /// What was removed because the history does not need it any more.
+    pub removed: RemovedView,
     /// The workers by their index; `None` until one has started.
     pub workers: Vec<Option<Arc<WorkerView>>>,
     /// When each worker last showed that it lives.
@@ -67,6 +69,21 @@ pub struct ProcessView {
     pub troubles: Vec<TroubleView>,
     /// How stored history is verified, and what was found.
     pub scrub: ScrubView,
+}
+
+/// What was removed since the start.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RemovedView {
+    /// Old manifests.
+    pub manifests: u64,
+    /// Segments that only those listed, or none.
+    pub segments: u64,
+    /// The bytes of both.
+    pub bytes: u64,
+    /// When the last collection of a partition ended; `None` before the first.
+    pub last: Option<DateTime<Utc>>,
+    /// Partitions whose last collection was stopped by a manifest that cannot be read.
+    pub stopped: BTreeSet<Partition>,
 }
 
 /// A worker at one moment.

@@ -7,8 +7,9 @@ use rand::seq::IndexedRandom;
 use snapback::failpoint::Point;
 
 use super::scene::Scene;
+use crate::a_long_history;
 use crate::corrections;
-use crate::outside::{LIMIT, Offsets, committed_events, wait_until_committed, writers};
+use crate::outside::{LIMIT, Offsets, Pipeline, committed_events, wait_until_committed, writers};
 use crate::recalculation;
 use crate::support::process::Running;
 use crate::support::{
@@ -103,6 +104,10 @@ pub fn die(scene: &mut Scene, point: Point) {
         | Point::SupersededMoved
         | Point::RepairStored => recalculating(scene, point),
         Point::RepairLost | Point::RepairAbandoned => recalculating_too_late(scene, point),
+        Point::OldestRaised
+        | Point::OrphansNoted
+        | Point::FileCollected
+        | Point::ManifestCollected => collecting(scene, point),
         Point::FileStaged | Point::FileSynced | Point::FileNamed | Point::FolderSynced => {
             scene.dies_under_load(point, 12);
         }
@@ -286,6 +291,16 @@ fn rewinding(scene: &mut Scene, point: Point) {
     );
     let life = scene.life().env("FAILPOINTS", actions).spawn();
     scene.died_at(point, life, &mut |scene, _| scene.feed_on());
+}
+
+/// A history that is old and at rest, of which `gc` dies.
+fn collecting(scene: &mut Scene, point: Point) {
+    scene.becomes(
+        a_long_history::with_something_of_everything,
+        Pipeline::check,
+    );
+    let gc = a_long_history::gc(&scene.pipeline, &["--apply"]);
+    scene.dies_at(point, 0, gc, |_, _| {});
 }
 
 /// Suspended inside a transaction, until its partition is another's: it cannot commit it any more.

@@ -140,6 +140,11 @@ impl S3Server {
             .with_allow_http(true)
     }
 
+    /// The folder of its bucket: both servers keep objects below it, versitygw as files of their names.
+    pub fn bucket_folder(&self) -> PathBuf {
+        self.server.folder().join("data").join(BUCKET)
+    }
+
     /// Ends the server with SIGKILL.
     pub fn kill(&self) {
         self.server.kill();

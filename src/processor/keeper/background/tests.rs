@@ -96,6 +96,7 @@ impl Setting {
                 recalculator: None,
                 scrub: None,
                 compactor: compactor(),
+                keep: Duration::from_secs(24 * 60 * 60),
             },
             limits,
         );

@@ -1,0 +1,210 @@
+//! What a collection may do, from what was listed and read. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::{
+    format::SegmentName,
+    model::{Digest, Offset, Sequence},
+};
+
+/// So many of the newest manifests always stay, and what may be deleted is what the lowest of them states: whichever of them
+/// is the newest that can be read one day, all that it counts on is there.
+pub const NEWEST_KEPT: usize = 100;
+
+/// `oldest` is not raised for fewer manifests than this: each time costs one.
+pub const WORTH_RAISING: u64 = 50;
+
+/// On a partition that rests, so many: each edit makes it younger, and what is young stays.
+pub const WORTH_RAISING_AT_REST: u64 = 3_000;
+
+/// Without a new manifest for so long, a partition rests.
+pub const AT_REST: TimeDelta = TimeDelta::hours(1);
+
+/// Where all manifests are old, no newer ones come by themselves: `oldest` is raised in so many edits that the last takes effect,
+/// if at least this many manifests can go then.
+pub const WORTH_SETTLING: u64 = 2 * NEWEST_KEPT as u64;
+
+/// What one manifest of a chain says, as far as a collection needs it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// The digest of the manifest.
+    pub digest: Digest,
+    /// The manifest that it was made from.
+    pub base: Option<(Sequence, Digest)>,
+    /// The `oldest` that it states.
+    pub oldest: Sequence,
+    /// Whether all that it changed is the `oldest`.
+    pub retires: bool,
+    /// The files that it lists and its base did not.
+    pub added: Vec<SegmentName>,
+    /// The files that its base listed and it does not.
+    pub replaced: Vec<SegmentName>,
+}
+
+/// The manifests that were reached from the newest by base links.
+pub type Links = BTreeMap<Sequence, Link>;
+
+/// A number that has a manifest, and when that was written.
+pub type Present = (Sequence, DateTime<Utc>);
+
+/// The numbers that `oldest` is to be raised to, one edit each, ascending; none when there is nothing to gain.
+///
+/// `present` are those that change more than the `oldest`. The newest [`NEWEST_KEPT`] of them stay, all that are younger than `keep`, and those from `committed`'s head on. `stated` is what the
+/// newest manifest says now, `effective` is the [`floor`].
+#[must_use]
+pub fn raises(
+    present: &[Present],
+    stated: Sequence,
+    effective: Sequence,
+    committed: Option<Sequence>,
+    keep: TimeDelta,
+    now: DateTime<Utc>,
+) -> Vec<Sequence> {
+    let Some(committed) = committed else {
+        return Vec::new();
+    };
+    let Some(newest) = present.last() else {
+        return Vec::new();
+    };
+    let Some((hundredth, _)) = present.iter().rev().nth(NEWEST_KEPT - 1) else {
+        return Vec::new();
+    };
+    // A clock that goes back keeps too much.
+    let young = present.iter().find(|(_, written)| now - *written < keep);
+    let target = (*hundredth).min(committed);
+    let target = young.map_or(target, |(number, _)| target.min(*number));
+    let rest = now - newest.1;
+    let lowest = present.first().map_or(target, |(number, _)| *number);
+    if rest >= keep && target.0 >= lowest.max(effective).0 + WORTH_SETTLING {
+        let steps = (target.0 + 1 - NEWEST_KEPT as u64..=target.0).map(Sequence);
+        return steps.filter(|step| *step > stated).collect();
+    }
+    let worth = if rest < AT_REST {
+        WORTH_RAISING
+    } else {
+        WORTH_RAISING_AT_REST
+    };
+    let is_worth_it = target.0 >= stated.0 + worth;
+    is_worth_it.then_some(target).into_iter().collect()
+}
+
+/// The number below which everything may be deleted: what the lowest of the newest [`NEWEST_KEPT`] of the chain states.
+#[must_use]
+pub fn floor(links: &Links) -> Option<Sequence> {
+    let kept = links.values().rev().take(NEWEST_KEPT);
+    kept.last().map(|link| link.oldest)
+}
+
+/// A file of a partition, at its own path, in the attic, or at both.
+pub type Files = BTreeMap<SegmentName, FilePlaces>;
+
+/// Where a file is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FilePlaces {
+    /// Its size at its own path, in bytes.
+    pub own: Option<u64>,
+    /// Its size in the attic.
+    pub attic: Option<u64>,
+}
+
+impl FilePlaces {
+    /// The bytes at both.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.own.unwrap_or(0) + self.attic.unwrap_or(0)
+    }
+}
+
+/// Since when files are known to be listed by no manifest.
+pub type Notes = BTreeMap<SegmentName, DateTime<Utc>>;
+
+/// What a choice is made from.
+pub struct Facts<'f> {
+    /// The manifests in the store, ascending.
+    pub present: &'f [Present],
+    /// The chain, from the newest manifest down, as far as it can be read.
+    pub links: &'f Links,
+    /// What the manifest at the [`floor`] lists.
+    pub listed_at_floor: &'f BTreeSet<SegmentName>,
+    /// What the newest manifest lists.
+    pub listed_now: &'f BTreeSet<SegmentName>,
+    /// Files in the folders of the partition, and in the attic.
+    pub files: &'f Files,
+    /// What earlier collections noted.
+    pub notes: &'f Notes,
+    /// Where the chain ends: a file that reaches further may be on its way into it, however long that takes.
+    pub end: Offset,
+    /// How long what is unlisted stays.
+    pub keep: TimeDelta,
+    /// The time.
+    pub now: DateTime<Utc>,
+}
+
+/// What a collection deletes, and what it notes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Choice {
+    /// Manifests, ascending.
+    pub manifests: Vec<Sequence>,
+    /// Files that manifests below the floor listed, and none from it on.
+    pub superseded: Vec<SegmentName>,
+    /// Files that no manifest has listed since they were noted, `keep` ago.
+    pub orphans: Vec<SegmentName>,
+    /// Files that no manifest lists, which stay until then.
+    pub notes: Notes,
+}
+
+/// A retained manifest that is missing, damaged, or no part of the chain: while there is one, it is not known what it lists,
+/// so nothing is deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Blocked(pub Sequence);
+
+/// Chooses. The numbers from the floor to the highest present one must all be in the chain.
+///
+/// # Errors
+/// [`Blocked`] names the highest that is not.
+pub fn choose(facts: &Facts<'_>) -> Result<Choice, Blocked> {
+    let (Some(floor), Some((highest, _))) = (floor(facts.links), facts.present.last()) else {
+        return Ok(Choice::default());
+    };
+    let retained = (floor.0..=highest.0).map(Sequence);
+    let present: BTreeSet<Sequence> = facts.present.iter().map(|(number, _)| *number).collect();
+    for number in retained.rev() {
+        if !facts.links.contains_key(&number) || !present.contains(&number) {
+            return Err(Blocked(number));
+        }
+    }
+    let mut listed: BTreeSet<SegmentName> = facts.listed_at_floor | facts.listed_now;
+    let above = facts.links.range(floor..).skip(1);
+    listed.extend(above.flat_map(|(_, link)| &link.added));
+    let gone = facts.links.range(..=floor);
+    let gone: BTreeSet<SegmentName> = gone.flat_map(|(_, link)| &link.replaced).copied().collect();
+
+    let mut choice = Choice {
+        manifests: present.range(..floor).copied().collect(),
+        ..Choice::default()
+    };
+    for file in facts.files.keys().filter(|file| !listed.contains(file)) {
+        if gone.contains(file) {
+            choice.superseded.push(*file);
+            continue;
+        }
+        let noted = facts.notes.get(file).copied();
+        // A clock that went back knows nothing of how long it is.
+        let since = noted
+            .filter(|noted| *noted <= facts.now)
+            .unwrap_or(facts.now);
+        let is_old = noted.is_some() && facts.now - since >= facts.keep;
+        if is_old && file.range.end() <= facts.end {
+            choice.orphans.push(*file);
+        } else {
+            choice.notes.insert(*file, since);
+        }
+    }
+    Ok(choice)
+}
+
+#[cfg(test)]
+#[path = "choice_tests.rs"]
+mod tests;

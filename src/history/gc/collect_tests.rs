@@ -1,0 +1,207 @@
+use bytes::Bytes;
+use chrono::Utc;
+
+use super::*;
+use crate::{
+    format::{
+        Head, KnownCommit, Layout, SegmentId,
+        testing::{PARTITION, encoded, identity},
+    },
+    history::{
+        Clock, Repair, Repaired, list_manifests, load_tail,
+        testing::{Faulty, assert_glob, bound, chain, paths, pending},
+        tidy, write_repair, write_snapshot,
+    },
+    store::Store,
+};
+
+const KEEP: TimeDelta = TimeDelta::hours(24);
+const EVERYTHING: u64 = u64::MAX;
+
+/// The memory store stamps files with the real time; this clock is moved from there.
+fn real_clock() -> Clock {
+    Clock::manual(Utc::now(), 0xb000_0000)
+}
+
+/// Snapshots of ten offsets each. The owner knows of the commit before each.
+async fn history(store: &Store, clock: &Clock, snapshots: i64) -> Chain {
+    let mut ours = bound(store, "ours", clock, 0).await;
+    go_on(&mut ours, 0, snapshots).await;
+    ours
+}
+
+async fn go_on(ours: &mut Chain, from: i64, to: i64) {
+    for number in from..to {
+        let (sequence, digest) = ours.tail().head().unwrap();
+        ours.note_commit(KnownCommit::new(Head { sequence, digest }, None));
+        let mut outcomes = pending(number * 10, number * 10 + 10);
+        write_snapshot(ours, &mut outcomes).await.unwrap();
+    }
+}
+
+/// Other files for the offsets of one snapshot.
+async fn repair(ours: &mut Chain, number: i64) {
+    let range = crate::format::testing::range(number * 10, number * 10 + 10);
+    let live = &ours.newest().unwrap().segments;
+    let replaced = live.iter().filter(|segment| segment.range == range);
+    let files = encoded(number * 10, number * 10 + 10, &identity("ours"));
+    let mut repair = Repair::new(replaced.cloned().collect(), files);
+    let done = write_repair(ours, &mut repair).await.unwrap();
+    assert!(matches!(done, Repaired::Done(_)));
+}
+
+async fn numbers(store: &Store) -> Vec<u64> {
+    let layout = Layout::new("events").unwrap();
+    let numbers = list_manifests(store, &layout, PARTITION).await.unwrap();
+    numbers.into_iter().map(|number| number.0).collect()
+}
+
+#[tokio::test]
+async fn a_history_at_rest_is_small_after_one_collection() {
+    let (store, clock) = (Store::memory(), real_clock());
+    let mut ours = history(&store, &clock, 299).await;
+    repair(&mut ours, 3).await;
+    clock.advance(TimeDelta::hours(25));
+    assert_eq!(paths(&store, "events/_attic").await.len(), 2);
+
+    let mut walk = Walk::default();
+    let planned = plan_collection(&mut ours, &mut walk, KEEP).await.unwrap();
+    assert_eq!((planned.manifests, planned.files), (102, 0));
+    assert_eq!(planned.raises.last(), Some(&Sequence(202)));
+    assert_eq!(numbers(&store).await.len(), 301, "a plan changes nothing");
+
+    let done = collect(&mut ours, &mut walk, KEEP, EVERYTHING)
+        .await
+        .unwrap();
+    assert_eq!((done.manifests, done.bytes), (102, planned.bytes));
+    assert_eq!(numbers(&store).await, (103..=401).collect::<Vec<_>>());
+    assert_glob(&store, 0, 2990).await;
+    let again = plan_collection(&mut ours, &mut walk, KEEP).await.unwrap();
+    assert!(!again.is_due(), "{again:?}");
+    // Whoever starts now finds all of it in order, and goes on.
+    let mut successor = chain(&store, "ours", &clock).await;
+    let head = successor.tail().head();
+    let tidied = tidy(&mut successor, head).await.unwrap();
+    assert!(tidied.missing.is_empty() && tidied.adopted.is_empty());
+    go_on(&mut successor, 299, 300).await;
+    assert_glob(&store, 0, 3000).await;
+}
+
+#[tokio::test]
+async fn superseded_files_go_with_the_manifests_that_list_them() {
+    let (store, clock) = (Store::memory(), real_clock());
+    let mut ours = history(&store, &clock, 100).await;
+    repair(&mut ours, 3).await;
+    go_on(&mut ours, 100, 320).await;
+    repair(&mut ours, 4).await;
+    go_on(&mut ours, 320, 321).await;
+    clock.advance(TimeDelta::hours(25));
+    let done = collect(&mut ours, &mut Walk::default(), KEEP, EVERYTHING)
+        .await
+        .unwrap();
+    assert!(done.blocked.is_none());
+    let kept = paths(&store, "events/_attic").await;
+    assert_eq!(
+        kept.len(),
+        2,
+        "manifests that stay list those of the second repair: {kept:?}"
+    );
+    assert_eq!(done.files, 2);
+    assert_glob(&store, 0, 3210).await;
+}
+
+#[tokio::test]
+async fn a_manifest_that_cannot_be_read_stops_deletion_until_it_is_old() {
+    let (store, clock) = (Store::memory(), real_clock());
+    let mut ours = history(&store, &clock, 300).await;
+    let layout = ours.layout().clone();
+    let damaged = layout.manifest(PARTITION, Sequence(250));
+    let good = store.get(&damaged, 1 << 20).await.unwrap();
+    store
+        .put(&damaged, Bytes::from_static(b"{}"))
+        .await
+        .unwrap();
+    clock.advance(TimeDelta::hours(25));
+    let mut walk = Walk::default();
+    let done = collect(&mut ours, &mut walk, KEEP, EVERYTHING)
+        .await
+        .unwrap();
+    assert_eq!(done.blocked, Some(Sequence(250)));
+    assert_eq!((done.manifests, done.files), (0, 0));
+    assert!(numbers(&store).await.starts_with(&[1, 2, 3]));
+    store.put(&damaged, good).await.unwrap();
+    let done = collect(&mut ours, &mut walk, KEEP, EVERYTHING)
+        .await
+        .unwrap();
+    assert!(done.blocked.is_none() && done.manifests > 0, "{done:?}");
+}
+
+#[tokio::test]
+async fn an_orphan_goes_after_two_collections_that_are_far_enough_apart() {
+    let (store, clock) = (Store::memory(), real_clock());
+    let mut ours = history(&store, &clock, 5).await;
+    let layout = ours.layout().clone();
+    let files = encoded(20, 30, &identity("other"));
+    let own: Vec<Path> = files
+        .segments()
+        .map(|file| file.named(&layout, SegmentId(7)).path)
+        .collect();
+    let attic = layout.attic(&own[0]).unwrap();
+    store.put(&own[1], Bytes::from_static(b"x")).await.unwrap();
+    store.put(&attic, Bytes::from_static(b"y")).await.unwrap();
+    // One that may still come into the chain, however long that takes.
+    let ahead = encoded(50, 60, &identity("other"));
+    let ahead = ahead
+        .segments()
+        .next()
+        .unwrap()
+        .named(&layout, SegmentId(8))
+        .path;
+    store.put(&ahead, Bytes::from_static(b"z")).await.unwrap();
+    let mut walk = Walk::default();
+    for hours in [0, 23] {
+        clock.advance(TimeDelta::hours(hours));
+        let done = collect(&mut ours, &mut walk, KEEP, EVERYTHING)
+            .await
+            .unwrap();
+        assert_eq!((done.files, done.noted), (0, 3));
+    }
+    clock.advance(TimeDelta::hours(1));
+    let done = collect(&mut ours, &mut walk, KEEP, EVERYTHING)
+        .await
+        .unwrap();
+    assert_eq!((done.files, done.noted, done.bytes), (2, 1, 2));
+    for (path, stays) in [(&own[1], false), (&attic, false), (&ahead, true)] {
+        assert_eq!(store.head(path).await.unwrap().is_some(), stays, "{path}");
+    }
+    store.delete(&ahead).await.unwrap();
+    assert_glob(&store, 0, 50).await;
+}
+
+/// Wherever a deletion fails, and a new process begins again, nothing live is gone, and in the end everything else is.
+#[tokio::test]
+async fn a_collection_that_ends_anywhere_is_finished_by_the_next() {
+    let faulty = Faulty::default();
+    let (store, clock) = (faulty.store(), real_clock());
+    let mut ours = history(&store, &clock, 299).await;
+    repair(&mut ours, 3).await;
+    repair(&mut ours, 4).await;
+    go_on(&mut ours, 299, 301).await;
+    clock.advance(TimeDelta::hours(25));
+    for passed in [0, 1, 3, 4, 50] {
+        faulty.deletes_fail_after(Some(passed));
+        let mut successor = chain(&store, "ours", &clock).await;
+        let done = collect(&mut successor, &mut Walk::default(), KEEP, EVERYTHING).await;
+        assert!(done.is_err(), "{passed} deletions were all");
+        let tail = load_tail(&store, ours.layout(), PARTITION).await.unwrap();
+        assert!(tail.damaged.is_empty());
+        assert_glob(&store, 0, 3010).await;
+    }
+    faulty.deletes_fail_after(None);
+    let mut successor = chain(&store, "ours", &clock).await;
+    collect(&mut successor, &mut Walk::default(), KEEP, EVERYTHING)
+        .await
+        .unwrap();
+    assert_eq!(numbers(&store).await.first(), Some(&106));
+    assert_glob(&store, 0, 3010).await;
+}

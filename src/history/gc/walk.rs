@@ -1,0 +1,96 @@
+//! The chain along its base links, from the newest manifest down.
+
+use std::collections::BTreeSet;
+
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+
+use super::{
+    super::{Chain, ChainError, Found, load_manifest},
+    choice::{Link, Links},
+};
+use crate::{
+    format::{EditSummary, Layout, Manifest, Segment, SegmentName},
+    model::Sequence,
+};
+
+/// Manifests that are read at a time.
+const AT_A_TIME: usize = 8;
+
+/// What collections have read of a partition's chain. Who keeps it from one to the next reads each manifest once; of each it
+/// keeps about 300 bytes.
+#[derive(Clone, Debug, Default)]
+pub struct Walk {
+    pub(super) links: Links,
+}
+
+impl Walk {
+    /// Reads what has not been read yet, down to the first manifest that cannot be. Then the links are those of the chain, no
+    /// others. Dropping the future is safe: the next call goes on.
+    pub(super) async fn extend(
+        &mut self,
+        chain: &Chain,
+        present: &BTreeSet<Sequence>,
+    ) -> Result<(), ChainError> {
+        let mut reached = BTreeSet::new();
+        let mut next = None;
+        if let Some(newest) = chain.newest() {
+            let link = link(chain.layout(), newest);
+            self.links.insert(newest.sequence, link);
+            next = Some(newest.head());
+        }
+        while let Some((number, digest)) = next {
+            let is_known = |link: &&Link| link.digest == digest;
+            if let Some(link) = self.links.get(&number).filter(is_known) {
+                next = link.base.filter(|(base, _)| *base < number);
+                reached.insert(number);
+                continue;
+            }
+            self.links.remove(&number);
+            let unread = present.range(..=number).rev();
+            let unread = unread.filter(|number| !self.links.contains_key(number));
+            let unread: Vec<Sequence> = unread.take(AT_A_TIME).copied().collect();
+            let found: Vec<(Sequence, Found)> = stream::iter(unread)
+                .map(|number| async move {
+                    let (store, layout) = (chain.store(), chain.layout());
+                    let found = load_manifest(store, layout, chain.partition(), number).await?;
+                    Ok::<_, ChainError>((number, found))
+                })
+                .buffered(AT_A_TIME)
+                .try_collect()
+                .await?;
+            for (number, found) in found {
+                if let Found::Good(manifest) = found {
+                    self.links.insert(number, link(chain.layout(), &manifest));
+                }
+            }
+            if !self
+                .links
+                .get(&number)
+                .is_some_and(|link| link.digest == digest)
+            {
+                break;
+            }
+        }
+        self.links.retain(|number, _| reached.contains(number));
+        Ok(())
+    }
+}
+
+fn link(layout: &Layout, manifest: &Manifest) -> Link {
+    let names = |segment: &Segment| layout.parse_segment(&segment.path);
+    Link {
+        digest: manifest.digest(),
+        base: manifest
+            .base
+            .as_ref()
+            .map(|base| (base.sequence, base.digest)),
+        oldest: manifest.oldest,
+        retires: matches!(manifest.edit, EditSummary::Retire { .. }),
+        added: manifest.added().filter_map(names).collect(),
+        replaced: manifest
+            .replaced()
+            .iter()
+            .filter_map(names)
+            .collect::<Vec<SegmentName>>(),
+    }
+}

@@ -1,0 +1,112 @@
+//! Garbage collection: once an hour a keeper takes away what the history does not need any more.
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use futures::{FutureExt, future::BoxFuture};
+use tokio::time::Instant;
+
+use super::work::{Due, Known, Rewritten, Site, Step, Work};
+use crate::{
+    history::{Chain, Collected, Walk, collect},
+    model::Sequence,
+};
+
+/// From one collection to the next.
+const EVERY: Duration = Duration::from_secs(60 * 60);
+/// From the start of a keeper to its first: what a start has to do goes first.
+const FIRST: Duration = Duration::from_secs(10);
+/// After a collection that the store let fail.
+const AGAIN: Duration = Duration::from_secs(5 * 60);
+/// Deletions of one step.
+const MOST: u64 = 1_000;
+
+/// See the module.
+pub struct Collecting {
+    keep: TimeDelta,
+    /// What earlier collections of this keeper have read.
+    walk: Walk,
+    next: Option<Instant>,
+    /// The manifest that stopped the last one, which has been said.
+    stopped: Option<Sequence>,
+}
+
+impl Collecting {
+    pub fn new(keep: Duration) -> Collecting {
+        Collecting {
+            keep: TimeDelta::from_std(keep).unwrap_or(TimeDelta::MAX),
+            walk: Walk::default(),
+            next: None,
+            stopped: None,
+        }
+    }
+
+    fn log(&mut self, site: &Site, collected: &Collected) {
+        let partition = site.partition;
+        let Collected {
+            manifests,
+            files,
+            bytes,
+            blocked,
+            ..
+        } = *collected;
+        if manifests + files > 0 {
+            tracing::info!(
+                "partition {partition}: removed {manifests} old manifests and {files} segments that nothing needs, {bytes} bytes"
+            );
+        }
+        if let Some(number) = blocked.filter(|_| blocked != self.stopped) {
+            tracing::warn!(
+                "partition {partition}: manifest {number} cannot be read, so nothing old is removed; `snapback verify` says what to do"
+            );
+        }
+        self.stopped = blocked;
+    }
+}
+
+impl Work for Collecting {
+    fn due(&mut self, _site: &Site, known: &Known<'_>) -> Due {
+        let next = *self.next.get_or_insert(known.now + FIRST);
+        if next <= known.now {
+            Due::Now
+        } else {
+            Due::At(next)
+        }
+    }
+
+    fn step<'w>(&'w mut self, site: &'w Site, chain: &'w Chain) -> BoxFuture<'w, Step> {
+        async move {
+            // Its edits and the keeper's race like those of two processes.
+            let mut chain = chain.clone();
+            let rest = match collect(&mut chain, &mut self.walk, self.keep, MOST).await {
+                Ok(collected) => {
+                    self.log(site, &collected);
+                    site.store_side.board.collected(site.partition, &collected);
+                    if collected.more {
+                        Duration::ZERO
+                    } else {
+                        EVERY
+                    }
+                }
+                Err(error) => {
+                    let partition = site.partition;
+                    tracing::warn!(
+                        "partition {partition}: what is old cannot be removed now: {error}"
+                    );
+                    AGAIN
+                }
+            };
+            self.next = Some(Instant::now() + rest);
+            Step::Done
+        }
+        .boxed()
+    }
+
+    fn write<'w>(
+        &'w mut self,
+        _site: &'w Site,
+        _chain: &'w mut Chain,
+    ) -> BoxFuture<'w, Option<Rewritten>> {
+        async { None }.boxed()
+    }
+}
