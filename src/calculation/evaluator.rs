@@ -13,7 +13,7 @@ use arrow_buffer::BooleanBufferBuilder;
 use arrow_schema::{ArrowError, DataType, Field as ArrowField, Schema, SchemaRef};
 use arrow_select::filter::FilterBuilder;
 
-use super::{Calculation, CalculationError, Declaration, Fingerprint, Outcomes, calling};
+use super::{Calculation, CalculationError, Declaration, Engine, Fingerprint, Outcomes, calling};
 use crate::{
     events::{Bytes, Decoder, Field, FieldType, Fields, Numbers, columns},
     model::{Event, Offset, Reject},
@@ -128,6 +128,17 @@ impl Evaluator {
             fields: self.fields().to_string(),
             results: results.collect::<Vec<_>>().join(", "),
         }
+    }
+
+    /// The query with which an engine proves stored results: it gives those rows of `files` (a glob of segments of results) that
+    /// are not what the engine computes, so none when all is right. `None` when the calculation has no SQL.
+    #[must_use]
+    pub fn proof(&self, engine: Engine, files: &str) -> Option<String> {
+        let expression = self.calculation.expression(&self.inputs, engine)?;
+        let column = engine.column(columns::RESULT);
+        let mut computed = self.results.fields().iter().skip(columns::SOURCE.len());
+        let zoned = computed.any(|field| matches!(field.data_type(), DataType::Timestamp(..)));
+        Some(engine.differing(files, &[(column, expression)], zoned))
     }
 
     /// The declared fields.

@@ -11,6 +11,7 @@
 mod calling;
 mod declaration;
 mod declared;
+mod engine;
 mod error;
 mod evaluator;
 mod fingerprint;
@@ -32,6 +33,7 @@ use arrow_schema::{DataType, Schema};
 
 pub use declaration::Declaration;
 pub use declared::{Calculations, NotCalculable};
+pub use engine::Engine;
 pub use error::CalculationError;
 pub use evaluator::{Evaluated, Evaluator, rejects_schema};
 pub use fingerprint::{Fingerprint, NotAFingerprint};
@@ -65,6 +67,13 @@ pub trait Calculation: Send + Sync {
             none if none.is_empty() => self.name().to_owned(),
             parameters => format!("{}({parameters})", self.name()),
         }
+    }
+
+    /// The expression that computes its result in an engine, over columns that are named like the fields: in parentheses unless
+    /// it is one word. `None` when none does.
+    fn expression(&self, fields: &Schema, engine: Engine) -> Option<String> {
+        let _ = (fields, engine);
+        None
     }
 
     /// The type of its results for events with these fields: BIGINT (`Int64`), DOUBLE (`Float64`),

@@ -9,7 +9,7 @@ use arrow_array::{
 };
 use arrow_schema::{DataType, Schema};
 
-use super::{Calculation, CalculationError, Outcomes};
+use super::{Calculation, CalculationError, Engine, Outcomes, SqlCalculation};
 use crate::events::{FieldType, Identifier, ReasonCode};
 
 const NAME: &str = "square";
@@ -127,6 +127,11 @@ impl Calculation for Square {
             |_| String::new(),
             |(index, _)| Identifier(fields.field(index).name()).to_string(),
         )
+    }
+
+    fn expression(&self, fields: &Schema, engine: Engine) -> Option<String> {
+        let sql = SqlCalculation::parse(&self.text(fields)).ok()?;
+        sql.expression(fields, engine)
     }
 
     fn output(&self, fields: &Schema) -> Result<DataType, CalculationError> {

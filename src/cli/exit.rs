@@ -2,7 +2,10 @@
 
 use std::process::ExitCode;
 
-use super::{fields::no_proposal::NoProposal, program::NoSuchCommand, session::MissingStore};
+use super::{
+    calculation::NoQuery, fields::no_proposal::NoProposal, program::NoSuchCommand,
+    session::MissingStore,
+};
 use crate::{
     audit::{AuditError, DifferencesFileError, RecalculateError, RepairError, StatementError},
     config::ConfigError,
@@ -108,6 +111,7 @@ impl Exit {
             || error.is::<LayoutError>()
             || error.is::<LinesError>()
             || error.is::<MissingStore>()
+            || error.is::<NoQuery>()
             || error.is::<NoProposal>()
             || error.is::<NoSuchCommand>()
             || error.is::<StatementError>()

@@ -5,6 +5,7 @@
 //! data on stdout, everything else on stderr. Out: an [`Exit`]. Types of the argument parser do not leave this folder.
 
 mod args;
+mod calculation;
 mod compact;
 mod completions;
 mod config;
@@ -81,6 +82,7 @@ enum Command {
     Compact(compact::CompactArgs),
     Gc(gc::GcArgs),
     Config(config::ConfigArgs),
+    Calculation(calculation::CalculationCommandArgs),
     Functions(functions::FunctionsArgs),
     Completions(completions::CompletionsArgs),
     Man(man::ManArgs),
@@ -155,6 +157,7 @@ fn dispatch(command: Command, program: &Program) -> anyhow::Result<Exit> {
     }
     match command {
         Command::Config(args) => config::execute(&args, program),
+        Command::Calculation(args) => calculation::execute(&args, program),
         Command::Functions(args) => functions::execute(&args),
         Command::Man(args) => man::execute(&args, program.command(Cli::command())),
         Command::Completions(args) => {

@@ -204,6 +204,13 @@ impl Layout {
         path(format!("{}/{kind}", self.topic))
     }
 
+    /// The glob of every partition's segments of one kind, for readers of the store at `root`.
+    #[must_use]
+    pub fn glob(&self, root: &str, kind: SegmentKind) -> String {
+        let root = root.trim_end_matches('/');
+        format!("{root}/{}/{kind}/partition=*/*.parquet", self.topic)
+    }
+
     /// In which partition's folder of segments a file lies, whatever the file is.
     #[must_use]
     pub fn partition_of(&self, own: &Path) -> Option<Partition> {

@@ -5,7 +5,8 @@ use std::{fs::File, path::Path};
 use parquet::arrow::ArrowWriter;
 use serde_json::{Value, json};
 use snapback::{
-    calculation::{Evaluator, builtin},
+    arrow_schema::{DataType, Field, Schema},
+    calculation::{Calculation as _, Engine, Evaluator, SqlCalculation, builtin},
     events::{Fields, MessageBuffer, ResultEncoder},
     model::{Event, Offset, Partition},
 };
@@ -15,6 +16,9 @@ use crate::outside::{Pipeline, Place};
 use crate::support::{python, snapback};
 
 const DOCUMENTATION: &str = include_str!("../../docs/calculations.md");
+
+/// The results of the store and topic that are the defaults.
+const FILES: &str = "./snapshots/events/results/partition=*/*.parquet";
 
 /// Runs each query in a folder whose snapshots are those of the documentation.
 const QUERIES: &str = "import duckdb, json, os, sys
@@ -117,6 +121,8 @@ fn every_calculation_of_the_documentation_gives_what_stands_there_and_duckdb_agr
         save(&results.join("one.parquet"), &evaluated.results);
         let path = folder.path().to_str().expect("a path of text");
         let query = example.block("sql", 0);
+        let made = evaluator.proof(Engine::DuckDb, FILES).expect("a query");
+        assert_eq!(query.trim(), made, "{}", example.name);
         let differing = python().run(QUERIES, &[path, query]);
         assert_eq!(differing.trim(), "[]", "{}: {query}", example.name);
         // A query that could find nothing proves nothing.
@@ -210,4 +216,66 @@ fn an_expression_is_calculated_stored_proven_and_replaced_by_another() {
         Some(json!({"price": 0.5, "quantity": null, "result": 0.5}))
     );
     verify(other).expect_code(0);
+}
+
+/// Stores one result of a segment one too high.
+const ONE_TOO_HIGH: &str = "import duckdb, os, sys
+path, = sys.argv[1:]
+duckdb.sql(f\"COPY (SELECT * REPLACE (CASE WHEN kafka_offset = 2 THEN result + 1 ELSE result END AS result) \\
+    FROM read_parquet('{path}', hive_partitioning = false)) TO '{path}.new' (FORMAT parquet)\")
+os.replace(path + '.new', path)";
+
+#[test]
+fn the_query_of_a_calculation_gives_the_stored_rows_that_duckdb_computes_otherwise() {
+    let pipeline = Pipeline::new(1, Place::folder());
+    let flags = [
+        "--fields",
+        "price DECIMAL(12,2) NOT NULL, \"order\" BIGINT",
+        "--calculation",
+        "CASE WHEN \"order\" % 2 = 0 THEN round(price * \"order\" * 1.19, 2) ELSE 0 END",
+    ];
+    let events = (0..5).map(|n| format!("{{\"price\": {n}.05, \"order\": {n}}}"));
+    pipeline.send(0, events.chain(["{\"price\": 1}".to_owned()]));
+    pipeline.run_to_end().args(flags).run().expect_code(0);
+    let differing = || -> Value {
+        let query = [
+            "calculation",
+            "--sql",
+            "duckdb",
+            "--events",
+            &pipeline.events,
+        ];
+        let query = snapback(query).args(pipeline.store_args()).args(flags);
+        let query = query.run().expect_code(0).stdout;
+        let rows = python().run(QUERIES, &["/", &query]);
+        serde_json::from_str(&rows).expect("JSON")
+    };
+    assert_eq!(differing(), json!([]));
+
+    let segment = pipeline.segments("results", 0).remove(0);
+    python().run(ONE_TOO_HIGH, &[segment.to_str().expect("a path of text")]);
+    let found = differing();
+    let rows = found.as_array().expect("rows");
+    assert_eq!(rows.len(), 1, "{found}");
+    assert_eq!(
+        (&rows[0][0], &rows[0][6]),
+        (&json!("2"), &json!("5.88")),
+        "{found}"
+    );
+}
+
+#[test]
+fn names_that_duckdb_reserves_are_quoted() {
+    let words = python().run(
+        "import duckdb
+print(' '.join(word for (word,) in duckdb.sql(\"SELECT keyword_name FROM duckdb_keywords() \\
+    WHERE keyword_category <> 'unreserved'\").fetchall()))",
+        &[],
+    );
+    for word in words.split_whitespace() {
+        let schema = Schema::new(vec![Field::new(word, DataType::Int64, true)]);
+        let field = SqlCalculation::parse(&format!("\"{word}\"")).expect("a field");
+        let text = field.expression(&schema, Engine::DuckDb);
+        assert_eq!(text, Some(format!("\"{word}\"")));
+    }
 }

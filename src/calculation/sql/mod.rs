@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! text ── grammar (sqlparser) ──> its tree ── gate ──> typed tree ── eval ──> a column, and the rejected rows
-//!                                                          └──── print ──> canonical text, DuckDB's text
+//!                                                          └──── print ──> canonical text, an engine's text
 //! ```
 //!
 //! The set of what is taken is closed, and its meaning is that which DuckDB and Spark (ANSI) share: where they would give
@@ -33,7 +33,7 @@ pub use error::SqlError;
 pub use functions::{Usable, usable};
 
 use self::{print::Spelling, tree::Node};
-use super::{Calculation, CalculationError, Outcomes};
+use super::{Calculation, CalculationError, Engine, Outcomes};
 
 /// Raised whenever an expression gives another value for any row; part of the fingerprint.
 const EVALUATOR_VERSION: u32 = 1;
@@ -58,15 +58,6 @@ impl SqlCalculation {
             expression: grammar::expression(text)?,
             typed: Mutex::new(None),
         })
-    }
-
-    /// The expression as DuckDB computes it, over columns that are named like the fields.
-    ///
-    /// # Errors
-    /// When it is not taken for these fields.
-    pub fn duckdb(&self, fields: &Schema) -> Result<String, SqlError> {
-        let node = self.typed(fields)?;
-        Ok(print::text(&node, fields, Spelling::DuckDb))
     }
 
     fn typed(&self, fields: &Schema) -> Result<Arc<Node>, SqlError> {
@@ -104,6 +95,11 @@ impl Calculation for SqlCalculation {
 
     fn text(&self, fields: &Schema) -> String {
         self.parameters(fields)
+    }
+
+    fn expression(&self, fields: &Schema, engine: Engine) -> Option<String> {
+        let node = self.typed(fields).ok()?;
+        Some(print::text(&node, fields, Spelling::Engine(engine)))
     }
 
     fn output(&self, fields: &Schema) -> Result<DataType, CalculationError> {

@@ -9,7 +9,7 @@ pub(super) const MOST_DIGITS: u8 = 38;
 pub(super) const BIGINT_DIGITS: u8 = 19;
 
 /// So many fraction digits are kept by Spark however many digits stand before the point; beyond them it rounds.
-const SAFE_SCALE: u8 = 6;
+pub(super) const SAFE_SCALE: u8 = 6;
 
 /// A DECIMAL(p,s).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use serde_json::json;
 use snapback::{
     arrow_array::{ArrayRef, BooleanArray, Int64Array, RecordBatch},
     arrow_schema::{DataType, Field, Schema},
-    calculation::{Calculation, SqlCalculation},
+    calculation::{Calculation, Engine, SqlCalculation},
 };
 
 use super::{expressions::Expressions, rows::rows};
@@ -25,8 +25,8 @@ pub struct Made {
     pub rejected: usize,
 }
 
-/// Writes `rows.parquet`, `ours.parquet` (a column `c<n>` for each expression, and `r<n>` where a row is rejected) and
-/// `cases.json` (the texts) for so many expressions.
+/// Writes `both.parquet` (the rows, a column `c<n>` for each expression, and `r<n>` where a row is rejected) and `cases.json` (the
+/// texts) for so many expressions.
 pub fn write(folder: &Path, seed: u64, count: usize) -> Made {
     let mut random = StdRng::seed_from_u64(seed);
     let batch = rows(ROWS, &mut random);
@@ -88,27 +88,23 @@ pub fn write(folder: &Path, seed: u64, count: usize) -> Made {
             Field::new(format!("r{number}"), DataType::Boolean, false),
             rejected,
         ));
-        let duckdb = calculation.duckdb(&fields).expect("it is taken");
-        cases.push(json!({"text": text, "duckdb": duckdb}));
+        let spelled = |engine| {
+            calculation
+                .expression(&fields, engine)
+                .expect("it is taken")
+        };
+        let (duckdb, spark) = (spelled(Engine::DuckDb), spelled(Engine::Spark));
+        cases.push(json!({"text": text, "duckdb": duckdb, "spark": spark}));
     }
     let numbers: ArrayRef = Arc::new(Int64Array::from_iter_values(0..ROWS as i64));
-    let numbered = |fields: Vec<Field>, arrays: Vec<ArrayRef>| {
-        let mut all = vec![Field::new("row_number", DataType::Int64, false)];
-        all.extend(fields);
-        let columns = [vec![Arc::clone(&numbers)], arrays].concat();
-        RecordBatch::try_new(Arc::new(Schema::new(all)), columns).expect("columns of the schema")
-    };
-    let inputs = fields
-        .fields()
-        .iter()
-        .map(|field| field.as_ref().clone())
-        .collect();
-    save(
-        &folder.join("rows.parquet"),
-        &numbered(inputs, batch.columns().to_vec()),
-    );
-    let (outputs, arrays) = columns.into_iter().unzip();
-    save(&folder.join("ours.parquet"), &numbered(outputs, arrays));
+    let mut all = vec![(Field::new("row_number", DataType::Int64, false), numbers)];
+    let inputs = fields.fields().iter().zip(batch.columns());
+    all.extend(inputs.map(|(field, column)| (field.as_ref().clone(), Arc::clone(column))));
+    all.extend(columns);
+    let (fields, arrays): (Vec<_>, Vec<_>) = all.into_iter().unzip();
+    let batch = RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays);
+    let batch = batch.expect("columns of the schema");
+    save(&folder.join("both.parquet"), &batch);
     std::fs::write(
         folder.join("cases.json"),
         serde_json::to_vec(&cases).expect("JSON"),

@@ -1,11 +1,12 @@
 """Computes expressions in DuckDB over the rows that snapback computed them over, and compares the values.
 
-usage: oracle.py FOLDER   (rows.parquet, ours.parquet, cases.json)
+usage: oracle.py FOLDER   (both.parquet, cases.json)
 
 A row that one of the two rejects is not compared. Prints one JSON object.
 """
 
 import json
+import re
 import sys
 
 import duckdb
@@ -14,8 +15,11 @@ folder = sys.argv[1]
 db = duckdb.connect()
 db.execute("SET threads = 1")
 db.execute("SET TimeZone = 'UTC'")
-db.execute(f"CREATE TABLE ours AS SELECT * FROM read_parquet('{folder}/ours.parquet')")
-db.execute(f"CREATE TABLE rows AS SELECT * FROM read_parquet('{folder}/rows.parquet')")
+db.execute(f"CREATE TABLE both_sides AS SELECT * FROM read_parquet('{folder}/both.parquet')")
+names = [name for (name, *_) in db.execute("DESCRIBE both_sides").fetchall()]
+ours = [name for name in names if re.fullmatch("[cr][0-9]+", name)]
+db.execute(f"CREATE TABLE ours AS SELECT row_number, {', '.join(ours)} FROM both_sides")
+db.execute(f"CREATE TABLE rows AS SELECT {', '.join(name for name in names if name not in ours)} FROM both_sides")
 cases = json.load(open(f"{folder}/cases.json"))
 
 

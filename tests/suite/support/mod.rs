@@ -28,7 +28,7 @@ pub use kafka::{Kafka, kafka};
 pub use memory::resident_memory;
 pub use port::Port;
 pub use process::{Program, snapback};
-pub use python::python;
+pub use python::{Python, python, spark};
 pub use s3::{S3Server, s3};
 pub use seed::{seed, sweeps};
 pub use topics::{

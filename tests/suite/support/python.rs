@@ -19,6 +19,9 @@ const REQUIREMENTS: [&str; 4] = [
     "pytz==2026.6",
 ];
 
+/// Spark, which brings its own jars and needs Java.
+const SPARK: [&str; 1] = ["pyspark==4.3.0"];
+
 /// A Python interpreter in a virtual environment.
 pub struct Python {
     interpreter: PathBuf,
@@ -29,7 +32,17 @@ pub struct Python {
 pub fn python() -> &'static Python {
     static SHARED: OnceLock<Result<Python, String>> = OnceLock::new();
     SHARED
-        .get_or_init(Python::install)
+        .get_or_init(|| Python::install("python", &REQUIREMENTS))
+        .as_ref()
+        .unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// One that has Spark.
+#[track_caller]
+pub fn spark() -> &'static Python {
+    static SHARED: OnceLock<Result<Python, String>> = OnceLock::new();
+    SHARED
+        .get_or_init(|| Python::install("spark", &SPARK))
         .as_ref()
         .unwrap_or_else(|error| panic!("{error}"))
 }
@@ -50,7 +63,7 @@ impl Python {
             .args(args)
     }
 
-    fn install() -> Result<Self, String> {
+    fn install(name: &str, requirements: &[&str]) -> Result<Self, String> {
         // An environment points to the interpreter that made it, so that interpreter is part of the name.
         let base = run_tool(
             Command::new("python3").args(["-c", "import sys; print(sys.version, sys.base_prefix)"]),
@@ -58,11 +71,11 @@ impl Python {
         )?;
         let mut digest = Sha256::new();
         digest.update(&base);
-        REQUIREMENTS
+        requirements
             .iter()
             .for_each(|requirement| digest.update(requirement));
         let key = hex::encode(&digest.finalize()[..8]);
-        let environment = installed(&format!("python-{key}"), |folder| {
+        let environment = installed(&format!("{name}-{key}"), |folder| {
             run_tool(
                 Command::new("python3").args(["-m", "venv"]).arg(folder),
                 PYTHON,
@@ -70,7 +83,7 @@ impl Python {
             let pip = ["-m", "pip", "install", "--quiet", "--no-input"].map(OsStr::new);
             let interpreter = folder.join("bin/python");
             run_tool(
-                Command::new(interpreter).args(pip).args(REQUIREMENTS),
+                Command::new(interpreter).args(pip).args(requirements),
                 PYTHON,
             )?;
             Ok(())

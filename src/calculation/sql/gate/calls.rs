@@ -178,8 +178,8 @@ fn gives(gives: Gives, arguments: &[Node]) -> Result<FieldType, String> {
             Ok(Digits::new(precision, kept).into())
         }
         (Gives::Square, FieldType::BigInt) => Ok(Digits::new(MOST_DIGITS, 0).into()),
-        (Gives::Square, FieldType::Decimal { scale, .. }) if 2 * u16::from(scale) > 38 => Err(
-            format!("the square of a DECIMAL with {scale} fraction digits has {}, but a DECIMAL holds 38; CAST it to at most 19 first", 2 * u16::from(scale)),
+        (Gives::Square, FieldType::Decimal { scale, .. }) if scale > 18 => Err(
+            format!("the square of a DECIMAL with {scale} fraction digits has {}, more than DuckDB and Spark both keep; CAST it to at most 18 first", 2 * u16::from(scale)),
         ),
         (Gives::Square, FieldType::Decimal { scale, .. }) => {
             Ok(Digits::new(MOST_DIGITS, 2 * scale).into())

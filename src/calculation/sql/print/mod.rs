@@ -1,4 +1,10 @@
 //! The typed tree as text: the canonical one, which reads back as the same tree, and that of an engine.
+//!
+//! In an engine's text, every expression has the type that it has here, whatever the rules of the engine: where they differ, a
+//! CAST says so. Only a whole number in the text may be an INTEGER, where nothing depends on it.
+
+mod calls;
+mod literals;
 
 use std::fmt::{self, Write as _};
 
@@ -7,10 +13,10 @@ use arrow_schema::Schema;
 use super::{
     binding::Binding,
     functions::Function,
-    tree::{Arithmetic, Extreme, Kind, Node, Scalar, Truth},
+    tree::{Arithmetic, Extreme, Kind, Node, Scalar, Truth, Unit},
     types::BIGINT_DIGITS,
 };
-use crate::events::{FieldType, Identifier, time};
+use crate::{calculation::Engine, events::FieldType};
 
 /// Whole numbers of so many digits are exact as DOUBLE.
 const EXACT_DIGITS: u8 = 15;
@@ -20,8 +26,8 @@ const EXACT_DIGITS: u8 = 15;
 pub(super) enum Spelling {
     /// Ours, without what the rules of types add.
     Canonical,
-    /// Those of DuckDB, with every type written out.
-    DuckDb,
+    /// Those of an engine.
+    Engine(Engine),
 }
 
 /// The text of an expression.
@@ -32,7 +38,10 @@ pub(super) fn text(node: &Node, fields: &Schema, spelling: Spelling) -> String {
         text: String::new(),
     };
     // Writing to a String cannot fail.
-    let _ = printer.node(node);
+    let _ = match spelling {
+        Spelling::Canonical => printer.node(node),
+        Spelling::Engine(_) => printer.compared(node),
+    };
     printer.text
 }
 
@@ -47,6 +56,35 @@ impl Printer<'_> {
         self.spelling == Spelling::Canonical
     }
 
+    fn is_spark(&self) -> bool {
+        self.spelling == Spelling::Engine(Engine::Spark)
+    }
+
+    fn data_type(&self, data_type: FieldType) -> String {
+        match self.spelling {
+            Spelling::Canonical => data_type.to_string(),
+            Spelling::Engine(engine) => engine.data_type(data_type),
+        }
+    }
+
+    fn quoted(&self, text: &str) -> String {
+        match self.spelling {
+            // The grammar reads a backslash as itself, as DuckDB does.
+            Spelling::Canonical => Engine::DuckDb.text(text),
+            Spelling::Engine(engine) => engine.text(text),
+        }
+    }
+
+    /// An operand of a comparison: a whole number in the text may be an INTEGER there.
+    fn compared(&mut self, node: &Node) -> fmt::Result {
+        match &node.kind {
+            Kind::Literal(Scalar::BigInt(value)) if !self.is_canonical() => {
+                write!(self.text, "{value}")
+            }
+            _ => self.operand(node),
+        }
+    }
+
     /// An operand, in parentheses when it is not one word.
     fn operand(&mut self, node: &Node) -> fmt::Result {
         let simple = match &node.kind {
@@ -54,8 +92,9 @@ impl Printer<'_> {
             Kind::Literal(Scalar::Double(value)) => *value >= 0.0,
             Kind::Literal(Scalar::Decimal(value)) => *value >= 0,
             // It is a product there.
-            Kind::Call(Function::Square, _) => self.is_canonical(),
+            Kind::Call(Function::Square, _) => self.is_canonical() || self.is_longer(node),
             Kind::Null | Kind::Field(_) | Kind::Call(..) | Kind::Literal(_) => true,
+            Kind::Arithmetic(Arithmetic::Multiply, ..) if self.is_longer(node) => true,
             Kind::Coalesce(_) | Kind::NullIf { .. } | Kind::Extreme(..) | Kind::Case { .. } => true,
             Kind::Cast { value, written } if self.is_canonical() && !written => {
                 return self.operand(value);
@@ -96,6 +135,21 @@ impl Printer<'_> {
         self.operand(right)
     }
 
+    fn comparison(&mut self, left: &Node, symbol: &str, right: &Node) -> fmt::Result {
+        self.compared(left)?;
+        write!(self.text, " {symbol} ")?;
+        self.compared(right)
+    }
+
+    /// Two numbers of the type that the operation works on; beside another BIGINT, one that stands in the text may be an INTEGER.
+    fn numbers(&mut self, left: &Node, symbol: &str, right: &Node) -> fmt::Result {
+        let stands = |node: &Node| matches!(node.kind, Kind::Literal(_));
+        match stands(left) && stands(right) {
+            true => self.between(left, symbol, right),
+            false => self.comparison(left, symbol, right),
+        }
+    }
+
     fn list(&mut self, name: &str, nodes: &[Node]) -> fmt::Result {
         write!(self.text, "{name}(")?;
         for (index, node) in nodes.iter().enumerate() {
@@ -116,44 +170,65 @@ impl Printer<'_> {
             }
             _ => false,
         };
-        if inexact && !self.is_canonical() {
-            self.text.push_str("CAST(CAST(");
-            self.node(value)?;
-            return self.text.write_str(" AS VARCHAR) AS DOUBLE)");
-        }
         self.text.push_str("CAST(");
-        // Its points in time have a zone, which is UTC, and which their texts would show.
+        // DuckDB's points in time have a zone, which is UTC, and which their texts would show.
         let zoned = value.data_type == FieldType::Timestamp && data_type == FieldType::Varchar;
-        match (zoned, data_type) {
-            (true, _) if !self.is_canonical() => {
+        let duckdb = self.spelling == Spelling::Engine(Engine::DuckDb);
+        match &value.kind {
+            _ if inexact && duckdb => self.cast(value, FieldType::Varchar)?,
+            _ if zoned && duckdb => {
                 self.text.push_str("CAST(");
                 self.node(value)?;
-                self.text.write_str(" AS TIMESTAMP) AS VARCHAR)")
+                self.text.push_str(" AS TIMESTAMP)");
             }
-            (_, FieldType::Timestamp) if !self.is_canonical() => {
-                self.node(value)?;
-                self.text.write_str(" AS TIMESTAMPTZ)")
-            }
-            _ => {
-                self.node(value)?;
-                write!(self.text, " AS {data_type})")
-            }
+            Kind::Literal(Scalar::BigInt(number)) => write!(self.text, "{number}")?,
+            _ => self.node(value)?,
         }
+        let data_type = self.data_type(data_type);
+        write!(self.text, " AS {data_type})")
+    }
+
+    /// Whether it is a product, to which Spark gives one digit more than we and DuckDB do: with it, another operation could
+    /// come to more than 38 digits, and Spark would round.
+    fn is_longer(&self, node: &Node) -> bool {
+        let decimal = matches!(node.data_type, FieldType::Decimal { .. });
+        let product = match &node.kind {
+            Kind::Arithmetic(Arithmetic::Multiply, ..) => true,
+            Kind::Call(function, _) => *function == Function::Square,
+            _ => false,
+        };
+        self.is_spark() && decimal && product
     }
 
     fn node(&mut self, node: &Node) -> fmt::Result {
+        if self.is_longer(node) {
+            self.text.push_str("CAST(");
+            self.form(node)?;
+            return write!(self.text, " AS {})", node.data_type);
+        }
+        self.form(node)
+    }
+
+    fn form(&mut self, node: &Node) -> fmt::Result {
         let not = |negated: &bool| if *negated { " NOT" } else { "" };
         match &node.kind {
             Kind::Null => self.text.write_str("NULL"),
             Kind::Field(index) => {
-                let fields = self.fields;
-                write!(self.text, "{}", Identifier(fields.field(*index).name()))
+                let name = self.fields.field(*index).name();
+                let name = match self.spelling {
+                    Spelling::Canonical => Engine::DuckDb.column(name),
+                    Spelling::Engine(engine) => engine.column(name),
+                };
+                self.text.write_str(&name)
             }
             Kind::Literal(scalar) => self.literal(scalar, node.data_type),
             Kind::Cast { value, written } if self.is_canonical() && !written => self.node(value),
             Kind::Cast { value, .. } => self.cast(value, node.data_type),
             // DuckDB moves a minus to the other side of a comparison, where NaN must not have it.
-            Kind::Negate(value) if !self.is_canonical() && value.data_type == FieldType::Double => {
+            Kind::Negate(value)
+                if self.spelling == Spelling::Engine(Engine::DuckDb)
+                    && value.data_type == FieldType::Double =>
+            {
                 self.operand(value)?;
                 self.text.write_str(" * -1e0")
             }
@@ -168,7 +243,7 @@ impl Printer<'_> {
                 self.text.write_str(")")
             }
             Kind::Arithmetic(op, left, right) => self.arithmetic(*op, left, right),
-            Kind::Compare(op, left, right) => self.between(left, op.symbol(), right),
+            Kind::Compare(op, left, right) => self.comparison(left, op.symbol(), right),
             Kind::And(left, right) => self.chain(Binding::And, left, "AND", right),
             Kind::Or(left, right) => self.chain(Binding::Or, left, "OR", right),
             Kind::Not(value) => {
@@ -193,15 +268,15 @@ impl Printer<'_> {
                 left,
                 right,
                 negated,
-            } => self.between(left, &format!("IS{} DISTINCT FROM", not(negated)), right),
+            } => self.comparison(left, &format!("IS{} DISTINCT FROM", not(negated)), right),
             Kind::In {
                 value,
                 list,
                 negated,
             } => {
-                self.operand(value)?;
-                self.text.push_str(not(negated));
-                self.list(" IN ", list)
+                self.compared(value)?;
+                write!(self.text, "{} IN ", not(negated))?;
+                self.list("", list)
             }
             Kind::Between {
                 value,
@@ -209,9 +284,9 @@ impl Printer<'_> {
                 high,
                 negated,
             } => {
-                self.operand(value)?;
+                self.compared(value)?;
                 write!(self.text, "{} BETWEEN ", not(negated))?;
-                self.between(low, "AND", high)
+                self.comparison(low, "AND", high)
             }
             Kind::Case {
                 branches,
@@ -234,15 +309,18 @@ impl Printer<'_> {
             Kind::Extreme(Extreme::Greatest, values) => self.list("greatest", values),
             Kind::Extreme(Extreme::Least, values) => self.list("least", values),
             Kind::NullIf { value, condition } => self.null_if(value, condition),
-            Kind::Call(function, arguments) => self.call(*function, node, arguments),
+            Kind::Call(function, arguments) => self.call(*function, arguments),
             Kind::Shift { value, count, unit } => {
                 self.operand(value)?;
                 let sign = if *count < 0 { '-' } else { '+' };
-                write!(
-                    self.text,
-                    " {sign} INTERVAL '{}' {unit}",
-                    count.unsigned_abs()
-                )
+                // Spark has no quarters.
+                let (count, unit) = match (count.unsigned_abs(), unit) {
+                    (count, Unit::Quarter) if self.is_spark() => {
+                        (count.saturating_mul(3), &Unit::Month)
+                    }
+                    other => other,
+                };
+                write!(self.text, " {sign} INTERVAL '{count}' {unit}")
             }
             Kind::Concatenation(left, right) => {
                 self.chain(Binding::Concatenation, left, "||", right)
@@ -257,12 +335,8 @@ impl Printer<'_> {
                 self.between(value, word, pattern)?;
                 match escape {
                     Some(escape) => {
-                        let escape = if *escape == '\'' {
-                            "''".to_owned()
-                        } else {
-                            escape.to_string()
-                        };
-                        write!(self.text, " ESCAPE '{escape}'")
+                        let escape = self.quoted(&escape.to_string());
+                        write!(self.text, " ESCAPE {escape}")
                     }
                     None => Ok(()),
                 }
@@ -290,140 +364,17 @@ impl Printer<'_> {
             return self.chain(Binding::of_arithmetic(op), left, op.symbol(), right);
         }
         match (op, left.data_type) {
-            (Arithmetic::IntegerDivide, _) => self.between(left, "//", right),
+            (Arithmetic::IntegerDivide, _) if !self.is_spark() => self.numbers(left, "//", right),
             // DuckDB's product of two short DECIMALs has at most 18 digits.
             (Arithmetic::Multiply, FieldType::Decimal { precision, scale })
-                if precision < BIGINT_DIGITS =>
+                if !self.is_spark() && precision < BIGINT_DIGITS =>
             {
                 let precision = BIGINT_DIGITS;
                 self.cast(left, FieldType::Decimal { precision, scale })?;
                 self.text.push_str(" * ");
                 self.operand(right)
             }
-            _ => self.between(left, op.symbol(), right),
-        }
-    }
-
-    fn literal(&mut self, scalar: &Scalar, data_type: FieldType) -> fmt::Result {
-        match scalar {
-            Scalar::Null if self.is_canonical() => self.text.write_str("NULL"),
-            Scalar::Null if data_type == FieldType::Timestamp => {
-                self.text.write_str("CAST(NULL AS TIMESTAMPTZ)")
-            }
-            Scalar::Null => write!(self.text, "CAST(NULL AS {data_type})"),
-            Scalar::BigInt(value) if self.is_canonical() => write!(self.text, "{value}"),
-            Scalar::BigInt(value) => write!(self.text, "CAST({value} AS BIGINT)"),
-            Scalar::Double(value) => write!(self.text, "{value:e}"),
-            Scalar::Decimal(value) => {
-                let scale = match data_type {
-                    FieldType::Decimal { scale, .. } => usize::from(scale),
-                    _ => 0,
-                };
-                let sign = if *value < 0 { "-" } else { "" };
-                let digits = format!("{:0>width$}", value.unsigned_abs(), width = scale);
-                let (before, after) = digits.split_at(digits.len() - scale);
-                let before = if before.is_empty() { "0" } else { before };
-                write!(self.text, "{sign}{before}.{after}")
-            }
-            Scalar::Timestamp(micros) => {
-                let mut text = Vec::new();
-                time::write_timestamp(*micros, &mut text);
-                let name = if self.is_canonical() {
-                    "TIMESTAMP"
-                } else {
-                    "TIMESTAMPTZ"
-                };
-                write!(self.text, "{name} '{}'", String::from_utf8_lossy(&text))
-            }
-            Scalar::Date(days) => {
-                let mut text = Vec::new();
-                time::write_date(i64::from(*days), &mut text);
-                write!(self.text, "DATE '{}'", String::from_utf8_lossy(&text))
-            }
-            Scalar::Text(text) => write!(self.text, "'{}'", text.replace('\'', "''")),
-            Scalar::Boolean(value) => {
-                write!(self.text, "{}", if *value { "TRUE" } else { "FALSE" })
-            }
-        }
-    }
-
-    fn call(&mut self, function: Function, node: &Node, arguments: &[Node]) -> fmt::Result {
-        let name = function.definition().name;
-        let first = &arguments[0];
-        let decimal = matches!(first.data_type, FieldType::Decimal { .. });
-        let whole = first.data_type == FieldType::BigInt;
-        match function {
-            Function::Position => {
-                self.text.push_str("position(");
-                self.between(first, "IN", &arguments[1])?;
-                self.text.write_str(")")
-            }
-            Function::Trim | Function::Ltrim | Function::Rtrim if arguments.len() == 2 => {
-                let ends = match function {
-                    Function::Ltrim => "LEADING",
-                    Function::Rtrim => "TRAILING",
-                    _ => "BOTH",
-                };
-                write!(self.text, "trim({ends} ")?;
-                self.between(&arguments[1], "FROM", first)?;
-                self.text.write_str(")")
-            }
-            _ if self.is_canonical() => self.list(name, arguments),
-            // The number of characters is an INTEGER there.
-            Function::Lpad | Function::Rpad => {
-                write!(self.text, "{name}(")?;
-                self.node(first)?;
-                self.text.push_str(", CAST(");
-                self.node(&arguments[1])?;
-                self.text.push_str(" AS INTEGER), ");
-                self.node(&arguments[2])?;
-                self.text.write_str(")")
-            }
-            // What they give of a BIGINT in DuckDB is a DOUBLE.
-            Function::Ceil | Function::Floor | Function::Trunc if whole => self.operand(first),
-            // DuckDB's is a DOUBLE.
-            Function::Trunc if decimal => {
-                self.text.push_str("CASE WHEN (");
-                self.node(first)?;
-                self.text.push_str(") < 0 THEN ceil(");
-                self.node(first)?;
-                self.text.push_str(") ELSE floor(");
-                self.node(first)?;
-                self.text.write_str(") END")
-            }
-            Function::Square if first.data_type == FieldType::Double => {
-                self.between(first, "*", first)
-            }
-            Function::Square => {
-                let scale = match node.data_type {
-                    FieldType::Decimal { scale, .. } => scale / 2,
-                    _ => 0,
-                };
-                let precision = 38;
-                self.cast(first, FieldType::Decimal { precision, scale })?;
-                self.text.push_str(" * ");
-                self.cast(
-                    first,
-                    FieldType::Decimal {
-                        precision: 19.max(scale),
-                        scale,
-                    },
-                )
-            }
-            Function::Sqrt if decimal => {
-                self.text.push_str("sqrt(");
-                self.cast(first, FieldType::Double)?;
-                self.text.write_str(")")
-            }
-            Function::Round if arguments.len() == 2 => {
-                self.text.push_str("round(");
-                self.node(first)?;
-                match &arguments[1].kind {
-                    Kind::Literal(Scalar::BigInt(digits)) => write!(self.text, ", {digits})"),
-                    _ => self.text.write_str(")"),
-                }
-            }
-            _ => self.list(name, arguments),
+            _ => self.numbers(left, op.symbol(), right),
         }
     }
 }
