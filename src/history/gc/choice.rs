@@ -93,8 +93,9 @@ pub fn raises(
 /// The number below which everything may be deleted: what the lowest of the newest [`NEWEST_KEPT`] of the chain states.
 #[must_use]
 pub fn floor(links: &Links) -> Option<Sequence> {
-    let kept = links.values().rev().take(NEWEST_KEPT);
-    kept.last().map(|link| link.oldest)
+    let kept = links.len().min(NEWEST_KEPT);
+    let lowest = links.values().rev().nth(kept.checked_sub(1)?);
+    lowest.map(|link| link.oldest)
 }
 
 /// A file of a partition, at its own path, in the attic, or at both.

@@ -267,7 +267,7 @@ type Simulated = (u64, i64, u64, bool);
 fn a_partition_has_as_many_manifests_as_promised() {
     let time = |seconds: i64| now() + TimeDelta::seconds(seconds);
     let floor = |present: &[Simulated]| present[present.len().saturating_sub(NEWEST_KEPT)].2;
-    for (interval, busy, rested) in [(30, 3_150, 300), (300, 470, 300), (3_600, 250, 250)] {
+    for (interval, busy, rested) in [(30, 3_150, 310), (300, 470, 310), (3_600, 250, 250)] {
         let mut present: Vec<Simulated> = vec![(1, 0, 1, false)];
         let (mut most, mut at) = (0, 0);
         let (end_of_load, end) = (10 * 86_400, 11 * 86_400 + 7_200);

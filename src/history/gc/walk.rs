@@ -63,10 +63,10 @@ impl Walk {
                     self.links.insert(number, link(chain.layout(), &manifest));
                 }
             }
-            if !self
+            if self
                 .links
                 .get(&number)
-                .is_some_and(|link| link.digest == digest)
+                .is_none_or(|link| link.digest != digest)
             {
                 break;
             }
