@@ -169,11 +169,13 @@ fn manifests(identity: &Identity) {
             counts: Counts {
                 results: 990,
                 rejects: 10,
+                filtered: 0,
                 absent: 0,
                 lost: 0,
             },
             record: RowlessRecord {
                 absent: Absent::none(),
+                filtered: 0,
             },
         };
         manifest = apply(Some(&manifest), edit, stamp()).expect("an append");

@@ -204,13 +204,17 @@ impl fmt::Display for Sequence {
     }
 }
 
-/// What became of a range of offsets (I4): every offset is exactly one of the four.
+/// What became of a range of offsets (I4): every offset is exactly one of the five.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Counts {
     /// Offsets with a result.
     pub results: u64,
     /// Offsets whose event could not be decoded or calculated.
     pub rejects: u64,
+    /// Offsets whose event `--where` leaves out.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub filtered: u64,
     /// Offsets that the log never delivers: markers, aborted or compacted records.
     pub absent: u64,
     /// Offsets that were gone before they were read, accepted by an operator.
@@ -218,15 +222,33 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// The offsets accounted for: the sum of all four.
+    /// The parts, each of which adds up by itself.
     #[must_use]
-    pub const fn offsets(self) -> u64 {
-        self.results + self.rejects + self.absent + self.lost
+    pub const fn parts(self) -> [u64; 5] {
+        [
+            self.results,
+            self.rejects,
+            self.filtered,
+            self.absent,
+            self.lost,
+        ]
     }
 
-    /// Results and rejects.
+    /// The offsets accounted for: the sum of all parts.
+    #[must_use]
+    pub const fn offsets(self) -> u64 {
+        self.outcomes() + self.absent + self.lost
+    }
+
+    /// Results, rejects and filtered events: as many as the log delivered.
     #[must_use]
     pub const fn outcomes(self) -> u64 {
+        self.stored() + self.filtered
+    }
+
+    /// Results and rejects: the outcomes that have a row in a segment.
+    #[must_use]
+    pub const fn stored(self) -> u64 {
         self.results + self.rejects
     }
 }
@@ -238,6 +260,7 @@ impl Add for Counts {
         Counts {
             results: self.results + other.results,
             rejects: self.rejects + other.rejects,
+            filtered: self.filtered + other.filtered,
             absent: self.absent + other.absent,
             lost: self.lost + other.lost,
         }
@@ -248,6 +271,13 @@ impl Sum for Counts {
     fn sum<I: Iterator<Item = Counts>>(iter: I) -> Counts {
         iter.fold(Counts::default(), Add::add)
     }
+}
+
+/// For counts that are left out of JSON where they are zero.
+#[must_use]
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks like this")]
+pub(crate) fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// A SHA-256 of stored bytes; written as `sha256:` and 64 hexadecimal digits.

@@ -36,6 +36,8 @@ pub(super) struct Covered {
     pub holes: Listed,
     /// Offsets with more than one outcome.
     pub doubled: Listed,
+    /// How many offsets these are.
+    pub unrecorded: u64,
     /// Offsets with an outcome although they are recorded as absent.
     pub unexpected: Listed,
     /// Whether the offsets without an outcome are not those whose digest is recorded: which of them are
@@ -128,6 +130,7 @@ impl<'a> Coverage<'a> {
             if let Ok(hole) = OffsetRange::new(at, from)
                 && !hole.is_empty()
             {
+                self.covered.unrecorded += hole.len();
                 self.covered.holes.push(hole);
             }
             at = at.max(to);

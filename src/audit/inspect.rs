@@ -125,10 +125,8 @@ pub(super) fn inspect(
             }
         }
     }
-    let absent = facts
-        .first()
-        .filter(|_| group.is_one_append())
-        .map(|facts| &facts.absent);
+    let stated = facts.first().filter(|_| group.is_one_append());
+    let absent = stated.map(|facts| &facts.absent);
     let mut coverage = Coverage::new(group.range, absent);
     loop {
         let (a, b) = (results.peek(), rejects.peek());
@@ -169,14 +167,10 @@ pub(super) fn inspect(
                 .extend(counts(task, group, &facts, &inspected));
         }
         if task.level >= Level::Coverage && orderly {
-            covered(
-                task,
-                group,
-                files,
-                coverage.finish(),
-                whole,
-                &mut inspected.findings,
-            );
+            let filtered = stated.map_or(0, |facts| facts.counts.filtered);
+            let found = coverage.finish();
+            let expected = Expected { whole, filtered };
+            covered(task, group, files, found, expected, &mut inspected.findings);
         }
     }
     Some(inspected)
@@ -273,8 +267,12 @@ fn counts(
             )
         } else if facts.rowless() != segment.rowless {
             format!(
-                "the file's metadata state {} absent offsets in {}, the manifest states {}",
-                facts.counts.absent, group.range, segment.rowless.absent
+                "the file's metadata state {} absent and {} filtered offsets in {}, the manifest states {} and {}",
+                facts.counts.absent,
+                facts.counts.filtered,
+                group.range,
+                segment.rowless.absent,
+                segment.rowless.filtered
             )
         } else {
             continue;
@@ -297,10 +295,11 @@ fn covered(
     group: &Group,
     files: &[File],
     covered: Covered,
-    whole: bool,
+    Expected { whole, filtered }: Expected,
     findings: &mut Vec<Finding>,
 ) {
     let Some(file) = files.first() else { return };
+    let without = covered.unrecorded;
     let remedy = instructions::rewritten(&file.location);
     let mut add = |kind, range, detail: String| {
         let finding = Finding::new(kind, task.partition, range, detail, remedy.clone());
@@ -322,7 +321,7 @@ fn covered(
             );
         }
     };
-    if whole {
+    if whole && without != filtered {
         list(
             FindingKind::Hole,
             covered.holes,
@@ -339,13 +338,28 @@ fn covered(
         covered.unexpected,
         "with an outcome, but recorded as absent",
     );
-    if whole && covered.not_as_recorded {
+    if whole && filtered > 0 && without > 0 && without != filtered {
+        let detail = format!(
+            "{without} offsets of {} have no outcome and are not recorded as absent; {filtered} are recorded as filtered",
+            group.range
+        );
+        add(FindingKind::Hole, group.range, detail);
+    }
+    if whole && covered.not_as_recorded && filtered == 0 {
         let detail = format!(
             "{} offsets of {} have no outcome, but they are not those that were recorded as absent",
             covered.missing, group.range
         );
         add(FindingKind::Hole, group.range, detail);
     }
+}
+
+/// What is known of the offsets of a group without a row.
+struct Expected {
+    /// All of its files are there.
+    whole: bool,
+    /// So many of them are filtered; the others are recorded as absent.
+    filtered: u64,
 }
 
 fn offsets(range: OffsetRange) -> String {

@@ -41,6 +41,8 @@ pub struct Report {
     pub results: u64,
     /// The rows of rejects that were read.
     pub rejects: u64,
+    /// The offsets that the manifests state as left out by the condition of `--where`.
+    pub filtered: u64,
     /// The offsets that the manifests state as never delivered by the log.
     pub absent: u64,
     /// The offsets that the manifests record as lost.
@@ -69,6 +71,7 @@ impl Report {
         let stated = stated.unwrap_or_default();
         self.partitions += 1;
         self.offsets += stated.offsets();
+        self.filtered += stated.filtered;
         self.absent += stated.absent;
         self.lost += stated.lost;
     }

@@ -37,8 +37,10 @@ pub(super) fn results(evaluator: &Evaluator, batch: &RecordBatch) -> Compared {
     let Some((stored, offsets)) = batch.column_by_name(RESULT).zip(offsets(batch)) else {
         return Compared::OtherColumns("there is no column result".to_owned());
     };
-    let outcomes = match evaluator.recalculate(batch) {
-        Ok(outcomes) => outcomes,
+    let sifted = evaluator.sift_stored(batch);
+    let calculated = sifted.and_then(|sifted| Ok((sifted, evaluator.recalculate(batch)?)));
+    let (sifted, outcomes) = match calculated {
+        Ok(calculated) => calculated,
         Err(error @ (CalculationError::Stored { .. } | CalculationError::Batch { .. })) => {
             return Compared::OtherColumns(error.to_string());
         }
@@ -53,7 +55,9 @@ pub(super) fn results(evaluator: &Evaluator, batch: &RecordBatch) -> Compared {
         ));
     }
     // Column against column first: nearly always that is all.
-    let same = outcomes.rejections.is_empty() && stored.to_data() == calculated.to_data();
+    let same = sifted.is_none()
+        && outcomes.rejections.is_empty()
+        && stored.to_data() == calculated.to_data();
     if same {
         return Compared::Rows(Vec::new());
     }
@@ -61,8 +65,18 @@ pub(super) fn results(evaluator: &Evaluator, batch: &RecordBatch) -> Compared {
     let mut wrong = Vec::new();
     for (row, offset) in offsets.iter().enumerate() {
         let is = || display(stored, row);
-        let detail = match rejections.next_if(|(rejected, _)| *rejected == row) {
-            Some((_, reason)) => {
+        let rejected = rejections.next_if(|(rejected, _)| *rejected == row);
+        let sifted = sifted.as_ref().filter(|sifted| !sifted.passes(row));
+        let rejected = match sifted {
+            Some(sifted) => sifted.reason(row),
+            None => rejected.map(|(_, reason)| reason.as_str()),
+        };
+        let detail = match rejected {
+            None if sifted.is_some() => format!(
+                "offset {offset} is stored with the result {}; recalculated, it is filtered: --where leaves it out",
+                is()
+            ),
+            Some(reason) => {
                 format!(
                     "offset {offset} is stored with the result {}; recalculated, it is a reject: {reason}",
                     is()
@@ -120,6 +134,9 @@ pub(super) fn rejects(evaluator: &Evaluator, batch: &RecordBatch) -> Compared {
             Some(reject) => format!(
                 "offset {offset} is stored as rejected for {stored:?}; decoded again, the reason is {:?}",
                 reject.reason
+            ),
+            None if evaluated.filtered.iter().any(|at| at.get() == offset) => format!(
+                "offset {offset} is stored as rejected for {stored:?}; decoded again, it is filtered: --where leaves it out"
             ),
             // The topic's limit decides it, not the calculation.
             None if from_the_topic(code) => continue,

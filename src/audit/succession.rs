@@ -2,7 +2,7 @@
 
 use crate::{
     calculation::Declaration,
-    format::{EditSummary, Gap, Manifest, Segment, SegmentKind},
+    format::{EditSummary, Gap, Manifest, Segment, SegmentKind, SilentRange},
     model::{Counts, OffsetRange},
 };
 
@@ -132,7 +132,8 @@ fn compacted(
 
 /// A silent append is the last silent range, or its end.
 fn silent(base: &Manifest, next: &Manifest, range: OffsetRange) -> Option<String> {
-    let adds = matches!(next.edit, EditSummary::Append { .. }) && next.added().next().is_none();
+    let adds = matches!(next.edit, EditSummary::Append { .. })
+        && next.added().all(|segment| segment.revision.is_some());
     let follows = match (&base.silent[..], &next.silent[..]) {
         (before, now) if !adds => before == now,
         ([kept @ .., last], [now @ .., joined]) if last.range.end() == range.start() => {
@@ -172,15 +173,18 @@ fn repaired(
         let of_kind = replaced.iter().filter(|segment| segment.kind == kind);
         of_kind.map(|segment| segment.rows).sum()
     };
+    let (results, rejects): (u64, u64) = (rows(SegmentKind::Results), rows(SegmentKind::Rejects));
     let gone = Counts {
-        results: rows(SegmentKind::Results),
-        rejects: rows(SegmentKind::Rejects),
+        results,
+        rejects,
+        // What had no row then, and is not absent now.
+        filtered: counts.outcomes().saturating_sub(results + rejects),
         absent: counts.absent,
         lost: 0,
     };
     // What was there and what is there now belong to the two sides of one sum.
     let sum = |one: Counts, other: Counts| {
-        let parts = |of: Counts| [of.results, of.rejects, of.absent, of.lost].map(u128::from);
+        let parts = |of: Counts| of.parts().map(u128::from);
         let both = parts(one).into_iter().zip(parts(other));
         both.map(|(one, other)| one + other).collect::<Vec<_>>()
     };
@@ -202,7 +206,11 @@ fn repaired(
             "it lists other segments than its base, outside of what it repaired".to_owned(),
         );
     }
-    if base.silent != next.silent {
+    // What is filtered as a whole has no segment any more.
+    let without_rows = added.iter().all(|segment| segment.revision.is_some());
+    let own = |silent: &&SilentRange| without_rows && silent.range == range;
+    let others = next.silent.iter().filter(|silent| !own(silent));
+    if !base.silent.iter().eq(others) {
         return Some("its silent ranges are not those of its base".to_owned());
     }
     gaps(base, next, range)
@@ -227,10 +235,9 @@ fn share(edit: &EditSummary) -> Option<(OffsetRange, Counts)> {
 }
 
 fn adds_up(base: Counts, added: Counts, sum: Counts) -> bool {
-    let parts = |counts: Counts| [counts.results, counts.rejects, counts.absent, counts.lost];
-    let sums = parts(base).into_iter().zip(parts(added));
+    let sums = base.parts().into_iter().zip(added.parts());
     sums.map(|(base, added)| base.checked_add(added))
-        .eq(parts(sum).map(Some))
+        .eq(sum.parts().map(Some))
 }
 
 fn segments(base: &Manifest, next: &Manifest, range: OffsetRange) -> Option<String> {

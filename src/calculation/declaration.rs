@@ -15,6 +15,9 @@ pub struct Declaration {
     pub fingerprint: Fingerprint,
     /// The calculation, as in `--calculation`.
     pub calculation: String,
+    /// The condition of `--where`, in its canonical form; `None` when every event is taken.
+    #[serde(rename = "where", default, skip_serializing_if = "Option::is_none")]
+    pub condition: Option<String>,
     /// The event's fields, as in `--fields`.
     pub fields: String,
     /// The columns of its results, written as fields are: `result DECIMAL(38,0) NOT NULL`.
@@ -35,16 +38,27 @@ impl Declaration {
         Some(columns.map(column).collect())
     }
 
+    /// Whether the other leaves out the same events: it has the same condition over the same fields.
+    #[must_use]
+    pub fn takes_the_same(&self, other: &Declaration) -> bool {
+        self.condition == other.condition && self.fields == other.fields
+    }
+
     /// The bytes of its texts.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.calculation.len() + self.fields.len() + self.results.len()
+        let condition = self.condition.as_ref().map_or(0, String::len);
+        self.calculation.len() + condition + self.fields.len() + self.results.len()
     }
 }
 
-/// For people: `square(number) on number BIGINT NOT NULL`.
+/// For people: `square(number) where number > 0 on number BIGINT NOT NULL`.
 impl fmt::Display for Declaration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} on {}", self.calculation, self.fields)
+        f.write_str(&self.calculation)?;
+        if let Some(condition) = &self.condition {
+            write!(f, " where {condition}")?;
+        }
+        write!(f, " on {}", self.fields)
     }
 }

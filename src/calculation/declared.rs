@@ -9,7 +9,7 @@ use std::{
     sync::Arc,
 };
 
-use super::{CalculationError, Declaration, Evaluator, Find, Fingerprint};
+use super::{CalculationError, Condition, Declaration, Evaluator, Find, Fingerprint};
 use crate::events::{Fields, FieldsError};
 
 /// Why this program cannot calculate what a declaration says.
@@ -104,11 +104,20 @@ impl Calculations {
         let found = catch_unwind(AssertUnwindSafe(|| {
             let fields = Fields::parse(&declared.fields)?;
             let calculation = (self.find)(&declared.calculation).map_err(Box::new)?;
-            Ok(Evaluator::new(fields, calculation).map_err(Box::new)?)
+            let condition = declared.condition.as_deref().map(Condition::parse);
+            let condition = condition.transpose().map_err(CalculationError::from);
+            let condition = condition.map_err(Box::new)?;
+            let evaluator = Evaluator::new(fields, calculation).map_err(Box::new)?;
+            Ok(evaluator
+                .with_condition(condition.as_ref())
+                .map_err(Box::new)?)
         }));
         let evaluator = found.unwrap_or(Err(NotCalculable::Panicked))?;
         let here = evaluator.declaration();
-        if here.fingerprint != declared.fingerprint || here.results != declared.results {
+        if here.fingerprint != declared.fingerprint
+            || here.results != declared.results
+            || here.condition != declared.condition
+        {
             return Err(NotCalculable::Other {
                 fingerprint: here.fingerprint,
                 results: here.results,

@@ -3,29 +3,33 @@
 use std::sync::Arc;
 
 use arrow_array::{
-    Array, ArrayRef, BooleanArray, Int64Array, RecordBatch, TimestampMillisecondArray,
+    ArrayRef, Int64Array, RecordBatch, TimestampMillisecondArray,
     builder::{ArrayBuilder as _, Int64Builder},
-    cast::AsArray,
     new_empty_array, new_null_array,
-    types::{Int64Type, TimestampMillisecondType},
 };
 use arrow_buffer::BooleanBufferBuilder;
-use arrow_schema::{ArrowError, DataType, Field as ArrowField, Schema, SchemaRef};
-use arrow_select::filter::FilterBuilder;
+use arrow_schema::{DataType, Field as ArrowField, Schema, SchemaRef};
 
-use super::{Calculation, CalculationError, Declaration, Engine, Fingerprint, Outcomes, calling};
+use super::{
+    Calculation, CalculationError, Condition, Declaration, Engine, Fingerprint, Outcomes,
+    batch::{Batch, batch_error, kept, rejected},
+    calling,
+    sql::{Filter, Sifted},
+};
 use crate::{
     events::{Bytes, Decoder, Field, FieldType, Fields, Numbers, columns},
     model::{Event, Offset, Reject},
 };
 
-/// The outcomes of a batch of events: each event is in exactly one of the two.
+/// The outcomes of a batch of events: each event is in exactly one of the three.
 #[derive(Clone, Debug)]
 pub struct Evaluated {
     /// The results, with the [results schema](Evaluator::results_schema), ascending by offset.
     pub results: RecordBatch,
     /// The events without a result, ascending by offset.
     pub rejects: Vec<Reject>,
+    /// The offsets of the events that the condition leaves out, ascending.
+    pub filtered: Vec<Offset>,
 }
 
 impl Evaluated {
@@ -38,12 +42,19 @@ impl Evaluated {
         results.map_or(0, columns::Timestamps::raw) + rejects
     }
 
+    /// How many events these are.
+    #[must_use]
+    pub fn outcomes(&self) -> usize {
+        self.results.num_rows() + self.rejects.len() + self.filtered.len()
+    }
+
     /// The outcome of no events at all, in the schemas of `evaluator`.
     #[must_use]
     pub fn empty(evaluator: &Evaluator) -> Evaluated {
         Evaluated {
             results: RecordBatch::new_empty(evaluator.results_schema()),
             rejects: Vec::new(),
+            filtered: Vec::new(),
         }
     }
 }
@@ -53,6 +64,7 @@ impl Evaluated {
 /// It can be shared between threads, or each can have its own.
 pub struct Evaluator {
     decoder: Decoder,
+    condition: Option<Filter>,
     calculation: Arc<dyn Calculation>,
     inputs: SchemaRef,
     results: SchemaRef,
@@ -89,11 +101,28 @@ impl Evaluator {
         fields_of_results.push(ArrowField::new(columns::RESULT, output, false));
         Ok(Evaluator {
             decoder: Decoder::new(fields),
+            condition: None,
             calculation,
             inputs,
             results: Arc::new(Schema::new(fields_of_results)),
             fingerprint,
         })
+    }
+
+    /// The same for those events alone for which `condition` is true, if there is one.
+    ///
+    /// # Errors
+    /// When it does not work on these fields: a configuration error that says where, and what to write instead.
+    pub fn with_condition(
+        mut self,
+        condition: Option<&Condition>,
+    ) -> Result<Evaluator, CalculationError> {
+        if let Some(condition) = condition {
+            let filter = condition.on(&self.inputs)?;
+            self.fingerprint = self.fingerprint.under(&filter);
+            self.condition = Some(filter);
+        }
+        Ok(self)
     }
 
     /// What could change an outcome, as 16 digits.
@@ -125,6 +154,7 @@ impl Evaluator {
         Declaration {
             fingerprint: self.fingerprint.clone(),
             calculation: self.calculation_text(),
+            condition: self.condition.as_ref().map(|it| it.text().to_owned()),
             fields: self.fields().to_string(),
             results: results.collect::<Vec<_>>().join(", "),
         }
@@ -163,7 +193,10 @@ impl Evaluator {
         &self,
         events: impl ExactSizeIterator<Item = Event<'a>>,
     ) -> Result<Evaluated, CalculationError> {
-        let batch = self.decode(events)?;
+        let mut batch = self.decode(events)?;
+        if let Some(condition) = &self.condition {
+            batch = batch.sift(condition, &self.inputs)?;
+        }
         let output = self.output();
         let outcomes = if batch.payloads.is_empty() {
             Outcomes {
@@ -293,7 +326,23 @@ impl Evaluator {
             columns,
             payloads,
             rejects,
+            filtered: Vec::new(),
         })
+    }
+
+    /// What the condition says of stored results: which rows it is true for; `None` without a condition, or when all pass.
+    ///
+    /// # Errors
+    /// When the stored columns are not the declared fields, or it fails as a whole.
+    pub fn sift_stored(&self, stored: &RecordBatch) -> Result<Option<Sifted>, CalculationError> {
+        let Some(condition) = self.condition.as_ref().filter(|_| stored.num_rows() > 0) else {
+            return Ok(None);
+        };
+        let columns = self.stored_fields(stored)?;
+        let inputs = RecordBatch::try_new(Arc::clone(&self.inputs), columns)
+            .map_err(batch_error(stored.num_rows()))?;
+        let sifted = condition.sift(&inputs)?;
+        Ok((!sifted.all()).then_some(sifted))
     }
 
     /// Puts each row where its outcome belongs.
@@ -303,57 +352,24 @@ impl Evaluator {
             mut columns,
             payloads,
             mut rejects,
+            filtered,
         } = batch;
         columns.push(outcomes.results);
         if !outcomes.rejections.is_empty() {
-            let mut kept = BooleanBufferBuilder::new(payloads.len());
-            kept.append_n(payloads.len(), true);
+            let mut has_result = BooleanBufferBuilder::new(payloads.len());
+            has_result.append_n(payloads.len(), true);
             for (row, reason) in outcomes.rejections {
-                kept.set_bit(row, false);
+                has_result.set_bit(row, false);
                 rejects.push(rejected(&columns, row, payloads[row], reason));
             }
-            rejects.sort_by_key(|reject| reject.offset);
-            let kept = FilterBuilder::new(&BooleanArray::from(kept.build()))
-                .optimize()
-                .build();
-            columns = columns
-                .iter()
-                .map(|column| kept.filter(column))
-                .collect::<Result<_, _>>()
-                .map_err(&failed)?;
+            columns = kept(&columns, has_result.build()).map_err(&failed)?;
         }
+        rejects.sort_by_key(|reject| reject.offset);
         let results = RecordBatch::try_new(self.results_schema(), columns).map_err(failed)?;
-        Ok(Evaluated { results, rejects })
-    }
-}
-
-/// A batch of events that could be decoded, and those that could not.
-struct Batch<'a> {
-    /// Offset, timestamp, key, and the fields.
-    columns: Vec<ArrayRef>,
-    payloads: Vec<&'a [u8]>,
-    rejects: Vec<Reject>,
-}
-
-pub(super) fn batch_error(rows: usize) -> impl Fn(ArrowError) -> CalculationError {
-    move |source| CalculationError::Batch { rows, source }
-}
-
-/// An event that was decoded, but could not be calculated.
-#[expect(clippy::expect_used, reason = "the column was made of offsets")]
-fn rejected(columns: &[ArrayRef], row: usize, payload: &[u8], reason: String) -> Reject {
-    let offset = columns[0].as_primitive::<Int64Type>().value(row);
-    let timestamps = columns[1].as_primitive::<TimestampMillisecondType>();
-    let raws = columns[2].as_primitive::<Int64Type>();
-    let keys = columns[3].as_binary::<i32>();
-    Reject {
-        offset: Offset::new(offset).expect("it was an offset before it was put into the column"),
-        timestamp: match timestamps.is_valid(row) {
-            true => Some(timestamps.value(row)),
-            false => raws.is_valid(row).then(|| raws.value(row)),
-        },
-        key: keys.is_valid(row).then(|| keys.value(row).to_vec()),
-        payload: Some(payload.to_vec()),
-        reason,
+        Ok(Evaluated {
+            results,
+            rejects,
+            filtered,
+        })
     }
 }

@@ -128,7 +128,9 @@ fn keys_and_timestamps_stay_with_their_events_whatever_is_rejected() {
         ][index],
         payload: Some(payload.as_bytes()),
     });
-    let Evaluated { results, rejects } = evaluator.evaluate(keyed.clone()).unwrap();
+    let Evaluated {
+        results, rejects, ..
+    } = evaluator.evaluate(keyed.clone()).unwrap();
     assert_eq!(
         results
             .column(0)

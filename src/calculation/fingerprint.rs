@@ -5,7 +5,7 @@ use std::{fmt, str::FromStr};
 use serde::{Deserialize, Deserializer, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::Calculation;
+use super::{Calculation, sql::Filter};
 use crate::events::{FieldType, Fields};
 
 /// The version of the decoder: raised whenever any payload is decoded to another outcome than before.
@@ -17,6 +17,9 @@ const DIGITS: usize = 16;
 ///
 /// The first 16 hexadecimal digits of a SHA-256 over the calculation's name, version and parameters, the
 /// fields, the decoder's version and the result type. The binary is not part of it.
+///
+/// With a condition they are those over the fingerprint without it, the version of what evaluates it, and its canonical
+/// text.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct Fingerprint(String);
@@ -34,15 +37,25 @@ impl Fingerprint {
         fields: &Fields,
         result: FieldType,
     ) -> Fingerprint {
-        let mut hash = Sha256::new();
-        for part in [
+        Fingerprint::over(&[
             calculation.name(),
             &calculation.version().to_string(),
             parameters,
             &fields.to_string(),
             &DECODER_VERSION.to_string(),
             &result.to_string(),
-        ] {
+        ])
+    }
+
+    /// The fingerprint of the same for those events alone that pass `condition`.
+    pub(super) fn under(&self, condition: &Filter) -> Fingerprint {
+        let version = condition.version().to_string();
+        Fingerprint::over(&[&self.0, "where", &version, condition.text()])
+    }
+
+    fn over(parts: &[&str]) -> Fingerprint {
+        let mut hash = Sha256::new();
+        for part in parts {
             // The length goes first, so that no two lists of parts run together into the same bytes.
             hash.update((part.len() as u64).to_be_bytes());
             hash.update(part);

@@ -1,13 +1,15 @@
 //! From events to results: what is calculated from an event's fields, and what becomes of events that have no result.
 //!
 //! In flows a batch of one partition's [`Event`](crate::model::Event)s, in the order of the log. Out
-//! flows [`Evaluated`]: the results as one Arrow batch and the rejects with their reasons, every event
-//! in exactly one of the two (the part of I4 that is decided here), both ascending by offset.
+//! flows [`Evaluated`]: the results as one Arrow batch, the rejects with their reasons and the events that the
+//! condition leaves out, every event in exactly one of the three (the part of I4 that is decided here), all
+//! ascending by offset.
 //!
 //! Nothing here does I/O, looks at a clock or draws a random number: the same events give the same
 //! outcomes in every process and on every day, which is what verifying and repairing rest on. Whatever
 //! could change an outcome is in the [`Fingerprint`].
 
+mod batch;
 mod calling;
 mod declaration;
 mod declared;
@@ -21,6 +23,8 @@ mod sql;
 mod square;
 mod stored;
 
+#[cfg(test)]
+mod conditions_tests;
 #[cfg(test)]
 mod corpus;
 #[cfg(test)]
@@ -39,7 +43,7 @@ pub use evaluator::{Evaluated, Evaluator, rejects_schema};
 pub use fingerprint::{Fingerprint, NotAFingerprint};
 pub use named::builtin;
 pub use propose::{Proposal, propose, widen};
-pub use sql::{SqlCalculation, SqlError, Usable, usable};
+pub use sql::{Condition, Sifted, SqlCalculation, SqlError, Usable, usable};
 pub use stored::reject_stored;
 
 /// A deterministic function from an event's fields to a result.

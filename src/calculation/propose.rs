@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use super::{Calculation, Evaluator, builtin, square};
+use super::{Calculation, Condition, Evaluator, builtin, square};
 use crate::{
     events::{Fields, Identifier, Observed},
     model::Event,
@@ -21,7 +21,7 @@ pub struct Proposal {
     pub fields: Fields,
     /// As in `--calculation`; `None`: the one that is configured.
     pub calculation: Option<String>,
-    /// How many become results.
+    /// How many become no rejects.
     pub accepted: usize,
 }
 
@@ -49,6 +49,7 @@ pub fn propose(
     sample: &[Event<'_>],
     declared: &Fields,
     calculation: &Arc<dyn Calculation>,
+    condition: Option<&Condition>,
 ) -> Option<Proposal> {
     let observed = Observed::of(sample.iter().filter_map(|event| event.payload));
     let all = observed.fields()?;
@@ -67,7 +68,7 @@ pub fn propose(
             (all.clone(), Some(text))
         }));
     }
-    best(sample, calculation, candidates)
+    best(sample, (calculation, condition), candidates)
 }
 
 /// `declared`, so far widened that it also makes results of some of `rejects`; `None` when nothing does.
@@ -76,15 +77,20 @@ pub fn widen(
     rejects: &[Event<'_>],
     declared: &Fields,
     calculation: &Arc<dyn Calculation>,
+    condition: Option<&Condition>,
 ) -> Option<Proposal> {
     let observed = Observed::of(rejects.iter().filter_map(|event| event.payload));
-    best(rejects, calculation, [(observed.widening(declared), None)])
+    best(
+        rejects,
+        (calculation, condition),
+        [(observed.widening(declared), None)],
+    )
 }
 
 /// The first of those that accept the most events, if it accepts any.
 fn best(
     events: &[Event<'_>],
-    calculation: &Arc<dyn Calculation>,
+    (calculation, condition): (&Arc<dyn Calculation>, Option<&Condition>),
     candidates: impl IntoIterator<Item = (Fields, Option<String>)>,
 ) -> Option<Proposal> {
     let mut best: Option<Proposal> = None;
@@ -96,7 +102,7 @@ fn best(
                 Err(_) => continue,
             },
         };
-        let accepted = accepted(events, &fields, calculation);
+        let accepted = accepted(events, &fields, calculation, condition);
         if accepted > best.as_ref().map_or(0, |best| best.accepted) {
             best = Some(Proposal {
                 fields,
@@ -108,14 +114,21 @@ fn best(
     best
 }
 
-/// How many of `events` become results; none where the calculation does not work on the fields at all.
-fn accepted(events: &[Event<'_>], fields: &Fields, calculation: Arc<dyn Calculation>) -> usize {
+/// How many of `events` become no rejects; none where calculation or condition do not work on the fields at all.
+fn accepted(
+    events: &[Event<'_>],
+    fields: &Fields,
+    calculation: Arc<dyn Calculation>,
+    condition: Option<&Condition>,
+) -> usize {
     // A calculation of the user's own is asked about fields that the user has never declared.
     let evaluated = catch_unwind(AssertUnwindSafe(|| {
-        Evaluator::new(fields.clone(), calculation)?.evaluate(events.iter().copied())
+        let evaluator = Evaluator::new(fields.clone(), calculation)?;
+        let evaluator = evaluator.with_condition(condition)?;
+        evaluator.evaluate(events.iter().copied())
     }));
     match evaluated {
-        Ok(Ok(evaluated)) => evaluated.results.num_rows(),
+        Ok(Ok(evaluated)) => evaluated.results.num_rows() + evaluated.filtered.len(),
         Ok(Err(_)) | Err(_) => 0,
     }
 }
@@ -135,7 +148,8 @@ mod tests {
         (0..).zip(payloads).map(event).collect()
     }
 
-    type Proposing = fn(&[Event<'_>], &Fields, &Arc<dyn Calculation>) -> Option<Proposal>;
+    type Proposing =
+        fn(&[Event<'_>], &Fields, &Arc<dyn Calculation>, Option<&Condition>) -> Option<Proposal>;
 
     fn flags(
         of: Proposing,
@@ -144,7 +158,7 @@ mod tests {
     ) -> Option<(String, usize)> {
         let fields = Fields::parse(fields).expect("fields");
         let calculation = builtin(calculation).expect("a calculation");
-        let proposal = of(&events(payloads), &fields, &calculation)?;
+        let proposal = of(&events(payloads), &fields, &calculation, None)?;
         Some((proposal.flags(), proposal.accepted))
     }
 

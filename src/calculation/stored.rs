@@ -10,7 +10,7 @@ use arrow_select::{
     interleave::interleave_record_batch,
 };
 
-use super::{CalculationError, Evaluated, Evaluator, Outcomes, evaluator::batch_error};
+use super::{CalculationError, Evaluated, Evaluator, Outcomes, batch::batch_error};
 use crate::{
     events::{
         Fields, Payloads,
@@ -20,7 +20,7 @@ use crate::{
 };
 
 impl Evaluated {
-    /// The outcomes of both, ascending by offset; each event is in one of the two.
+    /// The outcomes of both, ascending by offset; each event is in one of them.
     ///
     /// # Errors
     /// When their results have other columns, or are too large together.
@@ -29,6 +29,11 @@ impl Evaluated {
         if !other.rejects.is_empty() {
             rejects.extend(other.rejects);
             rejects.sort_by_key(|reject| reject.offset);
+        }
+        let mut filtered = self.filtered;
+        if !other.filtered.is_empty() {
+            filtered.extend(other.filtered);
+            filtered.sort_unstable();
         }
         let parts = [&self.results, &other.results];
         let results = match parts.map(RecordBatch::num_rows) {
@@ -46,7 +51,11 @@ impl Evaluated {
                 interleave_record_batch(&parts, &places)?
             }
         };
-        Ok(Evaluated { results, rejects })
+        Ok(Evaluated {
+            results,
+            rejects,
+            filtered,
+        })
     }
 }
 
@@ -60,7 +69,7 @@ struct Sources<'a> {
 impl Evaluator {
     /// The outcomes of the events of stored results, from the fields that are stored with them.
     ///
-    /// A row that is a result no more becomes a reject, with a JSON object of all its stored fields as its payload: decoded
+    /// A row that the condition leaves out is filtered. One that is a result no more becomes a reject, with a JSON object of all its stored fields as its payload: decoded
     /// and calculated again, it gives the same reason.
     ///
     /// # Errors
@@ -78,14 +87,24 @@ impl Evaluator {
                 rows.for_each(|(row, fits)| *fits &= column.is_valid(row));
             }
         }
-        let whole = fits.iter().all(|fits| *fits);
-        let places: Vec<usize> = (0..fits.len()).filter(|row| fits[*row]).collect();
-        let fitting = match whole {
-            true => stored.clone(),
-            false => {
-                filter_record_batch(stored, &BooleanArray::from(fits.clone())).map_err(&failed)?
+        let fitting = rows_of(stored, &fits).map_err(&failed)?;
+        let mut left_out = Vec::new();
+        let mut passed = fits.clone();
+        if let Some(sifted) = self.sift_stored(&fitting)? {
+            let places = places(&fits);
+            for row in sifted.filtered() {
+                passed[places[row]] = false;
+                left_out.push(places[row]);
             }
-        };
+            for (row, _) in &sifted.rejections {
+                passed[places[*row]] = false;
+                fits[places[*row]] = false;
+            }
+        }
+        let filtered = left_out.into_iter();
+        let filtered = filtered.filter_map(|row| Offset::new(sources.offsets.value(row)));
+        let filtered: Vec<Offset> = filtered.collect();
+        let (fitting, places) = (rows_of(stored, &passed).map_err(&failed)?, places(&passed));
         let Outcomes {
             results,
             rejections,
@@ -109,6 +128,7 @@ impl Evaluator {
         let kept = Evaluated {
             results,
             rejects: Vec::new(),
+            filtered,
         };
         if again.is_empty() {
             return Ok(kept);
@@ -137,6 +157,19 @@ impl Evaluator {
         columns.push(results);
         RecordBatch::try_new(schema, columns)
     }
+}
+
+/// The rows that are marked.
+fn rows_of(stored: &RecordBatch, marked: &[bool]) -> Result<RecordBatch, ArrowError> {
+    if marked.iter().all(|marked| *marked) {
+        return Ok(stored.clone());
+    }
+    filter_record_batch(stored, &BooleanArray::from(marked.to_vec()))
+}
+
+/// Where the marked rows are.
+fn places(marked: &[bool]) -> Vec<usize> {
+    (0..marked.len()).filter(|row| marked[*row]).collect()
 }
 
 /// A stored result as a reject for another reason than its values, with the payload that [`Evaluator::reevaluate`] makes.

@@ -134,11 +134,16 @@ pub(super) struct CalculationArgs {
     /// A SQL expression over the fields: price * quantity. `snapback functions` lists what it may use [default: square]
     #[arg(long, value_name = "EXPRESSION")]
     calculation: Option<String>,
+    /// A SQL condition over the fields: quantity > 0. Events for which it is not true are filtered: counted, and neither
+    /// stored nor published [default: every event is calculated]
+    #[arg(long = "where", value_name = "CONDITION")]
+    condition: Option<String>,
 }
 
 impl CalculationArgs {
     pub(super) fn collect(&self, flags: &mut Flags) {
         flags.add(key::FIELDS, self.fields.as_deref());
         flags.add(key::CALCULATION, self.calculation.as_deref());
+        flags.add(key::WHERE, self.condition.as_deref());
     }
 }

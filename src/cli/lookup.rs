@@ -86,6 +86,12 @@ fn text(topic: &str, found: &Lookup) -> String {
                 lines(&reject.stored)
             )
         }
+        Fate::Filtered => format!(
+            "{place}: filtered: --where leaves the event out; it is neither stored nor published\n"
+        ),
+        Fate::AbsentOrFiltered => format!(
+            "{place}: filtered by --where, or absent: too many offsets are absent around it to list them; see `snapback verify --kafka`\n"
+        ),
         Fate::Absent => format!(
             "{place}: absent: the log never delivered it (a transaction's marker, an aborted or a compacted record)\n"
         ),
@@ -138,6 +144,7 @@ fn line(correction: &Correction) -> String {
     let now = match (&correction.message, &correction.reason) {
         (Some(message), _) => shown(message.get()),
         (None, Some(reason)) => shown(reason),
+        (None, None) if correction.filtered => "filtered".into(),
         (None, None) => "nothing".into(),
     };
     format!("  corrected, revision {}: {now}\n", correction.revision)

@@ -100,10 +100,13 @@ pub(super) fn execute(args: &RecalculateArgs, program: &Program) -> anyhow::Resu
     let given = &args.rewriting;
     let session = Session::begin(&given.common, given.flags())?.of(program);
     let is_given = |key| session.layers.given(key).is_some();
-    if !is_given(key::CALCULATION) && !is_given(key::FIELDS) {
+    let given_any = [key::CALCULATION, key::FIELDS, key::WHERE]
+        .into_iter()
+        .any(is_given);
+    if !given_any {
         return Err(ConfigError::NotGiven {
             command: "recalculate",
-            settings: "--calculation or --fields",
+            settings: "--calculation, --fields or --where",
             why: "the defaults would put everything under square(number). `snapback snapshots show PARTITION` says under what it is stored now",
         }
         .into());
@@ -249,6 +252,8 @@ fn text(outcome: &Outcome) -> String {
             to_reject,
             to_result,
             reasons,
+            to_filtered,
+            from_filtered,
             first,
         } = one.difference;
         if one.ranges == 0 {
@@ -256,10 +261,16 @@ fn text(outcome: &Outcome) -> String {
             continue;
         }
         text.push_str(&format!(
-            "partition {}: {} ranges with {} outcomes; different: {results} results, {to_reject} results that become rejects, {to_result} rejects that become results, {reasons} reasons{}\n",
+            "partition {}: {} ranges with {} outcomes; different: {results} results, {to_reject} results that become rejects, {to_result} rejects that become results, {reasons} reasons{}{}\n",
             one.partition,
             one.ranges,
             one.outcomes,
+            match (to_filtered, from_filtered) {
+                (0, 0) => String::new(),
+                _ => format!(
+                    ", {to_filtered} that become filtered, {from_filtered} that are filtered no more"
+                ),
+            },
             first.map(|first| format!("; the first at offset {first}")).unwrap_or_default(),
         ));
         for one in &one.examples {

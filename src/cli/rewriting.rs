@@ -111,7 +111,7 @@ impl Rewriting {
         name: &'static str,
     ) -> anyhow::Result<Rewriting> {
         let calculation = config::calculation(&session.layers)?;
-        let given = Evaluator::new(calculation.fields, calculation.calculation)?;
+        let given = calculation.evaluator()?;
         let given = Arc::new(given);
         Ok(Rewriting {
             calculations: Calculations::new(calculation.find).with(Arc::clone(&given)),

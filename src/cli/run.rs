@@ -139,7 +139,7 @@ fn log_what_runs(config: &RunConfig, board: &Board) {
         config.invocation.program(),
         about.version,
         about.instance,
-        about.calculation,
+        about.summary(),
         about.events,
         about.fields,
         about.results,
@@ -214,6 +214,7 @@ fn render(summary: &Summary, output: Output) -> String {
         Output::Json => serde_json::json!({
             "results": summary.results,
             "rejects": summary.rejects.total(),
+            "filtered": summary.filtered,
             "replayed": summary.replayed,
             "recalculated": summary.recalculated,
             "mended": summary.mended,
@@ -223,9 +224,13 @@ fn render(summary: &Summary, output: Output) -> String {
         })
         .to_string(),
         Output::Table => format!(
-            "published {} results and {} rejects, replayed {}{}{}, stored {} snapshots, verified {} segments: {}",
+            "published {} results and {} rejects{}, replayed {}{}{}, stored {} snapshots, verified {} segments: {}",
             summary.results,
             summary.rejects.total(),
+            match summary.filtered {
+                0 => String::new(),
+                count => format!(", filtered {count} events"),
+            },
             summary.replayed,
             match summary.recalculated {
                 0 => String::new(),

@@ -142,7 +142,7 @@ fn print<T: Serialize>(
 }
 
 fn list_text(listing: &Listing) -> String {
-    let mut table = table(&[
+    let mut names = vec![
         "partition",
         "offsets",
         "results",
@@ -153,9 +153,19 @@ fn list_text(listing: &Listing) -> String {
         "bytes",
         "manifest",
         "age",
-    ]);
+    ];
+    // Only who uses --where needs the column.
+    let filters = listing.partitions.iter().any(|entry| entry.filtered > 0);
+    if filters {
+        names.insert(4, "filtered");
+    }
+    let mut table = table(&names);
     for entry in &listing.partitions {
-        table.add_row(row(entry));
+        let mut row = row(entry);
+        if filters {
+            row.insert(4, entry.filtered.to_string());
+        }
+        table.add_row(row);
     }
     let mut text = format!("{} in {}\n{table}", listing.topic, listing.store);
     for mixed in &listing.mixed_types {
@@ -225,6 +235,7 @@ fn show_text(snapshot: &Shown) -> String {
         ),
         ("results", snapshot.entry.results.to_string()),
         ("rejects", snapshot.entry.rejects.to_string()),
+        ("filtered", snapshot.entry.filtered.to_string()),
         ("absent", snapshot.entry.absent.to_string()),
         ("lost", snapshot.entry.lost.to_string()),
     ] {

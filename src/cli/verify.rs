@@ -123,7 +123,8 @@ pub(super) fn execute(args: &VerifyArgs, program: &Program) -> anyhow::Result<Ex
     };
     let (store, layout) = stored(&runtime, &session)?;
     let is_given = |key| session.layers.given(key).is_some();
-    let given = is_given(key::CALCULATION) || is_given(key::FIELDS);
+    let given = [key::CALCULATION, key::FIELDS, key::WHERE];
+    let given = given.into_iter().any(is_given);
     let calculations = calculation.known()?;
     let options = Options {
         given: given.then(|| calculations.running()).flatten(),
@@ -359,12 +360,16 @@ fn text(report: &Report, store: &Store) -> String {
         ));
     }
     text.push_str(&format!(
-        "{}: {} partitions, {} offsets = {} results + {} rejects + {} absent + {} lost; {} not compared, {} findings\n",
+        "{}: {} partitions, {} offsets = {} results + {} rejects{} + {} absent + {} lost; {} not compared, {} findings\n",
         if report.clean { "clean" } else { "NOT clean" },
         report.partitions,
         report.offsets,
         report.results,
         report.rejects,
+        match report.filtered {
+            0 => String::new(),
+            filtered => format!(" + {filtered} filtered"),
+        },
         report.absent,
         report.lost,
         report.not_compared,

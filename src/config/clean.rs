@@ -59,7 +59,7 @@ pub(super) fn without_line_end(name: &str, text: String, warnings: &mut Vec<Stri
     if end == text.len() || name.to_ascii_lowercase().contains("pem") {
         return text;
     }
-    let text_of_lines = [key::CALCULATION, key::FIELDS];
+    let text_of_lines = [key::CALCULATION, key::WHERE, key::FIELDS];
     if text_of_lines
         .iter()
         .any(|key| name == key.name || name == key.variable())

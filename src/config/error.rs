@@ -112,17 +112,19 @@ pub enum ConfigError {
         /// Why.
         source: Box<KafkaError>,
     },
-    /// The calculation cannot be made of these fields.
+    /// The calculation or the condition cannot be made of these fields.
     #[error(
-        "--calculation {calculation}{} with --fields {fields:?}{}: {source}",
-        elsewhere("--calculation", calculation_origin),
+        "{setting} {text}{} with --fields {fields:?}{}: {source}",
+        elsewhere(setting, origin),
         elsewhere("--fields", fields_origin)
     )]
     Calculation {
-        /// The calculation.
-        calculation: String,
+        /// `--calculation` or `--where`.
+        setting: String,
+        /// Its value.
+        text: String,
         /// Where it came from.
-        calculation_origin: Source,
+        origin: Source,
         /// The fields.
         fields: String,
         /// Where they came from.

@@ -75,6 +75,8 @@ pub const S3_ENDPOINT: Key = Key::without_default("s3-endpoint", "Amazon's");
 pub const FIELDS: Key = Key::new("fields", "number BIGINT NOT NULL");
 /// The calculation.
 pub const CALCULATION: Key = Key::new("calculation", "square");
+/// Which events are calculated.
+pub const WHERE: Key = Key::without_default("where", "every event");
 /// How data is written to stdout.
 pub const OUTPUT: Key = Key::new("output", "table");
 /// How log lines are written to stderr.
@@ -131,6 +133,7 @@ pub const ALL: &[Key] = &[
     S3_ENDPOINT,
     FIELDS,
     CALCULATION,
+    WHERE,
     DELIVERY,
     COMMIT_INTERVAL,
     SNAPSHOT_INTERVAL,

@@ -11,7 +11,7 @@ use super::{
     value::{Source, Value},
 };
 use crate::{
-    calculation::{Calculation, CalculationError, Calculations, Evaluator, Find},
+    calculation::{Calculation, CalculationError, Calculations, Condition, Evaluator, Find},
     events::Fields,
     kafka::Connection,
     store::{StoreConfig, StoreUrl},
@@ -40,6 +40,8 @@ pub struct CalculationConfig {
     pub fields: Fields,
     /// The calculation.
     pub calculation: Arc<dyn Calculation>,
+    /// Which events are calculated; `None` for all.
+    pub condition: Option<Condition>,
     /// Who finds others by their text.
     pub find: Find,
 }
@@ -50,8 +52,16 @@ impl CalculationConfig {
     /// # Errors
     /// When the calculation cannot be made of the fields.
     pub fn known(&self) -> Result<Calculations, CalculationError> {
-        let running = Evaluator::new(self.fields.clone(), Arc::clone(&self.calculation))?;
-        Ok(Calculations::new(self.find).with(Arc::new(running)))
+        Ok(Calculations::new(self.find).with(Arc::new(self.evaluator()?)))
+    }
+
+    /// What makes outcomes of events.
+    ///
+    /// # Errors
+    /// When the calculation cannot be made of the fields.
+    pub fn evaluator(&self) -> Result<Evaluator, CalculationError> {
+        let evaluator = Evaluator::new(self.fields.clone(), Arc::clone(&self.calculation))?;
+        evaluator.with_condition(self.condition.as_ref())
     }
 }
 
@@ -60,6 +70,7 @@ impl fmt::Debug for CalculationConfig {
         f.debug_struct("CalculationConfig")
             .field("fields", &self.fields.to_string())
             .field("calculation", &self.calculation.name())
+            .field("condition", &self.condition)
             .finish()
     }
 }
@@ -217,25 +228,39 @@ pub fn store(layers: &Layers) -> Result<StoreConfig, ConfigError> {
     })
 }
 
-/// The fields, and the calculation over them.
+/// The fields, the calculation over them, and the condition.
 ///
 /// # Errors
-/// When one of them cannot be read, or the calculation cannot be made of these fields.
+/// When one of them cannot be read, or the calculation or the condition cannot be made of these fields.
 pub fn calculation(layers: &Layers) -> Result<CalculationConfig, ConfigError> {
     let fields = layers.parsed(key::FIELDS, Fields::parse)?;
     let calculation = layers.parsed(key::CALCULATION, layers.calculations())?;
+    let refused = |setting: Key, given: Value, source: CalculationError| ConfigError::Calculation {
+        setting: setting.flag(),
+        text: given.text,
+        origin: given.source,
+        fields: fields.to_string(),
+        fields_origin: layers.text(key::FIELDS).source,
+        source: Box::new(source),
+    };
     calculation
         .output(&fields.schema())
-        .map_err(|source| ConfigError::Calculation {
-            calculation: layers.text(key::CALCULATION).text,
-            calculation_origin: layers.text(key::CALCULATION).source,
-            fields: fields.to_string(),
-            fields_origin: layers.text(key::FIELDS).source,
-            source: Box::new(source),
-        })?;
+        .map_err(|source| refused(key::CALCULATION, layers.text(key::CALCULATION), source))?;
+    let condition = match layers.value(key::WHERE) {
+        None => None,
+        Some(given) => {
+            let condition = Condition::parse(&given.text)
+                .map_err(|reason| parse::invalid(key::WHERE, given.clone(), &reason))?;
+            condition
+                .check(&fields.schema())
+                .map_err(|source| refused(key::WHERE, given, source.into()))?;
+            Some(condition)
+        }
+    };
     Ok(CalculationConfig {
         fields,
         calculation,
+        condition,
         find: layers.calculations(),
     })
 }

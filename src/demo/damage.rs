@@ -164,7 +164,11 @@ impl Setup<'_> {
         let encoded = Encoded {
             range,
             counts,
-            record: RowlessRecord { absent },
+            record: RowlessRecord {
+                absent,
+                filtered: 0,
+            },
+            absent: None,
             results: files.next(),
             rejects: files.next(),
             corrections: None,
@@ -201,6 +205,7 @@ fn unlisted(newest: &Manifest, segment: &Segment) -> Declaration {
     Declaration {
         fingerprint: segment.fingerprint.clone(),
         calculation: newest.calculation.clone(),
+        condition: None,
         fields: newest.fields.clone(),
         results: String::new(),
     }

@@ -60,14 +60,6 @@ impl AbsentBuilder {
         }
     }
 
-    /// Everything from `next` to `offset` is absent; returns what may follow it.
-    pub fn skip(&mut self, next: Offset, offset: Offset) -> Offset {
-        if let Ok(run) = OffsetRange::new(next, offset) {
-            self.push(run);
-        }
-        offset.plus(1)
-    }
-
     /// The record.
     #[must_use]
     pub fn finish(mut self) -> Absent {

@@ -5,6 +5,7 @@ use arrow_array::RecordBatch;
 use super::{
     AbsentBuilder, Encoded, EncodedSegment, Identity, MadeFor, RangeOutcomes, RowlessRecord,
     SegmentError, SegmentReader,
+    absent_runs::AbsentRuns,
     corrections::Replacement,
     open_files::{Changed, OpenFiles},
     outcomes::{counts, rejects_batch},
@@ -18,13 +19,16 @@ use crate::{
 
 /// Outcomes of `[start, end)` on their way into a snapshot. Nothing uncommitted is ever added (I1).
 ///
-/// An offset in the range without a row is absent. While nothing is added, nothing is open: an idle partition holds no
+/// An offset in the range without an outcome is absent. While nothing is added, nothing is open: an idle partition holds no
 /// encoder.
 pub struct Accumulation {
     start: Offset,
     end: Offset,
     replacement: Option<Replacement>,
     absent: AbsentBuilder,
+    filtered: u64,
+    /// What tells filtered from absent offsets, once there are both.
+    listed: Option<AbsentRuns>,
     files: Option<OpenFiles>,
 }
 
@@ -37,6 +41,8 @@ impl Accumulation {
             end: start,
             replacement: None,
             absent: AbsentBuilder::default(),
+            filtered: 0,
+            listed: None,
             files: None,
         }
     }
@@ -72,13 +78,14 @@ impl Accumulation {
     #[must_use]
     pub fn counts(&self) -> Counts {
         let (results, rejects) = self.files.as_ref().map_or((0, 0), OpenFiles::rows);
-        counts(self.range(), results, rejects)
+        counts(self.range(), results, rejects, self.filtered)
     }
 
     /// The memory in use, in bytes.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.files.as_ref().map_or(0, OpenFiles::bytes)
+        let files = self.files.as_ref().map_or(0, OpenFiles::bytes);
+        files + self.listed.as_ref().map_or(0, AbsentRuns::bytes)
     }
 
     /// Encodes the next outcomes.
@@ -94,13 +101,30 @@ impl Accumulation {
                 end: self.end,
             });
         }
-        outcomes.note_absent(&mut self.absent);
-        if outcomes.counts().outcomes() > 0 {
+        let counts = outcomes.counts();
+        if counts.filtered > 0 {
+            self.filtered += counts.filtered;
+            self.listed
+                .get_or_insert_with(|| AbsentRuns::new(range.start()));
+        }
+        outcomes.absent_runs(|run| {
+            self.absent.push(run);
+            if let Some(listed) = &mut self.listed {
+                listed.push(run);
+            }
+        });
+        // Filtered events have no row, but what replaces something published says so.
+        if counts.stored() > 0 || counts.filtered > 0 && self.replacement.is_some() {
             let replacement = &self.replacement;
             let files = self
                 .files
                 .get_or_insert_with(|| OpenFiles::new(self.start, replacement.clone()));
-            files.write(outcomes.results(), outcomes.rejects(), Changed::All)?;
+            files.write(
+                outcomes.results(),
+                outcomes.rejects(),
+                outcomes.filtered(),
+                Changed::All,
+            )?;
         }
         self.end = range.end();
         Ok(())
@@ -135,8 +159,13 @@ impl Accumulation {
             .files
             .unwrap_or_else(|| OpenFiles::new(self.start, replacement));
         let absent = self.absent.finish();
-        let record = (MadeFor::Append, RowlessRecord { absent });
-        files.finish(range, record, None, identity)
+        let record = RowlessRecord {
+            absent,
+            filtered: self.filtered,
+        };
+        let mut encoded = files.finish(range, (MadeFor::Append, record), None, identity)?;
+        encoded.absent = self.listed;
+        Ok(encoded)
     }
 }
 
@@ -164,6 +193,7 @@ impl Encoded {
             rejects.push(part(&batch?, at, self.range.end()));
         }
         let mut results_schema = None;
+        let absent = self.absent.as_ref();
         for batch in read(self.results.as_ref())?.into_iter().flatten() {
             let batch = batch?;
             results_schema = Some(batch.schema());
@@ -172,22 +202,23 @@ impl Encoded {
                 continue;
             };
             if end > at {
-                append_until(&mut kept, end, &part(&batch, at, end), &rejects)?;
+                append_until(&mut kept, end, &part(&batch, at, end), &rejects, absent)?;
             }
         }
         let schema = results_schema.unwrap_or_else(crate::calculation::rejects_schema);
         let none = RecordBatch::new_empty(schema);
-        append_until(&mut kept, self.range.end(), &none, &rejects)?;
+        append_until(&mut kept, self.range.end(), &none, &rejects, absent)?;
         kept.close(identity)
     }
 }
 
-/// Appends everything from the end of `kept` to `end`: these results, and the rejects that lie among them.
+/// Appends everything from the end of `kept` to `end`: these results, the rejects that lie among them, and what is filtered.
 fn append_until(
     kept: &mut Accumulation,
     end: Offset,
     results: &RecordBatch,
     rejects: &[RecordBatch],
+    absent: Option<&AbsentRuns>,
 ) -> Result<(), SegmentError> {
     let start = kept.end();
     let range = OffsetRange::new(start, end).map_err(|_| SegmentError::Trim {
@@ -202,7 +233,15 @@ fn append_until(
         Some(first) => arrow_select::concat::concat_batches(first.schema_ref(), &among)?,
         None => rejects_batch(&[]),
     };
-    kept.append(&RangeOutcomes::of_rows(range, results.clone(), rejects)?)
+    let filtered = absent.map_or(Vec::new(), |absent| {
+        absent.filtered(range, [results, &rejects])
+    });
+    kept.append(&RangeOutcomes::of_rows(
+        range,
+        results.clone(),
+        rejects,
+        filtered,
+    )?)
 }
 
 /// The rows of `[start, end)`.

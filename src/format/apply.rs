@@ -67,7 +67,8 @@ pub fn apply_and_encode(
             let mut next = follow(base, stamp);
             next.end = range.end();
             next.counts = next.counts + counts;
-            if segments.is_empty() {
+            let has_rows = |segment: &Segment| segment.kind != SegmentKind::Corrections;
+            if !segments.iter().any(has_rows) {
                 push_silent(&mut next.silent, SilentRange { range, record });
             }
             let (rows, corrections) = in_order(segments, next.sequence);
@@ -95,8 +96,9 @@ pub fn apply_and_encode(
                 range,
                 replaced,
                 segments,
+                record,
             },
-        ) => repair(base, range, replaced, segments, stamp)?,
+        ) => repair(base, range, replaced, (segments, record), stamp)?,
         (
             Some(base),
             Edit::Compact {
@@ -141,7 +143,7 @@ fn repair(
     base: &Manifest,
     range: OffsetRange,
     replaced: Vec<Segment>,
-    segments: Vec<Segment>,
+    (segments, record): (Vec<Segment>, RowlessRecord),
     stamp: Stamp,
 ) -> Result<Manifest, ApplyError> {
     let is_replaced = |segment: &Segment| segment.range.overlaps(range);
@@ -149,29 +151,40 @@ fn repair(
     if replaced.is_empty() || !live.eq(&replaced) || replaced.iter().any(|s| s.range != range) {
         return Err(ApplyError::NotLive { range });
     }
-    let (before, now) = (outcomes(&replaced), outcomes(&segments));
-    if before.outcomes() != now.outcomes() {
+    let (before, mut now) = (outcomes(&replaced), outcomes(&segments));
+    now.filtered = record.filtered;
+    let was_filtered = replaced.first().map_or(0, |file| file.rowless.filtered);
+    let live = before.stored() + was_filtered;
+    if live != now.outcomes() {
         return Err(ApplyError::OtherOutcomes {
             range,
             repaired: now.outcomes(),
-            live: before.outcomes(),
+            live,
         });
+    }
+    now.absent = range.len().saturating_sub(now.outcomes());
+    if !record.is_of(range, Rowless::of(now)) {
+        return Err(ApplyError::OtherRecord { range });
     }
     check_segments(range, &segments, now.outcomes())?;
     let mut next = follow(base, stamp);
     let place = base.segments.iter().position(is_replaced);
     let place = place.unwrap_or_default();
     let (rows, corrections) = in_order(segments, next.sequence);
+    if rows.is_empty() {
+        let silent = SilentRange { range, record };
+        let before = |other: &SilentRange| other.range.start() < range.start();
+        let place = next.silent.partition_point(before);
+        next.silent.insert(place, silent);
+    }
     next.segments.splice(place..place + replaced.len(), rows);
     next.corrections.extend(corrections);
     next.counts.results = next.counts.results - before.results + now.results;
     next.counts.rejects = next.counts.rejects - before.rejects + now.rejects;
+    next.counts.filtered = next.counts.filtered - was_filtered + now.filtered;
     next.edit = EditSummary::Repair {
         range,
-        counts: Counts {
-            absent: range.len().saturating_sub(now.outcomes()),
-            ..now
-        },
+        counts: now,
         replaced,
     };
     Ok(next)

@@ -7,13 +7,13 @@
 use std::sync::Arc;
 
 use arrow_array::{
-    Array, ArrayRef, BinaryArray, BooleanArray, RecordBatch, StringArray, cast::AsArray,
-    new_null_array,
+    Array, ArrayRef, BinaryArray, BooleanArray, Int64Array, RecordBatch, StringArray,
+    cast::AsArray, new_null_array,
 };
 use arrow_schema::{ArrowError, Field, Schema, SchemaRef};
 use arrow_select::{filter::filter_record_batch, interleave::interleave_record_batch};
 
-use super::{SegmentError, SegmentKind, rows};
+use super::{SegmentError, rows};
 use crate::{
     calculation::{Fingerprint, rejects_schema},
     events::columns::{
@@ -23,9 +23,42 @@ use crate::{
     model::{Offset, Reject},
 };
 
-/// What an outcome was and is: a result or a reject.
-const RESULT: &str = "result";
-const REJECT: &str = "reject";
+/// What an outcome was and is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OutcomeKind {
+    /// A result.
+    Result,
+    /// A reject.
+    Reject,
+    /// Left out by the condition: nothing is stored, and nothing published.
+    Filtered,
+}
+
+impl OutcomeKind {
+    const ALL: [OutcomeKind; 3] = [
+        OutcomeKind::Result,
+        OutcomeKind::Reject,
+        OutcomeKind::Filtered,
+    ];
+
+    /// As corrections store it: `result`, `reject`, `filtered`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            OutcomeKind::Result => "result",
+            OutcomeKind::Reject => "reject",
+            OutcomeKind::Filtered => "filtered",
+        }
+    }
+
+    /// The kind of this name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<OutcomeKind> {
+        OutcomeKind::ALL
+            .into_iter()
+            .find(|kind| kind.name() == name)
+    }
+}
 
 /// The columns that results do not have.
 const ADDED: [&str; 6] = [
@@ -60,13 +93,14 @@ pub(super) fn corrections_schema(results: Option<&Schema>) -> SchemaRef {
     Arc::new(Schema::new(columns))
 }
 
-/// Results or rejects as corrections; `before` are the kinds that they had, where that is known.
+/// Outcomes of a kind as corrections; `before` are the kinds that they had, where that is known. Of filtered ones there is
+/// the offset alone.
 pub(super) fn correct(
-    kind: SegmentKind,
+    kind: OutcomeKind,
     batch: &RecordBatch,
     schema: &SchemaRef,
     replacement: &Replacement,
-    before: Option<&[SegmentKind]>,
+    before: Option<&[OutcomeKind]>,
 ) -> Result<RecordBatch, SegmentError> {
     let count = batch.num_rows();
     let text = |value: &str| -> ArrayRef {
@@ -78,12 +112,10 @@ pub(super) fn correct(
         .fields()
         .iter()
         .map(|field| match field.name().as_str() {
-            NEW_KIND => text(kind_text(kind)),
+            NEW_KIND => text(kind.name()),
             OLD_KIND if before.is_some() => {
                 let kinds = before.unwrap_or_default().iter();
-                Arc::new(StringArray::from_iter_values(
-                    kinds.map(|kind| kind_text(*kind)),
-                ))
+                Arc::new(StringArray::from_iter_values(kinds.map(|kind| kind.name())))
             }
             OLD_FINGERPRINT => text(replacement.before.as_str()),
             NEW_FINGERPRINT => text(replacement.now.as_str()),
@@ -95,11 +127,12 @@ pub(super) fn correct(
     Ok(RecordBatch::try_new(Arc::clone(schema), columns)?)
 }
 
-const fn kind_text(kind: SegmentKind) -> &'static str {
-    match kind {
-        SegmentKind::Rejects => REJECT,
-        SegmentKind::Results | SegmentKind::Corrections => RESULT,
-    }
+/// Filtered offsets as rows.
+pub(super) fn filtered_rows(offsets: &[Offset]) -> Result<RecordBatch, ArrowError> {
+    let [offset, ..] = columns::source();
+    let values = offsets.iter().map(|offset| offset.get());
+    let column = Arc::new(Int64Array::from_iter_values(values));
+    RecordBatch::try_new(Arc::new(Schema::new(vec![offset])), vec![column])
 }
 
 /// The rows of all batches, each ascending, in one ascending batch.
@@ -118,16 +151,26 @@ pub(super) fn in_order(batches: &[RecordBatch]) -> Result<RecordBatch, ArrowErro
     interleave_record_batch(&batches, &places)
 }
 
-/// Rows of corrections as what they are now: results, in the columns that results have, and rejects.
+/// Corrections as what they are now.
+#[derive(Clone, Debug)]
+pub struct Corrected {
+    /// Results, in the columns that results have.
+    pub results: RecordBatch,
+    /// Rejects.
+    pub rejects: Vec<Reject>,
+    /// Outcomes that are filtered.
+    pub filtered: Vec<Offset>,
+}
+
+/// Rows of corrections as what they are now.
 ///
 /// # Errors
 /// When the rows are not those of a corrections segment.
-pub fn split_corrections(batch: &RecordBatch) -> Result<(RecordBatch, Vec<Reject>), SegmentError> {
-    let kinds = column(batch, NEW_KIND)?.as_string_opt::<i32>();
-    let kinds = kinds.ok_or_else(|| ArrowError::SchemaError(format!("{NEW_KIND} is not text")))?;
+pub fn split_corrections(batch: &RecordBatch) -> Result<Corrected, SegmentError> {
+    let kinds = correction_kinds(batch)?;
     let results: BooleanArray = kinds
         .iter()
-        .map(|kind| Some(kind == Some(RESULT)))
+        .map(|kinds| Some(kinds.now == OutcomeKind::Result))
         .collect();
     let kept: Vec<usize> = (0..batch.num_columns())
         .filter(|index| !ADDED.contains(&batch.schema_ref().field(*index).name().as_str()))
@@ -147,28 +190,40 @@ pub fn split_corrections(batch: &RecordBatch) -> Result<(RecordBatch, Vec<Reject
         reasons.ok_or_else(|| ArrowError::SchemaError(format!("{REASON} is not text")))?;
     let bytes =
         |array: &BinaryArray, row: usize| array.is_valid(row).then(|| array.value(row).to_vec());
-    let mut rejects = Vec::new();
-    for row in (0..batch.num_rows()).filter(|row| kinds.value(*row) != RESULT) {
+    let (mut rejects, mut filtered) = (Vec::new(), Vec::new());
+    for (row, kinds) in kinds.iter().enumerate() {
+        if kinds.now == OutcomeKind::Result {
+            continue;
+        }
+        let offset = Offset::new(offsets.value(row)).ok_or_else(|| {
+            ArrowError::SchemaError(format!("{} is no offset", offsets.value(row)))
+        })?;
+        if kinds.now == OutcomeKind::Filtered {
+            filtered.push(offset);
+            continue;
+        }
         rejects.push(Reject {
-            offset: Offset::new(offsets.value(row)).ok_or_else(|| {
-                ArrowError::SchemaError(format!("{} is no offset", offsets.value(row)))
-            })?,
+            offset,
             timestamp: timestamps.get(row),
             key: bytes(keys, row),
             payload: bytes(payloads, row),
             reason: reasons.value(row).to_owned(),
         });
     }
-    Ok((results, rejects))
+    Ok(Corrected {
+        results,
+        rejects,
+        filtered,
+    })
 }
 
 /// Of which kind a corrected outcome was, and is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CorrectionKinds {
     /// Before; `None` where that is not known.
-    pub before: Option<SegmentKind>,
+    pub before: Option<OutcomeKind>,
     /// Now.
-    pub now: SegmentKind,
+    pub now: OutcomeKind,
 }
 
 /// The kinds of each row of corrections.
@@ -181,17 +236,19 @@ pub fn correction_kinds(batch: &RecordBatch) -> Result<Vec<CorrectionKinds>, Seg
             .as_string_opt::<i32>()
             .ok_or_else(|| ArrowError::SchemaError(format!("{name} is not text")))
     };
-    let kind = |text: &str| match text {
-        REJECT => SegmentKind::Rejects,
-        _ => SegmentKind::Results,
-    };
     let (before, now) = (kinds(OLD_KIND)?, kinds(NEW_KIND)?);
+    let kind = |text: &str| {
+        OutcomeKind::from_name(text)
+            .ok_or_else(|| ArrowError::SchemaError(format!("{text:?} is no kind of an outcome")))
+    };
     let rows = before.iter().zip(now);
-    let rows = rows.map(|(before, now)| CorrectionKinds {
-        before: before.map(kind),
-        now: now.map_or(SegmentKind::Results, kind),
+    let rows = rows.map(|(before, now)| {
+        Ok(CorrectionKinds {
+            before: before.map(kind).transpose()?,
+            now: kind(now.unwrap_or_default())?,
+        })
     });
-    Ok(rows.collect())
+    rows.collect()
 }
 
 fn column<'b>(batch: &'b RecordBatch, name: &str) -> Result<&'b ArrayRef, ArrowError> {

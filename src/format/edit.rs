@@ -51,6 +51,8 @@ pub enum Edit {
         /// At most one segment of results, one of rejects and one of corrections, all of exactly this range. The
         /// corrections are the outcomes that are others now.
         segments: Vec<Segment>,
+        /// Which offsets of the range have no row now.
+        record: RowlessRecord,
     },
     /// The outcomes of neighbours in fewer files. What became of each offset, and all corrections, stay as they are; silent
     /// ranges between the neighbours become part of the new segments' record.

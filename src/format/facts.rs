@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use parquet::file::metadata::KeyValue;
 
-use super::{Absent, Rowless, SegmentKind, manifest::FORMAT_VERSION, own_digest};
+use super::{Absent, Rowless, RowlessRecord, SegmentKind, manifest::FORMAT_VERSION, own_digest};
 use crate::{
     calculation::{Declaration, Fingerprint},
     events::Fields,
@@ -133,11 +133,13 @@ const PARTITION: &str = "snapback.partition";
 const START: &str = "snapback.start";
 const END: &str = "snapback.end";
 const CALCULATION: &str = "snapback.calculation";
+const CONDITION: &str = "snapback.where";
 const FIELDS: &str = "snapback.fields";
 const RESULT_COLUMNS: &str = "snapback.result_columns";
 const FINGERPRINT: &str = "snapback.fingerprint";
 const RESULTS: &str = "snapback.results";
 const REJECTS: &str = "snapback.rejects";
+const FILTERED: &str = "snapback.filtered";
 const ABSENT: &str = "snapback.absent";
 const ABSENT_RANGES: &str = "snapback.absent_ranges";
 const REPLACES: &str = "snapback.replaces";
@@ -181,6 +183,15 @@ impl SegmentFacts {
         }
     }
 
+    /// Which offsets of the append have no row in any of its files.
+    #[must_use]
+    pub fn record(&self) -> RowlessRecord {
+        RowlessRecord {
+            absent: self.absent.clone(),
+            filtered: self.counts.filtered,
+        }
+    }
+
     /// What its manifest says of the offsets of its range without a row.
     #[must_use]
     pub fn rowless(&self) -> Rowless {
@@ -211,6 +222,12 @@ impl SegmentFacts {
             pair(WRITER, self.writer.clone()),
             pair(own_digest::KEY, own_digest::UNKNOWN.to_owned()),
         ];
+        if let Some(condition) = &self.declaration.condition {
+            pairs.push(pair(CONDITION, condition.clone()));
+        }
+        if self.counts.filtered > 0 {
+            pairs.push(pair(FILTERED, self.counts.filtered.to_string()));
+        }
         if let Some(replaces) = &self.replaces {
             pairs.push(pair(REPLACES, replaces.to_string()));
             if self.corrections != self.counts.outcomes() {
@@ -237,6 +254,7 @@ impl SegmentFacts {
         let counts = Counts {
             results: number(pairs, RESULTS)?,
             rejects: number(pairs, REJECTS)?,
+            filtered: optional(pairs, FILTERED)?.unwrap_or(0),
             absent: number(pairs, ABSENT)?,
             lost: 0,
         };
@@ -257,6 +275,7 @@ impl SegmentFacts {
             declaration: Declaration {
                 fingerprint: number(pairs, FINGERPRINT)?,
                 calculation: text(pairs, CALCULATION)?.to_owned(),
+                condition: optional(pairs, CONDITION)?,
                 fields: text(pairs, FIELDS)?.to_owned(),
                 results: text(pairs, RESULT_COLUMNS)?.to_owned(),
             },

@@ -110,10 +110,11 @@ fn repaired() -> super::Encoded {
     rejects[0] = super::testing::reject(offsets[0]);
     let changes = super::Changes {
         results: vec![
-            (0, super::SegmentKind::Results),
-            (3, super::SegmentKind::Rejects),
+            (0, super::OutcomeKind::Result),
+            (3, super::OutcomeKind::Reject),
         ],
-        rejects: vec![(0, super::SegmentKind::Results)],
+        rejects: vec![(0, super::OutcomeKind::Result)],
+        filtered: Vec::new(),
     };
     let identity = super::Identity {
         declaration: other(),
@@ -131,6 +132,7 @@ fn repaired() -> super::Encoded {
     let outcomes = crate::calculation::Evaluated {
         results: super::testing::results(results),
         rejects,
+        filtered: Vec::new(),
     };
     writer.write(&outcomes, &changes).unwrap();
     let fields = "number BIGINT NOT NULL".parse().unwrap();
@@ -166,6 +168,7 @@ fn a_golden_repair_reads_and_is_written_again_to_the_byte() {
         range: encoded.range,
         replaced: base.segments.clone(),
         segments: files.collect(),
+        record: repaired().record,
     };
     let known = vec![other()];
     let expected = apply(Some(&base), edit, Stamp { known, ..stamp() }).unwrap();
@@ -203,7 +206,9 @@ fn golden_corrections_of_a_repair_say_what_changed_and_from_what() {
     assert_eq!(text("old_kind"), ["result", "result", "reject"]);
     assert_eq!(text("new_kind"), ["reject", "result", "result"]);
     assert_eq!(text("new_fingerprint")[0], "ffeeddccbbaa9988");
-    let (results, rejects) = super::split_corrections(&batch).unwrap();
+    let super::Corrected {
+        results, rejects, ..
+    } = super::split_corrections(&batch).unwrap();
     assert_eq!((results.num_rows(), rejects.len()), (2, 1));
 }
 

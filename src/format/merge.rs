@@ -73,6 +73,7 @@ impl Merger {
                 .declaration
                 .get_or_insert_with(|| facts.declaration.clone())
                 != facts.declaration
+                || facts.counts.filtered > 0
             {
                 return Ok(Added::Different);
             }
@@ -94,7 +95,8 @@ impl Merger {
                     for batch in reader {
                         let batch = without_metadata(&batch?)?;
                         rejects.extend_from_slice(rows::offsets(&batch).values());
-                        self.files.write(&batch.slice(0, 0), &batch, Changed::All)?;
+                        self.files
+                            .write(&batch.slice(0, 0), &batch, &[], Changed::All)?;
                     }
                 }
                 SegmentKind::Corrections => return Ok(Added::Different),
@@ -109,7 +111,7 @@ impl Merger {
                 }
                 self.pass(*offset);
             }
-            self.files.write(&batch, &no_rejects, Changed::All)?;
+            self.files.write(&batch, &no_rejects, &[], Changed::All)?;
         }
         rejects.for_each(|reject| self.pass(reject));
         Ok(Added::Whole)
@@ -117,7 +119,10 @@ impl Merger {
 
     fn pass(&mut self, offset: i64) {
         if let Some(offset) = Offset::new(offset) {
-            self.next = self.absent.skip(self.next, offset);
+            if let Ok(run) = OffsetRange::new(self.next, offset) {
+                self.absent.push(run);
+            }
+            self.next = offset.plus(1);
         }
     }
 
@@ -131,6 +136,7 @@ impl Merger {
         }
         let record = RowlessRecord {
             absent: self.absent.finish(),
+            filtered: 0,
         };
         let identity = Identity {
             declaration: self.declaration.unwrap_or(self.identity.declaration),

@@ -15,6 +15,7 @@
 //! Nothing here does I/O, looks at a clock or draws a random number: the same values give the same bytes.
 
 mod absent;
+mod absent_runs;
 mod accumulation;
 mod apply;
 mod codec;
@@ -44,7 +45,9 @@ pub use accumulation::Accumulation;
 pub use apply::{apply, apply_and_encode};
 pub use codec::{ManifestError, NotAPage};
 pub use column_types::{ColumnTypes, MixedColumn};
-pub use corrections::{CorrectionKinds, correction_kinds, split_corrections};
+pub use corrections::{
+    Corrected, CorrectionKinds, OutcomeKind, correction_kinds, split_corrections,
+};
 pub use edit::{ApplyError, Edit, Stamp};
 pub use facts::{FactsError, Identity, MadeFor, SegmentFacts};
 pub use inconsistency::Inconsistency;

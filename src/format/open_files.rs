@@ -8,7 +8,7 @@ use arrow_select::take::take_record_batch;
 use super::{
     Encoded, Identity, MadeFor, RowlessRecord, SegmentError, SegmentFacts, SegmentKind,
     SegmentWriter,
-    corrections::{Replacement, correct, corrections_schema, in_order},
+    corrections::{OutcomeKind, Replacement, correct, corrections_schema, filtered_rows, in_order},
     outcomes::counts,
 };
 use crate::{
@@ -20,9 +20,11 @@ use crate::{
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Changes {
     /// Rows of the results.
-    pub results: Vec<(u32, SegmentKind)>,
+    pub results: Vec<(u32, OutcomeKind)>,
     /// Rows of the rejects.
-    pub rejects: Vec<(u32, SegmentKind)>,
+    pub rejects: Vec<(u32, OutcomeKind)>,
+    /// Those of the filtered offsets, with the kind that each had.
+    pub filtered: Vec<(u32, OutcomeKind)>,
 }
 
 /// Which rows replace something that was published.
@@ -96,6 +98,7 @@ impl OpenFiles {
         &mut self,
         results: &RecordBatch,
         rejects: &RecordBatch,
+        filtered: &[Offset],
         changed: Changed<'_>,
     ) -> Result<(), SegmentError> {
         let start = self.start;
@@ -108,7 +111,7 @@ impl OpenFiles {
             }
         }
         match &mut self.corrections {
-            Some(corrections) => corrections.write(start, results, rejects, changed),
+            Some(corrections) => corrections.write(start, results, rejects, filtered, changed),
             None => Ok(()),
         }
     }
@@ -122,14 +125,15 @@ impl OpenFiles {
         identity: &Identity,
     ) -> Result<Encoded, SegmentError> {
         let (results, rejects) = self.rows();
-        if results + rejects > range.len() {
+        let filtered = record.filtered;
+        if results + rejects + filtered > range.len() {
             return Err(SegmentError::Contents {
                 kind: SegmentKind::Rejects,
                 range,
-                detail: "an offset has a result and a reject",
+                detail: "an offset has two outcomes",
             });
         }
-        let counts = counts(range, results, rejects);
+        let counts = counts(range, results, rejects, filtered);
         let (before, corrections) = match self.corrections {
             Some(open) => (Some(open.replacement.before), open.writer),
             None => (None, None),
@@ -156,6 +160,7 @@ impl OpenFiles {
             range,
             counts,
             record,
+            absent: None,
             results,
             rejects,
             corrections,
@@ -169,24 +174,28 @@ impl OpenCorrections {
         start: Offset,
         results: &RecordBatch,
         rejects: &RecordBatch,
+        filtered: &[Offset],
         changed: Changed<'_>,
     ) -> Result<(), SegmentError> {
+        let filtered = filtered_rows(filtered)?;
         let schema = self
             .schema
             .get_or_insert_with(|| corrections_schema(Some(results.schema_ref())));
         let mut parts = Vec::new();
         for (kind, batch) in [
-            (SegmentKind::Results, results),
-            (SegmentKind::Rejects, rejects),
+            (OutcomeKind::Result, results),
+            (OutcomeKind::Reject, rejects),
+            (OutcomeKind::Filtered, &filtered),
         ] {
             let (rows, before) = match changed {
                 Changed::All => (batch.clone(), None),
                 Changed::Rows(changes) => {
                     let changes = match kind {
-                        SegmentKind::Rejects => &changes.rejects,
-                        SegmentKind::Results | SegmentKind::Corrections => &changes.results,
+                        OutcomeKind::Result => &changes.results,
+                        OutcomeKind::Reject => &changes.rejects,
+                        OutcomeKind::Filtered => &changes.filtered,
                     };
-                    let (rows, before): (Vec<u32>, Vec<SegmentKind>) =
+                    let (rows, before): (Vec<u32>, Vec<OutcomeKind>) =
                         changes.iter().copied().unzip();
                     let rows = UInt32Array::from(rows);
                     (take_record_batch(batch, &rows)?, Some(before))

@@ -7,10 +7,7 @@ use arrow_array::{
     builder::{BinaryBuilder, Int64Builder, StringBuilder, TimestampMillisecondBuilder},
 };
 
-use super::{
-    AbsentBuilder,
-    rows::{self, has_offsets},
-};
+use super::rows::{self, has_offsets};
 use crate::{
     calculation::{Evaluated, rejects_schema},
     events::columns,
@@ -23,25 +20,26 @@ pub enum OutcomesError {
     /// Rows are not ascending, or lie outside of the range, or have no offset column.
     #[error("the {what} for {range} are not ascending offsets inside of it")]
     Rows {
-        /// `results` or `rejects`.
+        /// `results`, `rejects` or `filtered`.
         what: &'static str,
         /// The range of the outcomes.
         range: OffsetRange,
     },
-    /// An offset has a result and a reject.
-    #[error("offset {offset} has a result and a reject")]
+    /// An offset has two of a result, a reject, and being filtered.
+    #[error("offset {offset} has two outcomes")]
     Both {
         /// The offset.
         offset: Offset,
     },
 }
 
-/// What became of every offset of a range: a result, a reject, or absent where there is neither.
+/// What became of every offset of a range: a result, a reject, filtered, or absent where there is none of them.
 #[derive(Clone, Debug)]
 pub struct RangeOutcomes {
     range: OffsetRange,
     results: RecordBatch,
     rejects: RecordBatch,
+    filtered: Vec<Offset>,
 }
 
 impl RangeOutcomes {
@@ -51,17 +49,19 @@ impl RangeOutcomes {
     /// When they are not ascending offsets inside of the range, or an offset has two outcomes.
     pub fn new(range: OffsetRange, evaluated: Evaluated) -> Result<RangeOutcomes, OutcomesError> {
         let rejects = rejects_batch(&evaluated.rejects);
-        RangeOutcomes::of_rows(range, evaluated.results, rejects)
+        RangeOutcomes::of_rows(range, evaluated.results, rejects, evaluated.filtered)
     }
 
-    /// The same from rows as segments store them.
+    /// The same from rows as segments store them, and the offsets that are filtered.
     pub(super) fn of_rows(
         range: OffsetRange,
         results: RecordBatch,
         rejects: RecordBatch,
+        filtered: Vec<Offset>,
     ) -> Result<RangeOutcomes, OutcomesError> {
         check_rows("results", range, &results)?;
         check_rows("rejects", range, &rejects)?;
+        check_filtered(range, &filtered, [&results, &rejects])?;
         if rejects.num_rows() > 0 && results.num_rows() > 0 {
             let results = rows::offsets(&results).values();
             let rejects = rows::offsets(&rejects).values();
@@ -76,6 +76,7 @@ impl RangeOutcomes {
             range,
             results,
             rejects,
+            filtered,
         })
     }
 
@@ -89,13 +90,20 @@ impl RangeOutcomes {
     #[must_use]
     pub fn counts(&self) -> Counts {
         let rows = |batch: &RecordBatch| batch.num_rows() as u64;
-        counts(self.range, rows(&self.results), rows(&self.rejects))
+        let filtered = self.filtered.len() as u64;
+        counts(
+            self.range,
+            rows(&self.results),
+            rows(&self.rejects),
+            filtered,
+        )
     }
 
     /// The memory that they keep alive, in bytes.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.results.get_array_memory_size() + self.rejects.get_array_memory_size()
+        let rows = self.results.get_array_memory_size() + self.rejects.get_array_memory_size();
+        rows + self.filtered.capacity() * size_of::<Offset>()
     }
 
     pub(super) fn results(&self) -> &RecordBatch {
@@ -106,8 +114,12 @@ impl RangeOutcomes {
         &self.rejects
     }
 
-    /// Notes the offsets that have neither a result nor a reject.
-    pub(super) fn note_absent(&self, absent: &mut AbsentBuilder) {
+    pub(super) fn filtered(&self) -> &[Offset] {
+        &self.filtered
+    }
+
+    /// Calls `push` with each run of absent offsets, in order.
+    pub(super) fn absent_runs(&self, mut push: impl FnMut(OffsetRange)) {
         if self.counts().absent == 0 {
             return;
         }
@@ -116,30 +128,69 @@ impl RangeOutcomes {
             false => [].iter().copied().peekable(),
         };
         let (mut results, mut rejects) = (offsets(&self.results), offsets(&self.rejects));
+        let mut filtered = self.filtered.iter().map(|at| at.get()).peekable();
         let mut next = self.range.start();
+        let mut skip = |next: Offset, offset: Offset| {
+            if let Ok(run) = OffsetRange::new(next, offset)
+                && !run.is_empty()
+            {
+                push(run);
+            }
+            offset.plus(1)
+        };
         loop {
-            let offset = match (results.peek(), rejects.peek()) {
-                (Some(result), Some(reject)) if reject < result => rejects.next(),
-                (Some(_), _) => results.next(),
-                (None, _) => rejects.next(),
-            };
-            let Some(offset) = offset.and_then(Offset::new) else {
+            let heads = [results.peek(), rejects.peek(), filtered.peek()];
+            let Some(offset) = heads.into_iter().flatten().min().copied() else {
                 break;
             };
-            next = absent.skip(next, offset);
+            results.next_if_eq(&offset);
+            rejects.next_if_eq(&offset);
+            filtered.next_if_eq(&offset);
+            if let Some(offset) = Offset::new(offset) {
+                next = skip(next, offset);
+            }
         }
-        absent.skip(next, self.range.end());
+        skip(next, self.range.end());
     }
 }
 
-/// Offsets without a row are absent: the log passed them without delivering anything (I4).
-pub(super) fn counts(range: OffsetRange, results: u64, rejects: u64) -> Counts {
+/// Offsets without an outcome are absent: the log passed them without delivering anything (I4).
+pub(super) fn counts(range: OffsetRange, results: u64, rejects: u64, filtered: u64) -> Counts {
     Counts {
         results,
         rejects,
-        absent: range.len() - results - rejects,
+        filtered,
+        absent: range.len() - results - rejects - filtered,
         lost: 0,
     }
+}
+
+/// Filtered offsets ascend inside of the range, and none of them has a row.
+fn check_filtered(
+    range: OffsetRange,
+    filtered: &[Offset],
+    rows: [&RecordBatch; 2],
+) -> Result<(), OutcomesError> {
+    let (Some(first), Some(last)) = (filtered.first(), filtered.last()) else {
+        return Ok(());
+    };
+    let fits = range.contains(*first)
+        && range.contains(*last)
+        && filtered.is_sorted_by(|one, other| one < other);
+    if !fits {
+        let what = "filtered";
+        return Err(OutcomesError::Rows { what, range });
+    }
+    for batch in rows.into_iter().filter(|batch| batch.num_rows() > 0) {
+        let mut stored = rows::offsets(batch).values().iter().copied().peekable();
+        for offset in filtered {
+            while stored.next_if(|stored| *stored < offset.get()).is_some() {}
+            if stored.peek() == Some(&offset.get()) {
+                return Err(OutcomesError::Both { offset: *offset });
+            }
+        }
+    }
+    Ok(())
 }
 
 fn check_rows(
@@ -212,13 +263,17 @@ pub(super) fn rejects_batch(rejects: &[Reject]) -> RecordBatch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::format::testing::{evaluated, range, reject, results};
+    use crate::format::{
+        AbsentBuilder,
+        testing::{evaluated, range, reject, results},
+    };
 
     #[test]
     fn what_does_not_fit_its_range_is_refused() {
         let of = |results: &[i64], rejects: &[i64]| Evaluated {
             results: self::results(results.iter().copied()),
             rejects: rejects.iter().copied().map(reject).collect(),
+            filtered: Vec::new(),
         };
         let over = range(20, 30);
         for wrong in [
@@ -245,7 +300,7 @@ mod tests {
         for over in [range(5, 25), range(25, 31), range(31, 40)] {
             RangeOutcomes::new(over, evaluated(over))
                 .unwrap()
-                .note_absent(&mut absent);
+                .absent_runs(|run| absent.push(run));
         }
         assert_eq!(absent.finish().to_string(), "10-11,20-21,30-31");
     }

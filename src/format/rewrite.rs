@@ -19,6 +19,7 @@ use crate::{
 pub struct Rewriter {
     range: OffsetRange,
     absent: Absent,
+    filtered: u64,
     identity: Identity,
     files: OpenFiles,
 }
@@ -39,6 +40,7 @@ impl Rewriter {
         Rewriter {
             range,
             absent,
+            filtered: 0,
             identity,
             files: OpenFiles::correcting(range.start(), replacement, results),
         }
@@ -51,7 +53,14 @@ impl Rewriter {
     pub fn write(&mut self, outcomes: &Evaluated, changes: &Changes) -> Result<(), SegmentError> {
         let rejects = rejects_batch(&outcomes.rejects);
         let changed = Changed::Rows(changes);
-        self.files.write(&outcomes.results, &rejects, changed)
+        self.filtered += outcomes.filtered.len() as u64;
+        self.files
+            .write(&outcomes.results, &rejects, &outcomes.filtered, changed)
+    }
+
+    /// So many events of the range had been filtered, and still are: they are in no batch.
+    pub fn keep_filtered(&mut self, count: u64) {
+        self.filtered += count;
     }
 
     /// Ends the files. `payload_fields` are the fields of which payloads of rejects were made that are not the events' own.
@@ -60,9 +69,12 @@ impl Rewriter {
     /// When an offset has two outcomes, or Parquet refuses.
     pub fn finish(self, payload_fields: Option<Fields>) -> Result<Encoded, SegmentError> {
         let (range, fields) = (self.range, payload_fields.as_ref());
-        let absent = self.absent;
-        let record = (MadeFor::Repair, RowlessRecord { absent });
-        self.files.finish(range, record, fields, &self.identity)
+        let record = RowlessRecord {
+            absent: self.absent,
+            filtered: self.filtered,
+        };
+        self.files
+            .finish(range, (MadeFor::Repair, record), fields, &self.identity)
     }
 }
 

@@ -8,14 +8,18 @@ use crate::model::{Counts, OffsetRange};
 pub struct Rowless {
     /// Those that the log never delivers.
     pub absent: u64,
+    /// Those whose event a condition leaves out.
+    pub filtered: u64,
 }
 
 impl Rowless {
     /// Those among counts.
     #[must_use]
     pub const fn of(counts: Counts) -> Rowless {
-        let absent = counts.absent;
-        Rowless { absent }
+        Rowless {
+            absent: counts.absent,
+            filtered: counts.filtered,
+        }
     }
 }
 
@@ -24,6 +28,8 @@ impl Rowless {
 pub struct RowlessRecord {
     /// Those that the log never delivers.
     pub absent: Absent,
+    /// How many are filtered: those without a row that are not absent.
+    pub filtered: u64,
 }
 
 impl RowlessRecord {
@@ -33,12 +39,16 @@ impl RowlessRecord {
         let mut absent = AbsentBuilder::default();
         absent.push(range);
         let absent = absent.finish();
-        RowlessRecord { absent }
+        let filtered = 0;
+        RowlessRecord { absent, filtered }
     }
 
     /// Whether it is one of so many offsets, all inside the range. A digest is believed: it is compared with the rows.
     #[must_use]
     pub fn is_of(&self, range: OffsetRange, rowless: Rowless) -> bool {
+        if self.filtered != rowless.filtered || self.filtered > range.len() {
+            return false;
+        }
         let Absent::Ranges(runs) = &self.absent else {
             return true;
         };
@@ -54,7 +64,8 @@ impl RowlessRecord {
         let mut absent = AbsentBuilder::default();
         before.iter().chain(after).for_each(|run| absent.push(*run));
         let absent = absent.finish();
-        Some(RowlessRecord { absent })
+        let filtered = self.filtered.checked_add(next.filtered)?;
+        Some(RowlessRecord { absent, filtered })
     }
 }
 
@@ -71,8 +82,10 @@ impl SilentRange {
     /// What its offsets are.
     #[must_use]
     pub fn counts(&self) -> Counts {
+        let filtered = self.record.filtered;
         Counts {
-            absent: self.range.len(),
+            filtered,
+            absent: self.range.len().saturating_sub(filtered),
             ..Counts::default()
         }
     }

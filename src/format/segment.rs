@@ -16,6 +16,7 @@ use parquet::{
 
 use super::{
     OutcomesError, RowlessRecord, Segment, SegmentFacts, SegmentId, SegmentKind,
+    absent_runs::AbsentRuns,
     facts::FactsError,
     layout::Layout,
     own_digest,
@@ -112,7 +113,7 @@ impl EncodedSegment {
     }
 }
 
-/// The files of one edit; none when every offset is absent.
+/// The files of one edit; none when every offset is filtered or absent.
 #[derive(Clone, Debug)]
 pub struct Encoded {
     /// The offsets that the edit accounts for.
@@ -128,6 +129,8 @@ pub struct Encoded {
     /// Outcomes again, as corrections, that replace others which were published: all of an append, of a repair those that
     /// are others now.
     pub corrections: Option<EncodedSegment>,
+    /// What tells filtered from absent offsets; `None` when nothing is filtered.
+    pub(crate) absent: Option<AbsentRuns>,
 }
 
 impl Encoded {
@@ -140,7 +143,8 @@ impl Encoded {
     /// The memory of the files, in bytes.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.segments().map(|segment| segment.bytes.len()).sum()
+        let files: usize = self.segments().map(|segment| segment.bytes.len()).sum();
+        files + self.absent.as_ref().map_or(0, AbsentRuns::bytes)
     }
 }
 

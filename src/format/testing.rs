@@ -37,6 +37,7 @@ pub(crate) fn declaration() -> Declaration {
     Declaration {
         fingerprint: "00112233445566aa".parse().unwrap(),
         calculation: "square(number)".into(),
+        condition: None,
         fields: "number BIGINT NOT NULL".into(),
         results: "result DECIMAL(38,0) NOT NULL".into(),
     }
@@ -88,6 +89,7 @@ pub(crate) fn record(over: OffsetRange, counts: Counts) -> RowlessRecord {
         (0, 0) => RowlessRecord::all_absent(over),
         _ => RowlessRecord {
             absent: Absent::Digest([7; 32]),
+            filtered: counts.filtered,
         },
     }
 }
@@ -147,6 +149,7 @@ pub(crate) fn evaluated(range: OffsetRange) -> Evaluated {
             .filter(|o| o % 5 == 0 && o % 10 != 0)
             .map(reject)
             .collect(),
+        filtered: Vec::new(),
     }
 }
 

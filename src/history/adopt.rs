@@ -80,9 +80,7 @@ async fn find(
         let mut found = Candidate {
             range: facts.range,
             counts: facts.counts,
-            record: RowlessRecord {
-                absent: facts.absent.clone(),
-            },
+            record: facts.record(),
             declaration: facts.declaration.clone(),
             segments: vec![first],
             put_at: file.put_at(),

@@ -151,16 +151,23 @@ fn merged(manifest: &Manifest, merge: &Merge) -> Vec<Segment> {
 /// Neighbours of one fingerprint without a gap, a damaged range or other columns between them.
 fn runs<'m>(manifest: &'m Manifest, obstacles: &Obstacles) -> Vec<Vec<Range<'m>>> {
     let mut runs: Vec<Vec<Range<'m>>> = Vec::new();
-    let mut gaps = manifest.gaps.iter().peekable();
+    // Whatever has no row in a merged file is absent: what is filtered stays apart.
+    let silent = manifest.silent.iter();
+    let silent = silent.filter(|silent| silent.record.filtered > 0);
+    let gaps = manifest.gaps.iter().map(|gap| gap.range);
+    let mut gaps: Vec<_> = gaps.chain(silent.map(|silent| silent.range)).collect();
+    gaps.sort_unstable();
+    let mut gaps = gaps.into_iter().peekable();
     let mut joins = false;
     for range in ranges(manifest) {
         let start = range.range.start();
-        while gaps.next_if(|gap| gap.range.start() < start).is_some() {
+        while gaps.next_if(|gap| gap.start() < start).is_some() {
             joins = false;
         }
         let fingerprint = &range.segments[0].fingerprint;
         let mut own = range.segments.iter();
-        if obstacles.damaged.contains(&start) || own.any(|one| one.fingerprint != *fingerprint) {
+        let apart = |one: &Segment| one.fingerprint != *fingerprint || one.rowless.filtered > 0;
+        if obstacles.damaged.contains(&start) || own.any(|one| apart(one)) {
             joins = false;
             continue;
         }

@@ -93,6 +93,7 @@ impl Repair {
                 range,
                 replaced,
                 segments,
+                record: self.encoded.record.clone(),
             },
             Purpose::Compact => Edit::Compact {
                 range,

@@ -40,6 +40,8 @@ pub struct Summary {
     pub results: u64,
     /// Rejects published, by reason.
     pub rejects: Tally,
+    /// Events filtered.
+    pub filtered: u64,
     /// Outcomes rebuilt after a restart.
     pub replayed: u64,
     /// Stored outcomes brought under the running calculation.
@@ -244,6 +246,7 @@ impl Summary {
         let done = worker.counters;
         self.results += done.results;
         self.rejects.merge(&done.rejects);
+        self.filtered += done.filtered;
         self.replayed += done.replayed;
         self.recalculated += worker.recalculated;
         self.snapshots += done.snapshots;

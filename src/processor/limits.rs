@@ -99,6 +99,7 @@ pub(super) fn reject_results(
     let Evaluated {
         results,
         mut rejects,
+        filtered,
     } = evaluated;
     let offsets = results.column(0).as_primitive::<Int64Type>().values();
     let mut keep = vec![true; results.num_rows()];
@@ -115,7 +116,11 @@ pub(super) fn reject_results(
     }
     rejects.sort_by_key(|reject| reject.offset);
     let results = filter_record_batch(&results, &BooleanArray::from(keep))?;
-    Ok(Evaluated { results, rejects })
+    Ok(Evaluated {
+        results,
+        rejects,
+        filtered,
+    })
 }
 
 /// A header of a message: its name, and its value if it has one.

@@ -59,7 +59,12 @@ impl NewPipeline<'_> {
             return Ok(());
         }
         let calculation = &self.settings.calculation;
-        let proposal = propose(&events, &calculation.fields, &calculation.calculation);
+        let proposal = propose(
+            &events,
+            &calculation.fields,
+            &calculation.calculation,
+            calculation.condition.as_ref(),
+        );
         let declared = Declared {
             topic: &self.settings.pipeline.events,
             fields: calculation.fields.to_string(),
@@ -266,6 +271,21 @@ mod tests {
     }
 
     #[test]
+    fn what_a_condition_leaves_out_is_no_reject() {
+        let condition = crate::calculation::Condition::parse("number > 0").expect("a condition");
+        let sieve = evaluator()
+            .with_condition(Some(&condition))
+            .expect("a BOOLEAN");
+        let found = |payloads: &[&str]| Mismatch::of(&events(payloads), &sieve);
+        let filtered = vec!["{\"number\":-1}"; 1000];
+        assert!(found(&filtered).expect("a condition that works").is_none());
+        let mixed = [filtered, vec!["no JSON"; 900]].concat();
+        assert!(found(&mixed).expect("a condition that works").is_none());
+        let wrong = found(&["no JSON"; 1000]).expect("a condition that works");
+        assert!(wrong.is_some());
+    }
+
+    #[test]
     fn a_wrong_declaration_is_refused_with_one_that_works() {
         let payloads = vec!["{\"order\":7,\"price\":12.5,\"note\":\"a\\nb\"}"; 30];
         let sample = events(&payloads);
@@ -278,7 +298,7 @@ mod tests {
             calculation: "square(number)".to_owned(),
         };
         let invocation = Invocation::new("run").with("--events", "orders");
-        let proposal = propose(&sample, &Fields::default(), &square);
+        let proposal = propose(&sample, &Fields::default(), &square, None);
         let text = |proposal| mismatch.text(Partition(3), &declared, proposal, &invocation);
         insta::assert_snapshot!("a_wrong_declaration", text(proposal.as_ref()));
         insta::assert_snapshot!("a_topic_of_something_else", text(None));

@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     audit::{Compactor, Recalculator, Scrubber},
-    calculation::{Calculations, Evaluator, widen},
+    calculation::{Calculations, widen},
     config::{CalculationConfig, Delivery, OnNewCalculation, RunConfig, Scrub},
     format::{Layout, Pipeline},
     history::Clock,
@@ -79,10 +79,7 @@ impl Shared {
         stop: Stop,
         board: Board,
     ) -> Result<Shared, ProcessorError> {
-        let evaluator = Evaluator::new(
-            settings.calculation.fields.clone(),
-            Arc::clone(&settings.calculation.calculation),
-        )?;
+        let evaluator = settings.calculation.evaluator()?;
         let layout = Layout::new(&settings.pipeline.events)?;
         let admin = Arc::new(connect(&settings, &board)?);
         let instance = namesake::avoid(&admin, &settings, instance, &board, &stop)?;
@@ -377,11 +374,12 @@ impl Shared {
         let CalculationConfig {
             fields,
             calculation,
+            condition,
             ..
         } = &self.settings.calculation;
         rejects.line(|payloads| {
             let events: Vec<Event<'_>> = payloads.iter().copied().map(event).collect();
-            let proposal = widen(&events, fields, calculation)?;
+            let proposal = widen(&events, fields, calculation, condition.as_ref())?;
             Some((proposal.flags(), proposal.accepted))
         })
     }

@@ -44,6 +44,8 @@ pub struct PartitionEntry {
     pub results: u64,
     /// Offsets with a reject.
     pub rejects: u64,
+    /// Offsets whose event the condition of `--where` leaves out.
+    pub filtered: u64,
     /// Offsets that the log never delivered.
     pub absent: u64,
     /// Offsets that were given up.
@@ -296,6 +298,7 @@ fn entry(manifest: &Manifest, damaged: Vec<Sequence>) -> PartitionEntry {
         end: manifest.end,
         results: manifest.counts.results,
         rejects: manifest.counts.rejects,
+        filtered: manifest.counts.filtered,
         absent: manifest.counts.absent,
         lost: manifest.counts.lost,
         gaps: manifest.gaps.len() as u64,

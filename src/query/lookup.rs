@@ -11,9 +11,12 @@ use super::{
 };
 use crate::{
     events::{MessageBuffer, ResultEncoder, columns},
-    format::{GapReason, Layout, Manifest, Segment, SegmentKind, read_segment, split_corrections},
+    format::{
+        Absent, GapReason, Layout, Manifest, Segment, SegmentKind, SegmentReader, read_segment,
+        split_corrections,
+    },
     history::{FetchError, fetch_segment, load_tail},
-    model::{Offset, Partition, Reject, Sequence},
+    model::{Offset, Partition, Sequence},
     store::Store,
 };
 
@@ -45,6 +48,10 @@ pub enum Fate {
     Result(StoredResult),
     /// Its event was rejected.
     Reject(StoredReject),
+    /// The condition of `--where` leaves its event out.
+    Filtered,
+    /// It has no row, and the record does not tell whether it is absent or filtered: that is a digest.
+    AbsentOrFiltered,
     /// The log never delivered it: a transaction's marker, an aborted or compacted record.
     Absent,
     /// It was gone before it was read, which an operator accepted.
@@ -113,6 +120,9 @@ pub struct Correction {
     /// Why it was rejected, when it became a reject.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// Whether it became filtered.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub filtered: bool,
 }
 
 /// Looks up one offset, in the newest manifest and the segments of its range. Memory: one segment.
@@ -180,15 +190,22 @@ impl Place<'_> {
         if let Some(gap) = newest.gaps.iter().find(|gap| gap.range.contains(offset)) {
             return Ok(Fate::Lost { reason: gap.reason });
         }
+        let mut silent = newest.silent.iter();
+        let silent = silent.find(|silent| silent.range.contains(offset));
+        let mut record = silent.map(|silent| silent.record.clone());
         for segment in self.segments(SegmentKind::Results) {
-            if let Some(row) = self.row(segment).await? {
+            let file = self.open(segment).await?;
+            record = Some(file.facts().record());
+            if let Some(row) = self.row(segment, file)? {
                 let message = self.message(segment, &row)?;
                 let stored = stored(segment, &row);
                 return Ok(Fate::Result(StoredResult { message, stored }));
             }
         }
         for segment in self.segments(SegmentKind::Rejects) {
-            if let Some(row) = self.row(segment).await? {
+            let file = self.open(segment).await?;
+            record = Some(file.facts().record());
+            if let Some(row) = self.row(segment, file)? {
                 let reasons = columns::reasons(&row).filter(|reasons| reasons.is_valid(0));
                 return Ok(Fate::Reject(StoredReject {
                     reason: reasons.map_or_else(String::new, |r| r.value(0).to_owned()),
@@ -197,29 +214,42 @@ impl Place<'_> {
                 }));
             }
         }
-        Ok(Fate::Absent)
+        Ok(
+            match record.map(|record| (record.absent, record.filtered)) {
+                None | Some((_, 0)) => Fate::Absent,
+                Some((Absent::Digest(_), _)) => Fate::AbsentOrFiltered,
+                Some((Absent::Ranges(runs), _)) => {
+                    match runs.iter().any(|run| run.contains(offset)) {
+                        true => Fate::Absent,
+                        false => Fate::Filtered,
+                    }
+                }
+            },
+        )
     }
 
     async fn corrections(&self) -> Result<Vec<Correction>, QueryError> {
         let mut found = Vec::new();
         for segment in self.segments(SegmentKind::Corrections) {
-            let (Some(revision), Some(row)) = (segment.revision, self.row(segment).await?) else {
+            let Some(revision) = segment.revision else {
                 continue;
             };
-            let split = split_corrections(&row).map_err(|error| self.damaged(segment, &error));
-            let (results, rejects) = split?;
-            let message = match results.num_rows() {
-                0 => None,
-                _ => Some(self.message(segment, &results)?),
+            let file = self.open(segment).await?;
+            let Some(row) = self.row(segment, file)? else {
+                continue;
             };
-            let reason = rejects
-                .into_iter()
-                .next()
-                .map(|reject: Reject| reject.reason);
+            let now = split_corrections(&row).map_err(|error| self.damaged(segment, &error))?;
+            let message = match now.results.num_rows() {
+                0 => None,
+                _ => Some(self.message(segment, &now.results)?),
+            };
+            let reason = now.rejects.into_iter().next().map(|reject| reject.reason);
+            let filtered = !now.filtered.is_empty();
             found.push(Correction {
                 revision,
                 message,
                 reason,
+                filtered,
             });
         }
         found.sort_by_key(|correction| correction.revision);
@@ -232,15 +262,22 @@ impl Place<'_> {
         all.filter(move |segment| segment.kind == kind && segment.range.contains(self.offset))
     }
 
-    /// The row of the offset, if the segment has one.
-    async fn row(&self, segment: &Segment) -> Result<Option<RecordBatch>, QueryError> {
+    async fn open(&self, segment: &Segment) -> Result<SegmentReader, QueryError> {
         let file = fetch_segment(self.store, self.layout, segment).await;
         let file = file.map_err(|error| match error {
             FetchError::Store(error) if !error.concerns_the_object() => QueryError::Store(error),
             error => self.damaged(segment, &error),
         })?;
-        let batches = read_segment(file.bytes).map_err(|error| self.damaged(segment, &error))?;
-        for batch in batches {
+        read_segment(file.bytes).map_err(|error| self.damaged(segment, &error))
+    }
+
+    /// The row of the offset, if the segment has one.
+    fn row(
+        &self,
+        segment: &Segment,
+        file: SegmentReader,
+    ) -> Result<Option<RecordBatch>, QueryError> {
+        for batch in file {
             let batch = batch.map_err(|error| self.damaged(segment, &error))?;
             let row = columns::offsets(&batch)
                 .and_then(|offsets| offsets.binary_search(&self.offset.get()).ok());

@@ -4,7 +4,7 @@ use std::{fmt, ops::AddAssign};
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::Counts;
+use crate::model::{Counts, is_zero};
 
 /// How many outcomes there are of each kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -13,7 +13,7 @@ pub struct OutcomeCounts {
     pub results: u64,
     /// Rejects.
     pub rejects: u64,
-    /// Events that were left out.
+    /// Events that `--where` leaves out.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub filtered: u64,
 }
@@ -41,7 +41,7 @@ impl From<Counts> for OutcomeCounts {
         OutcomeCounts {
             results: counts.results,
             rejects: counts.rejects,
-            filtered: 0,
+            filtered: counts.filtered,
         }
     }
 }
@@ -56,17 +56,15 @@ impl AddAssign for OutcomeCounts {
 
 impl fmt::Display for OutcomeCounts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} results and {} rejects", self.results, self.rejects)?;
         match self.filtered {
-            0 => Ok(()),
-            filtered => write!(f, " ({filtered} events left out)"),
+            0 => write!(f, "{} results and {} rejects", self.results, self.rejects),
+            filtered => write!(
+                f,
+                "{} results, {} rejects and {filtered} filtered events",
+                self.results, self.rejects
+            ),
         }
     }
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks like this")]
-fn is_zero(count: &u64) -> bool {
-    *count == 0
 }
 
 /// How many outcomes a replay gives.

@@ -27,6 +27,9 @@ pub struct CommitMetadata {
     /// The calculation's text, unless it was too long.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calculation: Option<String>,
+    /// The condition's text, unless there is none or it was too long.
+    #[serde(rename = "where", default, skip_serializing_if = "Option::is_none")]
+    pub condition: Option<String>,
     /// The fields' text, unless it was too long.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fields: Option<String>,
@@ -112,13 +115,17 @@ impl CommitMetadata {
     }
 
     /// The text to commit, always shorter than [`MAX_METADATA_BYTES`]: when too long, the fields' text goes first, then the
-    /// calculation's, then the end of the writer's name.
+    /// condition's, then the calculation's, then the end of the writer's name.
     #[must_use]
     pub fn encode(&self) -> String {
         let mut metadata = self.clone();
         let mut text = metadata.to_json();
         if text.len() >= MAX_METADATA_BYTES {
             metadata.fields = None;
+            text = metadata.to_json();
+        }
+        if text.len() >= MAX_METADATA_BYTES {
+            metadata.condition = None;
             text = metadata.to_json();
         }
         if text.len() >= MAX_METADATA_BYTES {
@@ -189,6 +196,7 @@ mod tests {
             by: "snapback 0.1.0 host-0/1".into(),
             offset: Offset::ZERO.plus(1042),
             calculation: Some("square(number)".into()),
+            condition: None,
             fields: Some("number BIGINT NOT NULL".into()),
             fingerprint: "0123456789abcdef".parse().unwrap(),
             head: Head {

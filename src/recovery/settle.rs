@@ -47,6 +47,7 @@ mod tests {
             by: by.to_owned(),
             offset,
             calculation: None,
+            condition: None,
             fields: None,
             fingerprint: "00000000000000aa".parse().unwrap(),
             head: Head {

@@ -25,6 +25,8 @@ struct Status<'v> {
     started_at: Time,
     uptime_seconds: u64,
     calculation: &'v str,
+    #[serde(rename = "where", skip_serializing_if = "Option::is_none")]
+    condition: Option<&'v str>,
     fields: &'v str,
     group: &'v str,
     events: &'v str,
@@ -53,6 +55,7 @@ struct Degraded {
 struct Totals {
     results: u64,
     rejects: BTreeMap<String, u64>,
+    filtered: u64,
     replayed: u64,
     commits: u64,
     aborted_transactions: u64,
@@ -140,6 +143,7 @@ pub(super) fn totals(view: &ProcessView) -> Counters {
         let one = &worker.counters;
         sum.results += one.results;
         sum.rejects.merge(&one.rejects);
+        sum.filtered += one.filtered;
         sum.raw_timestamps += one.raw_timestamps;
         sum.replayed += one.replayed;
         sum.commits += one.commits;
@@ -189,6 +193,7 @@ pub(super) fn render(view: &ProcessView) -> String {
         started_at: wall(Default::default()),
         uptime_seconds: view.now.0.as_secs(),
         calculation: &about.calculation,
+        condition: about.condition.as_deref(),
         fields: &about.fields,
         group: &about.group,
         events: &about.events,
@@ -204,6 +209,7 @@ pub(super) fn render(view: &ProcessView) -> String {
                 .iter()
                 .map(|(code, count)| (code.to_owned(), count))
                 .collect(),
+            filtered: sum.filtered,
             replayed: sum.replayed,
             commits: sum.commits,
             aborted_transactions: sum.aborts,

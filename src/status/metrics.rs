@@ -50,6 +50,7 @@ fn process(text: &mut Exposition, view: &ProcessView) {
             ("events", &about.events),
             ("results", &about.results),
             ("calculation", &about.calculation),
+            ("where", about.condition.as_deref().unwrap_or_default()),
             ("store", &about.store),
         ]),
     );
@@ -113,6 +114,11 @@ fn counters(text: &mut Exposition, view: &ProcessView) {
     );
     rejects(text, &sum);
     for (name, help, count) in [
+        (
+            "snapback_filtered_total",
+            "Events that --where leaves out, committed.",
+            sum.filtered,
+        ),
         (
             "snapback_raw_timestamps_total",
             "Results and rejects whose event has a timestamp outside of the years 1 to 9999.",

@@ -28,7 +28,7 @@ pub(super) fn render(view: &ProcessView) -> String {
     };
     line(format!(
         "<p>{} from <b>{}</b> to <b>{}</b> (rejects: {}), group {}, store {}</p>",
-        escaped(&about.calculation),
+        escaped(&about.summary()),
         escaped(&about.events),
         escaped(&about.results),
         escaped(&about.rejects),
@@ -82,10 +82,14 @@ fn totals(page: &mut String, view: &ProcessView) {
     let sum = json::totals(view);
     let _ = writeln!(
         page,
-        "<p>Since the start: {} results, {} rejects, {} replayed, {} corrections; {} commits, {} aborted; \
+        "<p>Since the start: {} results, {} rejects{}, {} replayed, {} corrections; {} commits, {} aborted; \
          {} snapshots of {} in all, {} attempts failed.</p>",
         grouped(sum.results),
         grouped(sum.rejects.total()),
+        match sum.filtered {
+            0 => String::new(),
+            filtered => format!(", {} filtered", grouped(filtered)),
+        },
         grouped(sum.replayed),
         grouped(sum.corrections),
         grouped(sum.commits),

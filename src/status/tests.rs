@@ -103,6 +103,7 @@ fn worker(partitions: Vec<PartitionView>) -> WorkerView {
         counters: Counters {
             results: 1_234_567,
             rejects,
+            filtered: 0,
             raw_timestamps: 3,
             replayed: 20,
             commits: 55,
@@ -120,6 +121,7 @@ fn process(workers: Vec<Option<WorkerView>>) -> ProcessView {
         version: "1.2.3".to_owned(),
         instance: "host-0".to_owned(),
         calculation: "square(number)".to_owned(),
+        condition: None,
         fields: "number BIGINT NOT NULL".to_owned(),
         group: "recalc_group".to_owned(),
         events: "events".to_owned(),

@@ -32,6 +32,7 @@ mod damaged_log;
 mod declarations;
 mod demo;
 mod exit_codes;
+mod filtered;
 mod from_script;
 mod fuzzed;
 mod hostile;

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     audit::AuditError,
-    format::{Manifest, Segment, SegmentKind},
+    format::{Manifest, OutcomeKind, Segment, SegmentKind},
     model::{Offset, OffsetRange, Sequence},
 };
 
@@ -45,7 +45,7 @@ struct Corrected(Vec<Cursor>);
 struct Correction {
     offset: i64,
     /// The kind of the first publication, where that is known.
-    first: Option<SegmentKind>,
+    first: Option<OutcomeKind>,
     newest: Option<Sequence>,
 }
 
@@ -70,7 +70,7 @@ impl Corrected {
 
     /// The first corrected offset at or after this one.
     fn find(&mut self, offset: i64) -> Result<Option<Correction>, AuditError> {
-        let mut found: Vec<(Found, Option<Sequence>, Option<SegmentKind>)> = Vec::new();
+        let mut found: Vec<(Found, Option<Sequence>, Option<OutcomeKind>)> = Vec::new();
         for cursor in &mut self.0 {
             if let Some(row) = cursor.find(offset)? {
                 let before = cursor.rows().and_then(|rows| rows.before(row.row));
@@ -143,7 +143,11 @@ impl First {
 
     /// Whether a correction's outcome was first published in this topic: `None` when that is not known.
     fn is_mine(&self, correction: &Correction) -> Option<bool> {
-        correction.first.map(|first| first == self.kind)
+        correction.first.map(|first| match first {
+            OutcomeKind::Result => self.kind == SegmentKind::Results,
+            OutcomeKind::Reject => self.kind == SegmentKind::Rejects,
+            OutcomeKind::Filtered => false,
+        })
     }
 }
 

@@ -5,7 +5,7 @@ use arrow_array::{Array as _, RecordBatch, cast::AsArray as _};
 use super::message::{Body, Letter};
 use crate::{
     events::{MessageBuffer, ResultEncoder, columns, reason_code},
-    format::{SegmentKind, correction_kinds, split_corrections},
+    format::{OutcomeKind, correction_kinds, split_corrections},
     model::{Digest, Partition},
 };
 
@@ -42,7 +42,7 @@ enum Contents {
     Messages(MessageBuffer),
     /// The batch, and which of its rows are meant.
     Letters(RecordBatch, Vec<usize>),
-    Before(Vec<Option<SegmentKind>>),
+    Before(Vec<Option<OutcomeKind>>),
 }
 
 impl Rows {
@@ -68,14 +68,18 @@ impl Rows {
                 (all.to_vec(), Contents::Before(before))
             }
             What::CorrectedResults => {
-                let (results, _) = split_corrections(batch).ok()?;
+                let results = split_corrections(batch).ok()?.results;
                 let offsets = columns::offsets(&results)?.to_vec();
                 (offsets, messages(&results)?)
             }
             What::TakenBack | What::CorrectedRejects => {
                 let kinds = correction_kinds(batch).ok()?;
-                let is_reject = |row: &usize| kinds[*row].now == SegmentKind::Rejects;
-                let rows: Vec<usize> = (0..all.len()).filter(is_reject).collect();
+                let is_due = |row: &usize| match kinds[*row].now {
+                    OutcomeKind::Result => false,
+                    OutcomeKind::Reject => true,
+                    OutcomeKind::Filtered => what == What::TakenBack,
+                };
+                let rows: Vec<usize> = (0..all.len()).filter(is_due).collect();
                 let offsets = rows.iter().map(|row| all[*row]).collect();
                 let contents = match what {
                     What::TakenBack => Contents::Nothing,
@@ -102,7 +106,7 @@ impl Rows {
     }
 
     /// Of corrections: the kind of a row's outcome before, where that is known.
-    pub fn before(&self, row: usize) -> Option<SegmentKind> {
+    pub fn before(&self, row: usize) -> Option<OutcomeKind> {
         match &self.contents {
             Contents::Before(kinds) => kinds.get(row).copied().flatten(),
             _ => None,

@@ -11,7 +11,7 @@ use crate::{
         MessageBuffer,
         columns::{self, SOURCE, offsets},
     },
-    format::{Changes, SegmentKind},
+    format::{Changes, OutcomeKind},
 };
 
 /// Compares stored outcomes with those calculated anew. An outcome has changed when its kind has, when another message
@@ -23,7 +23,7 @@ pub(super) fn changes(
     before: &Window,
     now: &Evaluated,
     messages: impl Fn(&RecordBatch) -> Option<MessageBuffer>,
-) -> Option<Changes> {
+) -> Option<(Changes, u64)> {
     let rows = |batch: &Option<RecordBatch>| {
         let found = batch
             .as_ref()
@@ -32,9 +32,10 @@ pub(super) fn changes(
     };
     let (old_results, old_rejects) = (rows(&before.results)?, rows(&before.rejects)?);
     let new_results = offsets(&now.results)?;
-    if old_results.len() + old_rejects.len() != new_results.len() + now.rejects.len() {
-        return None;
-    }
+    let (stored, outcomes) = (old_results.len() + old_rejects.len(), now.outcomes());
+    let appeared = outcomes.checked_sub(stored)?;
+    // An outcome that had no row was filtered: no other event has none.
+    let mut without_row = 0;
     let mut changes = Changes::default();
     let same_columns = before
         .results
@@ -65,12 +66,13 @@ pub(super) fn changes(
                     None => true,
                 };
                 if changed {
-                    changes.results.push((row, SegmentKind::Results));
+                    changes.results.push((row, OutcomeKind::Result));
                 }
             } else if rejected.contains_key(offset) {
-                changes.results.push((row, SegmentKind::Rejects));
+                changes.results.push((row, OutcomeKind::Reject));
             } else {
-                return None;
+                without_row += 1;
+                changes.results.push((row, OutcomeKind::Filtered));
             }
         }
     }
@@ -84,16 +86,30 @@ pub(super) fn changes(
         match (rejected.get(&offset), reasons) {
             (Some(old), Some(reasons)) => {
                 if reasons.value(*old) != reject.reason {
-                    changes.rejects.push((row, SegmentKind::Rejects));
+                    changes.rejects.push((row, OutcomeKind::Reject));
                 }
             }
+            _ if old_results.binary_search(&offset).is_ok() => {
+                changes.rejects.push((row, OutcomeKind::Result));
+            }
             _ => {
-                old_results.binary_search(&offset).ok()?;
-                changes.rejects.push((row, SegmentKind::Results));
+                without_row += 1;
+                changes.rejects.push((row, OutcomeKind::Filtered));
             }
         }
     }
-    Some(changes)
+    for (row, offset) in (0_u32..).zip(&now.filtered) {
+        let offset = offset.get();
+        if old_results.binary_search(&offset).is_ok() {
+            changes.filtered.push((row, OutcomeKind::Result));
+        } else if rejected.contains_key(&offset) {
+            changes.filtered.push((row, OutcomeKind::Reject));
+        } else {
+            without_row += 1;
+        }
+    }
+    // As many as there are more: each that had a row is still among them.
+    (without_row == appeared).then_some((changes, appeared as u64))
 }
 
 fn places(offsets: &[i64]) -> HashMap<i64, usize> {

@@ -36,6 +36,7 @@ impl Outdated {
         Counts {
             results,
             rejects,
+            filtered: 0,
             absent: self.range.len().saturating_sub(results + rejects),
             lost: 0,
         }

@@ -1,11 +1,10 @@
 //! What a recalculation would change, counted. Pure.
 
-use arrow_array::{Array as _, cast::AsArray as _};
 use serde::Serialize;
 
 use crate::{
-    events::columns::{NEW_KIND, OLD_KIND, offsets},
-    format::{Encoded, SegmentError, read_segment},
+    events::columns::offsets,
+    format::{Encoded, OutcomeKind, SegmentError, correction_kinds, read_segment},
 };
 
 /// The outcomes of ranges that another calculation makes different, by what they were and would be.
@@ -19,6 +18,10 @@ pub struct Difference {
     pub to_result: u64,
     /// Rejects for another reason.
     pub reasons: u64,
+    /// Results and rejects that become filtered.
+    pub to_filtered: u64,
+    /// Filtered events that become results or rejects.
+    pub from_filtered: u64,
     /// The first offset among them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub first: Option<i64>,
@@ -36,20 +39,18 @@ impl Difference {
         };
         for batch in read_segment(corrections.bytes.clone())? {
             let batch = batch?;
-            let kinds = |name| batch.column_by_name(name)?.as_string_opt::<i32>();
-            let (Some(before), Some(now)) = (kinds(OLD_KIND), kinds(NEW_KIND)) else {
-                continue;
-            };
             let first = offsets(&batch).and_then(|offsets| offsets.first().copied());
             found.first = found.first.or(first);
-            for row in 0..batch.num_rows() {
+            for kinds in correction_kinds(&batch)? {
                 // What is not known any more counts as a result: it was published.
-                let was_reject = before.is_valid(row) && before.value(row) == "reject";
-                let count = match (was_reject, now.value(row) == "reject") {
-                    (false, false) => &mut found.results,
-                    (false, true) => &mut found.to_reject,
-                    (true, false) => &mut found.to_result,
-                    (true, true) => &mut found.reasons,
+                let before = kinds.before.unwrap_or(OutcomeKind::Result);
+                let count = match (before, kinds.now) {
+                    (OutcomeKind::Result, OutcomeKind::Result) => &mut found.results,
+                    (OutcomeKind::Result, OutcomeKind::Reject) => &mut found.to_reject,
+                    (OutcomeKind::Reject, OutcomeKind::Result) => &mut found.to_result,
+                    (OutcomeKind::Reject, OutcomeKind::Reject) => &mut found.reasons,
+                    (_, OutcomeKind::Filtered) => &mut found.to_filtered,
+                    (OutcomeKind::Filtered, _) => &mut found.from_filtered,
                 };
                 *count += 1;
             }
@@ -60,7 +61,12 @@ impl Difference {
     /// All of them.
     #[must_use]
     pub const fn all(self) -> u64 {
-        self.results + self.to_reject + self.to_result + self.reasons
+        self.results
+            + self.to_reject
+            + self.to_result
+            + self.reasons
+            + self.to_filtered
+            + self.from_filtered
     }
 
     /// These as well, which come after.
@@ -69,6 +75,8 @@ impl Difference {
         self.to_reject += other.to_reject;
         self.to_result += other.to_result;
         self.reasons += other.reasons;
+        self.to_filtered += other.to_filtered;
+        self.from_filtered += other.from_filtered;
         self.first = self.first.or(other.first);
     }
 }

@@ -56,6 +56,14 @@ pub enum RecalculateError {
         /// What is different.
         detail: String,
     },
+    /// Events that the calculation before left out may have an outcome now.
+    #[error(
+        "{count} events were filtered under another condition or other fields, and are not stored"
+    )]
+    Filtered {
+        /// How many.
+        count: u64,
+    },
     /// Recalculated rows are not those that are stored: a defect.
     #[error("the recalculated rows of {range} are not those of the same offsets")]
     OtherOffsets {

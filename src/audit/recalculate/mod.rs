@@ -2,10 +2,10 @@
 //!
 //! In flow a partition's chain and a calculation; out flow [`Repair`](crate::history::Repair)s, one for each range whose
 //! results and rejects are of another fingerprint ([`outdated`] chooses them). Results are calculated again from the fields
-//! stored beside them, rejects are decoded again from their payloads; where the stored fields do not suffice, the range is
-//! read again from Kafka. What changed becomes corrections, which the partition's owner publishes (I6).
+//! stored beside them, rejects are decoded again from their payloads; where the stored fields do not suffice, or events were
+//! filtered that may have an outcome now, the range is read again from Kafka. What changed becomes corrections, which the partition's owner publishes (I6).
 //!
-//! Which offsets have an outcome never changes here (I4): a range that cannot be had completely stays as it is.
+//! Which offsets have an outcome (filtered is one) never changes here (I4): a range that cannot be had completely stays as it is.
 //! Memory: the files of one range, their successors, and a batch of rows of each.
 
 mod changes;
@@ -71,7 +71,10 @@ impl Recalculator {
         let work = move || {
             let range = recalculator.range(identity, offsets);
             match range.of_stored(files.clone()) {
-                Err(RecalculateError::Calculation(needs @ CalculationError::Stored { .. })) => {
+                Err(
+                    needs @ (RecalculateError::Calculation(CalculationError::Stored { .. })
+                    | RecalculateError::Filtered { .. }),
+                ) => {
                     let topic = &range.identity.topic;
                     let events = recalculator.events(topic, needs.to_string())?;
                     range.of_events(files, &events)

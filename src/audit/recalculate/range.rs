@@ -16,7 +16,7 @@ use super::{
     window::{Lane, Stored, Window},
 };
 use crate::{
-    calculation::{CalculationError, Evaluated, Evaluator, Fingerprint, reject_stored},
+    calculation::{CalculationError, Declaration, Evaluated, Evaluator, reject_stored},
     events::{
         EncodeError, Field, Fields, MessageBuffer, ResultEncoder, columns::offsets, too_large,
     },
@@ -39,8 +39,10 @@ pub(super) struct Range<'r> {
 /// The files of a range, opened.
 struct Open {
     stored: Stored,
-    fingerprint: Fingerprint,
+    declaration: Declaration,
     absent: Absent,
+    /// How many of its events have no row because a condition left them out.
+    filtered: u64,
     /// The fields that the stored results have.
     fields: Option<Fields>,
     /// Those of which payloads of stored rejects were made.
@@ -54,11 +56,21 @@ impl Range<'_> {
     /// Calculates the range anew from what is stored.
     ///
     /// # Errors
-    /// [`CalculationError::Stored`] when the stored fields do not suffice.
+    /// [`CalculationError::Stored`] when the stored fields do not suffice, [`RecalculateError::Filtered`] when events do not
+    /// that are not stored.
     pub fn of_stored(&self, files: Vec<File>) -> Result<Encoded, RecalculateError> {
         let mut open = open(files)?;
         self.suffices(&open)?;
+        if open.filtered > 0
+            && !open
+                .declaration
+                .takes_the_same(&self.evaluator.declaration())
+        {
+            let count = open.filtered;
+            return Err(RecalculateError::Filtered { count });
+        }
         let mut writer = self.writer(&open);
+        writer.keep_filtered(open.filtered);
         let mut made = false;
         while let Some(window) = open.stored.next()? {
             let evaluated = self.evaluate(&window)?;
@@ -85,8 +97,10 @@ impl Range<'_> {
         let mut open = open(files)?;
         let mut writer = self.writer(&open);
         let (partition, range) = (self.identity.partition, self.range);
+        let mut without_row = 0;
         events.read(partition, range, self.patience, |batch| {
-            if self.write_events(&mut writer, &mut open.stored, batch)? {
+            if let Some(more) = self.write_events(&mut writer, &mut open.stored, batch)? {
+                without_row += more;
                 return Ok(());
             }
             let (first, last) = (batch.first_offset(), batch.last_offset());
@@ -96,6 +110,13 @@ impl Range<'_> {
         })?;
         if !open.stored.is_empty()? {
             return Err(events.are_others(range, "its last events are gone".to_owned()));
+        }
+        if without_row != open.filtered {
+            let detail = format!(
+                "of {} events that were filtered it holds {without_row}",
+                open.filtered
+            );
+            return Err(events.are_others(range, detail));
         }
         Ok(writer.finish(None)?)
     }
@@ -124,7 +145,7 @@ impl Range<'_> {
 
     fn writer(&self, open: &Open) -> Rewriter {
         let schema = self.evaluator.results_schema();
-        let (absent, before) = (open.absent.clone(), open.fingerprint.clone());
+        let (absent, before) = (open.absent.clone(), open.declaration.fingerprint.clone());
         Rewriter::new(self.range, absent, before, &schema, self.identity.clone())
     }
 
@@ -141,22 +162,22 @@ impl Range<'_> {
         self.fit(evaluated, window, None)
     }
 
-    /// Whether the events of `batch` are those with an outcome; if so, their outcomes are written.
+    /// Writes the outcomes of `batch`, if its events are those with an outcome; how many of them had been filtered.
     fn write_events(
         &self,
         writer: &mut Rewriter,
         stored: &mut Stored,
         batch: &Batch,
-    ) -> Result<bool, RecalculateError> {
+    ) -> Result<Option<u64>, RecalculateError> {
         let window = stored.up_to(batch.last_offset().get())?;
         let evaluated = self.evaluator.evaluate(batch.iter())?;
         let evaluated = self.fit(evaluated, &window, Some(batch))?;
         let messages = |results: &RecordBatch| self.messages(results).ok();
-        let Some(changes) = changes(&window, &evaluated, messages) else {
-            return Ok(false);
+        let Some((changes, without_row)) = changes(&window, &evaluated, messages) else {
+            return Ok(None);
         };
         writer.write(&evaluated, &changes)?;
-        Ok(true)
+        Ok(Some(without_row))
     }
 
     fn write(
@@ -167,8 +188,9 @@ impl Range<'_> {
     ) -> Result<(), RecalculateError> {
         let range = self.range;
         let messages = |results: &RecordBatch| self.messages(results).ok();
-        let changes =
-            changes(window, evaluated, messages).ok_or(RecalculateError::OtherOffsets { range })?;
+        let found = changes(window, evaluated, messages);
+        let found = found.filter(|(_, without_row)| *without_row == 0);
+        let (changes, _) = found.ok_or(RecalculateError::OtherOffsets { range })?;
         Ok(writer.write(evaluated, &changes)?)
     }
 
@@ -237,10 +259,12 @@ impl Range<'_> {
         let kept = Evaluated {
             results: filter_record_batch(&evaluated.results, &fits)?,
             rejects: evaluated.rejects,
+            filtered: evaluated.filtered,
         };
         let others = Evaluated {
             results: kept.results.slice(0, 0),
             rejects,
+            filtered: Vec::new(),
         };
         Ok(kept.merge(others)?)
     }
@@ -304,8 +328,9 @@ fn open(files: Vec<File>) -> Result<Open, RecalculateError> {
     let first = first.ok_or_else(not_rejects)?;
     Ok(Open {
         stored,
-        fingerprint: first.declaration.fingerprint,
+        declaration: first.declaration,
         absent: first.absent,
+        filtered: first.counts.filtered,
         fields,
         payload_fields,
     })

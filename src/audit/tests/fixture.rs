@@ -300,11 +300,14 @@ pub(super) async fn history(store: &Store, partition: i32) -> Vec<(Edit, Stamp)>
                 segments: manifest.added().cloned().collect(),
             },
             EditSummary::Repair {
-                range, replaced, ..
+                range,
+                replaced,
+                counts,
             } => Edit::Repair {
                 range,
                 replaced,
                 segments: manifest.added().cloned().collect(),
+                record: testing::record(range, counts),
             },
         };
         let stamp = Stamp {

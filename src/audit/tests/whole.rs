@@ -32,6 +32,7 @@ async fn an_undamaged_store_is_clean_and_counted_from_its_rows() {
         "offsets",
         "results",
         "rejects",
+        "filtered",
         "absent",
         "lost",
         "not_compared",

@@ -10,6 +10,7 @@
 //! What an expression means must never change under its text: whoever changes a result raises [`EVALUATOR_VERSION`].
 
 mod binding;
+mod condition;
 mod error;
 mod eval;
 mod forms;
@@ -29,6 +30,8 @@ use arrow_array::RecordBatch;
 use arrow_schema::{DataType, Schema, SchemaRef};
 use sqlparser::ast::Expr;
 
+pub(super) use condition::Filter;
+pub use condition::{Condition, Sifted};
 pub use error::SqlError;
 pub use functions::{Usable, usable};
 

@@ -18,6 +18,7 @@ enum What {
     Result,
     Reject,
     Absent,
+    Filtered,
 }
 
 #[derive(Clone, Debug)]
@@ -28,7 +29,7 @@ enum Step {
 }
 
 fn what() -> impl Strategy<Value = What> {
-    prop_oneof![6 => Just(What::Result), 2 => Just(What::Reject), 1 => Just(What::Absent)]
+    prop_oneof![6 => Just(What::Result), 2 => Just(What::Reject), 1 => Just(What::Absent), 2 => Just(What::Filtered)]
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -52,6 +53,10 @@ fn outcomes(start: i64, whats: &[What]) -> RangeOutcomes {
             .into_iter()
             .map(reject)
             .collect(),
+        filtered: of(start, whats, What::Filtered)
+            .into_iter()
+            .map(at)
+            .collect(),
     };
     RangeOutcomes::new(range(start, start + whats.len() as i64), evaluated).unwrap()
 }
@@ -62,6 +67,9 @@ fn holds(encoded: &Encoded, start: i64, whats: &[What]) -> Result<(), TestCaseEr
     let rows = |file: &Option<EncodedSegment>| file_offsets(file.as_ref());
     prop_assert_eq!(rows(&encoded.results), of(start, whats, What::Result));
     prop_assert_eq!(rows(&encoded.rejects), of(start, whats, What::Reject));
+    let filtered = of(start, whats, What::Filtered).len() as u64;
+    prop_assert_eq!(encoded.counts.filtered, filtered);
+    prop_assert_eq!(encoded.counts.offsets(), encoded.range.len());
     let mut absent = AbsentBuilder::default();
     for offset in of(start, whats, What::Absent) {
         absent.push(range(offset, offset + 1));
@@ -69,6 +77,7 @@ fn holds(encoded: &Encoded, start: i64, whats: &[What]) -> Result<(), TestCaseEr
     let absent = absent.finish();
     for file in encoded.segments() {
         prop_assert_eq!(&file.facts.absent, &absent);
+        prop_assert_eq!(file.facts.counts, encoded.counts);
         prop_assert_eq!(check_segment(file.bytes.clone()).unwrap().1, file.rows);
     }
     Ok(())

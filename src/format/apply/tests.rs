@@ -20,6 +20,7 @@ fn counts(results: u64, rejects: u64, absent: u64) -> Counts {
         results,
         rejects,
         absent,
+        filtered: 0,
         lost: 0,
     }
 }
@@ -34,6 +35,7 @@ fn segment(kind: SegmentKind, over: OffsetRange, rows: u64, id: u32) -> Segment 
             SegmentKind::Corrections => Rowless::default(),
             _ => Rowless {
                 absent: over.len().saturating_sub(rows),
+                filtered: 0,
             },
         },
         bytes: rows.saturating_add(1000),
@@ -45,7 +47,10 @@ fn segment(kind: SegmentKind, over: OffsetRange, rows: u64, id: u32) -> Segment 
 
 fn with_absent(absent: u64, segment: Segment) -> Segment {
     Segment {
-        rowless: Rowless { absent },
+        rowless: Rowless {
+            absent,
+            filtered: 0,
+        },
         ..segment
     }
 }
@@ -101,5 +106,9 @@ fn repair(manifest: &Manifest, over: OffsetRange, rows: [u64; 3], id: u32) -> Ed
         range: over,
         replaced: live(manifest, over),
         segments: segments.collect(),
+        record: RowlessRecord {
+            absent: crate::format::Absent::Digest([7; 32]),
+            filtered: 0,
+        },
     }
 }

@@ -9,7 +9,7 @@ use crate::{
         Absent, EditSummary, Gap, GapReason, Inconsistency, KnownCommit, Link, Manifest, Pipeline,
         Rowless, RowlessRecord, Segment, SegmentKind, SilentRange,
     },
-    model::{Counts, Digest, Offset, OffsetRange, Partition, Sequence},
+    model::{Counts, Digest, Offset, OffsetRange, Partition, Sequence, is_zero},
     store::Path,
 };
 
@@ -109,6 +109,8 @@ pub(super) struct SegmentLine<T> {
     /// Corrections account for no offset.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     absent: Option<u64>,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    filtered: u64,
     bytes: u64,
     digest: Digest,
     fingerprint: Fingerprint,
@@ -125,6 +127,7 @@ impl<'s, T: From<&'s str>> From<&'s Segment> for SegmentLine<T> {
             end: segment.range.end(),
             rows: segment.rows,
             absent: counts_offsets(segment.kind).then_some(segment.rowless.absent),
+            filtered: segment.rowless.filtered,
             bytes: segment.bytes,
             digest: segment.digest,
             fingerprint: segment.fingerprint.clone(),
@@ -143,7 +146,8 @@ impl TryFrom<SegmentLine<String>> for Segment {
 
     fn try_from(line: SegmentLine<String>) -> Result<Segment, Inconsistency> {
         let range = range(line.start, line.end)?;
-        if line.absent.is_some() != counts_offsets(line.kind) {
+        let counts_offsets = counts_offsets(line.kind);
+        if line.absent.is_some() != counts_offsets || line.filtered > 0 && !counts_offsets {
             return Err(Inconsistency::Rowless { path: line.path });
         }
         Ok(Segment {
@@ -153,6 +157,7 @@ impl TryFrom<SegmentLine<String>> for Segment {
             rows: line.rows,
             rowless: Rowless {
                 absent: line.absent.unwrap_or_default(),
+                filtered: line.filtered,
             },
             bytes: line.bytes,
             digest: line.digest,
@@ -202,6 +207,8 @@ pub(super) struct SilentLine {
     start: Offset,
     end: Offset,
     absent: String,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    filtered: u64,
 }
 
 impl From<&SilentRange> for SilentLine {
@@ -210,6 +217,7 @@ impl From<&SilentRange> for SilentLine {
             start: silent.range.start(),
             end: silent.range.end(),
             absent: silent.record.absent.to_string(),
+            filtered: silent.record.filtered,
         }
     }
 }
@@ -223,7 +231,8 @@ impl TryFrom<SilentLine> for SilentRange {
             .absent
             .parse()
             .map_err(|_| Inconsistency::SilentRecord { range })?;
-        let record = RowlessRecord { absent };
+        let filtered = line.filtered;
+        let record = RowlessRecord { absent, filtered };
         Ok(SilentRange { range, record })
     }
 }

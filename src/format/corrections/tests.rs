@@ -35,7 +35,11 @@ fn every_outcome_is_a_correction_in_its_place() {
         assert_eq!(facts.replaces, Some(BEFORE.parse().unwrap()));
         let (mut results, mut rejects) = (Vec::new(), Vec::new());
         for batch in rows(&encoded) {
-            let (kept, taken_back) = split_corrections(&batch).unwrap();
+            let Corrected {
+                results: kept,
+                rejects: taken_back,
+                ..
+            } = split_corrections(&batch).unwrap();
             results.extend(batch_offsets(&kept));
             rejects.extend(taken_back.into_iter().map(|reject| reject.offset.get()));
         }
@@ -49,7 +53,9 @@ fn the_values_are_those_of_the_results_and_rejects() {
     let encoded = replaced(&[130]);
     let file = encoded.results.as_ref().unwrap().bytes.clone();
     let stored = read_segment(file).unwrap().next().unwrap().unwrap();
-    let (results, rejects) = split_corrections(&rows(&encoded)[0]).unwrap();
+    let Corrected {
+        results, rejects, ..
+    } = split_corrections(&rows(&encoded)[0]).unwrap();
     assert_eq!(results.columns(), stored.columns());
     let over = range(95, 130);
     assert_eq!(rejects, evaluated(over).rejects);
@@ -65,7 +71,9 @@ fn rejects_alone_are_corrections_too() {
     accumulation.append(&outcomes).unwrap();
     let encoded = accumulation.close(&identity("writer")).unwrap();
     assert!(count > 0 && encoded.results.is_none());
-    let (results, rejects) = split_corrections(&rows(&encoded)[0]).unwrap();
+    let Corrected {
+        results, rejects, ..
+    } = split_corrections(&rows(&encoded)[0]).unwrap();
     assert_eq!((results.num_rows(), rejects.len()), (0, count));
 }
 

@@ -14,7 +14,10 @@ fn segment(kind: SegmentKind, over: OffsetRange, rows: u64, absent: u64) -> Segm
         kind,
         range: over,
         rows,
-        rowless: Rowless { absent },
+        rowless: Rowless {
+            absent,
+            filtered: 0,
+        },
         bytes: 1000,
         digest: Digest::of(b"file"),
         fingerprint: "00112233445566aa".parse().unwrap(),
@@ -28,6 +31,7 @@ fn append(base: &Manifest, results: u64, rejects: u64, absent: u64) -> Manifest 
     let counts = Counts {
         results,
         rejects,
+        filtered: 0,
         absent,
         lost: 0,
     };
@@ -79,6 +83,7 @@ fn a_page_accounts_for_its_range_by_itself() {
         Counts {
             results: 15,
             rejects: 3,
+            filtered: 0,
             absent: 7,
             lost: 5
         }

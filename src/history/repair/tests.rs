@@ -1,6 +1,5 @@
 use super::*;
 use crate::{
-    calculation::Evaluated,
     format::{
         Added, Changes, Identity, Merger, Rewriter, SegmentKind, read_segment,
         testing::{PARTITION, at, evaluated, identity, range, results_schema},
@@ -41,15 +40,15 @@ async fn repair(chain: &Chain, start: i64, end: i64) -> Repair {
         &schema,
         theirs(),
     );
-    let Evaluated { results, rejects } = evaluated(over);
-    let rows = 0..u32::try_from(results.num_rows()).unwrap();
+    let outcomes = evaluated(over);
+    let rows = 0..u32::try_from(outcomes.results.num_rows()).unwrap();
     let changes = Changes {
-        results: rows.map(|row| (row, SegmentKind::Results)).collect(),
-        rejects: Vec::new(),
+        results: rows
+            .map(|row| (row, crate::format::OutcomeKind::Result))
+            .collect(),
+        ..Changes::default()
     };
-    writer
-        .write(&Evaluated { results, rejects }, &changes)
-        .unwrap();
+    writer.write(&outcomes, &changes).unwrap();
     Repair::new(live, writer.finish(None).unwrap())
 }
 

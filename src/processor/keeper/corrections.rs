@@ -87,13 +87,9 @@ async fn read(chain: &Chain, pending: &PendingCorrections) -> Result<Loaded, Loa
                 count /= 2;
                 part = batch.slice(from, count);
             }
-            let (results, rejects) = split_corrections(&part)?;
+            let rows = split_corrections(&part)?;
             let progress = pending.published(count as u64);
-            return Ok(Loaded {
-                results,
-                rejects,
-                progress,
-            });
+            return Ok(Loaded { rows, progress });
         }
         Err(LoadError::Short { from: pending.from })
     })

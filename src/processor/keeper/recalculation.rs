@@ -20,7 +20,6 @@ use super::{
 };
 use crate::{
     audit::{Outdated, Recalculator, ResultsTopic, outdated},
-    calculation::Evaluator,
     config::RunConfig,
     failpoint::{self, Point},
     format::repair_memory,
@@ -63,11 +62,7 @@ struct Calculated {
 
 /// What brings ranges under the running calculation.
 pub fn recalculator(settings: &RunConfig, results_limit: u64) -> Result<Recalculator, WorkerError> {
-    let calculation = &settings.calculation;
-    let evaluator = Evaluator::new(
-        calculation.fields.clone(),
-        Arc::clone(&calculation.calculation),
-    )?;
+    let evaluator = settings.calculation.evaluator()?;
     Ok(Recalculator {
         evaluator: Arc::new(evaluator),
         results: ResultsTopic {

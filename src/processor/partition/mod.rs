@@ -95,10 +95,11 @@ pub struct Owned {
 /// So often in a row events must not be readable at one place before it is looked at whether they ever will be.
 const MOST_HALTS: u32 = 3;
 
-/// Outcomes that are published when the open transaction is committed.
+/// Outcomes that are published, or count, when the open transaction is committed.
 #[derive(Debug, Default)]
 pub struct Sent {
     pub results: u64,
+    pub filtered: u64,
     /// Those of both whose timestamp readers cannot show.
     pub raw_timestamps: u64,
     /// By reason.

@@ -1,11 +1,9 @@
 //! The state of one partition's corrections outbox: what is committed, loaded, and in the open transaction.
 
-use arrow_array::RecordBatch;
-
 use crate::{
-    format::Segment,
+    format::{Corrected, Segment},
     history::{CorrectionsProgress, PendingCorrections, next_corrections},
-    model::{Reject, Sequence},
+    model::Sequence,
 };
 
 /// So often in a row corrections may be refused.
@@ -31,8 +29,7 @@ pub struct Outbox {
 /// Corrections in memory, as what they are now.
 #[derive(Debug)]
 pub struct Loaded {
-    pub results: RecordBatch,
-    pub rejects: Vec<Reject>,
+    pub rows: Corrected,
     /// Where the outbox stands when they are published.
     pub progress: CorrectionsProgress,
 }

@@ -31,6 +31,7 @@ fn outcomes(start: i64, end: i64) -> RangeOutcomes {
     let evaluated = Evaluated {
         results: arrow_array::RecordBatch::new_empty(rejects_schema()),
         rejects: (start..end).filter(|o| o % 3 != 0).map(reject).collect(),
+        filtered: Vec::new(),
     };
     RangeOutcomes::new(range(start, end), evaluated).unwrap()
 }
@@ -54,6 +55,7 @@ fn facts() -> Facts {
         calculation: Declaration {
             fingerprint: "00000000000000aa".parse().unwrap(),
             calculation: "square(number)".into(),
+            condition: None,
             fields: "number BIGINT NOT NULL".into(),
             results: "result DECIMAL(38,0) NOT NULL".into(),
         },
@@ -278,6 +280,7 @@ fn what_a_replay_did_not_deliver_at_its_end_is_absent() {
     let nothing = Evaluated {
         results: arrow_array::RecordBatch::new_empty(rejects_schema()),
         rejects: Vec::new(),
+        filtered: Vec::new(),
     };
     let rest = RangeOutcomes::new(range(30, 40), nothing).unwrap();
     owned.books.replay(&rest).unwrap();

@@ -67,10 +67,12 @@ impl Board {
     pub fn new(settings: &RunConfig, instance: &str, stop: Stop) -> Board {
         let pipeline = &settings.pipeline;
         let calculation = &settings.calculation;
+        let schema = calculation.fields.schema();
         let about = About {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             instance: instance.to_owned(),
-            calculation: calculation.calculation.text(&calculation.fields.schema()),
+            calculation: calculation.calculation.text(&schema),
+            condition: calculation.condition.as_ref().map(|it| it.text(&schema)),
             fields: calculation.fields.to_string(),
             group: pipeline.group.clone(),
             events: pipeline.events.clone(),

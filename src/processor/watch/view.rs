@@ -28,6 +28,8 @@ pub struct About {
     pub instance: String,
     /// The calculation, as in `--calculation`.
     pub calculation: String,
+    /// The condition, as in `--where`.
+    pub condition: Option<String>,
     /// The fields, as in `--fields`.
     pub fields: String,
     /// The consumer group.
@@ -116,6 +118,8 @@ pub struct Counters {
     pub results: u64,
     /// Rejects published, by reason.
     pub rejects: Tally,
+    /// Events filtered.
+    pub filtered: u64,
     /// Results and rejects published whose event has a timestamp that readers cannot show.
     pub raw_timestamps: u64,
     /// Outcomes rebuilt without publishing them.
@@ -257,6 +261,17 @@ reasons! {
     MixedTypes = "mixed-types",
     /// Recovery waits for something else.
     Recovery = "recovery-waits",
+}
+
+impl About {
+    /// What is calculated of which events: `square(number) where number > 0`.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        match &self.condition {
+            None => self.calculation.clone(),
+            Some(condition) => format!("{} where {condition}", self.calculation),
+        }
+    }
 }
 
 impl Counters {

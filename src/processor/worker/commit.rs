@@ -125,6 +125,7 @@ impl Worker {
             by: self.shared.writer(self.index),
             offset,
             calculation: Some(ours.calculation.clone()),
+            condition: ours.condition.clone(),
             fields: Some(ours.fields.clone()),
             fingerprint: ours.fingerprint.clone(),
             head,
@@ -153,6 +154,7 @@ impl Worker {
             let sent = std::mem::take(&mut owned.sent);
             let counters = &mut self.summary.counters;
             counters.published(sent.results, &sent.rejects);
+            counters.filtered += sent.filtered;
             counters.raw_timestamps += sent.raw_timestamps;
             let corrections = owned.outbox.mark_committed();
             counters.corrections += corrections;

@@ -1,7 +1,7 @@
 //! Publishing corrections: from the store to the topics, some thousand rows in one transaction with the offsets.
 //!
 //! A correction has the key of what it corrects and a header with its revision. An outcome that is a reject now takes the
-//! published result back with a null value, and goes to the dead letters.
+//! published result back with a null value, and goes to the dead letters; one that is filtered now takes it back.
 
 use super::{
     super::{WorkerError, partition::Owned},
@@ -62,9 +62,9 @@ impl Worker {
             return Ok(Ok(()));
         };
         let pipeline = &self.shared.settings.pipeline;
-        let encoder = ResultEncoder::new(&pipeline.events, loaded.results.schema_ref())?;
+        let encoder = ResultEncoder::new(&pipeline.events, loaded.rows.results.schema_ref())?;
         let mut messages = MessageBuffer::new();
-        encoder.encode(partition, &loaded.results, &mut messages)?;
+        encoder.encode(partition, &loaded.rows.results, &mut messages)?;
         let revision = loaded.progress.sequence.to_string();
         let headers = [(REVISION, Some(revision.as_bytes()))];
         let results = (&pipeline.results, self.shared.results_partition(partition));
@@ -77,10 +77,10 @@ impl Worker {
                 PUBLISH_LIMIT,
             )
         };
-        let keys: Vec<String> = loaded
-            .rejects
-            .iter()
-            .map(|reject| source_key(&pipeline.events, partition, reject.offset))
+        let rejects = loaded.rows.rejects.iter().map(|reject| reject.offset);
+        let offsets = rejects.chain(loaded.rows.filtered.iter().copied());
+        let keys: Vec<String> = offsets
+            .map(|offset| source_key(&pipeline.events, partition, offset))
             .collect();
         let taken_back = keys.iter().map(|key| Record {
             key: Some(key.as_bytes()),
@@ -94,7 +94,7 @@ impl Worker {
         if sent.is_err() {
             return Ok(sent);
         }
-        let rejects = loaded.rejects.clone();
+        let rejects = loaded.rows.rejects.clone();
         for reject in &rejects {
             let original = Some(vec![(
                 REVISION.to_owned(),

@@ -83,6 +83,7 @@ impl Worker {
         }
         if let Some(owned) = self.owned.get_mut(&partition) {
             owned.sent.results += evaluated.results.num_rows() as u64;
+            owned.sent.filtered += evaluated.filtered.len() as u64;
             owned.sent.raw_timestamps += evaluated.raw_timestamps();
             for reject in &evaluated.rejects {
                 owned.sent.rejects.reject(reject);

@@ -209,6 +209,7 @@ impl Worker {
                     let sent = std::mem::take(&mut owned.sent);
                     let counters = &mut self.summary.counters;
                     counters.published(sent.results, &sent.rejects);
+                    counters.filtered += sent.filtered;
                     counters.raw_timestamps += sent.raw_timestamps;
                 }
                 self.summary.counters.corrections += published;

@@ -160,10 +160,7 @@ impl Worker {
         failpoint::at(Point::Joined);
         let publisher = first_publisher(&shared, index, &name, budget.publish_queue)?;
         failpoint::at(Point::ProducerReady);
-        let evaluator = Evaluator::new(
-            settings.calculation.fields.clone(),
-            Arc::clone(&settings.calculation.calculation),
-        )?;
+        let evaluator = settings.calculation.evaluator()?;
         let encoder = ResultEncoder::new(&settings.pipeline.events, &evaluator.results_schema())?;
         let (sender, reports) = channel();
         let ledger = Arc::new(Ledger::default());

@@ -70,8 +70,7 @@ impl Worker {
         } else {
             evaluated
         };
-        self.summary.counters.replayed +=
-            (evaluated.results.num_rows() + evaluated.rejects.len()) as u64;
+        self.summary.counters.replayed += evaluated.outcomes() as u64;
         self.keep_replayed(partition, end, evaluated)?;
         failpoint::at(Point::ReplayKept);
         self.end_replay(partition, end)

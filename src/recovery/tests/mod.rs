@@ -54,6 +54,7 @@ fn facts() -> Facts {
         calculation: Declaration {
             fingerprint: OURS.parse().unwrap(),
             calculation: "square(number)".into(),
+            condition: None,
             fields: "number BIGINT NOT NULL".into(),
             results: "result DECIMAL(38,0) NOT NULL".into(),
         },
@@ -104,6 +105,7 @@ fn ours(offset: u64, outcomes: u64) -> Option<Committed> {
         by: "snapback 0.1.0 host-0/0".into(),
         offset: at(offset),
         calculation: Some("square(number)".into()),
+        condition: None,
         fields: Some("number BIGINT NOT NULL".into()),
         fingerprint: OURS.parse().unwrap(),
         head: head(),

@@ -148,6 +148,7 @@ impl Product {
             by: "snapback".to_owned(),
             offset,
             calculation: None,
+            condition: None,
             fields: None,
             fingerprint: fingerprint(worker.version),
             head: self.head(worker.view),

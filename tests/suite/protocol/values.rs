@@ -32,6 +32,7 @@ pub fn declaration(version: u8) -> Declaration {
     Declaration {
         fingerprint: fingerprint(version),
         calculation: "square(number)".to_owned(),
+        condition: None,
         fields: "number BIGINT NOT NULL".to_owned(),
         results: "result DECIMAL(38,0) NOT NULL".to_owned(),
     }

@@ -51,7 +51,11 @@ pub async fn store_wrong_values(pipeline: &Pipeline, wrong: impl Fn(usize) -> bo
     for batch in batches {
         let results = one_more(&batch.expect("rows"), &wrong);
         let rejects = rejects(&evaluator, &all);
-        let outcomes = Evaluated { results, rejects };
+        let outcomes = Evaluated {
+            results,
+            rejects,
+            filtered: Vec::new(),
+        };
         let written = writer.write(&outcomes, &Changes::default());
         written.expect("rows of the range");
     }

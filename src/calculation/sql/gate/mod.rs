@@ -19,7 +19,7 @@ use sqlparser::ast::{BinaryOperator, Expr, Ident, InTarget, UnaryOperator};
 use super::{
     error::SqlError,
     grammar::{begin, place},
-    tree::{Arithmetic, Comparison, Kind, Node, Truth},
+    tree::{Arithmetic, Comparison, Kind, Node, Scalar, Truth},
     types,
 };
 use crate::events::{FieldType, Identifier};
@@ -29,14 +29,21 @@ const DEEPEST: usize = 200;
 
 /// The typed tree of `expression`, which was read from `text`, over `fields`.
 pub(super) fn typed(text: &str, expression: &Expr, fields: &Schema) -> Result<Node, SqlError> {
-    let gate = Gate {
-        text,
-        fields,
-        depth: Cell::new(0),
-    };
+    let gate = Gate::new(text, fields);
     let node = gate.node(expression)?;
     if node.kind == Kind::Null {
         return Err(gate.refuse(expression, "the result is always NULL; write a value"));
+    }
+    Ok(node)
+}
+
+/// The typed tree of the condition `expression`, which was read from `text`, over `fields`.
+pub(super) fn condition(text: &str, expression: &Expr, fields: &Schema) -> Result<Node, SqlError> {
+    let gate = Gate::new(text, fields);
+    let node = gate.truth(expression)?;
+    if node.kind == Kind::Literal(Scalar::Null) {
+        let message = "the condition is always NULL, which takes no event";
+        return Err(gate.refuse(expression, message));
     }
     Ok(node)
 }
@@ -53,7 +60,16 @@ fn boxed(node: Node) -> Box<Node> {
     Box::new(node)
 }
 
-impl Gate<'_> {
+impl<'a> Gate<'a> {
+    fn new(text: &'a str, fields: &'a Schema) -> Gate<'a> {
+        let depth = Cell::new(0);
+        Gate {
+            text,
+            fields,
+            depth,
+        }
+    }
+
     fn refuse(&self, at: &Expr, message: impl Into<String>) -> SqlError {
         SqlError::new(self.text, begin(at), message)
     }

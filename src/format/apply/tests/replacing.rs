@@ -104,6 +104,7 @@ fn a_repair_that_does_not_fit_is_refused() {
             mut range,
             mut replaced,
             mut segments,
+            record,
         } = repair(&base, over, [8, 1, 3], 7)
         else {
             unreachable!("a repair")
@@ -115,6 +116,7 @@ fn a_repair_that_does_not_fit_is_refused() {
                 range,
                 replaced,
                 segments,
+                record,
             },
             stamp(),
         )

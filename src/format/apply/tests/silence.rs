@@ -96,6 +96,7 @@ fn an_append_whose_record_is_of_other_offsets_is_refused() {
             counts,
             record: RowlessRecord {
                 absent: Absent::Ranges(absent),
+                filtered: 0,
             },
         };
         apply(Some(&second()), edit, stamp())

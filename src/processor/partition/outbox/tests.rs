@@ -31,8 +31,11 @@ fn at(sequence: u64, rows: u64) -> CorrectionsProgress {
 
 fn loaded(progress: CorrectionsProgress) -> Option<Loaded> {
     Some(Loaded {
-        results: RecordBatch::new_empty(rejects_schema()),
-        rejects: Vec::new(),
+        rows: Corrected {
+            results: arrow_array::RecordBatch::new_empty(rejects_schema()),
+            rejects: Vec::new(),
+            filtered: Vec::new(),
+        },
         progress,
     })
 }

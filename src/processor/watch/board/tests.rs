@@ -13,6 +13,7 @@ pub(in crate::processor) fn about() -> About {
         version: text(),
         instance: text(),
         calculation: text(),
+        condition: None,
         fields: text(),
         group: text(),
         events: text(),

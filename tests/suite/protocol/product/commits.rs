@@ -47,6 +47,7 @@ impl Product {
                 by: format!("snapback 0.1.0 {writer}/0"),
                 offset: at(offset),
                 calculation: None,
+                condition: None,
                 fields: None,
                 fingerprint: fingerprint(version),
                 head: self.head(head),

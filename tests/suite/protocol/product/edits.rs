@@ -91,20 +91,14 @@ impl Product {
             of_kind.map(|segment| segment.rows).sum()
         };
         let (results, rejects) = (rows(SegmentKind::Results), rows(SegmentKind::Rejects));
-        let mut absent = AbsentBuilder::default();
-        let rows = (0..MAX).map(|offset| (at(offset), bundle.rows & 1 << offset != 0));
-        for (offset, _) in rows.filter(|(offset, row)| range.contains(*offset) && !row) {
-            absent.skip(offset, offset.plus(1));
-        }
-        let record = RowlessRecord {
-            absent: absent.finish(),
-        };
+        let record = record(bundle, range);
         Edit::Append {
             range,
             record,
             counts: Counts {
                 results,
                 rejects,
+                filtered: 0,
                 absent: range.len() - results - rejects,
                 lost: 0,
             },
@@ -127,6 +121,7 @@ impl Product {
             range,
             replaced,
             segments: self.segments(bundle, id),
+            record: record(bundle, range),
         }
     }
 
@@ -171,6 +166,7 @@ impl Product {
                 SegmentKind::Corrections => Rowless::default(),
                 _ => Rowless {
                     absent: range.len() - results - rejects,
+                    filtered: 0,
                 },
             },
             bytes: 100,
@@ -205,4 +201,18 @@ fn without_older_corrections(mut manifest: Manifest, range: OffsetRange) -> Mani
         .calculations
         .retain(|declared| live.contains(&declared.fingerprint));
     Manifest::decode(&manifest.encode()).expect("a manifest without them is one, too")
+}
+
+/// Which offsets of a bundle's range have no row.
+fn record(bundle: Bundle, range: OffsetRange) -> RowlessRecord {
+    let mut absent = AbsentBuilder::default();
+    let rows = (0..MAX).map(|offset| (at(offset), bundle.rows & 1 << offset != 0));
+    for (offset, _) in rows.filter(|(offset, row)| range.contains(*offset) && !row) {
+        let run = OffsetRange::new(offset, offset.plus(1));
+        absent.push(run.expect("one offset"));
+    }
+    RowlessRecord {
+        absent: absent.finish(),
+        filtered: 0,
+    }
 }
