@@ -69,15 +69,6 @@ impl Condition {
             .map_or_else(|_| self.text.clone(), |filter| filter.canonical)
     }
 
-    /// The condition as DuckDB computes it, over columns that are named like the fields.
-    ///
-    /// # Errors
-    /// As [`check`](Condition::check).
-    pub fn duckdb(&self, fields: &Schema) -> Result<String, SqlError> {
-        let filter = self.on(fields)?;
-        Ok(print::text(&filter.node, fields, Spelling::DuckDb))
-    }
-
     /// The condition for events with `fields`.
     pub(in crate::calculation) fn on(&self, fields: &Schema) -> Result<Filter, SqlError> {
         let node = gate::condition(&self.text, &self.expression, fields)?;
