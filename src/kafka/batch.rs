@@ -1,17 +1,37 @@
 //! Messages of one partition, as events.
 
+use std::sync::{Arc, Weak};
+
 use super::raw::Messages;
 use crate::model::{Event, Offset};
 
 /// Messages of one partition in offset order; never empty. They are freed on drop.
 pub struct Batch {
     messages: Messages,
+    in_hand: Arc<()>,
+}
+
+/// Whether a batch is still in hand: it ends when the batch is dropped.
+#[derive(Debug, Default)]
+pub(super) struct InHand(Weak<()>);
+
+impl InHand {
+    pub(super) fn of(batch: &Batch) -> InHand {
+        InHand(Arc::downgrade(&batch.in_hand))
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.0.strong_count() == 0
+    }
 }
 
 impl Batch {
     /// `None` when there is no message.
     pub(super) fn of(messages: Messages) -> Option<Batch> {
-        (messages.len() > 0).then_some(Batch { messages })
+        (messages.len() > 0).then(|| Batch {
+            messages,
+            in_hand: Arc::default(),
+        })
     }
 
     /// How many messages it holds.

@@ -27,6 +27,7 @@ pub use event::SourceEvent;
 pub(super) use signal::Signal;
 
 use super::{
+    batch::InHand,
     connection::Connection,
     context::{Context, Rebalance},
     error::{Failure, KafkaError},
@@ -46,6 +47,8 @@ struct Held {
     queue: PartitionQueue,
     /// The offset below which everything was delivered.
     next: Offset,
+    /// The batch that was delivered last.
+    in_hand: InHand,
     /// What was delivered may come once more: it was paused, or the group has divided its partitions anew.
     repeats: bool,
     /// It delivers nothing until it is restarted.
@@ -143,6 +146,7 @@ impl Source {
                     )),
                     queue,
                     next,
+                    in_hand: InHand::default(),
                     repeats: false,
                     dead: false,
                     paused: false,

@@ -2,10 +2,10 @@
 
 use rdkafka::error::RDKafkaErrorCode as Code;
 
-use super::{Source, SourceEvent};
+use super::{Held, Source, SourceEvent};
 use crate::{
     kafka::{
-        batch::Batch,
+        batch::{Batch, InHand},
         error::KafkaError,
         fault::Fault,
         raw::{self, Order},
@@ -58,14 +58,20 @@ impl Source {
             }
         }
         held.next = messages.end().unwrap_or(held.next);
-        Ok(Batch::of(messages))
+        let batch = Batch::of(messages);
+        if let Some(batch) = &batch {
+            held.in_hand = InHand::of(batch);
+        }
+        Ok(batch)
     }
 
     /// The offset below which everything was delivered by [`fetch`](Source::fetch) or holds no event (markers, aborted
-    /// or compacted events). `None` when the partition is not assigned or delivers nothing any more.
+    /// or compacted events). `None` when the partition is not assigned or delivers nothing any more, and while a batch of
+    /// it is in hand: what is being worked on would be taken for absent.
     #[must_use]
     pub fn position(&self, partition: Partition) -> Option<Offset> {
-        let held = self.held.get(&partition).filter(|held| !held.dead)?;
+        let known = |held: &&Held| !held.dead && held.in_hand.is_over();
+        let held = self.held.get(&partition).filter(known)?;
         let native = raw::position(&self.consumer, &self.config.topic, partition.0);
         if native == held.stale.get() {
             return Some(held.next);

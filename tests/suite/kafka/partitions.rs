@@ -8,7 +8,7 @@ use snapback::{
 };
 
 use super::{LIMIT, at, connection, fill, join, publisher, read_to, start, topic};
-use crate::support::{delete_records, kafka, unique};
+use crate::support::{delete_records, eventually, kafka, unique};
 
 const ZERO: Partition = Partition(0);
 
@@ -43,6 +43,20 @@ fn the_position_passes_markers_and_aborted_messages_at_the_end() {
     source.seek(ZERO, at(2)).unwrap();
     assert_eq!(source.position(ZERO), Some(at(2)));
     assert_eq!(read_to(&mut source, 0, 12), [2, 7, 8]);
+}
+
+#[test]
+fn what_is_in_hand_is_not_passed() {
+    let topic = with_holes();
+    let mut source = join(&topic, &unique("group"), 1);
+    start(&mut source, at(0));
+    let batch = eventually(LIMIT, "a batch", || {
+        source.poll(Duration::from_millis(20));
+        source.fetch(ZERO, 2).unwrap()
+    });
+    assert_eq!(source.position(ZERO), None);
+    drop(batch);
+    assert!(source.position(ZERO) >= Some(at(2)));
 }
 
 #[test]
