@@ -159,7 +159,8 @@ fn a_restart_goes_on_with_what_was_not_verified() {
         let stored: Value = serde_json::from_str(&text).ok()?;
         let segments = stored["segments"].as_object()?;
         let verified = |one: &Value| one["verified"].is_string();
-        (segments.len() == 2 && segments.values().all(verified)).then_some(())
+        // Compaction may have made one of the two.
+        (!segments.is_empty() && segments.values().all(verified)).then_some(())
     });
     stop(running, 0);
     // Whatever becomes of it, nothing depends on it.
