@@ -169,7 +169,7 @@ fn tax(batch: &RecordBatch) -> ArrayRef {
         let half = if product < 0 { -50 } else { 50 };
         (product + half) / 100
     });
-    decimals(taxes.collect(), 33, 2)
+    decimals(taxes.collect(), 32, 2)
 }
 
 fn discount(batch: &RecordBatch) -> ArrayRef {

@@ -67,6 +67,12 @@ impl Printer<'_> {
                 self.text.write_str(") AS BIGINT)")
             }
             Function::EpochMs if self.is_spark() => self.list("unix_millis", arguments),
+            // DuckDB rounds what has a zone, and cuts what has none.
+            Function::EpochMs => {
+                self.text.push_str("(epoch_us(");
+                self.node(first)?;
+                self.text.write_str(") // 1000)")
+            }
             Function::ToTimestamp if self.is_spark() => self.list("timestamp_seconds", arguments),
             Function::Sha256 if self.is_spark() => {
                 self.text.push_str("sha2(");
