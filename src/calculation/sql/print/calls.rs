@@ -67,7 +67,7 @@ impl Printer<'_> {
                 self.text.write_str(") AS BIGINT)")
             }
             Function::EpochMs if self.is_spark() => self.list("unix_millis", arguments),
-            // DuckDB rounds what has a zone, and cuts what has none.
+            // DuckDB rounds to the nearest millisecond, where Spark cuts.
             Function::EpochMs => {
                 self.text.push_str("(epoch_us(");
                 self.node(first)?;
