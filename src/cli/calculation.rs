@@ -1,7 +1,11 @@
 //! `snapback calculation`
 
+pub(super) mod no_query;
+
 use clap::{Args, ValueEnum};
 use comfy_table::{Table, presets};
+
+use no_query::NoQuery;
 
 use super::{
     Exit,
@@ -22,7 +26,7 @@ from the same inputs. No rows: the results are proven, without snapback.
 
 Examples:
   snapback calculation --fields 'price DECIMAL(12,2), quantity BIGINT' --calculation 'price * quantity'
-  snapback calculation --sql duckdb | duckdb
+  snapback calculation --sql duckdb
   snapback calculation --sql spark > differing.sql";
 
 /// Show how a calculation is understood, or the query with which DuckDB or Spark proves its stored results
@@ -57,13 +61,6 @@ impl From<EngineName> for Engine {
         }
     }
 }
-
-/// No engine computes the calculation.
-#[derive(Debug, thiserror::Error)]
-#[error(
-    "{0} is not a SQL expression that DuckDB and Spark both compute; `snapback verify` proves its results"
-)]
-pub(super) struct NoQuery(String);
 
 impl CalculationCommandArgs {
     fn flags(&self) -> Flags {

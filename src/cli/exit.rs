@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use super::{
-    calculation::NoQuery, fields::no_proposal::NoProposal, program::NoSuchCommand,
+    calculation::no_query::NoQuery, fields::no_proposal::NoProposal, program::NoSuchCommand,
     session::MissingStore,
 };
 use crate::{

@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     DemoError, Loss, Step, Summary, check,
-    damage::{Damage, Kind},
+    damaged::{Damage, Kind},
     processor::{Processor, Run},
     producer::Producer,
     setup::Setup,

@@ -14,6 +14,7 @@ mod broker;
 mod checks;
 mod child;
 mod damage;
+mod damaged;
 mod error;
 mod folder;
 mod mending;
@@ -28,7 +29,7 @@ mod topics;
 
 pub use broker::serve;
 pub use checks::{Check, Checked, Facts, Totals, check, judge};
-pub use damage::Damage;
+pub use damaged::Damage;
 pub use error::DemoError;
 pub use folder::{Folder, FolderError};
 pub use settings::{Cluster, Interrupt, Pipeline, Settings};

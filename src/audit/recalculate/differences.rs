@@ -1,7 +1,7 @@
 //! The outcomes that another calculation makes different, one by one, with what they are and would be. Pure but for the file
 //! that they are written to.
 
-use std::{fs::File, io, path::Path, sync::Arc};
+use std::{fs::File, path::Path, sync::Arc};
 
 use arrow_array::{
     ArrayRef, Int32Array, Int64Array, RecordBatch, StringArray, builder::StringBuilder,
@@ -11,7 +11,7 @@ use bytes::Bytes;
 use parquet::{arrow::ArrowWriter, errors::ParquetError};
 use serde::Serialize;
 
-use super::RecalculateError;
+use super::error::{DifferencesFileError, RecalculateError};
 use crate::{
     events::{MessageBuffer, ResultEncoder, columns},
     format::{Encoded, SegmentKind, SegmentReader, read_segment},
@@ -140,17 +140,6 @@ pub struct DifferencesFile {
     schema: SchemaRef,
     writer: ArrowWriter<File>,
     rows: Vec<(i32, Different)>,
-}
-
-/// Why it cannot be written.
-#[derive(Debug, thiserror::Error)]
-pub enum DifferencesFileError {
-    /// The file cannot be made.
-    #[error(transparent)]
-    Create(#[from] io::Error),
-    /// It cannot be written.
-    #[error(transparent)]
-    Write(#[from] ParquetError),
 }
 
 /// Rows that are held before they are written.

@@ -72,7 +72,7 @@ pub enum RecalculateError {
     },
     /// Differences cannot be written down.
     #[error("the differences cannot be written: {0}")]
-    Differences(#[from] super::DifferencesFileError),
+    Differences(#[from] DifferencesFileError),
     /// The work panicked.
     #[error("recalculating failed: {0}")]
     Panicked(#[from] tokio::task::JoinError),
@@ -90,4 +90,15 @@ impl RecalculateError {
             _ => false,
         }
     }
+}
+
+/// Why a file of differences cannot be written.
+#[derive(Debug, thiserror::Error)]
+pub enum DifferencesFileError {
+    /// The file cannot be made.
+    #[error(transparent)]
+    Create(#[from] std::io::Error),
+    /// It cannot be written.
+    #[error(transparent)]
+    Write(#[from] parquet::errors::ParquetError),
 }

@@ -23,8 +23,8 @@ use std::{sync::Arc, time::Duration};
 
 pub use choice::{Outdated, outdated};
 pub use difference::Difference;
-pub use differences::{DifferencesFile, DifferencesFileError, Different, each_difference};
-pub use error::RecalculateError;
+pub use differences::{DifferencesFile, Different, each_difference};
+pub use error::{DifferencesFileError, RecalculateError};
 pub use results::ResultsTopic;
 
 use crate::{

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{BLOCK, rows::CanonicalRows};
+use super::rows::CanonicalRows;
 use crate::{
     audit::AuditError,
     format::{Layout, Manifest, SegmentError, SegmentKind, read_segment},
@@ -12,6 +12,9 @@ use crate::{
     model::{Digest, Digester, Offset, OffsetRange},
     store::Store,
 };
+
+/// The offsets of a block: it begins at a multiple of them.
+const BLOCK: i64 = 1_000_000;
 
 /// The rows of one kind in a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

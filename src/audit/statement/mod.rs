@@ -32,9 +32,6 @@ use blocks::{Rows, row_digests};
 
 /// The version of the form, and of the bytes that digests are over.
 const FORMAT: u32 = 1;
-/// The offsets of a block: it begins at a multiple of them.
-const BLOCK: i64 = 1_000_000;
-
 /// See the module. Its members are written in alphabetical order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -3,6 +3,7 @@
 pub(super) mod board;
 mod findings;
 mod progress;
+mod scrubbing;
 mod scrubs;
 mod tally;
 mod view;
@@ -12,8 +13,8 @@ pub use board::Board;
 pub(super) use board::Trouble;
 pub(super) use findings::Findings;
 pub(super) use progress::{Progress, WorkerProgress};
+pub(super) use scrubbing::Scrubbing;
 pub use scrubs::ScrubView;
-pub(super) use scrubs::Scrubbing;
 pub use tally::Tally;
 pub use view::{
     About, Counters, HeldView, Moment, PartitionView, PhaseView, ProcessView, Reason, RemovedView,

@@ -13,7 +13,7 @@ use arrow_schema::ArrowError;
 
 use super::{
     cast_text,
-    decimal::{fits, power, rescale},
+    decimal::{fits, nearest, power, rescale},
     times,
     value::{Batch, Value, compute, extent, nulls, primitive},
 };
@@ -127,17 +127,6 @@ fn double(from: FieldType, value: &Value, rows: usize) -> ArrayRef {
     };
     let data_type = FieldType::Double.data_type();
     Arc::new(primitive::<Float64Type>(computed, data_type))
-}
-
-/// The DOUBLE nearest to a DECIMAL.
-#[expect(clippy::cast_precision_loss, reason = "the nearest DOUBLE is meant")]
-#[expect(clippy::expect_used, reason = "digits and an exponent are a number")]
-pub(super) fn nearest(value: i128, scale: u8) -> f64 {
-    // Both numbers are exact up to here, so that one rounding gives the nearest.
-    if value.unsigned_abs() < 1 << 53 && scale <= 22 {
-        return value as f64 / power(scale) as f64;
-    }
-    format!("{value}e-{scale}").parse().expect("a number")
 }
 
 fn whole(from: FieldType, value: &Value, rows: usize) -> Column {

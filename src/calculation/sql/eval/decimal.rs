@@ -32,6 +32,17 @@ pub(super) fn rescale(value: i128, from: u8, to: u8, precision: u8) -> Option<i1
     fits(value, precision).then_some(value)
 }
 
+/// The DOUBLE nearest to a DECIMAL.
+#[expect(clippy::cast_precision_loss, reason = "the nearest DOUBLE is meant")]
+#[expect(clippy::expect_used, reason = "digits and an exponent are a number")]
+pub(super) fn nearest(value: i128, scale: u8) -> f64 {
+    // Both numbers are exact up to here, so that one rounding gives the nearest.
+    if value.unsigned_abs() < 1 << 53 && scale <= 22 {
+        return value as f64 / power(scale) as f64;
+    }
+    format!("{value}e-{scale}").parse().expect("a number")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -9,7 +9,7 @@ use arrow_array::{
 use arrow_buffer::{BooleanBuffer, NullBuffer};
 
 use super::{
-    decimal::{divide_rounded, fits, power},
+    decimal::{divide_rounded, fits, nearest, power},
     value::{Batch, Value, compute, extent, nulls, primitive},
 };
 use crate::{
@@ -163,7 +163,7 @@ fn of_decimal(
             return (Arc::new(primitive::<Int64Type>(computed, data_type)), None);
         }
         Function::Sqrt => {
-            let as_double = |row| super::cast::nearest(a(row), scale);
+            let as_double = |row| nearest(a(row), scale);
             let computed = compute(rows, nulls, |row| (as_double(row).sqrt(), false));
             return (
                 Arc::new(primitive::<Float64Type>(computed, data_type)),

@@ -88,7 +88,7 @@ pub(super) fn cast(from: FieldType, to: FieldType, value: &Value, rows: usize) -
 
 /// A text as a point in time: RFC 3339 in UTC, or without an offset, which is UTC too. Another offset is dropped by one of
 /// DuckDB's types.
-pub(in super::super) fn timestamp(text: &str) -> Option<i64> {
+pub fn timestamp(text: &str) -> Option<i64> {
     let without = text
         .strip_suffix(['Z', 'z'])
         .or_else(|| text.strip_suffix("+00:00"))
