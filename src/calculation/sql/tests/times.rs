@@ -189,18 +189,18 @@ fn the_canonical_text_of_times_reads_back_and_duckdb_has_its_own() {
         ),
         (
             "at - interval 3 day",
-            "at - INTERVAL '3' DAY",
-            "(at - INTERVAL '3' DAY)",
+            "\"at\" - INTERVAL '3' DAY",
+            "(\"at\" - INTERVAL '3' DAY)",
         ),
         (
             "timestamp '2024-01-01 00:00:00' = at",
-            "TIMESTAMP '2024-01-01T00:00:00Z' = at",
-            "(TIMESTAMPTZ '2024-01-01T00:00:00Z' = at)",
+            "TIMESTAMP '2024-01-01T00:00:00Z' = \"at\"",
+            "(TIMESTAMPTZ '2024-01-01T00:00:00Z' = \"at\")",
         ),
         (
             "CAST(at AS TEXT)",
-            "CAST(at AS VARCHAR)",
-            "CAST(CAST(at AS TIMESTAMP) AS VARCHAR)",
+            "CAST(\"at\" AS VARCHAR)",
+            "CAST(CAST(\"at\" AS TIMESTAMP) AS VARCHAR)",
         ),
     ] {
         let read = calculation(expression);
