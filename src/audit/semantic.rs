@@ -3,12 +3,13 @@
 
 use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_cast::display::{ArrayFormatter, FormatOptions};
+use arrow_schema::Field;
 
 use crate::{
     calculation::{CalculationError, Evaluator},
     events::{
-        ReasonCode,
-        columns::{self, RESULT, Timestamps, offsets},
+        Identifier, ReasonCode,
+        columns::{self, Timestamps, offsets},
         reason_code,
     },
     model::{Event, Offset, OffsetRange},
@@ -34,8 +35,8 @@ pub(super) enum Compared {
 
 /// Recalculates a batch of stored results.
 pub(super) fn results(evaluator: &Evaluator, batch: &RecordBatch) -> Compared {
-    let Some((stored, offsets)) = batch.column_by_name(RESULT).zip(offsets(batch)) else {
-        return Compared::OtherColumns("there is no column result".to_owned());
+    let Some(offsets) = offsets(batch) else {
+        return Compared::OtherColumns("there is no column of offsets".to_owned());
     };
     let sifted = evaluator.sift_stored(batch);
     let calculated = sifted.and_then(|sifted| Ok((sifted, evaluator.recalculate(batch)?)));
@@ -46,49 +47,60 @@ pub(super) fn results(evaluator: &Evaluator, batch: &RecordBatch) -> Compared {
         }
         Err(error) => return failed(batch, &error),
     };
-    let calculated = &outcomes.results;
-    if stored.data_type() != calculated.data_type() {
-        return Compared::OtherColumns(format!(
-            "the column result is a {}, the calculation gives a {}",
-            stored.data_type(),
-            calculated.data_type()
-        ));
+    let mut columns: Vec<Column<'_>> = Vec::new();
+    for (field, calculated) in evaluator.output().fields().iter().zip(&outcomes.columns) {
+        let name = Identifier(field.name());
+        let Some(stored) = batch.column_by_name(field.name()) else {
+            return Compared::OtherColumns(format!("there is no column {name}"));
+        };
+        if stored.data_type() != calculated.data_type() {
+            return Compared::OtherColumns(format!(
+                "the column {name} is a {}, the calculation gives a {}",
+                stored.data_type(),
+                calculated.data_type()
+            ));
+        }
+        columns.push(Column {
+            field,
+            stored,
+            calculated,
+        });
     }
     // Column against column first: nearly always that is all.
-    let same = sifted.is_none()
-        && outcomes.rejections.is_empty()
-        && stored.to_data() == calculated.to_data();
-    if same {
+    let same = |column: &Column<'_>| column.stored.to_data() == column.calculated.to_data();
+    if sifted.is_none() && outcomes.rejections.is_empty() && columns.iter().all(same) {
         return Compared::Rows(Vec::new());
     }
     let mut rejections = outcomes.rejections.iter().peekable();
     let mut wrong = Vec::new();
     for (row, offset) in offsets.iter().enumerate() {
-        let is = || display(stored, row);
         let rejected = rejections.next_if(|(rejected, _)| *rejected == row);
         let sifted = sifted.as_ref().filter(|sifted| !sifted.passes(row));
         let rejected = match sifted {
             Some(sifted) => sifted.reason(row),
             None => rejected.map(|(_, reason)| reason.as_str()),
         };
+        let is_result = rejected.is_none() && sifted.is_none();
+        let differ = |column: &&Column<'_>| !is_result || column.differs(row);
+        let differ: Vec<&Column<'_>> = columns.iter().filter(differ).collect();
+        if differ.is_empty() {
+            continue;
+        }
+        let list = |text: &dyn Fn(&Column<'_>) -> String| {
+            let texts: Vec<String> = differ.iter().map(|column| text(column)).collect();
+            texts.join(", ")
+        };
+        let is = list(&|column| column.text(column.stored, row));
         let detail = match rejected {
-            None if sifted.is_some() => format!(
-                "offset {offset} is stored with the result {}; recalculated, it is filtered: --where leaves it out",
-                is()
+            Some(reason) => format!(
+                "offset {offset} is stored with {is}; recalculated, it is a reject: {reason}"
             ),
-            Some(reason) => {
-                format!(
-                    "offset {offset} is stored with the result {}; recalculated, it is a reject: {reason}",
-                    is()
-                )
-            }
-            None if stored.slice(row, 1).to_data() == calculated.slice(row, 1).to_data() => {
-                continue;
-            }
+            None if sifted.is_some() => format!(
+                "offset {offset} is stored with {is}; recalculated, it is filtered: --where leaves it out"
+            ),
             None => format!(
-                "offset {offset} is stored with the result {}; recalculated, it is {}",
-                is(),
-                display(calculated, row)
+                "offset {offset} is stored with {is}; recalculated, it has {}",
+                list(&|column| column.text(column.calculated, row))
             ),
         };
         wrong.push(Wrong {
@@ -97,6 +109,24 @@ pub(super) fn results(evaluator: &Evaluator, batch: &RecordBatch) -> Compared {
         });
     }
     Compared::Rows(wrong)
+}
+
+/// A column of the results, as it is stored and as it is calculated.
+struct Column<'a> {
+    field: &'a Field,
+    stored: &'a ArrayRef,
+    calculated: &'a ArrayRef,
+}
+
+impl Column<'_> {
+    fn differs(&self, row: usize) -> bool {
+        self.stored.slice(row, 1).to_data() != self.calculated.slice(row, 1).to_data()
+    }
+
+    /// One of its values, with its name before it.
+    fn text(&self, values: &ArrayRef, row: usize) -> String {
+        format!("{} {}", Identifier(self.field.name()), display(values, row))
+    }
 }
 
 /// Rows whose timestamp stands in the wrong one of its two columns, or in both; and how many stand in the one of those that

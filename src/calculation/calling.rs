@@ -10,20 +10,20 @@ use arrow_array::{
     cast::AsArray,
     types::{Decimal128Type, Float64Type},
 };
-use arrow_schema::DataType;
+use arrow_schema::{DataType, Field, Schema};
 
 use super::{Calculation, CalculationError, Outcomes};
 use crate::events::{ReasonCode, calculations_own};
 
-/// The outcomes of `batch`, whose results are of type `promised`.
+/// The outcomes of `batch`, whose results have the columns `promised`.
 ///
 /// Each row is either in [`Outcomes::rejections`], which are then in order, at most one for a row and
-/// with a known code, or has a result that can be stored and published: not NULL, finite, and within
-/// its precision.
+/// with a known code, or has a result that can be stored and published: finite, within its precision, and NULL only
+/// where that was promised.
 pub(super) fn outcomes(
     calculation: &dyn Calculation,
     batch: &RecordBatch,
-    promised: &DataType,
+    promised: &Schema,
 ) -> Result<Outcomes, CalculationError> {
     let name = || calculation.name().to_owned();
     // Nobody sees what a calculation left half done: the error stops the worker that called it.
@@ -32,20 +32,31 @@ pub(super) fn outcomes(
         calculation: name(),
         message: message(&*panic),
     })??;
-    let (expected, found) = (batch.num_rows(), outcomes.results.len());
-    if found != expected {
-        return Err(CalculationError::WrongRows {
+    if outcomes.columns.len() != promised.fields().len() {
+        return Err(CalculationError::WrongColumns {
             calculation: name(),
-            expected,
-            found,
+            expected: promised.fields().len(),
+            found: outcomes.columns.len(),
         });
     }
-    if outcomes.results.data_type() != promised {
-        return Err(CalculationError::WrongType {
-            calculation: name(),
-            expected: promised.clone(),
-            found: outcomes.results.data_type().clone(),
-        });
+    let expected = batch.num_rows();
+    for (field, column) in promised.fields().iter().zip(&outcomes.columns) {
+        if column.len() != expected {
+            return Err(CalculationError::WrongRows {
+                calculation: name(),
+                column: field.name().clone(),
+                expected,
+                found: column.len(),
+            });
+        }
+        if column.data_type() != field.data_type() {
+            return Err(CalculationError::WrongType {
+                calculation: name(),
+                column: field.name().clone(),
+                expected: field.data_type().clone(),
+                found: column.data_type().clone(),
+            });
+        }
     }
     if let Some((row, _)) = outcomes.rejections.iter().find(|(row, _)| *row >= expected) {
         return Err(CalculationError::NoSuchRow {
@@ -54,7 +65,7 @@ pub(super) fn outcomes(
             rows: expected,
         });
     }
-    Ok(settled(outcomes))
+    Ok(settled(outcomes, promised))
 }
 
 /// What a panic said.
@@ -66,52 +77,58 @@ fn message(panic: &(dyn Any + Send)) -> String {
         .unwrap_or_else(|| "no message".to_owned())
 }
 
-fn settled(outcomes: Outcomes) -> Outcomes {
+fn settled(outcomes: Outcomes, promised: &Schema) -> Outcomes {
     let mut rejections: Vec<(usize, String)> = outcomes
         .rejections
         .into_iter()
         .map(|(row, reason)| (row, calculations_own(&reason)))
         .collect();
     // What the calculation said first about a row counts, and more than what is added here.
-    rejections.extend(unusable(outcomes.results.as_ref()));
+    for (field, column) in promised.fields().iter().zip(&outcomes.columns) {
+        rejections.extend(unusable(field, column.as_ref()));
+    }
     rejections.sort_by_key(|(row, _)| *row);
     rejections.dedup_by_key(|(row, _)| *row);
     Outcomes {
-        results: outcomes.results,
+        columns: outcomes.columns,
         rejections,
     }
 }
 
-/// The rows whose result cannot be stored or published.
-fn unusable(results: &dyn Array) -> Vec<(usize, String)> {
+/// The rows whose value in this column cannot be stored or published.
+fn unusable(field: &Field, column: &dyn Array) -> Vec<(usize, String)> {
     let mut rows = Vec::new();
-    if results.null_count() > 0 {
-        let null = |row: &usize| results.is_null(*row);
-        let reason = ReasonCode::NullResult.because("the result is NULL, and a result is never NULL; give such events a value, as in COALESCE(expression, 0)");
+    let name = field.name();
+    if !field.is_nullable() && column.null_count() > 0 {
+        let null = |row: &usize| column.is_null(*row);
+        let reason = ReasonCode::NullResult.because(format_args!(
+            "{name} is NULL, and the calculation promises NOT NULL; give such events a value, as in COALESCE(expression, 0)"
+        ));
         rows.extend(
-            (0..results.len())
+            (0..column.len())
                 .filter(null)
                 .map(|row| (row, reason.clone())),
         );
     }
-    match *results.data_type() {
+    // Of a NULL, the value beneath has no meaning.
+    let wrong = |row: usize, wrong: bool| wrong && column.is_valid(row);
+    match *column.data_type() {
         DataType::Float64 => {
-            let values = results.as_primitive::<Float64Type>().values();
-            let infinite = values.iter().enumerate().filter(|(_, v)| !v.is_finite());
+            let values = column.as_primitive::<Float64Type>().values();
+            let infinite = values.iter().enumerate();
+            let infinite = infinite.filter(|(row, v)| wrong(*row, !v.is_finite()));
             rows.extend(infinite.map(|(row, value)| {
-                let text = format!("the result is {value}, which a DOUBLE column does not take");
+                let text = format!("{name} is {value}, which a DOUBLE column does not take");
                 (row, ReasonCode::Overflow.because(text))
             }));
         }
         DataType::Decimal128(precision, _) => {
             let limit = 10_u128.pow(precision.into());
-            let values = results.as_primitive::<Decimal128Type>().values();
-            let too_long = values
-                .iter()
-                .enumerate()
-                .filter(|(_, v)| v.unsigned_abs() >= limit);
+            let values = column.as_primitive::<Decimal128Type>().values();
+            let too_long = values.iter().enumerate();
+            let too_long = too_long.filter(|(row, v)| wrong(*row, v.unsigned_abs() >= limit));
             rows.extend(too_long.map(|(row, _)| {
-                let text = format!("the result has more than the {precision} digits of its type");
+                let text = format!("{name} has more than the {precision} digits of its type");
                 (row, ReasonCode::Overflow.because(text))
             }));
         }

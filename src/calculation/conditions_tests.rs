@@ -68,7 +68,7 @@ fn stored_results_are_sifted_as_events_are() {
     let stored = evaluate(&all, &PAYLOADS).results;
     assert_eq!(columns::offsets(&stored).unwrap(), [10, 11, 12, 14]);
     let evaluator = evaluator("a + 1 > 1");
-    let again = evaluator.reevaluate(&stored).unwrap();
+    let again = evaluator.reevaluate(&stored, evaluator.fields()).unwrap();
     assert_eq!(places(&again), [vec![10], vec![14], vec![11, 12]]);
     let sifted = evaluator.sift_stored(&stored).unwrap().unwrap();
     let passes: Vec<bool> = (0..4).map(|row| sifted.passes(row)).collect();

@@ -5,6 +5,7 @@ use std::error::Error;
 use arrow_schema::{ArrowError, DataType};
 
 use super::sql::SqlError;
+use crate::events::NameTaken;
 
 /// A calculation that cannot be used, or that failed on a batch.
 #[derive(Debug, thiserror::Error)]
@@ -66,13 +67,31 @@ pub enum CalculationError {
         /// Its scale.
         scale: u8,
     },
-    /// The calculation promises results of a type that cannot be stored or published.
+    /// The calculation promises no column at all.
+    #[error("{calculation} gives no column; a result has at least one")]
+    NoColumns {
+        /// The calculation.
+        calculation: String,
+    },
+    /// The calculation promises a column whose name cannot be taken.
+    #[error("{calculation} gives the column {column:?}: {source}")]
+    ResultName {
+        /// The calculation.
+        calculation: String,
+        /// The column.
+        column: String,
+        /// Why not.
+        source: NameTaken,
+    },
+    /// The calculation promises a column of a type that cannot be stored or published.
     #[error(
-        "{calculation} has results of the type {found}; a result is a BIGINT (Int64), DOUBLE (Float64), DECIMAL(p,s) (Decimal128), VARCHAR (Utf8) or BOOLEAN (Boolean)"
+        "{calculation} gives the column {column:?} of the type {found}; a result is a BIGINT (Int64), DOUBLE (Float64), DECIMAL(p,s) (Decimal128), VARCHAR (Utf8) or BOOLEAN (Boolean)"
     )]
     ResultType {
         /// The calculation.
         calculation: String,
+        /// The column.
+        column: String,
         /// The type that it promises.
         found: DataType,
     },
@@ -100,23 +119,37 @@ pub enum CalculationError {
         /// What it said.
         source: Box<dyn Error + Send + Sync>,
     },
-    /// The calculation returned another number of results than it was given rows.
+    /// The calculation returned another number of columns than it promised.
+    #[error("{calculation} returned {found} columns but promised {expected}")]
+    WrongColumns {
+        /// The calculation.
+        calculation: String,
+        /// The columns that it promised.
+        expected: usize,
+        /// The columns that it returned.
+        found: usize,
+    },
+    /// The calculation returned another number of values than it was given rows.
     #[error(
-        "{calculation} returned {found} results for {expected} rows; it must return one for each row"
+        "{calculation} returned {found} values of {column:?} for {expected} rows; it must return one for each row"
     )]
     WrongRows {
         /// The calculation.
         calculation: String,
+        /// The column.
+        column: String,
         /// The rows that it was given.
         expected: usize,
-        /// The results that it returned.
+        /// The values that it returned.
         found: usize,
     },
-    /// The calculation returned results of another type than it promised.
-    #[error("{calculation} returned results of the type {found} but promised {expected}")]
+    /// The calculation returned a column of another type than it promised.
+    #[error("{calculation} returned {column:?} with the type {found} but promised {expected}")]
     WrongType {
         /// The calculation.
         calculation: String,
+        /// The column.
+        column: String,
         /// The type that it promised.
         expected: DataType,
         /// The type that it returned.
@@ -187,6 +220,8 @@ impl CalculationError {
                 | CalculationError::NoNumber { .. }
                 | CalculationError::WrongFieldType { .. }
                 | CalculationError::Scale { .. }
+                | CalculationError::NoColumns { .. }
+                | CalculationError::ResultName { .. }
                 | CalculationError::ResultType { .. }
                 | CalculationError::Unsuited { .. }
         )

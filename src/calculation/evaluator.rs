@@ -13,11 +13,11 @@ use arrow_schema::{DataType, Field as ArrowField, Schema, SchemaRef};
 use super::{
     Calculation, CalculationError, Condition, Declaration, Engine, Fingerprint, Outcomes,
     batch::{Batch, batch_error, kept, rejected},
-    calling,
+    calling, results,
     sql::{Filter, Sifted},
 };
 use crate::{
-    events::{Bytes, Decoder, Field, FieldType, Fields, Numbers, columns},
+    events::{Bytes, Decoder, Fields, Numbers, columns},
     model::{Event, Offset, Reject},
 };
 
@@ -67,7 +67,11 @@ pub struct Evaluator {
     condition: Option<Filter>,
     calculation: Arc<dyn Calculation>,
     inputs: SchemaRef,
+    /// What the calculation gives.
+    output: SchemaRef,
     results: SchemaRef,
+    /// What the calculation gives, as a declaration has it.
+    declared: String,
     fingerprint: Fingerprint,
 }
 
@@ -82,29 +86,28 @@ impl Evaluator {
     /// An evaluator of `calculation` on events with `fields`.
     ///
     /// # Errors
-    /// When the calculation does not work on these fields, or promises results of a type that cannot be
-    /// stored: a configuration error that says what to change.
+    /// When the calculation does not work on these fields, or promises columns of a type that cannot be stored, or with a
+    /// name that is taken: a configuration error that says what to change.
     pub fn new(
         fields: Fields,
         calculation: Arc<dyn Calculation>,
     ) -> Result<Evaluator, CalculationError> {
         let inputs = Arc::new(fields.schema());
-        let output = calculation.output(&inputs)?;
-        let result = FieldType::of(&output).ok_or_else(|| CalculationError::ResultType {
-            calculation: calculation.name().to_owned(),
-            found: output.clone(),
-        })?;
+        let output = Arc::new(Schema::new(calculation.output(&inputs)?));
+        let declared = results::declared(calculation.name(), &inputs, &output)?;
         let parameters = calculation.parameters(&inputs);
-        let fingerprint = Fingerprint::new(calculation.as_ref(), &parameters, &fields, result);
-        let mut fields_of_results = columns::source().to_vec();
-        fields_of_results.extend(inputs.fields().iter().map(|field| field.as_ref().clone()));
-        fields_of_results.push(ArrowField::new(columns::RESULT, output, false));
+        let fingerprint = Fingerprint::new(calculation.as_ref(), &parameters, &fields, &declared);
+        let source = columns::source().map(Arc::new);
+        let all = source.iter().chain(inputs.fields()).chain(output.fields());
+        let all: arrow_schema::Fields = all.cloned().collect();
         Ok(Evaluator {
             decoder: Decoder::new(fields),
             condition: None,
             calculation,
             inputs,
-            results: Arc::new(Schema::new(fields_of_results)),
+            output,
+            results: Arc::new(Schema::new(all)),
+            declared,
             fingerprint,
         })
     }
@@ -140,23 +143,12 @@ impl Evaluator {
     /// What its fingerprint stands for, as stores keep it.
     #[must_use]
     pub fn declaration(&self) -> Declaration {
-        let inputs = columns::SOURCE.len() + self.inputs.fields().len();
-        let results = self
-            .results
-            .fields()
-            .iter()
-            .skip(inputs)
-            .filter_map(|column| {
-                let data_type = FieldType::of(column.data_type())?;
-                let field = Field::new(column.name(), data_type, column.is_nullable());
-                Some(field.to_string())
-            });
         Declaration {
             fingerprint: self.fingerprint.clone(),
             calculation: self.calculation_text(),
             condition: self.condition.as_ref().map(|it| it.text().to_owned()),
             fields: self.fields().to_string(),
-            results: results.collect::<Vec<_>>().join(", "),
+            results: self.declared.clone(),
         }
     }
 
@@ -164,11 +156,13 @@ impl Evaluator {
     /// are not what the engine computes, so none when all is right. `None` when the calculation has no SQL.
     #[must_use]
     pub fn proof(&self, engine: Engine, files: &str) -> Option<String> {
-        let expression = self.calculation.expression(&self.inputs, engine)?;
-        let column = engine.column(columns::RESULT);
+        let expressions = self.calculation.expressions(&self.inputs, engine)?;
+        let columns = self.output.fields().iter();
+        let columns = columns.map(|column| engine.column(column.name()));
+        let computed_by: Vec<_> = columns.zip(expressions).collect();
         let mut computed = self.results.fields().iter().skip(columns::SOURCE.len());
         let zoned = computed.any(|field| matches!(field.data_type(), DataType::Timestamp(..)));
-        Some(engine.differing(files, &[(column, expression)], zoned))
+        Some(engine.differing(files, &computed_by, zoned))
     }
 
     /// The declared fields.
@@ -177,8 +171,8 @@ impl Evaluator {
         self.decoder.fields()
     }
 
-    /// The schema of results: `kafka_offset`, `kafka_timestamp`, `kafka_timestamp_raw`, `key`, the fields, and `result`,
-    /// which is never NULL.
+    /// The schema of results: `kafka_offset`, `kafka_timestamp`, `kafka_timestamp_raw`, `key`, the fields, and what the
+    /// calculation gives.
     #[must_use]
     pub fn results_schema(&self) -> SchemaRef {
         Arc::clone(&self.results)
@@ -197,40 +191,34 @@ impl Evaluator {
         if let Some(condition) = &self.condition {
             batch = batch.sift(condition, &self.inputs)?;
         }
-        let output = self.output();
-        let outcomes = if batch.payloads.is_empty() {
-            Outcomes {
-                results: new_empty_array(output),
-                rejections: Vec::new(),
-            }
-        } else {
-            let inputs = batch.columns[columns::SOURCE.len()..].to_vec();
-            let inputs = RecordBatch::try_new(Arc::clone(&self.inputs), inputs)
-                .map_err(batch_error(batch.payloads.len()))?;
-            calling::outcomes(self.calculation.as_ref(), &inputs, output)?
-        };
+        let inputs = batch.columns[columns::SOURCE.len()..].to_vec();
+        let outcomes = self.calculate(inputs, batch.payloads.len())?;
         self.divide(batch, outcomes)
     }
 
     /// The outcomes of stored results, calculated once more from the fields that are stored with them.
     ///
-    /// Rejections are in order, one for a row; their rows have no meaning in [`Outcomes::results`].
+    /// Rejections are in order, one for a row; their rows have no meaning in [`Outcomes::columns`].
     ///
     /// # Errors
     /// When the stored columns are not the declared fields, or the calculation fails as in
     /// [`evaluate`](Evaluator::evaluate).
     pub fn recalculate(&self, stored: &RecordBatch) -> Result<Outcomes, CalculationError> {
-        let output = self.output();
-        if stored.num_rows() == 0 {
+        self.calculate(self.stored_fields(stored)?, stored.num_rows())
+    }
+
+    /// The outcomes of rows with these fields.
+    fn calculate(&self, fields: Vec<ArrayRef>, rows: usize) -> Result<Outcomes, CalculationError> {
+        if rows == 0 {
+            let empty = |column: &Arc<ArrowField>| new_empty_array(column.data_type());
             return Ok(Outcomes {
-                results: new_empty_array(output),
+                columns: self.output.fields().iter().map(empty).collect(),
                 rejections: Vec::new(),
             });
         }
-        let columns = self.stored_fields(stored)?;
-        let inputs = RecordBatch::try_new(Arc::clone(&self.inputs), columns)
-            .map_err(batch_error(stored.num_rows()))?;
-        calling::outcomes(self.calculation.as_ref(), &inputs, output)
+        let inputs = RecordBatch::try_new(Arc::clone(&self.inputs), fields);
+        let inputs = inputs.map_err(batch_error(rows))?;
+        calling::outcomes(self.calculation.as_ref(), &inputs, &self.output)
     }
 
     /// The declared fields of stored results.
@@ -255,11 +243,10 @@ impl Evaluator {
         self.inputs.fields().iter().map(column).collect()
     }
 
-    /// The type of the results.
-    fn output(&self) -> &DataType {
-        self.results
-            .field(columns::SOURCE.len() + self.inputs.fields().len())
-            .data_type()
+    /// The columns that the calculation gives.
+    #[must_use]
+    pub fn output(&self) -> &Schema {
+        &self.output
     }
 
     fn decode<'a>(
@@ -354,7 +341,7 @@ impl Evaluator {
             mut rejects,
             filtered,
         } = batch;
-        columns.push(outcomes.results);
+        columns.extend(outcomes.columns);
         if !outcomes.rejections.is_empty() {
             let mut has_result = BooleanBufferBuilder::new(payloads.len());
             has_result.append_n(payloads.len(), true);

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use arrow_array::{
     Array, ArrayRef, Float64Array, Int64Array, RecordBatch, cast::AsArray, types::*,
 };
-use arrow_schema::{DataType, Schema};
+use arrow_schema::{DataType, Field, Schema};
 
 use super::*;
 use crate::{
@@ -25,7 +25,7 @@ fn square(fields: &str) -> Evaluator {
 }
 
 /// A calculation on one BIGINT that does what a test needs.
-struct Scripted<F>(DataType, F);
+struct Scripted<F>(Vec<Field>, F);
 
 impl<F: Fn(&RecordBatch) -> Result<Outcomes, CalculationError> + Send + Sync> Calculation
     for Scripted<F>
@@ -36,8 +36,8 @@ impl<F: Fn(&RecordBatch) -> Result<Outcomes, CalculationError> + Send + Sync> Ca
     fn version(&self) -> u32 {
         3
     }
-    fn output(&self, _: &Schema) -> Result<DataType, CalculationError> {
-        Ok(self.0.clone())
+    fn output(&self, _: &Schema) -> Result<arrow_schema::Fields, CalculationError> {
+        Ok(self.0.clone().into())
     }
     fn calculate(&self, batch: &RecordBatch) -> Result<Outcomes, CalculationError> {
         self.1(batch)
@@ -48,12 +48,13 @@ fn scripted(
     output: DataType,
     calculate: impl Fn(&RecordBatch) -> Result<Outcomes, CalculationError> + Send + Sync + 'static,
 ) -> Evaluator {
+    let output = vec![Field::new("result", output, false)];
     Evaluator::new(Fields::default(), Arc::new(Scripted(output, calculate))).unwrap()
 }
 
 fn gives(results: impl Array + 'static, rejections: Vec<(usize, &str)>) -> Outcomes {
     Outcomes {
-        results: Arc::new(results) as ArrayRef,
+        columns: vec![Arc::new(results) as ArrayRef],
         rejections: rejections
             .into_iter()
             .map(|(row, text)| (row, text.to_owned()))
@@ -187,7 +188,7 @@ fn an_empty_batch_and_one_of_rejects_only_have_no_results() {
         );
         assert_eq!(evaluated.rejects.len(), payloads.len());
         assert_eq!(
-            never.recalculate(&evaluated.results).unwrap().results.len(),
+            never.recalculate(&evaluated.results).unwrap().columns[0].len(),
             0
         );
     }
@@ -199,7 +200,7 @@ fn stored_results_are_calculated_once_more_from_their_own_columns() {
     let payloads = [r#"{"number":1.5}"#, r#"{"a":"x","number":-2}"#];
     let stored = evaluator.evaluate(events(&payloads)).unwrap().results;
     let again = evaluator.recalculate(&stored).unwrap();
-    assert_eq!(&again.results, stored.column_by_name("result").unwrap());
+    assert_eq!(&again.columns[0], stored.column_by_name("result").unwrap());
     assert!(again.rejections.is_empty());
     let error = square("number BIGINT").recalculate(&stored).unwrap_err();
     assert!(
@@ -272,13 +273,84 @@ fn a_calculation_that_breaks_its_word_is_an_error() {
         fails.evaluate(events(&THREE)).unwrap_err().to_string(),
         "scripted failed: no luck"
     );
-    let promises = Scripted(DataType::Int32, |_: &RecordBatch| unreachable!());
-    let error = Evaluator::new(Fields::default(), Arc::new(promises))
-        .err()
-        .unwrap();
+    let none = scripted(DataType::Int64, |_| {
+        Ok(Outcomes {
+            columns: Vec::new(),
+            rejections: Vec::new(),
+        })
+    });
+    let error = none.evaluate(events(&THREE)).unwrap_err();
     assert!(
-        matches!(error, CalculationError::ResultType { .. }) && error.is_configuration(),
+        matches!(error, CalculationError::WrongColumns { .. }),
         "{error}"
+    );
+}
+
+#[test]
+fn columns_that_cannot_be_are_a_configuration_error() {
+    let of = |columns: &[(&str, DataType)]| {
+        let columns = columns.iter();
+        let columns = columns.map(|(name, data_type)| Field::new(*name, data_type.clone(), true));
+        let promises = Scripted(columns.collect(), |_: &RecordBatch| unreachable!());
+        let error = Evaluator::new(Fields::default(), Arc::new(promises)).err();
+        let error = error.expect("it is refused");
+        assert!(error.is_configuration(), "{error}");
+        error.to_string()
+    };
+    let whole = DataType::Int64;
+    for (columns, part) in [
+        (&[][..], "no column"),
+        (&[("a", DataType::Int32)], "\"a\" of the type Int32"),
+        (
+            &[("Number", whole.clone())],
+            "the event has the field \"number\"",
+        ),
+        (
+            &[("a", whole.clone()), ("A", whole.clone())],
+            "the column \"a\" stands before it",
+        ),
+        (&[("Kafka_Offset", whole.clone())], "reserved"),
+        (&[("", whole)], "a name has"),
+    ] {
+        let error = of(columns);
+        assert!(error.contains(part), "{error}");
+    }
+}
+
+#[test]
+fn several_columns_are_stored_beside_each_other_and_null_is_a_value() {
+    let columns = vec![
+        Field::new("half", DataType::Int64, true),
+        Field::new("root", DataType::Float64, false),
+    ];
+    let calculate = |_: &RecordBatch| {
+        Ok(Outcomes {
+            columns: vec![
+                Arc::new(Int64Array::from(vec![None, Some(1), Some(2)])),
+                Arc::new(Float64Array::from(vec![Some(1.0), Some(f64::NAN), None])),
+            ],
+            rejections: vec![],
+        })
+    };
+    let both = Scripted(columns, calculate);
+    let both = Evaluator::new(Fields::default(), Arc::new(both)).unwrap();
+    assert_eq!(
+        both.declaration().results,
+        "half BIGINT, root DOUBLE NOT NULL"
+    );
+    let evaluated = both.evaluate(events(&THREE)).unwrap();
+    let results = evaluated.results;
+    assert_eq!(results.num_rows(), 1);
+    assert!(results["half"].is_null(0));
+    assert_eq!(results["root"].as_primitive::<Float64Type>().value(0), 1.0);
+    let reasons: Vec<&str> = evaluated.rejects.iter().map(|r| &*r.reason).collect();
+    assert!(
+        reasons[0].starts_with("overflow: root is NaN"),
+        "{reasons:?}"
+    );
+    assert!(
+        reasons[1].starts_with("null-result: root is NULL"),
+        "{reasons:?}"
     );
 }
 
@@ -299,7 +371,7 @@ fn what_cannot_be_stored_or_published_is_rejected_whatever_the_calculation_says(
     assert_eq!(
         reasons,
         [
-            "null-result: the result is NULL, and a result is never NULL; give such events a value, as in COALESCE(expression, 0)",
+            "null-result: result is NULL, and the calculation promises NOT NULL; give such events a value, as in COALESCE(expression, 0)",
             "calculation: odd"
         ]
     );

@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{Calculation, sql::Filter};
-use crate::events::{FieldType, Fields};
+use crate::events::Fields;
 
 /// The version of the decoder: raised whenever any payload is decoded to another outcome than before.
 pub(super) const DECODER_VERSION: u32 = 1;
@@ -16,7 +16,7 @@ const DIGITS: usize = 16;
 /// The identity of a calculation on declared fields: equal fingerprints give equal outcomes.
 ///
 /// The first 16 hexadecimal digits of a SHA-256 over the calculation's name, version and parameters, the
-/// fields, the decoder's version and the result type. The binary is not part of it.
+/// fields, the decoder's version and the columns of the results. The binary is not part of it.
 ///
 /// With a condition they are those over the fingerprint without it, the version of what evaluates it, and its canonical
 /// text.
@@ -30,12 +30,12 @@ pub struct Fingerprint(String);
 pub struct NotAFingerprint(String);
 
 impl Fingerprint {
-    /// The fingerprint of `calculation` on `fields` with results of type `result`.
+    /// The fingerprint of `calculation` on `fields`, whose results have the columns `results`.
     pub(super) fn new(
         calculation: &dyn Calculation,
         parameters: &str,
         fields: &Fields,
-        result: FieldType,
+        results: &str,
     ) -> Fingerprint {
         Fingerprint::over(&[
             calculation.name(),
@@ -43,7 +43,7 @@ impl Fingerprint {
             parameters,
             &fields.to_string(),
             &DECODER_VERSION.to_string(),
-            &result.to_string(),
+            results,
         ])
     }
 
@@ -120,7 +120,7 @@ mod tests {
         // It is stored in every snapshot: if this changes, every stored result is recalculated.
         assert_eq!(
             of("number BIGINT NOT NULL", "square").as_str(),
-            "a750cc43294b72b5"
+            "7b06d8c2c2ffab5a"
         );
     }
 

@@ -19,6 +19,7 @@ mod evaluator;
 mod fingerprint;
 mod named;
 mod propose;
+mod results;
 mod sql;
 mod square;
 mod stored;
@@ -33,7 +34,7 @@ mod evaluator_tests;
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, RecordBatch};
-use arrow_schema::{DataType, Schema};
+use arrow_schema::{Fields, Schema};
 
 pub use declaration::Declaration;
 pub use declared::{Calculations, NotCalculable};
@@ -46,9 +47,9 @@ pub use propose::{Proposal, propose, widen};
 pub use sql::{Condition, Sifted, SqlCalculation, SqlError, Usable, usable};
 pub use stored::reject_stored;
 
-/// A deterministic function from an event's fields to a result.
+/// A deterministic function from an event's fields to a result of one or more columns.
 ///
-/// It is called with a batch at a time, columns in and a column out. The same fields must always give
+/// It is called with a batch at a time, columns in and columns out. The same fields must always give
 /// the same result: snapback recomputes results to prove them. When its arithmetic changes, raise
 /// [`version`](Calculation::version).
 pub trait Calculation: Send + Sync {
@@ -73,19 +74,21 @@ pub trait Calculation: Send + Sync {
         }
     }
 
-    /// The expression that computes its result in an engine, over columns that are named like the fields: in parentheses unless
-    /// it is one word. `None` when none does.
-    fn expression(&self, fields: &Schema, engine: Engine) -> Option<String> {
+    /// The expression that computes each column of its result in an engine, over columns that are named like the fields and
+    /// the columns before it: in parentheses unless it is one word. `None` when none does.
+    fn expressions(&self, fields: &Schema, engine: Engine) -> Option<Vec<String>> {
         let _ = (fields, engine);
         None
     }
 
-    /// The type of its results for events with these fields: BIGINT (`Int64`), DOUBLE (`Float64`),
-    /// DECIMAL(p,s) (`Decimal128`), VARCHAR (`Utf8`) or BOOLEAN (`Boolean`).
+    /// The columns of its results for events with these fields, at least one, in their order in messages and segments:
+    /// BIGINT (`Int64`), DOUBLE (`Float64`), DECIMAL(p,s) (`Decimal128`), VARCHAR (`Utf8`) or BOOLEAN (`Boolean`), each
+    /// nullable or not. No name is that of a field, of another column or of one of snapback's own; a single column is
+    /// usually called `result`.
     ///
     /// # Errors
     /// When it cannot work on these fields: a configuration error that says what it needs.
-    fn output(&self, fields: &Schema) -> Result<DataType, CalculationError>;
+    fn output(&self, fields: &Schema) -> Result<Fields, CalculationError>;
 
     /// The results of a batch that has one column for each field, and at least one row.
     ///
@@ -101,9 +104,9 @@ pub type Find = fn(&str) -> Result<Arc<dyn Calculation>, CalculationError>;
 /// What a calculation makes of a batch.
 #[derive(Clone, Debug)]
 pub struct Outcomes {
-    /// One value for each row of the batch, of the type that [`Calculation::output`] promised. The
-    /// values of rejected rows are ignored.
-    pub results: ArrayRef,
+    /// The columns that [`Calculation::output`] promised, each with one value for each row of the batch. NULL is a value
+    /// where the column is nullable. The values of rejected rows are ignored.
+    pub columns: Vec<ArrayRef>,
     /// The rows that have no result, and why: `code: text` with a [`ReasonCode`](crate::events::ReasonCode); text without a known
     /// code is given the code `calculation`.
     pub rejections: Vec<(usize, String)>,

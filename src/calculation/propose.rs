@@ -5,7 +5,9 @@ use std::{
     sync::Arc,
 };
 
-use super::{Calculation, Condition, Evaluator, builtin, square};
+use arrow_array::Array as _;
+
+use super::{Calculation, CalculationError, Condition, Evaluator, builtin, square};
 use crate::{
     events::{Fields, Identifier, Observed},
     model::Event,
@@ -21,7 +23,7 @@ pub struct Proposal {
     pub fields: Fields,
     /// As in `--calculation`; `None`: the one that is configured.
     pub calculation: Option<String>,
-    /// How many become no rejects.
+    /// How many become results that are not NULL, or are left out by the condition.
     pub accepted: usize,
 }
 
@@ -60,7 +62,7 @@ pub fn propose(
     // The square can be told which field it is about.
     if square::named(calculation.name()).is_some() {
         let arguments = all.iter().filter(|field| field.data_type.is_numeric());
-        // Those that are always there first: NULL has no square.
+        // Those that are always there first: the square of NULL is NULL.
         let (optional, always): (Vec<_>, Vec<_>) = arguments.partition(|field| field.nullable);
         let arguments = always.into_iter().chain(optional).take(MOST_ARGUMENTS);
         candidates.extend(arguments.map(|field| {
@@ -114,7 +116,8 @@ fn best(
     best
 }
 
-/// How many of `events` become no rejects; none where calculation or condition do not work on the fields at all.
+/// How many of `events` become results of which not everything is NULL, or are left out by the condition; none where
+/// calculation or condition do not work on the fields at all.
 fn accepted(
     events: &[Event<'_>],
     fields: &Fields,
@@ -122,13 +125,18 @@ fn accepted(
     condition: Option<&Condition>,
 ) -> usize {
     // A calculation of the user's own is asked about fields that the user has never declared.
-    let evaluated = catch_unwind(AssertUnwindSafe(|| {
+    let counted = catch_unwind(AssertUnwindSafe(|| {
         let evaluator = Evaluator::new(fields.clone(), calculation)?;
         let evaluator = evaluator.with_condition(condition)?;
-        evaluator.evaluate(events.iter().copied())
+        let evaluated = evaluator.evaluate(events.iter().copied())?;
+        let results = evaluated.results;
+        let given = &results.columns()[results.num_columns() - evaluator.output().fields().len()..];
+        let says_something = |row: &usize| given.iter().any(|column| column.is_valid(*row));
+        let results = (0..results.num_rows()).filter(says_something).count();
+        Ok::<usize, CalculationError>(results + evaluated.filtered.len())
     }));
-    match evaluated {
-        Ok(Ok(evaluated)) => evaluated.results.num_rows() + evaluated.filtered.len(),
+    match counted {
+        Ok(Ok(counted)) => counted,
         Ok(Err(_)) | Err(_) => 0,
     }
 }
@@ -192,7 +200,7 @@ mod tests {
                 ("a BIGINT, c BIGINT", "square(a)"),
                 r#"--fields '"it'\''s" BIGINT NOT NULL, b BIGINT NOT NULL' --calculation 'square("it'\''s")'"#,
             ),
-            // NULL has no square: the field that is always there is the better one.
+            // The square of NULL is NULL: the field that is always there is the better one.
             (
                 &[r#"{"a":1,"b":1}"#, r#"{"b":2}"#],
                 DEFAULT,
@@ -218,7 +226,7 @@ mod tests {
             widened(&[r#"{"number":9223372036854775808}"#]),
             Some(("--fields 'number DECIMAL(38,0) NOT NULL'".to_owned(), 1))
         );
-        // Without NOT NULL they would be rejects for another reason.
+        // Without NOT NULL they would be results that say nothing.
         assert_eq!(widened(&[r#"{"value":1}"#, r#"{"number":null}"#]), None);
         assert_eq!(widened(&[r#"{"number":"7"}"#, "[7]"]), None);
     }

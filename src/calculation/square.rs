@@ -7,10 +7,10 @@ use arrow_array::{
     cast::AsArray,
     types::{Decimal128Type, Float64Type, Int64Type},
 };
-use arrow_schema::{DataType, Schema};
+use arrow_schema::{DataType, Field, Fields, Schema};
 
 use super::{Calculation, CalculationError, Engine, Outcomes, SqlCalculation};
-use crate::events::{FieldType, Identifier, ReasonCode};
+use crate::events::{FieldType, Identifier, ReasonCode, columns::RESULT};
 
 const NAME: &str = "square";
 
@@ -129,34 +129,37 @@ impl Calculation for Square {
         )
     }
 
-    fn expression(&self, fields: &Schema, engine: Engine) -> Option<String> {
+    fn expressions(&self, fields: &Schema, engine: Engine) -> Option<Vec<String>> {
         let sql = SqlCalculation::parse(&self.text(fields)).ok()?;
-        sql.expression(fields, engine)
+        sql.expressions(fields, engine)
     }
 
-    fn output(&self, fields: &Schema) -> Result<DataType, CalculationError> {
+    fn output(&self, fields: &Schema) -> Result<Fields, CalculationError> {
         let (index, input) = self.input(fields)?;
-        match input {
-            FieldType::Double => Ok(DataType::Float64),
-            FieldType::Decimal { scale, .. } if scale > 19 => Err(CalculationError::Scale {
-                calculation: NAME.to_owned(),
-                field: fields.field(index).name().clone(),
-                scale,
-            }),
-            FieldType::Decimal { scale, .. } => {
-                Ok(DataType::Decimal128(38, 2 * scale.cast_signed()))
+        let field = fields.field(index);
+        let data_type = match input {
+            FieldType::Double => DataType::Float64,
+            FieldType::Decimal { scale, .. } if scale > 19 => {
+                return Err(CalculationError::Scale {
+                    calculation: NAME.to_owned(),
+                    field: field.name().clone(),
+                    scale,
+                });
             }
+            FieldType::Decimal { scale, .. } => DataType::Decimal128(38, 2 * scale.cast_signed()),
             // A square of 64 bits has at most 38 digits: 2^126 = 85070591730234615865843651857942052864.
-            _ => Ok(DataType::Decimal128(38, 0)),
-        }
+            _ => DataType::Decimal128(38, 0),
+        };
+        let result = Field::new(RESULT, data_type, field.is_nullable());
+        Ok(Fields::from(vec![result]))
     }
 
     fn calculate(&self, batch: &RecordBatch) -> Result<Outcomes, CalculationError> {
         let schema = batch.schema_ref();
         let (index, input) = self.input(schema)?;
-        let output = self.output(schema)?;
+        let output = self.output(schema)?[0].data_type().clone();
         let numbers = batch.column(index);
-        let mut rejections = nulls(numbers.as_ref(), schema.field(index).name());
+        let mut rejections = Vec::new();
         let results: ArrayRef = match input {
             FieldType::Double => Arc::new(square_doubles(numbers.as_primitive(), &mut rejections)),
             FieldType::Decimal { .. } => {
@@ -171,23 +174,10 @@ impl Calculation for Square {
             }
         };
         Ok(Outcomes {
-            results,
+            columns: vec![results],
             rejections,
         })
     }
-}
-
-fn nulls(numbers: &dyn Array, name: &str) -> Vec<(usize, String)> {
-    if numbers.null_count() == 0 {
-        return Vec::new();
-    }
-    let reason = ReasonCode::NullInput.because(format_args!(
-        "field {name:?} is NULL, which has no square; send a number"
-    ));
-    (0..numbers.len())
-        .filter(|row| numbers.is_null(*row))
-        .map(|row| (row, reason.clone()))
-        .collect()
 }
 
 fn square_doubles(numbers: &Float64Array, rejections: &mut Vec<(usize, String)>) -> Float64Array {

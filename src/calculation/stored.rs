@@ -69,14 +69,20 @@ struct Sources<'a> {
 impl Evaluator {
     /// The outcomes of the events of stored results, from the fields that are stored with them.
     ///
-    /// A row that the condition leaves out is filtered. One that is a result no more becomes a reject, with a JSON object of all its stored fields as its payload: decoded
-    /// and calculated again, it gives the same reason.
+    /// A row that the condition leaves out is filtered. One that is a result no more becomes a reject, with a JSON object of
+    /// all its stored fields as its payload: decoded and calculated again, it gives the same reason. `fields` are the stored
+    /// fields: other columns may be results of another calculation.
     ///
     /// # Errors
     /// When the declared fields are not among the stored columns, or the calculation fails as in
     /// [`evaluate`](Evaluator::evaluate).
-    pub fn reevaluate(&self, stored: &RecordBatch) -> Result<Evaluated, CalculationError> {
+    pub fn reevaluate(
+        &self,
+        stored: &RecordBatch,
+        fields: &Fields,
+    ) -> Result<Evaluated, CalculationError> {
         let failed = batch_error(stored.num_rows());
+        let payloads = Payloads::of(stored, &fields.placed(self.fields()));
         let fields = self.stored_fields(stored)?;
         let sources = sources(stored)?;
         // What stands for a missing or null field where there must be a value: the decoder says why.
@@ -106,7 +112,7 @@ impl Evaluator {
         let filtered: Vec<Offset> = filtered.collect();
         let (fitting, places) = (rows_of(stored, &passed).map_err(&failed)?, places(&passed));
         let Outcomes {
-            results,
+            columns,
             rejections,
         } = self.recalculate(&fitting)?;
         let mut kept = vec![true; fitting.num_rows()];
@@ -114,16 +120,17 @@ impl Evaluator {
             kept[*row] = false;
             fits[places[*row]] = false;
         }
-        // Rows without a result may have NULL there, which no column of results takes.
-        let (fitting, results) = match rejections.is_empty() {
-            true => (fitting, results),
+        // Rows without a result may have NULL there, where a column may take none.
+        let (fitting, columns) = match rejections.is_empty() {
+            true => (fitting, columns),
             false => {
                 let kept = BooleanArray::from(kept);
                 let rows = filter_record_batch(&fitting, &kept).map_err(&failed)?;
-                (rows, filter(&results, &kept).map_err(&failed)?)
+                let columns = columns.iter().map(|column| filter(column, &kept));
+                (rows, columns.collect::<Result<_, _>>().map_err(&failed)?)
             }
         };
-        let results = self.stored_results(&fitting, results).map_err(&failed)?;
+        let results = self.stored_results(&fitting, columns).map_err(&failed)?;
         let again: Vec<usize> = (0..fits.len()).filter(|row| !fits[*row]).collect();
         let kept = Evaluated {
             results,
@@ -133,7 +140,6 @@ impl Evaluator {
         if again.is_empty() {
             return Ok(kept);
         }
-        let payloads = Payloads::of(stored, self.fields());
         let payloads: Vec<Vec<u8>> = again.iter().map(|row| payloads.get(*row)).collect();
         let events = again.iter().zip(&payloads);
         let events = events.map(|(row, payload)| sources.event(*row, payload));
@@ -144,17 +150,21 @@ impl Evaluator {
     fn stored_results(
         &self,
         stored: &RecordBatch,
-        results: ArrayRef,
+        results: Vec<ArrayRef>,
     ) -> Result<RecordBatch, ArrowError> {
         let schema = self.results_schema();
         let mut columns = Vec::with_capacity(schema.fields().len());
-        for field in schema.fields().iter().take(schema.fields().len() - 1) {
+        for field in schema
+            .fields()
+            .iter()
+            .take(schema.fields().len() - results.len())
+        {
             let column = stored.column_by_name(field.name());
             columns.push(column.cloned().ok_or_else(|| {
                 ArrowError::SchemaError(format!("there is no column {}", field.name()))
             })?);
         }
-        columns.push(results);
+        columns.extend(results);
         RecordBatch::try_new(schema, columns)
     }
 }
@@ -172,17 +182,18 @@ fn places(marked: &[bool]) -> Vec<usize> {
     (0..marked.len()).filter(|row| marked[*row]).collect()
 }
 
-/// A stored result as a reject for another reason than its values, with the payload that [`Evaluator::reevaluate`] makes.
+/// A stored result as a reject for another reason than its values, with the payload that [`Evaluator::reevaluate`] makes of
+/// its `fields`, each in the place that it has among them.
 ///
 /// # Errors
 /// When the columns are not those of results.
 pub fn reject_stored(
-    declared: &Fields,
     stored: &RecordBatch,
+    fields: &Fields,
     row: usize,
     reason: String,
 ) -> Result<Reject, CalculationError> {
-    let payload = Payloads::of(stored, declared).get(row);
+    let payload = Payloads::of(stored, fields).get(row);
     let event = sources(stored)?.event(row, &payload);
     Ok(Reject::of(&event, reason))
 }

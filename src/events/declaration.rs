@@ -282,7 +282,7 @@ pub(super) fn is_name(name: &str) -> bool {
     is_usable(name) && !is_reserved(name)
 }
 
-fn is_usable(name: &str) -> bool {
+pub(super) fn is_usable(name: &str) -> bool {
     !name.is_empty() && name.len() <= LONGEST_NAME && !name.contains(char::is_control)
 }
 

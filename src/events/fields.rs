@@ -5,7 +5,6 @@ use std::fmt;
 use arrow_schema::{DataType, Field as ArrowField, Schema, TimeUnit};
 
 use super::{
-    columns,
     identifier::Identifier,
     path::{Path, Step},
 };
@@ -214,18 +213,18 @@ impl fmt::Display for Field {
 pub struct Fields(pub(super) Vec<Field>);
 
 impl Fields {
-    /// The fields that stored results have; `None` when a column is of no field's type, or there is none.
+    /// Those of these fields that are columns of stored results, in the same type; `None` when there are none.
     #[must_use]
-    pub fn of_results(schema: &Schema) -> Option<Fields> {
-        let own = |name: &str| columns::SOURCE.contains(&name) || name == columns::RESULT;
-        let columns = schema.fields().iter();
-        let columns = columns.filter(|column| !own(column.name()));
-        let fields = columns.map(|column| {
-            let data_type = FieldType::of_column(column)?;
-            Some(Field::new(column.name(), data_type, column.is_nullable()))
-        });
-        let fields: Vec<Field> = fields.collect::<Option<_>>()?;
-        (!fields.is_empty()).then_some(Fields(fields))
+    pub fn stored_in(&self, schema: &Schema) -> Option<Fields> {
+        let is_stored = |field: &&Field| {
+            let column = schema.field_with_name(&field.name);
+            column.is_ok_and(|column| FieldType::of_column(column) == Some(field.data_type))
+        };
+        let stored = self.iter().filter(is_stored);
+        let stored: Vec<Field> = stored
+            .map(|field| Field::new(&field.name, field.data_type, field.nullable))
+            .collect();
+        (!stored.is_empty()).then_some(Fields(stored))
     }
 
     /// Whether a field of this name and type is among them.

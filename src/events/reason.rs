@@ -70,8 +70,6 @@ reason_codes! {
     BadText = "bad-text",
     /// starts with the five bytes that serializers of a schema registry put before what they write
     SchemaRegistry = "schema-registry",
-    /// has NULL in the field that is calculated with
-    NullInput = "null-input",
     /// has a result that its type cannot hold
     Overflow = "overflow",
     /// has zero as a divisor
@@ -80,7 +78,7 @@ reason_codes! {
     BadCast = "bad-cast",
     /// has a value that a function of the calculation does not take
     BadArgument = "bad-argument",
-    /// has NULL as its result
+    /// has NULL in a column of its result that is NOT NULL
     NullResult = "null-result",
     /// was rejected by the calculation, for a reason of its own
     Calculation = "calculation",

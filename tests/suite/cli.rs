@@ -322,8 +322,8 @@ fn a_calculation_of_ones_own_has_every_command() {
     assert_eq!(
         values,
         [
-            r#"{"fahrenheit":212.0,"result":100.0}"#,
-            r#"{"fahrenheit":32.0,"result":0.0}"#
+            r#"{"fahrenheit":212.0,"celsius":100.0,"kelvin":373.15}"#,
+            r#"{"fahrenheit":32.0,"celsius":0.0,"kelvin":273.15}"#
         ]
     );
     let dead = read_all(&pipeline.brokers, &pipeline.rejects);

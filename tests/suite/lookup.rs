@@ -44,7 +44,7 @@ fn every_fate_is_shown(place: Place) {
     let reject = answer(&pipeline, "0/6", 0);
     let reason = reject["reason"].as_str().expect("a reason");
     assert_eq!(reject["fate"], "reject");
-    assert!(reason.starts_with("null-input"), "{reason}");
+    assert!(reason.starts_with("null-result"), "{reason}");
     assert_eq!(reject["corrections"][0]["reason"], reason);
     let undecodable = answer(&pipeline, "0/9", 0);
     assert_eq!(undecodable["payload"], "no JSON");

@@ -13,8 +13,18 @@ use crate::support::{Program, delete_records, eventually, s3};
 
 const FIELDS: [&str; 2] = ["--fields", "a BIGINT, b BIGINT"];
 /// The calculation before, and the one after.
-pub const OLD: [&str; 4] = [FIELDS[0], FIELDS[1], "--calculation", "square(a)"];
-pub const NEW: [&str; 4] = [FIELDS[0], FIELDS[1], "--calculation", "square(b)"];
+pub const OLD: [&str; 4] = [
+    FIELDS[0],
+    FIELDS[1],
+    "--calculation",
+    "square(a) AS result NOT NULL",
+];
+pub const NEW: [&str; 4] = [
+    FIELDS[0],
+    FIELDS[1],
+    "--calculation",
+    "square(b) AS result NOT NULL",
+];
 pub const RECALCULATE: [&str; 2] = ["--on-new-calculation", "recalculate"];
 
 /// One segment's events: under the new calculation the first has another result, the second is a reject, the third is a

@@ -141,10 +141,12 @@ fn save(path: &Path, batch: &snapback::arrow_array::RecordBatch) {
 }
 
 #[test]
-fn an_expression_is_calculated_stored_proven_and_replaced_by_another() {
+fn two_columns_are_calculated_stored_proven_and_replaced_by_others() {
     let pipeline = Pipeline::new(1, Place::folder());
     let fields = ["--fields", "price DECIMAL(12,2) NOT NULL, quantity BIGINT"];
-    let total = ["--calculation", "price * quantity"];
+    let vat = "round(total * 0.19, 2) AS vat";
+    let total = format!("price * quantity AS total, {vat}");
+    let total = ["--calculation", &total];
     pipeline.send(
         0,
         [
@@ -171,14 +173,18 @@ fn an_expression_is_calculated_stored_proven_and_replaced_by_another() {
     };
     assert_eq!(
         values(0),
-        Some(json!({"price": 19.99, "quantity": 3, "result": 59.97}))
+        Some(json!({"price": 19.99, "quantity": 3, "total": 59.97, "vat": 11.39}))
     );
     assert_eq!(
         values(2),
-        Some(json!({"price": 1.25, "quantity": -2, "result": -2.50}))
+        Some(json!({"price": 1.25, "quantity": -2, "total": -2.50, "vat": -0.48}))
     );
-    // Its result is NULL.
-    assert_eq!(dead_letters(&pipeline), [(1, None)]);
+    // NULL is a value.
+    assert_eq!(
+        values(1),
+        Some(json!({"price": 0.5, "quantity": null, "total": null, "vat": null}))
+    );
+    assert_eq!(dead_letters(&pipeline), []);
 
     let verify = |calculation: [&str; 2]| {
         let command = snapback(["verify", "-o", "json", "--events", &pipeline.events])
@@ -188,16 +194,16 @@ fn an_expression_is_calculated_stored_proven_and_replaced_by_another() {
         command.run()
     };
     // However it is written, it is the same calculation.
-    let told = verify(["--calculation", "PRICE * Quantity"])
-        .expect_code(0)
-        .stdout;
+    let written = format!("PRICE * Quantity as total,\n{vat}");
+    let told = verify(["--calculation", &written]).expect_code(0).stdout;
     let told: Value = serde_json::from_str(&told).expect("JSON");
     assert_eq!(
         (&told["clean"], &told["results"], &told["rejects"]),
-        (&json!(true), &json!(3), &json!(1))
+        (&json!(true), &json!(4), &json!(0))
     );
 
-    let other = ["--calculation", "price * coalesce(quantity, 1)"];
+    let other = format!("price * coalesce(quantity, 1) AS total, {vat}");
+    let other = ["--calculation", &other];
     let recalculate = ["--on-new-calculation", "recalculate"];
     pipeline
         .run_to_end()
@@ -208,7 +214,7 @@ fn an_expression_is_calculated_stored_proven_and_replaced_by_another() {
         .expect_code(0);
     assert_eq!(
         values(1),
-        Some(json!({"price": 0.5, "quantity": null, "result": 0.5}))
+        Some(json!({"price": 0.5, "quantity": null, "total": 0.5, "vat": 0.1}))
     );
     verify(other).expect_code(0);
 }
@@ -270,7 +276,7 @@ print(' '.join(word for (word,) in duckdb.sql(\"SELECT keyword_name FROM duckdb_
     for word in words.split_whitespace() {
         let schema = Schema::new(vec![Field::new(word, DataType::Int64, true)]);
         let field = SqlCalculation::parse(&format!("\"{word}\"")).expect("a field");
-        let text = field.expression(&schema, Engine::DuckDb);
-        assert_eq!(text, Some(format!("\"{word}\"")));
+        let text = field.expressions(&schema, Engine::DuckDb);
+        assert_eq!(text, Some(vec![format!("\"{word}\"")]));
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::{Arc, LazyLock};
 
 use snapback::arrow_array::{Array, RecordBatch, StringArray};
-use snapback::arrow_schema::{DataType, Schema};
+use snapback::arrow_schema::{DataType, Field, Schema};
 use snapback::model::{Event, Offset, Partition, Reject};
 use snapback::{
     calculation::{Calculation, CalculationError, Evaluator, Outcomes, builtin},
@@ -109,7 +109,7 @@ fn examine(way: &Declared, payload: &[u8]) -> Outcome {
             }
             let outcomes = way.evaluator.recalculate(results).expect("stored results");
             let stored = results.column(results.num_columns() - 1);
-            assert_eq!(outcomes.results.as_ref(), stored.as_ref());
+            assert_eq!(outcomes.columns[0].as_ref(), stored.as_ref());
             assert!(outcomes.rejections.is_empty());
         }
         Err(reject) => {
@@ -204,8 +204,8 @@ impl Calculation for Echo {
         1
     }
 
-    fn output(&self, _: &Schema) -> Result<DataType, CalculationError> {
-        Ok(DataType::Utf8)
+    fn output(&self, _: &Schema) -> Result<snapback::arrow_schema::Fields, CalculationError> {
+        Ok(vec![Field::new("result", DataType::Utf8, false)].into())
     }
 
     fn calculate(&self, batch: &RecordBatch) -> Result<Outcomes, CalculationError> {
@@ -216,7 +216,7 @@ impl Calculation for Echo {
             Some((row, reason.to_owned()))
         };
         Ok(Outcomes {
-            results: batch.column(0).clone(),
+            columns: vec![batch.column(0).clone()],
             rejections: texts.iter().enumerate().filter_map(refused).collect(),
         })
     }

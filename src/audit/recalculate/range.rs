@@ -1,6 +1,6 @@
 //! One range, from its stored files to those of its repair. Blocking; reads Kafka only where the stored fields do not suffice.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use arrow_array::{BooleanArray, RecordBatch};
 use arrow_schema::ArrowError;
@@ -43,8 +43,6 @@ struct Open {
     absent: Absent,
     /// How many of its events have no row because a condition left them out.
     filtered: u64,
-    /// The fields that the stored results have.
-    fields: Option<Fields>,
     /// Those of which payloads of stored rejects were made.
     payload_fields: Option<Fields>,
 }
@@ -79,7 +77,8 @@ impl Range<'_> {
             self.write(&mut writer, &window, &evaluated)?;
         }
         let declared = self.evaluator.fields();
-        let fields = open.fields.map(|fields| fields.placed(declared));
+        let fields = open.stored.fields.as_deref();
+        let fields = fields.map(|fields| fields.placed(declared));
         let fields = match (made, fields, open.payload_fields) {
             (true, Some(fields), Some(earlier)) => fields.common(&earlier),
             (true, fields, _) => fields,
@@ -126,8 +125,8 @@ impl Range<'_> {
         let declared = self.evaluator.fields();
         let column: fn(&Fields, &Field) -> bool = Fields::has;
         let known = [
-            (&open.fields, column),
-            (&open.payload_fields, Fields::place),
+            (open.stored.fields.as_deref(), column),
+            (open.payload_fields.as_ref(), Fields::place),
         ];
         for (known, has) in known {
             let Some(known) = known else { continue };
@@ -152,8 +151,8 @@ impl Range<'_> {
     fn evaluate(&self, window: &Window) -> Result<Evaluated, RecalculateError> {
         let evaluator = self.evaluator;
         let mut evaluated = Evaluated::empty(evaluator);
-        if let Some(results) = &window.results {
-            evaluated = evaluator.reevaluate(results)?;
+        if let Some((results, fields)) = window.results() {
+            evaluated = evaluator.reevaluate(results, fields)?;
         }
         if let Some(rejects) = &window.rejects {
             let events = events_of(rejects).ok_or_else(not_rejects)?;
@@ -279,10 +278,11 @@ impl Window {
         reason: String,
     ) -> Result<Option<Reject>, RecalculateError> {
         let row = |rows: &RecordBatch| offsets(rows)?.binary_search(&offset).ok();
-        if let Some(results) = &self.results
+        if let Some((results, fields)) = self.results()
             && let Some(row) = row(results)
         {
-            return Ok(Some(reject_stored(declared, results, row, reason)?));
+            let fields = fields.placed(declared);
+            return Ok(Some(reject_stored(results, &fields, row, reason)?));
         }
         let Some(rejects) = &self.rejects else {
             return Ok(None);
@@ -299,6 +299,11 @@ fn holds(window: &Window, reject: &Reject) -> bool {
     offsets.is_some_and(|offsets| offsets.binary_search(&reject.offset.get()).is_ok())
 }
 
+fn no_fields() -> RecalculateError {
+    let text = "the results have none of the fields that their file declares".to_owned();
+    ArrowError::SchemaError(text).into()
+}
+
 fn not_rejects() -> RecalculateError {
     let text = "the columns are not those of rejects".to_owned();
     ArrowError::SchemaError(text).into()
@@ -309,9 +314,9 @@ fn open(files: Vec<File>) -> Result<Open, RecalculateError> {
     let mut stored = Stored {
         results: None,
         rejects: None,
+        fields: None,
     };
-    let (mut first, mut fields, mut payload_fields): (Option<SegmentFacts>, _, _) =
-        (None, None, None);
+    let (mut first, mut payload_fields): (Option<SegmentFacts>, _) = (None, None);
     for (kind, bytes) in files {
         let reader = read_segment(bytes)?;
         let facts = reader.facts().clone();
@@ -320,7 +325,9 @@ fn open(files: Vec<File>) -> Result<Open, RecalculateError> {
             stored.rejects = Some(Lane::new(reader));
         } else {
             let lane = Lane::new(reader);
-            fields = Fields::of_results(lane.schema());
+            let declared = Fields::parse(&facts.declaration.fields).ok();
+            let fields = declared.and_then(|declared| declared.stored_in(lane.schema()));
+            stored.fields = Some(Arc::new(fields.ok_or_else(no_fields)?));
             stored.results = Some(lane);
         }
         first.get_or_insert(facts);
@@ -331,7 +338,6 @@ fn open(files: Vec<File>) -> Result<Open, RecalculateError> {
         declaration: first.declaration,
         absent: first.absent,
         filtered: first.counts.filtered,
-        fields,
         payload_fields,
     })
 }

@@ -48,6 +48,7 @@ impl Range<'_> {
         let nothing = Window {
             results: None,
             rejects: None,
+            fields: None,
         };
         let evaluated = self.evaluator.evaluate(batch.iter())?;
         let evaluated = self.fit(evaluated, &nothing, Some(batch))?;

@@ -20,6 +20,10 @@ use crate::{
     store::Store,
 };
 
+/// The square of one of two fields; without it, the event is a reject whose reason says which.
+const SQUARE_OF_A: &str = "coalesce(square(a), CAST('no a' AS DECIMAL(38,0)))";
+const SQUARE_OF_B: &str = "coalesce(square(b), CAST('no b' AS DECIMAL(38,0)))";
+
 fn at(offset: i64) -> Offset {
     Offset::new(offset).unwrap()
 }

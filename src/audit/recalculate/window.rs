@@ -1,12 +1,14 @@
 //! The stored rows of a range, results and rejects side by side, a part of the range at a time.
 
+use std::sync::Arc;
+
 use arrow_array::RecordBatch;
 use arrow_schema::{ArrowError, SchemaRef};
 use arrow_select::concat::concat_batches;
 
 use super::RecalculateError;
 use crate::{
-    events::columns::offsets,
+    events::{Fields, columns::offsets},
     format::{SegmentError, SegmentReader},
 };
 
@@ -16,6 +18,15 @@ pub(super) struct Window {
     pub results: Option<RecordBatch>,
     /// The rejects.
     pub rejects: Option<RecordBatch>,
+    /// The fields that the results have, where there are any: their other columns are what was calculated.
+    pub fields: Option<Arc<Fields>>,
+}
+
+impl Window {
+    /// The results, and the fields that they have.
+    pub fn results(&self) -> Option<(&RecordBatch, &Fields)> {
+        self.results.as_ref().zip(self.fields.as_deref())
+    }
 }
 
 /// The rows of one file, passed once.
@@ -29,6 +40,8 @@ pub(super) struct Lane {
 pub(super) struct Stored {
     pub results: Option<Lane>,
     pub rejects: Option<Lane>,
+    /// The fields that the results have, where there are any.
+    pub fields: Option<Arc<Fields>>,
 }
 
 impl Lane {
@@ -85,6 +98,7 @@ impl Stored {
         Ok(Window {
             results: rows(&mut self.results).transpose()?,
             rejects: rows(&mut self.rejects).transpose()?,
+            fields: self.fields.clone(),
         })
     }
 

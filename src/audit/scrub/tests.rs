@@ -10,7 +10,7 @@ use arrow_array::{
     cast::AsArray as _,
     types::{Decimal128Type, Int64Type},
 };
-use arrow_schema::{DataType, Schema};
+use arrow_schema::Schema;
 
 use super::*;
 use crate::{
@@ -234,7 +234,7 @@ impl Calculation for Restless {
         self.square.parameters(fields)
     }
 
-    fn output(&self, fields: &Schema) -> Result<DataType, CalculationError> {
+    fn output(&self, fields: &Schema) -> Result<arrow_schema::Fields, CalculationError> {
         self.square.output(fields)
     }
 
@@ -242,7 +242,7 @@ impl Calculation for Restless {
         let outcomes = self.square.calculate(batch)?;
         let call = i128::from(self.calls.fetch_add(1, Ordering::SeqCst));
         let numbers = batch.column(0).as_primitive::<Int64Type>();
-        let results = outcomes.results.as_primitive::<Decimal128Type>();
+        let results = outcomes.columns[0].as_primitive::<Decimal128Type>();
         let results = (0..results.len()).map(|row| match numbers.value(row) {
             208 => results.value(row) + call + 1,
             _ => results.value(row),
@@ -251,7 +251,7 @@ impl Calculation for Restless {
             .with_precision_and_scale(38, 0)
             .unwrap();
         Ok(Outcomes {
-            results: Arc::new(results),
+            columns: vec![Arc::new(results)],
             ..outcomes
         })
     }

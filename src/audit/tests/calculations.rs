@@ -7,7 +7,7 @@ use arrow_array::{
     cast::AsArray as _,
     types::{Decimal128Type, Int64Type},
 };
-use arrow_schema::{DataType, Schema};
+use arrow_schema::{DataType, Field, Schema};
 
 use super::{
     damage::kinds,
@@ -42,8 +42,8 @@ impl Calculation for Twice {
         1
     }
 
-    fn output(&self, _: &Schema) -> Result<DataType, CalculationError> {
-        Ok(DataType::Decimal128(38, 0))
+    fn output(&self, _: &Schema) -> Result<arrow_schema::Fields, CalculationError> {
+        Ok(vec![Field::new("result", DataType::Decimal128(38, 0), true)].into())
     }
 
     fn calculate(&self, batch: &RecordBatch) -> Result<Outcomes, CalculationError> {
@@ -52,7 +52,7 @@ impl Calculation for Twice {
         let twice = twice.with_precision_and_scale(38, 0).unwrap();
         let results: ArrayRef = Arc::new(twice);
         Ok(Outcomes {
-            results,
+            columns: vec![results],
             rejections: Vec::new(),
         })
     }

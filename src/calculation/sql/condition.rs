@@ -1,18 +1,14 @@
 //! The condition of `--where`: which events are calculated at all.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, slice, sync::Arc};
 
 use arrow_array::{Array as _, BooleanArray, RecordBatch, cast::AsArray as _};
 use arrow_buffer::{BooleanBuffer, BooleanBufferBuilder};
 use arrow_schema::Schema;
 use sqlparser::ast::Expr;
 
-use super::{
-    EVALUATOR_VERSION, SqlError, eval, gate, grammar,
-    print::{self, Spelling},
-    tree::Node,
-};
-use crate::calculation::CalculationError;
+use super::{EVALUATOR_VERSION, SqlError, eval, gate, grammar, print, tree::Node};
+use crate::calculation::{CalculationError, Outcomes};
 
 /// A condition over an event's fields: a SQL expression that is a BOOLEAN.
 #[derive(Clone)]
@@ -73,7 +69,7 @@ impl Condition {
     pub(in crate::calculation) fn on(&self, fields: &Schema) -> Result<Filter, SqlError> {
         let node = gate::condition(&self.text, &self.expression, fields)?;
         // What is stored of it is its canonical text, which must be read again.
-        let canonical = print::text(&node, fields, Spelling::Canonical);
+        let canonical = print::expression(&node, fields);
         grammar::expression(&canonical).map_err(|_| SqlError::too_deep(&self.text))?;
         Ok(Filter { node, canonical })
     }
@@ -95,9 +91,12 @@ impl Filter {
         &self,
         batch: &RecordBatch,
     ) -> Result<Sifted, CalculationError> {
-        let (values, rejections) = eval::evaluate(&self.node, batch)
+        let Outcomes {
+            columns,
+            rejections,
+        } = eval::evaluate(slice::from_ref(&self.node), batch)
             .map_err(|error| CalculationError::failed(self.canonical.clone(), error))?;
-        let values: &BooleanArray = values.as_boolean();
+        let values: &BooleanArray = columns[0].as_boolean();
         let passed = match values.nulls() {
             None => values.values().clone(),
             Some(known) => values.values() & known.inner(),

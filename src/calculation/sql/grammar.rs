@@ -1,9 +1,9 @@
-//! From text to sqlparser's tree: one expression, nothing after it, bounded in length and depth.
+//! From text to sqlparser's tree: expressions with their names, nothing after them, bounded in length and depth.
 
 use std::{any::TypeId, cell::Cell};
 
 use sqlparser::{
-    ast::{BinaryOperator, Expr, Spanned},
+    ast::{BinaryOperator, Expr, Ident, Spanned},
     dialect::{Dialect, GenericDialect},
     keywords::Keyword,
     parser::{Parser, ParserError},
@@ -72,8 +72,16 @@ impl Dialect for Words {
     }
 }
 
-/// The expression that `text` is.
-pub(super) fn expression(text: &str) -> Result<Expr, SqlError> {
+/// A column as it is written: `expression`, `expression AS name`, or `expression AS name NOT NULL`.
+pub(super) struct Written {
+    pub(super) expression: Expr,
+    pub(super) name: Option<Ident>,
+    /// Whether a row with NULL is to be rejected.
+    pub(super) not_null: bool,
+}
+
+/// The columns that `text` is, at least one.
+pub(super) fn columns(text: &str) -> Result<Vec<Written>, SqlError> {
     if text.len() > LONGEST_TEXT {
         let message = format!(
             "the calculation has {} bytes; at most {LONGEST_TEXT} are taken",
@@ -87,26 +95,46 @@ pub(super) fn expression(text: &str) -> Result<Expr, SqlError> {
         .with_recursion_limit(DEEPEST)
         .try_with_sql(text)
         .map_err(failed)?;
-    let expression = parser.parse_expr().map_err(failed)?;
-    let next = parser.peek_token();
-    let place = Some(place(next.span.start));
-    match next.token {
-        Token::EOF => Ok(expression),
-        Token::Comma => Err(SqlError::new(
-            text,
-            place,
-            "one expression is taken, which gives the column result; run one pipeline for each",
-        )),
-        Token::Word(word) if word.keyword == Keyword::AS => Err(SqlError::new(
-            text,
-            place,
-            "the result has no name of its own: its column is called result; leave AS out",
-        )),
-        other => Err(SqlError::new(
-            text,
-            place,
-            format!("the expression ends before {other}; leave it out, or write an operator"),
-        )),
+    let mut columns = Vec::new();
+    loop {
+        let expression = parser.parse_expr().map_err(failed)?;
+        let named = parser.parse_keyword(Keyword::AS);
+        let name = named.then(|| parser.parse_identifier());
+        let name = name.transpose().map_err(failed)?;
+        columns.push(Written {
+            expression,
+            name,
+            not_null: named && parser.parse_keywords(&[Keyword::NOT, Keyword::NULL]),
+        });
+        let next = parser.next_token();
+        let after = match next.token {
+            Token::EOF => return Ok(columns),
+            Token::Comma => continue,
+            other if named => format!(
+                "the column ends before {other}; write a comma and the next expression, NOT NULL, or nothing"
+            ),
+            Token::Word(word) => format!(
+                "the expression ends before {word}; write AS {word} if that is its name, or an operator, or leave it out"
+            ),
+            other => {
+                format!("the expression ends before {other}; leave it out, or write an operator")
+            }
+        };
+        return Err(SqlError::new(text, Some(place(next.span.start)), after));
+    }
+}
+
+/// The one expression that `text` is.
+pub(super) fn expression(text: &str) -> Result<Expr, SqlError> {
+    let mut written = columns(text)?.into_iter();
+    match (written.next(), written.next()) {
+        (Some(first), None) if first.name.is_none() => Ok(first.expression),
+        (first, second) => {
+            let named = first.and_then(|first| Some(place(first.name?.span.start)));
+            let at = named.or_else(|| begin(&second?.expression));
+            let message = "a condition is one expression without a name; leave out what follows it";
+            Err(SqlError::new(text, at, message))
+        }
     }
 }
 

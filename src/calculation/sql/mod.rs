@@ -1,8 +1,8 @@
-//! A calculation that is a SQL expression over an event's fields.
+//! A calculation that is SQL: one or more expressions over an event's fields, each a column of the results.
 //!
 //! ```text
-//! text ── grammar (sqlparser) ──> its tree ── gate ──> typed tree ── eval ──> a column, and the rejected rows
-//!                                                          └──── print ──> canonical text, an engine's text
+//! text ── grammar (sqlparser) ──> its trees ── gate ──> typed trees ── eval ──> columns, and the rejected rows
+//!                                                          └──── print ──> canonical text, an engine's texts
 //! ```
 //!
 //! The set of what is taken is closed, and its meaning is that which DuckDB and Spark (ANSI) share: where they would give
@@ -17,6 +17,7 @@ mod forms;
 mod functions;
 mod gate;
 mod grammar;
+mod nullable;
 mod print;
 mod tree;
 mod types;
@@ -27,26 +28,27 @@ mod tests;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow_array::RecordBatch;
-use arrow_schema::{DataType, Schema, SchemaRef};
-use sqlparser::ast::Expr;
+use arrow_schema::{Fields, Schema};
 
 pub(super) use condition::Filter;
 pub use condition::{Condition, Sifted};
 pub use error::SqlError;
 pub use functions::{Usable, usable};
 
-use self::{print::Spelling, tree::Node};
+use self::{grammar::Written, tree::Columns};
 use super::{Calculation, CalculationError, Engine, Outcomes};
 
 /// Raised whenever an expression gives another value for any row; part of the fingerprint.
 const EVALUATOR_VERSION: u32 = 1;
 
-/// A calculation that is a SQL expression.
+/// A calculation that is SQL: `price * quantity AS total, round(total * 0.19, 2) AS vat`.
+///
+/// A column may be used in those after it. A single expression needs no name: its column is `result`.
 pub struct SqlCalculation {
     text: String,
-    expression: Expr,
-    /// The typed tree for the fields that were asked for last: always the same ones, outside of tests.
-    typed: Mutex<Option<(Schema, Arc<Node>)>>,
+    written: Vec<Written>,
+    /// The typed trees for the fields that were asked for last: always the same ones, outside of tests.
+    typed: Mutex<Option<(Schema, Arc<Columns>)>>,
 }
 
 impl SqlCalculation {
@@ -54,26 +56,26 @@ impl SqlCalculation {
     /// [`output`](Calculation::output).
     ///
     /// # Errors
-    /// When it is no expression: the error says where.
+    /// When it is no such list of expressions: the error says where.
     pub fn parse(text: &str) -> Result<SqlCalculation, SqlError> {
         Ok(SqlCalculation {
             text: text.to_owned(),
-            expression: grammar::expression(text)?,
+            written: grammar::columns(text)?,
             typed: Mutex::new(None),
         })
     }
 
-    fn typed(&self, fields: &Schema) -> Result<Arc<Node>, SqlError> {
+    fn typed(&self, fields: &Schema) -> Result<Arc<Columns>, SqlError> {
         let mut typed = self.typed.lock().unwrap_or_else(PoisonError::into_inner);
         match &*typed {
-            Some((known, node)) if known == fields => Ok(Arc::clone(node)),
+            Some((known, columns)) if known == fields => Ok(Arc::clone(columns)),
             _ => {
-                let node = Arc::new(gate::typed(&self.text, &self.expression, fields)?);
+                let columns = Arc::new(gate::typed(&self.text, &self.written, fields)?);
                 // What is stored of a calculation is its canonical text, which must be read again.
-                let canonical = print::text(&node, fields, Spelling::Canonical);
-                grammar::expression(&canonical).map_err(|_| SqlError::too_deep(&self.text))?;
-                *typed = Some((fields.clone(), Arc::clone(&node)));
-                Ok(node)
+                let canonical = print::text(&columns);
+                grammar::columns(&canonical).map_err(|_| SqlError::too_deep(&self.text))?;
+                *typed = Some((fields.clone(), Arc::clone(&columns)));
+                Ok(columns)
             }
         }
     }
@@ -91,7 +93,7 @@ impl Calculation for SqlCalculation {
     /// The canonical text; the text as it was given for fields that it does not work on.
     fn parameters(&self, fields: &Schema) -> String {
         match self.typed(fields) {
-            Ok(node) => print::text(&node, fields, Spelling::Canonical),
+            Ok(columns) => print::text(&columns),
             Err(_) => self.text.clone(),
         }
     }
@@ -100,23 +102,17 @@ impl Calculation for SqlCalculation {
         self.parameters(fields)
     }
 
-    fn expression(&self, fields: &Schema, engine: Engine) -> Option<String> {
-        let node = self.typed(fields).ok()?;
-        Some(print::text(&node, fields, Spelling::Engine(engine)))
+    fn expressions(&self, fields: &Schema, engine: Engine) -> Option<Vec<String>> {
+        Some(print::expressions(&*self.typed(fields).ok()?, engine))
     }
 
-    fn output(&self, fields: &Schema) -> Result<DataType, CalculationError> {
-        Ok(self.typed(fields)?.data_type.data_type())
+    fn output(&self, fields: &Schema) -> Result<Fields, CalculationError> {
+        Ok(self.typed(fields)?.output())
     }
 
     fn calculate(&self, batch: &RecordBatch) -> Result<Outcomes, CalculationError> {
-        let schema: SchemaRef = batch.schema();
-        let node = self.typed(&schema)?;
-        let (results, rejections) = eval::evaluate(&node, batch)
-            .map_err(|error| CalculationError::failed(self.text.clone(), error))?;
-        Ok(Outcomes {
-            results,
-            rejections,
-        })
+        let columns = self.typed(batch.schema_ref())?;
+        eval::evaluate(&columns.nodes, batch)
+            .map_err(|error| CalculationError::failed(self.text.clone(), error))
     }
 }

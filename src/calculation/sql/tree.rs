@@ -1,11 +1,28 @@
 //! The typed tree: an expression after every decision about its types has been made.
 
-use crate::events::FieldType;
+use arrow_schema::{Fields, Schema};
 
 use super::{
     functions::Function,
     types::{Digits, MOST_DIGITS},
 };
+use crate::events::FieldType;
+
+/// The columns of the results, in order.
+pub(super) struct Columns {
+    /// How each is calculated.
+    pub(super) nodes: Vec<Node>,
+    /// The event's fields, and after them a field for each column: each node may use those before its own.
+    pub(super) schema: Schema,
+}
+
+impl Columns {
+    /// The columns.
+    pub(super) fn output(&self) -> Fields {
+        let fields = self.schema.fields();
+        Fields::from(&fields[fields.len() - self.nodes.len()..])
+    }
+}
 
 /// An expression with its type. Operands already have the type that the operation works on.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,7 +37,7 @@ pub(super) struct Node {
 pub(super) enum Kind {
     /// NULL that nothing has given a type yet: [`Literal`](Kind::Literal) as soon as something has.
     Null,
-    /// The field at this position.
+    /// The field at this position, or the column of the results that stands there after the fields.
     Field(usize),
     Literal(Scalar),
     /// To the node's type; `written` in the text, or made by the rules of types.

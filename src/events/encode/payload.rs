@@ -20,17 +20,14 @@ pub(crate) struct Payloads<'a> {
 }
 
 impl<'a> Payloads<'a> {
-    /// Of these results, read by `declared`; columns of types that no field has are left out.
-    pub(crate) fn of(stored: &'a RecordBatch, declared: &Fields) -> Payloads<'a> {
+    /// Of those of these fields that the results have, each in its place.
+    pub(crate) fn of(stored: &'a RecordBatch, fields: &Fields) -> Payloads<'a> {
         let mut payloads = Payloads {
             values: Vec::new(),
             end: Vec::new(),
         };
-        let fields = Fields::of_results(stored.schema_ref());
-        let placed = fields.map(|fields| fields.placed(declared));
-        let found: Vec<(Path, Cells<'a>)> = placed
+        let found: Vec<(Path, Cells<'a>)> = fields
             .iter()
-            .flatten()
             .filter_map(|field: &Field| {
                 let column = stored.column_by_name(&field.name)?;
                 let cells = Cells::of(column.as_ref(), field.data_type)?;

@@ -36,7 +36,11 @@ pub fn write(folder: &Path, seed: u64, count: usize) -> Made {
     let mut columns: Vec<(Field, ArrayRef)> = Vec::new();
     let mut cases = Vec::new();
     while made.taken < count {
-        let text = expressions.next();
+        // Some have two columns, NULL or not, the first of which is used in the second.
+        let text = match made.taken % 8 {
+            7 => expressions.next_two(made.taken),
+            _ => expressions.next(),
+        };
         let calculation = match SqlCalculation::parse(&text) {
             Ok(calculation) if calculation.output(&fields).is_ok() => calculation,
             Ok(_) => {
@@ -74,27 +78,33 @@ pub fn write(folder: &Path, seed: u64, count: usize) -> Made {
                 .collect::<Vec<_>>(),
             "{text}\n{canonical}"
         );
-        made.values += ROWS - outcomes.rejections.len();
-        made.rejected += outcomes.rejections.len();
-        let number = made.taken;
-        made.taken += 1;
-        let data_type = outcomes.results.data_type().clone();
-        columns.push((
-            Field::new(format!("c{number}"), data_type, true),
-            outcomes.results,
-        ));
         let rejected: ArrayRef = Arc::new(BooleanArray::from(rejected));
-        columns.push((
-            Field::new(format!("r{number}"), DataType::Boolean, false),
-            rejected,
-        ));
         let spelled = |engine| {
-            calculation
-                .expression(&fields, engine)
-                .expect("it is taken")
+            let expressions = calculation.expressions(&fields, engine);
+            expressions.expect("it is taken")
         };
-        let (duckdb, spark) = (spelled(Engine::DuckDb), spelled(Engine::Spark));
-        cases.push(json!({"text": text, "duckdb": duckdb, "spark": spark}));
+        let output = calculation.output(&fields).expect("it is taken");
+        let given = output.iter().zip(outcomes.columns);
+        let spelled = spelled(Engine::DuckDb)
+            .into_iter()
+            .zip(spelled(Engine::Spark));
+        for ((field, column), (duckdb, spark)) in given.zip(spelled) {
+            made.values += ROWS - outcomes.rejections.len();
+            made.rejected += outcomes.rejections.len();
+            let number = made.taken;
+            made.taken += 1;
+            if output.len() > 1 {
+                columns.push((
+                    field.as_ref().clone().with_nullable(true),
+                    Arc::clone(&column),
+                ));
+            }
+            let data_type = column.data_type().clone();
+            columns.push((Field::new(format!("c{number}"), data_type, true), column));
+            let row = Field::new(format!("r{number}"), DataType::Boolean, false);
+            columns.push((row, Arc::clone(&rejected)));
+            cases.push(json!({"text": text, "duckdb": duckdb, "spark": spark}));
+        }
     }
     let numbers: ArrayRef = Arc::new(Int64Array::from_iter_values(0..ROWS as i64));
     let mut all = vec![(Field::new("row_number", DataType::Int64, false), numbers)];

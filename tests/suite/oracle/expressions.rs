@@ -45,6 +45,29 @@ impl Expressions {
         self.of(kind, depth)
     }
 
+    /// Two columns, the second of which may use the first in the place of a field.
+    pub fn next_two(&mut self, number: usize) -> String {
+        let one = format!("one{number}");
+        let depth = self.random.random_range(1..=3);
+        let (kind, field) = self.one(&[
+            (Kind::Whole, "i"),
+            (Kind::Decimal, "price"),
+            (Kind::Double, "x"),
+            (Kind::Text, "s"),
+            (Kind::Truth, "p"),
+        ]);
+        let first = self.of(kind, depth);
+        let mut second = String::new();
+        let text = self.next();
+        let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        for word in text.split_inclusive(|c: char| !is_word(c)) {
+            let (name, after) = word.split_at(word.trim_end_matches(|c| !is_word(c)).len());
+            second.push_str(if name == field { &one } else { name });
+            second.push_str(after);
+        }
+        format!("{first} AS {one}, {second} AS two{number}")
+    }
+
     fn one<T: Copy>(&mut self, from: &[T]) -> T {
         from[self.random.random_range(0..from.len())]
     }

@@ -18,6 +18,10 @@ use crate::{
     store::Store,
 };
 
+/// The square of one of two fields; without it, the event is a reject whose reason says which.
+const SQUARE_OF_A: &str = "coalesce(square(a), CAST('no a' AS DECIMAL(38,0)))";
+const SQUARE_OF_B: &str = "coalesce(square(b), CAST('no b' AS DECIMAL(38,0)))";
+
 /// Offsets 0 to 4, stored under `square(a)` and brought under `square(b)`: 0 has another result, 1 has become a reject, 2 a
 /// result, and 3 and 4 are what they were. Returns the store and the revision.
 async fn corrected() -> (Store, u64) {
@@ -26,7 +30,7 @@ async fn corrected() -> (Store, u64) {
         let fields = Fields::parse("a BIGINT, b BIGINT").unwrap();
         Evaluator::new(fields, builtin(calculation).unwrap()).unwrap()
     };
-    let (old, new) = (evaluator("square(a)"), evaluator("square(b)"));
+    let (old, new) = (evaluator(SQUARE_OF_A), evaluator(SQUARE_OF_B));
     let mut chain = chain_of(&store, 0, &old).await;
     bind(&mut chain, 0).await;
     let payloads = [
@@ -154,7 +158,7 @@ async fn a_reject_that_became_a_result_keeps_its_letter_and_a_new_reject_has_one
     let sent = [
         reject(2, "whatever it was", "null-field: x"),
         reject(4, "no JSON", "not-json: x"),
-        reject(1, r#"{"a":5,"b":null}"#, "null-input: x").revised(revision),
+        reject(1, r#"{"a":5,"b":null}"#, "bad-cast: x").revised(revision),
     ];
     let rejects = || topic(SegmentKind::Rejects);
     let compared = compare(&store, 0, rejects(), &sent).await;

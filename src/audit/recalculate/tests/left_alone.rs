@@ -5,7 +5,7 @@ use super::*;
 #[tokio::test]
 async fn a_damaged_segment_is_left_as_it_is() {
     let store = Store::memory();
-    let old = evaluator(AB, "square(a)");
+    let old = evaluator(AB, SQUARE_OF_A);
     let mut chain = bind(&store, &old).await;
     snapshot(&mut chain, &old, &[r#"{"a":2,"b":3}"#]).await;
     let segment = chain.newest().unwrap().segments[0].clone();
@@ -16,7 +16,7 @@ async fn a_damaged_segment_is_left_as_it_is() {
         .to_vec();
     bytes[40] ^= 1;
     store.put(&segment.path, bytes.into()).await.unwrap();
-    let error = recalculate(&store, evaluator(AB, "square(b)"))
+    let error = recalculate(&store, evaluator(AB, SQUARE_OF_B))
         .await
         .unwrap_err();
     assert!(
@@ -32,12 +32,12 @@ async fn a_damaged_segment_is_left_as_it_is() {
 #[tokio::test]
 async fn ranges_with_corrections_on_their_way_are_not_chosen() {
     let store = Store::memory();
-    let old = evaluator(AB, "square(a)");
+    let old = evaluator(AB, SQUARE_OF_A);
     let mut chain = bind(&store, &old).await;
     for _ in 0..3 {
         snapshot(&mut chain, &old, &[r#"{"a":2,"b":3}"#, "no JSON"]).await;
     }
-    let now = evaluator(AB, "square(b)");
+    let now = evaluator(AB, SQUARE_OF_B);
     let ranges = |manifest: &Manifest, evaluator: &Evaluator, done: Option<u64>| {
         let done = done.map(|sequence| CorrectionsProgress {
             sequence: Sequence(sequence),
@@ -67,13 +67,13 @@ async fn ranges_with_corrections_on_their_way_are_not_chosen() {
 #[tokio::test]
 async fn a_repair_that_is_not_what_its_base_gives_breaks_the_chain() {
     let store = Store::memory();
-    let old = evaluator(AB, "square(a)");
+    let old = evaluator(AB, SQUARE_OF_A);
     let mut chain = bind(&store, &old).await;
     for _ in 0..2 {
         snapshot(&mut chain, &old, &[r#"{"a":2,"b":3}"#, r#"{"a":5}"#]).await;
     }
     let base = chain.newest().unwrap().clone();
-    let manifests = recalculate(&store, evaluator(AB, "square(b)"))
+    let manifests = recalculate(&store, evaluator(AB, SQUARE_OF_B))
         .await
         .unwrap();
     let good = manifests[0].clone();

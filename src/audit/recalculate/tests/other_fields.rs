@@ -5,7 +5,7 @@ use super::*;
 #[tokio::test]
 async fn fewer_fields_are_taken_from_those_that_are_stored() {
     let store = Store::memory();
-    let old = evaluator("a BIGINT, b BIGINT, c VARCHAR", "square(a)");
+    let old = evaluator("a BIGINT, b BIGINT, c VARCHAR", SQUARE_OF_A);
     let mut chain = bind(&store, &old).await;
     let payloads = [
         r#"{"a":2,"b":3,"c":"x \"y\""}"#,
@@ -38,7 +38,7 @@ async fn fewer_fields_are_taken_from_those_that_are_stored() {
     // That payload has what was stored, not what the event had: no other field is taken from it.
     let error = recalculate(
         &store,
-        evaluator("b BIGINT NOT NULL, d BIGINT", "square(b)"),
+        evaluator("b BIGINT NOT NULL, d BIGINT", SQUARE_OF_B),
     )
     .await;
     assert!(
@@ -55,7 +55,7 @@ async fn fields_that_are_not_stored_are_asked_of_kafka_only() {
         let mut chain = bind(&store, &old).await;
         snapshot(&mut chain, &old, &[r#"{"a":2,"c":3}"#]).await;
         let before = chain.newest().unwrap().clone();
-        let error = recalculate(&store, evaluator(now, "square(a)"))
+        let error = recalculate(&store, evaluator(now, SQUARE_OF_A))
             .await
             .unwrap_err();
         assert!(error.is_retryable(), "nobody listens there: {error}");

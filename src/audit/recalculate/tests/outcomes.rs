@@ -5,7 +5,7 @@ use super::*;
 #[tokio::test]
 async fn results_and_rejects_change_both_ways_and_what_is_absent_stays() {
     let store = Store::memory();
-    let old = evaluator(AB, "square(a)");
+    let old = evaluator(AB, SQUARE_OF_A);
     let mut chain = bind(&store, &old).await;
     let payloads = [
         r#"{"a":2,"b":3}"#,
@@ -21,7 +21,7 @@ async fn results_and_rejects_change_both_ways_and_what_is_absent_stays() {
     snapshot(&mut chain, &old, &["", ""]).await;
     snapshot(&mut chain, &old, &[r#"{"a":4,"b":4}"#]).await;
     let before = chain.newest().unwrap().clone();
-    let done = recalculate(&store, evaluator(AB, "square(b)"))
+    let done = recalculate(&store, evaluator(AB, SQUARE_OF_B))
         .await
         .unwrap();
     let [first, second] = &done[..] else {
@@ -54,29 +54,29 @@ async fn results_and_rejects_change_both_ways_and_what_is_absent_stays() {
             .await
             .is_none()
     );
-    assert_clean(&store, AB, "square(b)").await;
+    assert_clean(&store, AB, SQUARE_OF_B).await;
 
     // And back: the payload that was made of the stored fields gives the old result again.
-    let back = recalculate(&store, evaluator(AB, "square(a)"))
+    let back = recalculate(&store, evaluator(AB, SQUARE_OF_A))
         .await
         .unwrap();
     assert_eq!(back.last().unwrap().counts, before.counts);
     let results = rows(&store, &back[0], SegmentKind::Results).await.unwrap();
     assert_eq!(text(&results, "kafka_offset"), ["0", "2", "5"]);
     assert_eq!(text(&results, "result"), ["4", "25", "1"]);
-    assert_clean(&store, AB, "square(a)").await;
+    assert_clean(&store, AB, SQUARE_OF_A).await;
 }
 
 #[tokio::test]
 async fn a_result_too_large_for_its_topic_becomes_a_reject() {
     let store = Store::memory();
     let fields = "a BIGINT, b BIGINT, note VARCHAR";
-    let old = evaluator(fields, "square(a)");
+    let old = evaluator(fields, SQUARE_OF_A);
     let mut chain = bind(&store, &old).await;
     let long = format!(r#"{{"a":1,"b":2,"note":"{}"}}"#, "x".repeat(2000));
     let rejected = format!(r#"{{"b":2,"note":"{}"}}"#, "x".repeat(2000));
     snapshot(&mut chain, &old, &[r#"{"a":1,"b":2}"#, &long, &rejected]).await;
-    let done = recalculate(&store, evaluator(fields, "square(b)"))
+    let done = recalculate(&store, evaluator(fields, SQUARE_OF_B))
         .await
         .unwrap();
     let rejects = rows(&store, &done[0], SegmentKind::Rejects).await.unwrap();
@@ -92,7 +92,7 @@ async fn a_result_too_large_for_its_topic_becomes_a_reject() {
         .as_binary::<i32>();
     assert_eq!(payloads.value(0), long.as_bytes());
     assert_eq!(payloads.value(1), rejected.as_bytes());
-    assert_clean(&store, fields, "square(b)").await;
+    assert_clean(&store, fields, SQUARE_OF_B).await;
 }
 
 #[test]
@@ -118,6 +118,7 @@ fn a_result_whose_message_stays_the_same_has_not_changed_whatever_its_columns() 
     let before = window::Window {
         results: Some(evaluate("number BIGINT NOT NULL").results),
         rejects: None,
+        fields: None,
     };
     let now = evaluate("number DECIMAL(20,0) NOT NULL");
     let (changes, _) = changes::changes(&before, &now, messages).unwrap();

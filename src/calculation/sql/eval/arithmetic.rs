@@ -20,7 +20,7 @@ pub(super) fn arithmetic(
     op: Arithmetic,
     left: Value,
     right: Value,
-    batch: &Batch<'_>,
+    batch: &Batch,
 ) -> Result<Value, ArrowError> {
     let operands = [&left, &right];
     let (rows, constant) = extent(&operands, batch.rows);
@@ -188,7 +188,7 @@ fn because(op: Arithmetic, result: FieldType, left: &Value, right: &Value, row: 
 }
 
 /// `-a`
-pub(super) fn negate(node: &Node, value: Value, batch: &Batch<'_>) -> Result<Value, ArrowError> {
+pub(super) fn negate(node: &Node, value: Value, batch: &Batch) -> Result<Value, ArrowError> {
     let (rows, constant) = extent(&[&value], batch.rows);
     let nulls = nulls(&[&value], rows);
     let data_type = node.data_type.data_type();

@@ -35,7 +35,7 @@ pub(super) fn cast(
     from: FieldType,
     node: &Node,
     value: Value,
-    batch: &Batch<'_>,
+    batch: &Batch,
 ) -> Result<Value, ArrowError> {
     let to = node.data_type;
     if from == to {

@@ -30,7 +30,7 @@ pub(super) fn case(
     node: &Node,
     branches: impl ExactSizeIterator<Item = Result<(Value, Value), ArrowError>>,
     otherwise: Option<Value>,
-    batch: &Batch<'_>,
+    batch: &Batch,
 ) -> Result<Value, ArrowError> {
     let rows = batch.rows;
     let mut left = BooleanBuffer::new_set(rows);
@@ -59,7 +59,7 @@ pub(super) fn case(
 /// A value counts only where all before it are NULL.
 pub(super) fn coalesce(
     mut values: impl Iterator<Item = Result<Value, ArrowError>>,
-    batch: &Batch<'_>,
+    batch: &Batch,
 ) -> Result<Value, ArrowError> {
     let Some(first) = values.next() else {
         return Err(ArrowError::ComputeError("COALESCE of nothing".to_owned()));
@@ -85,7 +85,7 @@ pub(super) fn null_if(
     node: &Node,
     operand: Value,
     condition: Value,
-    batch: &Batch<'_>,
+    batch: &Batch,
 ) -> Result<Value, ArrowError> {
     let equal = logic::truths(&condition, batch.rows)?;
     Ok(Value {
@@ -99,7 +99,7 @@ pub(super) fn null_if(
 pub(super) fn extreme(
     extreme: Extreme,
     mut values: impl Iterator<Item = Result<Value, ArrowError>>,
-    batch: &Batch<'_>,
+    batch: &Batch,
 ) -> Result<Value, ArrowError> {
     let op = match extreme {
         Extreme::Greatest => Comparison::Greater,

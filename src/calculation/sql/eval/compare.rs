@@ -14,7 +14,7 @@ use super::value::{Batch, Value, extent, nulls};
 use crate::calculation::sql::tree::Comparison;
 
 /// NULL where one of the two is.
-pub(super) fn compare(op: Comparison, left: Value, right: Value, batch: &Batch<'_>) -> Value {
+pub(super) fn compare(op: Comparison, left: Value, right: Value, batch: &Batch) -> Value {
     let operands = [&left, &right];
     let (rows, constant) = extent(&operands, batch.rows);
     let array = BooleanArray::new(compared(op, &left, &right, rows), nulls(&operands, rows));
@@ -26,7 +26,7 @@ pub(super) fn compare(op: Comparison, left: Value, right: Value, batch: &Batch<'
 }
 
 /// IS [NOT] DISTINCT FROM.
-pub(super) fn distinct(left: Value, right: Value, negated: bool, batch: &Batch<'_>) -> Value {
+pub(super) fn distinct(left: Value, right: Value, negated: bool, batch: &Batch) -> Value {
     let (rows, constant) = extent(&[&left, &right], batch.rows);
     let equal = compared(Comparison::Equal, &left, &right, rows);
     let (a, b) = (left.nulls(rows), right.nulls(rows));

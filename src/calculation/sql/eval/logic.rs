@@ -33,14 +33,14 @@ fn falsehoods(value: &Value, rows: usize) -> Result<BooleanBuffer, ArrowError> {
 }
 
 /// Where the left is false, the right does not count.
-pub(super) fn and(left: Value, right: Value, batch: &Batch<'_>) -> Result<Value, ArrowError> {
+pub(super) fn and(left: Value, right: Value, batch: &Batch) -> Result<Value, ArrowError> {
     let rows = batch.rows;
     let array = and_kleene(&left.booleans(rows)?, &right.booleans(rows)?)?;
     decided_by(falsehoods, left, right, array, rows)
 }
 
 /// Where the left is true, the right does not count.
-pub(super) fn or(left: Value, right: Value, batch: &Batch<'_>) -> Result<Value, ArrowError> {
+pub(super) fn or(left: Value, right: Value, batch: &Batch) -> Result<Value, ArrowError> {
     let rows = batch.rows;
     let array = or_kleene(&left.booleans(rows)?, &right.booleans(rows)?)?;
     decided_by(truths, left, right, array, rows)
@@ -96,7 +96,7 @@ pub(super) fn contained(
     operand: Value,
     list: impl Iterator<Item = Result<Value, ArrowError>>,
     negated: bool,
-    batch: &Batch<'_>,
+    batch: &Batch,
 ) -> Result<Value, ArrowError> {
     let bare = Value {
         faults: Faults::default(),
@@ -122,7 +122,7 @@ pub(super) fn between(
     operand: Value,
     [low, high]: [Value; 2],
     negated: bool,
-    batch: &Batch<'_>,
+    batch: &Batch,
 ) -> Result<Value, ArrowError> {
     let bare = Value {
         faults: Faults::default(),

@@ -30,39 +30,48 @@ use arrow_schema::ArrowError;
 pub(super) use self::times::timestamp;
 use self::value::{Batch, Faults, Rows, Value};
 use super::tree::{Kind, Node, Scalar};
-use crate::events::FieldType;
+use crate::{calculation::Outcomes, events::FieldType};
 
-/// The results of the rows of a batch, and the rows that have none with the reason of each, in order.
-pub(super) fn evaluate(
-    node: &Node,
-    batch: &RecordBatch,
-) -> Result<(ArrayRef, Vec<(usize, String)>), ArrowError> {
+/// The columns that the expressions give for the rows of a batch, and the rows that one of them has no value for, with the
+/// reason of each, in order. An expression may use the columns of those before it.
+pub(super) fn evaluate(nodes: &[Node], batch: &RecordBatch) -> Result<Outcomes, ArrowError> {
     let rows = batch.num_rows();
-    let value = value(node, &Batch { batch, rows })?;
+    let fields = batch.num_columns();
+    let mut batch = Batch {
+        columns: batch.columns().to_vec(),
+        rows,
+    };
     let mut reasons: Vec<Option<String>> = Vec::new();
-    for fault in &value.faults.0 {
-        reasons.resize(rows, None);
-        let mut reject = |row: usize| {
-            if reasons[row].is_none() {
-                reasons[row] = Some((fault.why)(row));
+    for node in nodes {
+        let value = value(node, &batch)?;
+        for fault in &value.faults.0 {
+            reasons.resize(rows, None);
+            let mut reject = |row: usize| {
+                if reasons[row].is_none() {
+                    reasons[row] = Some((fault.why)(row));
+                }
+            };
+            match &fault.rows {
+                Rows::All => (0..rows).for_each(&mut reject),
+                Rows::These(rows) => rows.set_indices().for_each(&mut reject),
             }
-        };
-        match &fault.rows {
-            Rows::All => (0..rows).for_each(&mut reject),
-            Rows::These(rows) => rows.set_indices().for_each(&mut reject),
         }
+        batch.columns.push(value.column(rows)?);
     }
     let rejected = reasons.into_iter().enumerate();
     let rejected = rejected.filter_map(|(row, reason)| Some((row, reason?)));
-    Ok((value.column(rows)?, rejected.collect()))
+    Ok(Outcomes {
+        rejections: rejected.collect(),
+        columns: batch.columns.split_off(fields),
+    })
 }
 
-fn value(node: &Node, batch: &Batch<'_>) -> Result<Value, ArrowError> {
+fn value(node: &Node, batch: &Batch) -> Result<Value, ArrowError> {
     match &node.kind {
         Kind::Null => literal(&Scalar::Null, node),
         Kind::Literal(scalar) => literal(scalar, node),
         Kind::Field(index) => Ok(Value {
-            array: Arc::clone(batch.batch.column(*index)),
+            array: Arc::clone(&batch.columns[*index]),
             constant: false,
             faults: Faults::default(),
         }),

@@ -29,7 +29,7 @@ pub(super) fn call(
     node: &Node,
     arguments: &[Node],
     values: &[Value],
-    batch: &Batch<'_>,
+    batch: &Batch,
 ) -> Value {
     let value = values[0].clone();
     let (rows, constant) = extent(&[&value], batch.rows);

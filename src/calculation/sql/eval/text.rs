@@ -36,7 +36,7 @@ impl<'a> Arguments<'a> {
     }
 }
 
-pub(super) fn call(function: Function, node: &Node, values: &[Value], batch: &Batch<'_>) -> Value {
+pub(super) fn call(function: Function, node: &Node, values: &[Value], batch: &Batch) -> Value {
     let operands: Vec<&Value> = values.iter().collect();
     let (rows, constant) = extent(&operands, batch.rows);
     let nulls = nulls(&operands, rows);
@@ -152,7 +152,7 @@ fn because(function: Function, values: &[Value], row: usize) -> String {
 }
 
 /// `a || b`
-pub(super) fn concatenation(left: Value, right: Value, batch: &Batch<'_>) -> Value {
+pub(super) fn concatenation(left: Value, right: Value, batch: &Batch) -> Value {
     let operands = [&left, &right];
     let (rows, constant) = extent(&operands, batch.rows);
     let nulls = nulls(&operands, rows);
@@ -186,7 +186,7 @@ pub(super) fn like(
     pattern: Value,
     escape: Option<char>,
     negated: bool,
-    batch: &Batch<'_>,
+    batch: &Batch,
 ) -> Value {
     let operands = [&value, &pattern];
     let (rows, constant) = extent(&operands, batch.rows);

@@ -132,7 +132,7 @@ pub(super) fn call(
     function: Function,
     arguments: &[Node],
     values: &[Value],
-    batch: &Batch<'_>,
+    batch: &Batch,
 ) -> Value {
     let unit = match &arguments[0].kind {
         Kind::Literal(Scalar::Text(unit)) => Unit::named(unit),
@@ -238,7 +238,7 @@ fn truncated(micros: i64, unit: Unit) -> i64 {
 }
 
 /// `value + INTERVAL 'count' UNIT`
-pub(super) fn shift(value: Value, count: i64, unit: Unit, batch: &Batch<'_>) -> Value {
+pub(super) fn shift(value: Value, count: i64, unit: Unit, batch: &Batch) -> Value {
     let (rows, constant) = extent(&[&value], batch.rows);
     let a = value.native::<TimestampMicrosecondType>();
     let computed = compute(rows, nulls(&[&value], rows), |row| {

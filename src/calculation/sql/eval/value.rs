@@ -3,8 +3,8 @@
 use std::{rc::Rc, sync::Arc};
 
 use arrow_array::{
-    Array, ArrayRef, ArrowPrimitiveType, BooleanArray, Datum, PrimitiveArray, RecordBatch, Scalar,
-    StringArray, UInt32Array,
+    Array, ArrayRef, ArrowPrimitiveType, BooleanArray, Datum, PrimitiveArray, Scalar, StringArray,
+    UInt32Array,
     cast::AsArray,
     types::{Date32Type, Decimal128Type, TimestampMicrosecondType},
 };
@@ -18,8 +18,9 @@ use crate::events::time;
 const LONGEST_EXCERPT: usize = 64;
 
 /// The rows that an expression is evaluated for.
-pub(super) struct Batch<'a> {
-    pub(super) batch: &'a RecordBatch,
+pub(super) struct Batch {
+    /// The fields, and after them the columns of the results that are calculated so far.
+    pub(super) columns: Vec<ArrayRef>,
     pub(super) rows: usize,
 }
 

@@ -13,28 +13,67 @@ mod times;
 
 use std::cell::Cell;
 
-use arrow_schema::Schema;
+use arrow_schema::{Field, FieldRef, Schema};
 use sqlparser::ast::{BinaryOperator, Expr, Ident, InTarget, UnaryOperator};
 
 use super::{
     error::SqlError,
-    grammar::{begin, place},
-    tree::{Arithmetic, Comparison, Kind, Node, Scalar, Truth},
+    grammar::{Written, begin, place},
+    nullable::is_nullable,
+    tree::{Arithmetic, Columns, Comparison, Kind, Node, Scalar, Truth},
     types,
 };
-use crate::events::{FieldType, Identifier};
+use crate::events::{FieldType, Identifier, NameTaken, columns::RESULT};
 
 /// How many operations may stand in each other; a chain such as `a + b + c` counts each of its operators.
 const DEEPEST: usize = 200;
 
-/// The typed tree of `expression`, which was read from `text`, over `fields`.
-pub(super) fn typed(text: &str, expression: &Expr, fields: &Schema) -> Result<Node, SqlError> {
-    let gate = Gate::new(text, fields);
-    let node = gate.node(expression)?;
-    if node.kind == Kind::Null {
-        return Err(gate.refuse(expression, "the result is always NULL; write a value"));
+/// The typed trees of what was `written` in `text`, over `fields`.
+pub(super) fn typed(text: &str, written: &[Written], fields: &Schema) -> Result<Columns, SqlError> {
+    let mut nodes: Vec<Node> = Vec::with_capacity(written.len());
+    let mut schema = fields.clone();
+    for column in written {
+        let name = name(text, column, written.len() == 1)?;
+        let names = schema.fields().iter().map(|field| field.name().as_str());
+        let count = fields.fields().len();
+        let taken = NameTaken::check(name, names.clone().take(count), names.skip(count));
+        taken.map_err(|taken| {
+            let at = column.name.as_ref().map(|name| place(name.span.start));
+            let at = at.or_else(|| begin(&column.expression));
+            SqlError::new(text, at, format!("{name:?} cannot be the name: {taken}"))
+        })?;
+        let gate = Gate::new(text, &schema);
+        let node = gate.node(&column.expression)?;
+        if node.kind == Kind::Null {
+            let always = "the result is always NULL; write a value";
+            return Err(gate.refuse(&column.expression, always));
+        }
+        let nullable = !column.not_null && is_nullable(&node, &schema);
+        let field = Field::new(name, node.data_type.data_type(), nullable);
+        let known = schema.fields().iter().cloned();
+        schema = Schema::new(known.chain([FieldRef::new(field)]).collect::<Vec<_>>());
+        nodes.push(node);
     }
-    Ok(node)
+    Ok(Columns { nodes, schema })
+}
+
+/// The name of a column: a single one is `result` unless it says otherwise.
+fn name<'w>(text: &str, column: &'w Written, single: bool) -> Result<&'w str, SqlError> {
+    match &column.name {
+        Some(name) if name.quote_style.is_none_or(|quote| quote == '"') => Ok(&name.value),
+        Some(name) => {
+            let message = format!(
+                "a name stands in double quotes or in none; write AS {}",
+                Identifier(&name.value)
+            );
+            Err(SqlError::new(text, Some(place(name.span.start)), message))
+        }
+        None if single => Ok(RESULT),
+        None => {
+            let message = "of several columns, each needs a name; write AS and the name after it";
+            Err(SqlError::new(text, begin(&column.expression), message))
+        }
+    }
 }
 
 /// The typed tree of the condition `expression`, which was read from `text`, over `fields`.

@@ -13,10 +13,14 @@ use arrow_schema::Schema;
 use super::{
     binding::Binding,
     functions::Function,
-    tree::{Arithmetic, Extreme, Kind, Node, Scalar, Truth, Unit},
+    nullable::is_nullable,
+    tree::{Arithmetic, Columns, Extreme, Kind, Node, Scalar, Truth, Unit},
     types::BIGINT_DIGITS,
 };
-use crate::{calculation::Engine, events::FieldType};
+use crate::{
+    calculation::Engine,
+    events::{FieldType, Identifier, columns::RESULT},
+};
 
 /// Whole numbers of so many digits are exact as DOUBLE.
 const EXACT_DIGITS: u8 = 15;
@@ -30,19 +34,29 @@ pub(super) enum Spelling {
     Engine(Engine),
 }
 
-/// The text of an expression.
-pub(super) fn text(node: &Node, fields: &Schema, spelling: Spelling) -> String {
-    let mut printer = Printer {
-        fields,
-        spelling,
-        text: String::new(),
-    };
+/// The canonical text of the columns; a single one that is called as one without a name is needs none.
+pub(super) fn text(columns: &Columns) -> String {
+    let mut printer = Printer::new(&columns.schema, Spelling::Canonical);
     // Writing to a String cannot fail.
-    let _ = match spelling {
-        Spelling::Canonical => printer.node(node),
-        Spelling::Engine(_) => printer.compared(node),
-    };
+    let _ = printer.columns(columns);
     printer.text
+}
+
+/// The canonical text of one expression over `fields`.
+pub(super) fn expression(node: &Node, fields: &Schema) -> String {
+    let mut printer = Printer::new(fields, Spelling::Canonical);
+    let _ = printer.node(node);
+    printer.text
+}
+
+/// The expression of each column in an engine: operands of a comparison with what is stored.
+pub(super) fn expressions(columns: &Columns, engine: Engine) -> Vec<String> {
+    let expression = |node| {
+        let mut printer = Printer::new(&columns.schema, Spelling::Engine(engine));
+        let _ = printer.compared(node);
+        printer.text
+    };
+    columns.nodes.iter().map(expression).collect()
 }
 
 struct Printer<'a> {
@@ -52,6 +66,14 @@ struct Printer<'a> {
 }
 
 impl Printer<'_> {
+    fn new(fields: &Schema, spelling: Spelling) -> Printer<'_> {
+        Printer {
+            fields,
+            spelling,
+            text: String::new(),
+        }
+    }
+
     fn is_canonical(&self) -> bool {
         self.spelling == Spelling::Canonical
     }
@@ -83,6 +105,24 @@ impl Printer<'_> {
             }
             _ => self.operand(node),
         }
+    }
+
+    fn columns(&mut self, columns: &Columns) -> fmt::Result {
+        let output = columns.output();
+        for (index, (node, column)) in columns.nodes.iter().zip(&output).enumerate() {
+            if index > 0 {
+                self.text.push_str(", ");
+            }
+            self.node(node)?;
+            let rejects_null = !column.is_nullable() && is_nullable(node, &columns.schema);
+            if output.len() > 1 || column.name() != RESULT || rejects_null {
+                write!(self.text, " AS {}", Identifier(column.name()))?;
+            }
+            if rejects_null {
+                self.text.push_str(" NOT NULL");
+            }
+        }
+        Ok(())
     }
 
     /// An operand, in parentheses when it is not one word.

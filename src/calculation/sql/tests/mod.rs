@@ -1,5 +1,6 @@
 //! What expressions give, what is rejected, what is refused.
 
+mod columns;
 mod refused;
 mod rejected;
 mod times;
@@ -22,8 +23,22 @@ fn evaluator(fields: &str, expression: &str) -> Result<Evaluator, String> {
     })
 }
 
-/// What becomes of each payload: the result as its message has it, or the reason of its reject.
+/// What becomes of each payload: the last column of the result as its message has it, or the reason of its reject.
 fn outcomes(fields: &str, expression: &str, payloads: &[&str]) -> Vec<Result<String, String>> {
+    let outcomes = whole_outcomes(fields, expression, payloads).into_iter();
+    let last = |message: String| {
+        let (_, value) = message.rsplit_once("\":").unwrap();
+        value.trim_end_matches('}').to_owned()
+    };
+    outcomes.map(|outcome| outcome.map(last)).collect()
+}
+
+/// What becomes of each payload: the message of the result, or the reason of its reject.
+fn whole_outcomes(
+    fields: &str,
+    expression: &str,
+    payloads: &[&str],
+) -> Vec<Result<String, String>> {
     let evaluator = evaluator(fields, expression).unwrap_or_else(|error| panic!("{error}"));
     let events = payloads.iter().enumerate().map(|(index, payload)| Event {
         offset: Offset::ZERO.plus(index as u64),
@@ -33,9 +48,10 @@ fn outcomes(fields: &str, expression: &str, payloads: &[&str]) -> Vec<Result<Str
     });
     let evaluated = evaluator.evaluate(events).unwrap();
     let again = evaluator.recalculate(&evaluated.results).unwrap();
+    let given = evaluated.results.num_columns() - again.columns.len();
     assert_eq!(
-        &again.results,
-        evaluated.results.column_by_name("result").unwrap(),
+        &again.columns,
+        &evaluated.results.columns()[given..],
         "{expression} gives something else for what it stored"
     );
     let mut outcomes = vec![Err(String::new()); payloads.len()];
@@ -47,9 +63,8 @@ fn outcomes(fields: &str, expression: &str, payloads: &[&str]) -> Vec<Result<Str
     let offsets = crate::events::columns::offsets(&evaluated.results).unwrap();
     for (index, offset) in offsets.iter().enumerate() {
         let (_, message) = messages.get(index).unwrap();
-        let message = std::str::from_utf8(message).unwrap();
-        let (_, result) = message.rsplit_once("\"result\":").unwrap();
-        outcomes[usize::try_from(*offset).unwrap()] = Ok(result.trim_end_matches('}').to_owned());
+        let message = String::from_utf8(message.to_vec()).unwrap();
+        outcomes[usize::try_from(*offset).unwrap()] = Ok(message);
     }
     for reject in evaluated.rejects {
         outcomes[usize::try_from(reject.offset.get()).unwrap()] = Err(reject.reason);

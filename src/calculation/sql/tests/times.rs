@@ -207,8 +207,8 @@ fn the_canonical_text_of_times_reads_back_and_duckdb_has_its_own() {
         assert_eq!(read.parameters(&schema), canonical, "{expression}");
         assert_eq!(calculation(canonical).parameters(&schema), canonical);
         assert_eq!(
-            read.expression(&schema, Engine::DuckDb).unwrap(),
-            duckdb,
+            read.expressions(&schema, Engine::DuckDb).unwrap(),
+            [duckdb],
             "{expression}"
         );
     }

@@ -49,7 +49,7 @@ fn types_follow_from_the_types_of_operands() {
         ("PRICE", "DECIMAL(12,2)"),
     ] {
         let found = calculation(expression).output(&schema).unwrap();
-        let found = crate::events::FieldType::of(&found).unwrap();
+        let found = crate::events::FieldType::of(found[0].data_type()).unwrap();
         assert_eq!(found.to_string(), expected, "{expression}");
     }
 }
@@ -113,7 +113,7 @@ fn the_fingerprint_is_that_of_the_meaning() {
     assert_ne!(of(fields, "n * m"), of("n BIGINT, m BIGINT", "n * m"));
     assert_ne!(of(fields, "n + 1"), of(fields, "n + 1.0"));
     // As long as it is the same, every stored result of an expression stays as it is.
-    assert_eq!(of(fields, "n * m").as_str(), "5232b702ce42a17d");
+    assert_eq!(of(fields, "n * m").as_str(), "b1b92682752ef9f3");
     assert_eq!(
         evaluator(fields, "n*m").unwrap().calculation_text(),
         "n * m"

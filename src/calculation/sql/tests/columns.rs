@@ -1,0 +1,144 @@
+//! Several columns, their names, and which of them can be NULL.
+
+use super::*;
+use crate::calculation::Engine;
+
+const FIELDS: &str = "price DECIMAL(12,2) NOT NULL, quantity BIGINT, p BOOLEAN NOT NULL";
+
+fn declared(expressions: &str) -> String {
+    evaluator(FIELDS, expressions)
+        .unwrap_or_else(|error| panic!("{expressions}: {error}"))
+        .declaration()
+        .results
+}
+
+#[test]
+fn a_column_may_be_used_in_those_after_it() {
+    let expressions =
+        "price * quantity AS total, round(TOTAL * 0.19, 2) AS vat, total + vat AS \"to pay\"";
+    let evaluator = evaluator(FIELDS, expressions).unwrap();
+    assert_eq!(
+        evaluator.declaration().results,
+        "total DECIMAL(31,2), vat DECIMAL(32,2), \"to pay\" DECIMAL(33,2)"
+    );
+    assert_eq!(
+        evaluator.calculation_text(),
+        "price * quantity AS total, round(total * 0.19, 2) AS vat, total + vat AS \"to pay\""
+    );
+    let payloads = [
+        r#"{"price":10.50,"quantity":2,"p":true}"#,
+        r#"{"price":10.50,"p":true}"#,
+    ];
+    let found = messages(FIELDS, expressions, &payloads);
+    assert_eq!(
+        found,
+        [
+            r#"{"price":10.50,"quantity":2,"p":true,"total":21.00,"vat":3.99,"to pay":24.99}"#,
+            r#"{"price":10.50,"quantity":null,"p":true,"total":null,"vat":null,"to pay":null}"#,
+        ]
+    );
+}
+
+#[test]
+fn a_row_is_rejected_once_for_the_first_column_that_has_no_value() {
+    let fields = "a BIGINT, b BIGINT";
+    let of = |expressions, payload| outcomes(fields, expressions, &[payload]).remove(0);
+    let bad = r#"{"a":1,"b":0}"#;
+    let reason = of("a div b AS c, CAST('x' AS BIGINT) AS d", bad).unwrap_err();
+    assert!(reason.starts_with("division-by-zero"), "{reason}");
+    let reason = of("a AS c, a div b AS d, a % b AS e", bad).unwrap_err();
+    assert!(reason.contains("1 div 0"), "{reason}");
+    // What has no value has none in a branch that does not use it either: it is a column.
+    assert!(of("a div b AS c, CASE WHEN b = 0 THEN 0 ELSE c END AS d", bad).is_err());
+}
+
+#[test]
+fn a_column_is_not_null_where_its_form_says_so() {
+    for (expression, nullable) in [
+        ("price", false),
+        ("quantity", true),
+        ("price * 2", false),
+        ("price * quantity", true),
+        ("square(price)", false),
+        ("square(quantity)", true),
+        ("coalesce(quantity, 0)", false),
+        ("greatest(quantity, 1)", false),
+        ("least(quantity, quantity)", true),
+        ("nullif(price, 0)", true),
+        ("quantity IS NULL", false),
+        ("quantity IS DISTINCT FROM 1", false),
+        ("quantity > 1 OR p", true),
+        ("CASE WHEN quantity > 1 THEN price ELSE 0 END", false),
+        ("CASE WHEN p THEN price END", true),
+        ("CASE WHEN p THEN price ELSE NULL END", true),
+        ("price IN (1, NULL)", true),
+        ("price BETWEEN 0 AND quantity", true),
+        ("CAST(price AS VARCHAR) || 'x' LIKE '%'", false),
+        ("upper(CAST(price AS VARCHAR))", false),
+    ] {
+        let found = !declared(expression).ends_with(" NOT NULL");
+        assert_eq!(found, nullable, "{expression}");
+        // It stays so for what uses it.
+        let used = format!("{expression} AS a, a AS b");
+        let found = !declared(&used).ends_with(" NOT NULL");
+        assert_eq!(found, nullable, "{used}");
+    }
+}
+
+#[test]
+fn the_user_may_say_not_null_which_rejects_null() {
+    let expression = "quantity * 2 as twice not null";
+    assert_eq!(declared(expression), "twice BIGINT NOT NULL");
+    let reason = outcomes(FIELDS, expression, &[r#"{"price":1,"p":true}"#]).remove(0);
+    let reason = reason.unwrap_err();
+    assert!(reason.starts_with("null-result: twice is NULL"), "{reason}");
+    let schema = Fields::parse(FIELDS).unwrap().schema();
+    let text =
+        |expression| crate::calculation::Calculation::text(&calculation(expression), &schema);
+    for (expression, expected) in [
+        (expression, "quantity * 2 AS twice NOT NULL"),
+        // Of what is never NULL it says nothing, and the name of a single column is the usual one.
+        ("price * 2 AS result NOT NULL", "price * 2"),
+        ("quantity AS result", "quantity"),
+        ("quantity AS result NOT NULL", "quantity AS result NOT NULL"),
+        ("price AS Result", "price AS Result"),
+        ("price AS result, p AS q", "price AS result, p AS q"),
+    ] {
+        assert_eq!(text(expression), expected);
+        assert_eq!(text(expected), expected, "again");
+    }
+}
+
+#[test]
+fn an_engine_is_given_an_expression_for_each_column_over_those_before_it() {
+    let evaluator = evaluator(FIELDS, "quantity AS a, a IS NULL AS \"end\" NOT NULL").unwrap();
+    for (engine, expected) in [
+        (
+            Engine::DuckDb,
+            "WHERE a IS DISTINCT FROM quantity OR \"end\" IS DISTINCT FROM (a IS NULL)",
+        ),
+        (
+            Engine::Spark,
+            "WHERE a IS DISTINCT FROM quantity OR `end` IS DISTINCT FROM (a IS NULL)",
+        ),
+    ] {
+        let query = evaluator.proof(engine, "results/*.parquet").unwrap();
+        let query = query.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(query.contains(expected), "{query}");
+    }
+}
+
+#[test]
+fn other_names_and_nullability_are_another_fingerprint() {
+    let of = |text: &str| evaluator(FIELDS, text).unwrap().fingerprint().clone();
+    assert_eq!(of("quantity AS a"), of(" quantity  as \"a\""));
+    assert_ne!(of("quantity AS a"), of("quantity AS b"));
+    assert_ne!(of("quantity AS a"), of("quantity AS a NOT NULL"));
+    assert_ne!(of("price AS a, p AS b"), of("p AS b, price AS a"));
+}
+
+/// The messages of results.
+fn messages(fields: &str, expressions: &str, payloads: &[&str]) -> Vec<String> {
+    let outcomes = whole_outcomes(fields, expressions, payloads);
+    outcomes.into_iter().map(Result::unwrap).collect()
+}
