@@ -214,7 +214,11 @@ fn what_is_made_of_stored_fields_is_read_as_the_same_values() {
     // Under another declaration, each field stands where that one looks for it; what it does not know under its own name,
     // unless the other has it in its way.
     let other = Fields::parse("k BIGINT PATH '$.z.k', y BIGINT FROM STRING").unwrap();
-    let other = Payloads::of(&stored, &other).get(0);
+    let placed = fields
+        .stored_in(stored.schema_ref())
+        .unwrap()
+        .placed(&other);
+    let other = Payloads::of(&stored, &placed).get(0);
     assert_eq!(
         text(&other),
         r#"{"y":"1","e":1.50,"j":{"k":7,"u":"123e4567-e89b-12d3-a456-426614174000"},"z":{"k":7},"u":"123e4567-e89b-12d3-a456-426614174000","first":0.5,"at":"2024-05-01T00:00:00.500Z","day":"2024-05-01"}"#

@@ -27,8 +27,12 @@ fn evaluator(fields: &str, expression: &str) -> Result<Evaluator, String> {
 fn outcomes(fields: &str, expression: &str, payloads: &[&str]) -> Vec<Result<String, String>> {
     let outcomes = whole_outcomes(fields, expression, payloads).into_iter();
     let last = |message: String| {
-        let (_, value) = message.rsplit_once("\":").unwrap();
-        value.trim_end_matches('}').to_owned()
+        let mut places = message.rmatch_indices("\":");
+        let (at, name) = places
+            .find(|(at, _)| !message[..*at].ends_with('\\'))
+            .unwrap();
+        let value = &message[at + name.len()..];
+        value.strip_suffix('}').unwrap().to_owned()
     };
     outcomes.map(|outcome| outcome.map(last)).collect()
 }
