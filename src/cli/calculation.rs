@@ -76,7 +76,7 @@ impl CalculationCommandArgs {
 pub(super) fn execute(args: &CalculationCommandArgs, program: &Program) -> anyhow::Result<Exit> {
     let session = Session::begin(&args.common, args.flags())?.of(program);
     let config = config::calculation(&session.layers)?;
-    let evaluator = Evaluator::new(config.fields, config.calculation)?;
+    let evaluator = config.evaluator()?;
     let text = match (args.sql, session.output.output) {
         (Some(engine), _) => query(&session, &evaluator, engine.into())?,
         (None, Output::Json) => serde_json::to_string_pretty(&evaluator.declaration())?,
@@ -98,6 +98,9 @@ fn shown(declaration: &Declaration) -> String {
     let mut table = Table::new();
     table.load_preset(presets::NOTHING);
     table.add_row(["calculation", &declaration.calculation]);
+    if let Some(condition) = &declaration.condition {
+        table.add_row(["where", condition]);
+    }
     table.add_row(["fields", &declaration.fields]);
     table.add_row(["results", &declaration.results]);
     table.add_row(["fingerprint", declaration.fingerprint.as_str()]);
