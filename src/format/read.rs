@@ -3,13 +3,18 @@
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use bytes::Bytes;
-use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use parquet::{
+    arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder},
+    file::metadata::{ParquetMetaData, RowGroupMetaData},
+};
 
 use super::{FactsError, SegmentError, SegmentFacts, own_digest, segment::check_offsets};
 use crate::model::Digest;
 
-/// Rows in one batch of a reader.
+/// Most rows in one batch of a reader.
 const BATCH_ROWS: usize = 64 * 1024;
+/// What the rows of one batch take in memory, about: the values of large rows, as far as the file states them.
+const BATCH_BYTES: usize = 4 << 20;
 
 /// The rows of a segment, batch by batch.
 ///
@@ -34,7 +39,8 @@ pub fn read_segment(bytes: Bytes) -> Result<SegmentReader, SegmentError> {
     let (facts, own_digest) = SegmentFacts::from_metadata(pairs)?;
     let rows = u64::try_from(file.num_rows()).unwrap_or(0);
     let schema = builder.schema().clone();
-    let batches = builder.with_batch_size(BATCH_ROWS).build()?;
+    let batch_rows = batch_rows(builder.metadata());
+    let batches = builder.with_batch_size(batch_rows).build()?;
     Ok(SegmentReader {
         facts,
         own_digest,
@@ -42,6 +48,19 @@ pub fn read_segment(bytes: Bytes) -> Result<SegmentReader, SegmentError> {
         rows,
         batches,
     })
+}
+
+/// How many rows a batch has: a file may have rows of a megabyte, of which its own size says nothing.
+fn batch_rows(file: &ParquetMetaData) -> usize {
+    let chunks = file.row_groups().iter().flat_map(RowGroupMetaData::columns);
+    let bytes = chunks.map(|chunk| {
+        let values = chunk.unencoded_byte_array_data_bytes();
+        values.unwrap_or(0).max(chunk.uncompressed_size())
+    });
+    let bytes = usize::try_from(bytes.sum::<i64>()).unwrap_or(usize::MAX);
+    let rows = usize::try_from(file.file_metadata().num_rows()).unwrap_or(1);
+    let of_a_row = bytes / rows.max(1) + 1;
+    (BATCH_BYTES / of_a_row).clamp(1, BATCH_ROWS)
 }
 
 impl SegmentReader {

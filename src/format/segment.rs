@@ -29,6 +29,8 @@ use crate::{
 
 /// The most rows in one row group: what a reader must hold at a time.
 const ROW_GROUP_ROWS: usize = 1 << 20;
+/// Rows with payloads between two looks at the size of a page.
+const PAYLOADS: usize = 16;
 
 /// Why a segment cannot be written or read.
 #[derive(Debug, thiserror::Error)]
@@ -274,6 +276,10 @@ fn properties(schema: &SchemaRef) -> WriterProperties {
             descending: false,
             nulls_first: false,
         }]));
+    if schema.field_with_name(columns::PAYLOAD).is_ok() {
+        // A page ends after so many rows at the latest that it is full: one of a megabyte each must not make it huge.
+        builder = builder.set_write_batch_size(PAYLOADS);
+    }
     for field in schema.fields() {
         let column = ColumnPath::from(field.name().as_str());
         // Values that repeat (reasons, codes, most keys) gain from a dictionary; numbers and payloads do not.
