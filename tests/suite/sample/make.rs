@@ -65,7 +65,9 @@ fn the_sample_is_made_anew_when_somebody_asks_for_it() {
     };
     create_topic(&pipeline.brokers, &pipeline.events, 2);
     let run = || {
-        let run = pipeline.run_to_end().args(["--instance", "sample"]);
+        let run = pipeline
+            .run_to_end()
+            .args(["--instance", "sample", "--scrub", "off"]);
         run.run().expect_code(0);
     };
     for (start, end) in [(0, 65), (65, 100)] {
