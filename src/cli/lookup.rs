@@ -90,7 +90,7 @@ fn text(topic: &str, found: &Lookup) -> String {
             "{place}: filtered: --where leaves the event out; it is neither stored nor published\n"
         ),
         Fate::AbsentOrFiltered => format!(
-            "{place}: filtered by --where, or absent: too many offsets are absent around it to list them; see `snapback verify --kafka`\n"
+            "{place}: filtered by --where, or absent: too many offsets are absent around it to list them; whether Kafka has an event there tells which\n"
         ),
         Fate::Absent => format!(
             "{place}: absent: the log never delivered it (a transaction's marker, an aborted or a compacted record)\n"
