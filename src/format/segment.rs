@@ -29,8 +29,9 @@ use crate::{
 
 /// The most rows in one row group: what a reader must hold at a time.
 const ROW_GROUP_ROWS: usize = 1 << 20;
-/// Rows with payloads between two looks at the size of a page.
-const PAYLOADS: usize = 16;
+/// The rows that are encoded at a time take about so many bytes. Whether a page is full is looked at after them: rows of a
+/// megabyte each must not make a page of a gigabyte.
+const PIECE: usize = 4 << 20;
 
 /// Why a segment cannot be written or read.
 #[derive(Debug, thiserror::Error)]
@@ -198,8 +199,13 @@ impl SegmentWriter {
     pub fn write(&mut self, batch: &RecordBatch) -> Result<(), SegmentError> {
         let range = OffsetRange::everything_from(self.start);
         self.next = check_offsets(self.kind, range, self.next, batch)?;
-        self.writer.write(batch)?;
-        self.rows += batch.num_rows() as u64;
+        let rows = batch.num_rows();
+        let step = rows.div_ceil(rows::rows_size(batch) / PIECE + 1).max(1);
+        for start in (0..rows).step_by(step) {
+            self.writer
+                .write(&batch.slice(start, step.min(rows - start)))?;
+        }
+        self.rows += rows as u64;
         Ok(())
     }
 
@@ -276,10 +282,6 @@ fn properties(schema: &SchemaRef) -> WriterProperties {
             descending: false,
             nulls_first: false,
         }]));
-    if schema.field_with_name(columns::PAYLOAD).is_ok() {
-        // A page ends after so many rows at the latest that it is full: one of a megabyte each must not make it huge.
-        builder = builder.set_write_batch_size(PAYLOADS);
-    }
     for field in schema.fields() {
         let column = ColumnPath::from(field.name().as_str());
         // Values that repeat (reasons, codes, most keys) gain from a dictionary; numbers and payloads do not.
