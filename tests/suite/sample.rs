@@ -108,7 +108,7 @@ fn the_sample_is_clean_without_kafka() {
         report,
         json!({
             "clean": true, "partitions": 2, "offsets": RESULTS + REJECTS + ABSENT, "results": RESULTS,
-            "rejects": REJECTS, "absent": ABSENT, "lost": 0, "not_compared": 0, "raw_timestamps": 0, "findings": [],
+            "rejects": REJECTS, "filtered": 0, "absent": ABSENT, "lost": 0, "not_compared": 0, "raw_timestamps": 0, "findings": [],
             "calculations": [{
                 "fingerprint": "7b06d8c2c2ffab5a", "calculation": "square(number)",
                 "fields": "number BIGINT NOT NULL", "results": "result DECIMAL(38,0) NOT NULL",

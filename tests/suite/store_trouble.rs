@@ -159,7 +159,7 @@ fn while_the_store_is_away_work_goes_on_until_the_memory_is_used() {
 }
 
 /// What the program without optimisation, and its clients' threads, take beside `--memory`.
-pub const DEBUG_BUILD: u64 = 32 << 20;
+pub const DEBUG_BUILD: u64 = 16 << 20;
 
 /// Every request is refused for a while; the work goes on, and what waits is stored afterwards.
 fn refused_for_a_while(status: &'static str, code: &'static str, text: &str) {

@@ -204,17 +204,19 @@ impl Running {
         self.child.id()
     }
 
-    /// The most memory that the process has had so far, in bytes.
+    /// The most memory that the process has had for itself so far, in bytes. The pages of its program's file, which it shares
+    /// and which only ever come in, are not its own.
     #[track_caller]
     pub fn peak_memory(&self) -> u64 {
         let path = format!("/proc/{}/status", self.id());
         let status = fs::read_to_string(path).expect("a running process");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        let kilobytes = line.and_then(|line| line.trim().strip_suffix(" kB"));
-        kilobytes
-            .and_then(|kb| kb.parse::<u64>().ok())
-            .expect("a size")
-            * 1024
+        let kilobytes = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name));
+            let size = line.and_then(|line| line.trim().strip_suffix(" kB"));
+            let size = size.and_then(|size| size.parse::<u64>().ok());
+            size.expect("a size") * 1024
+        };
+        kilobytes("VmHWM:").saturating_sub(kilobytes("RssFile:"))
     }
 
     /// Ends the process with SIGKILL (its children are not told, as in a real crash) and waits for its end.
