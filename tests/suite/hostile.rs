@@ -95,7 +95,7 @@ fn at_the_limit() -> Vec<(Vec<u8>, Result<i64, &'static str>)> {
         (object(" ", "\t", "\n"), Err("empty")),
         (object("", "\u{feff}", ""), Err("not-json")),
         (vec![0xff; full], Err("not-utf8")),
-        (vec![0; full], Err("not-json")),
+        (vec![0; full], Err("schema-registry")),
     ]
 }
 
