@@ -1,5 +1,7 @@
 //! `snapback gc`
 
+use std::collections::BTreeSet;
+
 use chrono::TimeDelta;
 use clap::Args;
 use indicatif::HumanBytes;
@@ -9,6 +11,7 @@ use super::{
     args::{Common, EventsArgs, StoreArgs},
     out::{self, shown},
     program::Program,
+    rewriting::chosen,
     session::{Session, runtime, stored},
 };
 use crate::{
@@ -16,7 +19,7 @@ use crate::{
     format::Layout,
     history::{Chain, ChainError, Clock, NEWEST_KEPT, Walk, collect, load_tail, plan_collection},
     model::{Partition, Sequence},
-    query::{self, TopicError},
+    query::{self, QueryError, TopicError},
     store::Store,
 };
 
@@ -130,21 +133,14 @@ async fn partitions(
     args: &GcArgs,
     store: &Store,
     layout: &Layout,
-) -> anyhow::Result<Vec<Partition>> {
-    let there: Vec<Partition> = query::manifests(store, layout).await?.into_keys().collect();
+) -> anyhow::Result<BTreeSet<Partition>> {
+    let there: BTreeSet<Partition> = query::manifests(store, layout).await?.into_keys().collect();
     if there.is_empty() {
-        return Err(TopicError::missing(store, layout).await?.into());
+        return Err(QueryError::from(TopicError::missing(store, layout).await?).into());
     }
-    let asked: Vec<Partition> = args.partition.iter().copied().map(Partition).collect();
-    if let Some(partition) = asked.iter().find(|partition| !there.contains(partition)) {
-        return Err(TopicError::NoSuchPartition {
-            topic: layout.topic().to_owned(),
-            partition: *partition,
-            there,
-        }
-        .into());
-    }
-    Ok(if asked.is_empty() { there } else { asked })
+    let asked = args.partition.iter().copied().map(Partition);
+    let wanted = (!args.partition.is_empty()).then(|| asked.collect());
+    Ok(chosen(layout, there, wanted)?)
 }
 
 async fn one(

@@ -76,6 +76,25 @@ fn rate(text: &str) -> Result<NonZeroU64, String> {
     NonZeroU64::new(bytes.0).ok_or_else(|| "nothing would ever be done".to_owned())
 }
 
+/// The partitions that were asked for, which must be among those that are `there`; all without such a wish.
+pub(super) fn chosen(
+    layout: &Layout,
+    there: BTreeSet<Partition>,
+    wanted: Option<BTreeSet<Partition>>,
+) -> Result<BTreeSet<Partition>, QueryError> {
+    let Some(wanted) = wanted else {
+        return Ok(there);
+    };
+    if let Some(missing) = wanted.difference(&there).next() {
+        return Err(QueryError::Topic(TopicError::NoSuchPartition {
+            topic: layout.topic().to_owned(),
+            partition: *missing,
+            there: there.into_iter().collect(),
+        }));
+    }
+    Ok(wanted)
+}
+
 /// A command that rewrites stored history, or shows what it would rewrite.
 pub(super) struct Rewriting {
     pub store: Store,
@@ -131,16 +150,7 @@ impl Rewriting {
         let listing = query::list(&self.store, &self.layout).await?;
         let there: BTreeSet<Partition> =
             listing.partitions.iter().map(|one| one.partition).collect();
-        let wanted = wanted.unwrap_or_else(|| there.clone());
-        if let Some(missing) = wanted.difference(&there).next() {
-            return Err(QueryError::Topic(TopicError::NoSuchPartition {
-                topic: self.layout.topic().to_owned(),
-                partition: *missing,
-                there: there.into_iter().collect(),
-            })
-            .into());
-        }
-        Ok(wanted)
+        Ok(chosen(&self.layout, there, wanted)?)
     }
 
     /// The chain of a partition.

@@ -216,3 +216,16 @@ fn keep_cannot_be_less_than_six_hours() {
     let refused = gc(&pipeline, &["--keep", "5h"]).run().expect_code(2);
     assert!(refused.stderr.contains("--keep"), "{refused:?}");
 }
+
+#[test]
+fn what_is_not_there_needs_a_person() {
+    let sample = |args: &[&str]| {
+        let root = env!("CARGO_MANIFEST_DIR");
+        let program = snapback(["gc"]).args(args).current_dir(root).run();
+        program.expect_code(2).stderr
+    };
+    let topic = sample(&["--events", "nothing"]);
+    assert!(topic.contains("nothing"), "{topic}");
+    let partition = sample(&["--events", "sample", "--partition", "99"]);
+    assert!(partition.contains("99"), "{partition}");
+}
