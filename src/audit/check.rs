@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    AuditError, Finding, Level,
+    AuditError, Finding,
     groups::{Group, group},
     inspect::Inspected,
     instructions::Commands,
@@ -58,12 +58,8 @@ pub async fn check_segments(
     let mut checked = Checked::default();
     for (layout, partition, group) in groups(segments) {
         let context = Verification {
-            store: store.clone(),
-            layout,
-            level: Level::Semantic,
-            calculations: calculations.clone(),
-            given: None,
             until: Some(until),
+            ..Verification::semantic(store.clone(), layout, calculations.clone())
         };
         let evaluators = context.evaluators(declared, &group);
         let segments = group.segments.clone();

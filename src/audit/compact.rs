@@ -4,7 +4,7 @@
 //! In memory at a time: the files of one input, and the new ones.
 
 use super::{
-    AuditError, Finding, Level,
+    AuditError, Finding,
     fetch::fetch,
     groups::Group,
     inspect::{Evaluators, File, Inspected, Task, inspect},
@@ -100,14 +100,8 @@ impl Compactor {
     /// # Errors
     /// When the store is away, or the files cannot be made; nothing has changed then.
     pub async fn merge(&self, chain: &Chain, merge: &Merge) -> Result<Merged, CompactError> {
-        let context = Verification {
-            store: chain.store().clone(),
-            layout: chain.layout().clone(),
-            level: Level::Semantic,
-            calculations: self.calculations.clone(),
-            given: None,
-            until: None,
-        };
+        let (store, layout) = (chain.store().clone(), chain.layout().clone());
+        let context = Verification::semantic(store, layout, self.calculations.clone());
         let declared = chain
             .newest()
             .map_or(&[][..], |newest| &newest.calculations);

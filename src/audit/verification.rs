@@ -23,6 +23,18 @@ pub(super) struct Verification {
 }
 
 impl Verification {
+    /// What a check of every value needs, each under its own calculation.
+    pub fn semantic(store: Store, layout: Layout, calculations: Calculations) -> Verification {
+        Verification {
+            store,
+            layout,
+            level: Level::Semantic,
+            calculations,
+            given: None,
+            until: None,
+        }
+    }
+
     /// Those of the calculations of a group that this program has.
     pub fn evaluators(&self, declared: &[Declaration], group: &Group) -> Evaluators {
         let mut evaluators = Evaluators::new();

@@ -27,8 +27,8 @@ use judge::{Judgement, judge};
 pub use verified::Verified;
 
 use super::{
-    AuditError, Finding, FindingKind, Level, Mend, Mended, RecalculateError, Recalculator,
-    RepairError, RepairPlan, Source,
+    AuditError, Finding, FindingKind, Mend, Mended, RecalculateError, Recalculator, RepairError,
+    RepairPlan, Source,
     groups::Group,
     instructions::{self, Commands},
     repair::{in_attic, make, put_back},
@@ -192,14 +192,8 @@ impl Scrubber {
         newest: &Manifest,
         group: Group,
     ) -> Result<(u64, Vec<Finding>), AuditError> {
-        let context = Verification {
-            store: chain.store().clone(),
-            layout: chain.layout().clone(),
-            level: Level::Semantic,
-            calculations: self.calculations.clone(),
-            given: None,
-            until: None,
-        };
+        let (store, layout) = (chain.store().clone(), chain.layout().clone());
+        let context = Verification::semantic(store, layout, self.calculations.clone());
         let evaluators = context.evaluators(&newest.calculations, &group);
         let inspected = examine(context, chain.partition(), group, evaluators).await?;
         let inspected = inspected.unwrap_or_default();

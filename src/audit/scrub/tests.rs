@@ -15,7 +15,7 @@ use arrow_schema::Schema;
 use super::*;
 use crate::{
     audit::{
-        ResultsTopic,
+        Level, ResultsTopic,
         tests::{
             fixture::{audit, brief, chain, falsify, newest, sample, segment},
             rows::wrong_value,

@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 use futures::{FutureExt, future::BoxFuture};
 use tokio::time::Instant;
 
-use super::work::{Due, Known, Rewritten, Site, Step, Work};
+use super::work::{Due, Known, Site, Step, Work};
 use crate::{
     history::{Chain, Collected, Walk, collect},
     model::Sequence,
@@ -100,13 +100,5 @@ impl Work for Collecting {
             Step::Done
         }
         .boxed()
-    }
-
-    fn write<'w>(
-        &'w mut self,
-        _site: &'w Site,
-        _chain: &'w mut Chain,
-    ) -> BoxFuture<'w, Option<Rewritten>> {
-        async { None }.boxed()
     }
 }

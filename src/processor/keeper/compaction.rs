@@ -7,23 +7,19 @@ use tokio::time::Instant;
 
 use super::{
     super::watch::Reason,
+    rewriting::{Brought, bring},
     work::{Due, Known, Rewritten, Site, Step, Work},
 };
 use crate::{
     audit::{Compactor, Merged, merge_memory},
     failpoint::{self, Point},
-    history::{
-        Chain, MANY_SEGMENTS, Merge, MergeLimits, Obstacles, Repair, Repaired, choose_merge,
-        write_repair,
-    },
+    history::{Chain, MANY_SEGMENTS, Merge, MergeLimits, Obstacles, Repair, choose_merge},
     model::{Offset, OffsetRange},
 };
 
 /// A partition to which nothing was added for so many snapshot intervals, and for so long, is at rest.
 const INTERVALS_OF_REST: u32 = 10;
 const REST: Duration = Duration::from_mins(1);
-/// What tidying up may take of a merge that is given up.
-const GIVE_UP: Duration = Duration::from_secs(2);
 
 /// What is known of a partition's segments beside their manifest, until the next start.
 pub struct Compaction {
@@ -99,31 +95,15 @@ impl Compaction {
         site.throttle()
             .take(2 * repair.files().bytes() as u64)
             .await;
-        let mut wait = site.wait();
-        loop {
-            let error = match write_repair(chain, &mut repair).await {
-                Ok(Repaired::Done(_)) => {
-                    failpoint::at(Point::RepairStored);
-                    tracing::debug!("partition {partition}: {range} is one");
-                    return;
-                }
-                Ok(Repaired::Overtaken) => {
-                    tracing::info!("partition {partition}: another has changed {range} meanwhile");
-                    return;
-                }
-                Err(error) => error,
-            };
-            let text = format!("partition {partition}: merging {range} waits: {error}");
-            let again = error.is_about_the_store()
-                && wait.again(Reason::Store, error.is_retryable(), &text).await;
-            if !again {
-                tracing::debug!("partition {partition}: {range} stays in parts: {error}");
-                let given_up = tokio::time::timeout(GIVE_UP, repair.give_up(chain));
-                if let Ok(Err(error)) = given_up.await {
-                    tracing::debug!("what was stored of a merge stays for the next owner: {error}");
-                }
-                return;
+        match bring(site, chain, (range, &mut repair), "merging").await {
+            Brought::Done(_) => {
+                failpoint::at(Point::RepairStored);
+                tracing::debug!("partition {partition}: {range} is one");
             }
+            Brought::Refused(error) => {
+                tracing::debug!("partition {partition}: {range} stays in parts: {error}");
+            }
+            Brought::Overtaken | Brought::GivenUp => {}
         }
     }
 }

@@ -20,6 +20,7 @@ mod handle;
 mod jobs;
 mod next;
 mod recalculation;
+mod rewriting;
 mod scrub;
 mod start;
 mod turn;

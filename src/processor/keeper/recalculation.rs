@@ -16,6 +16,7 @@ use tokio::time::Instant;
 
 use super::{
     super::{WorkerError, limits, watch::Reason},
+    rewriting::{Brought, bring},
     work::{Due, Known, Rewritten, Site, Step, Work},
 };
 use crate::{
@@ -23,7 +24,7 @@ use crate::{
     config::RunConfig,
     failpoint::{self, Point},
     format::repair_memory,
-    history::{self, Chain, Repaired, next_corrections, write_repair},
+    history::{self, Chain, next_corrections},
     model::{Offset, Partition},
 };
 
@@ -31,8 +32,6 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How often a long recalculation says how far it is.
 const LOG_EVERY: Duration = Duration::from_secs(10);
-/// What tidying up may take of work that is given up.
-const GIVE_UP: Duration = Duration::from_secs(2);
 
 /// How the stored history of a partition stands to the running calculation.
 pub struct Recalculation {
@@ -129,28 +128,15 @@ impl Recalculation {
             }
         };
         site.throttle().take(repair.files().bytes() as u64).await;
-        let mut wait = site.wait();
-        let repaired = loop {
-            let error = match write_repair(chain, &mut repair).await {
-                Ok(repaired) => break repaired,
-                Err(error) => error,
-            };
-            if !error.is_about_the_store() {
-                give_up(chain, &mut repair).await;
-                self.leave(partition, &range, &error.to_string());
-                failpoint::at(Point::RepairStored);
-                return None;
-            }
-            let text = waits(partition, &range, &error);
-            if !wait.again(Reason::Store, error.is_retryable(), &text).await {
-                give_up(chain, &mut repair).await;
-                return None;
-            }
-        };
-        failpoint::at(Point::RepairStored);
-        let Repaired::Done(segments) = repaired else {
-            let range = range.range;
-            tracing::info!("partition {partition}: another has changed {range} meanwhile");
+        let repair = (range.range, &mut repair);
+        let brought = bring(site, chain, repair, "recalculating").await;
+        if let Brought::Refused(error) = &brought {
+            self.leave(partition, &range, &error.to_string());
+        }
+        if !matches!(brought, Brought::GivenUp) {
+            failpoint::at(Point::RepairStored);
+        }
+        let Brought::Done(segments) = brought else {
             return None;
         };
         let outcomes = range.rows();
@@ -274,12 +260,4 @@ impl Work for Recalculation {
 fn waits(partition: Partition, range: &Outdated, error: &impl std::fmt::Display) -> String {
     let range = range.range;
     format!("partition {partition}: recalculating {range} waits: {error}")
-}
-
-/// Moves away what was put for nothing, if there is time; the next owner's tidying does it otherwise.
-async fn give_up(chain: &mut Chain, repair: &mut history::Repair) {
-    let given_up = repair.give_up(chain);
-    if let Ok(Err(error)) = tokio::time::timeout(GIVE_UP, given_up).await {
-        tracing::debug!("what was stored of a repair stays for the next owner: {error}");
-    }
 }

@@ -12,14 +12,15 @@ use super::{
     super::{
         report::News,
         store_side::ScrubSettings,
-        watch::{Board, Reason, Scrubbing},
+        watch::{Board, Scrubbing},
     },
+    rewriting::{Brought, bring},
     work::{Due, Known, Rewritten, Site, Step, Work},
 };
 use crate::{
     audit::{self, Finding, Mend, Mended, Scrubbed, Source, Then, Verified, read_back},
     format::repair_memory,
-    history::{Chain, Repair, Repaired, write_repair},
+    history::{Chain, Repair},
     model::{Offset, Partition, Sequence},
     store::StoreError,
 };
@@ -30,8 +31,6 @@ const SAVE_EVERY: Duration = Duration::from_secs(60);
 const LATER: Duration = Duration::from_secs(15);
 /// The rows that are read at a time, decoded and calculated again.
 const BATCHES: u64 = 2 << 20;
-/// What tidying up may take of work that is given up.
-const GIVE_UP: Duration = Duration::from_secs(2);
 
 /// The rest with which so many partitions together take `percent` of one core.
 fn rest(took: Duration, percent: u32, partitions: usize) -> Duration {
@@ -222,31 +221,14 @@ impl Scrub {
     ) -> Option<Rewritten> {
         let (partition, range) = (site.partition, mend.range.range);
         site.throttle().take(repair.files().bytes() as u64).await;
-        let mut wait = site.wait();
-        let repaired = loop {
-            let error = match write_repair(chain, &mut repair).await {
-                Ok(repaired) => break repaired,
-                Err(error) => error,
-            };
-            let text = format!("partition {partition}: mending {range} waits: {error}");
-            let stays = !error.is_about_the_store();
-            if stays || !wait.again(Reason::Store, error.is_retryable(), &text).await {
-                let given_up = repair.give_up(chain);
-                if let Ok(Err(error)) = tokio::time::timeout(GIVE_UP, given_up).await {
-                    tracing::debug!(
-                        "what was stored of a repair stays for the next owner: {error}"
-                    );
-                }
-                if stays {
-                    tracing::error!("partition {partition}: {range} cannot be mended: {error}");
-                    self.left.insert(range.start());
-                }
+        let segments = match bring(site, chain, (range, &mut repair), "mending").await {
+            Brought::Done(segments) => segments,
+            Brought::Refused(error) => {
+                tracing::error!("partition {partition}: {range} cannot be mended: {error}");
+                self.left.insert(range.start());
                 return None;
             }
-        };
-        let Repaired::Done(segments) = repaired else {
-            tracing::info!("partition {partition}: another has changed {range} meanwhile");
-            return None;
+            Brought::Overtaken | Brought::GivenUp => return None,
         };
         let calculations = &self.settings.scrubber.calculations;
         match read_back(calculations, chain, &mend, segments.clone()).await {

@@ -10,7 +10,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use futures::future::BoxFuture;
+use futures::{
+    FutureExt as _,
+    future::{BoxFuture, ready},
+};
 use tokio::time::Instant;
 
 use super::{
@@ -42,12 +45,14 @@ pub trait Work: Send {
     fn step<'w>(&'w mut self, site: &'w Site, chain: &'w Chain) -> BoxFuture<'w, Step>;
 
     /// Brings what the step made into the chain, if that is still what it was made of; returns what was rewritten by it, for the
-    /// worker to count and to verify at the end.
+    /// worker to count and to verify at the end. Not asked of work whose steps never say [`Step::Write`].
     fn write<'w>(
         &'w mut self,
-        site: &'w Site,
-        chain: &'w mut Chain,
-    ) -> BoxFuture<'w, Option<Rewritten>>;
+        _site: &'w Site,
+        _chain: &'w mut Chain,
+    ) -> BoxFuture<'w, Option<Rewritten>> {
+        ready(None).boxed()
+    }
 }
 
 /// What the answer to [`Work::due`] is made of.

@@ -62,14 +62,6 @@ impl Work for Scripted {
         }
         .boxed()
     }
-
-    fn write<'w>(
-        &'w mut self,
-        _site: &'w Site,
-        _chain: &'w mut Chain,
-    ) -> BoxFuture<'w, Option<Rewritten>> {
-        async { None }.boxed()
-    }
 }
 
 struct Setting {
