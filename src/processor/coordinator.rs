@@ -12,13 +12,14 @@ use super::{
     keeper, memory,
     panics::panic_message,
     shared::Shared,
-    watch::{Board, Tally, Written},
+    watch::{Board, Tally, Written, is_about},
     worker::{Worker, WorkerSummary},
 };
 use crate::{
     audit::{self, Finding},
     config::{OnNewCalculation, RunConfig},
     failpoint::{self, Point},
+    format::Segment,
     kafka::Member,
     model::Partition,
     recovery::{self, Refusal},
@@ -124,13 +125,19 @@ pub fn run(
         }
     }
     summary.mended = shared.board.look().scrub.mended;
-    summary.findings = shared.store_side.findings.take();
+    let mut found = shared.store_side.findings.take();
     summary.reject_line = shared.reject_line(&summary.rejects);
     if let Some(error) = failure {
         return Err(error.into());
     }
     failpoint::at(Point::WorkersEnded);
     if !shared.stop.is_abort() {
+        // What was wrong may be right again: a folder is back, a range is mended.
+        let ours = &shared.gatherer.calculation.fingerprint;
+        let again = found.segments.iter().filter(|one| one.fingerprint == *ours);
+        let again: Vec<Segment> = again.cloned().collect();
+        written.retain(|segment| !again.contains(segment));
+        written.extend(again.iter().cloned());
         let report = runtime.block_on(audit::check_segments(
             &shared.store,
             &shared.calculations,
@@ -144,8 +151,12 @@ pub fn run(
         if let Some(error) = &report.failure {
             tracing::warn!("what this run wrote could not be read back: {error}");
         }
-        summary.findings.extend(report.findings);
+        let is_settled =
+            |finding: &Finding| is_about(finding, &again) && !is_about(finding, &report.unchecked);
+        found.retain(|finding| !is_settled(finding) && !report.findings.contains(finding));
+        summary.findings = report.findings;
     }
+    summary.findings.extend(found.findings);
     failpoint::at(Point::ShutdownVerified);
     let refusals: Vec<Refusal> = shared.progress.held().into_values().collect();
     if !refusals.is_empty() {

@@ -73,13 +73,7 @@ impl StoreWait {
     /// Says that an attempt failed, and waits until the next; `false` when there is to be none. What does not pass by
     /// itself, like a missing right, may need a person: it is said louder, and tried again all the same.
     pub async fn again(&mut self, reason: Reason, passes: bool, text: &str) -> bool {
-        let pause = self.pauses.next();
-        self.trouble.is(reason, text);
-        if passes {
-            tracing::warn!("{text}; trying again in {pause:.1?}, nothing is lost");
-        } else {
-            tracing::error!("{text}; trying again in {pause:.1?}, nothing is lost");
-        }
+        let pause = self.postpone(reason, passes, text);
         let until = tokio::time::Instant::now() + pause;
         while !self.is_over() {
             let left = until.saturating_duration_since(tokio::time::Instant::now());
@@ -89,6 +83,18 @@ impl StoreWait {
             tokio::time::sleep(left.min(LOOK)).await;
         }
         false
+    }
+
+    /// Says that an attempt failed, and after what time the next should be.
+    pub fn postpone(&mut self, reason: Reason, passes: bool, text: &str) -> Duration {
+        let pause = self.pauses.next();
+        self.trouble.is(reason, text);
+        if passes {
+            tracing::warn!("{text}; trying again in {pause:.1?}, nothing is lost");
+        } else {
+            tracing::error!("{text}; trying again in {pause:.1?}, nothing is lost");
+        }
+        pause
     }
 
     fn is_over(&self) -> bool {

@@ -296,7 +296,7 @@ async fn check_newest(shared: &Arc<Shared>, chain: &Chain, partition: Partition)
         return;
     }
     let count = added.len();
-    let mut paths: Vec<_> = added.iter().map(|segment| segment.path.clone()).collect();
+    let mut read = added.clone();
     let since = Instant::now();
     let checked = audit::check_segments(
         &shared.store,
@@ -310,9 +310,8 @@ async fn check_newest(shared: &Arc<Shared>, chain: &Chain, partition: Partition)
     for finding in &checked.findings {
         tracing::error!("partition {partition}: {finding}");
     }
-    let unchecked = &checked.unchecked;
-    paths.retain(|path| !unchecked.iter().any(|segment| segment.path == *path));
-    shared.store_side.findings.are(&paths, &checked.findings);
+    read.retain(|segment| !checked.unchecked.contains(segment));
+    shared.store_side.findings.are(&read, &checked.findings);
     if let Some(error) = &checked.failure {
         tracing::warn!(
             "partition {partition}: the newest snapshot could not be read back yet: {error}"

@@ -5,10 +5,10 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 use tokio::{task::JoinSet, time::Instant};
 
 use super::{
-    super::panics::unless_panicked,
+    super::{panics::unless_panicked, store_wait::StoreWait, watch::Reason},
     done::{Done, Finished},
     turn::{Turn, Worked},
-    work::{Due, Known, Rewritten, Site, Step, Work},
+    work::{Due, Known, Rewritten, Site, Step, Waits, Work, Written},
 };
 use crate::{
     history::{Chain, CorrectionsProgress},
@@ -30,6 +30,15 @@ pub struct Background {
     /// At most one.
     steps: JoinSet<(Turn, Step)>,
     made: Option<Turn>,
+    /// The store has refused what is made.
+    refused: Option<Refused>,
+}
+
+/// Since the store refused what is made.
+struct Refused {
+    wait: StoreWait,
+    /// When to try it again.
+    again: Instant,
 }
 
 /// Nothing is due while this holds.
@@ -49,18 +58,21 @@ impl Background {
             rests_until: None,
             steps: JoinSet::new(),
             made: None,
+            refused: None,
         }
     }
 
-    /// Whether an edit is ready.
+    /// Whether an edit is ready, and the store may be asked for it.
     pub fn is_made(&self) -> bool {
-        self.made.is_some()
+        let waits = |refused: &Refused| refused.again > Instant::now();
+        self.made.is_some() && !self.refused.as_ref().is_some_and(waits)
     }
 
     /// When to look again although nothing has happened.
     pub fn wakes_at(&self) -> Option<Instant> {
         let idle_until = self.idle.and_then(|idle| idle.until);
-        let moments = self.rests_until.into_iter().chain(idle_until);
+        let again = self.refused.as_ref().map(|refused| refused.again);
+        let moments = self.rests_until.into_iter().chain(idle_until).chain(again);
         moments.filter(|moment| *moment > Instant::now()).min()
     }
 
@@ -138,16 +150,34 @@ impl Background {
         };
         let site = self.site.clone();
         Ok(async move {
-            let rewritten = turn.work.write(&site, &mut chain).await;
-            let worked = Worked { turn, rewritten };
+            let written = turn.work.write(&site, &mut chain).await;
+            let worked = Worked { turn, written };
             Finished::new(chain, Done::Worked(Box::new(worked)))
         })
     }
 
-    /// Takes the work back.
-    pub fn finish(&mut self, worked: Worked) -> Option<Rewritten> {
-        self.rest(worked.turn);
-        worked.rewritten
+    /// Takes the work back; what the store refused is written again later.
+    pub fn finish(&mut self, Worked { turn, written }: Worked) -> Option<Rewritten> {
+        let rewritten = match written {
+            Written::Waits(waits) => {
+                self.wait(turn, &waits);
+                return None;
+            }
+            Written::Rewritten(rewritten) => Some(rewritten),
+            Written::Nothing => None,
+        };
+        self.refused = None;
+        self.rest(turn);
+        rewritten
+    }
+
+    fn wait(&mut self, turn: Turn, waits: &Waits) {
+        let refused = self.refused.take();
+        let mut wait = refused.map_or_else(|| self.site.wait(), |refused| refused.wait);
+        let pause = wait.postpone(Reason::Store, waits.passes, &waits.text);
+        let again = Instant::now() + pause;
+        self.refused = Some(Refused { wait, again });
+        self.made = Some(turn);
     }
 
     /// The kind that had its turn is asked last.
@@ -162,6 +192,7 @@ impl Background {
         self.steps.abort_all();
         self.steps.detach_all();
         self.made = None;
+        self.refused = None;
         self.kinds.clear();
         self.site.shown.background.set(0);
     }

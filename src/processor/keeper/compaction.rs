@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::{
     super::watch::Reason,
     rewriting::{Brought, bring},
-    work::{Due, Known, Rewritten, Site, Step, Work},
+    work::{Due, Known, Site, Step, Work, Written},
 };
 use crate::{
     audit::{Compactor, Merged, merge_memory},
@@ -61,12 +61,12 @@ impl Compaction {
                 }
                 Ok(Merged::Damaged(start, findings)) => {
                     self.obstacles.damaged.insert(start);
-                    let paths = merge.segments().filter(|one| one.range.start() == start);
-                    let paths: Vec<_> = paths.map(|segment| segment.path.clone()).collect();
+                    let damaged = merge.segments().filter(|one| one.range.start() == start);
+                    let damaged: Vec<_> = damaged.cloned().collect();
                     for finding in &findings {
                         tracing::error!("found while merging: {finding}");
                     }
-                    site.store_side.findings.are(&paths, &findings);
+                    site.store_side.findings.are(&damaged, &findings);
                     return None;
                 }
                 Err(error) => error,
@@ -86,9 +86,9 @@ impl Compaction {
         }
     }
 
-    async fn store(&mut self, site: &Site, chain: &mut Chain) {
+    async fn store(&mut self, site: &Site, chain: &mut Chain) -> Written {
         let Some((range, mut repair)) = self.merged.take() else {
-            return;
+            return Written::Nothing;
         };
         let partition = site.partition;
         // Written once, and read back.
@@ -103,8 +103,13 @@ impl Compaction {
             Brought::Refused(error) => {
                 tracing::debug!("partition {partition}: {range} stays in parts: {error}");
             }
-            Brought::Overtaken | Brought::GivenUp => {}
+            Brought::Overtaken => {}
+            Brought::Waits(waits) => {
+                self.merged = Some((range, repair));
+                return Written::Waits(waits);
+            }
         }
+        Written::Nothing
     }
 }
 
@@ -153,15 +158,7 @@ impl Work for Compaction {
         .boxed()
     }
 
-    fn write<'w>(
-        &'w mut self,
-        site: &'w Site,
-        chain: &'w mut Chain,
-    ) -> BoxFuture<'w, Option<Rewritten>> {
-        async move {
-            self.store(site, chain).await;
-            None
-        }
-        .boxed()
+    fn write<'w>(&'w mut self, site: &'w Site, chain: &'w mut Chain) -> BoxFuture<'w, Written> {
+        self.store(site, chain).boxed()
     }
 }

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use super::{
     super::{WorkerError, limits, watch::Reason},
     rewriting::{Brought, bring},
-    work::{Due, Known, Rewritten, Site, Step, Work},
+    work::{Due, Known, Rewritten, Site, Step, Work, Written},
 };
 use crate::{
     audit::{Outdated, Recalculator, ResultsTopic, outdated},
@@ -113,31 +113,35 @@ impl Recalculation {
     }
 
     /// Brings a range that was calculated anew into the chain.
-    async fn store(
-        &mut self,
-        site: &Site,
-        chain: &mut Chain,
-        calculated: Calculated,
-    ) -> Option<Rewritten> {
+    async fn store(&mut self, site: &Site, chain: &mut Chain, calculated: Calculated) -> Written {
         let (partition, range) = (site.partition, calculated.range);
         let mut repair = match calculated.repair {
             Ok(repair) => repair,
             Err(reason) => {
                 self.leave(partition, &range, &reason);
-                return None;
+                return Written::Nothing;
             }
         };
         site.throttle().take(repair.files().bytes() as u64).await;
-        let repair = (range.range, &mut repair);
-        let brought = bring(site, chain, repair, "recalculating").await;
-        if let Brought::Refused(error) = &brought {
-            self.leave(partition, &range, &error.to_string());
-        }
-        if !matches!(brought, Brought::GivenUp) {
-            failpoint::at(Point::RepairStored);
-        }
-        let Brought::Done(segments) = brought else {
-            return None;
+        let brought = bring(site, chain, (range.range, &mut repair), "recalculating").await;
+        let segments = match brought {
+            Brought::Done(segments) => Some(segments),
+            Brought::Overtaken => None,
+            Brought::Refused(error) => {
+                self.leave(partition, &range, &error.to_string());
+                None
+            }
+            Brought::Waits(waits) => {
+                self.calculated = Some(Calculated {
+                    range,
+                    repair: Ok(repair),
+                });
+                return Written::Waits(waits);
+            }
+        };
+        failpoint::at(Point::RepairStored);
+        let Some(segments) = segments else {
+            return Written::Nothing;
         };
         let outcomes = range.rows();
         if let Some(progress) = &mut self.progress {
@@ -146,7 +150,7 @@ impl Recalculation {
             progress.outcomes += outcomes;
             progress.changed += corrections.map(|segment| segment.rows).sum::<u64>();
         }
-        Some(Rewritten { segments, outcomes })
+        Written::Rewritten(Rewritten { segments, outcomes })
     }
 
     /// Says that it begins, or now and then how far it is; `ranges` are what is left to do.
@@ -244,14 +248,12 @@ impl Work for Recalculation {
         .boxed()
     }
 
-    fn write<'w>(
-        &'w mut self,
-        site: &'w Site,
-        chain: &'w mut Chain,
-    ) -> BoxFuture<'w, Option<Rewritten>> {
+    fn write<'w>(&'w mut self, site: &'w Site, chain: &'w mut Chain) -> BoxFuture<'w, Written> {
         async move {
-            let calculated = self.calculated.take()?;
-            self.store(site, chain, calculated).await
+            match self.calculated.take() {
+                Some(calculated) => self.store(site, chain, calculated).await,
+                None => Written::Nothing,
+            }
         }
         .boxed()
     }

@@ -1,8 +1,8 @@
-//! A range that was made anew, on its way into the chain: the store is waited for, and what is given up is tidied away.
+//! A range that was made anew, on its way into the chain: one attempt, so that between two a snapshot may go first.
 
 use std::time::Duration;
 
-use super::{super::watch::Reason, work::Site};
+use super::work::{Site, Waits};
 use crate::{
     format::Segment,
     history::{Chain, Repair, Repaired, SnapshotError, write_repair},
@@ -20,8 +20,8 @@ pub enum Brought {
     Overtaken,
     /// It can never be: the store is not the reason.
     Refused(SnapshotError),
-    /// The keeper is to end before the store has answered.
-    GivenUp,
+    /// The store refused it for now: the same repair may be brought again.
+    Waits(Waits),
 }
 
 /// Brings a repair of `range` into the chain; `doing` says for people what waits for the store: `merging`.
@@ -32,26 +32,22 @@ pub async fn bring(
     doing: &str,
 ) -> Brought {
     let partition = site.partition;
-    let mut wait = site.wait();
-    loop {
-        let error = match write_repair(chain, repair).await {
-            Ok(Repaired::Done(segments)) => return Brought::Done(segments),
-            Ok(Repaired::Overtaken) => {
-                tracing::info!("partition {partition}: another has changed {range} meanwhile");
-                return Brought::Overtaken;
-            }
-            Err(error) => error,
-        };
-        if !error.is_about_the_store() {
-            give_up(chain, repair).await;
-            return Brought::Refused(error);
+    let error = match write_repair(chain, repair).await {
+        Ok(Repaired::Done(segments)) => return Brought::Done(segments),
+        Ok(Repaired::Overtaken) => {
+            tracing::info!("partition {partition}: another has changed {range} meanwhile");
+            return Brought::Overtaken;
         }
-        let text = format!("partition {partition}: {doing} {range} waits: {error}");
-        if !wait.again(Reason::Store, error.is_retryable(), &text).await {
-            give_up(chain, repair).await;
-            return Brought::GivenUp;
-        }
+        Err(error) => error,
+    };
+    if !error.is_about_the_store() {
+        give_up(chain, repair).await;
+        return Brought::Refused(error);
     }
+    Brought::Waits(Waits {
+        passes: error.is_retryable(),
+        text: format!("partition {partition}: {doing} {range} waits: {error}"),
+    })
 }
 
 /// Moves away what was put for nothing, if there is time; the next owner's tidying does it otherwise.

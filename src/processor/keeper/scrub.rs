@@ -15,7 +15,7 @@ use super::{
         watch::{Board, Scrubbing},
     },
     rewriting::{Brought, bring},
-    work::{Due, Known, Rewritten, Site, Step, Work},
+    work::{Due, Known, Rewritten, Site, Step, Work, Written},
 };
 use crate::{
     audit::{self, Finding, Mend, Mended, Scrubbed, Source, Then, Verified, read_back},
@@ -148,11 +148,9 @@ impl Scrub {
         let bytes = segments.iter().map(|segment| segment.bytes).sum();
         self.shown.verified(segments.len() as u64, rows, bytes);
         let damage: Vec<Finding> = findings.into_iter().filter(Finding::is_damage).collect();
-        let paths: Vec<_> = segments
-            .iter()
-            .map(|segment| segment.path.clone())
-            .collect();
-        let new = store_side.findings.are(&paths, &damage);
+        let new = store_side.findings.are(&segments, &damage);
+        let path = segments.first().map(|segment| segment.path.to_string());
+        let path = path.unwrap_or_default();
         // What can be done about it is said when it is not done here.
         for Finding { kind, detail, .. } in &new {
             tracing::error!("partition {partition}: {kind}: {detail}");
@@ -161,22 +159,22 @@ impl Scrub {
             Then::Damaged => {}
             Then::Nothing => site.reporter.tell(News::Verified(segments)),
             Then::PutBack => {
-                store_side.findings.are(&paths, &[]);
+                store_side.findings.are(&segments, &[]);
                 self.shown.mended();
                 verified.forget(&segments);
                 tracing::warn!(
                     "partition {partition}: the scrub has put {} back from the attic",
-                    paths[0]
+                    path
                 );
             }
             Then::Left(why) if new.is_empty() => {
-                tracing::debug!("partition {partition}: {} stays as it is: {why}", paths[0]);
+                tracing::debug!("partition {partition}: {} stays as it is: {why}", path);
             }
             Then::Left(why) => {
                 let remedy = new.last().map_or("", |finding| finding.remedy.as_str());
                 tracing::error!(
                     "partition {partition}: {} stays as it is: {why}. {remedy}",
-                    paths[0]
+                    path
                 );
             }
             Then::Later(why) => return self.later(site, &why),
@@ -218,7 +216,7 @@ impl Scrub {
         chain: &mut Chain,
         mend: Mend,
         mut repair: Repair,
-    ) -> Option<Rewritten> {
+    ) -> Written {
         let (partition, range) = (site.partition, mend.range.range);
         site.throttle().take(repair.files().bytes() as u64).await;
         let segments = match bring(site, chain, (range, &mut repair), "mending").await {
@@ -226,9 +224,13 @@ impl Scrub {
             Brought::Refused(error) => {
                 tracing::error!("partition {partition}: {range} cannot be mended: {error}");
                 self.left.insert(range.start());
-                return None;
+                return Written::Nothing;
             }
-            Brought::Overtaken | Brought::GivenUp => return None,
+            Brought::Overtaken => return Written::Nothing,
+            Brought::Waits(waits) => {
+                self.made = Some((mend, repair));
+                return Written::Waits(waits);
+            }
         };
         let calculations = &self.settings.scrubber.calculations;
         match read_back(calculations, chain, &mend, segments.clone()).await {
@@ -259,7 +261,7 @@ impl Scrub {
                 "partition {partition}: {range} was mended, and is not read back: {error}"
             ),
         }
-        Some(Rewritten {
+        Written::Rewritten(Rewritten {
             segments,
             outcomes: 0,
         })
@@ -287,14 +289,12 @@ impl Work for Scrub {
         self.take_step(site, chain).boxed()
     }
 
-    fn write<'w>(
-        &'w mut self,
-        site: &'w Site,
-        chain: &'w mut Chain,
-    ) -> BoxFuture<'w, Option<Rewritten>> {
+    fn write<'w>(&'w mut self, site: &'w Site, chain: &'w mut Chain) -> BoxFuture<'w, Written> {
         async move {
-            let (mend, repair) = self.made.take()?;
-            self.mend(site, chain, mend, repair).await
+            match self.made.take() {
+                Some((mend, repair)) => self.mend(site, chain, mend, repair).await,
+                None => Written::Nothing,
+            }
         }
         .boxed()
     }

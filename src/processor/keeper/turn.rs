@@ -2,7 +2,7 @@
 
 use tokio::{sync::OwnedSemaphorePermit, time::Instant};
 
-use super::work::{Rewritten, Work};
+use super::work::{Work, Written};
 
 /// Work under way, and its turn among those of the process.
 pub struct Turn {
@@ -22,8 +22,8 @@ impl Turn {
     }
 }
 
-/// Work whose edit has ended.
+/// Work whose edit was attempted.
 pub struct Worked {
     pub turn: Turn,
-    pub rewritten: Option<Rewritten>,
+    pub written: Written,
 }

@@ -3,8 +3,9 @@
 //!
 //! The keeper calls: [`Work::due`] when something may have changed, [`Work::step`] on a task of its own with a copy of the
 //! chain, [`Work::write`] as a job like a snapshot, with the chain itself. At most one kind at a time is under way in a keeper,
-//! and few in a process; after a step a keeper rests. A snapshot that is due goes before `write`; when the processor stops or
-//! the partition is given up, a step is dropped wherever it waits: what it put is left over for the next owner's tidying.
+//! and few in a process; after a step a keeper rests. A snapshot that is due goes before `write`, also between two attempts of
+//! it: what the store refuses of the past must not hold up what is new. When the processor stops or the partition is given up,
+//! work is dropped wherever it waits: what it put is left over for the next owner's tidying.
 //!
 //! What it reads and writes it takes from the process's [`Throttle`] first, and memory from [`Site::reserve`] (I8).
 
@@ -44,14 +45,10 @@ pub trait Work: Send {
     /// Does one bounded step. It changes nothing that the chain lists; what it makes stays here.
     fn step<'w>(&'w mut self, site: &'w Site, chain: &'w Chain) -> BoxFuture<'w, Step>;
 
-    /// Brings what the step made into the chain, if that is still what it was made of; returns what was rewritten by it, for the
-    /// worker to count and to verify at the end. Not asked of work whose steps never say [`Step::Write`].
-    fn write<'w>(
-        &'w mut self,
-        _site: &'w Site,
-        _chain: &'w mut Chain,
-    ) -> BoxFuture<'w, Option<Rewritten>> {
-        ready(None).boxed()
+    /// Brings what the step made into the chain, if that is still what it was made of. One attempt; after [`Written::Waits`]
+    /// it is asked again later. Not asked of work whose steps never say [`Step::Write`].
+    fn write<'w>(&'w mut self, _site: &'w Site, _chain: &'w mut Chain) -> BoxFuture<'w, Written> {
+        ready(Written::Nothing).boxed()
     }
 }
 
@@ -84,6 +81,24 @@ pub enum Step {
     Write,
     /// There is nothing for the chain.
     Done,
+}
+
+/// What came of bringing it into the chain.
+#[derive(Debug)]
+pub enum Written {
+    /// Outcomes have other files now, for the worker to count and to verify at the end.
+    Rewritten(Rewritten),
+    /// There is nothing that the worker must know.
+    Nothing,
+    /// The store refused it for now.
+    Waits(Waits),
+}
+
+/// What waits for the store, and whether that passes by itself.
+#[derive(Debug)]
+pub struct Waits {
+    pub text: String,
+    pub passes: bool,
 }
 
 /// Outcomes that an edit gave other files.

@@ -3,13 +3,23 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::{Board, Reason, board::Trouble};
-use crate::{audit::Finding, format::Manifest, store::Path};
+use crate::{
+    audit::Finding,
+    format::{Manifest, Segment},
+};
 
 /// See the module. It is a reason for being degraded while there are any.
 pub(in crate::processor) struct Findings {
-    list: Mutex<Vec<Finding>>,
+    list: Mutex<List>,
     shown: Trouble,
     board: Board,
+}
+
+/// What is wrong, and with which segments.
+#[derive(Default)]
+pub(in crate::processor) struct List {
+    pub findings: Vec<Finding>,
+    pub segments: Vec<Segment>,
 }
 
 impl Findings {
@@ -22,19 +32,20 @@ impl Findings {
     }
 
     /// What a check of these segments found takes the place of what an earlier one did. Returns those of them that are new.
-    pub fn are(&self, checked: &[Path], findings: &[Finding]) -> Vec<Finding> {
+    pub fn are(&self, checked: &[Segment], findings: &[Finding]) -> Vec<Finding> {
         let mut list = self.lock();
-        if list.is_empty() && findings.is_empty() {
+        if list.findings.is_empty() && findings.is_empty() {
             return Vec::new();
         }
-        let is_new = |finding: &&Finding| !list.contains(finding);
+        let is_new = |finding: &&Finding| !list.findings.contains(finding);
         let new = findings.iter().filter(is_new).cloned().collect();
-        let is_checked = |finding: &Finding| {
-            let path = finding.segment.as_deref();
-            checked.iter().any(|checked| Some(checked.as_str()) == path)
-        };
-        list.retain(|finding| !is_checked(finding) && !findings.contains(finding));
-        list.extend_from_slice(findings);
+        list.retain(|finding| !is_about(finding, checked) && !findings.contains(finding));
+        list.findings.extend_from_slice(findings);
+        let with_findings = checked.iter().filter(|segment| {
+            let mut findings = findings.iter();
+            findings.any(|finding| is_about(finding, std::slice::from_ref(segment)))
+        });
+        list.segments.extend(with_findings.cloned());
         self.show(&list);
         new
     }
@@ -42,10 +53,10 @@ impl Findings {
     /// Forgets those about segments that the partition's newest manifest does not list any more: somebody has mended them.
     pub fn keep_live(&self, newest: &Manifest) {
         let mut list = self.lock();
-        if list.is_empty() {
+        let before = list.findings.len();
+        if before == 0 {
             return;
         }
-        let before = list.len();
         list.retain(|finding| {
             let live = |path| {
                 let mut files = newest.files();
@@ -53,21 +64,23 @@ impl Findings {
             };
             finding.partition != newest.partition || finding.segment.as_deref().is_none_or(live)
         });
-        if list.len() < before {
+        if list.findings.len() < before {
             self.show(&list);
         }
     }
 
     /// All that are left.
-    pub fn take(&self) -> Vec<Finding> {
+    pub fn take(&self) -> List {
         std::mem::take(&mut self.lock())
     }
 
-    fn show(&self, list: &[Finding]) {
-        self.board.scrub(|scrub| scrub.findings = list.to_vec());
-        match list.first() {
+    fn show(&self, list: &List) {
+        let findings = &list.findings;
+        self.board
+            .scrub(|scrub| scrub.findings.clone_from(findings));
+        match findings.first() {
             Some(first) => {
-                let count = list.len();
+                let count = findings.len();
                 let text =
                     format!("{count} in what is stored, the first: {first}; see `snapback verify`");
                 self.shown.is(Reason::Findings, text);
@@ -76,7 +89,26 @@ impl Findings {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Finding>> {
+    fn lock(&self) -> MutexGuard<'_, List> {
         self.list.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+impl List {
+    /// Keeps some, and the segments that these are about.
+    pub fn retain(&mut self, keep: impl FnMut(&Finding) -> bool) {
+        self.findings.retain(keep);
+        let findings = &self.findings;
+        self.segments.retain(|segment| {
+            let mut findings = findings.iter();
+            findings.any(|finding| is_about(finding, std::slice::from_ref(segment)))
+        });
+    }
+}
+
+/// Whether it is about one of these.
+pub(in crate::processor) fn is_about(finding: &Finding, segments: &[Segment]) -> bool {
+    let path = finding.segment.as_deref();
+    let mut segments = segments.iter();
+    segments.any(|segment| Some(segment.path.as_str()) == path)
 }

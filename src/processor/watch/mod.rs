@@ -11,7 +11,7 @@ mod written;
 
 pub use board::Board;
 pub(super) use board::Trouble;
-pub(super) use findings::Findings;
+pub(super) use findings::{Findings, is_about};
 pub(super) use progress::{Progress, WorkerProgress};
 pub(super) use scrubbing::Scrubbing;
 pub use scrubs::ScrubView;

@@ -5,7 +5,10 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use futures::{FutureExt, future::BoxFuture};
+use futures::{
+    FutureExt,
+    future::{BoxFuture, ready},
+};
 
 use super::*;
 use crate::{
@@ -38,6 +41,8 @@ struct Scripted {
     name: &'static str,
     due: Due,
     left: usize,
+    /// How often the store refuses what each step makes.
+    refusals: usize,
     book: Arc<Book>,
 }
 
@@ -58,9 +63,24 @@ impl Work for Scripted {
             self.book.at_work.fetch_sub(1, Ordering::SeqCst);
             self.book.steps.lock().unwrap().push(self.name);
             self.left -= 1;
-            Step::Done
+            match self.refusals {
+                0 => Step::Done,
+                _ => Step::Write,
+            }
         }
         .boxed()
+    }
+
+    fn write<'w>(&'w mut self, _site: &'w Site, _chain: &'w mut Chain) -> BoxFuture<'w, Written> {
+        let written = match self.refusals {
+            0 => Written::Nothing,
+            _ => Written::Waits(Waits {
+                text: format!("{} waits", self.name),
+                passes: true,
+            }),
+        };
+        self.refusals = self.refusals.saturating_sub(1);
+        ready(written).boxed()
     }
 }
 
@@ -100,6 +120,11 @@ impl Setting {
     }
 
     fn background(&self, kinds: &[(&'static str, Due, usize)]) -> Background {
+        self.refused(kinds, 0)
+    }
+
+    /// With what each kind makes refused so often.
+    fn refused(&self, kinds: &[(&'static str, Due, usize)], refusals: usize) -> Background {
         let ledger = Arc::new(Ledger::default());
         let site = Site {
             partition: PARTITION,
@@ -128,6 +153,7 @@ impl Setting {
                 name,
                 due,
                 left,
+                refusals,
                 book,
             }) as Box<dyn Work>
         });
@@ -200,4 +226,42 @@ async fn few_are_at_work_in_a_process_and_one_that_is_given_up_ends() {
     let newest = setting.chain.newest().unwrap().sequence;
     assert!(!one.may_begin(newest, None));
     assert_eq!(one.stepped().await, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_store_refuses_leaves_the_chain_to_others_until_it_is_tried_again() {
+    let setting = Setting::new().await;
+    let mut background = setting.refused(&[("refused", Due::Now, 1)], 3);
+    let newest = setting.chain.newest().unwrap().sequence;
+    background.begin(&setting.chain, None);
+    background.stepped().await.unwrap();
+    let mut chain = Box::new(setting.chain.clone());
+    for attempt in 1..=3 {
+        assert!(background.is_made(), "attempt {attempt}");
+        let Ok(job) = background.write(chain) else {
+            panic!("there is something to write")
+        };
+        let finished = job.await;
+        chain = finished.chain;
+        let Done::Worked(worked) = finished.done else {
+            panic!("the work is given back")
+        };
+        assert!(background.finish(*worked).is_none());
+        assert!(!background.is_made(), "a snapshot may go first");
+        assert!(!background.may_begin(newest, None), "it is not forgotten");
+        let again = background.wakes_at().expect("it is tried again");
+        let pause = again - Instant::now();
+        assert!(pause > Duration::from_millis(100) && pause <= Duration::from_secs(2));
+        tokio::time::sleep_until(again).await;
+    }
+    let Ok(job) = background.write(chain) else {
+        panic!("there is something to write")
+    };
+    let Done::Worked(worked) = job.await.done else {
+        panic!("the work is given back")
+    };
+    assert!(background.finish(*worked).is_none());
+    assert!(!background.is_made());
+    let work = setting.work(&mut background, Duration::from_hours(1)).await;
+    assert_eq!(work, ["refused"], "it was made once");
 }
