@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use arrow_arith::boolean::{and_kleene, not as not_of, or_kleene};
 use arrow_array::{Array, BooleanArray, cast::AsArray};
-use arrow_buffer::BooleanBuffer;
+use arrow_buffer::{BooleanBuffer, NullBuffer, bitwise_quaternary_op_helper};
 use arrow_schema::ArrowError;
 
 use super::{
@@ -35,15 +34,51 @@ fn falsehoods(value: &Value, rows: usize) -> Result<BooleanBuffer, ArrowError> {
 /// Where the left is false, the right does not count.
 pub(super) fn and(left: Value, right: Value, batch: &Batch) -> Result<Value, ArrowError> {
     let rows = batch.rows;
-    let array = and_kleene(&left.booleans(rows)?, &right.booleans(rows)?)?;
+    let (a, b) = (left.booleans(rows)?, right.booleans(rows)?);
+    let array = BooleanArray::new(a.values() & b.values(), nulls::<false>(&a, &b));
     decided_by(falsehoods, left, right, array, rows)
 }
 
 /// Where the left is true, the right does not count.
 pub(super) fn or(left: Value, right: Value, batch: &Batch) -> Result<Value, ArrowError> {
     let rows = batch.rows;
-    let array = or_kleene(&left.booleans(rows)?, &right.booleans(rows)?)?;
+    let (a, b) = (left.booleans(rows)?, right.booleans(rows)?);
+    let array = BooleanArray::new(a.values() | b.values(), nulls::<true>(&a, &b));
     decided_by(truths, left, right, array, rows)
+}
+
+/// Where neither the two together nor one alone say what AND or OR is: it is NULL there. One that is `DECIDES` does so alone,
+/// false for AND and true for OR.
+fn nulls<const DECIDES: bool>(a: &BooleanArray, b: &BooleanArray) -> Option<NullBuffer> {
+    let decides = |values: u64| if DECIDES { values } else { !values };
+    let unless = |nulls: &NullBuffer, other: &BooleanBuffer| {
+        BooleanBuffer::from_bitwise_binary_op(
+            nulls.buffer(),
+            nulls.offset(),
+            other.inner(),
+            other.offset(),
+            other.len(),
+            |known, values| known | decides(values),
+        )
+    };
+    let known = match (a.nulls(), b.nulls()) {
+        (None, None) => return None,
+        (Some(nulls), None) => unless(nulls, b.values()),
+        (None, Some(nulls)) => unless(nulls, a.values()),
+        (Some(a_nulls), Some(b_nulls)) => {
+            let masks = [a_nulls.inner(), a.values(), b_nulls.inner(), b.values()];
+            let known = bitwise_quaternary_op_helper(
+                masks.map(BooleanBuffer::inner),
+                masks.map(BooleanBuffer::offset),
+                a.len(),
+                |a_known, a, b_known, b| {
+                    (a_known | (b_known & decides(b))) & (b_known | (a_known & decides(a)))
+                },
+            );
+            BooleanBuffer::new(known, 0, a.len())
+        }
+    };
+    Some(NullBuffer::new(known))
 }
 
 /// `array` with the faults of both sides, but for those of the right where the left alone decides.
@@ -64,11 +99,13 @@ fn decided_by(
     Ok(Value::new(array, false, faults))
 }
 
-pub(super) fn not(value: Value) -> Result<Value, ArrowError> {
-    Ok(Value {
-        array: Arc::new(not_of(value.array.as_boolean())?),
+pub(super) fn not(value: Value) -> Value {
+    let booleans = value.array.as_boolean();
+    let array = BooleanArray::new(!booleans.values(), booleans.nulls().cloned());
+    Value {
+        array: Arc::new(array),
         ..value
-    })
+    }
 }
 
 /// IS [NOT] NULL, TRUE, FALSE, UNKNOWN: never NULL.
@@ -114,7 +151,7 @@ pub(super) fn contained(
         return Err(ArrowError::ComputeError("IN of an empty list".to_owned()));
     };
     found.faults = operand.faults.and(found.faults);
-    if negated { not(found) } else { Ok(found) }
+    Ok(if negated { not(found) } else { found })
 }
 
 /// `a BETWEEN b AND c` is `a >= b AND a <= c`, with `a` evaluated once.
@@ -132,5 +169,57 @@ pub(super) fn between(
     let below = compare::compare(Comparison::LessOrEqual, bare, high, batch);
     let mut both = and(above, below, batch)?;
     both.faults = operand.faults.and(both.faults);
-    if negated { not(both) } else { Ok(both) }
+    Ok(if negated { not(both) } else { both })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALL: [Option<bool>; 3] = [Some(false), None, Some(true)];
+
+    /// Every pair of two truth values, often enough that masks are longer than a word; rows before them are cut off, so that
+    /// the masks begin within a byte.
+    fn pairs(left: &[Option<bool>], right: &[Option<bool>]) -> [BooleanArray; 2] {
+        let pairs = left
+            .iter()
+            .flat_map(|a| right.iter().map(move |b| [*a, *b]));
+        let pairs: Vec<_> = pairs.cycle().take(9 * 15).collect();
+        [(0, 3), (1, 5)].map(|(side, before)| {
+            let before_it = (0..before).map(|_| Some(true));
+            let column: BooleanArray = before_it.chain(pairs.iter().map(|it| it[side])).collect();
+            column.slice(before, pairs.len())
+        })
+    }
+
+    #[test]
+    fn of_three_truth_values_and_is_the_least_or_is_the_largest_and_not_turns_them_round() {
+        let known = [Some(false), Some(true)];
+        for (left, right) in [
+            (&ALL[..], &ALL[..]),
+            (&ALL, &known),
+            (&known, &ALL),
+            (&known, &known),
+        ] {
+            let [a, b] = pairs(left, right);
+            let batch = Batch {
+                columns: Vec::new(),
+                rows: a.len(),
+            };
+            let value = |array: &BooleanArray| Value::new(array.clone(), false, Faults::default());
+            let rank = |truth: Option<bool>| ALL.iter().position(|it| *it == truth).unwrap();
+            let least = and(value(&a), value(&b), &batch).unwrap().array;
+            let largest = or(value(&a), value(&b), &batch).unwrap().array;
+            let turned = not(value(&a)).array;
+            let at =
+                |array: &BooleanArray, row: usize| array.is_valid(row).then(|| array.value(row));
+            for row in 0..a.len() {
+                let (a, b) = (at(&a, row), at(&b, row));
+                let of = |array: &Arc<dyn Array>| at(array.as_boolean(), row);
+                assert_eq!(of(&least), ALL[rank(a).min(rank(b))], "{a:?} AND {b:?}");
+                assert_eq!(of(&largest), ALL[rank(a).max(rank(b))], "{a:?} OR {b:?}");
+                assert_eq!(of(&turned), a.map(|a| !a), "NOT {a:?}");
+            }
+        }
+    }
 }

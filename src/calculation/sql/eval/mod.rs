@@ -94,7 +94,7 @@ fn value(node: &Node, batch: &Batch) -> Result<Value, ArrowError> {
         }
         Kind::And(left, right) => logic::and(value(left, batch)?, value(right, batch)?, batch),
         Kind::Or(left, right) => logic::or(value(left, batch)?, value(right, batch)?, batch),
-        Kind::Not(operand) => logic::not(value(operand, batch)?),
+        Kind::Not(operand) => Ok(logic::not(value(operand, batch)?)),
         Kind::Is {
             value: operand,
             what,
