@@ -3,8 +3,8 @@
 use std::process::ExitCode;
 
 use super::{
-    calculation::no_query::NoQuery, fields::no_proposal::NoProposal, program::NoSuchCommand,
-    session::MissingStore,
+    calculation::no_query::NoQuery, fields::no_proposal::NoProposal, open_files::TooFewFiles,
+    program::NoSuchCommand, session::MissingStore,
 };
 use crate::{
     audit::{AuditError, DifferencesFileError, RecalculateError, RepairError, StatementError},
@@ -116,7 +116,8 @@ impl Exit {
             || error.is::<NoSuchCommand>()
             || error.is::<StatementError>()
             || error.is::<DifferencesFileError>()
-            || error.is::<StatusError>();
+            || error.is::<StatusError>()
+            || error.is::<TooFewFiles>();
         needs(needs_a_person)
     }
 }

@@ -17,6 +17,7 @@ mod gc;
 mod interrupt;
 mod lookup;
 mod man;
+mod open_files;
 mod out;
 mod produce;
 mod program;
@@ -101,6 +102,9 @@ impl Program {
 }
 
 fn run_program(program: &Program) -> Exit {
+    if let Err(error) = open_files::allow() {
+        return failed(&error.into());
+    }
     failpoint::arm();
     failpoint::at(Point::Started);
     let parsed = program

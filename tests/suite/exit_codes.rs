@@ -148,10 +148,13 @@ fn too_many_open_files_are_no_damage() {
         match finished.code {
             Some(0) => {}
             Some(3) if said(&finished.stderr) => unchecked += 1,
-            // With few, not even the runtime starts.
-            Some(3) if finished.stderr.contains("cannot start the runtime") => {}
             _ => panic!("with {files} files: {finished:?}"),
         }
     }
     assert!(unchecked > 0);
+    for files in 5..16 {
+        let finished = limited(files).run().expect_code(2);
+        let said = format!("may have {files} files open, and needs 16 to start");
+        assert!(finished.stderr.contains(&said), "{finished:?}");
+    }
 }
