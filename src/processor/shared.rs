@@ -18,20 +18,20 @@ use super::{
     new_pipeline::NewPipeline,
     rules,
     seats::Seats,
-    store_side::{BackgroundSettings, ScrubSettings, StoreSide},
+    store_side::{BackgroundSettings, StoreSide},
     targets::Targets,
     watch::{Board, Progress, Tally},
 };
 use crate::{
-    audit::{Compactor, Recalculator, Scrubber},
+    audit::Recalculator,
     calculation::{Calculations, widen},
-    config::{CalculationConfig, Delivery, OnNewCalculation, RunConfig, Scrub},
+    config::{CalculationConfig, Delivery, RunConfig},
     format::{Layout, Pipeline},
     history::Clock,
     kafka::{Admin, KafkaError, Member, Publisher, PublisherConfig, SourceConfig, Watermarks},
     model::{Event, Offset, Partition},
     recovery::{Committed, Gatherer, Limits},
-    store::{Store, Throttle},
+    store::Store,
 };
 
 /// How long `init_transactions` may take: a predecessor's open transaction is ended in it.
@@ -153,7 +153,7 @@ impl Shared {
                 runtime.clone(),
                 stop.clone(),
                 board.clone(),
-                background(&settings, recalculator(&settings, limits.results)?)?,
+                BackgroundSettings::of(&settings, recalculator(&settings, limits.results)?)?,
                 limits,
             )),
             seats: Seats::default(),
@@ -383,36 +383,6 @@ impl Shared {
             Some((proposal.flags(), proposal.accepted))
         })
     }
-}
-
-/// What is done with stored history beside new events.
-fn background(
-    settings: &RunConfig,
-    recalculator: Recalculator,
-) -> Result<BackgroundSettings, ProcessorError> {
-    let scrub = settings.scrub;
-    let scrubber = Scrubber {
-        recalculator: recalculator.clone(),
-        calculations: settings.calculation.known()?,
-        invocation: settings.invocation.clone(),
-        mends: scrub.mode == Scrub::Repair,
-        every: scrub.every,
-    };
-    let recalculates = settings.on_new_calculation == OnNewCalculation::Recalculate;
-    Ok(BackgroundSettings {
-        compactor: Compactor {
-            calculations: settings.calculation.known()?,
-            invocation: settings.invocation.clone(),
-            throttle: Throttle::of(settings.background_rate),
-        },
-        recalculator: recalculates.then_some(recalculator),
-        scrub: (scrub.mode != Scrub::Off).then(|| ScrubSettings {
-            scrubber,
-            percent: scrub.percent,
-            partitions: Arc::default(),
-        }),
-        keep: settings.keep,
-    })
 }
 
 /// An event of which only the payload is known.

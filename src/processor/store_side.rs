@@ -15,7 +15,10 @@ use super::{
 };
 use crate::{
     audit::{Compactor, Recalculator, Scrubber},
+    calculation::CalculationError,
+    config::{OnNewCalculation, RunConfig, Scrub},
     recovery::Limits,
+    store::Throttle,
 };
 
 /// See the module.
@@ -56,6 +59,39 @@ pub struct ScrubSettings {
     pub percent: u32,
     /// Held by each partition that is scrubbed, and once here.
     pub partitions: Arc<()>,
+}
+
+impl BackgroundSettings {
+    /// As the settings say; `recalculator` brings ranges under their calculation.
+    pub fn of(
+        settings: &RunConfig,
+        recalculator: Recalculator,
+    ) -> Result<BackgroundSettings, CalculationError> {
+        let scrub = settings.scrub;
+        let calculations = settings.calculation.known()?;
+        let scrubber = Scrubber {
+            recalculator: recalculator.clone(),
+            calculations: calculations.clone(),
+            invocation: settings.invocation.clone(),
+            mends: scrub.mode == Scrub::Repair,
+            every: scrub.every,
+        };
+        let recalculates = settings.on_new_calculation == OnNewCalculation::Recalculate;
+        Ok(BackgroundSettings {
+            compactor: Compactor {
+                calculations,
+                invocation: settings.invocation.clone(),
+                throttle: Throttle::of(settings.background_rate),
+            },
+            recalculator: recalculates.then_some(recalculator),
+            scrub: (scrub.mode != Scrub::Off).then(|| ScrubSettings {
+                scrubber,
+                percent: scrub.percent,
+                partitions: Arc::default(),
+            }),
+            keep: settings.keep,
+        })
+    }
 }
 
 impl StoreSide {

@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use super::{
     counts::{OutcomeCounts, Replayed},
-    metadata::Authored,
+    metadata::{Authored, CommitMetadata},
 };
 use crate::{
     calculation::Declaration,
     format::Pipeline,
     history::CorrectionsProgress,
-    kafka::Fault,
-    model::{Offset, OffsetRange, Partition, Sequence},
+    kafka::{CommittedOffset, Fault},
+    model::{Digest, Offset, OffsetRange, Partition, Sequence},
 };
 
 /// Everything that is known about one partition at the moment it is assigned.
@@ -149,6 +149,32 @@ pub struct Committed {
     pub offset: Offset,
     /// Whose commit it is.
     pub authored: Authored,
+}
+
+impl Committed {
+    /// What it says, if we, or a predecessor of ours, made it.
+    pub fn ours(&self) -> Option<&CommitMetadata> {
+        match &self.authored {
+            Authored::Ours(metadata) => Some(metadata),
+            Authored::Newer { .. } | Authored::Stranger => None,
+        }
+    }
+
+    /// The newest manifest that it names.
+    pub fn head(&self) -> Option<(Sequence, Digest)> {
+        let head = self.ours()?.head;
+        Some((head.sequence, head.digest))
+    }
+}
+
+impl From<CommittedOffset> for Committed {
+    fn from(committed: CommittedOffset) -> Committed {
+        let text = Some(committed.metadata.as_str()).filter(|text| !text.is_empty());
+        Committed {
+            offset: committed.offset,
+            authored: CommitMetadata::parse(text, committed.offset),
+        }
+    }
 }
 
 /// The log of the events partition.

@@ -10,15 +10,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{
-    Authored, ChainFacts, CommitMetadata, Committed, Damage, Facts, GoodChain, LogFacts, Start,
-};
+use super::{ChainFacts, Committed, Damage, Facts, GoodChain, LogFacts, Start};
 use crate::{
     calculation::Declaration,
     failpoint::{self, Point},
     format::{Identity, Layout, Manifest, ManifestError, Pipeline},
     history::{self, Chain, ChainError, Clock, Tidied, tidy},
-    kafka::{self, Admin, KafkaError},
+    kafka::{Admin, KafkaError},
     model::{Digest, Partition, Sequence},
     store::Store,
 };
@@ -229,11 +227,11 @@ impl Gatherer {
         if !ours {
             return Ok((Seen::Chain(chain), Tidied::default()));
         }
-        if let Some(metadata) = committed.and_then(made_by_us) {
+        if let Some(metadata) = committed.and_then(Committed::ours) {
             chain.note_commit(metadata.known());
         }
         let partition = chain.partition();
-        let tidied = tidy(&mut chain, head_of(committed))
+        let tidied = tidy(&mut chain, committed.and_then(Committed::head))
             .await
             .map_err(|source| GatherError::Chain { partition, source })?;
         Ok((Seen::Chain(chain), tidied))
@@ -252,7 +250,11 @@ impl Gatherer {
             Seen::Only(facts) => (*facts, None),
             Seen::Chain(chain) => {
                 let facts = self
-                    .chain_facts(&chain, &tidied, head_of(committed.as_ref()))
+                    .chain_facts(
+                        &chain,
+                        &tidied,
+                        committed.as_ref().and_then(Committed::head),
+                    )
                     .await
                     .map_err(|source| GatherError::Chain { partition, source })?;
                 (facts, Some(*chain))
@@ -369,29 +371,6 @@ impl Gatherer {
         })
         .await??;
         Ok(logs)
-    }
-}
-
-impl From<kafka::CommittedOffset> for Committed {
-    fn from(committed: kafka::CommittedOffset) -> Committed {
-        let text = Some(committed.metadata.as_str()).filter(|text| !text.is_empty());
-        Committed {
-            offset: committed.offset,
-            authored: CommitMetadata::parse(text, committed.offset),
-        }
-    }
-}
-
-fn head_of(committed: Option<&Committed>) -> Option<(Sequence, Digest)> {
-    let head = made_by_us(committed?)?.head;
-    Some((head.sequence, head.digest))
-}
-
-/// What a commit says that we, or a predecessor of ours, made.
-fn made_by_us(committed: &Committed) -> Option<&CommitMetadata> {
-    match &committed.authored {
-        Authored::Ours(metadata) => Some(metadata),
-        Authored::Newer { .. } | Authored::Stranger => None,
     }
 }
 

@@ -1,6 +1,8 @@
 //! `/metrics`: Prometheus' text format.
 
-use std::fmt::{Display, Write as _};
+mod exposition;
+
+use std::fmt::Display;
 
 use chrono::{DateTime, Utc};
 
@@ -10,16 +12,14 @@ use crate::{
     events::ReasonCode,
     processor::{Counters, PartitionView, PhaseView, ProcessView, Reason, Stored},
 };
+use exposition::{Exposition, Labels};
 
 /// The media type of the format.
 pub(super) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// Labels of one sample.
-type Labels<'l> = Vec<(&'static str, &'l str)>;
-
 /// With the log lines that could not be written.
 pub(super) fn render(view: &ProcessView, dropped_lines: u64) -> String {
-    let mut text = Exposition(String::new());
+    let mut text = Exposition::default();
     process(&mut text, view);
     counters(&mut text, view);
     text.counter(
@@ -30,7 +30,7 @@ pub(super) fn render(view: &ProcessView, dropped_lines: u64) -> String {
     scrub(&mut text, view);
     workers(&mut text, view);
     partitions(&mut text, view);
-    text.0
+    text.into_text()
 }
 
 fn process(text: &mut Exposition, view: &ProcessView) {
@@ -358,56 +358,4 @@ fn partitions(text: &mut Exposition, view: &ProcessView) {
 /// As Prometheus counts time. A double holds milliseconds of our time exactly enough.
 fn seconds(time: DateTime<Utc>) -> f64 {
     time.timestamp_millis() as f64 / 1000.0
-}
-
-/// The text as it grows.
-struct Exposition(String);
-
-impl Exposition {
-    fn family<'l, V: Display>(
-        &mut self,
-        name: &str,
-        kind: &str,
-        help: &str,
-        samples: impl IntoIterator<Item = (Labels<'l>, V)>,
-    ) {
-        let text = &mut self.0;
-        let help = help.replace('\\', r"\\").replace('\n', r"\n");
-        // Writing to a string cannot fail.
-        let _ = write!(text, "# HELP {name} {help}\n# TYPE {name} {kind}\n");
-        for (labels, value) in samples {
-            text.push_str(name);
-            for (n, (label, content)) in labels.iter().enumerate() {
-                text.push(if n == 0 { '{' } else { ',' });
-                let _ = write!(text, "{label}=\"{}\"", escaped(content));
-            }
-            if !labels.is_empty() {
-                text.push('}');
-            }
-            let _ = writeln!(text, " {value}");
-        }
-    }
-
-    fn gauge<'l, V: Display>(
-        &mut self,
-        name: &str,
-        help: &str,
-        samples: impl IntoIterator<Item = (Labels<'l>, V)>,
-    ) {
-        self.family(name, "gauge", help, samples);
-    }
-
-    fn single(&mut self, name: &str, help: &str, value: impl Display) {
-        self.gauge(name, help, [(Vec::new(), value)]);
-    }
-
-    fn counter(&mut self, name: &str, help: &str, value: u64) {
-        self.family(name, "counter", help, [(Vec::new(), value)]);
-    }
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('\\', r"\\")
-        .replace('"', r#"\""#)
-        .replace('\n', r"\n")
 }
