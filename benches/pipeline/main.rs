@@ -4,6 +4,8 @@
 //! cargo bench --bench pipeline                      5,000,000 events, 8 partitions
 //! cargo bench --bench pipeline -- 20000000          another number of events
 //! cargo bench --bench pipeline -- 5000000 recovery  only the recovery after SIGKILL, and with ten times the history
+//! cargo bench --bench pipeline -- 5000000 workers   exactly-once with one worker, and with two
+//! cargo bench --bench pipeline -- latency           from the producer to a reader of results, at 100,000 events/s
 //! ```
 //!
 //! In one run, in turn: (a) a bare librdkafka forwarder, (b) snapback exactly-once with snapshots every 5 s on local disk,
@@ -18,6 +20,7 @@
 #![allow(unsafe_code, missing_docs, clippy::print_stdout, clippy::print_stderr)]
 
 mod forwarder;
+mod latency;
 mod measure;
 #[allow(dead_code, unused_imports)]
 #[path = "../../tests/suite/support/mod.rs"]
@@ -65,7 +68,13 @@ fn main() {
         folder: folder.path(),
         events,
     };
+    if only == Some("latency") {
+        return bench.latency();
+    }
     bench.load("events", events);
+    if only == Some("workers") {
+        bench.workers();
+    }
     if only.is_none() || only == Some("throughput") {
         bench.throughput();
     }
@@ -172,6 +181,50 @@ impl Bench<'_> {
         for name in ["eo", "alo"] {
             self.verify(name, "events");
         }
+    }
+
+    /// Each number of workers twice, in turn: the order must not decide.
+    fn workers(&self) {
+        for (round, workers) in [(1, "1"), (1, "2"), (2, "2"), (2, "1")] {
+            let name = format!("workers-{workers}-{round}");
+            let results = format!("results-{name}");
+            support::create_topic(self.brokers, &results, PARTITIONS);
+            let mut command = self.run(&name, "events", "exactly-once");
+            command.args(["--workers", workers]);
+            let measured = self.measured(command, &results);
+            println!(
+                "--workers {workers}: {:.2} M events/s, {:.2} us of CPU per event, {:.0} MB",
+                measured.events_per_second(self.events) / 1e6,
+                measured.cpu.as_secs_f64() * 1e6 / self.events as f64,
+                measured.peak_bytes as f64 / 1e6,
+            );
+        }
+    }
+
+    fn latency(&self) {
+        support::create_topic(self.brokers, "moments", PARTITIONS);
+        support::create_topic(self.brokers, "results-latency", PARTITIONS);
+        let mut run = self
+            .snapback(&["run", "--events", "moments", "--results", "results-latency"])
+            .args(["--snapshot-interval", SNAPSHOT_INTERVAL])
+            .args(["--store", &self.store("latency")])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("snapback starts");
+        let latencies = latency::measure(self.brokers, "moments", "results-latency", PARTITIONS);
+        run.kill().expect("the run is killed");
+        run.wait().expect("the run has ended");
+        let ms = |share| latencies.percentile(share).as_secs_f64() * 1e3;
+        println!(
+            "{} results at 100,000 events/s, commit interval 100 ms: from the producer to a reader p50 {:.0} ms, \
+             p99 {:.0} ms, p99.9 {:.0} ms, longest {:.0} ms",
+            latencies.count(),
+            ms(0.5),
+            ms(0.99),
+            ms(0.999),
+            ms(1.0)
+        );
     }
 
     fn measured(&self, command: Command, results: &str) -> Measured {
