@@ -46,8 +46,8 @@ fn a_store_of_several_calculations_is_proven_without_a_flag() {
     }
 }
 
-#[test]
-fn a_calculation_that_the_program_does_not_have_is_not_compared_and_not_clean() {
+/// Outcomes of a calculation that only another program has.
+pub fn of_another_program() -> Pipeline {
     let pipeline = Pipeline::new(1, Place::folder());
     pipeline.send(
         0,
@@ -61,6 +61,12 @@ fn a_calculation_that_the_program_does_not_have_is_not_compared_and_not_clean() 
         .collect();
     let own = own_calculation(&line).args(["--calculation", "celsius"]);
     own.run().expect_code(0);
+    pipeline
+}
+
+#[test]
+fn a_calculation_that_the_program_does_not_have_is_not_compared_and_not_clean() {
+    let pipeline = of_another_program();
     let report = pipeline.verify(1);
     assert_eq!(
         json!([

@@ -31,6 +31,7 @@ mod crash_points;
 mod damaged_log;
 mod declarations;
 mod demo;
+mod documents;
 mod exit_codes;
 mod filtered;
 mod from_script;

@@ -6,7 +6,7 @@ use crate::outside::{LIMIT, Pipeline, Place, committed_events, in_a_shell, print
 use crate::recalculation::RECALCULATE;
 use crate::support::{Status, delete_records, python, snapback};
 
-const DECIMAL: [&str; 2] = ["--fields", "number DECIMAL(10,2) NOT NULL"];
+pub const DECIMAL: [&str; 2] = ["--fields", "number DECIMAL(10,2) NOT NULL"];
 
 /// The sum of a column over the plain glob, and its type.
 const SUM: &str = r#"
@@ -22,7 +22,7 @@ fn sum(pipeline: &Pipeline) -> String {
 }
 
 /// Whole numbers, stored as such; then a price.
-fn of_two_types() -> Pipeline {
+pub fn of_two_types() -> Pipeline {
     let pipeline = Pipeline::new(1, Place::folder());
     pipeline.send(0, [r#"{"number": 3}"#, r#"{"number": 5}"#]);
     pipeline.run_to_end().run().expect_code(0);

@@ -69,7 +69,7 @@ fn stored() -> Pipeline {
 }
 
 /// Replaces a topic by one that holds what `change` makes of its records.
-fn rewrite(
+pub fn rewrite(
     pipeline: &Pipeline,
     topic: &str,
     (partitions, settings): (i32, &[(&str, &str)]),
@@ -96,7 +96,7 @@ fn rewrite(
     }
 }
 
-fn is(record: &Record, pipeline: &Pipeline, partition: i32, offset: i64) -> bool {
+pub fn is(record: &Record, pipeline: &Pipeline, partition: i32, offset: i64) -> bool {
     let key = format!("{}/{partition}/{offset}", pipeline.events);
     record.key.as_deref() == Some(key.as_bytes())
 }

@@ -51,7 +51,7 @@ fn send_more(pipeline: &Pipeline, events: i64) {
 }
 
 /// Leaves published and committed outcomes behind that are in no snapshot.
-fn crash_after(pipeline: &Pipeline, events: i64) {
+pub fn crash_after(pipeline: &Pipeline, events: i64) {
     let before = pipeline.segments("results", 0);
     let target = committed_events(pipeline) + events;
     send_more(pipeline, events);
@@ -88,7 +88,7 @@ fn forge_commit(pipeline: &Pipeline, change: impl FnOnce(&mut Value)) {
 }
 
 /// Moves the group as an operator's tool or another consumer does.
-fn commit_elsewhere(pipeline: &Pipeline, offset: i64) {
+pub fn commit_elsewhere(pipeline: &Pipeline, offset: i64) {
     commit_as_stranger(
         &pipeline.brokers,
         &pipeline.group,

@@ -3,7 +3,7 @@
 
 mod scrub;
 mod statement;
-mod wrong_values;
+pub mod wrong_values;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -21,7 +21,7 @@ use crate::support::{
 };
 
 /// Numbers and malformed events of both partitions, stored in three snapshots each.
-fn stored(place: Place) -> Pipeline {
+pub fn stored(place: Place) -> Pipeline {
     let pipeline = Pipeline::new(2, place);
     for round in 0..3 {
         for partition in 0..2 {
@@ -52,7 +52,7 @@ fn apply(pipeline: &Pipeline, code: i32) -> Value {
     serde_json::from_str(&finished.stdout).expect("JSON")
 }
 
-fn flip_a_byte(file: &Path) {
+pub fn flip_a_byte(file: &Path) {
     let mut bytes = fs::read(file).expect("a file");
     let middle = bytes.len() / 2;
     bytes[middle] ^= 0x10;

@@ -278,4 +278,12 @@ async fn a_calculation_that_changes_its_mind_mends_nothing() {
     assert_eq!(found.len(), 2, "{found:?}");
     assert!(expected.iter().all(|one| found.contains(one)), "{found:?}");
     assert!(!done.iter().any(|one| matches!(one.then, Then::Mend(_))));
+    // The documentation shows it like this.
+    let findings = done.iter().flat_map(|one| &one.findings);
+    let mut told = findings.filter(|one| one.kind == FindingKind::NotDeterministic);
+    let told = told.next().unwrap().to_string();
+    assert!(
+        include_str!("../../../docs/recovery.md").contains(&told),
+        "{told}"
+    );
 }

@@ -51,6 +51,17 @@ impl Place {
         copy
     }
 
+    /// A copy of a store on local disk as it is now, as the folder `name` in one of its own.
+    #[track_caller]
+    pub fn copy_as(&self, name: &str) -> Self {
+        let Place::Folder { root, .. } = Self::folder() else {
+            unreachable!("a folder")
+        };
+        copy_folder(&self.path(), &root.path().join(name)).expect("a copy of a folder");
+        let name = name.to_owned();
+        Place::Folder { root, name }
+    }
+
     /// An empty prefix of a server's bucket.
     pub fn bucket(server: &'static S3Server) -> Self {
         let prefix = server.new_prefix();
