@@ -1,11 +1,11 @@
 //! What a partition's manifests say by themselves, before any segment is opened.
 
 use super::{
-    Finding, FindingKind, Level, chain::Walked, groups::Group, instructions, report::ComparedWith,
-    verification::Verification,
+    Finding, FindingKind, Level, chain::Walked, groups::Group, instructions,
+    recalculate::filtered_otherwise, report::ComparedWith, verification::Verification,
 };
 use crate::{
-    format::{Layout, Manifest, Segment, SegmentKind},
+    format::{Layout, Manifest, Segment, SegmentKind, SilentRange},
     model::{Offset, OffsetRange},
     store::{Entry, Store},
 };
@@ -25,6 +25,7 @@ impl Examined<'_> {
         let mut findings = Vec::new();
         if context.level >= Level::Semantic {
             findings.extend(self.others(context));
+            findings.extend(self.filtered_otherwise(context));
         }
         findings
     }
@@ -65,6 +66,28 @@ impl Examined<'_> {
         runs.iter().filter_map(finding).collect()
     }
 
+    /// One for each range without a row whose events another condition left out than the one that was given.
+    fn filtered_otherwise(&self, context: &Verification) -> Vec<Finding> {
+        let Some(given) = &context.given else {
+            return Vec::new();
+        };
+        let finding = |silent: &SilentRange| {
+            let declared = self.newest.declaration(silent.fingerprint.as_ref()?)?;
+            let detail = format!(
+                "{} events were filtered by the condition of the calculation {} ({declared}), not by that of {} that was given; nothing of them is stored",
+                silent.record.filtered, declared.fingerprint, given.fingerprint
+            );
+            let (kind, remedy) = (
+                FindingKind::OtherCalculation,
+                instructions::other_calculation(),
+            );
+            let partition = self.walked.partition;
+            Some(Finding::new(kind, partition, silent.range, detail, remedy))
+        };
+        let silent = filtered_otherwise(self.newest, given);
+        silent.filter_map(finding).collect()
+    }
+
     fn other(&self, run: &[&Segment], context: &Verification) -> Option<Finding> {
         let first = run.first()?;
         let end = run.iter().map(|segment| segment.range.end()).max()?;
@@ -78,13 +101,14 @@ impl Examined<'_> {
             ),
             Ok(_) => {
                 let given = context.given.as_ref()?;
-                if *given == first.fingerprint {
+                if given.fingerprint == first.fingerprint {
                     return None;
                 }
                 (
                     FindingKind::OtherCalculation,
                     format!(
-                        "their values were compared with what it gives, not with the calculation {given} that was given"
+                        "their values were compared with what it gives, not with the calculation {} that was given",
+                        given.fingerprint
                     ),
                     instructions::other_calculation(),
                 )

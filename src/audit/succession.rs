@@ -2,7 +2,7 @@
 
 use crate::{
     calculation::Declaration,
-    format::{EditSummary, Gap, Manifest, Segment, SegmentKind, SilentRange},
+    format::{EditSummary, Gap, Manifest, Segment, SegmentKind, same_silence_outside},
     model::{Counts, OffsetRange},
 };
 
@@ -117,36 +117,18 @@ fn compacted(
             .cloned()
             .collect::<Vec<_>>()
     };
-    let silent = |manifest: &Manifest| {
-        let silent = manifest.silent.iter();
-        let outside = silent.filter(|silent| !silent.range.overlaps(range));
-        outside.cloned().collect::<Vec<_>>()
-    };
     let same = next.end == base.end
         && next.counts == base.counts
         && next.gaps == base.gaps
-        && silent(base) == next.silent
+        && same_silence_outside(&base.silent, &next.silent, range)
         && outside(base) == outside(next);
     (!same).then(|| format!("it compacts {range}, and changes more than its files"))
 }
 
-/// A silent append is the last silent range, or its end.
+/// Outside of the edit's range, nothing has become silent or speaks; what lies in it, the counts say.
 fn silent(base: &Manifest, next: &Manifest, range: OffsetRange) -> Option<String> {
-    let adds = matches!(next.edit, EditSummary::Append { .. })
-        && next.added().all(|segment| segment.revision.is_some());
-    let follows = match (&base.silent[..], &next.silent[..]) {
-        (before, now) if !adds => before == now,
-        ([kept @ .., last], [now @ .., joined]) if last.range.end() == range.start() => {
-            let apart = now == base.silent && joined.range == range;
-            let together = now == kept
-                && joined.range.start() == last.range.start()
-                && joined.range.end() == range.end();
-            apart || together
-        }
-        (before, [now @ .., added]) => before == now && added.range == range,
-        (_, []) => false,
-    };
-    (!follows).then(|| "its silent ranges are not those of its base with its edit".to_owned())
+    let same = same_silence_outside(&base.silent, &next.silent, range);
+    (!same).then(|| "its silent ranges are not those of its base with its edit".to_owned())
 }
 
 /// In what `next` differs from `base` with other outcomes for the range of a repair.
@@ -162,7 +144,7 @@ fn repaired(
             next.end, base.end
         ));
     }
-    let of_range = |segment: &&Segment| segment.range == range;
+    let of_range = |segment: &&Segment| segment.range.overlaps(range);
     let live = base.segments.iter().filter(of_range);
     if !live.eq(replaced) {
         return Some(format!(
@@ -206,14 +188,7 @@ fn repaired(
             "it lists other segments than its base, outside of what it repaired".to_owned(),
         );
     }
-    // What is filtered as a whole has no segment any more.
-    let without_rows = added.iter().all(|segment| segment.revision.is_some());
-    let own = |silent: &&SilentRange| without_rows && silent.range == range;
-    let others = next.silent.iter().filter(|silent| !own(silent));
-    if !base.silent.iter().eq(others) {
-        return Some("its silent ranges are not those of its base".to_owned());
-    }
-    gaps(base, next, range)
+    silent(base, next, range).or_else(|| gaps(base, next, range))
 }
 
 /// The offsets that an edit adds, and what it says they are; `None` when it adds none.

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::{Level, groups::Group, inspect::Evaluators};
 use crate::{
-    calculation::{Calculations, Declaration, Fingerprint},
+    calculation::{Calculations, Declaration},
     format::{Layout, Segment},
     store::Store,
 };
@@ -17,7 +17,7 @@ pub(super) struct Verification {
     pub level: Level,
     pub calculations: Calculations,
     /// The calculation that all should be of.
-    pub given: Option<Fingerprint>,
+    pub given: Option<Declaration>,
     /// When to give up.
     pub until: Option<Instant>,
 }

@@ -20,7 +20,7 @@ use super::{
     verification::Verification,
 };
 use crate::{
-    calculation::{Calculations, Fingerprint},
+    calculation::{Calculations, Declaration},
     format::{ColumnTypes, Layout, Manifest},
     model::Partition,
     query::{TopicError, UnknownFile},
@@ -36,7 +36,7 @@ pub struct Options {
     /// The partitions to verify; `None` for all.
     pub partitions: Option<BTreeSet<Partition>>,
     /// The calculation that all should be of: others are found, though no fault.
-    pub given: Option<Fingerprint>,
+    pub given: Option<Declaration>,
     /// How the program was started.
     pub invocation: Invocation,
 }

@@ -80,11 +80,10 @@ impl Calculations {
         }
     }
 
-    /// The fingerprint of the one that need not be found.
+    /// What the one declares that need not be found.
     #[must_use]
-    pub fn running(&self) -> Option<Fingerprint> {
-        let running = self.running.as_ref();
-        running.map(|running| running.fingerprint().clone())
+    pub fn running(&self) -> Option<Declaration> {
+        self.running.as_ref().map(|running| running.declaration())
     }
 
     /// The evaluator that a declaration stands for.

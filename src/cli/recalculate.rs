@@ -84,6 +84,9 @@ struct Done {
     examples: Vec<Different>,
     /// Ranges that stay as they are, and why.
     left: Vec<String>,
+    /// How many of the ranges those are.
+    #[serde(skip)]
+    left_ranges: usize,
 }
 
 /// So many outcomes of a partition are shown with both values.
@@ -198,12 +201,13 @@ async fn one(
         sequence: newest.sequence.next(),
         rows: 0,
     };
-    let ours = recalculator.evaluator.fingerprint();
-    let mut ranges = outdated(newest, ours, Some(all));
+    let ours = recalculator.evaluator.declaration();
+    let mut ranges = outdated(newest, &ours, Some(all));
     ranges.retain(|range| args.wants(range));
     let (partition, throttle) = (chain.partition(), args.rewriting.throttle());
+    let mut left: Vec<Left> = Vec::new();
     let bar = progress_bar("recalculating {pos} of {len} outcomes [{wide_bar}] {eta}");
-    bar.set_length(ranges.iter().map(Outdated::rows).sum());
+    bar.set_length(ranges.iter().map(Outdated::outcomes).sum());
     let mut done = Done {
         partition: partition.0,
         ..Done::default()
@@ -211,14 +215,14 @@ async fn one(
     for range in ranges {
         let place = format!("partition {partition}, offsets {}", range.range);
         done.ranges += 1;
-        done.outcomes += range.rows();
+        done.outcomes += range.outcomes();
         throttle.take(2 * range.bytes()).await;
         let recalculated = recalculator.recalculate(&chain, &range);
         let mut repair = match throttle.compute(recalculated).await {
             Ok(repair) => repair,
             Err(error) if error.is_retryable() => return Err(error).context(place),
             Err(error) => {
-                done.left.push(format!("{place}: {error}"));
+                Left::add(&mut left, &range, &error);
                 continue;
             }
         };
@@ -226,22 +230,61 @@ async fn one(
         show_differences(&chain, &range, &repair, &mut done.examples, file)
             .await
             .with_context(|| place.clone())?;
-        bar.inc(range.rows());
+        bar.inc(range.outcomes());
         if args.apply
             && write_repair(&mut chain, &mut repair)
                 .await
                 .context(place.clone())?
                 == Repaired::Overtaken
         {
-            done.left.push(format!(
-                "{place}: another edit has changed it meanwhile; run this command again"
-            ));
+            let overtaken = "another edit has changed it meanwhile; run this command again";
+            Left::add(&mut left, &range, &overtaken);
             continue;
         }
         done.difference.add(difference);
     }
     bar.finish_and_clear();
+    done.left_ranges = left.iter().map(|one| one.parts).sum();
+    done.left = left.iter().map(|one| one.text(done.partition)).collect();
     Ok(done)
+}
+
+/// What stays as it is: a range, or neighbours of one that is done part by part.
+struct Left {
+    range: OffsetRange,
+    reason: String,
+    is_silent: bool,
+    parts: usize,
+}
+
+impl Left {
+    fn add(left: &mut Vec<Left>, range: &Outdated, reason: &impl ToString) {
+        let (is_silent, range) = (range.silent.is_some(), range.range);
+        if let Some(last) = left.last_mut()
+            && last.is_silent
+            && is_silent
+            && let Ok(both) = OffsetRange::new(last.range.start(), range.end())
+            && last.range.end() == range.start()
+        {
+            last.range = both;
+            last.parts += 1;
+            return;
+        }
+        left.push(Left {
+            range,
+            reason: reason.to_string(),
+            is_silent,
+            parts: 1,
+        });
+    }
+
+    fn text(&self, partition: i32) -> String {
+        let (range, reason) = (self.range, &self.reason);
+        match self.parts {
+            1 => format!("partition {partition}, offsets {range}: {reason}"),
+            parts => format!("partition {partition}, offsets {range}, in {parts} parts: {reason}"),
+        }
+    }
 }
 
 fn text(outcome: &Outcome) -> String {
@@ -294,7 +337,7 @@ fn text(outcome: &Outcome) -> String {
         ),
         (true, ranges) => format!(
             "recalculated {} of {ranges} ranges, {different} outcomes are different: the processors that own the partitions publish them as corrections\n",
-            ranges - all(|one| one.left.len() as u64)
+            ranges - all(|one| one.left_ranges as u64)
         ),
     });
     text

@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 use crate::model::{Offset, OffsetRange};
 
 /// So many runs are written out; more of them (a compacted topic) are only digested.
-const LISTED: usize = 1000;
+pub(super) const LISTED: usize = 1000;
 
 /// The absent offsets of a range, as runs that are ascending and do not touch.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -7,7 +7,8 @@ use chrono::SubsecRound;
 
 use super::{
     ApplyError, Edit, EditSummary, Gap, Layout, Link, MAX_MANIFEST_BYTES, Manifest, Pipeline,
-    Rowless, RowlessRecord, Segment, SegmentKind, SilentRange, Stamp, codec, rowless::push_silent,
+    Rowless, RowlessRecord, Segment, SegmentKind, SilentRange, Stamp, codec,
+    silent::{push_silent, replace_silent},
     validate,
 };
 use crate::{
@@ -64,12 +65,13 @@ pub fn apply_and_encode(
         ) => {
             check_start(base, range)?;
             check_append(range, &segments, counts, &record)?;
+            let ours = stamp.calculation.fingerprint.clone();
             let mut next = follow(base, stamp);
             next.end = range.end();
             next.counts = next.counts + counts;
             let has_rows = |segment: &Segment| segment.kind != SegmentKind::Corrections;
             if !segments.iter().any(has_rows) {
-                push_silent(&mut next.silent, SilentRange { range, record });
+                push_silent(&mut next.silent, SilentRange::new(range, record, &ours));
             }
             let (rows, corrections) = in_order(segments, next.sequence);
             next.segments.extend(rows);
@@ -118,27 +120,29 @@ pub fn apply_and_encode(
     }
 }
 
-/// What each fingerprint of the live segments stands for: as the base says, or as `declared` says.
+/// What each fingerprint of the live segments and silent ranges stands for: as the base says, or as `declared` says.
 fn declarations(
     manifest: &Manifest,
     declared: &[Declaration],
 ) -> Result<Vec<Declaration>, ApplyError> {
-    let of: BTreeMap<_, _> = manifest
-        .files()
-        .map(|segment| (&segment.fingerprint, segment))
-        .collect();
+    let of_file = |segment: &Segment| (segment.fingerprint.clone(), segment.path.to_string());
+    let of_silent = |silent: &SilentRange| {
+        let fingerprint = silent.fingerprint.clone()?;
+        Some((fingerprint, format!("the silent range {}", silent.range)))
+    };
+    let silent = manifest.silent.iter().filter_map(of_silent);
+    let of: BTreeMap<_, _> = manifest.files().map(of_file).chain(silent).collect();
     let known = || manifest.calculations.iter().chain(declared);
-    let declarations = of.into_iter().map(|(fingerprint, segment)| {
-        let found = known().find(|known| known.fingerprint == *fingerprint);
-        found.cloned().ok_or_else(|| ApplyError::Undeclared {
-            path: segment.path.to_string(),
-            fingerprint: fingerprint.clone(),
-        })
+    let declarations = of.into_iter().map(|(fingerprint, what)| {
+        let found = known().find(|known| known.fingerprint == fingerprint);
+        found
+            .cloned()
+            .ok_or(ApplyError::Undeclared { what, fingerprint })
     });
     declarations.collect()
 }
 
-/// The outcomes of one range give way to others, in the same place of the list.
+/// The outcomes of one range give way to others: those of its segments, or of a silent range or a part of one.
 fn repair(
     base: &Manifest,
     range: OffsetRange,
@@ -148,18 +152,27 @@ fn repair(
 ) -> Result<Manifest, ApplyError> {
     let is_replaced = |segment: &Segment| segment.range.overlaps(range);
     let live = base.segments.iter().filter(|segment| is_replaced(segment));
-    if replaced.is_empty() || !live.eq(&replaced) || replaced.iter().any(|s| s.range != range) {
+    if !live.eq(&replaced) || replaced.iter().any(|s| s.range != range) {
         return Err(ApplyError::NotLive { range });
     }
-    let (before, mut now) = (outcomes(&replaced), outcomes(&segments));
+    let mut before = outcomes(&replaced);
+    match replaced.first() {
+        Some(file) => before.filtered = file.rowless.filtered,
+        None => {
+            let silent = filtered_in(base, range).ok_or(ApplyError::NotLive { range })?;
+            if silent.record.absent != record.absent {
+                return Err(ApplyError::OtherRecord { range });
+            }
+            before.filtered = silent.record.filtered;
+        }
+    }
+    let mut now = outcomes(&segments);
     now.filtered = record.filtered;
-    let was_filtered = replaced.first().map_or(0, |file| file.rowless.filtered);
-    let live = before.stored() + was_filtered;
-    if live != now.outcomes() {
+    if before.outcomes() != now.outcomes() {
         return Err(ApplyError::OtherOutcomes {
             range,
             repaired: now.outcomes(),
-            live,
+            live: before.outcomes(),
         });
     }
     now.absent = range.len().saturating_sub(now.outcomes());
@@ -167,27 +180,33 @@ fn repair(
         return Err(ApplyError::OtherRecord { range });
     }
     check_segments(range, &segments, now.outcomes())?;
+    let ours = stamp.calculation.fingerprint.clone();
     let mut next = follow(base, stamp);
-    let place = base.segments.iter().position(is_replaced);
-    let place = place.unwrap_or_default();
     let (rows, corrections) = in_order(segments, next.sequence);
-    if rows.is_empty() {
-        let silent = SilentRange { range, record };
-        let before = |other: &SilentRange| other.range.start() < range.start();
-        let place = next.silent.partition_point(before);
-        next.silent.insert(place, silent);
-    }
+    let silent = rows.is_empty();
+    let silent = silent.then(|| SilentRange::new(range, record, &ours));
+    let silent = replace_silent(&base.silent, range, silent);
+    next.silent = silent.ok_or(ApplyError::NotLive { range })?;
+    let earlier = |segment: &Segment| segment.range.start() < range.start();
+    let place = base.segments.partition_point(earlier);
     next.segments.splice(place..place + replaced.len(), rows);
     next.corrections.extend(corrections);
     next.counts.results = next.counts.results - before.results + now.results;
     next.counts.rejects = next.counts.rejects - before.rejects + now.rejects;
-    next.counts.filtered = next.counts.filtered - was_filtered + now.filtered;
+    next.counts.filtered = next.counts.filtered - before.filtered + now.filtered;
     next.edit = EditSummary::Repair {
         range,
         counts: now,
         replaced,
     };
     Ok(next)
+}
+
+/// What the manifest says of a range in which events were filtered, and nothing has a row.
+fn filtered_in(manifest: &Manifest, range: OffsetRange) -> Option<SilentRange> {
+    let mut silent = manifest.silent.iter();
+    let found = silent.find_map(|silent| silent.part(range))?;
+    (found.range == range && found.record.filtered > 0).then_some(found)
 }
 
 /// The outcomes of neighbours move to other files. That they are as many, offset by offset of each kind and reason, is what

@@ -41,12 +41,13 @@ pub enum Edit {
         /// Why they have no outcome.
         reason: GapReason,
     },
-    /// Other results and rejects for offsets that the chain holds. Which offsets have an outcome stays as it is; so do all
-    /// corrections, published or not (I6).
+    /// Other outcomes for offsets that the chain holds. Which offsets have an outcome stays as it is; so do all corrections,
+    /// published or not (I6).
     Repair {
         /// The offsets.
         range: OffsetRange,
-        /// The results and rejects that are live in this range, as they were when their successors were made of them.
+        /// The results and rejects that are live in this range, as they were when their successors were made of them. There
+        /// are none where all of the range is silent, and events of it are filtered.
         replaced: Vec<Segment>,
         /// At most one segment of results, one of rejects and one of corrections, all of exactly this range. The
         /// corrections are the outcomes that are others now.
@@ -172,11 +173,11 @@ pub enum ApplyError {
         /// The rows of those that it replaces.
         live: u64,
     },
-    /// A segment of the edit has a fingerprint that nobody declares.
-    #[error("{path} is of the calculation {fingerprint}, which is not declared")]
+    /// A segment or a silent range of the edit has a fingerprint that nobody declares.
+    #[error("{what} is of the calculation {fingerprint}, which is not declared")]
     Undeclared {
-        /// The segment.
-        path: String,
+        /// The segment, or the silent range.
+        what: String,
         /// Its fingerprint.
         fingerprint: Fingerprint,
     },

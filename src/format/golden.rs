@@ -237,6 +237,30 @@ fn a_golden_retirement_after_silence_reads_and_is_written_again_to_the_byte() {
         record: super::testing::record(over, counts),
     };
     let second = apply(Some(&first), silence, stamp()).unwrap();
+    let over = range(60, 80);
+    let filtered = Edit::Append {
+        range: over,
+        segments: Vec::new(),
+        counts: crate::model::Counts {
+            filtered: over.len() - 2,
+            absent: 2,
+            ..Default::default()
+        },
+        record: super::RowlessRecord {
+            absent: super::Absent::Ranges(vec![range(65, 66), range(79, 80)]),
+            filtered: over.len() - 2,
+        },
+    };
+    let other = crate::calculation::Declaration {
+        fingerprint: "aa66554433221100".parse().unwrap(),
+        condition: Some("number > 0".into()),
+        ..super::testing::declaration()
+    };
+    let third = Stamp {
+        calculation: other,
+        ..stamp()
+    };
+    let second = apply(Some(&second), filtered, third).unwrap();
     let (sequence, digest) = second.head();
     let corrections = super::CorrectionsProgress {
         sequence,

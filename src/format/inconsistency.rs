@@ -61,8 +61,11 @@ pub enum Inconsistency {
         /// The segment.
         path: String,
     },
-    /// A range without rows has a record of other offsets, or none.
-    #[error("the record of the silent range {range} is not of all its offsets")]
+    /// A range without rows has a record of other offsets, or none; or events of it are filtered and it has no fingerprint, or
+    /// the other way round.
+    #[error(
+        "the record of the silent range {range} is not of all its offsets, or lacks its fingerprint"
+    )]
     SilentRecord {
         /// The range.
         range: OffsetRange,
@@ -133,8 +136,8 @@ pub enum Inconsistency {
         /// What does not fit.
         detail: &'static str,
     },
-    /// The calculations are not those of the segments, each once and ascending, or one is longer than any.
-    #[error("the calculations that are declared are not those of the segments")]
+    /// The calculations are not those of the segments and silent ranges, each once and ascending, or one is longer than any.
+    #[error("the calculations that are declared are not those of the segments and silent ranges")]
     Calculations,
     /// A page lists no segment, or too many.
     #[error("{files} files are listed: a page has a segment at least, and at most {most}")]

@@ -163,13 +163,13 @@ pub enum EditSummary {
         /// Why.
         reason: GapReason,
     },
-    /// Results and rejects of one range gave way to others.
+    /// The outcomes of one range gave way to others.
     Repair {
         /// The offsets.
         range: OffsetRange,
         /// What they are now.
         counts: Counts,
-        /// The segments that are live no more, as the base listed them.
+        /// The segments that are live no more, as the base listed them; none where the range was silent.
         replaced: Vec<Segment>,
     },
     /// The outcomes of neighbours moved to fewer files.
@@ -234,7 +234,7 @@ pub struct Manifest {
     pub segments: Vec<Segment>,
     /// The live segments of corrections, ascending by revision.
     pub corrections: Vec<Segment>,
-    /// What the fingerprints of the live segments stand for, each once, ascending by it.
+    /// What the fingerprints of the live segments and silent ranges stand for, each once, ascending by it.
     pub calculations: Vec<Declaration>,
     /// The writer's calculation, as in `--calculation`.
     pub calculation: String,
@@ -304,7 +304,7 @@ impl Manifest {
         }
     }
 
-    /// What the calculation of a live segment is.
+    /// What the calculation of a live segment or a silent range is.
     #[must_use]
     pub fn declaration(&self, fingerprint: &Fingerprint) -> Option<&Declaration> {
         let of = |declared: &&Declaration| declared.fingerprint == *fingerprint;

@@ -38,6 +38,7 @@ mod rowless;
 mod rows;
 mod sealing;
 mod segment;
+mod silent;
 mod validate;
 
 pub use absent::{Absent, AbsentBuilder, NotAbsent};
@@ -65,10 +66,11 @@ pub use outcomes::{OutcomesError, RangeOutcomes};
 pub use page::Page;
 pub use read::{SegmentReader, check_segment, read_segment};
 pub use rewrite::{Rewriter, repair_memory};
-pub use rowless::{Rowless, RowlessRecord, SilentRange};
+pub use rowless::{Rowless, RowlessRecord};
 pub(crate) use rows::rows_size;
 pub use sealing::PageError;
 pub use segment::{Encoded, EncodedSegment, SegmentError, SegmentWriter};
+pub use silent::{SilentRange, same_silence_outside};
 
 #[cfg(test)]
 mod golden;

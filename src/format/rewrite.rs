@@ -63,6 +63,12 @@ impl Rewriter {
         self.filtered += count;
     }
 
+    /// The memory in use, in bytes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.files.bytes()
+    }
+
     /// Ends the files. `payload_fields` are the fields of which payloads of rejects were made that are not the events' own.
     ///
     /// # Errors

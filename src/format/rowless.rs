@@ -1,4 +1,4 @@
-//! Offsets of a range that have no row: how many, which, and ranges of nothing else.
+//! Offsets of a range that have no row: how many, and which.
 
 use super::{Absent, AbsentBuilder};
 use crate::model::{Counts, OffsetRange};
@@ -55,51 +55,4 @@ impl RowlessRecord {
         let inside = |run: &OffsetRange| range.start() <= run.start() && run.end() <= range.end();
         runs.iter().all(inside) && runs.iter().map(|run| run.len()).sum::<u64>() == rowless.absent
     }
-
-    /// The record of two ranges that touch, this one's first; `None` when it would have to be calculated anew.
-    fn joined(&self, next: &RowlessRecord) -> Option<RowlessRecord> {
-        let (Absent::Ranges(before), Absent::Ranges(after)) = (&self.absent, &next.absent) else {
-            return None;
-        };
-        let mut absent = AbsentBuilder::default();
-        before.iter().chain(after).for_each(|run| absent.push(*run));
-        let absent = absent.finish();
-        let filtered = self.filtered.checked_add(next.filtered)?;
-        Some(RowlessRecord { absent, filtered })
-    }
-}
-
-/// A range of offsets none of which has a row: no segment has it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SilentRange {
-    /// The offsets.
-    pub range: OffsetRange,
-    /// Why each of them has no row.
-    pub record: RowlessRecord,
-}
-
-impl SilentRange {
-    /// What its offsets are.
-    #[must_use]
-    pub fn counts(&self) -> Counts {
-        let filtered = self.record.filtered;
-        Counts {
-            filtered,
-            absent: self.range.len().saturating_sub(filtered),
-            ..Counts::default()
-        }
-    }
-}
-
-/// Adds a silent range behind others; one that touches the last becomes part of it, so that a quiet topic's list stays short.
-pub(super) fn push_silent(list: &mut Vec<SilentRange>, next: SilentRange) {
-    if let Some(last) = list.last_mut()
-        && last.range.end() == next.range.start()
-        && let Some(record) = last.record.joined(&next.record)
-        && let Ok(range) = OffsetRange::new(last.range.start(), next.range.end())
-    {
-        *last = SilentRange { range, record };
-        return;
-    }
-    list.push(next);
 }

@@ -58,7 +58,9 @@ impl Page {
         let silent = manifest.silent.iter().filter(|one| within(one.range));
         let has = |declared: &&Declaration| {
             let mut files = segments.iter().chain(&corrections);
+            let mut filtered = silent.clone().filter_map(|one| one.fingerprint.as_ref());
             files.any(|segment| segment.fingerprint == declared.fingerprint)
+                || filtered.any(|fingerprint| *fingerprint == declared.fingerprint)
         };
         let page = Page {
             topic: manifest.pipeline.events_topic.clone(),
@@ -66,7 +68,7 @@ impl Page {
             range,
             counts: Counts::default(),
             gaps: gaps.cloned().collect(),
-            silent: silent.cloned().collect(),
+            silent: silent.clone().cloned().collect(),
             calculations: manifest.calculations.iter().filter(has).cloned().collect(),
             segments,
             corrections,

@@ -114,7 +114,8 @@ impl<'a> Account<'a> {
         let mut parts = outcome_parts(self.segments)?;
         for silent in self.silent {
             let (range, counts) = (silent.range, silent.counts());
-            if !silent.record.is_of(range, Rowless::of(counts)) {
+            let has_fingerprint = silent.fingerprint.is_some() == (counts.filtered > 0);
+            if !has_fingerprint || !silent.record.is_of(range, Rowless::of(counts)) {
                 return Err(Inconsistency::SilentRecord { range });
             }
             parts.push((range, counts));
@@ -165,9 +166,12 @@ impl<'a> Account<'a> {
         Ok(())
     }
 
-    /// Declared is what segments have, nothing more, and nothing that is too long to be read.
+    /// Declared is what segments and silent ranges have, nothing more, and nothing that is too long to be read.
     fn check_calculations(self) -> Result<(), Inconsistency> {
-        let of: BTreeSet<&Fingerprint> = self.files().map(|segment| &segment.fingerprint).collect();
+        let silent = self.silent.iter();
+        let silent = silent.filter_map(|silent| silent.fingerprint.as_ref());
+        let files = self.files().map(|segment| &segment.fingerprint);
+        let of: BTreeSet<&Fingerprint> = files.chain(silent).collect();
         let declared = self.calculations;
         let fits = |declaration: &Declaration| declaration.bytes() <= Declaration::MAX_BYTES;
         if of
@@ -367,7 +371,7 @@ fn check_repair(layout: &Layout, manifest: &Manifest) -> Result<(), Inconsistenc
     let stray =
         |segment: &Segment| segment.kind == SegmentKind::Corrections || segment.range != range;
     let kinds: Vec<SegmentKind> = replaced.iter().map(|segment| segment.kind).collect();
-    if range.is_empty() || replaced.is_empty() || counts.lost != 0 {
+    if range.is_empty() || counts.outcomes() == 0 || counts.lost != 0 {
         return wrong("it covers or replaces nothing, or loses something");
     }
     if replaced.iter().any(stray) || !kinds.is_sorted_by(|a, b| a < b) {

@@ -1,7 +1,7 @@
 //! What to do when others append to the same chain: the decisions of compare-and-append (I2) as functions of values.
 
 use crate::{
-    format::{Damaged, Manifest, Segment},
+    format::{Damaged, Manifest, Segment, SilentRange},
     model::{Digest, Offset, OffsetRange, Sequence},
 };
 
@@ -38,6 +38,13 @@ pub fn are_live<'s>(inputs: &[Segment], live: impl IntoIterator<Item = &'s Segme
         found += usize::from(inputs.contains(segment));
     }
     found == inputs.len() && !inputs.is_empty()
+}
+
+/// The same for a repair of a range none of whose offsets had a row: whether events of it are still filtered as they were.
+#[must_use]
+pub fn is_silent(was: &SilentRange, newest: &Manifest) -> bool {
+    let mut silent = newest.silent.iter();
+    silent.any(|silent| silent.part(was.range).as_ref() == Some(was))
 }
 
 /// Whose manifest stands at a number that one was offered for.

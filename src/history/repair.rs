@@ -3,12 +3,12 @@
 use super::{
     Appended, Chain, ChainError, SnapshotError,
     attic::{self, fetch_segment},
-    race::are_live,
+    race::{are_live, is_silent},
     write::{Put, RACES, sweep},
 };
 use crate::{
     failpoint::{self, Point},
-    format::{Edit, Encoded, Manifest, Segment},
+    format::{Edit, Encoded, Manifest, Segment, SilentRange},
     model::OffsetRange,
 };
 
@@ -19,6 +19,8 @@ pub struct Repair {
     range: OffsetRange,
     purpose: Purpose,
     replaced: Vec<Segment>,
+    /// What it was made of where the range had no row, so that nothing is replaced.
+    silent: Option<SilentRange>,
     encoded: Encoded,
     put: Option<Put>,
 }
@@ -49,8 +51,18 @@ impl Repair {
             range: encoded.range,
             purpose: Purpose::Repair,
             replaced,
+            silent: None,
             encoded,
             put: None,
+        }
+    }
+
+    /// Files of the outcomes that events have which had been filtered: nothing of their range had a row.
+    #[must_use]
+    pub fn of_silent(silent: SilentRange, encoded: Encoded) -> Repair {
+        Repair {
+            silent: Some(silent),
+            ..Repair::new(Vec::new(), encoded)
         }
     }
 
@@ -169,7 +181,11 @@ pub async fn write_repair(
             retire(chain, &repair.replaced).await;
             return Ok(Repaired::Done(ours));
         }
-        if !are_live(&repair.replaced, live()) {
+        let is_live = match &repair.silent {
+            Some(silent) => newest.is_some_and(|newest| is_silent(silent, newest)),
+            None => are_live(&repair.replaced, live()),
+        };
+        if !is_live {
             repair.abandon(chain).await;
             return Ok(Repaired::Overtaken);
         }

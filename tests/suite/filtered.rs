@@ -1,5 +1,7 @@
 //! `--where`: events that a condition leaves out are counted and located, and neither stored nor published.
 
+mod silent;
+
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};

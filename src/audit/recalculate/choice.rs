@@ -3,26 +3,43 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    calculation::Fingerprint,
-    format::{Manifest, Segment, SegmentKind},
+    calculation::Declaration,
+    format::{Manifest, Segment, SegmentKind, SilentRange},
     history::{CorrectionsProgress, next_corrections},
     model::{Counts, OffsetRange},
 };
 
-/// A range whose live results or rejects are of another calculation.
+/// So many offsets of a silent range are read again at a time at most: what an edit brings stays bounded, and what Kafka does
+/// not hold any more keeps little else as it is.
+const SILENT_AT_A_TIME: u64 = 1 << 17;
+/// A silent range is cut into about so many parts at most.
+const MOST_PARTS: u64 = 4096;
+/// The files of a part that had none are no larger (I8).
+pub(super) const MOST_BYTES: usize = 64 << 20;
+/// What an outcome of an event may take in a file, roughly, before it is known.
+const BYTES_EACH: u64 = 64;
+
+/// A range whose outcomes are of another calculation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outdated {
     /// The offsets.
     pub range: OffsetRange,
-    /// Its live results and rejects, in this order.
+    /// Its live results and rejects, in this order; none where it is silent.
     pub segments: Vec<Segment>,
+    /// What is on record of a range in which events were filtered and nothing has a row.
+    pub silent: Option<SilentRange>,
 }
 
 impl Outdated {
-    /// The bytes of its files.
+    /// The bytes of its files; of a silent range, about those that it may get.
     #[must_use]
     pub fn bytes(&self) -> u64 {
-        self.segments.iter().map(|segment| segment.bytes).sum()
+        match &self.silent {
+            Some(silent) => (silent.record.filtered)
+                .saturating_mul(BYTES_EACH)
+                .min(MOST_BYTES as u64),
+            None => self.segments.iter().map(|segment| segment.bytes).sum(),
+        }
     }
 
     /// What its offsets are, as the manifest states it.
@@ -33,28 +50,42 @@ impl Outdated {
             segments.map(|segment| segment.rows).sum()
         };
         let (results, rejects) = (rows(SegmentKind::Results), rows(SegmentKind::Rejects));
+        let of_file = self.segments.first().map(|file| file.rowless.filtered);
+        let of_silent = self.silent.as_ref().map(|silent| silent.record.filtered);
+        let filtered = of_silent.or(of_file).unwrap_or(0);
         Counts {
             results,
             rejects,
-            filtered: 0,
-            absent: self.range.len().saturating_sub(results + rejects),
+            filtered,
+            absent: (self.range.len()).saturating_sub(results + rejects + filtered),
             lost: 0,
         }
     }
 
-    /// Its outcomes.
+    /// Its results and rejects, or the filtered events of a range that has none.
     #[must_use]
-    pub fn rows(&self) -> u64 {
-        self.segments.iter().map(|segment| segment.rows).sum()
+    pub fn outcomes(&self) -> u64 {
+        let rows: u64 = self.segments.iter().map(|segment| segment.rows).sum();
+        let silent = self.silent.as_ref();
+        rows + silent.map_or(0, |silent| silent.record.filtered)
+    }
+
+    /// A part of a silent range.
+    fn of_silent(silent: SilentRange) -> Outdated {
+        Outdated {
+            range: silent.range,
+            segments: Vec::new(),
+            silent: Some(silent),
+        }
     }
 }
 
 /// The ranges that are not of the calculation `ours`, ascending, without those for which corrections are still to be
-/// published after `progress`.
+/// published after `progress`. A silent range is one of them if another condition filtered its events.
 #[must_use]
 pub fn outdated(
     manifest: &Manifest,
-    ours: &Fingerprint,
+    ours: &Declaration,
     progress: Option<CorrectionsProgress>,
 ) -> Vec<Outdated> {
     let mut ranges: BTreeMap<_, Vec<Segment>> = BTreeMap::new();
@@ -68,12 +99,56 @@ pub fn outdated(
             pending.push(range);
         }
     }
-    let ranges = ranges.into_values().filter_map(|mut segments| {
+    let stored = ranges.into_values().filter_map(|mut segments| {
         segments.sort_by_key(|segment| segment.kind);
         let range = segments.first()?.range;
-        let foreign = segments.iter().any(|segment| segment.fingerprint != *ours);
-        let waits = pending.iter().any(|pending| pending.overlaps(range));
-        (foreign && !waits).then_some(Outdated { range, segments })
+        let foreign = |segment: &Segment| segment.fingerprint != ours.fingerprint;
+        segments.iter().any(foreign).then_some(Outdated {
+            range,
+            segments,
+            silent: None,
+        })
     });
-    ranges.collect()
+    let mut outdated: Vec<Outdated> = stored.collect();
+    for silent in filtered_otherwise(manifest, ours) {
+        outdated.extend(parts(silent).into_iter().map(Outdated::of_silent));
+    }
+    outdated.retain(|one| !pending.iter().any(|pending| pending.overlaps(one.range)));
+    outdated.sort_by_key(|one| one.range.start());
+    outdated
+}
+
+/// The silent ranges some of whose events another condition filtered, or the same over other fields.
+pub fn filtered_otherwise<'m>(
+    manifest: &'m Manifest,
+    ours: &'m Declaration,
+) -> impl Iterator<Item = &'m SilentRange> {
+    manifest.silent.iter().filter(|silent| {
+        let fingerprint = silent.fingerprint.as_ref();
+        fingerprint.is_some_and(|fingerprint| {
+            let theirs = manifest.declaration(fingerprint);
+            *fingerprint != ours.fingerprint
+                && !theirs.is_some_and(|theirs| theirs.takes_the_same(ours))
+        })
+    })
+}
+
+/// The parts in which a silent range is read again; whatever has been done, their borders stay where they are.
+fn parts(silent: &SilentRange) -> Vec<SilentRange> {
+    let step = (silent.range.len() / MOST_PARTS).next_power_of_two();
+    let step = step.max(SILENT_AT_A_TIME);
+    let (mut at, end) = (silent.range.start(), silent.range.end());
+    let mut parts = Vec::new();
+    while at < end {
+        let border = at.plus(step - at.get().unsigned_abs() % step).min(end);
+        let part = OffsetRange::new(at, border).ok();
+        match part.and_then(|part| silent.part(part)) {
+            Some(part) => parts.push(part),
+            // It cannot be cut.
+            None => return vec![silent.clone()],
+        }
+        at = border;
+    }
+    parts.retain(|part| part.record.filtered > 0);
+    parts
 }

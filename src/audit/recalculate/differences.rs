@@ -23,7 +23,7 @@ use crate::{
 pub struct Different {
     /// The event.
     pub offset: i64,
-    /// What is stored: the message of a result, or `reject: ` and the reason.
+    /// What is stored: the message of a result, `reject: ` and the reason, or `filtered`.
     pub was: String,
     /// What it would be.
     pub is: String,
@@ -63,12 +63,17 @@ pub fn each_difference(
             let (was, is) = (find(&mut old, *offset)?, find(&mut new, *offset)?);
             each(Different {
                 offset: *offset,
-                was: was.unwrap_or_default(),
-                is: is.unwrap_or_default(),
+                was: was.unwrap_or_else(filtered),
+                is: is.unwrap_or_else(filtered),
             })?;
         }
     }
     Ok(())
+}
+
+/// What is said of an event that has no row.
+fn filtered() -> String {
+    "filtered".to_owned()
 }
 
 fn find(lanes: &mut [Lane<'_>], offset: i64) -> Result<Option<String>, RecalculateError> {

@@ -64,6 +64,14 @@ pub enum RecalculateError {
         /// How many.
         count: u64,
     },
+    /// The outcomes of events that had no row do not fit into memory at a time, and their range cannot be cut.
+    #[error(
+        "the outcomes of {range} are too many to be made at a time: which of its offsets are absent is on record as a digest alone, so that it cannot be cut"
+    )]
+    TooMuch {
+        /// The range.
+        range: OffsetRange,
+    },
     /// Recalculated rows are not those that are stored: a defect.
     #[error("the recalculated rows of {range} are not those of the same offsets")]
     OtherOffsets {

@@ -1,7 +1,7 @@
 //! Stored history under another calculation, range by range.
 //!
 //! In flow a partition's chain and a calculation; out flow [`Repair`](crate::history::Repair)s, one for each range whose
-//! results and rejects are of another fingerprint ([`outdated`] chooses them). Results are calculated again from the fields
+//! outcomes are of another fingerprint ([`outdated`] chooses them). Results are calculated again from the fields
 //! stored beside them, rejects are decoded again from their payloads; where the stored fields do not suffice, or events were
 //! filtered that may have an outcome now, the range is read again from Kafka. What changed becomes corrections, which the partition's owner publishes (I6).
 //!
@@ -14,6 +14,7 @@ mod difference;
 mod differences;
 mod error;
 mod events;
+mod open;
 mod range;
 mod rebuild;
 mod results;
@@ -21,7 +22,7 @@ mod window;
 
 use std::{sync::Arc, time::Duration};
 
-pub use choice::{Outdated, outdated};
+pub use choice::{Outdated, filtered_otherwise, outdated};
 pub use difference::Difference;
 pub use differences::{DifferencesFile, Different, each_difference};
 pub use error::{DifferencesFileError, RecalculateError};
@@ -29,7 +30,7 @@ pub use results::ResultsTopic;
 
 use crate::{
     calculation::{CalculationError, Evaluator},
-    format::Identity,
+    format::{Identity, SilentRange},
     history::{Chain, Repair, fetch_segment},
     kafka::{Connection, Reader},
     model::OffsetRange,
@@ -60,6 +61,9 @@ impl Recalculator {
         chain: &Chain,
         outdated: &Outdated,
     ) -> Result<Repair, RecalculateError> {
+        if let Some(silent) = &outdated.silent {
+            return self.read_again(chain, silent.clone()).await;
+        }
         let mut files = Vec::with_capacity(outdated.segments.len());
         for segment in &outdated.segments {
             let fetched = fetch_segment(chain.store(), chain.layout(), segment).await?;
@@ -84,6 +88,25 @@ impl Recalculator {
         };
         let encoded = tokio::task::spawn_blocking(work).await??;
         Ok(Repair::new(outdated.segments.clone(), encoded))
+    }
+
+    /// Reads a range again in which nothing has a row, because a condition left its events out.
+    async fn read_again(
+        &self,
+        chain: &Chain,
+        silent: SilentRange,
+    ) -> Result<Repair, RecalculateError> {
+        let (recalculator, identity) = (self.clone(), chain.identity().clone());
+        let was = silent.clone();
+        let work = move || {
+            let range = recalculator.range(identity, was.range);
+            let count = was.record.filtered;
+            let needs = RecalculateError::Filtered { count }.to_string();
+            let events = recalculator.events(&range.identity.topic, needs)?;
+            range.of_silent(&was, &events)
+        };
+        let encoded = tokio::task::spawn_blocking(work).await??;
+        Ok(Repair::of_silent(silent, encoded))
     }
 
     fn range(&self, identity: Identity, range: OffsetRange) -> Range<'_> {

@@ -1,26 +1,26 @@
 //! One range, from its stored files to those of its repair. Blocking; reads Kafka only where the stored fields do not suffice.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use arrow_array::{BooleanArray, RecordBatch};
-use arrow_schema::ArrowError;
 use arrow_select::filter::filter_record_batch;
-use bytes::Bytes;
 
 use super::{
     super::semantic::events as events_of,
     RecalculateError,
     changes::changes,
+    choice::MOST_BYTES,
     events::Events,
+    open::{File, Open, not_rejects, open},
     results::ResultsTopic,
-    window::{Lane, Stored, Window},
+    window::{Stored, Window},
 };
 use crate::{
-    calculation::{CalculationError, Declaration, Evaluated, Evaluator, reject_stored},
+    calculation::{CalculationError, Evaluated, Evaluator, reject_stored},
     events::{
         EncodeError, Field, Fields, MessageBuffer, ResultEncoder, columns::offsets, too_large,
     },
-    format::{Absent, Encoded, Identity, Rewriter, SegmentFacts, SegmentKind, read_segment},
+    format::{Encoded, Identity, Rewriter, SilentRange},
     kafka::Batch,
     model::{OffsetRange, Reject},
 };
@@ -36,20 +36,6 @@ pub(super) struct Range<'r> {
     pub range: OffsetRange,
 }
 
-/// The files of a range, opened.
-struct Open {
-    stored: Stored,
-    declaration: Declaration,
-    absent: Absent,
-    /// How many of its events have no row because a condition left them out.
-    filtered: u64,
-    /// Those of which payloads of stored rejects were made.
-    payload_fields: Option<Fields>,
-}
-
-/// A file of the range.
-pub(super) type File = (SegmentKind, Bytes);
-
 impl Range<'_> {
     /// Calculates the range anew from what is stored.
     ///
@@ -57,13 +43,9 @@ impl Range<'_> {
     /// [`CalculationError::Stored`] when the stored fields do not suffice, [`RecalculateError::Filtered`] when events do not
     /// that are not stored.
     pub fn of_stored(&self, files: Vec<File>) -> Result<Encoded, RecalculateError> {
-        let mut open = open(files)?;
+        let (mut open, declaration) = open(files)?;
         self.suffices(&open)?;
-        if open.filtered > 0
-            && !open
-                .declaration
-                .takes_the_same(&self.evaluator.declaration())
-        {
+        if open.filtered > 0 && !declaration.takes_the_same(&self.evaluator.declaration()) {
             let count = open.filtered;
             return Err(RecalculateError::Filtered { count });
         }
@@ -93,11 +75,33 @@ impl Range<'_> {
         files: Vec<File>,
         events: &Events,
     ) -> Result<Encoded, RecalculateError> {
-        let mut open = open(files)?;
+        let (open, _) = open(files)?;
+        self.of_open(open, events)
+    }
+
+    /// Calculates a range anew in which nothing has a row, from the events that were filtered.
+    pub fn of_silent(
+        &self,
+        silent: &SilentRange,
+        events: &Events,
+    ) -> Result<Encoded, RecalculateError> {
+        let range = self.range;
+        let open = Open::silent(silent).ok_or(RecalculateError::OtherOffsets { range })?;
+        self.of_open(open, events)
+    }
+
+    fn of_open(&self, mut open: Open, events: &Events) -> Result<Encoded, RecalculateError> {
         let mut writer = self.writer(&open);
         let (partition, range) = (self.identity.partition, self.range);
         let mut without_row = 0;
         events.read(partition, range, self.patience, |batch| {
+            if writer.bytes() > MOST_BYTES && open.is_silent() {
+                return Err(RecalculateError::TooMuch { range });
+            }
+            if open.delivers_absent(batch) {
+                let detail = "it delivers offsets that it did not deliver before".to_owned();
+                return Err(events.are_others(range, detail));
+            }
             if let Some(more) = self.write_events(&mut writer, &mut open.stored, batch)? {
                 without_row += more;
                 return Ok(());
@@ -144,7 +148,7 @@ impl Range<'_> {
 
     fn writer(&self, open: &Open) -> Rewriter {
         let schema = self.evaluator.results_schema();
-        let (absent, before) = (open.absent.clone(), open.declaration.fingerprint.clone());
+        let (absent, before) = (open.absent.clone(), open.before.clone());
         Rewriter::new(self.range, absent, before, &schema, self.identity.clone())
     }
 
@@ -297,47 +301,4 @@ impl Window {
 fn holds(window: &Window, reject: &Reject) -> bool {
     let offsets = window.results.as_ref().and_then(offsets);
     offsets.is_some_and(|offsets| offsets.binary_search(&reject.offset.get()).is_ok())
-}
-
-fn no_fields() -> RecalculateError {
-    let text = "the results have none of the fields that their file declares".to_owned();
-    ArrowError::SchemaError(text).into()
-}
-
-fn not_rejects() -> RecalculateError {
-    let text = "the columns are not those of rejects".to_owned();
-    ArrowError::SchemaError(text).into()
-}
-
-/// Opens the files; they are in the order of their kinds, at least one.
-fn open(files: Vec<File>) -> Result<Open, RecalculateError> {
-    let mut stored = Stored {
-        results: None,
-        rejects: None,
-        fields: None,
-    };
-    let (mut first, mut payload_fields): (Option<SegmentFacts>, _) = (None, None);
-    for (kind, bytes) in files {
-        let reader = read_segment(bytes)?;
-        let facts = reader.facts().clone();
-        if kind == SegmentKind::Rejects {
-            payload_fields.clone_from(&facts.payload_fields);
-            stored.rejects = Some(Lane::new(reader));
-        } else {
-            let lane = Lane::new(reader);
-            let declared = Fields::parse(&facts.declaration.fields).ok();
-            let fields = declared.and_then(|declared| declared.stored_in(lane.schema()));
-            stored.fields = Some(Arc::new(fields.ok_or_else(no_fields)?));
-            stored.results = Some(lane);
-        }
-        first.get_or_insert(facts);
-    }
-    let first = first.ok_or_else(not_rejects)?;
-    Ok(Open {
-        stored,
-        declaration: first.declaration,
-        absent: first.absent,
-        filtered: first.counts.filtered,
-        payload_fields,
-    })
 }

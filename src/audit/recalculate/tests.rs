@@ -112,7 +112,7 @@ async fn recalculate(store: &Store, now: Evaluator) -> Result<Vec<Manifest>, Rec
             sequence: newest.sequence.next(),
             rows: 0,
         });
-        let Some(range) = outdated(newest, recalculator.evaluator.fingerprint(), all)
+        let Some(range) = outdated(newest, &recalculator.evaluator.declaration(), all)
             .into_iter()
             .next()
         else {
@@ -148,7 +148,7 @@ async fn assert_clean(store: &Store, fields: &str, calculation: &str) {
         builtin(calculation).unwrap(),
     );
     let options = Options {
-        given: Some(evaluator.unwrap().fingerprint().clone()),
+        given: Some(evaluator.unwrap().declaration()),
         ..Options::default()
     };
     let (level, calculations) = (Level::Semantic, Calculations::new(builtin));

@@ -235,7 +235,7 @@ pub async fn read_back(
     Ok(match checked.findings.iter().find(|one| one.is_damage()) {
         Some(finding) => Mended::Left(format!("what is stored now is not right either: {finding}")),
         None => Mended::Done {
-            rows: mend.range.rows(),
+            rows: mend.range.outcomes(),
             corrections,
         },
     })

@@ -138,6 +138,7 @@ fn ranges(newest: &Manifest) -> impl Iterator<Item = Outdated> {
     whole.map(|group| Outdated {
         range: group.range,
         segments: group.segments,
+        silent: None,
     })
 }
 

@@ -198,7 +198,7 @@ async fn a_history_that_was_made_up_from_beginning_to_end_shows_under_what_it_is
     assert!(with(&report).contains(&"twice on number BIGINT".to_owned()));
     // Who says what it should be is told.
     let options = Options {
-        given: Some(declaration(FIELDS).fingerprint),
+        given: Some(declaration(FIELDS)),
         ..Options::default()
     };
     let calculations = Calculations::new(own);

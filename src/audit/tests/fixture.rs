@@ -193,7 +193,7 @@ pub(super) async fn audit_with(
     let parallelism = NonZeroUsize::new(parallelism).unwrap();
     let options = Options {
         parallelism,
-        given: fields.map(|fields| declaration(fields).fingerprint),
+        given: fields.map(declaration),
         ..Options::default()
     };
     let calculations = Calculations::new(builtin);

@@ -209,6 +209,8 @@ pub(super) struct SilentLine {
     absent: String,
     #[serde(default, skip_serializing_if = "is_zero")]
     filtered: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    fingerprint: Option<Fingerprint>,
 }
 
 impl From<&SilentRange> for SilentLine {
@@ -218,6 +220,7 @@ impl From<&SilentRange> for SilentLine {
             end: silent.range.end(),
             absent: silent.record.absent.to_string(),
             filtered: silent.record.filtered,
+            fingerprint: silent.fingerprint.clone(),
         }
     }
 }
@@ -233,7 +236,11 @@ impl TryFrom<SilentLine> for SilentRange {
             .map_err(|_| Inconsistency::SilentRecord { range })?;
         let filtered = line.filtered;
         let record = RowlessRecord { absent, filtered };
-        Ok(SilentRange { range, record })
+        Ok(SilentRange {
+            range,
+            record,
+            fingerprint: line.fingerprint,
+        })
     }
 }
 

@@ -143,7 +143,7 @@ impl Recalculation {
         let Some(segments) = segments else {
             return Written::Nothing;
         };
-        let outcomes = range.rows();
+        let outcomes = range.outcomes();
         if let Some(progress) = &mut self.progress {
             let corrections = segments.iter().filter(|segment| segment.revision.is_some());
             progress.done += 1;
@@ -156,7 +156,7 @@ impl Recalculation {
     /// Says that it begins, or now and then how far it is; `ranges` are what is left to do.
     fn log_progress(&mut self, partition: Partition, now: Instant, ranges: &[Outdated]) {
         let Some(progress) = &mut self.progress else {
-            let outcomes: u64 = ranges.iter().map(Outdated::rows).sum();
+            let outcomes: u64 = ranges.iter().map(Outdated::outcomes).sum();
             tracing::info!(
                 "partition {partition}: {} ranges with {outcomes} outcomes are of another calculation; recalculating them",
                 ranges.len()
@@ -222,8 +222,8 @@ impl Work for Recalculation {
         if next_corrections(&newest.corrections, published).is_some() {
             return Due::Nothing;
         }
-        let ours = self.recalculator.evaluator.fingerprint();
-        let mut ranges = outdated(newest, ours, published);
+        let ours = self.recalculator.evaluator.declaration();
+        let mut ranges = outdated(newest, &ours, published);
         ranges.retain(|range| !self.left.contains(&range.range.start()));
         if ranges.is_empty() {
             self.log_end(site.partition);

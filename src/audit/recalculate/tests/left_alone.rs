@@ -43,7 +43,7 @@ async fn ranges_with_corrections_on_their_way_are_not_chosen() {
             sequence: Sequence(sequence),
             rows: 1,
         });
-        let ranges = outdated(manifest, evaluator.fingerprint(), done);
+        let ranges = outdated(manifest, &evaluator.declaration(), done);
         ranges
             .iter()
             .map(|range| range.range.start().get())
@@ -52,8 +52,8 @@ async fn ranges_with_corrections_on_their_way_are_not_chosen() {
     let newest = chain.newest().unwrap().clone();
     assert!(ranges(&newest, &old, None).is_empty());
     assert_eq!(ranges(&newest, &now, None), [0, 2, 4]);
-    let first = &outdated(&newest, now.fingerprint(), None)[0];
-    assert_eq!((first.segments.len(), first.rows()), (2, 2));
+    let first = &outdated(&newest, &now.declaration(), None)[0];
+    assert_eq!((first.segments.len(), first.outcomes()), (2, 2));
     assert!(first.bytes() > 0);
     let manifests = recalculate(&store, now).await.unwrap();
     let newest = manifests.last().unwrap();

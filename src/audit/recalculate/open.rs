@@ -1,0 +1,114 @@
+//! What is on record of a range, opened.
+
+use std::sync::Arc;
+
+use arrow_schema::ArrowError;
+use bytes::Bytes;
+
+use super::{
+    RecalculateError,
+    window::{Lane, Stored},
+};
+use crate::{
+    calculation::{Declaration, Fingerprint},
+    events::Fields,
+    format::{Absent, SegmentFacts, SegmentKind, SilentRange, read_segment},
+    kafka::Batch,
+};
+
+/// A file of the range.
+pub(super) type File = (SegmentKind, Bytes);
+
+/// The files of a range, opened.
+pub(super) struct Open {
+    pub stored: Stored,
+    /// The calculation that its outcomes are of.
+    pub before: Fingerprint,
+    pub absent: Absent,
+    /// How many of its events have no row because a condition left them out.
+    pub filtered: u64,
+    /// Those of which payloads of stored rejects were made.
+    pub payload_fields: Option<Fields>,
+}
+
+impl Open {
+    /// A range in which events were filtered and nothing has a row; `None` when none were.
+    pub fn silent(silent: &SilentRange) -> Option<Open> {
+        Some(Open {
+            stored: Stored {
+                results: None,
+                rejects: None,
+                fields: None,
+            },
+            before: silent.fingerprint.clone()?,
+            absent: silent.record.absent.clone(),
+            filtered: silent.record.filtered,
+            payload_fields: None,
+        })
+    }
+
+    /// Whether no offset has a row.
+    pub fn is_silent(&self) -> bool {
+        self.stored.results.is_none() && self.stored.rejects.is_none()
+    }
+
+    /// Whether a batch has events that are absent by the record.
+    pub fn delivers_absent(&self, batch: &Batch) -> bool {
+        let Absent::Ranges(runs) = &self.absent else {
+            return false;
+        };
+        let (first, last) = (batch.first_offset(), batch.last_offset());
+        let from = runs.partition_point(|run| run.end() <= first);
+        let near = runs[from..].iter().take_while(|run| run.start() <= last);
+        let mut near = near.peekable();
+        near.peek().is_some()
+            && batch.iter().any(|event| {
+                while near.next_if(|run| run.end() <= event.offset).is_some() {}
+                near.peek().is_some_and(|run| run.contains(event.offset))
+            })
+    }
+}
+
+/// Opens the files; they are in the order of their kinds, at least one. With what they say their calculation is.
+pub(super) fn open(files: Vec<File>) -> Result<(Open, Declaration), RecalculateError> {
+    let mut stored = Stored {
+        results: None,
+        rejects: None,
+        fields: None,
+    };
+    let (mut first, mut payload_fields): (Option<SegmentFacts>, _) = (None, None);
+    for (kind, bytes) in files {
+        let reader = read_segment(bytes)?;
+        let facts = reader.facts().clone();
+        if kind == SegmentKind::Rejects {
+            payload_fields.clone_from(&facts.payload_fields);
+            stored.rejects = Some(Lane::new(reader));
+        } else {
+            let lane = Lane::new(reader);
+            let declared = Fields::parse(&facts.declaration.fields).ok();
+            let fields = declared.and_then(|declared| declared.stored_in(lane.schema()));
+            stored.fields = Some(Arc::new(fields.ok_or_else(no_fields)?));
+            stored.results = Some(lane);
+        }
+        first.get_or_insert(facts);
+    }
+    let first = first.ok_or_else(not_rejects)?;
+    let open = Open {
+        stored,
+        before: first.declaration.fingerprint.clone(),
+        absent: first.absent,
+        filtered: first.counts.filtered,
+        payload_fields,
+    };
+    Ok((open, first.declaration))
+}
+
+fn no_fields() -> RecalculateError {
+    let text = "the results have none of the fields that their file declares".to_owned();
+    ArrowError::SchemaError(text).into()
+}
+
+pub(super) fn not_rejects() -> RecalculateError {
+    let text = "the columns are not those of rejects".to_owned();
+    ArrowError::SchemaError(text).into()
+}
