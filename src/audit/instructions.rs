@@ -79,6 +79,14 @@ pub(super) fn recomputed(location: &str) -> String {
     )
 }
 
+/// A correction that changes nothing.
+pub(super) fn corrected(location: &str) -> String {
+    format!(
+        "no result is wrong by it: what was published is the same twice. The digests agree, so {location} was written or \
+         rewritten like this; restore it and the manifests of its partition from a backup made before, or leave it"
+    )
+}
+
 /// A live segment that lies in the attic.
 pub(super) fn out_of_attic(attic: &str, location: &str) -> String {
     format!(

@@ -181,7 +181,9 @@ impl<'a> Rows<'a> {
             self.check_order();
             self.rows += batch.num_rows() as u64;
             self.check_timestamps(&batch);
-            if let Some(evaluator) = self.evaluator.clone() {
+            if self.subject.segment.kind == SegmentKind::Corrections {
+                self.check_corrections(&batch);
+            } else if let Some(evaluator) = self.evaluator.clone() {
                 self.compare(&evaluator, &batch);
             }
             if let Some(first) = self.offsets.first() {
@@ -226,6 +228,17 @@ impl<'a> Rows<'a> {
         }
     }
 
+    /// Corrections are compared with themselves: what each outcome was must stand there as its kind says, and be another than
+    /// what it is.
+    fn check_corrections(&mut self, batch: &RecordBatch) {
+        match semantic::corrections(self.subject.partition, batch) {
+            Compared::Rows(wrong) => wrong.into_iter().for_each(|wrong| self.wrong.push(wrong)),
+            Compared::OtherColumns(why) => {
+                self.unreadable = Some(format!("its rows are not those of corrections: {why}"));
+            }
+        }
+    }
+
     fn compare(&mut self, evaluator: &Evaluator, batch: &RecordBatch) {
         let compared = match self.subject.segment.kind {
             SegmentKind::Results => semantic::results(evaluator, batch),
@@ -263,14 +276,17 @@ impl<'a> Rows<'a> {
         };
         let wrong = std::mem::take(&mut self.wrong);
         let more = wrong.more;
+        let remedy = match subject.segment.kind {
+            SegmentKind::Corrections => instructions::corrected(location),
+            SegmentKind::Results | SegmentKind::Rejects => instructions::recomputed(location),
+        };
         for wrong in wrong.first {
-            let remedy = instructions::recomputed(location);
-            findings.push(subject.finding(kind, wrong.range, wrong.detail, remedy));
+            findings.push(subject.finding(kind, wrong.range, wrong.detail, remedy.clone()));
         }
         if more > 0 {
             let range = wrong.hull.unwrap_or(range);
             let detail = format!("{more} more in this range");
-            findings.push(subject.finding(kind, range, detail, instructions::recomputed(location)));
+            findings.push(subject.finding(kind, range, detail, remedy));
         }
         findings
     }

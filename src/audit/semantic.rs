@@ -12,7 +12,8 @@ use crate::{
         columns::{self, Timestamps, offsets},
         reason_code,
     },
-    model::{Event, Offset, OffsetRange},
+    format::{Change, SegmentError, each_change},
+    model::{Event, Offset, OffsetRange, Partition},
 };
 
 /// A row whose stored outcome is not the calculation's.
@@ -126,6 +127,26 @@ impl Column<'_> {
     /// One of its values, with its name before it.
     fn text(&self, values: &ArrayRef, row: usize) -> String {
         format!("{} {}", Identifier(self.field.name()), display(values, row))
+    }
+}
+
+/// Corrections whose outcome is what it was.
+pub(super) fn corrections(partition: Partition, batch: &RecordBatch) -> Compared {
+    let mut wrong = Vec::new();
+    // Only keys tell topics apart, and values are compared.
+    let read = each_change("", partition, batch, |change: Change<'_>| {
+        if change.before == Some(change.now) {
+            let (offset, is) = (change.offset, change.now.kind().name());
+            wrong.push(Wrong {
+                range: single(offset),
+                detail: format!("offset {offset} is corrected from a {is} to the same {is}"),
+            });
+        }
+        Ok::<(), SegmentError>(())
+    });
+    match read {
+        Ok(()) => Compared::Rows(wrong),
+        Err(error) => Compared::OtherColumns(error.to_string()),
     }
 }
 

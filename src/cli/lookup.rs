@@ -11,7 +11,7 @@ use super::{
 use crate::{
     config::{Flags, Output},
     model::{Offset, Partition},
-    query::{self, Correction, Fate, Lookup, Stored},
+    query::{self, Corrected, Correction, Fate, Lookup, Stored},
 };
 
 const EXAMPLES: &str = "\
@@ -141,11 +141,21 @@ fn lines(stored: &Stored) -> String {
 }
 
 fn line(correction: &Correction) -> String {
-    let now = match (&correction.message, &correction.reason) {
-        (Some(message), _) => shown(message.get()),
-        (None, Some(reason)) => shown(reason),
-        (None, None) if correction.filtered => "filtered".into(),
-        (None, None) => "nothing".into(),
+    let was = match &correction.was {
+        Some(was) => corrected(was),
+        None => "not known: it was published before a crash, and in no snapshot then".into(),
     };
-    format!("  corrected, revision {}: {now}\n", correction.revision)
+    format!(
+        "  corrected, revision {}\n    was: {was}\n    is:  {}\n",
+        correction.revision,
+        corrected(&correction.is)
+    )
+}
+
+fn corrected(outcome: &Corrected) -> String {
+    match outcome {
+        Corrected::Result { message } => shown(message.get()).into_owned(),
+        Corrected::Reject { reason } => format!("a reject, {}", shown(reason)),
+        Corrected::Filtered => "filtered".to_owned(),
+    }
 }

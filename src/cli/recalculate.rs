@@ -20,7 +20,7 @@ use crate::{
     },
     config::{ConfigError, Output, key},
     format::SegmentKind,
-    history::{Chain, CorrectionsProgress, Repair, Repaired, fetch_segment, write_repair},
+    history::{Chain, CorrectionsProgress, Repair, Repaired, write_repair},
     model::OffsetRange,
 };
 
@@ -156,9 +156,8 @@ async fn recalculate(args: &RecalculateArgs, rewriting: &Rewriting) -> anyhow::R
 }
 
 /// Shows the first differences of a range, and writes all of them to the file, if there is one.
-async fn show_differences(
+fn show_differences(
     chain: &Chain,
-    range: &Outdated,
     repair: &Repair,
     examples: &mut Vec<Different>,
     file: &mut Option<DifferencesFile>,
@@ -167,13 +166,8 @@ async fn show_differences(
     {
         return Ok(());
     }
-    let mut stored = Vec::with_capacity(range.segments.len());
-    for segment in &range.segments {
-        let fetched = fetch_segment(chain.store(), chain.layout(), segment).await?;
-        stored.push((segment.kind, fetched.bytes));
-    }
     let (topic, partition) = (chain.layout().topic(), chain.partition());
-    each_difference((topic, partition), stored, repair.files(), |different| {
+    each_difference(topic, partition, repair.files(), |different| {
         if examples.len() < EXAMPLES_SHOWN {
             examples.push(different.clone());
         }
@@ -227,8 +221,7 @@ async fn one(
             }
         };
         let difference = Difference::of(repair.files()).map_err(RecalculateError::from)?;
-        show_differences(&chain, &range, &repair, &mut done.examples, file)
-            .await
+        show_differences(&chain, &repair, &mut done.examples, file)
             .with_context(|| place.clone())?;
         bar.inc(range.outcomes());
         if args.apply

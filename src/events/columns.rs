@@ -31,6 +31,10 @@ pub(crate) const PAYLOAD: &str = "payload";
 pub(crate) const REASON: &str = "reason";
 /// What a corrected outcome was before; null where that is not known.
 pub(crate) const OLD_KIND: &str = "old_kind";
+/// The message of a corrected outcome that was a result before.
+pub(crate) const OLD_MESSAGE: &str = "old_message";
+/// Why a corrected outcome was a reject before.
+pub(crate) const OLD_REASON: &str = "old_reason";
 /// What a corrected outcome is now.
 pub(crate) const NEW_KIND: &str = "new_kind";
 /// The calculation whose outcome was replaced.
@@ -47,7 +51,7 @@ pub(crate) const SOURCE: [&str; 4] = [OFFSET, TIMESTAMP, RAW_TIMESTAMP, KEY];
 const SHOWN: RangeInclusive<i64> = -62_135_596_800_000..=253_402_300_799_999;
 
 /// The names that no declared field may have.
-pub(super) const RESERVED: [&str; 12] = [
+pub(super) const RESERVED: [&str; 14] = [
     OFFSET,
     TIMESTAMP,
     RAW_TIMESTAMP,
@@ -57,6 +61,8 @@ pub(super) const RESERVED: [&str; 12] = [
     RESULT,
     PARTITION,
     OLD_KIND,
+    OLD_MESSAGE,
+    OLD_REASON,
     NEW_KIND,
     OLD_FINGERPRINT,
     NEW_FINGERPRINT,
@@ -86,9 +92,11 @@ pub(crate) fn rejected() -> [Field; 2] {
 }
 
 /// What corrections have besides the columns of results and rejects.
-pub(crate) fn corrected() -> [Field; 4] {
+pub(crate) fn corrected() -> [Field; 6] {
     [
         Field::new(OLD_KIND, DataType::Utf8, true),
+        Field::new(OLD_MESSAGE, DataType::Utf8, true),
+        Field::new(OLD_REASON, DataType::Utf8, true),
         Field::new(NEW_KIND, DataType::Utf8, false),
         Field::new(OLD_FINGERPRINT, DataType::Utf8, false),
         Field::new(NEW_FINGERPRINT, DataType::Utf8, false),

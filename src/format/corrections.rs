@@ -1,8 +1,9 @@
 //! Corrections: rows that replace outcomes which were published under another calculation.
 //!
 //! When a range is calculated anew from the log, what was published for an offset is not known any more, so every outcome of
-//! the range becomes a correction. A repair knows the old outcomes: those that are others now become corrections, and say of
-//! which kind they were. They stand in a segment of their own, complete: publishing needs nothing else.
+//! the range becomes a correction. A repair knows the old outcomes: those that are others now become corrections, and say what
+//! they were, as text: so no column has two types, and the old values are there when the files that held them are gone. They
+//! stand in a segment of their own, complete: publishing needs nothing else.
 
 use std::sync::Arc;
 
@@ -13,58 +14,30 @@ use arrow_array::{
 use arrow_schema::{ArrowError, Field, Schema, SchemaRef};
 use arrow_select::{filter::filter_record_batch, interleave::interleave_record_batch};
 
-use super::{SegmentError, rows};
+use super::{
+    SegmentError,
+    changes::{OldColumns, OutcomeKind, OutcomeText},
+    rows,
+};
 use crate::{
     calculation::{Fingerprint, rejects_schema},
-    events::columns::{
-        self, NEW_FINGERPRINT, NEW_KIND, OLD_FINGERPRINT, OLD_KIND, PAYLOAD, REASON, Timestamps,
-        corrected, rejected,
+    events::{
+        MessageBuffer, ResultEncoder,
+        columns::{
+            self, NEW_FINGERPRINT, NEW_KIND, OLD_FINGERPRINT, OLD_KIND, OLD_MESSAGE, OLD_REASON,
+            PAYLOAD, REASON, Timestamps, corrected, rejected,
+        },
     },
-    model::{Offset, Reject},
+    model::{Offset, Partition, Reject},
 };
 
-/// What an outcome was and is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OutcomeKind {
-    /// A result.
-    Result,
-    /// A reject.
-    Reject,
-    /// Left out by the condition: nothing is stored, and nothing published.
-    Filtered,
-}
-
-impl OutcomeKind {
-    const ALL: [OutcomeKind; 3] = [
-        OutcomeKind::Result,
-        OutcomeKind::Reject,
-        OutcomeKind::Filtered,
-    ];
-
-    /// As corrections store it: `result`, `reject`, `filtered`.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            OutcomeKind::Result => "result",
-            OutcomeKind::Reject => "reject",
-            OutcomeKind::Filtered => "filtered",
-        }
-    }
-
-    /// The kind of this name.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<OutcomeKind> {
-        OutcomeKind::ALL
-            .into_iter()
-            .find(|kind| kind.name() == name)
-    }
-}
-
 /// The columns that results do not have.
-const ADDED: [&str; 6] = [
+const ADDED: [&str; 8] = [
     PAYLOAD,
     REASON,
     OLD_KIND,
+    OLD_MESSAGE,
+    OLD_REASON,
     NEW_KIND,
     OLD_FINGERPRINT,
     NEW_FINGERPRINT,
@@ -93,14 +66,14 @@ pub(super) fn corrections_schema(results: Option<&Schema>) -> SchemaRef {
     Arc::new(Schema::new(columns))
 }
 
-/// Outcomes of a kind as corrections; `before` are the kinds that they had, where that is known. Of filtered ones there is
+/// Outcomes of a kind as corrections; `before` is what they were, where that is known. Of filtered ones there is
 /// the offset alone.
 pub(super) fn correct(
     kind: OutcomeKind,
     batch: &RecordBatch,
     schema: &SchemaRef,
     replacement: &Replacement,
-    before: Option<&[OutcomeKind]>,
+    before: Option<&OldColumns>,
 ) -> Result<RecordBatch, SegmentError> {
     let count = batch.num_rows();
     let text = |value: &str| -> ArrayRef {
@@ -113,10 +86,9 @@ pub(super) fn correct(
         .iter()
         .map(|field| match field.name().as_str() {
             NEW_KIND => text(kind.name()),
-            OLD_KIND if before.is_some() => {
-                let kinds = before.unwrap_or_default().iter();
-                Arc::new(StringArray::from_iter_values(kinds.map(|kind| kind.name())))
-            }
+            OLD_KIND if let Some(before) = before => Arc::clone(&before.kinds),
+            OLD_MESSAGE if let Some(before) = before => Arc::clone(&before.messages),
+            OLD_REASON if let Some(before) = before => Arc::clone(&before.reasons),
             OLD_FINGERPRINT => text(replacement.before.as_str()),
             NEW_FINGERPRINT => text(replacement.now.as_str()),
             name => batch
@@ -185,9 +157,7 @@ pub fn split_corrections(batch: &RecordBatch) -> Result<Corrected, SegmentError>
             .ok_or_else(|| ArrowError::SchemaError(format!("{name} is not binary")))
     };
     let (keys, payloads) = (binary(columns::KEY)?, binary(PAYLOAD)?);
-    let reasons = column(batch, REASON)?.as_string_opt::<i32>();
-    let reasons =
-        reasons.ok_or_else(|| ArrowError::SchemaError(format!("{REASON} is not text")))?;
+    let reasons = texts(batch, REASON)?;
     let bytes =
         |array: &BinaryArray, row: usize| array.is_valid(row).then(|| array.value(row).to_vec());
     let (mut rejects, mut filtered) = (Vec::new(), Vec::new());
@@ -231,12 +201,7 @@ pub struct CorrectionKinds {
 /// # Errors
 /// When the rows are not those of a corrections segment.
 pub fn correction_kinds(batch: &RecordBatch) -> Result<Vec<CorrectionKinds>, SegmentError> {
-    let kinds = |name| {
-        column(batch, name)?
-            .as_string_opt::<i32>()
-            .ok_or_else(|| ArrowError::SchemaError(format!("{name} is not text")))
-    };
-    let (before, now) = (kinds(OLD_KIND)?, kinds(NEW_KIND)?);
+    let (before, now) = (texts(batch, OLD_KIND)?, texts(batch, NEW_KIND)?);
     let kind = |text: &str| {
         OutcomeKind::from_name(text)
             .ok_or_else(|| ArrowError::SchemaError(format!("{text:?} is no kind of an outcome")))
@@ -249,6 +214,83 @@ pub fn correction_kinds(batch: &RecordBatch) -> Result<Vec<CorrectionKinds>, Seg
         })
     });
     rows.collect()
+}
+
+/// A correction: what an outcome was, and is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Change<'b> {
+    /// The event.
+    pub offset: i64,
+    /// What it was; `None` where that is not known.
+    pub before: Option<OutcomeText<'b>>,
+    /// What it is.
+    pub now: OutcomeText<'b>,
+}
+
+/// Calls `each` for every row of corrections of the events of `partition` of `topic`.
+///
+/// # Errors
+/// When the rows are not those of a corrections segment, or what `each` returns.
+pub fn each_change<E: From<SegmentError>>(
+    topic: &str,
+    partition: Partition,
+    batch: &RecordBatch,
+    mut each: impl FnMut(Change<'_>) -> Result<(), E>,
+) -> Result<(), E> {
+    let kinds = correction_kinds(batch)?;
+    let results = split_corrections(batch)?.results;
+    let mut messages = MessageBuffer::new();
+    ResultEncoder::new(topic, results.schema_ref())
+        .and_then(|encoder| encoder.encode(partition, &results, &mut messages))
+        .map_err(|error| SegmentError::from(ArrowError::SchemaError(error.to_string())))?;
+    let mut messages = messages.iter().map(|(_, value)| value);
+    let (old_messages, old_reasons) = (texts(batch, OLD_MESSAGE)?, texts(batch, OLD_REASON)?);
+    let reasons = texts(batch, REASON)?;
+    for (row, (offset, kinds)) in rows::offsets(batch).values().iter().zip(kinds).enumerate() {
+        let (old_message, old_reason) = (text(old_messages, row), text(old_reasons, row));
+        let before = match (kinds.before, old_message, old_reason) {
+            (None, None, None) => None,
+            (Some(OutcomeKind::Result), Some(message), None) => {
+                Some(OutcomeText::Result { message })
+            }
+            (Some(OutcomeKind::Reject), None, Some(reason)) => Some(OutcomeText::Reject { reason }),
+            (Some(OutcomeKind::Filtered), None, None) => Some(OutcomeText::Filtered),
+            _ => {
+                let detail = format!(
+                    "{OLD_MESSAGE} and {OLD_REASON} of offset {offset} are not those of its {OLD_KIND}"
+                );
+                return Err(SegmentError::from(ArrowError::SchemaError(detail)).into());
+            }
+        };
+        let message = match kinds.now {
+            OutcomeKind::Result => messages.next().map(String::from_utf8_lossy),
+            _ => None,
+        };
+        let now = match kinds.now {
+            OutcomeKind::Result => OutcomeText::Result {
+                message: message.as_deref().unwrap_or_default(),
+            },
+            OutcomeKind::Reject => OutcomeText::Reject {
+                reason: text(reasons, row).unwrap_or_default(),
+            },
+            OutcomeKind::Filtered => OutcomeText::Filtered,
+        };
+        each(Change {
+            offset: *offset,
+            before,
+            now,
+        })?;
+    }
+    Ok(())
+}
+
+fn text(column: &StringArray, row: usize) -> Option<&str> {
+    column.is_valid(row).then(|| column.value(row))
+}
+
+fn texts<'b>(batch: &'b RecordBatch, name: &str) -> Result<&'b StringArray, SegmentError> {
+    let texts = column(batch, name)?.as_string_opt::<i32>();
+    Ok(texts.ok_or_else(|| ArrowError::SchemaError(format!("{name} is not text")))?)
 }
 
 fn column<'b>(batch: &'b RecordBatch, name: &str) -> Result<&'b ArrayRef, ArrowError> {

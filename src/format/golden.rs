@@ -98,6 +98,12 @@ fn other() -> Declaration {
     }
 }
 
+/// Of offsets 101 and 102.
+const OLD_MESSAGES: [&str; 2] = [
+    r#"{"number":101,"result":10201}"#,
+    r#"{"number":102,"result":10404}"#,
+];
+
 /// Under another calculation: the first result is a reject, the first reject a result, the second result another one.
 fn repaired() -> super::Encoded {
     let old = encoded();
@@ -108,13 +114,16 @@ fn repaired() -> super::Encoded {
     results.sort_unstable();
     let mut rejects = outcomes.rejects;
     rejects[0] = super::testing::reject(offsets[0]);
+    let result = |message| super::OutcomeText::Result { message };
+    let reject = super::OutcomeText::Reject {
+        reason: "not-json: the payload ends after 3 bytes",
+    };
     let changes = super::Changes {
-        results: vec![
-            (0, super::OutcomeKind::Result),
-            (3, super::OutcomeKind::Reject),
-        ],
-        rejects: vec![(0, super::OutcomeKind::Result)],
-        filtered: Vec::new(),
+        results: [(0, result(OLD_MESSAGES[1])), (3, reject)]
+            .into_iter()
+            .collect(),
+        rejects: [(0, result(OLD_MESSAGES[0]))].into_iter().collect(),
+        ..super::Changes::default()
     };
     let identity = super::Identity {
         declaration: other(),
@@ -205,6 +214,15 @@ fn golden_corrections_of_a_repair_say_what_changed_and_from_what() {
     assert_eq!(batch_offsets(&batch), [101, 102, 105]);
     assert_eq!(text("old_kind"), ["result", "result", "reject"]);
     assert_eq!(text("new_kind"), ["reject", "result", "result"]);
+    let texts = |name: &str| {
+        let column = batch.column_by_name(name).unwrap().as_string::<i32>();
+        let texts = column.iter().map(|value| value.map(ToOwned::to_owned));
+        texts.collect::<Vec<_>>()
+    };
+    let [first, second] = OLD_MESSAGES.map(|message| Some(message.to_owned()));
+    assert_eq!(texts("old_message"), [first, second, None]);
+    let reason = "not-json: the payload ends after 3 bytes".to_owned();
+    assert_eq!(texts("old_reason"), [None, None, Some(reason)]);
     assert_eq!(text("new_fingerprint")[0], "ffeeddccbbaa9988");
     let super::Corrected {
         results, rejects, ..

@@ -18,6 +18,7 @@ mod absent;
 mod absent_runs;
 mod accumulation;
 mod apply;
+mod changes;
 mod codec;
 mod column_types;
 mod corrections;
@@ -44,10 +45,11 @@ mod validate;
 pub use absent::{Absent, AbsentBuilder, NotAbsent};
 pub use accumulation::Accumulation;
 pub use apply::{apply, apply_and_encode};
+pub use changes::{ChangedRows, Changes, OutcomeKind, OutcomeText};
 pub use codec::{ManifestError, NotAPage};
 pub use column_types::{ColumnTypes, MixedColumn};
 pub use corrections::{
-    Corrected, CorrectionKinds, OutcomeKind, correction_kinds, split_corrections,
+    Change, Corrected, CorrectionKinds, correction_kinds, each_change, split_corrections,
 };
 pub use edit::{ApplyError, Edit, Stamp};
 pub use facts::{FactsError, Identity, MadeFor, SegmentFacts};
@@ -61,7 +63,6 @@ pub use manifest::{
     Pipeline, Segment,
 };
 pub use merge::{Added, Merger};
-pub use open_files::Changes;
 pub use outcomes::{OutcomesError, RangeOutcomes};
 pub use page::Page;
 pub use read::{SegmentReader, check_segment, read_segment};

@@ -1,31 +1,21 @@
 //! The open files of one edit: results, rejects and, where something published is replaced, corrections. Each is begun with
 //! its first row, and memory grows with the files, not with the rows.
 
-use arrow_array::{RecordBatch, UInt32Array};
+use arrow_array::RecordBatch;
 use arrow_schema::{Schema, SchemaRef};
 use arrow_select::take::take_record_batch;
 
 use super::{
     Encoded, Identity, MadeFor, RowlessRecord, SegmentError, SegmentFacts, SegmentKind,
     SegmentWriter,
-    corrections::{OutcomeKind, Replacement, correct, corrections_schema, filtered_rows, in_order},
+    changes::{Changes, OutcomeKind},
+    corrections::{Replacement, correct, corrections_schema, filtered_rows, in_order},
     outcomes::counts,
 };
 use crate::{
     events::Fields,
     model::{Offset, OffsetRange},
 };
-
-/// The outcomes of a batch that are others than before: their rows, ascending, and the kinds that they had.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Changes {
-    /// Rows of the results.
-    pub results: Vec<(u32, OutcomeKind)>,
-    /// Rows of the rejects.
-    pub rejects: Vec<(u32, OutcomeKind)>,
-    /// Those of the filtered offsets, with the kind that each had.
-    pub filtered: Vec<(u32, OutcomeKind)>,
-}
 
 /// Which rows replace something that was published.
 #[derive(Clone, Copy, Debug)]
@@ -195,14 +185,15 @@ impl OpenCorrections {
                         OutcomeKind::Reject => &changes.rejects,
                         OutcomeKind::Filtered => &changes.filtered,
                     };
-                    let (rows, before): (Vec<u32>, Vec<OutcomeKind>) =
-                        changes.iter().copied().unzip();
-                    let rows = UInt32Array::from(rows);
-                    (take_record_batch(batch, &rows)?, Some(before))
+                    if changes.is_empty() {
+                        continue;
+                    }
+                    let rows = take_record_batch(batch, &changes.rows())?;
+                    (rows, Some(changes.before()))
                 }
             };
             if rows.num_rows() > 0 {
-                let (replacement, before) = (&self.replacement, before.as_deref());
+                let (replacement, before) = (&self.replacement, before.as_ref());
                 parts.push(correct(kind, &rows, schema, replacement, before)?);
             }
         }

@@ -4,9 +4,10 @@ use arrow_schema::Schema;
 
 use super::{
     Absent, Encoded, MadeFor, RowlessRecord, SegmentError,
+    changes::Changes,
     corrections::Replacement,
     facts::Identity,
-    open_files::{Changed, Changes, OpenFiles},
+    open_files::{Changed, OpenFiles},
     outcomes::rejects_batch,
 };
 use crate::{
@@ -84,9 +85,9 @@ impl Rewriter {
     }
 }
 
-/// The memory that the files of a repair may take beside the files that it replaces, in bytes: as much again for the new
-/// ones and for corrections of all of them, and the batches under way.
+/// The memory that the files of a repair may take, in bytes: the files that it replaces, the new ones, corrections of all of
+/// them, which hold the old messages too, and the batches under way.
 #[must_use]
 pub fn repair_memory(replaced: u64) -> u64 {
-    3 * replaced + (16 << 20)
+    5 * replaced + (16 << 20)
 }

@@ -284,9 +284,9 @@ fn properties(schema: &SchemaRef) -> WriterProperties {
         }]));
     for field in schema.fields() {
         let column = ColumnPath::from(field.name().as_str());
-        // Values that repeat (reasons, codes, most keys) gain from a dictionary; numbers and payloads do not.
+        // Values that repeat (reasons, codes, most keys) gain from a dictionary; numbers, payloads and messages do not.
         let repeats = match field.data_type() {
-            DataType::Utf8 => true,
+            DataType::Utf8 => field.name() != columns::OLD_MESSAGE,
             DataType::Binary => field.name() == columns::KEY,
             _ => false,
         };

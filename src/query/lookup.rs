@@ -12,8 +12,8 @@ use super::{
 use crate::{
     events::{MessageBuffer, ResultEncoder, columns},
     format::{
-        Absent, GapReason, Layout, Manifest, Segment, SegmentKind, SegmentReader, read_segment,
-        split_corrections,
+        Absent, GapReason, Layout, Manifest, OutcomeText, Segment, SegmentError, SegmentKind,
+        SegmentReader, each_change, read_segment,
     },
     history::{FetchError, fetch_segment, load_tail},
     model::{Offset, Partition, Sequence},
@@ -109,20 +109,49 @@ pub struct StoredReject {
     pub stored: Stored,
 }
 
-/// What an outcome was changed to.
+/// What an outcome was, and what it was changed to.
 #[derive(Debug, Serialize)]
 pub struct Correction {
     /// The revision under which it is published.
     pub revision: Sequence,
-    /// The message, when it became a result.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub message: Option<Box<RawValue>>,
-    /// Why it was rejected, when it became a reject.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
-    /// Whether it became filtered.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub filtered: bool,
+    /// What it was; `None` where that is not known.
+    pub was: Option<Corrected>,
+    /// What it became.
+    pub is: Corrected,
+}
+
+/// What a corrected outcome was or became.
+#[derive(Debug, Serialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Corrected {
+    /// A result.
+    Result {
+        /// Its message.
+        message: Box<RawValue>,
+    },
+    /// A reject.
+    Reject {
+        /// Why.
+        reason: String,
+    },
+    /// Left out by the condition.
+    Filtered,
+}
+
+impl Corrected {
+    fn of(outcome: OutcomeText<'_>) -> Result<Corrected, serde_json::Error> {
+        Ok(match outcome {
+            OutcomeText::Result { message } => {
+                let message = RawValue::from_string(message.to_owned())?;
+                Corrected::Result { message }
+            }
+            OutcomeText::Reject { reason } => {
+                let reason = reason.to_owned();
+                Corrected::Reject { reason }
+            }
+            OutcomeText::Filtered => Corrected::Filtered,
+        })
+    }
 }
 
 /// Looks up one offset, in the newest manifest and the segments of its range. Memory: one segment.
@@ -238,19 +267,16 @@ impl Place<'_> {
             let Some(row) = self.row(segment, file)? else {
                 continue;
             };
-            let now = split_corrections(&row).map_err(|error| self.damaged(segment, &error))?;
-            let message = match now.results.num_rows() {
-                0 => None,
-                _ => Some(self.message(segment, &now.results)?),
-            };
-            let reason = now.rejects.into_iter().next().map(|reject| reject.reason);
-            let filtered = !now.filtered.is_empty();
-            found.push(Correction {
-                revision,
-                message,
-                reason,
-                filtered,
-            });
+            let (topic, partition) = (self.layout.topic(), self.newest.partition);
+            let mut texts = Ok(None);
+            each_change(topic, partition, &row, |change| {
+                let was = change.before.map(Corrected::of).transpose();
+                texts = was.and_then(|was| Ok(Some((was, Corrected::of(change.now)?))));
+                Ok::<(), SegmentError>(())
+            })
+            .map_err(|error| self.damaged(segment, &error))?;
+            let texts = texts.map_err(|error| self.damaged(segment, &error))?;
+            found.extend(texts.map(|(was, is)| Correction { revision, was, is }));
         }
         found.sort_by_key(|correction| correction.revision);
         Ok(found)

@@ -14,6 +14,6 @@ mod tests;
 pub use listing::{
     GapEntry, Listing, PartitionEntry, SegmentEntry, Shown, column_types, list, show,
 };
-pub use lookup::{Correction, Fate, Lookup, Stored, StoredReject, StoredResult, lookup};
+pub use lookup::{Corrected, Correction, Fate, Lookup, Stored, StoredReject, StoredResult, lookup};
 pub use topics::{QueryError, TopicError, manifests, partition_at};
 pub use unknown::UnknownFile;

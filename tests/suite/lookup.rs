@@ -38,14 +38,26 @@ fn every_fate_is_shown(place: Place) {
     let [correction] = corrections.as_slice() else {
         panic!("{result:#}")
     };
-    assert_eq!(correction["message"], message);
+    assert_eq!(
+        correction["was"],
+        json!({"kind": "result", "message": {"a": 2, "b": 3, "result": 4}})
+    );
+    assert_eq!(
+        correction["is"],
+        json!({"kind": "result", "message": message})
+    );
     assert!(correction["revision"].as_u64() <= result["snapshot"].as_u64());
 
     let reject = answer(&pipeline, "0/6", 0);
     let reason = reject["reason"].as_str().expect("a reason");
     assert_eq!(reject["fate"], "reject");
     assert!(reason.starts_with("null-result"), "{reason}");
-    assert_eq!(reject["corrections"][0]["reason"], reason);
+    let correction = &reject["corrections"][0];
+    assert_eq!(
+        correction["is"],
+        json!({"kind": "reject", "reason": reason})
+    );
+    assert_eq!(correction["was"]["message"]["result"], 25);
     let undecodable = answer(&pipeline, "0/9", 0);
     assert_eq!(undecodable["payload"], "no JSON");
 
@@ -62,6 +74,7 @@ fn every_fate_is_shown(place: Place) {
         r#"  {"a":2,"b":3,"result":9}"#,
         "  in ",
         "  corrected, revision ",
+        "\n    was: {\"a\":2,\"b\":3,\"result\":4}\n    is:  {\"a\":2,\"b\":3,\"result\":9}\n",
     ] {
         assert!(shown.contains(part), "{part}: {shown}");
     }

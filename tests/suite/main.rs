@@ -57,6 +57,7 @@ mod repair;
 mod run;
 mod sample;
 mod servers;
+mod several_columns;
 mod shape;
 mod signals;
 mod slow_to_join;

@@ -14,6 +14,8 @@ use object_store::path::Path as ObjectPath;
 use object_store::{ObjectStore as _, ObjectStoreExt as _};
 use serde_json::Value;
 
+pub use wrong_values::store_wrong_column;
+
 use crate::outside::{LIMIT, Pipeline, Place, wait_until_committed};
 use crate::support::process::Finished;
 use crate::support::{

@@ -120,10 +120,12 @@ fn imports_are_found_in_every_form() {
 }
 
 /// The names of stored columns that are no words of English, so that they cannot stand in the code by chance.
-const COLUMNS: [&str; 6] = [
+const COLUMNS: [&str; 8] = [
     "kafka_offset",
     "kafka_timestamp",
     "old_kind",
+    "old_message",
+    "old_reason",
     "new_kind",
     "old_fingerprint",
     "new_fingerprint",

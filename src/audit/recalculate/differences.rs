@@ -7,14 +7,13 @@ use arrow_array::{
     ArrayRef, Int32Array, Int64Array, RecordBatch, StringArray, builder::StringBuilder,
 };
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
-use bytes::Bytes;
 use parquet::{arrow::ArrowWriter, errors::ParquetError};
 use serde::Serialize;
 
 use super::error::{DifferencesFileError, RecalculateError};
 use crate::{
-    events::{MessageBuffer, ResultEncoder, columns},
-    format::{Encoded, SegmentKind, SegmentReader, read_segment},
+    events::columns,
+    format::{Encoded, OutcomeText, each_change, read_segment},
     model::Partition,
 };
 
@@ -29,114 +28,36 @@ pub struct Different {
     pub is: String,
 }
 
-/// Calls `each` for every outcome of a range that its new files change, ascending by offset; `stored` are the files that they
-/// would replace.
+/// Calls `each` for every outcome of a range that its new files change, ascending by offset.
 ///
 /// # Errors
 /// When a file cannot be read, or what `each` returns.
 pub fn each_difference(
-    (topic, partition): (&str, Partition),
-    stored: Vec<(SegmentKind, Bytes)>,
+    topic: &str,
+    partition: Partition,
     files: &Encoded,
     mut each: impl FnMut(Different) -> Result<(), RecalculateError>,
 ) -> Result<(), RecalculateError> {
     let Some(corrections) = &files.corrections else {
         return Ok(());
     };
-    let lane = |kind, bytes| Lane::open(topic, partition, kind, bytes);
-    let mut old = Vec::new();
-    for (kind, bytes) in stored {
-        old.push(lane(kind, bytes)?);
-    }
-    let mut new = Vec::new();
-    for (kind, file) in [
-        (SegmentKind::Results, &files.results),
-        (SegmentKind::Rejects, &files.rejects),
-    ] {
-        if let Some(file) = file {
-            new.push(lane(kind, file.bytes.clone())?);
-        }
-    }
     for batch in read_segment(corrections.bytes.clone())? {
-        let batch = batch?;
-        for offset in columns::offsets(&batch).unwrap_or_default() {
-            let (was, is) = (find(&mut old, *offset)?, find(&mut new, *offset)?);
+        each_change(topic, partition, &batch?, |change| {
             each(Different {
-                offset: *offset,
-                was: was.unwrap_or_else(filtered),
-                is: is.unwrap_or_else(filtered),
-            })?;
-        }
+                offset: change.offset,
+                was: change.before.map(text).unwrap_or_default(),
+                is: text(change.now),
+            })
+        })?;
     }
     Ok(())
 }
 
-/// What is said of an event that has no row.
-fn filtered() -> String {
-    "filtered".to_owned()
-}
-
-fn find(lanes: &mut [Lane<'_>], offset: i64) -> Result<Option<String>, RecalculateError> {
-    for lane in lanes {
-        if let Some(found) = lane.find(offset)? {
-            return Ok(Some(found));
-        }
-    }
-    Ok(None)
-}
-
-/// The rows of one file, passed once.
-struct Lane<'t> {
-    topic: &'t str,
-    partition: Partition,
-    kind: SegmentKind,
-    reader: SegmentReader,
-    batch: Option<RecordBatch>,
-}
-
-impl<'t> Lane<'t> {
-    fn open(
-        topic: &'t str,
-        partition: Partition,
-        kind: SegmentKind,
-        bytes: Bytes,
-    ) -> Result<Lane<'t>, RecalculateError> {
-        let mut reader = read_segment(bytes)?;
-        Ok(Lane {
-            topic,
-            partition,
-            kind,
-            batch: reader.next().transpose()?,
-            reader,
-        })
-    }
-
-    /// What the outcome of an offset is; they are asked for ascending.
-    fn find(&mut self, offset: i64) -> Result<Option<String>, RecalculateError> {
-        while let Some(batch) = &self.batch {
-            let offsets = columns::offsets(batch).unwrap_or_default();
-            if offsets.last().is_some_and(|last| *last >= offset) {
-                return match offsets.binary_search(&offset) {
-                    Ok(row) => Ok(Some(self.text(&batch.slice(row, 1))?)),
-                    Err(_) => Ok(None),
-                };
-            }
-            self.batch = self.reader.next().transpose()?;
-        }
-        Ok(None)
-    }
-
-    fn text(&self, row: &RecordBatch) -> Result<String, RecalculateError> {
-        if self.kind == SegmentKind::Rejects {
-            let reasons = columns::reasons(row);
-            let reason = reasons.map(|reasons| reasons.value(0)).unwrap_or_default();
-            return Ok(format!("reject: {reason}"));
-        }
-        let mut messages = MessageBuffer::new();
-        let encoder = ResultEncoder::new(self.topic, row.schema_ref())?;
-        encoder.encode(self.partition, row, &mut messages)?;
-        let value = messages.get(0).map(|(_, value)| value).unwrap_or_default();
-        Ok(String::from_utf8_lossy(value).into_owned())
+fn text(outcome: OutcomeText<'_>) -> String {
+    match outcome {
+        OutcomeText::Result { message } => message.to_owned(),
+        OutcomeText::Reject { reason } => format!("reject: {reason}"),
+        OutcomeText::Filtered => "filtered".to_owned(),
     }
 }
 

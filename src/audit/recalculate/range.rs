@@ -175,8 +175,8 @@ impl Range<'_> {
         let window = stored.up_to(batch.last_offset().get())?;
         let evaluated = self.evaluator.evaluate(batch.iter())?;
         let evaluated = self.fit(evaluated, &window, Some(batch))?;
-        let messages = |results: &RecordBatch| self.messages(results).ok();
-        let Some((changes, without_row)) = changes(&window, &evaluated, messages) else {
+        let messages = |results: &RecordBatch| self.messages(results);
+        let Some((changes, without_row)) = changes(&window, &evaluated, messages)? else {
             return Ok(None);
         };
         writer.write(&evaluated, &changes)?;
@@ -190,8 +190,8 @@ impl Range<'_> {
         evaluated: &Evaluated,
     ) -> Result<(), RecalculateError> {
         let range = self.range;
-        let messages = |results: &RecordBatch| self.messages(results).ok();
-        let found = changes(window, evaluated, messages);
+        let messages = |results: &RecordBatch| self.messages(results);
+        let found = changes(window, evaluated, messages)?;
         let found = found.filter(|(_, without_row)| *without_row == 0);
         let (changes, _) = found.ok_or(RecalculateError::OtherOffsets { range })?;
         Ok(writer.write(evaluated, &changes)?)

@@ -9,11 +9,12 @@ use arrow_array::{RecordBatch, cast::AsArray as _};
 
 use super::*;
 use crate::{
-    audit::{Level, Options, tests::fixture::chain_of, verify},
-    calculation::{Calculations, builtin},
+    audit::{FindingKind, Level, Options, tests::fixture::chain_of, verify},
+    calculation::{Calculations, Evaluated, builtin},
     events::{Fields, MessageBuffer, ResultEncoder},
     format::{
-        Accumulation, Edit, Layout, Manifest, Pipeline, RangeOutcomes, SegmentKind, read_segment,
+        Absent, Accumulation, Changes, Edit, Layout, Manifest, OutcomeText, Pipeline,
+        RangeOutcomes, Rewriter, SegmentKind, read_segment,
     },
     history::{Appended, CorrectionsProgress, Pending, Repaired, write_repair, write_snapshot},
     model::{Event, Offset, OffsetRange, Partition, Sequence},

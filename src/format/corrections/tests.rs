@@ -1,6 +1,6 @@
 use super::*;
 use crate::format::{
-    Accumulation, Encoded, RangeOutcomes, check_segment, read_segment,
+    Accumulation, ChangedRows, Encoded, RangeOutcomes, check_segment, read_segment,
     testing::{append, at, batch_offsets, encoded, evaluated, file_offsets, identity, range},
 };
 
@@ -93,4 +93,56 @@ fn nothing_is_corrected_where_nothing_was_published_before() {
     let encoded = encoded(95, 300, &identity("writer"));
     assert!(encoded.corrections.is_none());
     assert!(split_corrections(&evaluated(over).results).is_err());
+}
+
+fn said(batch: &RecordBatch) -> Result<Vec<String>, SegmentError> {
+    let mut said = Vec::new();
+    each_change("events", Partition(0), batch, |change| {
+        said.push(format!("{change:?}"));
+        Ok::<(), SegmentError>(())
+    })?;
+    Ok(said)
+}
+
+#[test]
+fn a_correction_says_what_its_outcome_was_and_is() {
+    let (before, now) = (BEFORE.parse().unwrap(), NOW.parse().unwrap());
+    let replacement = Replacement { before, now };
+    let outcomes = evaluated(range(95, 105));
+    let schema = corrections_schema(Some(outcomes.results.schema_ref()));
+    let result = OutcomeText::Result { message: "{}" };
+    let reject = OutcomeText::Reject { reason: "a: b" };
+    let olds = [result, reject, OutcomeText::Filtered];
+    let changed: ChangedRows = (0..).zip(olds).collect();
+    let rows = outcomes.results.slice(0, 3);
+    let kind = OutcomeKind::Result;
+    let batch = correct(kind, &rows, &schema, &replacement, Some(&changed.before())).unwrap();
+    let mut expected = batch_offsets(&rows).into_iter().zip(olds);
+    each_change("events", Partition(0), &batch, |change| {
+        let (number, old) = expected.next().unwrap();
+        assert_eq!((change.offset, change.before), (number, Some(old)));
+        let message = format!(r#"{{"number":{number},"result":{}}}"#, number * number);
+        let message = message.as_str();
+        assert_eq!(change.now, OutcomeText::Result { message });
+        Ok::<(), SegmentError>(())
+    })
+    .unwrap();
+    assert_eq!(expected.next(), None);
+
+    // What is not known is said of no row.
+    let unknown = correct(kind, &rows, &schema, &replacement, None).unwrap();
+    assert!(
+        said(&unknown)
+            .unwrap()
+            .iter()
+            .all(|one| one.contains("before: None"))
+    );
+
+    // An old message beside a reject is no correction.
+    let index = batch.schema().index_of(OLD_KIND).unwrap();
+    let mut columns = batch.columns().to_vec();
+    columns[index] = Arc::new(StringArray::from_iter_values(["reject"; 3]));
+    let forged = RecordBatch::try_new(batch.schema(), columns).unwrap();
+    let error = said(&forged).unwrap_err().to_string();
+    assert!(error.contains("old_message"), "{error}");
 }

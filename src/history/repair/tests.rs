@@ -1,7 +1,7 @@
 use super::*;
 use crate::{
     format::{
-        Added, Changes, Identity, Merger, Rewriter, SegmentKind, read_segment,
+        Added, Changes, Identity, Merger, OutcomeText, Rewriter, SegmentKind, read_segment,
         testing::{PARTITION, at, evaluated, identity, range, results_schema},
     },
     history::{
@@ -44,7 +44,7 @@ async fn repair(chain: &Chain, start: i64, end: i64) -> Repair {
     let rows = 0..u32::try_from(outcomes.results.num_rows()).unwrap();
     let changes = Changes {
         results: rows
-            .map(|row| (row, crate::format::OutcomeKind::Result))
+            .map(|row| (row, OutcomeText::Result { message: "{}" }))
             .collect(),
         ..Changes::default()
     };

@@ -1,6 +1,8 @@
 //! Values that a defective program stored: every digest agrees with them.
 
-use arrow_array::{Decimal128Array, RecordBatch, cast::AsArray as _, types::Decimal128Type};
+use arrow_array::{
+    Array as _, Decimal128Array, RecordBatch, cast::AsArray as _, types::Decimal128Type,
+};
 use serde_json::Value;
 use snapback::calculation::{Evaluated, Evaluator, builtin};
 use snapback::events::Fields;
@@ -16,6 +18,22 @@ use crate::support::{Status, block_on, eventually, snapback};
 
 /// Stores the results of partition 0's newest snapshot one too high where `wrong` says so, as such a program does.
 pub async fn store_wrong_values(pipeline: &Pipeline, wrong: impl Fn(usize) -> bool) {
+    store_wrong_column(
+        pipeline,
+        ("number BIGINT NOT NULL", "square"),
+        "result",
+        wrong,
+    )
+    .await;
+}
+
+/// The same for fields and a calculation: the values of one of its columns, a DECIMAL, are one unit of its last digit too high.
+pub async fn store_wrong_column(
+    pipeline: &Pipeline,
+    (fields, calculation): (&str, &str),
+    column: &str,
+    wrong: impl Fn(usize) -> bool,
+) {
     let url: StoreUrl = pipeline.store.url().parse().expect("a store");
     let mut config = StoreConfig::new(url);
     if let Place::Bucket { server, .. } = &pipeline.store {
@@ -24,9 +42,9 @@ pub async fn store_wrong_values(pipeline: &Pipeline, wrong: impl Fn(usize) -> bo
         config.env = env.map(|(name, value)| (name.to_owned(), value)).collect();
     }
     let store = Store::open(&config).await.expect("the store");
-    let fields = Fields::parse("number BIGINT NOT NULL").expect("a declaration");
-    let square = builtin("square").expect("a calculation");
-    let evaluator = Evaluator::new(fields, square).expect("they fit");
+    let fields = Fields::parse(fields).expect("a declaration");
+    let calculation = builtin(calculation).expect("a calculation");
+    let evaluator = Evaluator::new(fields, calculation).expect("they fit");
     let identity = Identity {
         topic: pipeline.events.clone(),
         partition: Partition(0),
@@ -49,7 +67,7 @@ pub async fn store_wrong_values(pipeline: &Pipeline, wrong: impl Fn(usize) -> bo
     let schema = evaluator.results_schema();
     let mut writer = Rewriter::new(segment.range, absent, before, &schema, identity);
     for batch in batches {
-        let results = one_more(&batch.expect("rows"), &wrong);
+        let results = one_more(&batch.expect("rows"), column, &wrong);
         let rejects = rejects(&evaluator, &all);
         let outcomes = Evaluated {
             results,
@@ -80,14 +98,15 @@ fn rejects(evaluator: &Evaluator, segments: &[Segment]) -> Vec<Reject> {
     evaluated.expect("a reject").rejects
 }
 
-fn one_more(batch: &RecordBatch, wrong: impl Fn(usize) -> bool) -> RecordBatch {
-    let index = batch.schema().index_of("result").expect("a column");
+fn one_more(batch: &RecordBatch, column: &str, wrong: impl Fn(usize) -> bool) -> RecordBatch {
+    let index = batch.schema().index_of(column).expect("a column");
     let results = batch.column(index).as_primitive::<Decimal128Type>();
     let rows = 0..results.len();
-    let wrong = rows.map(|row| results.value(row) + i128::from(wrong(row)));
-    let wrong = Decimal128Array::from_iter_values(wrong).with_precision_and_scale(38, 0);
+    let value = |row| (results.is_valid(row)).then(|| results.value(row) + i128::from(wrong(row)));
+    let wrong = Decimal128Array::from_iter(rows.map(value));
+    let wrong = wrong.with_data_type(results.data_type().clone());
     let mut columns = batch.columns().to_vec();
-    columns[index] = std::sync::Arc::new(wrong.expect("they fit"));
+    columns[index] = std::sync::Arc::new(wrong);
     RecordBatch::try_new(batch.schema(), columns).expect("the same columns")
 }
 

@@ -21,16 +21,11 @@ async fn both_values_of_every_difference_are_told_and_written_down() {
     let newest = chain.newest().unwrap();
     let range = outdated(newest, &recalculator.evaluator.declaration(), None).remove(0);
     let repair = recalculator.recalculate(&chain, &range).await.unwrap();
-    let mut stored = Vec::new();
-    for segment in &range.segments {
-        let bytes = store.get(&segment.path, segment.bytes).await.unwrap();
-        stored.push((segment.kind, bytes));
-    }
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("differences.parquet");
     let mut file = DifferencesFile::create(&path).unwrap();
     let mut found = Vec::new();
-    each_difference(("events", Partition(0)), stored, repair.files(), |one| {
+    each_difference("events", Partition(0), repair.files(), |one| {
         found.push((one.offset, one.was.clone(), one.is.clone()));
         Ok(file.add(Partition(0), one)?)
     })

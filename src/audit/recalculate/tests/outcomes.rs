@@ -48,6 +48,20 @@ async fn results_and_rejects_change_both_ways_and_what_is_absent_stays() {
     );
     assert_eq!(old_kinds, ["result", "result", "reject", "reject"]);
     assert_eq!(new_kinds, ["result", "reject", "result", "reject"]);
+    let old_messages = text(&corrections, "old_message");
+    assert_eq!(
+        old_messages,
+        [
+            r#"{"a":2,"b":3,"result":4}"#,
+            r#"{"a":5,"b":null,"result":25}"#,
+            "NULL",
+            "NULL"
+        ]
+    );
+    let old_reasons = text(&corrections, "old_reason");
+    assert_eq!(old_reasons[..2], ["NULL", "NULL"]);
+    assert!(old_reasons[2].starts_with("bad-cast: ") && old_reasons[2].contains("no a"));
+    assert_ne!(old_reasons[3], text(&corrections, "reason")[3]);
     // Nothing changed there, but it is of the new calculation.
     assert!(
         rows(&store, second, SegmentKind::Corrections)
@@ -110,10 +124,10 @@ fn a_result_whose_message_stays_the_same_has_not_changed_whatever_its_columns() 
         evaluator.evaluate(events.into_iter()).unwrap()
     };
     let messages = |results: &RecordBatch| {
-        let encoder = ResultEncoder::new("events", results.schema_ref()).ok()?;
+        let encoder = ResultEncoder::new("events", results.schema_ref())?;
         let mut messages = MessageBuffer::new();
-        let encoded = encoder.encode(Partition(0), results, &mut messages);
-        encoded.is_ok().then_some(messages)
+        encoder.encode(Partition(0), results, &mut messages)?;
+        Ok(messages)
     };
     let before = window::Window {
         results: Some(evaluate("number BIGINT NOT NULL").results),
@@ -121,10 +135,58 @@ fn a_result_whose_message_stays_the_same_has_not_changed_whatever_its_columns() 
         fields: None,
     };
     let now = evaluate("number DECIMAL(20,0) NOT NULL");
-    let (changes, _) = changes::changes(&before, &now, messages).unwrap();
+    let (changes, _) = changes::changes(&before, &now, messages).unwrap().unwrap();
     assert!(changes.results.is_empty() && changes.rejects.is_empty());
     // Two digits after the point are another message: 7.00.
     let now = evaluate("number DECIMAL(20,2) NOT NULL");
-    let (changes, _) = changes::changes(&before, &now, messages).unwrap();
+    let (changes, _) = changes::changes(&before, &now, messages).unwrap().unwrap();
     assert_eq!(changes.results.len(), 2);
+}
+
+#[tokio::test]
+async fn a_correction_that_changes_nothing_is_found() {
+    let store = Store::memory();
+    let evaluator = evaluator(AB, SQUARE_OF_A);
+    let mut chain = bind(&store, &evaluator).await;
+    snapshot(&mut chain, &evaluator, &[r#"{"a":2}"#, r#"{"a":3}"#]).await;
+    let newest = chain.newest().unwrap().clone();
+    let stored = rows(&store, &newest, SegmentKind::Results).await.unwrap();
+    let schema = evaluator.results_schema();
+    let (absent, before) = (Absent::none(), evaluator.fingerprint().clone());
+    let identity = chain.identity().clone();
+    let mut writer = Rewriter::new(newest.range(), absent, before, &schema, identity);
+    let outcomes = Evaluated {
+        results: RecordBatch::try_new(schema, stored.columns().to_vec()).unwrap(),
+        rejects: Vec::new(),
+        filtered: Vec::new(),
+    };
+    let result = |message| OutcomeText::Result { message };
+    let was = [
+        r#"{"a":2,"b":null,"result":4}"#,
+        r#"{"a":3,"b":null,"result":8}"#,
+    ];
+    let changes = Changes {
+        results: (0..).zip(was.map(result)).collect(),
+        ..Changes::default()
+    };
+    writer.write(&outcomes, &changes).unwrap();
+    let mut repair = Repair::new(newest.segments.clone(), writer.finish(None).unwrap());
+    write_repair(&mut chain, &mut repair).await.unwrap();
+
+    let (layout, options) = (Layout::new("events").unwrap(), Options::default());
+    let (level, calculations) = (Level::Semantic, Calculations::new(builtin));
+    let report = verify(&store, &layout, level, &calculations, &options, &|_| {});
+    let report = report.await.unwrap();
+    let [finding] = report.findings.as_slice() else {
+        panic!("{:#?}", report.findings)
+    };
+    assert_eq!(
+        (finding.kind, finding.start),
+        (FindingKind::WrongResult, at(0))
+    );
+    assert_eq!(
+        finding.detail,
+        "offset 0 is corrected from a result to the same result"
+    );
+    assert!(finding.segment.as_ref().unwrap().contains("/corrections/"));
 }
