@@ -11,6 +11,9 @@ pub(crate) const DAY: i64 = 86_400 * SECOND;
 /// The days since 1970 of the years 1 to 9999.
 const DAYS: std::ops::RangeInclusive<i64> = -719_162..=2_932_896;
 
+/// The microseconds since 1970 of the years 1 to 9999.
+pub(crate) const SHOWN: std::ops::Range<i64> = *DAYS.start() * DAY..(*DAYS.end() + 1) * DAY;
+
 /// Whether readers can show such a date: one of the years 1 to 9999, in days since 1970.
 pub(crate) fn is_shown(days: i64) -> bool {
     DAYS.contains(&days)

@@ -1,11 +1,13 @@
 //! `+ - * / div %`, and the sign.
 
 use arrow_array::types::{Decimal128Type, Float64Type, Int64Type};
+use arrow_buffer::NullBuffer;
 use arrow_schema::ArrowError;
 
 use super::{
-    decimal::{fits, power},
-    value::{Batch, Computed, Value, compute, extent, nulls, primitive},
+    blocks::{Computed, Numbers, binary, primitive, unary},
+    decimal::{Limit, power},
+    value::{Batch, Value, extent, nulls},
 };
 use crate::{
     calculation::sql::{
@@ -28,8 +30,8 @@ pub(super) fn arithmetic(
     let data_type = node.data_type.data_type();
     let (array, bad): (arrow_array::ArrayRef, _) = match node.data_type {
         FieldType::BigInt => {
-            let (a, b) = (left.native::<Int64Type>(), right.native::<Int64Type>());
-            let computed = compute(rows, nulls, |row| whole(op, a(row), b(row)));
+            let (a, b) = (left.numbers::<Int64Type>(), right.numbers::<Int64Type>());
+            let computed = whole(op, rows, nulls, &a, &b);
             let bad = computed.bad.clone();
             (
                 std::sync::Arc::new(primitive::<Int64Type>(computed, data_type)),
@@ -37,8 +39,11 @@ pub(super) fn arithmetic(
             )
         }
         FieldType::Double => {
-            let (a, b) = (left.native::<Float64Type>(), right.native::<Float64Type>());
-            let computed = compute(rows, nulls, |row| double(op, a(row), b(row)));
+            let (a, b) = (
+                left.numbers::<Float64Type>(),
+                right.numbers::<Float64Type>(),
+            );
+            let computed = double(op, rows, nulls, &a, &b);
             let bad = computed.bad.clone();
             (
                 std::sync::Arc::new(primitive::<Float64Type>(computed, data_type)),
@@ -66,28 +71,43 @@ pub(super) fn arithmetic(
     })
 }
 
-/// Two BIGINT, and whether there is no result.
-fn whole(op: Arithmetic, a: i64, b: i64) -> (i64, bool) {
+/// Of BIGINTs; a row fails that has no result.
+fn whole(
+    op: Arithmetic,
+    rows: usize,
+    nulls: Option<NullBuffer>,
+    a: &Numbers<'_, i64>,
+    b: &Numbers<'_, i64>,
+) -> Computed<i64> {
+    let found = |value: Option<i64>| (value.unwrap_or_default(), value.is_none());
     match op {
-        Arithmetic::Add => a.overflowing_add(b),
-        Arithmetic::Subtract => a.overflowing_sub(b),
-        Arithmetic::Multiply => a.overflowing_mul(b),
+        Arithmetic::Add => binary(rows, nulls, a, b, i64::overflowing_add),
+        Arithmetic::Subtract => binary(rows, nulls, a, b, i64::overflowing_sub),
+        Arithmetic::Multiply => binary(rows, nulls, a, b, i64::overflowing_mul),
         Arithmetic::Divide | Arithmetic::IntegerDivide => {
-            a.checked_div(b).map_or((0, true), |value| (value, false))
+            binary(rows, nulls, a, b, |a, b| found(a.checked_div(b)))
         }
         // DuckDB rejects the least number % -1, too.
-        Arithmetic::Remainder => a.checked_rem(b).map_or((0, true), |value| (value, false)),
+        Arithmetic::Remainder => binary(rows, nulls, a, b, |a, b| found(a.checked_rem(b))),
     }
 }
 
-/// Two DOUBLE, and whether there is no result: only zero divides nothing, all else is infinite or NaN.
-fn double(op: Arithmetic, a: f64, b: f64) -> (f64, bool) {
+/// Of DOUBLEs; only by zero nothing is divided, all else is infinite or NaN.
+fn double(
+    op: Arithmetic,
+    rows: usize,
+    nulls: Option<NullBuffer>,
+    a: &Numbers<'_, f64>,
+    b: &Numbers<'_, f64>,
+) -> Computed<f64> {
     match op {
-        Arithmetic::Add => (a + b, false),
-        Arithmetic::Subtract => (a - b, false),
-        Arithmetic::Multiply => (a * b, false),
-        Arithmetic::Divide | Arithmetic::IntegerDivide => (a / b, b == 0.0),
-        Arithmetic::Remainder => (a % b, b == 0.0),
+        Arithmetic::Add => binary(rows, nulls, a, b, |a, b| (a + b, false)),
+        Arithmetic::Subtract => binary(rows, nulls, a, b, |a, b| (a - b, false)),
+        Arithmetic::Multiply => binary(rows, nulls, a, b, |a, b| (a * b, false)),
+        Arithmetic::Divide | Arithmetic::IntegerDivide => {
+            binary(rows, nulls, a, b, |a, b| (a / b, b == 0.0))
+        }
+        Arithmetic::Remainder => binary(rows, nulls, a, b, |a, b| (a % b, b == 0.0)),
     }
 }
 
@@ -97,7 +117,7 @@ fn decimals(
     left: &Value,
     right: &Value,
     rows: usize,
-    nulls: Option<arrow_buffer::NullBuffer>,
+    nulls: Option<NullBuffer>,
 ) -> Computed<i128> {
     let scale_of = |value: &Value| match FieldType::of(value.array.data_type()) {
         Some(FieldType::Decimal { scale, .. }) => scale,
@@ -111,13 +131,10 @@ fn decimals(
         .map_or((0, MOST_DIGITS), |digits| (digits.scale, digits.precision));
     // A BIGINT beside a DECIMAL is a DECIMAL here: the gate made it one.
     let (a, b) = (
-        left.native::<Decimal128Type>(),
-        right.native::<Decimal128Type>(),
+        &left.numbers::<Decimal128Type>(),
+        &right.numbers::<Decimal128Type>(),
     );
-    let checked = |value: Option<i128>| match value.filter(|value| fits(*value, precision)) {
-        Some(value) => (value, false),
-        None => (0, true),
-    };
+    let limit = Limit::digits(precision);
     let (up_a, up_b) = match op {
         Arithmetic::Multiply => (1, 1),
         _ => (
@@ -129,34 +146,28 @@ fn decimals(
     let sure = precision < MOST_DIGITS
         || (op == Arithmetic::Multiply && precision_of(left) + precision_of(right) <= MOST_DIGITS);
     match op {
-        Arithmetic::Add if sure => compute(rows, nulls, |row| {
-            (
-                (a(row).wrapping_mul(up_a)).wrapping_add(b(row).wrapping_mul(up_b)),
-                false,
-            )
+        Arithmetic::Add if sure => binary(rows, nulls, a, b, |a, b| {
+            let (a, b) = (a.wrapping_mul(up_a), b.wrapping_mul(up_b));
+            (a.wrapping_add(b), false)
         }),
-        Arithmetic::Subtract if sure => compute(rows, nulls, |row| {
-            (
-                (a(row).wrapping_mul(up_a)).wrapping_sub(b(row).wrapping_mul(up_b)),
-                false,
-            )
+        Arithmetic::Subtract if sure => binary(rows, nulls, a, b, |a, b| {
+            let (a, b) = (a.wrapping_mul(up_a), b.wrapping_mul(up_b));
+            (a.wrapping_sub(b), false)
         }),
         Arithmetic::Multiply if sure => {
-            compute(rows, nulls, |row| (a(row).wrapping_mul(b(row)), false))
+            binary(rows, nulls, a, b, |a, b| (a.wrapping_mul(b), false))
         }
-        Arithmetic::Multiply => compute(rows, nulls, |row| checked(a(row).checked_mul(b(row)))),
-        Arithmetic::Remainder => compute(rows, nulls, |row| {
-            a(row)
-                .checked_rem(b(row))
-                .map_or((0, true), |value| (value, false))
+        Arithmetic::Multiply => binary(rows, nulls, a, b, |a, b| limit.checked(a.checked_mul(b))),
+        Arithmetic::Remainder => binary(rows, nulls, a, b, |a, b| {
+            let rest = a.checked_rem(b);
+            (rest.unwrap_or_default(), rest.is_none())
         }),
-        op => compute(rows, nulls, |row| {
-            let (a, b) = (a(row).checked_mul(up_a), b(row).checked_mul(up_b));
-            let value = a.zip(b).and_then(|(a, b)| match op {
+        op => binary(rows, nulls, a, b, |a, b| {
+            let both = a.checked_mul(up_a).zip(b.checked_mul(up_b));
+            limit.checked(both.and_then(|(a, b)| match op {
                 Arithmetic::Subtract => a.checked_sub(b),
                 _ => a.checked_add(b),
-            });
-            checked(value)
+            }))
         }),
     }
 }
@@ -194,8 +205,8 @@ pub(super) fn negate(node: &Node, value: Value, batch: &Batch) -> Result<Value, 
     let data_type = node.data_type.data_type();
     match node.data_type {
         FieldType::BigInt => {
-            let a = value.native::<Int64Type>();
-            let computed = compute(rows, nulls, |row| a(row).overflowing_neg());
+            let a = value.numbers::<Int64Type>();
+            let computed = unary(rows, nulls, &a, i64::overflowing_neg);
             let bad = computed.bad.clone();
             let array = primitive::<Int64Type>(computed, data_type);
             let faults = value.faults.clone().with(bad, constant, |_| {
@@ -207,14 +218,14 @@ pub(super) fn negate(node: &Node, value: Value, batch: &Batch) -> Result<Value, 
             Ok(Value::new(array, constant, faults))
         }
         FieldType::Double => {
-            let a = value.native::<Float64Type>();
-            let computed = compute(rows, nulls, |row| (-a(row), false));
+            let a = value.numbers::<Float64Type>();
+            let computed = unary(rows, nulls, &a, |a| (-a, false));
             let array = primitive::<Float64Type>(computed, data_type);
             Ok(Value::new(array, constant, value.faults.clone()))
         }
         _ => {
-            let a = value.native::<Decimal128Type>();
-            let computed = compute(rows, nulls, |row| (-a(row), false));
+            let a = value.numbers::<Decimal128Type>();
+            let computed = unary(rows, nulls, &a, |a| (-a, false));
             let array = primitive::<Decimal128Type>(computed, data_type);
             Ok(Value::new(array, constant, value.faults.clone()))
         }

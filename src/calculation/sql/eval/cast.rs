@@ -12,10 +12,11 @@ use arrow_buffer::BooleanBuffer;
 use arrow_schema::ArrowError;
 
 use super::{
+    blocks::{primitive, unary},
     cast_text,
-    decimal::{fits, nearest, power, rescale},
+    decimal::{Limit, Rescale, nearest, power},
     times,
-    value::{Batch, Value, compute, extent, nulls, primitive},
+    value::{Batch, Value, extent, nulls},
 };
 use crate::{
     calculation::sql::{
@@ -72,33 +73,27 @@ fn decimal(from: FieldType, to: Digits, value: &Value, rows: usize) -> Column {
     let nulls = nulls(&[value], rows);
     let computed = match from {
         FieldType::BigInt => {
-            let a = value.native::<Int64Type>();
+            let a = &value.numbers::<Int64Type>();
             let up = power(to.scale);
-            if to.whole() >= BIGINT_DIGITS {
-                compute(rows, nulls, |row| (i128::from(a(row)) * up, false))
-            } else {
-                compute(rows, nulls, |row| {
-                    let value = i128::from(a(row)).checked_mul(up);
-                    match value.filter(|value| fits(*value, to.precision)) {
-                        Some(value) => (value, false),
-                        None => (0, true),
-                    }
-                })
+            let limit = Limit::digits(to.precision);
+            match i64::try_from(up) {
+                Ok(up) if to.whole() >= BIGINT_DIGITS => {
+                    unary(rows, nulls, a, |a| (i128::from(a) * i128::from(up), false))
+                }
+                _ => unary(rows, nulls, a, |a| {
+                    limit.checked(i128::from(a).checked_mul(up))
+                }),
             }
         }
         _ => {
-            let a = value.native::<Decimal128Type>();
+            let a = &value.numbers::<Decimal128Type>();
             let from = types::digits(from).unwrap_or(to);
             if to.scale >= from.scale && to.whole() >= from.whole() {
                 let up = power(to.scale - from.scale);
-                compute(rows, nulls, |row| (a(row).wrapping_mul(up), false))
+                unary(rows, nulls, a, |a| (a.wrapping_mul(up), false))
             } else {
-                compute(rows, nulls, |row| {
-                    match rescale(a(row), from.scale, to.scale, to.precision) {
-                        Some(value) => (value, false),
-                        None => (0, true),
-                    }
-                })
+                let rescale = Rescale::new(from.scale, to.scale, to.precision);
+                unary(rows, nulls, a, |a| rescale.checked(a))
             }
         }
     };
@@ -116,13 +111,13 @@ fn double(from: FieldType, value: &Value, rows: usize) -> ArrayRef {
     let nulls = nulls(&[value], rows);
     let computed = match from {
         FieldType::BigInt => {
-            let a = value.native::<Int64Type>();
-            compute(rows, nulls, |row| (a(row) as f64, false))
+            let a = value.numbers::<Int64Type>();
+            unary(rows, nulls, &a, |a| (a as f64, false))
         }
         _ => {
-            let a = value.native::<Decimal128Type>();
+            let a = value.numbers::<Decimal128Type>();
             let scale = types::digits(from).map_or(0, |digits| digits.scale);
-            compute(rows, nulls, |row| (nearest(a(row), scale), false))
+            unary(rows, nulls, &a, |a| (nearest(a, scale), false))
         }
     };
     let data_type = FieldType::Double.data_type();
@@ -133,17 +128,16 @@ fn whole(from: FieldType, value: &Value, rows: usize) -> Column {
     let nulls = nulls(&[value], rows);
     let computed = match from {
         FieldType::Double => {
-            let a = value.native::<Float64Type>();
-            compute(rows, nulls, |row| {
-                let a = a(row);
+            let a = value.numbers::<Float64Type>();
+            unary(rows, nulls, &a, |a| {
                 let fits = (-BEYOND_BIGINT..BEYOND_BIGINT).contains(&a) && a.fract() == 0.0;
                 #[expect(clippy::cast_possible_truncation, reason = "it fits")]
                 (if fits { a as i64 } else { 0 }, !fits)
             })
         }
         _ => {
-            let a = value.native::<Decimal128Type>();
-            compute(rows, nulls, |row| match i64::try_from(a(row)) {
+            let a = value.numbers::<Decimal128Type>();
+            unary(rows, nulls, &a, |a| match i64::try_from(a) {
                 Ok(value) => (value, false),
                 Err(_) => (0, true),
             })

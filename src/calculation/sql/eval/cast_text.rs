@@ -10,8 +10,9 @@ use arrow_buffer::BooleanBuffer;
 use arrow_schema::ArrowError;
 
 use super::{
+    blocks::{Computed, compute, primitive},
     decimal::{fits, power},
-    value::{Computed, Value, compute, nulls, primitive},
+    value::{Value, nulls},
 };
 use crate::events::{FieldType, ReasonCode};
 

@@ -10,7 +10,10 @@ use arrow_array::{
 use arrow_buffer::BooleanBuffer;
 use arrow_schema::DataType;
 
-use super::value::{Batch, Value, extent, nulls};
+use super::{
+    blocks::{self, Numbers},
+    value::{Batch, Value, extent, nulls},
+};
 use crate::calculation::sql::tree::Comparison;
 
 /// NULL where one of the two is.
@@ -51,33 +54,40 @@ pub(super) fn distinct(left: Value, right: Value, negated: bool, batch: &Batch) 
 /// The comparison of each row; without meaning where one of the two is NULL.
 pub(super) fn compared(op: Comparison, left: &Value, right: &Value, rows: usize) -> BooleanBuffer {
     match left.array.data_type() {
-        DataType::Int64 => ordered(
+        DataType::Int64 => numbers(
             op,
             rows,
-            left.native::<Int64Type>(),
-            right.native::<Int64Type>(),
+            &left.numbers::<Int64Type>(),
+            &right.numbers::<Int64Type>(),
+            |number| number,
         ),
-        DataType::Timestamp(..) => ordered(
+        DataType::Timestamp(..) => numbers(
             op,
             rows,
-            left.native::<TimestampMicrosecondType>(),
-            right.native::<TimestampMicrosecondType>(),
+            &left.numbers::<TimestampMicrosecondType>(),
+            &right.numbers::<TimestampMicrosecondType>(),
+            |number| number,
         ),
-        DataType::Date32 => ordered(
+        DataType::Date32 => numbers(
             op,
             rows,
-            left.native::<Date32Type>(),
-            right.native::<Date32Type>(),
+            &left.numbers::<Date32Type>(),
+            &right.numbers::<Date32Type>(),
+            |number| number,
         ),
-        DataType::Decimal128(..) => ordered(
+        DataType::Decimal128(..) => numbers(
             op,
             rows,
-            left.native::<Decimal128Type>(),
-            right.native::<Decimal128Type>(),
+            &left.numbers::<Decimal128Type>(),
+            &right.numbers::<Decimal128Type>(),
+            |number| number,
         ),
         DataType::Float64 => {
-            let (a, b) = (left.native::<Float64Type>(), right.native::<Float64Type>());
-            ordered(op, rows, |row| rank(a(row)), |row| rank(b(row)))
+            let (a, b) = (
+                left.numbers::<Float64Type>(),
+                right.numbers::<Float64Type>(),
+            );
+            numbers(op, rows, &a, &b, rank)
         }
         DataType::Boolean => {
             let (a, b) = (left.array.as_boolean(), right.array.as_boolean());
@@ -99,6 +109,24 @@ pub(super) fn rank(value: f64) -> i64 {
     // -0.0 becomes 0.0. Of negative numbers, the larger bits are the smaller number.
     let bits = (value + 0.0).to_bits().cast_signed();
     bits ^ ((bits >> 63).cast_unsigned() >> 1).cast_signed()
+}
+
+/// Compares the places that numbers have.
+fn numbers<T: Copy, P: Ord>(
+    op: Comparison,
+    rows: usize,
+    a: &Numbers<'_, T>,
+    b: &Numbers<'_, T>,
+    place: impl Fn(T) -> P,
+) -> BooleanBuffer {
+    match op {
+        Comparison::Equal => blocks::test(rows, a, b, |a, b| place(a) == place(b)),
+        Comparison::NotEqual => blocks::test(rows, a, b, |a, b| place(a) != place(b)),
+        Comparison::Less => blocks::test(rows, a, b, |a, b| place(a) < place(b)),
+        Comparison::LessOrEqual => blocks::test(rows, a, b, |a, b| place(a) <= place(b)),
+        Comparison::Greater => blocks::test(rows, a, b, |a, b| place(a) > place(b)),
+        Comparison::GreaterOrEqual => blocks::test(rows, a, b, |a, b| place(a) >= place(b)),
+    }
 }
 
 fn ordered<T: Ord>(

@@ -5,6 +5,7 @@
 //! that row's alone, and a row's reason is spelled only when the row is rejected in the end.
 
 mod arithmetic;
+mod blocks;
 mod cast;
 mod cast_text;
 mod choose;

@@ -9,8 +9,9 @@ use arrow_array::{
 use arrow_buffer::{BooleanBuffer, NullBuffer};
 
 use super::{
-    decimal::{divide_rounded, fits, nearest, power},
-    value::{Batch, Value, compute, extent, nulls, primitive},
+    blocks::{primitive, unary},
+    decimal::{Division, Limit, nearest, power},
+    value::{Batch, Value, extent, nulls},
 };
 use crate::{
     calculation::sql::{
@@ -63,13 +64,12 @@ fn of_bigint(
     rows: usize,
     nulls: Option<NullBuffer>,
 ) -> Column {
-    let a = value.native::<Int64Type>();
+    let a = &value.numbers::<Int64Type>();
     let data_type = node.data_type.data_type();
     match function {
         Function::Square => {
-            let computed = compute(rows, nulls, |row| {
-                (i128::from(a(row)) * i128::from(a(row)), false)
-            });
+            let squared = |a| (i128::from(a) * i128::from(a), false);
+            let computed = unary(rows, nulls, a, squared);
             (
                 Arc::new(primitive::<Decimal128Type>(computed, data_type)),
                 None,
@@ -77,25 +77,25 @@ fn of_bigint(
         }
         #[expect(clippy::cast_precision_loss, reason = "the nearest DOUBLE is meant")]
         Function::Sqrt => {
-            let computed = compute(rows, nulls, |row| ((a(row) as f64).sqrt(), false));
+            let computed = unary(rows, nulls, a, |a| ((a as f64).sqrt(), false));
             (
                 Arc::new(primitive::<Float64Type>(computed, data_type)),
                 None,
             )
         }
         _ => {
-            let computed = compute(rows, nulls, |row| match function {
-                Function::Abs => a(row).overflowing_abs(),
-                Function::Sign => (a(row).signum(), false),
+            let computed = match function {
+                Function::Abs => unary(rows, nulls, a, i64::overflowing_abs),
+                Function::Sign => unary(rows, nulls, a, |a| (a.signum(), false)),
                 Function::Round if digits < 0 => {
-                    let rounded = round_whole(i128::from(a(row)), 0, digits);
-                    match i64::try_from(rounded) {
-                        Ok(value) => (value, false),
-                        Err(_) => (0, true),
-                    }
+                    let zeros = Zeros::new(0, digits);
+                    unary(rows, nulls, a, |a| {
+                        let rounded = i64::try_from(zeros.rounded(i128::from(a)));
+                        (rounded.unwrap_or_default(), rounded.is_err())
+                    })
                 }
-                _ => (a(row), false),
-            });
+                _ => unary(rows, nulls, a, |a| (a, false)),
+            };
             let bad = computed.bad.clone();
             (Arc::new(primitive::<Int64Type>(computed, data_type)), bad)
         }
@@ -109,11 +109,10 @@ fn of_double(
     rows: usize,
     nulls: Option<NullBuffer>,
 ) -> Column {
-    let a = value.native::<Float64Type>();
+    let a = &value.numbers::<Float64Type>();
     let data_type = node.data_type.data_type();
     if function == Function::Sign {
-        let computed = compute(rows, nulls, |row| {
-            let a = a(row);
+        let computed = unary(rows, nulls, a, |a| {
             (i64::from(a > 0.0) - i64::from(a < 0.0), a.is_nan())
         });
         let bad = computed.bad.clone();
@@ -123,20 +122,17 @@ fn of_double(
         let fits = (-BEYOND_BIGINT..BEYOND_BIGINT).contains(&value);
         (value, !fits)
     };
-    let computed = compute(rows, nulls, |row| {
-        let a = a(row);
-        match function {
-            Function::Abs => (a.abs(), false),
-            Function::Sqrt => (a.sqrt(), false),
-            Function::Square => (a * a, false),
-            Function::Round => (a.round(), false),
-            Function::Ceil => whole(a.ceil()),
-            Function::Floor => whole(a.floor()),
-            Function::Trunc => whole(a.trunc()),
-            // No other is taken of a DOUBLE.
-            _ => (a, true),
-        }
-    });
+    let computed = match function {
+        Function::Abs => unary(rows, nulls, a, |a| (a.abs(), false)),
+        Function::Sqrt => unary(rows, nulls, a, |a| (a.sqrt(), false)),
+        Function::Square => unary(rows, nulls, a, |a| (a * a, false)),
+        Function::Round => unary(rows, nulls, a, |a| (a.round(), false)),
+        Function::Ceil => unary(rows, nulls, a, |a| whole(a.ceil())),
+        Function::Floor => unary(rows, nulls, a, |a| whole(a.floor())),
+        Function::Trunc => unary(rows, nulls, a, |a| whole(a.trunc())),
+        // No other is taken of a DOUBLE.
+        _ => unary(rows, nulls, a, |a| (a, true)),
+    };
     let bad = computed.bad.clone();
     (Arc::new(primitive::<Float64Type>(computed, data_type)), bad)
 }
@@ -150,21 +146,18 @@ fn of_decimal(
     rows: usize,
     nulls: Option<NullBuffer>,
 ) -> Column {
-    let a = value.native::<Decimal128Type>();
+    let a = &value.numbers::<Decimal128Type>();
     let scale = types::digits(arguments[0].data_type).map_or(0, |digits| digits.scale);
     let data_type = node.data_type.data_type();
     let one = power(scale);
     match function {
         Function::Sign => {
-            let computed = compute(rows, nulls, |row| {
-                let a = a(row);
-                (i64::from(a > 0) - i64::from(a < 0), false)
-            });
+            let sign = |a| (i64::from(a > 0) - i64::from(a < 0), false);
+            let computed = unary(rows, nulls, a, sign);
             return (Arc::new(primitive::<Int64Type>(computed, data_type)), None);
         }
         Function::Sqrt => {
-            let as_double = |row| nearest(a(row), scale);
-            let computed = compute(rows, nulls, |row| (as_double(row).sqrt(), false));
+            let computed = unary(rows, nulls, a, |a| (nearest(a, scale).sqrt(), false));
             return (
                 Arc::new(primitive::<Float64Type>(computed, data_type)),
                 None,
@@ -173,25 +166,26 @@ fn of_decimal(
         _ => {}
     }
     let precision = types::digits(node.data_type).map_or(MOST_DIGITS, |digits| digits.precision);
-    let checked = |value: Option<i128>| match value.filter(|value| fits(*value, precision)) {
-        Some(value) => (value, false),
-        None => (0, true),
-    };
-    let computed = compute(rows, nulls, |row| {
-        let a = a(row);
-        match function {
-            Function::Abs => (a.abs(), false),
-            Function::Square => checked(a.checked_mul(a)),
-            Function::Ceil => checked(Some(a.div_euclid(one) + i128::from(a.rem_euclid(one) != 0))),
-            Function::Floor => checked(Some(a.div_euclid(one))),
-            Function::Trunc => checked(Some(a / one)),
-            _ if digits < 0 => checked(Some(round_whole(a, scale, digits))),
-            _ => {
-                let kept = u8::try_from(digits).unwrap_or(scale).min(scale);
-                checked(Some(divide_rounded(a, power(scale - kept))))
-            }
+    let limit = Limit::digits(precision);
+    let checked = |value| limit.checked(Some(value));
+    let computed = match function {
+        Function::Abs => unary(rows, nulls, a, |a| (a.abs(), false)),
+        Function::Square => unary(rows, nulls, a, |a| limit.checked(a.checked_mul(a))),
+        Function::Ceil => unary(rows, nulls, a, |a| {
+            checked(a.div_euclid(one) + i128::from(a.rem_euclid(one) != 0))
+        }),
+        Function::Floor => unary(rows, nulls, a, |a| checked(a.div_euclid(one))),
+        Function::Trunc => unary(rows, nulls, a, |a| checked(a / one)),
+        _ if digits < 0 => {
+            let zeros = Zeros::new(scale, digits);
+            unary(rows, nulls, a, |a| checked(zeros.rounded(a)))
         }
-    });
+        _ => {
+            let kept = u8::try_from(digits).unwrap_or(scale).min(scale);
+            let division = Division::by_power(scale - kept);
+            unary(rows, nulls, a, |a| checked(division.rounded(a)))
+        }
+    };
     let bad = computed.bad.clone();
     (
         Arc::new(primitive::<Decimal128Type>(computed, data_type)),
@@ -199,13 +193,28 @@ fn of_decimal(
     )
 }
 
-/// A number of this scale, rounded to tens, hundreds and so on: a whole number.
-fn round_whole(value: i128, scale: u8, digits: i64) -> i128 {
-    let zeros = u8::try_from(-digits).unwrap_or(MOST_DIGITS);
-    match zeros + scale {
-        // Half of it would be more than any number.
-        beyond if beyond > MOST_DIGITS => 0,
-        places => divide_rounded(value, power(places)).saturating_mul(power(zeros)),
+/// Rounds numbers of a scale to tens, hundreds and so on: to whole numbers that end in zeros.
+#[derive(Clone, Copy)]
+struct Zeros {
+    /// `None` when half of it would be more than any number.
+    division: Option<Division>,
+    up: i128,
+}
+
+impl Zeros {
+    /// `digits` is negative.
+    fn new(scale: u8, digits: i64) -> Zeros {
+        let zeros = u8::try_from(-digits).unwrap_or(MOST_DIGITS);
+        let places = zeros.saturating_add(scale);
+        Zeros {
+            division: (places <= MOST_DIGITS).then(|| Division::by_power(places)),
+            up: power(zeros.min(MOST_DIGITS)),
+        }
+    }
+
+    fn rounded(self, value: i128) -> i128 {
+        let division = self.division;
+        division.map_or(0, |it| it.rounded(value).saturating_mul(self.up))
     }
 }
 

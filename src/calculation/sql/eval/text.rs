@@ -11,10 +11,11 @@ use md5::Md5;
 use sha2::{Digest as _, Sha256};
 
 use super::{
+    blocks::{compute, primitive},
     like::Pattern,
     text_case::{lower, upper},
     text_parts::{self, Ends},
-    value::{Batch, Value, compute, extent, nulls, primitive},
+    value::{Batch, Value, extent, nulls},
 };
 use crate::{
     calculation::sql::{functions::Function, tree::Node},

@@ -8,9 +8,12 @@ use arrow_array::{
     cast::AsArray,
     types::{Date32Type, Int64Type, TimestampMicrosecondType},
 };
-use arrow_buffer::BooleanBuffer;
+use arrow_buffer::{BooleanBuffer, NullBuffer};
 
-use super::value::{Batch, Computed, Value, compute, extent, nulls, primitive};
+use super::{
+    blocks::{Computed, compute, primitive, unary},
+    value::{Batch, Value, extent, nulls},
+};
 use crate::{
     calculation::sql::{
         functions::Function,
@@ -18,7 +21,7 @@ use crate::{
     },
     events::{
         FieldType, ReasonCode,
-        time::{self, DAY, civil, days, is_shown},
+        time::{self, DAY, SHOWN, civil, days},
     },
 };
 
@@ -29,7 +32,7 @@ type Column = (ArrayRef, Option<BooleanBuffer>);
 
 /// Whether readers can show such a point in time.
 fn shown(micros: i64) -> bool {
-    is_shown(micros.div_euclid(DAY))
+    SHOWN.contains(&micros)
 }
 
 fn timestamps(computed: Computed<i64>) -> Column {
@@ -65,15 +68,13 @@ pub(super) fn cast(from: FieldType, to: FieldType, value: &Value, rows: usize) -
             )
         }
         (FieldType::Date, FieldType::Timestamp) => {
-            let a = value.native::<Date32Type>();
-            timestamps(compute(rows, missing, |row| {
-                (i64::from(a(row)) * DAY, false)
-            }))
+            let a = value.numbers::<Date32Type>();
+            timestamps(unary(rows, missing, &a, |a| (i64::from(a) * DAY, false)))
         }
         (FieldType::Timestamp, FieldType::Date) => {
-            let a = value.native::<TimestampMicrosecondType>();
-            let computed = compute(rows, missing, |row| {
-                let day = i32::try_from(a(row).div_euclid(DAY));
+            let a = value.numbers::<TimestampMicrosecondType>();
+            let computed = unary(rows, missing, &a, |a| {
+                let day = i32::try_from(a.div_euclid(DAY));
                 (day.unwrap_or_default(), day.is_err())
             });
             let bad = computed.bad.clone();
@@ -143,24 +144,19 @@ pub(super) fn call(
     let missing = nulls(&[value], rows);
     let (array, bad): Column = match function {
         Function::ToTimestamp => {
-            let a = value.native::<Int64Type>();
-            timestamps(compute(rows, missing, |row| {
-                let micros = a(row).checked_mul(SECOND).filter(|micros| shown(*micros));
+            let a = value.numbers::<Int64Type>();
+            timestamps(unary(rows, missing, &a, |a| {
+                let micros = a.checked_mul(SECOND).filter(|micros| shown(*micros));
                 (micros.unwrap_or_default(), micros.is_none())
             }))
         }
         Function::DateTrunc => {
-            let a = value.native::<TimestampMicrosecondType>();
             let unit = unit.unwrap_or(Unit::Day);
-            timestamps(compute(rows, missing, |row| {
-                let micros = truncated(a(row), unit);
-                // The week of the first day began before it.
-                (micros, !shown(micros))
-            }))
+            timestamps(truncated(unit, rows, missing, value))
         }
         _ => {
-            let a = value.native::<TimestampMicrosecondType>();
-            let computed = compute(rows, missing, |row| part(function, a(row)));
+            let a = value.numbers::<TimestampMicrosecondType>();
+            let computed = unary(rows, missing, &a, |a| part(function, a));
             let bad = computed.bad.clone();
             let data_type = FieldType::BigInt.data_type();
             (Arc::new(primitive::<Int64Type>(computed, data_type)), bad)
@@ -224,28 +220,44 @@ fn monday(day: i64) -> i64 {
     day - (day + 3).rem_euclid(7)
 }
 
-fn truncated(micros: i64, unit: Unit) -> i64 {
-    let day = micros.div_euclid(DAY);
-    let (year, month, _) = civil(day);
-    let first_of = |month| days(year, month, 1).unwrap_or_default() * DAY;
+/// The beginnings of units of time.
+fn truncated(unit: Unit, rows: usize, missing: Option<NullBuffer>, value: &Value) -> Computed<i64> {
+    let a = &value.numbers::<TimestampMicrosecondType>();
+    // The week of the first day began before it.
+    let checked = |micros: i64| (micros, !shown(micros));
+    let first_of = |micros: i64, month: fn(i64) -> i64| {
+        let (year, of_it, _) = civil(micros.div_euclid(DAY));
+        checked(days(year, month(of_it), 1).unwrap_or_default() * DAY)
+    };
     match unit {
-        Unit::Year => first_of(1),
-        Unit::Quarter => first_of((month - 1) / 3 * 3 + 1),
-        Unit::Month => first_of(month),
-        Unit::Week => monday(day) * DAY,
-        fixed => micros - micros.rem_euclid(fixed.micros()),
+        Unit::Year => unary(rows, missing, a, |a| first_of(a, |_| 1)),
+        Unit::Quarter => unary(rows, missing, a, |a| {
+            first_of(a, |month| (month - 1) / 3 * 3 + 1)
+        }),
+        Unit::Month => unary(rows, missing, a, |a| first_of(a, |month| month)),
+        Unit::Week => unary(rows, missing, a, |a| {
+            checked(monday(a.div_euclid(DAY)) * DAY)
+        }),
+        // A division by a known number is a multiplication.
+        Unit::Day => unary(rows, missing, a, |a| checked(a - a.rem_euclid(DAY))),
+        Unit::Hour => unary(rows, missing, a, |a| {
+            checked(a - a.rem_euclid(3_600 * SECOND))
+        }),
+        fixed => {
+            let length = fixed.micros();
+            unary(rows, missing, a, |a| checked(a - a.rem_euclid(length)))
+        }
     }
 }
 
 /// `value + INTERVAL 'count' UNIT`
 pub(super) fn shift(value: Value, count: i64, unit: Unit, batch: &Batch) -> Value {
     let (rows, constant) = extent(&[&value], batch.rows);
-    let a = value.native::<TimestampMicrosecondType>();
-    let computed = compute(rows, nulls(&[&value], rows), |row| {
-        let moved = moved(a(row), count, unit).filter(|micros| shown(*micros));
+    let a = value.numbers::<TimestampMicrosecondType>();
+    let computed = unary(rows, nulls(&[&value], rows), &a, |a| {
+        let moved = moved(a, count, unit).filter(|micros| shown(*micros));
         (moved.unwrap_or_default(), moved.is_none())
     });
-    drop(a);
     let (array, bad) = timestamps(computed);
     let faults = value.faults.clone().with(bad, constant, move |row| {
         let (sign, count) = (if count < 0 { '-' } else { '+' }, count.unsigned_abs());

@@ -3,8 +3,7 @@
 use std::{rc::Rc, sync::Arc};
 
 use arrow_array::{
-    Array, ArrayRef, ArrowPrimitiveType, BooleanArray, Datum, PrimitiveArray, Scalar, StringArray,
-    UInt32Array,
+    Array, ArrayRef, ArrowPrimitiveType, BooleanArray, StringArray, UInt32Array,
     cast::AsArray,
     types::{Date32Type, Decimal128Type, TimestampMicrosecondType},
 };
@@ -12,6 +11,7 @@ use arrow_buffer::{BooleanBuffer, NullBuffer};
 use arrow_schema::{ArrowError, DataType};
 use arrow_select::take::take;
 
+use super::blocks::Numbers;
 use crate::events::time;
 
 /// The longest text that a reason quotes, in characters.
@@ -95,44 +95,6 @@ impl Faults {
     }
 }
 
-/// What was calculated of each row: the value, and where there is none.
-pub(super) struct Computed<T> {
-    pub(super) values: Vec<T>,
-    pub(super) nulls: Option<NullBuffer>,
-    /// The rows that failed; `None` when none did.
-    pub(super) bad: Option<BooleanBuffer>,
-}
-
-/// Calculates `rows` values and marks the failed ones on the way.
-pub(super) fn compute<T>(
-    rows: usize,
-    nulls: Option<NullBuffer>,
-    calculate: impl Fn(usize) -> (T, bool),
-) -> Computed<T> {
-    let mut values = Vec::with_capacity(rows);
-    let mut words = Vec::with_capacity(rows.div_ceil(64));
-    let mut any = 0;
-    for start in (0..rows).step_by(64) {
-        let mut word = 0_u64;
-        for row in start..rows.min(start + 64) {
-            let (value, failed) = calculate(row);
-            values.push(value);
-            word |= u64::from(failed) << (row - start);
-        }
-        words.push(word);
-        any |= word;
-    }
-    let bad = (any != 0).then(|| {
-        let bad = BooleanBuffer::new(words.into(), 0, rows);
-        match &nulls {
-            Some(nulls) => &bad & nulls.inner(),
-            None => bad,
-        }
-    });
-    let bad = bad.filter(|bad| bad.count_set_bits() > 0);
-    Computed { values, nulls, bad }
-}
-
 impl Value {
     pub(super) fn new(array: impl Array + 'static, constant: bool, faults: Faults) -> Value {
         Value {
@@ -148,10 +110,8 @@ impl Value {
     }
 
     /// The values of a primitive type.
-    pub(super) fn native<T: ArrowPrimitiveType>(&self) -> impl Fn(usize) -> T::Native + '_ {
-        let values: &[T::Native] = self.array.as_primitive::<T>().values();
-        let constant = self.constant;
-        move |row| if constant { values[0] } else { values[row] }
+    pub(super) fn numbers<T: ArrowPrimitiveType>(&self) -> Numbers<'_, T::Native> {
+        Numbers::of(self.array.as_primitive::<T>().values(), self.constant)
     }
 
     /// The texts.
@@ -182,14 +142,6 @@ impl Value {
         Ok(self.column(rows)?.as_boolean().clone())
     }
 
-    /// What Arrow's kernels take.
-    pub(super) fn datum(&self) -> Box<dyn Datum> {
-        match self.constant {
-            true => Box::new(Scalar::new(Arc::clone(&self.array))),
-            false => Box::new(Arc::clone(&self.array)),
-        }
-    }
-
     /// A row's value as a reason shows it.
     pub(super) fn shown(&self, row: usize) -> String {
         shown(self.array.as_ref(), self.at(row))
@@ -210,14 +162,6 @@ pub(super) fn nulls(values: &[&Value], rows: usize) -> Option<NullBuffer> {
     all.fold(None, |one, other| {
         NullBuffer::union(one.as_ref(), other.as_ref())
     })
-}
-
-/// A column of calculated numbers, with the type of its expression.
-pub(super) fn primitive<T: ArrowPrimitiveType>(
-    computed: Computed<T::Native>,
-    data_type: DataType,
-) -> PrimitiveArray<T> {
-    PrimitiveArray::<T>::new(computed.values.into(), computed.nulls).with_data_type(data_type)
 }
 
 fn shown(array: &dyn Array, place: usize) -> String {
