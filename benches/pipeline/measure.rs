@@ -59,24 +59,27 @@ impl Watcher {
     /// Visible offsets of the topic: its records and a marker per transaction and partition.
     pub fn visible(&self) -> u64 {
         (0..self.partitions)
-            .map(|partition| {
-                let (_, high) = self
-                    .consumer
-                    .fetch_watermarks(&self.topic, partition, ASK)
-                    .expect("the broker answers");
-                high.unsigned_abs()
-            })
+            .map(|partition| self.end(partition).unsigned_abs())
             .sum()
+    }
+
+    /// The end of a partition, which may have no leader yet when its topic is new.
+    fn end(&self, partition: i32) -> i64 {
+        let began = Instant::now();
+        loop {
+            match self.consumer.fetch_watermarks(&self.topic, partition, ASK) {
+                Ok((_, high)) => return high,
+                Err(error) => assert!(began.elapsed() < ASK, "the broker answers: {error}"),
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
     }
 
     fn stand_at_the_end(&self) {
         let mut list = TopicPartitionList::new();
         for partition in 0..self.partitions {
-            let (_, high) = self
-                .consumer
-                .fetch_watermarks(&self.topic, partition, ASK)
-                .expect("the broker answers");
-            list.add_partition_offset(&self.topic, partition, Offset::Offset(high))
+            let end = Offset::Offset(self.end(partition));
+            list.add_partition_offset(&self.topic, partition, end)
                 .expect("an offset");
         }
         self.consumer
