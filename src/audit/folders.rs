@@ -28,6 +28,8 @@ pub(super) struct Folder {
     pub closed: Option<Unreadable>,
     /// Other places of it that cannot be read.
     pub unreadable: Vec<Unreadable>,
+    /// Where a plain glob takes what is not ours for rows of it.
+    pub taken_for_ours: Vec<String>,
 }
 
 /// The folders of a topic.
@@ -60,8 +62,11 @@ pub(super) async fn folders(store: &Store, layout: &Layout) -> Result<Folders, A
             false => folder.unreadable.push(unreadable),
         }
     }
+    let mut taken_for_ours = Vec::new();
     for kind in SegmentKind::ALL {
         let listing = store.list_readable(&layout.all_segments(kind)).await?;
+        let globbed = |path: &str| globbed(layout, kind, path);
+        taken_for_ours.extend(listing.strange.into_iter().filter(|path| globbed(path)));
         for entry in listing.entries {
             match read_by_a_glob(layout, kind, &entry.path) {
                 Some(partition) => found
@@ -70,6 +75,9 @@ pub(super) async fn folders(store: &Store, layout: &Layout) -> Result<Folders, A
                     .or_default()
                     .files
                     .push(entry),
+                None if globbed(entry.path.as_str()) => {
+                    taken_for_ours.push(entry.path.as_str().to_owned());
+                }
                 None => found.unknown.push(UnknownFile::of(&entry)),
             }
         }
@@ -83,10 +91,54 @@ pub(super) async fn folders(store: &Store, layout: &Layout) -> Result<Folders, A
             }
         }
     }
-    if found.partitions.is_empty() {
+    let Some(first) = found.partitions.keys().next().copied() else {
         return Err(TopicError::missing(store, layout).await?.into());
+    };
+    for path in taken_for_ours {
+        // What names no partition of ours spoils what is read of all of them: the first one says so.
+        let there = |partition: &Partition| found.partitions.contains_key(partition);
+        let partition = named_partition(&path).filter(there).unwrap_or(first);
+        let folder = found.partitions.entry(partition).or_default();
+        folder.taken_for_ours.push(path);
     }
     Ok(found)
+}
+
+/// Whether `partition=*/*.parquet` takes something for ours that is not: a file, or a folder (with `/` at its end) in which it
+/// may find some.
+fn globbed(layout: &Layout, kind: SegmentKind, path: &str) -> bool {
+    let segments = layout.all_segments(kind);
+    let below = path.strip_prefix(segments.as_str());
+    let Some(below) = below.and_then(|below| below.strip_prefix('/')) else {
+        return false;
+    };
+    let mut parts = below.split('/');
+    let (folder, name, more) = (parts.next(), parts.next(), parts.next());
+    folder.is_some_and(|folder| folder.starts_with("partition="))
+        && name.is_some_and(|name| name.is_empty() || name.ends_with(".parquet"))
+        && more.is_none()
+}
+
+/// The partition that readers take a path to be of: `events/results/partition=3.bak/x.parquet` is of 3, for people.
+fn named_partition(path: &str) -> Option<Partition> {
+    let (_, name) = path.split_once("/partition=")?;
+    let end = name.find(|c: char| !c.is_ascii_digit());
+    name[..end.unwrap_or(name.len())]
+        .parse()
+        .ok()
+        .map(Partition)
+}
+
+/// What a plain glob takes for ours although it is not.
+pub(super) fn taken_for_ours(store: &Store, partition: Partition, path: &str) -> Finding {
+    let location = store.locate_name(path);
+    let range = OffsetRange::empty(Offset::ZERO);
+    let detail =
+        format!("{location} is no segment of snapback, but a plain glob reads it, or fails at it");
+    let remedy = instructions::stranger(&location);
+    let mut finding = Finding::new(FindingKind::Orphan, partition, range, detail, remedy);
+    finding.segment = Some(path.to_owned());
+    finding
 }
 
 /// The partition as whose rows `partition=*/*.parquet` reads a file.
@@ -160,13 +212,10 @@ fn is_on_its_way(layout: &Layout, end: Offset, entry: &Entry, now: SystemTime) -
 
 fn orphan(store: &Store, layout: &Layout, newest: &Manifest, path: &Path) -> Finding {
     let partition = newest.partition;
-    let location = store.locate(path);
     let Some(name) = layout.parse_segment(path) else {
-        let detail = format!("{location} is no segment of snapback, but a plain glob reads it");
-        let range = OffsetRange::empty(newest.end);
-        let remedy = instructions::stranger(&location);
-        return Finding::new(FindingKind::Orphan, partition, range, detail, remedy).of(path);
+        return taken_for_ours(store, partition, path.as_str());
     };
+    let location = store.locate(path);
     let beyond = name.range.end() > newest.end;
     let detail = format!(
         "no manifest lists {location}, but a plain glob counts its rows; the chain ends at {}",
@@ -179,6 +228,28 @@ fn orphan(store: &Store, layout: &Layout, newest: &Manifest, path: &Path) -> Fin
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_glob_takes_for_ours_is_known_by_its_place() {
+        let layout = Layout::new("events").unwrap();
+        for (path, expected, partition) in [
+            ("events/results/partition=0.bak/x.parquet", true, Some(0)),
+            ("events/results/partition=00/x.parquet", true, Some(0)),
+            ("events/results/partition=x/x.parquet", true, None),
+            ("events/results/partition=7/a#b.parquet", true, Some(7)),
+            ("events/results/partition=7#/", true, Some(7)),
+            ("events/results/partition=7/a#b/", false, Some(7)),
+            ("events/results/partition=7/below/x.parquet", false, Some(7)),
+            ("events/results/partition=7/x.json", false, Some(7)),
+            ("events/results/x.parquet", false, None),
+            ("events/rejects/partition=7/x.parquet", false, Some(7)),
+            ("events2/results/partition=7/x.parquet", false, Some(7)),
+        ] {
+            let found = globbed(&layout, SegmentKind::Results, path);
+            assert_eq!(found, expected, "{path}");
+            assert_eq!(named_partition(path), partition.map(Partition), "{path}");
+        }
+    }
 
     #[test]
     fn a_segment_is_on_its_way_when_it_is_young_and_continues_the_chain() {

@@ -11,7 +11,7 @@ use futures::{Stream, StreamExt as _, stream};
 use super::{
     AuditError, Finding, FindingKind, Level, Report, chain,
     fetch::fetch,
-    folders::{Folder, Folders, folders, orphans, unreadable},
+    folders::{Folder, Folders, folders, orphans, taken_for_ours, unreadable},
     groups::{Group, group},
     inspect::{Evaluators, Inspected, Task, inspect},
     instructions::{self, Commands},
@@ -237,6 +237,8 @@ async fn walk(
     let Verification { store, layout, .. } = &context;
     let places = folder.closed.iter().chain(&folder.unreadable);
     let mut unread: Vec<Finding> = places.map(|place| unreadable(partition, place)).collect();
+    let strange = folder.taken_for_ours.iter();
+    unread.extend(strange.map(|path| taken_for_ours(store, partition, path)));
     if folder.closed.is_some() {
         return Ok(vec![Work::Partition(Own {
             findings: unread,

@@ -2,10 +2,10 @@
 
 use std::time::SystemTime;
 
-use futures::TryStreamExt as _;
-use object_store::ObjectMeta;
+use futures::{TryStreamExt as _, stream::BoxStream};
+use object_store::{ObjectMeta, Result as Answer};
 
-use super::{Path, Store, StoreError, classify::LIST, patience::PAGE};
+use super::{Path, Store, StoreError, classify::LIST, patience::PAGE, unknown::Strange};
 
 /// Where a listing begins.
 #[derive(Clone, Copy)]
@@ -32,6 +32,8 @@ pub struct Listing {
     pub entries: Vec<Entry>,
     /// Places in it that cannot be read, each with what is wrong.
     pub unreadable: Vec<Unreadable>,
+    /// What no object of ours can be named: paths below the root, with `/` after that of a folder. Readers may take it for ours.
+    pub strange: Vec<String>,
 }
 
 /// A file or folder that cannot be read.
@@ -92,9 +94,10 @@ impl Store {
                     }
                 };
                 loop {
-                    match self.call(LIST, prefix, PAGE, listing.try_next()).await {
+                    match self.call(LIST, prefix, PAGE, next(&mut listing)).await {
                         Ok(None) => return Ok(found),
-                        Ok(Some(object)) => found.entries.extend(self.entry(&object, prefix)),
+                        Ok(Some(Seen::Strange(path))) => found.strange.push(path),
+                        Ok(Some(Seen::Object(object))) => self.take(&object, prefix, &mut found),
                         Err(error) => match self.place.below_root(&error) {
                             Some(path) if path.below(prefix).is_some() => {
                                 found.unreadable.push(Unreadable { path, error });
@@ -113,19 +116,38 @@ impl Store {
         Ok(found)
     }
 
-    /// An object below `prefix`; `None` for what cannot be ours.
-    fn entry(&self, object: &ObjectMeta, prefix: &Path) -> Option<Entry> {
+    /// Adds an object below `prefix`.
+    fn take(&self, object: &ObjectMeta, prefix: &Path, found: &mut Listing) {
         let Some(path) = self.place.path(&object.location) else {
             self.unknown
                 .note(&format!("{} in {self:?}", object.location));
-            return None;
+            let relative = self.place.relative(&object.location);
+            found.strange.extend(relative.map(str::to_owned));
+            return;
         };
         // A bucket may hold an object that stands for the folder itself.
-        path.below(prefix)?;
-        Some(Entry {
-            path,
-            size: object.size,
-            modified: object.last_modified.into(),
-        })
+        if path.below(prefix).is_some() {
+            found.entries.push(Entry {
+                path,
+                size: object.size,
+                modified: object.last_modified.into(),
+            });
+        }
+    }
+}
+
+/// What a back end shows.
+enum Seen {
+    Object(ObjectMeta),
+    Strange(String),
+}
+
+async fn next(listing: &mut BoxStream<'_, Answer<ObjectMeta>>) -> Answer<Option<Seen>> {
+    match listing.try_next().await {
+        Ok(object) => Ok(object.map(Seen::Object)),
+        Err(error) => match Strange::of(&error) {
+            Some(path) => Ok(Some(Seen::Strange(path.to_owned()))),
+            None => Err(error),
+        },
     }
 }

@@ -293,6 +293,15 @@ impl Store {
         }
     }
 
+    /// The same for a name that is not of ours, with what a terminal must not get escaped.
+    #[must_use]
+    pub fn locate_name(&self, path: &str) -> String {
+        match path.parse() {
+            Ok(path) => self.locate(&path),
+            Err(_) => format!("{self:?}/{}", path.escape_debug()),
+        }
+    }
+
     /// Where an object is, for people: `./snapshots/events/...` or `s3://bucket/prefix/...`.
     #[must_use]
     pub fn locate(&self, path: &Path) -> String {

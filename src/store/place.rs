@@ -38,12 +38,17 @@ impl Place {
     /// The path of the object that the back end calls `key`; `None` for what is not below the root or
     /// cannot have been written by us.
     pub fn path(&self, key: &Key) -> Option<Path> {
+        Path::parse(self.relative(key)?).ok()
+    }
+
+    /// The key below the store's root, whether it is a path of ours or not.
+    pub fn relative<'k>(&self, key: &'k Key) -> Option<&'k str> {
         let whole = key.as_ref();
         match self {
             Place::Bucket { prefix, .. } if !prefix.as_str().is_empty() => {
-                Path::parse(whole.strip_prefix(prefix.as_str())?.strip_prefix('/')?).ok()
+                whole.strip_prefix(prefix.as_str())?.strip_prefix('/')
             }
-            _ => Path::parse(whole).ok(),
+            _ => Some(whole),
         }
     }
 

@@ -5,8 +5,34 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
+use object_store::Error;
+
 /// So many are said; a store has a few of them, or something is wrong with all of it.
 const MOST: usize = 100;
+
+/// What a back end lists although no object of ours can have its name: its path below the root, with `/` after that of a folder.
+#[derive(Debug, thiserror::Error)]
+#[error("{0:?} cannot be the name of an object")]
+pub(super) struct Strange(pub String);
+
+impl From<Strange> for Error {
+    fn from(strange: Strange) -> Error {
+        Error::Generic {
+            store: "folder",
+            source: Box::new(strange),
+        }
+    }
+}
+
+impl Strange {
+    /// The path, where an error is one of these.
+    pub fn of(error: &Error) -> Option<&str> {
+        let Error::Generic { source, .. } = error else {
+            return None;
+        };
+        source.downcast_ref().map(|Strange(path)| path.as_str())
+    }
+}
 
 /// The names that were said.
 #[derive(Debug, Default)]

@@ -19,7 +19,7 @@ use super::{
     Path,
     disk::{Action, DiskError},
     folder::STAGING,
-    unknown::UnknownNames,
+    unknown::{Strange, UnknownNames},
 };
 
 /// Objects that are handed over at a time.
@@ -119,17 +119,19 @@ impl Walk {
         if relative.is_empty() && name == STAGING {
             return Some(());
         }
-        let relative = match (name.to_str(), relative) {
-            (Some(name), "") => name.to_owned(),
-            (Some(name), relative) => format!("{relative}/{name}"),
-            (None, _) => String::new(),
+        let shown = name.to_string_lossy();
+        let relative = match relative {
+            "" => shown.into_owned(),
+            relative => format!("{relative}/{shown}"),
         };
-        let key = Path::parse(&relative)
-            .ok()
-            .and_then(|_| Key::parse(&relative).ok());
+        let is_text = name.to_str().is_some();
+        let key = Some(&relative)
+            .filter(|relative| is_text && Path::parse(relative).is_ok())
+            .and_then(|relative| Key::parse(relative).ok());
         let Some(key) = key else {
             self.unknown.note(&path.display().to_string());
-            return Some(());
+            let end = if path.is_dir() { "/" } else { "" };
+            return self.add(Err(Strange(relative + end).into()));
         };
         // A plain file that comes before needs no look: its name says it.
         let is_before = self.after.as_ref().is_some_and(|after| relative <= *after);

@@ -105,8 +105,13 @@ fn names_that_cannot_be_ours_are_left_out_and_said_once() {
     }
     // A folder that leads back to itself.
     symlink("..", store.path("results/partition=1/up")).expect("a link");
-    for command in [&["verify"][..], &["snapshots"], &["snapshots", "show", "1"]] {
-        let finished = store.snapback(command).run().expect_code(0);
+    // Four of the names are among the files that a plain glob reads.
+    for (command, code) in [
+        (&["verify"][..], 1),
+        (&["snapshots"], 0),
+        (&["snapshots", "show", "1"], 0),
+    ] {
+        let finished = store.snapback(command).run().expect_code(code);
         let said: Vec<&str> = finished.stderr.lines().collect();
         let harmful = |c: char| c.is_control() && c != '\n';
         assert!(!finished.stderr.contains(harmful), "{:?}", finished.stderr);
@@ -119,7 +124,42 @@ fn names_that_cannot_be_ours_are_left_out_and_said_once() {
             assert_eq!(count, 1, "{command:?}: {word} in {said:#?}");
         }
     }
-    assert_eq!(verified(&store, 0)["clean"], true);
+}
+
+/// What a plain glob reads, or fails at, must not be called clean.
+#[test]
+fn what_a_plain_glob_takes_for_ours_is_a_finding() {
+    let rows = "import sys, duckdb\nprint(duckdb.sql(f\"SELECT count(*) FROM read_parquet('{sys.argv[1]}/results/partition=*/*.parquet')\").fetchall()[0][0])";
+    let own = |store: &Copy| {
+        let folder = fs::read_dir(store.path("results/partition=0")).expect("a folder");
+        let mut files = folder.map(|entry| entry.expect("a file").path());
+        files.next().expect("a segment")
+    };
+    let places: [&[u8]; 7] = [
+        b"results/partition=0.bak/x.parquet",
+        b"results/partition=00/x.parquet",
+        b"results/partition=x/x.parquet",
+        b"results/partition=1/esc\x1b[2J.parquet",
+        b"results/partition=1/a#b.parquet",
+        b"results/partition=1/line\nend.parquet",
+        b"results/partition=1#/x.parquet",
+    ];
+    for place in places {
+        let store = sample::copy();
+        let to = store.path("").join(OsStr::from_bytes(place));
+        fs::create_dir_all(to.parent().expect("a folder")).expect("a writable folder");
+        fs::copy(own(&store), &to).expect("a copy");
+        let folder = store.path("");
+        let counted = python().run(rows, &[folder.to_str().expect("text")]);
+        assert_ne!(counted, "198\n", "{}", to.display());
+        let report = verified(&store, 1);
+        let findings = report["findings"].as_array().expect("a list");
+        assert_eq!(findings.len(), 1, "{report:#}");
+        assert_eq!(findings[0]["kind"], "orphan");
+        let detail = findings[0]["detail"].as_str().expect("a text");
+        assert!(detail.contains("but a plain glob reads it"), "{detail}");
+        assert!(!detail.contains(char::is_control), "{detail:?}");
+    }
 }
 
 /// A store with one partition that cannot be read in some way; the other is verified and listed.
