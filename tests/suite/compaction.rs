@@ -128,11 +128,10 @@ fn is_complete_whenever_it_dies(place: &dyn Fn() -> Place) {
         let pipeline = of_a_few_runs(place());
         let dies = compact(&pipeline, &["--apply"]).env("FAILPOINTS", format!("{point}=return"));
         let died = dies.run();
-        assert_ne!(
-            died.code,
-            Some(0),
-            "{point} was not reached: {}",
-            died.stderr
+        let there = format!("dies at the fail point {point}\n");
+        assert!(
+            died.signal == Some(libc::SIGABRT) && died.stderr.contains(&there),
+            "it did not die at {point}: {died:?}"
         );
         // The next owner tidies; nothing is there twice, nothing is gone.
         pipeline.send_numbers(0, 200..210);
