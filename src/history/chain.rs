@@ -18,7 +18,7 @@ use crate::{
         Edit, Identity, KnownCommit, Layout, MAX_MANIFEST_BYTES, Manifest, Segment, Stamp,
         apply_and_encode,
     },
-    model::{Offset, Partition},
+    model::{Offset, Partition, Sequence},
     store::{Created, Path, Store, StoreError},
 };
 
@@ -40,14 +40,22 @@ pub struct Chain {
     identity: Identity,
     clock: Clock,
     tail: ChainTail,
-    /// A manifest was offered, and it is not known what became of it.
-    unsure: bool,
+    /// A manifest that was offered, while it is not known what became of it.
+    unsure: Option<Offered>,
     /// Of segments that others wrote.
     known: Vec<Declaration>,
     /// The last commit of the group that is known to be made, for an owner.
     committed: Option<KnownCommit>,
     /// Unlisted segments that were left alone because they lie after the end.
     pub(super) left_alone: Vec<Path>,
+}
+
+/// A manifest on its way into the store.
+#[derive(Clone, Debug)]
+struct Offered {
+    sequence: Sequence,
+    path: Path,
+    bytes: Bytes,
 }
 
 /// What became of an edit.
@@ -78,7 +86,7 @@ impl Chain {
             identity,
             clock,
             tail,
-            unsure: false,
+            unsure: None,
             known: Vec::new(),
             committed: None,
             left_alone: Vec::new(),
@@ -107,7 +115,7 @@ impl Chain {
             },
             clock,
             tail,
-            unsure: false,
+            unsure: None,
             known: Vec::new(),
             committed: None,
             left_alone: Vec::new(),
@@ -165,7 +173,7 @@ impl Chain {
     /// Whether the fate of the last edit is open, so that the chain should be reloaded.
     #[must_use]
     pub fn is_unsure(&self) -> bool {
-        self.unsure
+        self.unsure.is_some()
     }
 
     /// Looks for newer manifests; whether there are any. One listing of what comes after the last one known.
@@ -179,6 +187,12 @@ impl Chain {
             Some(highest) => list_manifests_after(store, layout, partition, highest).await?,
             None => list_manifests(store, layout, partition).await?,
         };
+        if let Some(offered) = &self.unsure
+            && numbers.contains(&offered.sequence)
+        {
+            // Whoever made it, it may not be durable yet. A creation makes sure of that, and changes nothing.
+            let _ = store.create(&offered.path, offered.bytes.clone()).await?;
+        }
         let changed = !numbers.is_empty();
         if changed {
             let mut tail = load_tail_to_go_on(store, layout, partition, &numbers).await?;
@@ -189,7 +203,7 @@ impl Chain {
             }
             self.tail = tail;
         }
-        self.unsure = false;
+        self.unsure = None;
         Ok(changed)
     }
 
@@ -203,14 +217,19 @@ impl Chain {
         edit: Edit,
         put_at: Option<DateTime<Utc>>,
     ) -> Result<Appended, ChainError> {
-        if self.unsure && self.reload().await? {
+        if self.is_unsure() && self.reload().await? {
             return Ok(Appended::Lost);
         }
         let segments = edit.segments().to_vec();
         let (manifest, bytes) = apply_and_encode(self.newest(), edit, self.stamp()?)?;
         let path = self.layout.manifest(self.partition(), manifest.sequence);
-        self.unsure = true;
-        let ours = self.offer(&path, &bytes, &segments, put_at).await?;
+        let offered = Offered {
+            sequence: manifest.sequence,
+            path,
+            bytes,
+        };
+        self.unsure = Some(offered.clone());
+        let ours = self.offer(&offered, &segments, put_at).await?;
         if !ours || self.overtaken(&manifest).await? {
             self.reload().await?;
             return Ok(Appended::Lost);
@@ -220,7 +239,7 @@ impl Chain {
             newest: Some(manifest),
             damaged: Vec::new(),
         };
-        self.unsure = false;
+        self.unsure = None;
         failpoint::at(Point::Appended);
         Ok(Appended::Won {
             put_back: self.put_back(&segments).await,
@@ -256,12 +275,12 @@ impl Chain {
         })
     }
 
-    /// Offers a manifest until it is known whether it, or another, has the number. Any answer but success
-    /// is a question: the manifest is read back, and what is there decides.
+    /// Offers a manifest until it is known whether it, or another, has the number. An error says nothing, and what can be read
+    /// after it may be gone after a crash: the same bytes are offered again. That something exists already is a question: it
+    /// is read back, and what is there decides.
     async fn offer(
         &self,
-        path: &Path,
-        bytes: &Bytes,
+        Offered { path, bytes, .. }: &Offered,
         segments: &[Segment],
         put_at: Option<DateTime<Utc>>,
     ) -> Result<bool, ChainError> {
@@ -280,7 +299,10 @@ impl Chain {
                     return Ok(true);
                 }
                 Ok(Created::Exists) => {}
-                Err(error) if error.is_ambiguous() || error.is_retryable() => trouble = Some(error),
+                Err(error) if error.is_ambiguous() || error.is_retryable() => {
+                    trouble = Some(error);
+                    continue;
+                }
                 Err(error) => return Err(error.into()),
             }
             let found = match self.store.get(path, MAX_MANIFEST_BYTES).await {

@@ -84,7 +84,7 @@ impl Simulation {
                 0 => Fault::LandsButFails,
                 1 => Fault::Fails,
                 2 => Fault::Conflict,
-                3 => Fault::LandsAfterReads(self.random.random_range(1..4)),
+                3 => Fault::LandsAfter(self.random.random_range(1..4)),
                 _ => Fault::LandsOnDemand,
             });
         let faults: Vec<Fault> = faults.collect();

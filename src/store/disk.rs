@@ -47,6 +47,15 @@ impl std::fmt::Display for Action {
     }
 }
 
+/// Who sees the steps of a test, and may make them fail.
+#[cfg(test)]
+pub(super) trait Watch: std::fmt::Debug + Send + Sync {
+    /// A step is about to be done; the error with which it fails instead.
+    fn before(&self, action: Action, path: &FilePath) -> Option<io::Error>;
+    /// It was done.
+    fn done(&self, action: Action, path: &FilePath);
+}
+
 /// The disk; in tests one that remembers what it was asked, and may fail.
 #[derive(Debug, Default)]
 pub(super) struct Disk {
@@ -54,6 +63,8 @@ pub(super) struct Disk {
     pub log: std::sync::Mutex<Vec<(Action, PathBuf)>>,
     #[cfg(test)]
     pub fails: std::sync::Mutex<Option<(Action, io::ErrorKind)>>,
+    #[cfg(test)]
+    pub watch: Option<std::sync::Arc<dyn Watch>>,
 }
 
 impl Disk {
@@ -68,6 +79,10 @@ impl Disk {
             None => call(),
             Some(fault) => Err(fault),
         };
+        #[cfg(test)]
+        if let (Ok(_), Some(watch)) = (&done, &self.watch) {
+            watch.done(action, path);
+        }
         done.map_err(|source| DiskError {
             action,
             path: path.to_owned(),
@@ -80,9 +95,12 @@ impl Disk {
     fn fault(&self, action: Action, path: &FilePath) -> Option<io::Error> {
         self.log.lock().unwrap().push((action, path.to_owned()));
         let fails = *self.fails.lock().unwrap();
-        fails
-            .filter(|(which, _)| *which == action)
-            .map(|(_, kind)| kind.into())
+        let watched = self
+            .watch
+            .as_ref()
+            .and_then(|watch| watch.before(action, path));
+        let scripted = fails.filter(|(which, _)| *which == action);
+        watched.or_else(|| scripted.map(|(_, kind)| kind.into()))
     }
 
     #[cfg(not(test))]

@@ -234,7 +234,10 @@ impl StoreError {
     #[must_use]
     pub fn concerns_the_object(&self) -> bool {
         match self {
-            StoreError::Local { source, .. } => !is_out_of_resources(source),
+            // Before it reads, a folder makes durable what it could not before.
+            StoreError::Local { action, source, .. } => {
+                *action == Action::Read.to_string() && !is_out_of_resources(source)
+            }
             StoreError::TooLarge { .. } => true,
             _ => false,
         }

@@ -10,7 +10,10 @@ use std::{
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures::stream::BoxStream;
+use futures::{
+    StreamExt as _, TryStreamExt as _,
+    stream::{self, BoxStream},
+};
 use object_store::{
     CopyMode, CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta,
     ObjectStore, PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult, RenameOptions,
@@ -35,7 +38,10 @@ pub(super) struct LocalFolder {
 impl LocalFolder {
     /// Opens a folder, making it when it does not exist, and tidies what a crash left. Blocks.
     pub fn open(root: &FilePath) -> Result<LocalFolder, DiskError> {
-        let folder = Folder::open(root)?;
+        LocalFolder::over(Folder::open(root)?)
+    }
+
+    fn over(folder: Folder) -> Result<LocalFolder, DiskError> {
         let files = LocalFileSystem::new_with_prefix(&folder.root).map_err(|error| DiskError {
             action: Action::Read,
             path: folder.root.clone(),
@@ -55,13 +61,45 @@ impl LocalFolder {
         self.unknown.said()
     }
 
-    /// Runs blocking work where it may block.
+    /// Writes, where it may block, once everything is durable that was written before.
     async fn blocking<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Folder) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let folder = Arc::clone(&self.folder);
-        tokio::task::spawn_blocking(move || work(&folder)).await?
+        let settled = move || {
+            folder.settle()?;
+            work(&folder)
+        };
+        tokio::task::spawn_blocking(settled).await?
+    }
+
+    /// What cannot be made durable is not there for who would build on it.
+    async fn before_reading(&self) -> Result<()> {
+        if !self.folder.is_in_doubt() {
+            return Ok(());
+        }
+        self.blocking(|_| Ok(())).await
+    }
+
+    fn listed(
+        &self,
+        prefix: Option<&Path>,
+        after: Option<&Path>,
+    ) -> BoxStream<'static, Result<ObjectMeta>> {
+        let walk = |folder: &LocalFolder, prefix: Option<&Path>, after: Option<&Path>| {
+            let unknown = Arc::clone(&folder.unknown);
+            walk::list(folder.folder.root.clone(), prefix, after, unknown)
+        };
+        if !self.folder.is_in_doubt() {
+            return walk(self, prefix, after);
+        }
+        let (own, prefix, after) = (self.clone(), prefix.cloned(), after.cloned());
+        let settled = async move {
+            own.before_reading().await?;
+            Ok::<_, Error>(walk(&own, prefix.as_ref(), after.as_ref()))
+        };
+        stream::once(settled).try_flatten().boxed()
     }
 }
 
@@ -135,10 +173,12 @@ impl ObjectStore for LocalFolder {
     }
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
+        self.before_reading().await?;
         self.files.get_opts(location, options).await
     }
 
     async fn get_ranges(&self, location: &Path, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
+        self.before_reading().await?;
         self.files.get_ranges(location, ranges).await
     }
 
@@ -150,8 +190,7 @@ impl ObjectStore for LocalFolder {
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
-        let root = self.folder.root.clone();
-        walk::list(root, prefix, None, Arc::clone(&self.unknown))
+        self.listed(prefix, None)
     }
 
     fn list_with_offset(
@@ -159,8 +198,7 @@ impl ObjectStore for LocalFolder {
         prefix: Option<&Path>,
         offset: &Path,
     ) -> BoxStream<'static, Result<ObjectMeta>> {
-        let root = self.folder.root.clone();
-        walk::list(root, prefix, Some(offset), Arc::clone(&self.unknown))
+        self.listed(prefix, Some(offset))
     }
 
     async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
@@ -214,3 +252,7 @@ fn is_staging(path: &Path) -> bool {
 #[cfg(test)]
 #[path = "local_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "power_tests.rs"]
+mod power_tests;

@@ -189,6 +189,7 @@ async fn a_failed_step_leaves_no_object_unless_it_was_the_last_sync() {
     fail(&backend, Some((Action::SyncFolder, io::ErrorKind::Other)));
     let error = store.create(&path("a/1"), DATA).await.unwrap_err();
     assert!(error.is_ambiguous(), "{error}");
+    fail(&backend, None);
     assert_eq!(store.head(&path("a/1")).await.unwrap(), Some(4));
 }
 

@@ -4,7 +4,8 @@
 //! mean is the business of `format`. Every back end keeps the same promises:
 //!
 //! - An object is there whole or not at all, and when [`Store::put`] or [`Store::create`] has returned,
-//!   it survives a crash and a power failure (invariant I3 builds on that).
+//!   it survives a crash and a power failure (invariant I3 builds on that). One that is found there after a call has failed
+//!   need not: only another call that succeeds says so.
 //! - [`Store::create`] lets exactly one of any number of processes win (I2 builds on that). An answer
 //!   other than [`Created::Created`] is a question, to be settled by reading back.
 //! - No call lasts for ever: each try has a deadline that grows with its bytes, and calls that may be
@@ -27,6 +28,7 @@ use crate::failpoint::{self, Point};
 
 mod classify;
 mod disk;
+mod doubts;
 mod error;
 mod folder;
 mod listing;
@@ -72,7 +74,7 @@ enum Renames {
 pub enum Created {
     /// It did not exist, and holds our bytes now.
     Created,
-    /// Something is there, or another process is just creating it; S3 also says so when our own
+    /// Something is there, durably, or another process is just creating it; both stores also say so when our own
     /// earlier attempt has arrived after all. Read it back.
     Exists,
 }

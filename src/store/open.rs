@@ -78,15 +78,20 @@ impl Store {
             }
             _ => StoreError::local(error.action, error.path, false, error.source),
         })?;
-        Ok(Store {
+        Ok(Store::in_folder(backend, folder))
+    }
+
+    /// A store in an opened folder, called as somebody `typed` it.
+    pub(super) fn in_folder(backend: LocalFolder, typed: &FilePath) -> Store {
+        Store {
             backend: Arc::new(backend),
             place: Arc::new(Place::Folder {
-                typed: folder.to_owned(),
+                typed: typed.to_owned(),
             }),
             renames: Renames::Whole,
             patience: Patience::default(),
             unknown: Arc::default(),
-        })
+        }
     }
 
     async fn open_bucket(

@@ -46,6 +46,7 @@ mod lookup;
 mod mixed_types;
 mod oracle;
 mod outside;
+mod power;
 mod produce;
 mod protocol;
 mod published;

@@ -129,12 +129,12 @@ async fn an_unclear_answer_is_settled_by_reading_back() {
         vec![Fault::LandsButFails],
         vec![Fault::Fails],
         vec![Fault::Conflict],
-        vec![Fault::LandsAfterReads(1)],
-        vec![Fault::LandsAfterReads(2), Fault::Fails],
+        vec![Fault::LandsAfter(1)],
+        vec![Fault::LandsAfter(2), Fault::Fails],
         vec![
             Fault::Fails,
             Fault::Conflict,
-            Fault::LandsAfterReads(1),
+            Fault::LandsAfter(1),
             Fault::Fails,
         ],
         vec![Fault::Fails; 5],
@@ -153,6 +153,26 @@ async fn an_unclear_answer_is_settled_by_reading_back() {
             ours.tail()
         );
     }
+}
+
+/// After an error it need not be durable, whoever reads it.
+#[tokio::test(start_paused = true)]
+async fn what_can_be_read_after_an_error_counts_only_when_a_creation_has_found_it() {
+    let (faulty, clock) = (Faulty::default(), clock());
+    let mut ours = bound(&faulty.store(), "ours", &clock, 0).await;
+    faulty.next([Fault::LandsButFails, Fault::Fails, Fault::Fails]);
+    assert_eq!(append(&mut ours, 0, 5).await, won());
+    assert_eq!(faulty.creations().len(), 1 + 4);
+
+    let faults = vec![Fault::Fails; ATTEMPTS as usize];
+    faulty.next([Fault::LandsButFails].into_iter().chain(faults));
+    let unsettled = ours.append(absent(5, 7), None).await.unwrap_err();
+    assert!(matches!(unsettled, ChainError::Unsettled { .. }));
+    let away = ours.reload().await.unwrap_err();
+    assert!(matches!(away, ChainError::Store(_)) && ours.is_unsure());
+    assert_eq!(ours.end(), Some(at(5)));
+    assert!(ours.reload().await.unwrap());
+    assert_eq!(ours.end(), Some(at(7)));
 }
 
 #[tokio::test(start_paused = true)]

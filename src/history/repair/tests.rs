@@ -148,7 +148,7 @@ async fn an_answer_that_gets_lost_does_not_repair_twice() {
     for fault in [
         Fault::LandsButFails,
         Fault::Fails,
-        Fault::LandsAfterReads(1),
+        Fault::LandsAfter(1),
         Fault::Conflict,
     ] {
         let faulty = Faulty::default();

@@ -27,8 +27,8 @@ pub(crate) enum Fault {
     Fails,
     /// The answer is "exists already", though nothing does (a conflict, as S3's 409).
     Conflict,
-    /// The answer is an error, and it is done only after this many reads have found nothing.
-    LandsAfterReads(u32),
+    /// The answer is an error, and it is done only after so many reads that find nothing and further creations.
+    LandsAfter(u32),
     /// The answer is an error, and it is done when the test says so.
     LandsOnDemand,
 }
@@ -37,7 +37,7 @@ pub(crate) enum Fault {
 struct Held {
     location: Path,
     payload: PutPayload,
-    reads: Option<u32>,
+    tries: Option<u32>,
 }
 
 #[derive(Debug, Default)]
@@ -109,16 +109,16 @@ impl Faulty {
         })
     }
 
-    /// After a read that found nothing, what was held back for so many reads arrives.
-    async fn after_read(&self) {
+    /// What was held back for so many tries arrives.
+    async fn after_try(&self) {
         let due = {
             let mut script = self.script.lock().unwrap();
             for held in &mut script.held {
-                held.reads = held.reads.map(|reads| reads.saturating_sub(1));
+                held.tries = held.tries.map(|tries| tries.saturating_sub(1));
             }
             let (due, held) = std::mem::take(&mut script.held)
                 .into_iter()
-                .partition::<Vec<_>, _>(|held| held.reads == Some(0));
+                .partition::<Vec<_>, _>(|held| held.tries == Some(0));
             script.held = held;
             due
         };
@@ -153,16 +153,17 @@ impl ObjectStore for Faulty {
             }
             return self.inner.put_opts(location, payload, opts).await;
         }
+        self.after_try().await;
         let fault = {
             let mut script = self.script.lock().unwrap();
             script.creations.push(payload.clone().into());
             script.faults.pop_front()
         };
-        let hold = |reads| {
+        let hold = |tries| {
             self.script.lock().unwrap().held.push(Held {
                 location: location.clone(),
                 payload: payload.clone(),
-                reads,
+                tries,
             });
             Faulty::error()
         };
@@ -177,7 +178,7 @@ impl ObjectStore for Faulty {
                 path: location.to_string(),
                 source: "409 Conflict".into(),
             }),
-            Some(Fault::LandsAfterReads(reads)) => hold(Some(reads)),
+            Some(Fault::LandsAfter(tries)) => hold(Some(tries)),
             Some(Fault::LandsOnDemand) => hold(None),
         }
     }
@@ -193,7 +194,7 @@ impl ObjectStore for Faulty {
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
         let result = self.inner.get_opts(location, options).await;
         if matches!(result, Err(Error::NotFound { .. })) {
-            self.after_read().await;
+            self.after_try().await;
         }
         result
     }
