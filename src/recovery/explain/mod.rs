@@ -5,7 +5,7 @@ mod why;
 
 pub use what_to_do::another;
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, mem::discriminant};
 
 use super::{
     invocation::Invocation,
@@ -59,13 +59,41 @@ impl Refusal {
     }
 }
 
-/// All refusals of one process in full and, when there are several that flags resolve, the one command for them together.
+/// All refusals of one process: of those with one cause the first in full, and what differs of the others; and, when there are
+/// several that flags resolve, the one command for them together.
 #[must_use]
 pub fn report(refusals: &[Refusal], invocation: &Invocation) -> String {
     let mut text = String::new();
-    for refusal in refusals {
+    for (n, refusal) in refusals.iter().enumerate() {
+        let of_its_kind =
+            |other: &&Refusal| discriminant(&other.cause) == discriminant(&refusal.cause);
+        if refusals[..n].iter().any(|earlier| of_its_kind(&earlier)) {
+            continue;
+        }
         text.push_str(&refusal.explain(invocation));
         text.push_str("\n\n");
+        let others = refusals[n + 1..].iter().filter(of_its_kind);
+        let (same, other): (Vec<&Refusal>, Vec<&Refusal>) =
+            others.partition(|other| other.cause == refusal.cause && !names_its_partition(other));
+        if !same.is_empty() {
+            let partitions: Vec<String> =
+                same.iter().map(|one| one.partition.to_string()).collect();
+            let all = format!(
+                "The same holds for the partitions {}.",
+                partitions.join(", ")
+            );
+            paragraph(&mut text, &all);
+            text.push('\n');
+        }
+        for other in other {
+            paragraph(&mut text, &format!("refused, for the same reason: {other}"));
+            let first = other.remedies.first();
+            let commands = first.map(|remedy| what_to_do::commands(other, remedy, invocation));
+            for command in commands.into_iter().flatten() {
+                let _ = writeln!(text, "  {command}");
+            }
+            text.push('\n');
+        }
     }
     if let Some(command) = together(refusals, invocation) {
         paragraph(
@@ -76,6 +104,12 @@ pub fn report(refusals: &[Refusal], invocation: &Invocation) -> String {
     }
     text.truncate(text.trim_end().len());
     text
+}
+
+/// Whether a command that resolves it names its partition.
+fn names_its_partition(refusal: &Refusal) -> bool {
+    let of_a_partition = |remedy: &Remedy| matches!(remedy, Remedy::Once { accept_loss, .. } if accept_loss.is_some());
+    refusal.remedies.iter().any(of_a_partition)
 }
 
 /// The first flags of each refusal in one command; `None` unless there are at least two, and all agree on a side.

@@ -138,6 +138,20 @@ fn several_partitions_get_one_command() {
 }
 
 #[test]
+fn one_cause_is_explained_once_with_its_partitions() {
+    let refused = |partition| {
+        let facts = Facts {
+            partition: Partition(partition),
+            committed: stranger(400),
+            ..facts()
+        };
+        refusal(plan(&facts, &Policy::default()))
+    };
+    let refusals: Vec<Refusal> = (0..8).map(refused).collect();
+    insta::assert_snapshot!("one_cause", report(&refusals, &invocation()));
+}
+
+#[test]
 fn no_line_but_a_command_or_a_path_is_longer_than_a_terminal() {
     let text = explained(
         &Facts {
