@@ -33,6 +33,7 @@ mod memory;
 mod mixed_types;
 mod namesake;
 mod new_pipeline;
+mod outages;
 mod panics;
 mod partition;
 mod report;

@@ -10,6 +10,7 @@ use tokio::sync::Semaphore;
 
 use super::{
     Stop,
+    outages::Outages,
     panics::unless_panicked,
     watch::{Board, Findings},
 };
@@ -30,6 +31,8 @@ pub struct StoreSide {
     pub board: Board,
     /// What the checks at the start of partitions found wrong.
     pub findings: Findings,
+    /// Who waits for the store.
+    pub outages: Arc<Outages>,
     /// What is done beside.
     pub background: BackgroundSettings,
     /// Turns of background work.
@@ -110,6 +113,7 @@ impl StoreSide {
             runtime,
             stop,
             findings: Findings::new(&board),
+            outages: Arc::default(),
             board,
             background,
             turns: Arc::new(Semaphore::new(workers)),

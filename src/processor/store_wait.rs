@@ -13,6 +13,7 @@ use rand::RngExt;
 
 use super::{
     Stop,
+    outages::Outages,
     store_side::StoreSide,
     watch::{Reason, Trouble},
 };
@@ -34,6 +35,11 @@ pub enum Until {
 
 /// Waiting between attempts of one piece of work.
 pub struct StoreWait {
+    /// What waits, for the log.
+    kind: &'static str,
+    outages: Arc<Outages>,
+    /// Whether the store has failed it.
+    failed: bool,
     trouble: Trouble,
     stop: Stop,
     until: Until,
@@ -42,22 +48,36 @@ pub struct StoreWait {
 
 impl StoreWait {
     /// For what must be there before `partitions` can be worked on.
-    pub fn of_recovery(store_side: &StoreSide, partitions: &[Partition]) -> StoreWait {
-        StoreWait::new(store_side, partitions, Until::Stop, Pauses::OF_RECOVERY)
+    pub fn of_recovery(
+        store_side: &StoreSide,
+        kind: &'static str,
+        partitions: &[Partition],
+    ) -> StoreWait {
+        let pauses = Pauses::OF_RECOVERY;
+        StoreWait::new(store_side, kind, partitions, Until::Stop, pauses)
     }
 
     /// For what is stored or read beside the work.
-    pub fn of_keeper(store_side: &StoreSide, partition: Partition, until: Until) -> StoreWait {
-        StoreWait::new(store_side, &[partition], until, Pauses::OF_KEEPER)
+    pub fn of_keeper(
+        store_side: &StoreSide,
+        kind: &'static str,
+        partition: Partition,
+        until: Until,
+    ) -> StoreWait {
+        StoreWait::new(store_side, kind, &[partition], until, Pauses::OF_KEEPER)
     }
 
     fn new(
         store_side: &StoreSide,
+        kind: &'static str,
         partitions: &[Partition],
         until: Until,
         pauses: Pauses,
     ) -> StoreWait {
         StoreWait {
+            kind,
+            outages: Arc::clone(&store_side.outages),
+            failed: false,
             trouble: store_side.board.trouble(partitions),
             stop: store_side.stop.clone(),
             until,
@@ -85,14 +105,27 @@ impl StoreWait {
         false
     }
 
-    /// Says that an attempt failed, and after what time the next should be.
+    /// Says that an attempt failed, and after what time the next should be. Of a store that fails many, the log is told
+    /// [now and then](Outages).
     pub fn postpone(&mut self, reason: Reason, passes: bool, text: &str) -> Duration {
         let pause = self.pauses.next();
         self.trouble.is(reason, text);
-        if passes {
-            tracing::warn!("{text}; trying again in {pause:.1?}, nothing is lost");
-        } else {
-            tracing::error!("{text}; trying again in {pause:.1?}, nothing is lost");
+        let mut others = Some(0);
+        if reason == Reason::Store {
+            if !std::mem::replace(&mut self.failed, true) {
+                self.outages.begins();
+            }
+            others = self.outages.fails(self.kind);
+        }
+        let more = match others {
+            None | Some(0) => String::new(),
+            Some(others) => format!(" ({others} more wait for the store)"),
+        };
+        let said = format!("{text}; trying again in {pause:.1?}, nothing is lost{more}");
+        match (others, passes) {
+            (None, _) => tracing::debug!("{said}"),
+            (Some(_), true) => tracing::warn!("{said}"),
+            (Some(_), false) => tracing::error!("{said}"),
         }
         pause
     }
@@ -102,6 +135,17 @@ impl StoreWait {
             Until::Stop => self.stop.is_requested(),
             Until::Leave(leaving) => self.stop.is_requested() || leaving.load(Ordering::SeqCst),
             Until::Abort => self.stop.is_abort(),
+        }
+    }
+}
+
+impl Drop for StoreWait {
+    fn drop(&mut self) {
+        if self.failed
+            && let Some(time) = self.outages.ends()
+            && !self.is_over()
+        {
+            tracing::info!("the store answers again, after {time:.1?}");
         }
     }
 }

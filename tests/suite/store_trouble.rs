@@ -371,6 +371,11 @@ fn a_folder_that_is_not_one_for_a_while_costs_nothing() {
     eventually(LIMIT, "the folder in the log", said);
     fs::remove_file(&results).expect("a file that may be removed");
     fs::rename(&aside, &results).expect("a folder that may be renamed");
+    let is_back = || {
+        let log = running.stderr_so_far();
+        log.contains("the store answers again, after").then_some(())
+    };
+    eventually(LIMIT, "the store's return in the log", is_back);
     stop(running, 0);
     finish(&pipeline);
 }

@@ -84,7 +84,7 @@ pub async fn gather_and_plan(shared: Arc<Shared>, mut wanted: Vec<Wanted>, sende
 /// Gathers facts, waiting out a store or a broker that is away; `None` when the processor stops first.
 async fn gather(shared: &Shared, wanted: &[Wanted]) -> Option<Vec<Gathered>> {
     let partitions: Vec<Partition> = wanted.iter().map(|one| one.partition).collect();
-    let mut wait = StoreWait::of_recovery(&shared.store_side, &partitions);
+    let mut wait = StoreWait::of_recovery(&shared.store_side, "recovery", &partitions);
     let since = Instant::now();
     let no_end = shared.transaction_timeout() + BEYOND;
     let says = |reason, text: &str| waits_for(reason, text, since.elapsed(), no_end);

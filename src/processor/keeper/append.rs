@@ -13,7 +13,7 @@ pub async fn append_until_done(
     chain: &mut Chain,
     edit: Edit,
 ) -> Option<Appended> {
-    let mut wait = StoreWait::of_recovery(store_side, &[chain.partition()]);
+    let mut wait = StoreWait::of_recovery(store_side, "an edit", &[chain.partition()]);
     loop {
         let error = match chain.append(edit.clone(), None).await {
             Ok(appended) => return Some(appended),

@@ -173,7 +173,7 @@ impl Background {
 
     fn wait(&mut self, turn: Turn, waits: &Waits) {
         let refused = self.refused.take();
-        let mut wait = refused.map_or_else(|| self.site.wait(), |refused| refused.wait);
+        let mut wait = refused.map_or_else(|| self.site.wait(waits.kind), |refused| refused.wait);
         let pause = wait.postpone(Reason::Store, waits.passes, &waits.text);
         let again = Instant::now() + pause;
         self.refused = Some(Refused { wait, again });

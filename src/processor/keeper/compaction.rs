@@ -48,7 +48,7 @@ impl Compaction {
         if !site.reserve(merge_memory(merge)).await {
             return None;
         }
-        let mut wait = site.wait();
+        let mut wait = site.wait("merging");
         loop {
             let error = match self.compactor.merge(chain, merge).await {
                 Ok(Merged::Ready(repair)) => {

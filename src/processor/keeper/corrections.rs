@@ -45,7 +45,7 @@ pub async fn load(
 ) -> Finished {
     let partition = chain.partition();
     let until = Until::Leave(Arc::clone(&shown.leaving));
-    let mut wait = StoreWait::of_keeper(&store_side, partition, until);
+    let mut wait = StoreWait::of_keeper(&store_side, "corrections", partition, until);
     loop {
         let error = match read(&chain, &pending).await {
             Ok(loaded) => {

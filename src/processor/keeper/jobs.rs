@@ -40,7 +40,7 @@ pub async fn store(
         }
     };
     shown.storing.set(pending.bytes());
-    let mut wait = StoreWait::of_keeper(&store_side, partition, Until::Abort);
+    let mut wait = StoreWait::of_keeper(&store_side, "snapshots", partition, Until::Abort);
     loop {
         let error = match write_snapshot(&mut chain, &mut pending).await {
             Ok(written) => {

@@ -94,7 +94,7 @@ impl Recalculation {
             return None;
         }
         site.throttle().take(range.bytes()).await;
-        let mut wait = site.wait();
+        let mut wait = site.wait("recalculating");
         let repair = loop {
             let error = match recalculator.recalculate(chain, &range).await {
                 Ok(repair) => break Ok(repair),

@@ -29,7 +29,7 @@ pub async fn bring(
     site: &Site,
     chain: &mut Chain,
     (range, repair): (OffsetRange, &mut Repair),
-    doing: &str,
+    doing: &'static str,
 ) -> Brought {
     let partition = site.partition;
     let error = match write_repair(chain, repair).await {
@@ -45,6 +45,7 @@ pub async fn bring(
         return Brought::Refused(error);
     }
     Brought::Waits(Waits {
+        kind: doing,
         passes: error.is_retryable(),
         text: format!("partition {partition}: {doing} {range} waits: {error}"),
     })

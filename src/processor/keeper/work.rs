@@ -97,6 +97,8 @@ pub enum Written {
 /// What waits for the store, and whether that passes by itself.
 #[derive(Debug)]
 pub struct Waits {
+    /// What is done: `merging`.
+    pub kind: &'static str,
     pub text: String,
     pub passes: bool,
 }
@@ -140,9 +142,9 @@ impl Site {
     }
 
     /// Waiting for the store, until the processor stops or the partition is given up.
-    pub fn wait(&self) -> StoreWait {
+    pub fn wait(&self, kind: &'static str) -> StoreWait {
         let until = Until::Leave(Arc::clone(&self.shown.leaving));
-        StoreWait::of_keeper(&self.store_side, self.partition, until)
+        StoreWait::of_keeper(&self.store_side, kind, self.partition, until)
     }
 
     /// How fast all background work of the process goes.

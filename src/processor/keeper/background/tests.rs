@@ -75,6 +75,7 @@ impl Work for Scripted {
         let written = match self.refusals {
             0 => Written::Nothing,
             _ => Written::Waits(Waits {
+                kind: self.name,
                 text: format!("{} waits", self.name),
                 passes: true,
             }),
