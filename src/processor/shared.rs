@@ -140,7 +140,7 @@ impl Shared {
             identity: identity.clone(),
             calculation: evaluator.declaration(),
             start: settings.policy.start,
-            writer: instance.name().to_owned(),
+            writer: format!("{} {}", settings.invocation.program(), instance.name()),
             clock: Clock::system(),
         };
         let rejects_topic = &settings.pipeline.rejects;
