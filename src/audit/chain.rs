@@ -51,6 +51,8 @@ struct Walk<'a> {
     walked: Walked,
     /// The good manifest above the place where the walk is.
     above: Option<Arc<Manifest>>,
+    /// Whether the manifest after that one states its digest.
+    is_vouched_for: bool,
     /// What could not be read between it and this place, in descending order.
     between: Vec<Unreadable>,
 }
@@ -71,6 +73,7 @@ pub(super) async fn walk(
             findings: Vec::new(),
         },
         above: None,
+        is_vouched_for: false,
         between: Vec::new(),
     };
     let mut numbers = present.to_vec();
@@ -156,6 +159,7 @@ impl Walk<'_> {
             .filter(|link| link.sequence == manifest.sequence)
         else {
             // The base is one of those that cannot be read; that is reported already.
+            self.is_vouched_for = false;
             return;
         };
         if link.digest != manifest.digest() {
@@ -167,7 +171,22 @@ impl Walk<'_> {
                 manifest.digest()
             );
             self.broken(above, manifest, detail);
-        } else if let Some(difference) = difference(manifest, above) {
+            // A manifest that its own successor vouches for was not rewritten: this one was.
+            let newest = self.walked.newest.as_ref().map(|newest| newest.sequence);
+            if Some(above.sequence) != newest && self.is_vouched_for {
+                let last = self.walked.findings.pop();
+                let older = self.locate(manifest.sequence);
+                let last = last.map(|finding| Finding {
+                    remedy: instructions::rewritten_manifest(&older, link.digest),
+                    ..finding.about_manifest(manifest.sequence)
+                });
+                self.walked.findings.extend(last);
+            }
+            self.is_vouched_for = false;
+            return;
+        }
+        self.is_vouched_for = true;
+        if let Some(difference) = difference(manifest, above) {
             let detail = format!(
                 "manifest {} is not manifest {} with its edit: {difference}",
                 above.sequence, manifest.sequence
@@ -247,11 +266,12 @@ impl Walk<'_> {
                 ),
             ),
         };
-        self.push(kind, range, detail, remedy);
-        if recorded.is_some() {
-            let last = self.walked.findings.pop().map(Finding::into_notice);
-            self.walked.findings.extend(last);
-        }
+        let finding = Finding::new(kind, self.walked.partition, range, detail, remedy);
+        let finding = finding.about_manifest(unreadable.last);
+        self.walked.findings.push(match recorded {
+            Some(_) => finding.into_notice(),
+            None => finding,
+        });
     }
 
     fn close(mut self) -> Walked {

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Serialize, Serializer};
 
 use crate::{
-    model::{Offset, OffsetRange, Partition},
+    model::{Offset, OffsetRange, Partition, Sequence},
     store::Path,
 };
 
@@ -115,6 +115,9 @@ pub struct Finding {
     pub end: Offset,
     /// The path of the segment concerned, relative to the store's root.
     pub segment: Option<String>,
+    /// The highest of the numbers whose manifests cannot be used, if it is about those.
+    #[serde(skip)]
+    pub manifest: Option<Sequence>,
     /// What was found.
     pub detail: String,
     /// What can be done about it.
@@ -149,6 +152,7 @@ impl Finding {
             start: range.start(),
             end: range.end(),
             segment: None,
+            manifest: None,
             detail: detail.into(),
             remedy: remedy.into(),
             severity: match kind {
@@ -160,6 +164,12 @@ impl Finding {
 
     pub(super) fn of(mut self, segment: &Path) -> Finding {
         self.segment = Some(segment.to_string());
+        self
+    }
+
+    /// It is about numbers up to this one, none of whose manifests can be used.
+    pub(super) fn about_manifest(mut self, number: Sequence) -> Finding {
+        self.manifest = Some(number);
         self
     }
 

@@ -118,16 +118,16 @@ pub(super) fn stranger(location: &str) -> String {
 /// Numbers above the newest good manifest that cannot be read.
 pub(super) fn newest_manifest(location: &str, end: Offset) -> String {
     format!(
-        "restore {location} from a backup; without one, {RUN} continues the chain from offset \
-         {end} and replays what follows from Kafka, as long as Kafka still holds it"
+        "{REPAIR} appends again what the segments after offset {end} prove; else restore {location} from a backup; without one, \
+         {RUN} continues the chain from offset {end} and replays what follows from Kafka, as long as Kafka still holds it"
     )
 }
 
 /// A number inside the chain that cannot be read.
 pub(super) fn older_manifest(location: &str) -> String {
     format!(
-        "restore {location} from a backup; newer manifests list everything that is live, so nothing is \
-         lost with it but the record of how it came about"
+        "newer manifests list everything that is live, so nothing is lost with it but the record of how it came about: restore \
+         {location} from a backup, or {REPAIR} lets the history begin after it"
     )
 }
 
@@ -151,6 +151,14 @@ pub(super) fn broken(newer: &str, older: &str, base: Option<Digest>) -> String {
     format!(
         "one of the two was rewritten: compare {newer} and {older}{stated} with a backup, and restore the \
          one that differs"
+    )
+}
+
+/// A manifest that its successor, which its own successor vouches for, does not know.
+pub(super) fn rewritten_manifest(older: &str, base: Digest) -> String {
+    format!(
+        "it is {older} that was rewritten (its digest was {base}); newer manifests list everything that is live: restore it from a \
+         backup, or {REPAIR} lets the history begin after it"
     )
 }
 

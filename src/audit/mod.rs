@@ -68,7 +68,8 @@ pub use recalculate::{
     Recalculator, ResultsTopic, each_difference, outdated,
 };
 pub use repair::{
-    Mend, Mended, RepairError, RepairPlan, Source, is_its_source, mend, plan_repair, read_back,
+    ManifestMend, ManifestRemedy, Mend, Mended, RepairError, RepairPlan, Source, is_its_source,
+    mend, mend_manifests, plan_repair, read_back,
 };
 pub use report::{ComparedWith, Published, Report};
 pub use scrub::{MOST_WRONG, Scrubbed, Scrubber, Step, Then, Verified};

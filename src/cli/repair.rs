@@ -12,7 +12,9 @@ use super::{
     session::{Session, progress_bar, runtime, stored},
 };
 use crate::{
-    audit::{self, Finding, Level, Mend, Mended, Options, RepairPlan, Report, Source},
+    audit::{
+        self, Finding, Level, ManifestRemedy, Mend, Mended, Options, RepairPlan, Report, Source,
+    },
     config::Output,
     store::Throttle,
 };
@@ -20,7 +22,8 @@ use crate::{
 const EXAMPLES: &str = "\
 Without --apply it changes nothing, and says what it would do. Wrong values whose file is whole are calculated again from the
 inputs stored beside them; files that are damaged or gone are made again from Kafka, exactly their offsets and exactly as many
-outcomes. What was published otherwise is published once more as a correction, by the processor that owns the partition.
+outcomes. Manifests that cannot be used are let go where a newer one accounts for everything; what a damaged newest one added is
+appended again from its segments. What was published otherwise is published once more as a correction, by the processor that owns the partition.
 It may run beside `snapback run`. Ends with 0 when nothing is wrong or all of it was mended, else with 1.
 
 Examples:
@@ -44,6 +47,8 @@ pub(super) struct RepairArgs {
 struct Outcome {
     /// Ranges that were mended, or, without `--apply`, can be.
     ranges: usize,
+    /// Chains of manifests that were mended, or can be.
+    manifests: usize,
     /// Those that stay as they are, and why.
     left: Vec<String>,
     /// Corrections that wait for the owners of their partitions.
@@ -73,11 +78,13 @@ pub(super) fn execute(args: &RepairArgs, program: &Program) -> anyhow::Result<Ex
         true => runtime.block_on(apply(&rewriting, &plan, &throttle))?,
         false => Outcome {
             ranges: plan.mends.len(),
+            manifests: plan.manifests.len(),
             left: plan.left.iter().map(ToString::to_string).collect(),
             ..Outcome::default()
         },
     };
-    let is_done = outcome.left.is_empty() && (outcome.applied || outcome.ranges == 0);
+    let planned = outcome.ranges + outcome.manifests;
+    let is_done = outcome.left.is_empty() && (outcome.applied || planned == 0);
     let exit = match outcome.failed {
         Some(exit) => exit,
         None if is_done => Exit::Done,
@@ -119,12 +126,51 @@ async fn apply(
         applied: true,
         ..Outcome::default()
     };
+    // Where what the newest manifests added is not found again, an edit would hide that it is missing.
+    let mut held = BTreeSet::new();
+    let is_held = "not tried: first, what the newest manifests added has to be found or replayed";
+    for mend in &plan.manifests {
+        let place = format!("manifests of partition {}", mend.partition);
+        if held.contains(&mend.partition) {
+            outcome.left.push(format!("{place}: {is_held}"));
+            continue;
+        }
+        let before = outcome.left.len();
+        let done = async {
+            let mut chain = rewriting
+                .chain(mend.partition, mend.declaration.clone())
+                .await?;
+            anyhow::Ok(audit::mend_manifests(&mut chain, mend).await?)
+        };
+        match done.await {
+            Ok(Mended::Done { rows, .. }) => {
+                tracing::info!("{place}: mended, {rows} offsets are accounted for again");
+                outcome.manifests += 1;
+            }
+            Ok(Mended::Overtaken) => outcome.left.push(format!(
+                "{place}: another edit came first; run this command again"
+            )),
+            Ok(Mended::Left(why)) => outcome.left.push(format!("{place}: {why}")),
+            Err(error) => {
+                tracing::error!("{place}: {error:#}");
+                outcome.left.push(format!("{place}: {error:#}"));
+                outcome.failed.get_or_insert(Exit::of(&error));
+            }
+        }
+        if outcome.left.len() > before {
+            held.insert(mend.partition);
+        }
+    }
     let mut last: Option<Opened> = None;
     // Where Kafka did not answer once, nobody waits for it again.
     let mut unreachable = BTreeSet::new();
     for mend in &plan.mends {
         let place = place(mend);
         let key = (mend.partition, mend.source);
+        if held.contains(&mend.partition) {
+            outcome.left.push(format!("{place}: {is_held}"));
+            continue;
+        }
         if unreachable.contains(&key) {
             outcome.left.push(format!("{place}: not tried after that"));
             continue;
@@ -193,6 +239,24 @@ fn place(mend: &Mend) -> String {
 
 fn text(plan: &RepairPlan, outcome: &Outcome) -> String {
     let mut text = String::new();
+    for mend in &plan.manifests {
+        let how = match mend.remedy {
+            ManifestRemedy::Retire { oldest } => {
+                format!("the history begins with manifest {oldest}: nothing below is needed")
+            }
+            ManifestRemedy::Readopt => {
+                "what they added is appended again from its segments, where these are whole"
+                    .to_owned()
+            }
+        };
+        text.push_str(&format!(
+            "manifests of partition {}: {how}\n",
+            mend.partition
+        ));
+        for finding in &mend.findings {
+            text.push_str(&format!("  {}\n", shown(&what(finding))));
+        }
+    }
     for mend in &plan.mends {
         let from = match mend.source {
             Source::Attic => "put back from the attic",
@@ -208,14 +272,18 @@ fn text(plan: &RepairPlan, outcome: &Outcome) -> String {
         text.push_str(&format!("not mended: {}\n", shown(left)));
     }
     let ranges = outcome.ranges;
-    text.push_str(&match (outcome.applied, ranges + outcome.left.len()) {
+    let chains = match outcome.manifests {
+        0 => String::new(),
+        count => format!(", {count} chains of manifests"),
+    };
+    text.push_str(&match (outcome.applied, ranges + outcome.manifests + outcome.left.len()) {
         (_, 0) => "nothing to mend\n".to_owned(),
         (false, _) => format!(
-            "plan: {ranges} ranges can be mended, {} findings cannot; nothing was changed, --apply mends\n",
+            "plan: {ranges} ranges{chains} can be mended, {} findings cannot; nothing was changed, --apply mends\n",
             outcome.left.len()
         ),
         (true, _) => format!(
-            "mended {ranges} ranges, {} are not mended; {}\n",
+            "mended {ranges} ranges{chains}, {} are not mended; {}\n",
             outcome.left.len(),
             match outcome.corrections {
                 0 => "nothing has to be published again".to_owned(),

@@ -39,7 +39,7 @@ pub use next_corrections::{CorrectionsProgress, PendingCorrections, next_correct
 pub use race::{Holder, Rebased, are_live, holder, is_overtaken, is_silent, rebase};
 pub use repair::{Repair, Repaired, write_repair};
 pub use tail::{ChainError, ChainTail, Found, contains, list_manifests, load_manifest, load_tail};
-pub use tidy::{Tidied, tidy};
+pub use tidy::{Tidied, readopt, tidy};
 pub use write::{Pending, SnapshotError, Written, write_snapshot};
 
 #[cfg(test)]

@@ -90,6 +90,31 @@ pub async fn tidy(
     Ok(tidied)
 }
 
+/// Appends again what newer manifests that cannot be read had added, as far as whole segments that were made for an append
+/// continue the chain; returns the ranges. Who does that need not be the owner: what such segments hold was committed (I1).
+/// Nothing else is changed, unless something was appended.
+///
+/// # Errors
+/// When the store cannot be read or written; what was done until then is well, and can be continued.
+pub async fn readopt(chain: &mut Chain) -> Result<Vec<OffsetRange>, ChainError> {
+    let (files, _) = find_segments(chain).await?;
+    chain.reload().await?;
+    let Some(newest) = chain.newest() else {
+        return Ok(Vec::new());
+    };
+    if chain.tail().highest <= Some(newest.sequence) {
+        return Ok(Vec::new());
+    }
+    let mut candidates = unlisted(newest, files.clone());
+    candidates.extend(find_in_attic(chain).await?);
+    let adopted = adopt::adopt(chain, &candidates).await?;
+    if let (false, Some(newest)) = (adopted.is_empty(), chain.newest()) {
+        // What a lost edit had replaced is live again.
+        restore_listed(chain, newest, &files, &mut Tidied::default()).await?;
+    }
+    Ok(adopted)
+}
+
 async fn restore_listed(
     chain: &Chain,
     newest: &Manifest,

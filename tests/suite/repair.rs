@@ -1,6 +1,7 @@
 //! `repair`: what `verify` finds wrong is right afterwards, on both stores, beside a running processor, and only where Kafka
 //! still has what it was made of.
 
+mod manifests;
 mod scrub;
 mod statement;
 pub mod wrong_values;

@@ -8,6 +8,8 @@
 //!
 //! Memory: the files of one range, their successors, and a batch of rows of each.
 
+mod manifests;
+mod outcome;
 mod plan;
 
 use std::{
@@ -15,20 +17,16 @@ use std::{
     time::Duration,
 };
 
+pub use manifests::{ManifestMend, ManifestRemedy, mend_manifests};
+pub use outcome::{Mended, RepairError};
 pub use plan::{Mend, RepairPlan, Source};
 
-use super::{
-    AuditError, Finding, FindingKind, Outdated, RecalculateError, Recalculator, Report,
-    check_segments,
-};
+use super::{Finding, FindingKind, Outdated, Recalculator, Report, check_segments};
 use crate::{
     calculation::Calculations,
     format::{Layout, Manifest, Pipeline, Segment, SegmentKind},
-    history::{
-        Chain, ChainError, Repair, Repaired, Restored, SnapshotError, load_tail, restore_segment,
-        write_repair,
-    },
-    kafka::{Admin, KafkaError},
+    history::{Chain, Repair, Repaired, Restored, load_tail, restore_segment, write_repair},
+    kafka::Admin,
     model::Partition,
     recovery::Invocation,
     store::{Store, StoreError},
@@ -36,57 +34,6 @@ use crate::{
 
 /// How long what was mended is read back.
 const CHECK: Duration = Duration::from_secs(600);
-
-/// What became of a range.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Mended {
-    /// It is right again.
-    Done {
-        /// The outcomes of the range.
-        rows: u64,
-        /// Those of them that are to be published as corrections.
-        corrections: u64,
-    },
-    /// Another edit has changed the range meanwhile: it has to be looked at again.
-    Overtaken,
-    /// It is as it was, and this is why.
-    Left(String),
-}
-
-/// Why a repair could not go on.
-#[derive(Debug, thiserror::Error)]
-pub enum RepairError {
-    /// The store was made from other topics than those that Kafka has.
-    #[error(
-        "the store was made from another {what}: it states {stored}, Kafka has {found}. Nothing was changed; check --brokers, --events and --store"
-    )]
-    OtherSource {
-        /// Cluster or topic.
-        what: &'static str,
-        /// What the store states.
-        stored: String,
-        /// What Kafka has.
-        found: String,
-    },
-    /// Kafka does not answer.
-    #[error(transparent)]
-    Kafka(#[from] KafkaError),
-    /// The chain cannot be read.
-    #[error(transparent)]
-    Chain(#[from] ChainError),
-    /// A file cannot be put back.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The edit cannot be made.
-    #[error(transparent)]
-    Write(#[from] SnapshotError),
-    /// The range cannot be read now.
-    #[error(transparent)]
-    Read(RecalculateError),
-    /// What was mended cannot be read back.
-    #[error(transparent)]
-    Audit(#[from] AuditError),
-}
 
 /// Whether Kafka has the topic that the store was made from: another of its name would give other events.
 ///
@@ -135,6 +82,12 @@ pub async fn plan_repair(
     for (partition, findings) in by_partition {
         match load_tail(store, layout, partition).await?.newest {
             Some(newest) => {
+                let (about, findings) = findings
+                    .into_iter()
+                    .partition(|finding| finding.manifest.is_some());
+                let (mends, left) = manifests::plan(&newest, about);
+                plan.manifests.extend(mends);
+                plan.left.extend(left);
                 let in_attic = in_attic(store, &newest, &findings).await?;
                 let part = RepairPlan::of(&newest, partition, findings, &in_attic);
                 plan.mends.extend(part.mends);

@@ -8,6 +8,7 @@ use super::{
         groups::{Group, group},
     },
     Outdated,
+    manifests::ManifestMend,
 };
 use crate::{
     calculation::Declaration,
@@ -59,6 +60,8 @@ impl Mend {
 /// What to do about findings.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RepairPlan {
+    /// Manifests that can be mended, by partition.
+    pub manifests: Vec<ManifestMend>,
     /// What can be mended, by partition and offset.
     pub mends: Vec<Mend>,
     /// What cannot: the finding says what else can be done.
@@ -125,7 +128,11 @@ impl RepairPlan {
             }
         }
         mends.retain(|mend| !mend.findings.is_empty());
-        RepairPlan { mends, left }
+        RepairPlan {
+            mends,
+            left,
+            ..RepairPlan::default()
+        }
     }
 }
 

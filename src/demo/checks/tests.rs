@@ -52,6 +52,7 @@ fn find(facts: &mut Facts, kind: FindingKind, severity: Severity) {
         start: offset(1),
         end: offset(2),
         segment: None,
+        manifest: None,
         detail: format!("found {kind}"),
         remedy: "none".to_owned(),
         severity,

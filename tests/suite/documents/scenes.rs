@@ -110,7 +110,7 @@ impl Scene {
             "a-wrong-value" => falsified::one_too_high(pipeline),
             "a-wrong-reason" => falsified::another_reason(pipeline),
             "a-missing-manifest" => fs::remove_file(manifest(1)).expect("a file"),
-            "a-damaged-manifest" => flip_a_byte(&manifest(2)),
+            "a-damaged-manifest" => flip_a_byte(&manifest(1)),
             "the-newest-manifest-damaged" => flip_a_byte(&manifest(3)),
             "a-rewritten-manifest" => forge_manifest(&manifest(2), |body| {
                 body.replace("\"writer\":\"", "\"writer\":\"not ")

@@ -1,0 +1,59 @@
+//! What becomes of a repair, and why it may not go on.
+
+use super::super::{AuditError, RecalculateError};
+use crate::{
+    history::{ChainError, SnapshotError},
+    kafka::KafkaError,
+    store::StoreError,
+};
+
+/// What became of a range.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Mended {
+    /// It is right again.
+    Done {
+        /// The outcomes of the range.
+        rows: u64,
+        /// Those of them that are to be published as corrections.
+        corrections: u64,
+    },
+    /// Another edit has changed the range meanwhile: it has to be looked at again.
+    Overtaken,
+    /// It is as it was, and this is why.
+    Left(String),
+}
+
+/// Why a repair could not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum RepairError {
+    /// The store was made from other topics than those that Kafka has.
+    #[error(
+        "the store was made from another {what}: it states {stored}, Kafka has {found}. Nothing was changed; check --brokers, --events and --store"
+    )]
+    OtherSource {
+        /// Cluster or topic.
+        what: &'static str,
+        /// What the store states.
+        stored: String,
+        /// What Kafka has.
+        found: String,
+    },
+    /// Kafka does not answer.
+    #[error(transparent)]
+    Kafka(#[from] KafkaError),
+    /// The chain cannot be read.
+    #[error(transparent)]
+    Chain(#[from] ChainError),
+    /// A file cannot be put back.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The edit cannot be made.
+    #[error(transparent)]
+    Write(#[from] SnapshotError),
+    /// The range cannot be read now.
+    #[error(transparent)]
+    Read(RecalculateError),
+    /// What was mended cannot be read back.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
+}
