@@ -132,6 +132,11 @@ async fn merge(mut chain: Chain, compactor: &Compactor) -> anyhow::Result<Done> 
         segments_before: segments(&chain),
         ..Done::default()
     };
+    if let Some(why) = chain.why_cut_off() {
+        done.left.push(why);
+        done.segments_after = done.segments_before;
+        return Ok(done);
+    }
     let (mut obstacles, mut races) = (Obstacles::default(), 0);
     while let Some(merge) = chain
         .newest()

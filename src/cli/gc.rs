@@ -183,6 +183,11 @@ async fn one(
             ..of
         });
     }
+    if let Some(why) = chain.why_cut_off() {
+        of.stopped = Some(why);
+        of.oldest = None;
+        return Ok(of);
+    }
     let done = collect(&mut chain, &mut walk, keep, u64::MAX).await?;
     Ok(OfPartition {
         manifests: done.manifests,

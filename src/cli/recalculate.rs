@@ -198,6 +198,7 @@ async fn one(
     let ours = recalculator.evaluator.declaration();
     let mut ranges = outdated(newest, &ours, Some(all));
     ranges.retain(|range| args.wants(range));
+    let cut_off = chain.why_cut_off().filter(|_| args.apply);
     let (partition, throttle) = (chain.partition(), args.rewriting.throttle());
     let mut left: Vec<Left> = Vec::new();
     let bar = progress_bar("recalculating {pos} of {len} outcomes [{wide_bar}] {eta}");
@@ -206,6 +207,12 @@ async fn one(
         partition: partition.0,
         ..Done::default()
     };
+    if let Some(why) = cut_off {
+        done.ranges = ranges.len();
+        for range in std::mem::take(&mut ranges) {
+            Left::add(&mut left, &range, &why);
+        }
+    }
     for range in ranges {
         let place = format!("partition {partition}, offsets {}", range.range);
         done.ranges += 1;

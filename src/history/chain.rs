@@ -170,6 +170,19 @@ impl Chain {
         &self.clock
     }
 
+    /// Why who does not own the partition must add nothing now: newer manifests cannot be read. An edit would have their
+    /// damage on record, and nobody would look any more for what they added.
+    #[must_use]
+    pub fn why_cut_off(&self) -> Option<String> {
+        let damaged = self.tail.damaged.last()?;
+        let path = self.layout.manifest(self.partition(), damaged.sequence);
+        Some(format!(
+            "{} is the newest manifest and cannot be read: first, what it added has to be found, by `snapback repair --apply`, or \
+             replayed, by `snapback run`",
+            self.store.locate(&path)
+        ))
+    }
+
     /// Whether the fate of the last edit is open, so that the chain should be reloaded.
     #[must_use]
     pub fn is_unsure(&self) -> bool {

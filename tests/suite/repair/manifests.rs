@@ -8,7 +8,7 @@ use object_store::{ObjectStore as _, ObjectStoreExt as _};
 
 use super::{apply, flip_a_byte, repair, stored};
 use crate::outside::{Pipeline, Place};
-use crate::support::{block_on, s3};
+use crate::support::{block_on, s3, snapback};
 
 /// Mends the manifests of partition 0, and goes on from there.
 fn are_mended(pipeline: &Pipeline) {
@@ -22,6 +22,27 @@ fn are_mended(pipeline: &Pipeline) {
     ] {
         assert!(planned.stdout.contains(part), "{planned:?}");
     }
+    // Nothing else is added before: it would hide what is missing.
+    let manifests = |pipeline: &Pipeline| pipeline.findings();
+    let before = manifests(pipeline);
+    let others: [&[&str]; 3] = [
+        &["gc", "--apply"],
+        &["compact", "--apply"],
+        &["recalculate", "--apply", "--calculation", "number * number"],
+    ];
+    for command in others {
+        let finished = snapback(command)
+            .args(["--events", &pipeline.events])
+            .args(pipeline.store_args())
+            .envs(pipeline.env())
+            .env("SNAPBACK_BROKERS", &pipeline.brokers)
+            .args(["--partition", "0"])
+            .run()
+            .expect_code(1);
+        let says = "is the newest manifest and cannot be read";
+        assert!(finished.stdout.contains(says), "{finished:?}");
+    }
+    assert_eq!(manifests(pipeline), before);
     let done = apply(pipeline, 0);
     assert_eq!(
         (&done["manifests"], &done["ranges"]),
