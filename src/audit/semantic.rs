@@ -48,6 +48,17 @@ pub(super) fn results(evaluator: &Evaluator, batch: &RecordBatch) -> Compared {
         }
         Err(error) => return failed(batch, &error),
     };
+    let declared = evaluator.results_schema();
+    for field in batch.schema_ref().fields() {
+        let is_published = columns::is_published(field);
+        let expected = declared.field_with_name(field.name());
+        if expected.is_ok_and(|expected| columns::is_published(expected) != is_published) {
+            let not = if is_published { "" } else { "not " };
+            let name = Identifier(field.name());
+            let detail = format!("the column {name} is {not}marked as one that messages hold");
+            return Compared::OtherColumns(detail);
+        }
+    }
     let mut columns: Vec<Column<'_>> = Vec::new();
     for (field, calculated) in evaluator.output().fields().iter().zip(&outcomes.columns) {
         let name = Identifier(field.name());

@@ -22,6 +22,9 @@ pub struct Declaration {
     pub fields: String,
     /// The columns of its results, written as fields are: `result DECIMAL(38,0) NOT NULL`.
     pub results: String,
+    /// The columns that messages hold, as in `--publish`, in the order of the results; `None` when they hold all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub publish: Option<String>,
 }
 
 impl Declaration {
@@ -47,8 +50,9 @@ impl Declaration {
     /// The bytes of its texts.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        let condition = self.condition.as_ref().map_or(0, String::len);
-        self.calculation.len() + condition + self.fields.len() + self.results.len()
+        let optional = [&self.condition, &self.publish].into_iter().flatten();
+        let optional: usize = optional.map(String::len).sum();
+        self.calculation.len() + optional + self.fields.len() + self.results.len()
     }
 }
 
@@ -59,6 +63,10 @@ impl fmt::Display for Declaration {
         if let Some(condition) = &self.condition {
             write!(f, " where {condition}")?;
         }
-        write!(f, " on {}", self.fields)
+        write!(f, " on {}", self.fields)?;
+        if let Some(publish) = &self.publish {
+            write!(f, ", publishing {publish}")?;
+        }
+        Ok(())
     }
 }

@@ -9,7 +9,7 @@ use std::{
     sync::Arc,
 };
 
-use super::{CalculationError, Condition, Declaration, Evaluator, Find, Fingerprint};
+use super::{CalculationError, Condition, Declaration, Evaluator, Find, Fingerprint, Publish};
 use crate::events::{Fields, FieldsError};
 
 /// Why this program cannot calculate what a declaration says.
@@ -106,16 +106,21 @@ impl Calculations {
             let condition = declared.condition.as_deref().map(Condition::parse);
             let condition = condition.transpose().map_err(CalculationError::from);
             let condition = condition.map_err(Box::new)?;
+            let publish = declared.publish.as_deref().map(Publish::parse);
+            let publish = publish.transpose().map_err(CalculationError::from);
+            let publish = publish.map_err(Box::new)?;
             let evaluator = Evaluator::new(fields, calculation).map_err(Box::new)?;
-            Ok(evaluator
+            let evaluator = evaluator
                 .with_condition(condition.as_ref())
-                .map_err(Box::new)?)
+                .map_err(Box::new)?;
+            Ok(evaluator.with_publish(publish.as_ref()).map_err(Box::new)?)
         }));
         let evaluator = found.unwrap_or(Err(NotCalculable::Panicked))?;
         let here = evaluator.declaration();
         if here.fingerprint != declared.fingerprint
             || here.results != declared.results
             || here.condition != declared.condition
+            || here.publish != declared.publish
         {
             return Err(NotCalculable::Other {
                 fingerprint: here.fingerprint,

@@ -4,7 +4,7 @@ use std::error::Error;
 
 use arrow_schema::{ArrowError, DataType};
 
-use super::sql::SqlError;
+use super::{publish::PublishError, sql::SqlError};
 use crate::events::NameTaken;
 
 /// A calculation that cannot be used, or that failed on a batch.
@@ -13,6 +13,9 @@ pub enum CalculationError {
     /// The text is no calculation that is taken.
     #[error("{0}")]
     Sql(#[from] SqlError),
+    /// Messages cannot hold the columns that are chosen for them.
+    #[error(transparent)]
+    Publish(#[from] PublishError),
     /// The field to calculate with is not declared.
     #[error("{calculation}: there is no field {field:?}; declared are: {declared}")]
     NoSuchField {

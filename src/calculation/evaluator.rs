@@ -11,7 +11,7 @@ use arrow_buffer::BooleanBufferBuilder;
 use arrow_schema::{DataType, Field as ArrowField, Schema, SchemaRef};
 
 use super::{
-    Calculation, CalculationError, Condition, Declaration, Engine, Fingerprint, Outcomes,
+    Calculation, CalculationError, Condition, Declaration, Engine, Fingerprint, Outcomes, Publish,
     batch::{Batch, batch_error, kept, rejected},
     calling, results,
     sql::{Filter, Sifted},
@@ -70,6 +70,8 @@ pub struct Evaluator {
     /// What the calculation gives.
     output: SchemaRef,
     results: SchemaRef,
+    /// The columns that messages hold; `None` when they hold all.
+    publish: Option<String>,
     /// What the calculation gives, as a declaration has it.
     declared: String,
     fingerprint: Fingerprint,
@@ -107,6 +109,7 @@ impl Evaluator {
             inputs,
             output,
             results: Arc::new(Schema::new(all)),
+            publish: None,
             declared,
             fingerprint,
         })
@@ -124,6 +127,25 @@ impl Evaluator {
             let filter = condition.on(&self.inputs)?;
             self.fingerprint = self.fingerprint.under(&filter);
             self.condition = Some(filter);
+        }
+        Ok(self)
+    }
+
+    /// The same with messages that hold these columns alone, if they are chosen. It comes after the condition.
+    ///
+    /// # Errors
+    /// When results have no such column: a configuration error that says which they have.
+    pub fn with_publish(
+        mut self,
+        publish: Option<&Publish>,
+    ) -> Result<Evaluator, CalculationError> {
+        let chosen = publish
+            .map(|publish| publish.on(&self.results))
+            .transpose()?;
+        if let Some(chosen) = chosen.flatten() {
+            self.fingerprint = self.fingerprint.publishing(&chosen.text);
+            self.results = chosen.results;
+            self.publish = Some(chosen.text);
         }
         Ok(self)
     }
@@ -149,6 +171,7 @@ impl Evaluator {
             condition: self.condition.as_ref().map(|it| it.text().to_owned()),
             fields: self.fields().to_string(),
             results: self.declared.clone(),
+            publish: self.publish.clone(),
         }
     }
 

@@ -19,7 +19,7 @@ const DIGITS: usize = 16;
 /// fields, the decoder's version and the columns of the results. The binary is not part of it.
 ///
 /// With a condition they are those over the fingerprint without it, the version of what evaluates it, and its canonical
-/// text.
+/// text. Where messages hold some columns only, they are those over the fingerprint of all that, and the names of these columns.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct Fingerprint(String);
@@ -51,6 +51,11 @@ impl Fingerprint {
     pub(super) fn under(&self, condition: &Filter) -> Fingerprint {
         let version = condition.version().to_string();
         Fingerprint::over(&[&self.0, "where", &version, condition.text()])
+    }
+
+    /// The fingerprint of the same whose messages hold the columns `publish` alone.
+    pub(super) fn publishing(&self, publish: &str) -> Fingerprint {
+        Fingerprint::over(&[&self.0, "publish", publish])
     }
 
     fn over(parts: &[&str]) -> Fingerprint {

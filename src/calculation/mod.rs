@@ -19,6 +19,7 @@ mod evaluator;
 mod fingerprint;
 mod named;
 mod propose;
+mod publish;
 mod results;
 mod sql;
 mod square;
@@ -44,6 +45,7 @@ pub use evaluator::{Evaluated, Evaluator, rejects_schema};
 pub use fingerprint::{Fingerprint, NotAFingerprint};
 pub use named::builtin;
 pub use propose::{Proposal, propose, widen};
+pub use publish::{Publish, PublishError};
 pub use sql::{Condition, Sifted, SqlCalculation, SqlError, Usable, usable};
 pub use stored::reject_stored;
 

@@ -138,6 +138,9 @@ pub(super) struct CalculationArgs {
     /// stored nor published [default: every event is calculated]
     #[arg(long = "where", value_name = "CONDITION")]
     condition: Option<String>,
+    /// Which fields and columns of the result a message holds: who, total. The snapshots hold all of them [default: all]
+    #[arg(long, value_name = "COLUMN,...")]
+    publish: Option<String>,
 }
 
 impl CalculationArgs {
@@ -145,5 +148,6 @@ impl CalculationArgs {
         flags.add(key::FIELDS, self.fields.as_deref());
         flags.add(key::CALCULATION, self.calculation.as_deref());
         flags.add(key::WHERE, self.condition.as_deref());
+        flags.add(key::PUBLISH, self.publish.as_deref());
     }
 }

@@ -103,6 +103,9 @@ fn shown(declaration: &Declaration) -> String {
     }
     table.add_row(["fields", &declaration.fields]);
     table.add_row(["results", &declaration.results]);
+    if let Some(publish) = &declaration.publish {
+        table.add_row(["publish", publish]);
+    }
     table.add_row(["fingerprint", declaration.fingerprint.as_str()]);
     table.trim_fmt()
 }

@@ -123,7 +123,7 @@ pub(super) fn execute(args: &VerifyArgs, program: &Program) -> anyhow::Result<Ex
     };
     let (store, layout) = stored(&runtime, &session)?;
     let is_given = |key| session.layers.given(key).is_some();
-    let given = [key::CALCULATION, key::FIELDS, key::WHERE];
+    let given = [key::CALCULATION, key::FIELDS, key::WHERE, key::PUBLISH];
     let given = given.into_iter().any(is_given);
     let calculations = calculation.known()?;
     let options = Options {

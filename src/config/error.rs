@@ -119,7 +119,7 @@ pub enum ConfigError {
         elsewhere("--fields", fields_origin)
     )]
     Calculation {
-        /// `--calculation` or `--where`.
+        /// `--calculation`, `--where` or `--publish`.
         setting: String,
         /// Its value.
         text: String,

@@ -77,6 +77,8 @@ pub const FIELDS: Key = Key::new("fields", "number BIGINT NOT NULL");
 pub const CALCULATION: Key = Key::new("calculation", "square");
 /// Which events are calculated.
 pub const WHERE: Key = Key::without_default("where", "every event");
+/// Which columns of a result its message holds.
+pub const PUBLISH: Key = Key::without_default("publish", "every column");
 /// How data is written to stdout.
 pub const OUTPUT: Key = Key::new("output", "table");
 /// How log lines are written to stderr.
@@ -134,6 +136,7 @@ pub const ALL: &[Key] = &[
     FIELDS,
     CALCULATION,
     WHERE,
+    PUBLISH,
     DELIVERY,
     COMMIT_INTERVAL,
     SNAPSHOT_INTERVAL,

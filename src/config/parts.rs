@@ -11,7 +11,9 @@ use super::{
     value::{Source, Value},
 };
 use crate::{
-    calculation::{Calculation, CalculationError, Calculations, Condition, Evaluator, Find},
+    calculation::{
+        Calculation, CalculationError, Calculations, Condition, Evaluator, Find, Publish,
+    },
     events::Fields,
     kafka::Connection,
     store::{StoreConfig, StoreUrl},
@@ -42,6 +44,8 @@ pub struct CalculationConfig {
     pub calculation: Arc<dyn Calculation>,
     /// Which events are calculated; `None` for all.
     pub condition: Option<Condition>,
+    /// Which columns messages hold; `None` for all.
+    pub publish: Option<Publish>,
     /// Who finds others by their text.
     pub find: Find,
 }
@@ -61,7 +65,8 @@ impl CalculationConfig {
     /// When the calculation cannot be made of the fields.
     pub fn evaluator(&self) -> Result<Evaluator, CalculationError> {
         let evaluator = Evaluator::new(self.fields.clone(), Arc::clone(&self.calculation))?;
-        evaluator.with_condition(self.condition.as_ref())
+        let evaluator = evaluator.with_condition(self.condition.as_ref())?;
+        evaluator.with_publish(self.publish.as_ref())
     }
 }
 
@@ -71,6 +76,7 @@ impl fmt::Debug for CalculationConfig {
             .field("fields", &self.fields.to_string())
             .field("calculation", &self.calculation.name())
             .field("condition", &self.condition)
+            .field("publish", &self.publish)
             .finish()
     }
 }
@@ -228,7 +234,7 @@ pub fn store(layers: &Layers) -> Result<StoreConfig, ConfigError> {
     })
 }
 
-/// The fields, the calculation over them, and the condition.
+/// The fields, the calculation over them, the condition, and what is published.
 ///
 /// # Errors
 /// When one of them cannot be read, or the calculation or the condition cannot be made of these fields.
@@ -257,12 +263,26 @@ pub fn calculation(layers: &Layers) -> Result<CalculationConfig, ConfigError> {
             Some(condition)
         }
     };
-    Ok(CalculationConfig {
-        fields,
+    let given = layers.value(key::PUBLISH);
+    let publish = given.as_ref().map(|given| {
+        Publish::parse(&given.text)
+            .map_err(|reason| parse::invalid(key::PUBLISH, given.clone(), &reason))
+    });
+    let config = CalculationConfig {
+        publish: publish.transpose()?,
         calculation,
         condition,
         find: layers.calculations(),
-    })
+        fields: fields.clone(),
+    };
+    if let (Some(given), Err(source)) = (given, config.evaluator()) {
+        let (setting, given) = match source {
+            CalculationError::Publish(_) => (key::PUBLISH, given),
+            _ => (key::CALCULATION, layers.text(key::CALCULATION)),
+        };
+        return Err(refused(setting, given, source));
+    }
+    Ok(config)
 }
 
 /// How a command writes.

@@ -157,6 +157,7 @@ fn unlisted(newest: &Manifest, segment: &Segment) -> Declaration {
         fingerprint: segment.fingerprint.clone(),
         calculation: newest.calculation.clone(),
         condition: None,
+        publish: None,
         fields: newest.fields.clone(),
         results: String::new(),
     }

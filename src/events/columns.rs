@@ -83,6 +83,24 @@ pub(crate) fn source() -> [Field; 4] {
     ]
 }
 
+/// What marks a column of results that messages do not hold, in the metadata of its Arrow field.
+const PUBLISHED: (&str, &str) = ("snapback.published", "false");
+
+/// A column of results, as one that messages do not hold.
+pub(crate) fn kept_back(column: Field) -> Field {
+    let (key, value) = PUBLISHED;
+    let mut metadata = column.metadata().clone();
+    metadata.insert(key.to_owned(), value.to_owned());
+    column.with_metadata(metadata)
+}
+
+/// Whether messages hold a column of results.
+pub(crate) fn is_published(column: &Field) -> bool {
+    let (key, value) = PUBLISHED;
+    let marked = column.metadata().get(key).is_some_and(|mark| mark == value);
+    !marked && !SOURCE.contains(&column.name().as_str())
+}
+
 /// What rejects have besides.
 pub(crate) fn rejected() -> [Field; 2] {
     [

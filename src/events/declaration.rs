@@ -70,6 +70,37 @@ fn fields(text: &str, is_reserved: fn(&str) -> bool) -> Result<Vec<Field>, Field
     }
 }
 
+/// The names in a list, as SQL writes them: each once, whatever its case.
+///
+/// # Errors
+/// When it is no such list.
+pub(crate) fn column_names(text: &str) -> Result<Vec<String>, FieldsError> {
+    if text.len() > LONGEST {
+        return Err(FieldsError::TooLong(text.len()));
+    }
+    let mut tokens = Tokens::of(text);
+    if tokens.peek()? == Token::End {
+        return Err(FieldsError::Empty);
+    }
+    let mut names: Vec<String> = Vec::new();
+    loop {
+        let name = match tokens.take()? {
+            Token::Word(word) => word.to_owned(),
+            Token::Quoted(name) => name,
+            other => return Err(other.instead_of("a column's name")),
+        };
+        if let Some(other) = names.iter().find(|other| same(other, &name)) {
+            return Err(FieldsError::Duplicate(other.clone(), name));
+        }
+        names.push(name);
+        match tokens.take()? {
+            Token::Symbol(',') => {}
+            Token::End => return Ok(names),
+            other => return Err(other.instead_of("a comma or the end")),
+        }
+    }
+}
+
 /// Whether all paths take each value as an object, or all as an array.
 fn alike(fields: &[Field]) -> Result<(), FieldsError> {
     let mut taken: HashMap<Path, (&Field, bool)> = HashMap::new();

@@ -21,6 +21,7 @@ mod reason;
 pub(crate) mod time;
 
 pub use declaration::FieldsError;
+pub(crate) use declaration::column_names;
 pub(crate) use decode::{Bytes, Decoder, Numbers};
 pub(crate) use encode::Payloads;
 pub use encode::{EncodeError, MessageBuffer, ResultEncoder, source_key};

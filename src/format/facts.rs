@@ -135,6 +135,7 @@ const END: &str = "snapback.end";
 const CALCULATION: &str = "snapback.calculation";
 const CONDITION: &str = "snapback.where";
 const FIELDS: &str = "snapback.fields";
+const PUBLISH: &str = "snapback.publish";
 const RESULT_COLUMNS: &str = "snapback.result_columns";
 const FINGERPRINT: &str = "snapback.fingerprint";
 const RESULTS: &str = "snapback.results";
@@ -225,6 +226,9 @@ impl SegmentFacts {
         if let Some(condition) = &self.declaration.condition {
             pairs.push(pair(CONDITION, condition.clone()));
         }
+        if let Some(publish) = &self.declaration.publish {
+            pairs.push(pair(PUBLISH, publish.clone()));
+        }
         if self.counts.filtered > 0 {
             pairs.push(pair(FILTERED, self.counts.filtered.to_string()));
         }
@@ -278,6 +282,7 @@ impl SegmentFacts {
                 condition: optional(pairs, CONDITION)?,
                 fields: text(pairs, FIELDS)?.to_owned(),
                 results: text(pairs, RESULT_COLUMNS)?.to_owned(),
+                publish: optional(pairs, PUBLISH)?,
             },
             made_for: number(pairs, EDIT)?,
             counts,

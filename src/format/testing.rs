@@ -38,6 +38,7 @@ pub(crate) fn declaration() -> Declaration {
         fingerprint: "00112233445566aa".parse().unwrap(),
         calculation: "square(number)".into(),
         condition: None,
+        publish: None,
         fields: "number BIGINT NOT NULL".into(),
         results: "result DECIMAL(38,0) NOT NULL".into(),
     }

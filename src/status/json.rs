@@ -28,6 +28,8 @@ struct Status<'v> {
     #[serde(rename = "where", skip_serializing_if = "Option::is_none")]
     condition: Option<&'v str>,
     fields: &'v str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    publish: Option<&'v str>,
     group: &'v str,
     events: &'v str,
     results: &'v str,
@@ -194,6 +196,7 @@ pub(super) fn render(view: &ProcessView) -> String {
         uptime_seconds: view.now.0.as_secs(),
         calculation: &about.calculation,
         condition: about.condition.as_deref(),
+        publish: about.publish.as_deref(),
         fields: &about.fields,
         group: &about.group,
         events: &about.events,

@@ -122,6 +122,7 @@ fn process(workers: Vec<Option<WorkerView>>) -> ProcessView {
         instance: "host-0".to_owned(),
         calculation: "square(number)".to_owned(),
         condition: None,
+        publish: None,
         fields: "number BIGINT NOT NULL".to_owned(),
         group: "recalc_group".to_owned(),
         events: "events".to_owned(),

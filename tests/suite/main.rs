@@ -49,6 +49,7 @@ mod outside;
 mod power;
 mod produce;
 mod protocol;
+mod publish;
 mod published;
 mod rebalances;
 mod recalculation;

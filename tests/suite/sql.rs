@@ -6,7 +6,7 @@ use parquet::arrow::ArrowWriter;
 use serde_json::{Value, json};
 use snapback::{
     arrow_schema::{DataType, Field, Schema},
-    calculation::{Calculation as _, Engine, Evaluator, SqlCalculation, builtin},
+    calculation::{Calculation as _, Engine, Evaluator, Publish, SqlCalculation, builtin},
     events::{Fields, MessageBuffer, ResultEncoder},
     model::{Event, Offset, Partition},
 };
@@ -86,8 +86,12 @@ fn every_calculation_of_the_documentation_gives_what_stands_there_and_duckdb_agr
     for example in examples {
         let fields = Fields::parse(&example.flag("--fields")).expect("fields");
         let calculation = builtin(&example.flag("--calculation")).expect("a calculation");
-        let evaluator =
-            Evaluator::new(fields, calculation).unwrap_or_else(|error| panic!("{error}"));
+        let publish = example.block("sh", 0).contains("--publish '");
+        let publish = publish.then(|| example.flag("--publish"));
+        let publish = publish.map(|text| Publish::parse(&text).expect("names"));
+        let evaluator = Evaluator::new(fields, calculation)
+            .and_then(|evaluator| evaluator.with_publish(publish.as_ref()))
+            .unwrap_or_else(|error| panic!("{error}"));
         let payloads: Vec<&str> = example.block("json", 0).lines().collect();
         let events = payloads.iter().enumerate().map(|(index, payload)| Event {
             offset: Offset::new(index as i64).expect("an offset"),

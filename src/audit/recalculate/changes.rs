@@ -7,7 +7,7 @@ use crate::{
     calculation::Evaluated,
     events::{
         EncodeError, MessageBuffer,
-        columns::{self, SOURCE, offsets},
+        columns::{self, is_published, offsets},
     },
     format::{ChangedRows, Changes, OutcomeText},
 };
@@ -166,13 +166,14 @@ fn value(messages: Option<&MessageBuffer>, row: usize) -> Option<&[u8]> {
 /// The names and types of what a message has.
 fn published_types(batch: &RecordBatch) -> Vec<(&str, &arrow_schema::DataType)> {
     let fields = batch.schema_ref().fields().iter();
+    let fields = fields.filter(|field| is_published(field));
     let fields = fields.map(|field| (field.name().as_str(), field.data_type()));
-    fields.filter(|(name, _)| !SOURCE.contains(name)).collect()
+    fields.collect()
 }
 
 fn published(batch: &RecordBatch) -> impl Iterator<Item = &arrow_array::ArrayRef> {
     let fields = batch.schema_ref().fields().iter().zip(batch.columns());
-    let fields = fields.filter(|(field, _)| !SOURCE.contains(&field.name().as_str()));
+    let fields = fields.filter(|(field, _)| is_published(field));
     fields.map(|(_, column)| column)
 }
 

@@ -61,14 +61,14 @@ struct Column {
 }
 
 impl ResultEncoder {
-    /// An encoder of results with `schema`, calculated from the events of `topic`.
+    /// An encoder of those columns of results with `schema` that messages hold, calculated from the events of `topic`.
     ///
     /// # Errors
     /// When a column has a type that a message does not take.
     pub fn new(topic: &str, schema: &SchemaRef) -> Result<ResultEncoder, EncodeError> {
         let mut columns: Vec<Column> = Vec::new();
         for field in schema.fields() {
-            if columns::SOURCE.contains(&field.name().as_str()) {
+            if !columns::is_published(field) {
                 continue;
             }
             let Some(field_type) = FieldType::of_column(field) else {

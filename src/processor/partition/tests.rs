@@ -56,6 +56,7 @@ fn facts() -> Facts {
             fingerprint: "00000000000000aa".parse().unwrap(),
             calculation: "square(number)".into(),
             condition: None,
+            publish: None,
             fields: "number BIGINT NOT NULL".into(),
             results: "result DECIMAL(38,0) NOT NULL".into(),
         },

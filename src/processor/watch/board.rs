@@ -74,6 +74,10 @@ impl Board {
             calculation: calculation.calculation.text(&schema),
             condition: calculation.condition.as_ref().map(|it| it.text(&schema)),
             fields: calculation.fields.to_string(),
+            publish: calculation
+                .evaluator()
+                .ok()
+                .and_then(|it| it.declaration().publish),
             group: pipeline.group.clone(),
             events: pipeline.events.clone(),
             results: pipeline.results.clone(),

@@ -32,6 +32,8 @@ pub struct About {
     pub condition: Option<String>,
     /// The fields, as in `--fields`.
     pub fields: String,
+    /// The columns that messages hold, as in `--publish`; `None` when they hold all.
+    pub publish: Option<String>,
     /// The consumer group.
     pub group: String,
     /// The events topic.

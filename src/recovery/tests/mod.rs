@@ -58,6 +58,7 @@ fn facts() -> Facts {
             condition: None,
             fields: "number BIGINT NOT NULL".into(),
             results: "result DECIMAL(38,0) NOT NULL".into(),
+            publish: None,
         },
         store: "./snapshots".into(),
         chain: ChainFacts::Good(chain()),

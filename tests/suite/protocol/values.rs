@@ -35,6 +35,7 @@ pub fn declaration(version: u8) -> Declaration {
         condition: None,
         fields: "number BIGINT NOT NULL".to_owned(),
         results: "result DECIMAL(38,0) NOT NULL".to_owned(),
+        publish: None,
     }
 }
 

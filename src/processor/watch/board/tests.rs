@@ -14,6 +14,7 @@ pub(in crate::processor) fn about() -> About {
         instance: text(),
         calculation: text(),
         condition: None,
+        publish: None,
         fields: text(),
         group: text(),
         events: text(),
