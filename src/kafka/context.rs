@@ -19,13 +19,16 @@ use rdkafka::{
     types::RDKafkaRespErr,
 };
 
-use super::error::{Failure, KafkaError, is_passing};
+use super::error::{Failure, KafkaError, is_denied, is_passing};
 use crate::model::Partition;
 
 /// The same trouble is logged at most this often.
 const LOG_INTERVAL: Duration = Duration::from_secs(5);
 /// An error text older than this explains nothing any more.
 const ERROR_AGE: Duration = Duration::from_secs(60);
+
+/// A connection that ends sooner after it was made has had no question answered, but for the first.
+const EARLY: Duration = Duration::from_secs(1);
 
 /// A rebalance that waits for its answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,12 +93,19 @@ impl Context {
         doing: impl Into<String>,
         source: impl Into<Failure>,
     ) -> KafkaError {
-        let (doing, source) = (doing.into(), source.into());
+        let (doing, mut source) = (doing.into(), source.into());
         let last = self.last_error();
         let unreachable = matches!(
             source.code,
             Code::BrokerTransportFailure | Code::AllBrokersDown | Code::Resolve
         ) || (source.code == Code::OperationTimedOut && last.is_some());
+        // Nobody answers whom the broker has refused: that it has is what counts.
+        if let Some((code, _)) = &last
+            && unreachable
+            && is_denied(*code)
+        {
+            source = Failure::of(*code);
+        }
         let why = last.map(|(_, text)| text);
         if unreachable {
             KafkaError::Unreachable {
@@ -123,10 +133,10 @@ impl Context {
         self.leaving.store(false, Ordering::Release);
     }
 
-    /// Remembers that the broker hung up, where that tells something: on the first question.
+    /// Remembers that the broker hung up, where that tells something. A refusal tells more.
     fn hung_up(&self, message: &str) {
-        let tells = ["in state APIVERSION_QUERY", "security.protocol"];
-        if !tells.iter().any(|tell| message.contains(tell)) {
+        let is_refused = |(code, _): &(Code, String)| is_denied(*code);
+        if !is_early(message) || self.last_error().as_ref().is_some_and(is_refused) {
             return;
         }
         let text = format!(
@@ -241,6 +251,18 @@ fn is_hang_up(message: &str) -> bool {
     message.contains("Disconnected")
 }
 
+/// Whether a broker hung up on one of the first questions. A port for TLS does so on the first, one for SASL after it: it tells
+/// anybody which versions it speaks.
+fn is_early(message: &str) -> bool {
+    let age = message.split_once("(after ").and_then(|(_, rest)| {
+        let (age, state) = rest.split_once("ms in state ")?;
+        state.starts_with("UP").then(|| age.parse::<u64>().ok())?
+    });
+    message.contains("in state APIVERSION_QUERY")
+        || message.contains("security.protocol")
+        || age.is_some_and(|age| Duration::from_millis(age) < EARLY)
+}
+
 /// Answers a rebalance without taking any partition.
 pub(super) fn answer(consumer: &BaseConsumer<Context>, rebalance: &Rebalance) {
     let result = match rebalance {
@@ -282,4 +304,62 @@ impl ProducerContext<NoCustomPartitioner> for Context {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn unreachable(context: &Context) -> KafkaError {
+        context.failed(
+            "broker:9092",
+            "connect",
+            Failure::of(Code::BrokerTransportFailure),
+        )
+    }
+
+    #[test]
+    fn a_refusal_needs_a_person_also_where_the_call_only_says_that_nobody_answers() {
+        for (code, needed) in [
+            (Code::Authentication, true),
+            (Code::SSL, true),
+            (Code::UnsupportedSASLMechanism, true),
+            (Code::Resolve, false),
+        ] {
+            let context = Context::new("test");
+            context.error(NativeError::Global(code), "the broker's words");
+            // Neither hides it.
+            context.error(
+                NativeError::Global(Code::AllBrokersDown),
+                "1/1 brokers are down",
+            );
+            context.log(
+                RDKafkaLogLevel::Info,
+                "FAIL",
+                "Disconnected (after 2ms in state UP)",
+            );
+            let error = unreachable(&context);
+            assert_eq!(error.needs_a_person(), needed, "{code:?}: {error}");
+            assert!(
+                !needed || error.to_string().contains("the broker's words"),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_broker_that_hangs_up_early_may_expect_another_protocol() {
+        for (message, tells) in [
+            ("Disconnected (after 2ms in state UP)", true),
+            ("Disconnected (after 1ms in state APIVERSION_QUERY)", true),
+            ("Disconnected (after 600012ms in state UP)", false),
+            ("Disconnected (after 3ms in state AUTH_REQ)", false),
+            ("Disconnected: check security.protocol", true),
+        ] {
+            let context = Context::new("test");
+            context.log(RDKafkaLogLevel::Info, "FAIL", message);
+            let said = unreachable(&context).to_string();
+            assert_eq!(said.contains("hung up"), tells, "{said}");
+        }
+    }
 }

@@ -230,6 +230,17 @@ impl KafkaError {
         }
     }
 
+    /// Whether a broker refuses who we are, or what we may do.
+    #[must_use]
+    pub fn is_denied(&self) -> bool {
+        match self {
+            KafkaError::Unreachable { source, .. } | KafkaError::Call { source, .. } => {
+                is_denied(source.code)
+            }
+            _ => false,
+        }
+    }
+
     /// Whether nothing changes until somebody changes the configuration, the credentials, rights or a topic.
     #[must_use]
     pub fn needs_a_person(&self) -> bool {

@@ -92,9 +92,7 @@ impl RecalculateError {
     pub fn is_retryable(&self) -> bool {
         match self {
             RecalculateError::Fetch(FetchError::Store(error)) => error.is_retryable(),
-            RecalculateError::Events { source, .. } => {
-                source.is_transient() || matches!(**source, KafkaError::Idle { .. })
-            }
+            RecalculateError::Events { source, .. } => source.is_transient() || source.is_denied(),
             _ => false,
         }
     }

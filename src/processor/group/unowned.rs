@@ -12,7 +12,10 @@ use std::{
 };
 
 use super::{super::shared::Shared, open_transactions::OpenTransactions, silence::Silences};
-use crate::{kafka::Member, model::Partition};
+use crate::{
+    kafka::{KafkaError, Member},
+    model::Partition,
+};
 
 /// How often the group is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -60,7 +63,10 @@ fn wait(shared: &Shared) -> bool {
 fn look(shared: &Shared, since: Option<Instant>) -> Option<Instant> {
     shared.board.ask_broker();
     let members = shared.members();
-    let failure = members.as_ref().err().filter(|error| error.is_transient());
+    let is_silence = |error: &&KafkaError| {
+        error.is_transient() || matches!(error, KafkaError::Unreachable { .. })
+    };
+    let failure = members.as_ref().err().filter(is_silence);
     shared
         .board
         .broker_answered(failure.map(ToString::to_string));
