@@ -14,9 +14,22 @@ use crate::processor::Stop;
 
 /// What ending may take that was asked for twice, or before anything was begun. What does not end by itself then waits for a
 /// broker or a store.
-const AT_ONCE: Duration = Duration::from_secs(1);
+const AT_ONCE: Duration = Duration::from_millis(50);
+/// What leaving the group may take that is being joined: others need not wait for the session of one that has left.
+const LEAVING: Duration = Duration::from_secs(1);
 /// How often a request to stop is looked for.
 const LOOK: Duration = Duration::from_millis(20);
+
+/// How far a program has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Begun {
+    /// It connects: nothing of it is anywhere.
+    Nothing,
+    /// It joins its group.
+    Joining,
+    /// It works.
+    Work,
+}
 
 /// The signals that ask a program to end.
 pub(super) struct Signals {
@@ -43,28 +56,33 @@ impl Signals {
         }
     }
 
-    /// Asks `stop` to finish at the first signal and to abort at the second. Where there is nothing to finish, because nothing
-    /// is `begun`, or nothing ends after the second, the process ends.
+    /// Asks `stop` to finish at the first signal and to abort at the second. Where there is nothing to finish, or nothing ends
+    /// after the second, the process ends.
     pub fn ask_to(
         mut self,
         runtime: &Runtime,
         stop: Stop,
-        begun: impl Fn() -> bool + Send + 'static,
+        begun: impl Fn() -> Begun + Send + 'static,
     ) {
         runtime.spawn(async move {
             let name = self.next().await;
-            match begun() {
-                true => tracing::info!(
+            let first = begun();
+            match first {
+                Begun::Work => tracing::info!(
                     "{name}: finishing the transaction, storing and verifying; once more ends at once"
                 ),
-                false => tracing::info!("{name}: ending before anything was begun"),
+                Begun::Nothing | Begun::Joining => {
+                    tracing::info!("{name}: ending before anything was begun");
+                }
             }
             stop.finish();
-            tokio::select! {
-                name = self.next() => tracing::warn!(
-                    "{name} again: ending at once; nothing that is committed is lost"
-                ),
-                () = stays_unbegun(begun) => {}
+            if first != Begun::Nothing {
+                tokio::select! {
+                    name = self.next() => tracing::warn!(
+                        "{name} again: ending at once; nothing that is committed is lost"
+                    ),
+                    () = stays_unbegun(begun) => {}
+                }
             }
             stop.abort();
             tokio::time::sleep(AT_ONCE).await;
@@ -73,10 +91,10 @@ impl Signals {
     }
 }
 
-/// Returns when nothing has begun for a while; otherwise never.
-async fn stays_unbegun(begun: impl Fn() -> bool) {
-    tokio::time::sleep(AT_ONCE).await;
-    if begun() {
+/// Returns when no work has begun for a while; otherwise never.
+async fn stays_unbegun(begun: impl Fn() -> Begun) {
+    tokio::time::sleep(LEAVING).await;
+    if begun() == Begun::Work {
         std::future::pending::<()>().await;
     }
 }

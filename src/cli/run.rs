@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 use super::{
     Exit,
     args::{CalculationArgs, Common, EventsArgs, KafkaArgs, PipelineArgs, StoreArgs},
-    interrupt::{self, Signals},
+    interrupt::{self, Begun, Signals},
     out,
     program::Program,
     session::{Session, runtime},
@@ -16,7 +16,7 @@ use super::{
 use crate::{
     config::{Flags, Output, RunConfig, key},
     model::Partition,
-    processor::{self, Board, Instance, Stop, Summary},
+    processor::{self, Board, Instance, ProcessView, Stop, Summary},
     status,
     store::Store,
 };
@@ -90,8 +90,9 @@ pub(super) fn execute(args: &RunArgs, program: &Program) -> anyhow::Result<Exit>
     let stop = Stop::default();
     let board = Board::new(&config, instance.name(), stop.clone());
     let seen = board.clone();
-    let begun = move || seen.look().workers.iter().any(Option::is_some);
+    let begun = move || begun(&seen.look());
     signals.ask_to(&runtime, stop.clone(), begun);
+    log_what_runs(&config, &board);
     let (_served, shutdown) = oneshot::channel::<()>();
     let opened = runtime.block_on(async {
         tokio::select! {
@@ -105,7 +106,6 @@ pub(super) fn execute(args: &RunArgs, program: &Program) -> anyhow::Result<Exit>
         return Ok(Exit::Interrupted);
     };
     let store = opened?;
-    log_what_runs(&config, &board);
     end_in_time(stop.clone(), config.shutdown_timeout);
     let runs = stop.clone();
     let summary = processor::run(config, instance, store, runtime.handle(), runs, board);
@@ -125,6 +125,17 @@ pub(super) fn execute(args: &RunArgs, program: &Program) -> anyhow::Result<Exit>
         false => verdict(&summary),
     };
     out::end_with(exit, &text)
+}
+
+/// How far the workers have come.
+fn begun(view: &ProcessView) -> Begun {
+    if view.workers.iter().any(Option::is_some) {
+        Begun::Work
+    } else if view.ticks.iter().any(Option::is_some) {
+        Begun::Joining
+    } else {
+        Begun::Nothing
+    }
 }
 
 /// One line: what runs on what.
@@ -163,9 +174,7 @@ async fn open(
         let ended = async { _ = shutdown.await };
         tokio::spawn(status::run(listener, board.clone(), ended));
     }
-    let store = Store::open(&config.store).await?;
-    store.probe_put_if_absent().await?;
-    Ok(store)
+    Ok(processor::open_store(config, board).await?)
 }
 
 /// Ends the process at once when it has not ended by itself some time after the shutdown should have been over.

@@ -1,6 +1,9 @@
-//! Connecting to the cluster, and the output topics.
+//! Connecting to the store and to the cluster, and the output topics.
 
-use std::{cell::RefCell, time::Duration};
+use std::{
+    cell::RefCell,
+    time::{Duration, Instant},
+};
 
 use super::{
     ProcessorError, rules,
@@ -9,10 +12,41 @@ use super::{
 use crate::{
     config::RunConfig,
     kafka::{Admin, KafkaError, Topic},
+    store::{Store, StoreError},
 };
 
 /// How long a metadata question to the broker may take.
 pub const ASK: Duration = Duration::from_secs(30);
+
+/// A store that answers later is waited for with a word.
+const UNUSUAL: Duration = Duration::from_secs(5);
+
+/// Opens the store; says what is waited for when that takes long.
+///
+/// # Errors
+/// When it cannot be used, or does not answer for long.
+pub async fn open_store(settings: &RunConfig, board: &Board) -> Result<Store, StoreError> {
+    let opening = async {
+        let store = Store::open(&settings.store).await?;
+        store.probe_put_if_absent().await?;
+        Ok(store)
+    };
+    tokio::pin!(opening);
+    let trouble = board.trouble(&[]);
+    let since = Instant::now();
+    loop {
+        if let Ok(opened) = tokio::time::timeout(UNUSUAL, &mut opening).await {
+            return opened;
+        }
+        let text = format!(
+            "no answer from the store {} for {} s; it is asked again for a while",
+            settings.store.url,
+            since.elapsed().as_secs()
+        );
+        tracing::warn!("{text}");
+        trouble.is(Reason::Store, text);
+    }
+}
 
 /// Connects; says what is waited for when that takes long.
 pub fn connect(settings: &RunConfig, board: &Board) -> Result<Admin, KafkaError> {

@@ -47,6 +47,7 @@ mod targets;
 mod watch;
 mod worker;
 
+pub use connect::open_store;
 pub use coordinator::{Summary, run};
 pub use error::{ProcessorError, WorkerError};
 pub use instance::{Instance, InstanceError};
