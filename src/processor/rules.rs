@@ -1,13 +1,125 @@
 //! Rules of the output topics that bear on what is written to them, besides the largest message: read at the start, said,
 //! and read again when a broker refuses something.
 
-use crate::kafka::{Admin, KafkaError, Topic};
+use std::time::Duration;
+
+use crate::{
+    config::PipelineConfig,
+    kafka::{Admin, KafkaError, Topic},
+    recovery::Limits,
+};
+
+/// A bound on the time of messages that is closer is worth a word: so far apart may clocks be, and so long a message on its way.
+const CLOSE: Duration = Duration::from_secs(300);
+
+/// What is written to a topic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Content {
+    Results,
+    Rejects,
+}
+
+/// What an output topic's settings say about the messages that it takes.
+#[derive(Debug, Default)]
+struct Settings {
+    cleanup_policy: Option<String>,
+    max_message_bytes: Option<u64>,
+    timestamp_type: Option<String>,
+    /// In milliseconds.
+    before: Option<u64>,
+    after: Option<u64>,
+}
+
+/// Says, in a line each, which settings of the output topics bear on what is written to them. A topic whose settings may not
+/// be read is named by those who need one.
+pub(super) fn say(admin: &Admin, pipeline: &PipelineConfig) {
+    for (topic, content) in [
+        (&pipeline.results, Content::Results),
+        (&pipeline.rejects, Content::Rejects),
+    ] {
+        match Settings::ask(admin, topic) {
+            Ok(settings) => {
+                for line in settings.lines(topic, content) {
+                    tracing::warn!("{line}");
+                }
+            }
+            Err(error) => tracing::debug!("{error}"),
+        }
+    }
+}
+
+impl Settings {
+    fn ask(admin: &Admin, topic: &str) -> Result<Settings, KafkaError> {
+        let [cleanup_policy, bytes, timestamp_type, before, after] = admin.topic_configs(
+            topic,
+            [
+                "cleanup.policy",
+                "max.message.bytes",
+                "message.timestamp.type",
+                "message.timestamp.before.max.ms",
+                "message.timestamp.after.max.ms",
+            ],
+        )?;
+        let number = |told: Option<String>| told?.parse().ok();
+        Ok(Settings {
+            cleanup_policy,
+            max_message_bytes: number(bytes),
+            timestamp_type,
+            before: number(before),
+            after: number(after),
+        })
+    }
+
+    fn lines(&self, topic: &str, content: Content) -> Vec<String> {
+        let mut lines = Vec::new();
+        let policy = self.cleanup_policy.as_deref().unwrap_or_default();
+        // Of dead letters more is to be said; see `rejects_need_keys`.
+        if is_compacted(policy) && content == Content::Results {
+            lines.push(format!(
+                "the results topic {topic} is compacted (cleanup.policy={policy}): of a result and its corrections only the newest stays"
+            ));
+        }
+        let name = match content {
+            Content::Results => "results",
+            Content::Rejects => "dead-letter",
+        };
+        if let Some(bytes) = self.max_message_bytes.filter(|it| *it < Limits::USUAL) {
+            let what = match content {
+                Content::Results => "an event whose result is larger becomes a reject",
+                Content::Rejects => {
+                    "a larger dead letter is cut down until it fits, and says so; the snapshot holds the event complete"
+                }
+            };
+            lines.push(format!(
+                "the {name} topic {topic} takes messages of at most {bytes} bytes (max.message.bytes): {what}"
+            ));
+        }
+        if self.timestamp_type.as_deref() == Some("LogAppendTime") {
+            lines.push(format!(
+                "the {name} topic {topic} gives messages the time at which its broker takes them (message.timestamp.type=LogAppendTime)"
+            ));
+            return lines;
+        }
+        for (bound, side) in [(self.before, "before"), (self.after, "after")] {
+            let close = |millis: &u64| Duration::from_millis(*millis) < CLOSE;
+            if let Some(millis) = bound.filter(close) {
+                lines.push(format!(
+                    "the {name} topic {topic} refuses messages whose time is more than {millis} ms {side} its broker's (message.timestamp.{side}.max.ms): ours have the time of this host's clock when they are made. A refused one holds its partition"
+                ));
+            }
+        }
+        lines
+    }
+}
+
+fn is_compacted(policy: &str) -> bool {
+    policy.split(',').any(|one| one.trim() == "compact")
+}
 
 /// Whether the dead-letter topic takes nothing without a key, because it is compacted; says so when that is new.
 pub(super) fn rejects_need_keys(admin: &Admin, topic: &str, before: bool) -> bool {
     let policy = config(admin, topic, "cleanup.policy");
-    let is_compacted =
-        policy.is_some_and(|policy| policy.split(',').any(|one| one.trim() == "compact"));
+    let is_compacted = policy.as_deref().is_some_and(is_compacted);
     if is_compacted && !before {
         tracing::warn!(
             "the dead-letter topic {topic} is compacted: a dead letter whose event has no key gets its source as key and the header snapback-key-made-of, and of letters with the same key only the newest stays. cleanup.policy=delete keeps all of them"
@@ -51,4 +163,57 @@ fn config(admin: &Admin, topic: &str, name: &str) -> Option<String> {
         tracing::warn!("{error}; {name} of {topic} is taken to be what brokers usually have");
         None
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn usual_settings_are_not_worth_a_word() {
+        let usual = || Settings {
+            cleanup_policy: Some("delete".to_owned()),
+            max_message_bytes: Some(Limits::USUAL),
+            timestamp_type: Some("CreateTime".to_owned()),
+            before: Some(i64::MAX as u64),
+            after: Some(3_600_000),
+        };
+        for settings in [usual(), Settings::default()] {
+            for content in [Content::Results, Content::Rejects] {
+                assert!(settings.lines("t", content).is_empty(), "{settings:?}");
+            }
+        }
+        // The broker's own time is never out of its bounds.
+        let its_own = Settings {
+            timestamp_type: Some("LogAppendTime".to_owned()),
+            before: Some(1),
+            after: Some(1),
+            ..usual()
+        };
+        assert_eq!(its_own.lines("t", Content::Results).len(), 1);
+    }
+
+    #[test]
+    fn each_setting_that_bears_on_what_is_written_is_a_line() {
+        let narrow = Settings {
+            cleanup_policy: Some("compact,delete".to_owned()),
+            max_message_bytes: Some(1_000),
+            timestamp_type: Some("CreateTime".to_owned()),
+            before: Some(1),
+            after: Some(2),
+        };
+        let results = narrow.lines("squares", Content::Results);
+        let rejects = narrow.lines("dlq", Content::Rejects);
+        for (line, said) in [
+            (&results[0], "only the newest stays"),
+            (&results[1], "becomes a reject"),
+            (&results[2], "message.timestamp.before.max.ms"),
+            (&results[3], "more than 2 ms after"),
+            (&rejects[0], "at most 1000 bytes"),
+            (&rejects[1], "the dead-letter topic dlq refuses"),
+        ] {
+            assert!(line.contains(said), "{said} is not in {line}");
+        }
+        assert_eq!((results.len(), rejects.len()), (4, 3));
+    }
 }

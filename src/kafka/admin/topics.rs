@@ -118,20 +118,36 @@ impl Admin {
     /// # Errors
     /// When no broker answers, or we may not know.
     pub fn topic_config(&self, name: &str, key: &str) -> Result<Option<String>, KafkaError> {
+        let [value] = self.topic_configs(name, [key])?;
+        Ok(value)
+    }
+
+    /// Several of them, with one question.
+    ///
+    /// # Errors
+    /// As [`topic_config`](Admin::topic_config).
+    pub fn topic_configs<const N: usize>(
+        &self,
+        name: &str,
+        keys: [&str; N],
+    ) -> Result<[Option<String>; N], KafkaError> {
+        let untold = || [const { None }; N];
         if self.is_mock() {
-            return Ok(None);
+            return Ok(untold());
         }
         let doing = format!("describe the configuration of topic {name:?}");
         let client = self.admin_client()?;
         let answers =
             wait(client.describe_configs([&ResourceSpecifier::Topic(name)], &self.options()));
         let answers = match answers {
-            Err(NativeError::AdminOp(Code::UnsupportedFeature)) => return Ok(None),
+            Err(NativeError::AdminOp(Code::UnsupportedFeature)) => return Ok(untold()),
             other => other.map_err(|error| self.failed(&self.stable, &doing, error))?,
         };
         match answers.into_iter().next() {
-            None | Some(Err(Code::UnsupportedFeature)) => Ok(None),
-            Some(Ok(resource)) => Ok(resource.get(key).and_then(|entry| entry.value.clone())),
+            None | Some(Err(Code::UnsupportedFeature)) => Ok(untold()),
+            Some(Ok(resource)) => {
+                Ok(keys.map(|key| resource.get(key).and_then(|entry| entry.value.clone())))
+            }
             Some(Err(code)) => Err(self.failed(&self.stable, &doing, Failure::of(code))),
         }
     }

@@ -68,3 +68,40 @@ fn results_keep_their_place_in_a_results_topic_with_fewer_partitions() {
     assert_eq!(published, expected.collect());
     pipeline.check_stored(&pipeline.expected(), Offsets::default());
 }
+
+#[test]
+fn settings_of_the_output_topics_that_bear_on_what_is_written_are_said_at_the_start() {
+    let pipeline = Pipeline::new(1, Place::folder());
+    pipeline.send_numbers(0, [7]);
+    create_topic_with(
+        &pipeline.brokers,
+        &pipeline.results,
+        1,
+        &[
+            ("cleanup.policy", "compact"),
+            ("max.message.bytes", "1000"),
+            ("message.timestamp.before.max.ms", "60000"),
+        ],
+    );
+    create_topic_with(
+        &pipeline.brokers,
+        &pipeline.rejects,
+        1,
+        &[
+            ("max.message.bytes", "2000"),
+            ("message.timestamp.type", "LogAppendTime"),
+        ],
+    );
+    let log = pipeline.run_to_end().run().expect_code(0).stderr;
+    for (topic, said) in [
+        (&pipeline.results, "cleanup.policy=compact"),
+        (&pipeline.results, "at most 1000 bytes"),
+        (&pipeline.results, "message.timestamp.before.max.ms"),
+        (&pipeline.rejects, "at most 2000 bytes"),
+        (&pipeline.rejects, "LogAppendTime"),
+    ] {
+        let says = |line: &&str| line.contains(topic.as_str()) && line.contains(said);
+        assert_eq!(log.lines().filter(says).count(), 1, "{said}: {log}");
+    }
+    pipeline.check();
+}
