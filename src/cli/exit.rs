@@ -146,8 +146,8 @@ fn of_processor(error: &ProcessorError) -> Exit {
         ProcessorError::Store(error) => of_store(error),
         ProcessorError::Worker(WorkerError::Configuration(_)) => Exit::Usage,
         ProcessorError::Worker(WorkerError::Kafka(error)) => of_kafka(error),
-        // A right that is taken away while it runs comes back, perhaps; one that was never there does not.
-        ProcessorError::Worker(WorkerError::Publish(error)) => needs(error.is_refused_publisher()),
+        // A right that is taken away while it runs ends nothing; one that was never there comes by a person.
+        ProcessorError::Worker(WorkerError::Publish(error)) => of_publishing(error),
         ProcessorError::Worker(WorkerError::Fenced { .. }) => Exit::Fenced,
         ProcessorError::Worker(_) => Exit::Unreachable,
     }

@@ -21,7 +21,9 @@ pub enum FaultKind {
     Unsupported,
     /// The broker itself cannot read them.
     Broker,
-    /// Nothing is wrong with them: the broker refuses us, is away, or busy.
+    /// Nothing is wrong with them: the broker refuses who we are, or that we read.
+    Denied,
+    /// Nothing is wrong with them: the broker is away or busy.
     Passing,
 }
 
@@ -67,7 +69,8 @@ fn kind(code: Code, text: &str) -> FaultKind {
         Code::BadCompression if text.contains("codec 0x4") => FaultKind::TooLarge,
         Code::BadMessage | Code::BadCompression => FaultKind::Malformed,
         Code::NotImplemented => FaultKind::Unsupported,
-        code if is_passing(code) || is_denied(code) => FaultKind::Passing,
+        code if is_denied(code) => FaultKind::Denied,
+        code if is_passing(code) => FaultKind::Passing,
         _ => FaultKind::Broker,
     }
 }
@@ -114,7 +117,7 @@ mod tests {
             (
                 Code::TopicAuthorizationFailed,
                 "Fetch failed",
-                FaultKind::Passing,
+                FaultKind::Denied,
             ),
             (
                 Code::BrokerTransportFailure,

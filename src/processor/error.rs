@@ -105,6 +105,15 @@ impl WorkerError {
             _ => false,
         }
     }
+
+    /// Whether a broker refuses who we are, or what we may do.
+    pub(super) fn is_denied(&self) -> bool {
+        match self {
+            WorkerError::Kafka(error) => error.is_denied(),
+            WorkerError::Publish(error) => error.is_denied(),
+            _ => false,
+        }
+    }
 }
 
 /// Why the processor could not start or go on.

@@ -37,6 +37,7 @@ mod outages;
 mod panics;
 mod partition;
 mod report;
+mod rights;
 mod rules;
 mod seats;
 mod shared;

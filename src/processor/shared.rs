@@ -1,5 +1,7 @@
 //! What all workers of a process share: settings, connections, the pipeline's identity, limits and targets.
 
+mod rejects;
+
 use std::{
     collections::BTreeMap,
     sync::{
@@ -16,20 +18,21 @@ use super::{
     mixed_types::ColumnCheck,
     namesake,
     new_pipeline::NewPipeline,
+    rights::Rights,
     rules,
     seats::Seats,
     store_side::{BackgroundSettings, StoreSide},
     targets::Targets,
-    watch::{Board, Progress, Tally},
+    watch::{Board, Progress},
 };
 use crate::{
     audit::Recalculator,
-    calculation::{Calculations, widen},
-    config::{CalculationConfig, Delivery, RunConfig},
+    calculation::Calculations,
+    config::{Delivery, RunConfig},
     format::{Layout, Pipeline},
     history::Clock,
     kafka::{Admin, KafkaError, Member, Publisher, PublisherConfig, SourceConfig, Watermarks},
-    model::{Event, Offset, Partition},
+    model::Partition,
     recovery::{Committed, Gatherer, Limits},
     store::Store,
 };
@@ -64,6 +67,8 @@ pub struct Shared {
     join_anew: Vec<AtomicBool>,
     /// With `--exit-at-end`: what is to be reached.
     pub targets: Targets,
+    /// Whether a right that is missing is waited for.
+    pub rights: Rights,
 }
 
 impl Shared {
@@ -143,6 +148,7 @@ impl Shared {
             writer: format!("{} {}", settings.invocation.program(), instance.name()),
             clock: Clock::system(),
         };
+        rules::say(&admin, &settings.pipeline);
         let rejects_topic = &settings.pipeline.rejects;
         let need_keys = rules::rejects_need_keys(&admin, rejects_topic, false);
         Ok(Shared {
@@ -173,6 +179,7 @@ impl Shared {
             rejects_partitions: rejects.partitions,
             admin,
             targets,
+            rights: Rights::new(settings.exit_at_end),
             settings,
         })
     }
@@ -367,31 +374,6 @@ impl Shared {
     /// What is left for the shutdown.
     pub fn shutdown_left(&self) -> Duration {
         self.stop.remaining(self.settings.shutdown_timeout)
-    }
-
-    /// One line about the rejects, with what would accept those of them that were kept.
-    pub fn reject_line(&self, rejects: &Tally) -> Option<String> {
-        let CalculationConfig {
-            fields,
-            calculation,
-            condition,
-            ..
-        } = &self.settings.calculation;
-        rejects.line(|payloads| {
-            let events: Vec<Event<'_>> = payloads.iter().copied().map(event).collect();
-            let proposal = widen(&events, fields, calculation, condition.as_ref())?;
-            Some((proposal.flags(), proposal.accepted))
-        })
-    }
-}
-
-/// An event of which only the payload is known.
-fn event(payload: &[u8]) -> Event<'_> {
-    Event {
-        offset: Offset::ZERO,
-        timestamp: None,
-        key: None,
-        payload: Some(payload),
     }
 }
 

@@ -152,7 +152,7 @@ impl Drop for StoreWait {
 
 /// Pauses that double up to a bound, each with half of it random.
 #[derive(Debug)]
-struct Pauses {
+pub struct Pauses {
     next: Duration,
     longest: Duration,
 }
@@ -167,7 +167,14 @@ impl Pauses {
         longest: Duration::from_secs(15),
     };
 
-    fn next(&mut self) -> Duration {
+    /// Of a worker to which a broker refuses something.
+    pub const OF_RIGHTS: Pauses = Pauses {
+        next: Duration::from_millis(500),
+        longest: Duration::from_secs(10),
+    };
+
+    /// The next.
+    pub fn next(&mut self) -> Duration {
         let pause = self.next;
         self.next = (pause * 2).min(self.longest);
         pause.mul_f64(rand::rng().random_range(0.5..=1.0))

@@ -75,7 +75,10 @@ pub(super) fn find(facts: &Facts, policy: &Policy, cause: &Cause) -> Vec<Remedy>
             match fault.kind {
                 FaultKind::TooLarge => remedies.push(Remedy::LargerBatches),
                 FaultKind::Damaged | FaultKind::Broker => remedies.push(Remedy::AnotherReplica),
-                FaultKind::Malformed | FaultKind::Unsupported | FaultKind::Passing => {}
+                FaultKind::Malformed
+                | FaultKind::Unsupported
+                | FaultKind::Denied
+                | FaultKind::Passing => {}
             }
             remedies.extend(once(facts, policy, policy.resume_from));
             remedies

@@ -162,6 +162,10 @@ pub(super) fn ready(view: &ProcessView) -> Result<(), String> {
     if let Some((index, _)) = workers(view).find(|(_, worker)| !worker.joined) {
         return Err(format!("worker {index} waits for the group"));
     }
+    let mut troubles = view.troubles.iter();
+    if let Some(denied) = troubles.find(|one| one.reason == Reason::Denied) {
+        return Err(format!("a broker refuses something: {}", denied.text));
+    }
     let mut waiting = Vec::new();
     for (what, phase) in [
         ("being recovered", is_recovering as fn(&PhaseView) -> bool),

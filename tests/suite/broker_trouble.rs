@@ -1,4 +1,4 @@
-//! Trouble on the broker's side while it runs: topics that change under it, events that expire, rights that are taken away.
+//! Trouble on the broker's side while it runs: topics that change under it, and events that expire.
 
 use std::thread::sleep;
 use std::time::Duration;
@@ -9,8 +9,8 @@ use crate::outside::{
 };
 use crate::support::process::{Finished, Running};
 use crate::support::{
-    Kafka, add_partitions, create_topic, create_topic_with, delete_records, delete_topic,
-    eventually, python, read_all,
+    add_partitions, create_topic, create_topic_with, delete_records, delete_topic, eventually,
+    python, read_all,
 };
 
 /// Running, with the events `0..events` processed and stored.
@@ -140,33 +140,4 @@ fn events_of_the_far_future_and_past_are_events() {
     assert_eq!(expected.results.len(), 3);
     pipeline.check_published(&expected);
     pipeline.check_stored(&expected, Offsets::default());
-}
-
-#[test]
-fn rights_that_are_taken_away_end_it_and_nothing_is_lost() {
-    let authorizer = "org.apache.kafka.metadata.authorizer.StandardAuthorizer";
-    let broker = Kafka::start(&[
-        ("authorizer.class.name", authorizer),
-        ("allow.everyone.if.no.acl.found", "true"),
-    ]);
-    let mut pipeline = Pipeline::without_events_topic(Place::folder());
-    pipeline.brokers = broker.brokers().to_owned();
-    create_topic(&pipeline.brokers, &pipeline.events, 1);
-    pipeline.send_numbers(0, 0..100);
-    let running = pipeline.run().args(["--snapshot-interval", "1h"]).spawn();
-    wait_until_committed(&pipeline, 100);
-    let acl = |what: &str| {
-        let script = include_str!("python/deny_write.py");
-        python().run(script, &[&pipeline.brokers, &pipeline.results, what]);
-    };
-    acl("deny");
-    pipeline.send_numbers(0, 100..200);
-    let finished = running.wait(LIMIT).expect_code(3);
-    let said =
-        finished.stderr.contains("authorization") && finished.stderr.contains(&pipeline.results);
-    assert!(said, "{}", finished.stderr);
-    assert_eq!(committed_events(&pipeline), 100);
-    acl("allow");
-    pipeline.run_to_end().run().expect_code(0);
-    pipeline.check();
 }

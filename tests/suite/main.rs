@@ -56,6 +56,7 @@ mod recalculation;
 mod recovery;
 mod refused_messages;
 mod repair;
+mod rights;
 mod run;
 mod sample;
 mod servers;

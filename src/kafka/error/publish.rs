@@ -153,27 +153,24 @@ impl PublishError {
         }
     }
 
-    /// Whether a broker refuses who we are or what we may do, so that nothing changes until a person acts.
+    /// Whether a broker refuses who we are, or what we may do.
     #[must_use]
-    pub fn needs_a_person(&self) -> bool {
+    pub fn is_denied(&self) -> bool {
         match self {
             PublishError::Transaction { source, .. }
             | PublishError::Refused { source, .. }
             | PublishError::Undelivered { source, .. } => is_denied(source.code),
-            PublishError::Client(error) => error.needs_a_person(),
+            PublishError::Client(error) => error.is_denied(),
             PublishError::Full { .. } | PublishError::NotAMember { .. } => false,
         }
     }
 
-    /// The same, where it is certain that nothing has been published yet: the publisher itself is refused.
+    /// Whether nothing changes until a person acts.
     #[must_use]
-    pub fn is_refused_publisher(&self) -> bool {
+    pub fn needs_a_person(&self) -> bool {
         match self {
-            PublishError::Transaction { source, .. } => {
-                source.code == Code::TransactionalIdAuthorizationFailed
-            }
             PublishError::Client(error) => error.needs_a_person(),
-            _ => false,
+            other => other.is_denied(),
         }
     }
 

@@ -112,7 +112,9 @@ impl Place<'_> {
                 }
                 let fault = Fault::of(&trouble);
                 return match fault.kind {
-                    FaultKind::Passing => Err(reader.troubled(partition, trouble)),
+                    FaultKind::Denied | FaultKind::Passing => {
+                        Err(reader.troubled(partition, trouble))
+                    }
                     _ => Ok(Look::Unreadable(fault)),
                 };
             }

@@ -180,6 +180,7 @@ fn reason(error: &GatherError) -> Reason {
     match error {
         GatherError::Chain { .. } => Reason::Store,
         GatherError::Kafka(KafkaError::OpenTransaction { .. }) => Reason::OpenTransaction,
+        GatherError::Kafka(error) if error.is_denied() => Reason::Denied,
         GatherError::Kafka(_) => Reason::Broker,
         GatherError::NoTopic { .. } | GatherError::Interrupted(_) => Reason::Recovery,
     }

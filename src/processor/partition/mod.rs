@@ -106,6 +106,13 @@ pub struct Sent {
     pub rejects: Tally,
 }
 
+impl Sent {
+    /// How many results and rejects.
+    pub fn messages(&self) -> u64 {
+        self.results + self.rejects.total()
+    }
+}
+
 /// What the end of a replay leads to.
 #[derive(Debug)]
 pub enum ReplayEnd {

@@ -253,6 +253,8 @@ reasons! {
     Store = "store-unreachable",
     /// The group has not taken the process in yet.
     Joining = "joining",
+    /// A broker refuses who the process is, or what it may do.
+    Denied = "denied",
     /// The broker does not answer.
     Broker = "broker-unreachable",
     /// A transaction of another process is open on our partitions.

@@ -88,6 +88,8 @@ impl Worker {
                 self.summary.counters.commits += 1;
                 self.cadence.close();
                 self.regrouping = None;
+                let published = |owned: &Owned| owned.sent.messages() > 0;
+                self.have_committed(self.owned.values().any(published));
                 self.committed_upto(&offsets)?;
                 failpoint::at(Point::CommitMarked);
                 Ok(())

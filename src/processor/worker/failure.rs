@@ -13,6 +13,10 @@ pub struct Failure {
     pub moved_on: bool,
     /// Only time is needed: a broker is away or busy.
     pub outage: bool,
+    /// A broker refuses who we are or what we may do, and what it refuses now it has granted before.
+    pub denied: bool,
+    /// It was the group's coordinator that was asked, outside of any transaction, and everything is acknowledged.
+    pub acknowledged: bool,
     /// The broker refuses a message for what it is, and it is known whose events it may be of.
     pub refused: bool,
     /// The broker refuses a message because of its size.
@@ -37,13 +41,17 @@ pub enum Next {
     Renew,
     /// Make a new producer, which settles the open transaction, and ask the broker what was committed.
     Rebuild,
+    /// Keep everything, as it is published, and commit its offsets when the right is back.
+    CommitWithRights,
+    /// Abort, wait for the right to come back, and go on with a new producer.
+    WaitForRights,
 }
 
 impl Failure {
-    /// Whether it counts among the failures in a row after which a worker stops: what time mends does not, nor what the
-    /// group decides.
+    /// Whether it counts among the failures in a row after which a worker stops: what time mends does not, nor a right that
+    /// may come back, nor what the group decides.
     pub fn counts(self) -> bool {
-        !self.outage && !self.moved_on && !self.refused && !self.stopping
+        !self.outage && !self.denied && !self.moved_on && !self.refused && !self.stopping
     }
 }
 
@@ -56,6 +64,13 @@ pub fn after(failure: Failure) -> Next {
             Delivery::ExactlyOnce => Next::Abort,
             Delivery::AtLeastOnce => Next::CommitLater,
         },
+        _ if failure.denied
+            && failure.acknowledged
+            && failure.delivery == Delivery::AtLeastOnce =>
+        {
+            Next::CommitWithRights
+        }
+        _ if failure.denied => Next::WaitForRights,
         Disposition::Abort | Disposition::Rebuild if failure.refused => Next::Renew,
         // A new producer knows the new limits.
         Disposition::Abort if failure.too_large => Next::Rebuild,
@@ -81,6 +96,8 @@ mod tests {
             },
             moved_on: flags.contains("moved"),
             outage: flags.contains("outage"),
+            denied: flags.contains("denied"),
+            acknowledged: flags.contains("acknowledged"),
             refused: flags.contains("refused"),
             too_large: flags.contains("large"),
             stopping: flags.contains("stopping"),
@@ -103,6 +120,15 @@ mod tests {
             (Rebuild, "large", Next::Rebuild, true),
             (Rebuild, "stopping outage", Next::GiveUp, false),
             (Fatal, "", Next::Stop, true),
+            (Fatal, "denied", Next::WaitForRights, false),
+            (Fatal, "denied at-least-once", Next::WaitForRights, false),
+            (
+                Fatal,
+                "denied acknowledged at-least-once",
+                Next::CommitWithRights,
+                false,
+            ),
+            (Fatal, "denied stopping", Next::GiveUp, false),
             (Fatal, "large", Next::Stop, true),
             (Fatal, "stopping", Next::GiveUp, false),
         ] {

@@ -46,6 +46,8 @@ impl Worker {
             delivery: self.shared.settings.delivery,
             moved_on: error.has_group_moved_on(),
             outage: error.is_outage(),
+            denied: error.is_denied() && self.shared.rights.may_come_back(),
+            acknowledged: matches!(error, PublishError::Client(_)) && !sent.is_empty(),
             too_large: error.is_too_large(),
             refused,
             stopping,
@@ -63,6 +65,10 @@ impl Worker {
             self.cadence.postpone(RETRY_PAUSE);
             return Ok(());
         }
+        if next == Next::CommitWithRights {
+            self.denied_offsets(&error.to_string());
+            return Ok(());
+        }
         tracing::warn!("{error}; what was not committed is dropped and processed again");
         self.summary.counters.aborts += 1;
         if failure.counts() {
@@ -72,7 +78,7 @@ impl Worker {
             self.shared.refresh_rules();
         }
         match next {
-            Next::CommitLater => Ok(()),
+            Next::CommitLater | Next::CommitWithRights => Ok(()),
             Next::GiveUp => self.give_up(&error),
             Next::Stop => Err(WorkerError::Publish(error)),
             Next::Abort if self.abort().is_ok() => {
@@ -80,6 +86,7 @@ impl Worker {
                 Ok(())
             }
             Next::Renew if self.abort().is_ok() => self.renew(sent),
+            Next::WaitForRights => self.outlive_denial(&error, sent),
             Next::Abort | Next::Renew | Next::Rebuild => self.rebuild(sent),
         }
     }
@@ -103,6 +110,21 @@ impl Worker {
         wait.repeat(|slice| self.publisher.abort(slice))?;
         failpoint::at(Point::Aborted);
         Ok(())
+    }
+
+    /// The transaction is given up. Whether it is aborted or not, a new producer settles what is open.
+    fn outlive_denial(
+        &mut self,
+        error: &PublishError,
+        sent: &[OffsetCommit],
+    ) -> Result<(), WorkerError> {
+        self.settling = true;
+        if let Err(again) = self.abort() {
+            tracing::debug!("{again}; what is open is aborted by the next producer");
+        }
+        self.denied(&error.to_string());
+        self.wait_for_rights()?;
+        self.renew(sent)
     }
 
     /// The last transaction: what cannot be committed is left to the next start.
@@ -238,6 +260,11 @@ impl Worker {
             if self.shared.stop.is_requested() {
                 let reason = error.to_string();
                 return Err(WorkerError::NotCommitted { reason });
+            }
+            if error.is_denied() && self.shared.rights.may_come_back() {
+                self.denied(&error.to_string());
+                self.wait_for_rights()?;
+                continue;
             }
             if !error.is_outage() {
                 return Err(error);

@@ -9,6 +9,7 @@ mod batch_size;
 mod cadence;
 mod commit;
 mod corrections;
+mod denial;
 mod failure;
 mod fencing;
 mod forward;
@@ -51,6 +52,7 @@ use crate::{
 };
 use batch_size::BatchSize;
 use cadence::Cadence;
+use denial::Denial;
 use regrouping::Regrouping;
 
 /// How long the loop sleeps in the consumer when nothing is there to do.
@@ -93,6 +95,8 @@ pub struct Worker {
     settling: bool,
     /// Commits fail because the group divides its partitions anew.
     regrouping: Option<Regrouping>,
+    /// A broker refuses something that it has granted before.
+    denial: Option<Denial>,
     batch_size: BatchSize,
     evaluator: Evaluator,
     encoder: ResultEncoder,
@@ -179,6 +183,7 @@ impl Worker {
             publisher,
             settling: false,
             regrouping: None,
+            denial: None,
             batch_size: BatchSize::new(),
             evaluator,
             encoder,
@@ -206,6 +211,7 @@ impl Worker {
             }
             self.take_limits()?;
             self.ask_about_refused()?;
+            self.look_at_rights()?;
             let moved = self.advance_all()?;
             self.publish_corrections()?;
             self.commit_if_due()?;
@@ -264,6 +270,14 @@ impl Worker {
             SourceEvent::Trouble { text } => {
                 tracing::warn!("Kafka: {text}; the client goes on trying");
                 self.said(&text);
+                Ok(())
+            }
+            SourceEvent::Refused(error)
+                if error.is_denied() && self.shared.rights.may_come_back() =>
+            {
+                let text = error.to_string();
+                self.said(&text);
+                self.denied(&text);
                 Ok(())
             }
             SourceEvent::Refused(error) if !self.assigned => Err(WorkerError::Kafka(error)),

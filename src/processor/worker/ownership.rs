@@ -227,12 +227,21 @@ impl Worker {
         offset: Offset,
         fault: &Fault,
     ) -> Result<(), WorkerError> {
-        if let Some(owned) = self.owned.get_mut(&partition)
-            && fault.kind != FaultKind::Passing
-        {
-            owned.count_halt(offset);
-        }
         let text = &fault.text;
+        match fault.kind {
+            FaultKind::Passing => {}
+            FaultKind::Denied => {
+                let topic = &self.shared.settings.pipeline.events;
+                let words = format!("cannot read {topic} partition {partition}: {text}");
+                self.denied_reading(partition, &words);
+                return Ok(());
+            }
+            _ => {
+                if let Some(owned) = self.owned.get_mut(&partition) {
+                    owned.count_halt(offset);
+                }
+            }
+        }
         self.cannot_be_read(
             partition,
             &format!("the events from {offset} on cannot be read: {text}"),

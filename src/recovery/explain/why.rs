@@ -105,7 +105,7 @@ fn unreadable(range: OffsetRange, at: Offset, kind: FaultKind) -> String {
         FaultKind::Unsupported => {
             "They are written in a format, or compressed in a way, that this program does not know."
         }
-        FaultKind::Broker | FaultKind::Passing => {
+        FaultKind::Broker | FaultKind::Denied | FaultKind::Passing => {
             "The broker cannot read them from its own log; its log file says more."
         }
     };

@@ -96,7 +96,8 @@ pub fn kafka() -> &'static Kafka {
 }
 
 impl Kafka {
-    /// A private broker; `extra_properties` come after the usual ones and win over them.
+    /// A private broker; `extra_properties` come after the usual ones and win over them; in their values @BROKER@
+    /// and @CONTROLLER@ are the addresses of its ports.
     #[track_caller]
     pub fn start(extra_properties: &[(&str, &str)]) -> Self {
         Self::try_start(
@@ -196,6 +197,8 @@ impl Kafka {
              log.dirs=data\n"
         );
         for (name, value) in extra_properties {
+            let value = value.replace("@BROKER@", &brokers);
+            let value = value.replace("@CONTROLLER@", &controller);
             properties.push_str(&format!("{name}={value}\n"));
         }
         let server = node(&classes, &cluster_id, &properties)?;
