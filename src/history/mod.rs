@@ -34,9 +34,14 @@ pub use attic::{FetchError, Fetched, FoundAt, Restored, fetch_segment, restore_s
 pub use chain::{Appended, Chain};
 pub use clock::Clock;
 pub use compaction::{MANY_SEGMENTS, Merge, MergeLimits, Obstacles, choose_merge, plan_merges};
-pub use gc::{Collected, Collection, NEWEST_KEPT, Walk, collect, plan_collection};
+pub use gc::{
+    Collected, Collection, NEWEST_KEPT, Walk, choice as gc_choice, collect, plan_collection,
+};
 pub use next_corrections::{CorrectionsProgress, PendingCorrections, next_corrections};
-pub use race::{Holder, Rebased, are_live, holder, is_overtaken, is_silent, rebase};
+pub use race::{
+    Holder, LISTED_WITHIN, Rebased, are_live, holder, is_never_listed, is_outside, is_overtaken,
+    is_silent, may_list, rebase,
+};
 pub use repair::{Repair, Repaired, write_repair};
 pub use tail::{ChainError, ChainTail, Found, contains, list_manifests, load_manifest, load_tail};
 pub use tidy::{Tidied, readopt, tidy};

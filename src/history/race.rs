@@ -47,6 +47,25 @@ pub fn is_silent(was: &SilentRange, newest: &Manifest) -> bool {
     silent.any(|silent| silent.part(was.range).as_ref() == Some(was))
 }
 
+/// Files that take the place of others are listed by one of so many numbers that follow the highest one known when they were
+/// put, or by none.
+pub const LISTED_WITHIN: u64 = 8;
+
+/// Whether the manifest with this number may list files that were put when `head` was the highest one: it is one of the next
+/// `within` ([`LISTED_WITHIN`]). Who comes later puts the files again, under other names: those may be taken for left-overs,
+/// and be gone.
+#[must_use]
+pub fn may_list(head: Sequence, number: Sequence, within: u64) -> bool {
+    number.0 <= head.0 + within
+}
+
+/// Whether no manifest will list a file any more that was there, unlisted, when `head` was the highest number: all numbers
+/// that may list it are taken ([`may_list`]), however slow its writer is.
+#[must_use]
+pub fn is_never_listed(head: Sequence, highest: Sequence, within: u64) -> bool {
+    highest.0 >= head.0 + within
+}
+
 /// Whose manifest stands at a number that one was offered for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Holder {
@@ -126,6 +145,21 @@ mod tests {
         assert_eq!(holder(&"a", Some(&"a")), Holder::Ours);
         assert_eq!(holder(&"a", Some(&"b")), Holder::Another);
         assert_eq!(holder(&"a", None), Holder::Nobody);
+    }
+
+    #[test]
+    fn a_file_is_given_up_only_when_all_numbers_that_may_list_it_are_taken() {
+        for (head, highest) in
+            (1..4).flat_map(|head| (head..30).map(move |highest| (head, highest)))
+        {
+            let next = Sequence(highest + 1);
+            let lists = may_list(Sequence(head), next, LISTED_WITHIN);
+            for noted in head..=highest {
+                let given_up = is_never_listed(Sequence(noted), Sequence(highest), LISTED_WITHIN);
+                assert!(!(lists && given_up), "{head} {noted} {highest}");
+            }
+            assert!(lists != is_never_listed(Sequence(head), Sequence(highest), LISTED_WITHIN));
+        }
     }
 
     #[test]

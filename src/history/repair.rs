@@ -3,13 +3,14 @@
 use super::{
     Appended, Chain, ChainError, SnapshotError,
     attic::{self, fetch_segment},
-    race::{are_live, is_silent},
+    race::{LISTED_WITHIN, are_live, is_silent, may_list},
     write::{Put, RACES, sweep},
 };
 use crate::{
     failpoint::{self, Point},
     format::{Edit, Encoded, Manifest, Segment, SilentRange},
     model::OffsetRange,
+    store::{Path, StoreError},
 };
 
 /// A repair on its way into the chain. It stays here until it is in it, or given up, so that an attempt that failed because
@@ -98,6 +99,20 @@ impl Repair {
         Ok(put.segments.clone())
     }
 
+    /// Whether too many have appended since its files were put: gc may be taking them away.
+    fn is_stale(&self, chain: &Chain) -> bool {
+        let head = self.put.as_ref().and_then(|put| put.head);
+        let highest = chain.tail().highest;
+        head.zip(highest)
+            .is_some_and(|(head, highest)| !may_list(head, highest.next(), LISTED_WITHIN))
+    }
+
+    /// Has its files put again under other names.
+    async fn take_other_names(&mut self, chain: &Chain) {
+        let put = self.put.take().into_iter().flat_map(|put| put.segments);
+        sweep(chain, put.map(|segment| segment.path).collect()).await;
+    }
+
     fn edit(&self, segments: Vec<Segment>) -> Edit {
         let (range, replaced) = (self.range, self.replaced.clone());
         match self.purpose {
@@ -140,12 +155,21 @@ impl Repair {
     }
 
     /// Moves what was put to the attic, and what it was made of when that is live no more: an attempt that seemed to fail may
-    /// have won and been repaired by another since, who has not moved it.
+    /// have won and been repaired by another since, who has not moved it. What is live instead is put back first: its writer
+    /// may not have come to it.
     async fn abandon(&mut self, chain: &Chain) {
         let put = self.put.take().into_iter().flat_map(|put| put.segments);
-        let replaced = self.replaced.iter().cloned();
-        let paths = put.chain(replaced).map(|segment| segment.path);
-        sweep(chain, paths.collect()).await;
+        let mut paths: Vec<Path> = put.map(|segment| segment.path).collect();
+        let live = chain.newest().into_iter().flat_map(Manifest::files);
+        let live = live.filter(|segment| segment.range.overlaps(self.range));
+        let live: Vec<Segment> = live.cloned().collect();
+        match restore(chain, &live).await {
+            Ok(()) => paths.extend(self.replaced.iter().map(|segment| segment.path.clone())),
+            Err(error) => {
+                tracing::warn!(range = %self.range, %error, "cannot check the live segments");
+            }
+        }
+        sweep(chain, paths).await;
         failpoint::at(Point::RepairAbandoned);
     }
 }
@@ -177,7 +201,8 @@ pub async fn write_repair(
             .cloned()
             .collect();
         if !ours.is_empty() {
-            // An attempt that seemed to fail had won.
+            // An attempt that seemed to fail had won. What it brought may have been taken for dead meanwhile.
+            restore(chain, &ours).await.map_err(ChainError::from)?;
             retire(chain, &repair.replaced).await;
             return Ok(Repaired::Done(ours));
         }
@@ -188,6 +213,9 @@ pub async fn write_repair(
         if !is_live {
             repair.abandon(chain).await;
             return Ok(Repaired::Overtaken);
+        }
+        if repair.is_stale(chain) {
+            repair.take_other_names(chain).await;
         }
         let segments = repair.put(chain).await?;
         let edit = repair.edit(segments);
@@ -206,6 +234,15 @@ pub async fn write_repair(
         partition: chain.partition(),
         races: RACES,
     }))
+}
+
+/// Makes sure that live segments are at their own paths.
+async fn restore(chain: &Chain, live: &[Segment]) -> Result<(), StoreError> {
+    for segment in live {
+        let (store, layout) = (chain.store(), chain.layout());
+        attic::restore_segment(store, layout, &segment.path).await?;
+    }
+    Ok(())
 }
 
 /// The winner moves what it superseded to the attic. What fails here, the next owner's tidying finishes.

@@ -103,6 +103,8 @@ pub(super) struct Put {
     pub(super) segments: Vec<Segment>,
     /// When they were put.
     pub(super) at: Option<DateTime<Utc>>,
+    /// The highest number of a manifest that was known before.
+    pub(super) head: Option<Sequence>,
 }
 
 /// What [`write_snapshot`] did.
@@ -199,6 +201,7 @@ impl Put {
         Put {
             segments: segments.collect(),
             at: None,
+            head: chain.tail().highest,
         }
     }
 

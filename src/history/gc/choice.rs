@@ -6,6 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::{
     format::SegmentName,
+    history::race::is_never_listed,
     model::{Digest, Offset, Sequence},
 };
 
@@ -65,16 +66,12 @@ pub fn raises(
     let Some(committed) = committed else {
         return Vec::new();
     };
-    let Some(newest) = present.last() else {
+    let (Some(newest), Some(target)) = (
+        present.last(),
+        target(present, committed, NEWEST_KEPT, keep, now),
+    ) else {
         return Vec::new();
     };
-    let Some((hundredth, _)) = present.iter().rev().nth(NEWEST_KEPT - 1) else {
-        return Vec::new();
-    };
-    // A clock that goes back keeps too much.
-    let young = present.iter().find(|(_, written)| now - *written < keep);
-    let target = (*hundredth).min(committed);
-    let target = young.map_or(target, |(number, _)| target.min(*number));
     let rest = now - newest.1;
     let lowest = present.first().map_or(target, |(number, _)| *number);
     if rest >= keep && target.0 >= lowest.max(effective).0 + WORTH_SETTLING {
@@ -90,10 +87,27 @@ pub fn raises(
     is_worth_it.then_some(target).into_iter().collect()
 }
 
-/// The number below which everything may be deleted: what the lowest of the newest [`NEWEST_KEPT`] of the chain states.
+/// What `oldest` may be raised to at most: the newest `kept` of `present` stay, all that are younger than `keep`, and those
+/// from `committed`'s head on.
 #[must_use]
-pub fn floor(links: &Links) -> Option<Sequence> {
-    let kept = links.len().min(NEWEST_KEPT);
+pub fn target(
+    present: &[Present],
+    committed: Sequence,
+    kept: usize,
+    keep: TimeDelta,
+    now: DateTime<Utc>,
+) -> Option<Sequence> {
+    let (lowest, _) = present.iter().rev().nth(kept.checked_sub(1)?)?;
+    // A clock that goes back keeps too much.
+    let young = present.iter().find(|(_, written)| now - *written < keep);
+    let target = (*lowest).min(committed);
+    Some(young.map_or(target, |(number, _)| target.min(*number)))
+}
+
+/// The number below which everything may be deleted: what the lowest of the newest `kept` of the chain states.
+#[must_use]
+pub fn floor(links: &Links, kept: usize) -> Option<Sequence> {
+    let kept = links.len().min(kept);
     let lowest = links.values().rev().nth(kept.checked_sub(1)?);
     lowest.map(|link| link.oldest)
 }
@@ -119,7 +133,16 @@ impl FilePlaces {
 }
 
 /// Since when files are known to be listed by no manifest.
-pub type Notes = BTreeMap<SegmentName, DateTime<Utc>>;
+pub type Notes = BTreeMap<SegmentName, Noted>;
+
+/// When a file was seen for the first time that no manifest lists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Noted {
+    /// The time.
+    pub at: DateTime<Utc>,
+    /// The highest number of a manifest then.
+    pub head: Sequence,
+}
 
 /// What a choice is made from.
 pub struct Facts<'f> {
@@ -135,10 +158,16 @@ pub struct Facts<'f> {
     pub files: &'f Files,
     /// What earlier collections noted.
     pub notes: &'f Notes,
+    /// The highest number of a manifest, looked for after the files.
+    pub head: Sequence,
     /// Where the chain ends: a file that reaches further may be on its way into it, however long that takes.
     pub end: Offset,
     /// How long what is unlisted stays.
     pub keep: TimeDelta,
+    /// How many of the newest manifests stay: [`NEWEST_KEPT`].
+    pub kept: usize,
+    /// By how many numbers a file is listed, or by none: [`crate::history::LISTED_WITHIN`].
+    pub within: u64,
     /// The time.
     pub now: DateTime<Utc>,
 }
@@ -150,7 +179,7 @@ pub struct Choice {
     pub manifests: Vec<Sequence>,
     /// Files that manifests below the floor listed, and none from it on.
     pub superseded: Vec<SegmentName>,
-    /// Files that no manifest has listed since they were noted, `keep` ago.
+    /// Files that no manifest has listed since they were noted, `keep` ago, and that none will list.
     pub orphans: Vec<SegmentName>,
     /// Files that no manifest lists, which stay until then.
     pub notes: Notes,
@@ -166,7 +195,8 @@ pub struct Blocked(pub Sequence);
 /// # Errors
 /// [`Blocked`] names the highest that is not.
 pub fn choose(facts: &Facts<'_>) -> Result<Choice, Blocked> {
-    let (Some(floor), Some((highest, _))) = (floor(facts.links), facts.present.last()) else {
+    let (Some(floor), Some((highest, _))) = (floor(facts.links, facts.kept), facts.present.last())
+    else {
         return Ok(Choice::default());
     };
     let retained = (floor.0..=highest.0).map(Sequence);
@@ -193,14 +223,18 @@ pub fn choose(facts: &Facts<'_>) -> Result<Choice, Blocked> {
         }
         let noted = facts.notes.get(file).copied();
         // A clock that went back knows nothing of how long it is.
-        let since = noted
-            .filter(|noted| *noted <= facts.now)
-            .unwrap_or(facts.now);
-        let is_old = noted.is_some() && facts.now - since >= facts.keep;
+        let noted = noted
+            .filter(|noted| noted.at <= facts.now)
+            .unwrap_or(Noted {
+                at: facts.now,
+                head: facts.head,
+            });
+        let is_old = facts.now - noted.at >= facts.keep
+            && is_never_listed(noted.head, facts.head, facts.within);
         if is_old && file.range.end() <= facts.end {
             choice.orphans.push(*file);
         } else {
-            choice.notes.insert(*file, since);
+            choice.notes.insert(*file, noted);
         }
     }
     Ok(choice)

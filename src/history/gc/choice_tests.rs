@@ -3,6 +3,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     format::{SegmentId, SegmentKind},
+    history::LISTED_WITHIN,
     model::{Offset, OffsetRange, Partition},
 };
 
@@ -146,12 +147,15 @@ impl History {
         choose(&Facts {
             present: &self.present,
             links: &self.links,
-            listed_at_floor: at(floor(&self.links)),
+            listed_at_floor: at(floor(&self.links, NEWEST_KEPT)),
             listed_now: at(self.present.last().map(|(number, _)| *number)),
             files: &self.files,
             notes,
+            head: self.present.last().unwrap().0,
             end: Offset::new(i64::from(u32::MAX)).unwrap(),
             keep: KEEP,
+            kept: NEWEST_KEPT,
+            within: LISTED_WITHIN,
             now: now(),
         })
     }
@@ -217,19 +221,35 @@ fn an_orphan_is_noted_and_goes_when_it_is_still_one_after_the_time() {
         },
     );
     let first = history.choose(&Notes::new()).unwrap();
-    assert_eq!((first.notes[&orphan], first.orphans.len()), (now(), 0));
-    for (hours, goes) in [(1, false), (23, false), (24, true), (-1, false)] {
-        let noted = now() - TimeDelta::hours(hours);
+    let noted = |hours, head| Noted {
+        at: now() - TimeDelta::hours(hours),
+        head: Sequence(head),
+    };
+    let first_noted = first.notes[&orphan];
+    assert_eq!((first_noted, first.orphans.len()), (noted(0, 130), 0));
+    for (hours, head, goes) in [
+        (1, 122, false),
+        (23, 122, false),
+        (24, 122, true),
+        (-1, 122, false),
+        // Its writer may be slow: a manifest that lists it may still come.
+        (24, 123, false),
+        (48, 130, false),
+    ] {
+        let noted = noted(hours, head);
         let choice = history.choose(&Notes::from([(orphan, noted)])).unwrap();
-        assert_eq!(!choice.orphans.is_empty(), goes, "noted {hours} hours ago");
-        if !goes {
-            assert_eq!(choice.notes[&orphan], noted.min(now()));
+        let said = format!("noted {hours} hours ago, at {head}");
+        assert_eq!(!choice.orphans.is_empty(), goes, "{said}");
+        if hours < 0 {
+            assert_eq!(choice.notes[&orphan], first_noted, "{said}");
+        } else if !goes {
+            assert_eq!(choice.notes[&orphan], noted, "{said}");
         }
     }
     // It was adopted: a manifest lists it now.
     let newest = history.lists.last_entry().unwrap().into_mut();
     newest.insert(orphan);
-    let noted = Notes::from([(orphan, now() - TimeDelta::hours(48))]);
+    let noted = Notes::from([(orphan, noted(48, 100))]);
     assert_eq!(history.choose(&noted).unwrap(), Choice::default());
 }
 

@@ -6,10 +6,11 @@ use chrono::TimeDelta;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
 use super::{
-    super::{Appended, Chain, ChainError, Found, load_manifest},
+    super::{Appended, Chain, ChainError, Found, load_manifest, race::LISTED_WITHIN},
     Walk,
     choice::{
-        Blocked, Choice, Facts, FilePlaces, Files, Link, Notes, Present, choose, floor, raises,
+        Blocked, Choice, Facts, FilePlaces, Files, Link, NEWEST_KEPT, Notes, Present, choose,
+        floor, raises,
     },
     notes,
 };
@@ -293,7 +294,7 @@ impl Looked {
             return Vec::new();
         };
         let committed = newest.committed.map(|commit| commit.sequence);
-        let effective = floor(&walk.links).unwrap_or(newest.oldest);
+        let effective = floor(&walk.links, NEWEST_KEPT).unwrap_or(newest.oldest);
         let now = chain.clock().now();
         let retires = |number| walk.links.get(number).is_some_and(|link| link.retires);
         let present: Vec<Present> = self
@@ -311,7 +312,7 @@ impl Looked {
         walk: &Walk,
         keep: TimeDelta,
     ) -> Result<Result<Choice, Blocked>, ChainError> {
-        let Some(floor) = floor(&walk.links) else {
+        let Some(floor) = floor(&walk.links, NEWEST_KEPT) else {
             return Ok(Ok(Choice::default()));
         };
         let (store, layout) = (chain.store(), chain.layout());
@@ -326,8 +327,11 @@ impl Looked {
             listed_now: &self.listed_now,
             files: &self.files,
             notes: &self.notes,
+            head: chain.tail().highest.unwrap_or(newest.sequence),
             end: newest.end,
             keep,
+            kept: NEWEST_KEPT,
+            within: LISTED_WITHIN,
             now: chain.clock().now(),
         }))
     }

@@ -6,7 +6,7 @@
 //!
 //! Kept here: nothing that a retained manifest lists is deleted (I7); while one of them cannot be read, nothing is.
 
-mod choice;
+pub mod choice;
 mod collect;
 mod notes;
 mod walk;

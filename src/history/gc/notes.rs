@@ -6,10 +6,10 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::choice::Notes;
+use super::choice::{Noted, Notes};
 use crate::{
     format::Layout,
-    model::Partition,
+    model::{Partition, Sequence},
     store::{Path, Store, StoreError},
 };
 
@@ -23,8 +23,16 @@ const MAX_BYTES: u64 = 16 << 20;
 #[serde(deny_unknown_fields)]
 struct Document {
     format: u32,
-    /// By path, since when.
-    unlisted: BTreeMap<String, DateTime<Utc>>,
+    /// By path.
+    unlisted: BTreeMap<String, Unlisted>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Unlisted {
+    since: DateTime<Utc>,
+    /// The highest number of a manifest then.
+    head: u64,
 }
 
 const FORMAT: u32 = 1;
@@ -54,9 +62,13 @@ pub(super) async fn read(
         tracing::warn!("{location} cannot be read; what no manifest lists is noted anew");
         return Ok(Notes::new());
     };
-    let notes = unlisted.into_iter().filter_map(|(path, since)| {
+    let notes = unlisted.into_iter().filter_map(|(path, unlisted)| {
         let path = Path::parse(&path).ok()?;
-        Some((layout.parse_segment(&path)?, since))
+        let noted = Noted {
+            at: unlisted.since,
+            head: Sequence(unlisted.head),
+        };
+        Some((layout.parse_segment(&path)?, noted))
     });
     Ok(notes.collect())
 }
@@ -72,7 +84,13 @@ pub(super) async fn write(
     if notes.is_empty() {
         return store.delete(&path).await;
     }
-    let own = |(file, since): (&_, &DateTime<Utc>)| (layout.named(file).to_string(), *since);
+    let own = |(file, noted): (&_, &Noted)| {
+        let unlisted = Unlisted {
+            since: noted.at,
+            head: noted.head.0,
+        };
+        (layout.named(file).to_string(), unlisted)
+    };
     let document = Document {
         format: FORMAT,
         unlisted: notes.iter().take(MOST).map(own).collect(),

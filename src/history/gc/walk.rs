@@ -9,7 +9,7 @@ use super::{
     choice::{Link, Links},
 };
 use crate::{
-    format::{EditSummary, Layout, Manifest, Segment, SegmentName},
+    format::{EditSummary, Layout, Manifest, Segment},
     model::Sequence,
 };
 
@@ -34,7 +34,7 @@ impl Walk {
         let mut reached = BTreeSet::new();
         let mut next = None;
         if let Some(newest) = chain.newest() {
-            let link = link(chain.layout(), newest);
+            let link = Link::of(chain.layout(), newest);
             self.links.insert(newest.sequence, link);
             next = Some(newest.head());
         }
@@ -60,7 +60,8 @@ impl Walk {
                 .await?;
             for (number, found) in found {
                 if let Found::Good(manifest) = found {
-                    self.links.insert(number, link(chain.layout(), &manifest));
+                    self.links
+                        .insert(number, Link::of(chain.layout(), &manifest));
                 }
             }
             if self
@@ -76,21 +77,21 @@ impl Walk {
     }
 }
 
-fn link(layout: &Layout, manifest: &Manifest) -> Link {
-    let names = |segment: &Segment| layout.parse_segment(&segment.path);
-    Link {
-        digest: manifest.digest(),
-        base: manifest
-            .base
-            .as_ref()
-            .map(|base| (base.sequence, base.digest)),
-        oldest: manifest.oldest,
-        retires: matches!(manifest.edit, EditSummary::Retire { .. }),
-        added: manifest.added().filter_map(names).collect(),
-        replaced: manifest
-            .replaced()
-            .iter()
-            .filter_map(names)
-            .collect::<Vec<SegmentName>>(),
+impl Link {
+    /// What a manifest says.
+    #[must_use]
+    pub fn of(layout: &Layout, manifest: &Manifest) -> Link {
+        let names = |segment: &Segment| layout.parse_segment(&segment.path);
+        Link {
+            digest: manifest.digest(),
+            base: manifest
+                .base
+                .as_ref()
+                .map(|base| (base.sequence, base.digest)),
+            oldest: manifest.oldest,
+            retires: matches!(manifest.edit, EditSummary::Retire { .. }),
+            added: manifest.added().filter_map(names).collect(),
+            replaced: manifest.replaced().iter().filter_map(names).collect(),
+        }
     }
 }

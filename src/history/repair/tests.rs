@@ -6,6 +6,7 @@ use crate::{
     },
     history::{
         load_tail,
+        race::LISTED_WITHIN,
         testing::{Fault, Faulty, assert_glob, bound, chain, clock, glob, paths, pending},
         tidy, write_snapshot,
     },
@@ -212,6 +213,77 @@ async fn files_of_a_repair_that_died_before_its_manifest_are_moved_away() {
     let done = write_repair(&mut ours, &mut repair).await.unwrap();
     assert!(matches!(done, Repaired::Done(_)));
     assert_exact(&store, 120).await;
+}
+
+/// Too few rows would be in the data folders: neither its files nor those that it replaced.
+#[tokio::test(start_paused = true)]
+async fn a_repair_that_won_unheard_after_its_files_were_tidied_away_puts_them_back() {
+    let faulty = Faulty::default();
+    let store = faulty.store();
+    let mut ours = two_ranges(&store).await;
+    let mut repair = repair(&ours, 0, 50).await;
+    faulty.next([Fault::LandsOnDemand; 6]);
+    write_repair(&mut ours, &mut repair).await.unwrap_err();
+    let mut next = chain(&store, "next", ours.clock()).await;
+    assert_eq!(tidy(&mut next, None).await.unwrap().retired.len(), 3);
+    faulty.land().await;
+    let done = write_repair(&mut ours, &mut repair).await.unwrap();
+    assert!(matches!(done, Repaired::Done(_)));
+    assert_exact(&store, 120).await;
+}
+
+/// Its winner was suspended before it looked at them.
+#[tokio::test]
+async fn who_gives_up_a_repair_puts_back_what_is_live_instead() {
+    let store = Store::memory();
+    let mut ours = two_ranges(&store).await;
+    let mut late = repair(&ours, 0, 50).await;
+    let mut theirs = chain(&store, "theirs", ours.clock()).await;
+    let mut first = repair(&theirs, 0, 50).await;
+    write_repair(&mut theirs, &mut first).await.unwrap();
+    // As if it had come no further than its manifest, after somebody had tidied.
+    let newest = theirs.newest().unwrap();
+    let brought: Vec<Path> = newest.added().map(|segment| segment.path.clone()).collect();
+    for path in &brought {
+        assert!(attic::retire(&store, theirs.layout(), path).await.unwrap());
+    }
+    for segment in &first.replaced {
+        attic::restore_segment(&store, theirs.layout(), &segment.path)
+            .await
+            .unwrap();
+    }
+    let done = write_repair(&mut ours, &mut late).await.unwrap();
+    assert_eq!(done, Repaired::Overtaken);
+    assert_exact(&store, 120).await;
+}
+
+/// It was suspended while gc took away what no manifest listed.
+#[tokio::test]
+async fn a_repair_that_comes_too_late_for_its_files_puts_them_again_under_other_names() {
+    let store = Store::memory();
+    let mut ours = two_ranges(&store).await;
+    let mut repair = repair(&ours, 0, 50).await;
+    let put = repair.put.insert(Put::new(&ours, &repair.encoded));
+    let points = [Point::RepairHalfPut, Point::RepairPut];
+    put.files(&ours, &repair.encoded, points).await.unwrap();
+    let first = put.segments.clone();
+    let mut theirs = chain(&store, "theirs", ours.clock()).await;
+    for end in 121..=120 + LISTED_WITHIN as i64 {
+        let mut outcomes = pending(end - 1, end);
+        write_snapshot(&mut theirs, &mut outcomes).await.unwrap();
+    }
+    for segment in &first {
+        store.delete(&segment.path).await.unwrap();
+    }
+    let done = write_repair(&mut ours, &mut repair).await.unwrap();
+    let Repaired::Done(brought) = done else {
+        panic!("nobody changed the range: {done:?}")
+    };
+    let mut paths = brought.iter().map(|segment| &segment.path);
+    assert!(paths.all(|path| first.iter().all(|old| old.path != *path)));
+    assert_exact(&store, 120 + LISTED_WITHIN as i64).await;
+    let tidied = tidy(&mut theirs, None).await.unwrap();
+    assert_eq!(tidied.missing, []);
 }
 
 #[tokio::test]
