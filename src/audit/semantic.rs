@@ -1,16 +1,19 @@
 //! Whether stored outcomes are what the calculation gives: results from the fields stored beside them,
 //! rejects from the payloads stored with them. No I/O, no Kafka.
 
-use arrow_array::{Array, ArrayRef, RecordBatch};
-use arrow_cast::display::{ArrayFormatter, FormatOptions};
-use arrow_schema::Field;
+use arrow_array::{
+    Array, ArrayRef, RecordBatch,
+    cast::AsArray,
+    types::{Date32Type, Decimal128Type, Float64Type, Int64Type, TimestampMicrosecondType},
+};
+use arrow_schema::{DataType, Field, TimeUnit};
 
 use crate::{
     calculation::{CalculationError, Evaluator},
     events::{
         Identifier, ReasonCode,
         columns::{self, Timestamps, offsets},
-        reason_code,
+        reason_code, time,
     },
     format::{Change, SegmentError, each_change},
     model::{Event, Offset, OffsetRange, Partition},
@@ -274,10 +277,72 @@ pub(super) fn single(offset: i64) -> OffsetRange {
     OffsetRange::new(at, at.plus(1)).unwrap_or(OffsetRange::empty(at))
 }
 
-fn display(column: &ArrayRef, row: usize) -> String {
-    let formatter = ArrayFormatter::try_new(column, &FormatOptions::new().with_null("NULL"));
-    formatter.map_or_else(
-        |error| error.to_string(),
-        |formatter| formatter.value(row).to_string(),
-    )
+/// A value as findings show it: as messages have it, without the quotes of JSON.
+pub(super) fn display(column: &ArrayRef, row: usize) -> String {
+    if column.is_null(row) {
+        return "NULL".to_owned();
+    }
+    let written = |write: &dyn Fn(&mut Vec<u8>)| {
+        let mut text = Vec::new();
+        write(&mut text);
+        String::from_utf8_lossy(&text).into_owned()
+    };
+    match column.data_type() {
+        DataType::Int64 => column.as_primitive::<Int64Type>().value(row).to_string(),
+        DataType::Float64 => {
+            let value = column.as_primitive::<Float64Type>().value(row);
+            ryu::Buffer::new().format(value).to_owned()
+        }
+        DataType::Decimal128(..) => {
+            let decimals = column.as_primitive::<Decimal128Type>();
+            decimals.value_as_string(row)
+        }
+        DataType::Utf8 => column.as_string::<i32>().value(row).to_owned(),
+        DataType::Boolean => column.as_boolean().value(row).to_string(),
+        DataType::Timestamp(TimeUnit::Microsecond, _) => {
+            let micros = column.as_primitive::<TimestampMicrosecondType>().value(row);
+            written(&|text| time::write_timestamp(micros, text))
+        }
+        DataType::Date32 => {
+            let day = column.as_primitive::<Date32Type>().value(row);
+            written(&|text| time::write_date(day.into(), text))
+        }
+        // No field and no result is of another type.
+        _ => format!("{:?}", column.slice(row, 1)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow_array::{
+        BooleanArray, Date32Array, Decimal128Array, Float64Array, Int64Array, StringArray,
+        TimestampMicrosecondArray,
+    };
+
+    use super::*;
+
+    #[test]
+    fn findings_show_values_as_messages_have_them() {
+        let decimals = Decimal128Array::from(vec![-5]).with_data_type(DataType::Decimal128(9, 2));
+        let times = TimestampMicrosecondArray::from(vec![1_714_566_600_500_000]);
+        let columns: [(ArrayRef, &str); 9] = [
+            (Arc::new(Int64Array::from(vec![-7])), "-7"),
+            (Arc::new(Int64Array::from(vec![None])), "NULL"),
+            (Arc::new(Float64Array::from(vec![1.0])), "1.0"),
+            (Arc::new(Float64Array::from(vec![f64::NAN])), "NaN"),
+            (Arc::new(decimals), "-0.05"),
+            (Arc::new(StringArray::from(vec!["it's"])), "it's"),
+            (Arc::new(BooleanArray::from(vec![true])), "true"),
+            (
+                Arc::new(times.with_timezone("UTC")),
+                "2024-05-01T12:30:00.500Z",
+            ),
+            (Arc::new(Date32Array::from(vec![-1])), "1969-12-31"),
+        ];
+        for (column, shown) in columns {
+            assert_eq!(display(&column, 0), shown);
+        }
+    }
 }

@@ -9,7 +9,7 @@ use arrow_array::{RecordBatch, cast::AsArray as _};
 
 use super::*;
 use crate::{
-    audit::{FindingKind, Level, Options, tests::fixture::chain_of, verify},
+    audit::{FindingKind, Level, Options, semantic, tests::fixture::chain_of, verify},
     calculation::{Calculations, Evaluated, builtin},
     events::{Fields, MessageBuffer, ResultEncoder},
     format::{
@@ -134,10 +134,8 @@ async fn rows(store: &Store, manifest: &Manifest, kind: SegmentKind) -> Option<R
 
 fn text(batch: &RecordBatch, column: &str) -> Vec<String> {
     let column = batch.column_by_name(column).unwrap();
-    let options = arrow_cast::display::FormatOptions::new().with_null("NULL");
-    let shown = arrow_cast::display::ArrayFormatter::try_new(column, &options).unwrap();
     (0..batch.num_rows())
-        .map(|row| shown.value(row).to_string())
+        .map(|row| semantic::display(column, row))
         .collect()
 }
 

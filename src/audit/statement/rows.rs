@@ -14,7 +14,6 @@ use arrow_array::{
         TimestampMillisecondType,
     },
 };
-use arrow_cast::display::{ArrayFormatter, FormatOptions};
 use arrow_schema::{DataType, TimeUnit};
 
 use crate::{events::columns, model::Digest};
@@ -124,9 +123,8 @@ impl Column<'_> {
             Column::Text(array) => text(array.value(row).as_bytes(), out),
             Column::Binary(array) => text(array.value(row), out),
             Column::Other(array) => {
-                let shown = ArrayFormatter::try_new(array, &FormatOptions::new());
-                let shown = shown.map(|formatter| formatter.value(row).to_string());
-                text(shown.unwrap_or_default().as_bytes(), out);
+                // Of no type that is written here.
+                text(format!("{:?}", array.slice(row, 1)).as_bytes(), out);
             }
         }
     }
