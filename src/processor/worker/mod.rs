@@ -24,6 +24,7 @@ mod reports;
 mod same_topic;
 mod show;
 mod shutdown;
+mod without_rights;
 
 use std::{
     collections::BTreeMap,
