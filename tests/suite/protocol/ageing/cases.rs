@@ -9,8 +9,10 @@ pub struct Case {
     pub lags: bool,
     /// How many snapshots there are at the beginning, all older than `--keep`.
     pub history: u8,
-    /// How many snapshots are appended in one step.
+    /// How many snapshots are appended in one step; if several, in days.
     pub burst: u8,
+    /// How many pairs of neighbours there are to choose from.
+    pub pairs: usize,
     pub budget: Budget,
     pub shows: &'static [Rule],
 }
@@ -32,6 +34,7 @@ pub const CASES: &[Case] = &[
         lags: false,
         history: 2,
         burst: 1,
+        pairs: 2,
         budget: Budget {
             appends: 1,
             compactions: 1,
@@ -46,6 +49,7 @@ pub const CASES: &[Case] = &[
         lags: false,
         history: 2,
         burst: 1,
+        pairs: 2,
         budget: Budget {
             appends: 1,
             compactions: 1,
@@ -65,6 +69,7 @@ pub const CASES: &[Case] = &[
         lags: false,
         history: 3,
         burst: 1,
+        pairs: 2,
         budget: Budget {
             compactions: 2,
             tidies: 1,
@@ -78,11 +83,11 @@ pub const CASES: &[Case] = &[
         lags: false,
         history: 2,
         burst: 3,
+        pairs: 1,
         budget: Budget {
             appends: 2,
             compactions: 1,
             collections: 2,
-            days: 1,
             ..NONE
         },
         shows: &[Rule::CheckOvertaken, Rule::OldestIsDecided],
@@ -92,6 +97,7 @@ pub const CASES: &[Case] = &[
         lags: true,
         history: 2,
         burst: 1,
+        pairs: 2,
         budget: Budget {
             appends: 3,
             collections: 2,
@@ -103,10 +109,11 @@ pub const CASES: &[Case] = &[
     Case {
         name: "damage",
         lags: false,
-        history: 2,
+        history: 3,
         burst: 1,
+        pairs: 1,
         budget: Budget {
-            appends: 2,
+            appends: 1,
             compactions: 1,
             collections: 2,
             days: 1,
@@ -120,6 +127,7 @@ pub const CASES: &[Case] = &[
         lags: false,
         history: 2,
         burst: 1,
+        pairs: 1,
         budget: Budget {
             appends: 2,
             compactions: 2,

@@ -148,6 +148,10 @@ impl Ageing {
             && let Some(mut next) = burst(self)
         {
             next.budget.appends -= 1;
+            if self.case.burst > 1 {
+                // That takes days.
+                Ageing::day(&mut next);
+            }
             steps.fault("owner", "appends", next.highest(), next);
         }
         if self.case.lags && state.committed != state.newest() {
@@ -157,14 +161,17 @@ impl Ageing {
         }
     }
 
+    fn day(state: &mut State) {
+        state.old = u16::MAX;
+        let notes = state.notes.iter_mut();
+        notes.for_each(|note| note.old = note.head > 0);
+    }
+
     fn faults(&self, state: &State, steps: &mut Steps<State>) {
         if state.budget.days > 0 {
             let mut next = *state;
             next.budget.days -= 1;
-            next.old = u16::MAX;
-            next.notes
-                .iter_mut()
-                .for_each(|note| note.old = note.head > 0);
+            Ageing::day(&mut next);
             steps.fault("clock", "goes on by a day", 0, next);
         }
         for (who, name) in WORKERS.into_iter().enumerate() {
@@ -178,14 +185,19 @@ impl Ageing {
         }
         let chain: Vec<u8> = self.chain(state).map(|entry| entry.number).collect();
         for number in chain.into_iter().filter(|number| *number > 1) {
-            if state.budget.damages > 0 && state.is_readable(number) {
+            // The newest, or the one before, which is an older one soon: fewer states.
+            let is_new = number + 2 > state.highest();
+            if state.budget.damages > 0 && is_new && state.is_readable(number) {
                 let mut next = *state;
                 next.budget.damages -= 1;
                 next.damaged |= 1 << number;
                 next.untidy = true;
                 steps.fault("disk", "damages manifest", number, next);
             }
-            if state.budget.losses > 0 && state.at(number) != 0 && number < state.highest() {
+            // Where somebody is about to create one.
+            let is_next = |keeper: &Keeper| keeper.job != Job::None && keeper.highest + 1 == number;
+            let awaited = state.keepers.iter().any(is_next) && number < state.highest();
+            if state.budget.losses > 0 && state.at(number) != 0 && awaited {
                 let mut next = *state;
                 next.budget.losses -= 1;
                 next.set(number, 0);

@@ -38,6 +38,7 @@ impl Ageing {
             .copied()
             .collect();
         chosen.dedup();
+        chosen.truncate(self.case.pairs);
         for inputs in chosen {
             next.keepers[who].job = Job::Put { inputs };
             steps.fault(WORKERS[who], "is to merge the files", inputs as u8, next);
