@@ -10,6 +10,7 @@
 //! SNAPBACK_PROTOCOL_STATES=50000000 cargo test --release --test suite protocol -- --nocapture
 //! ```
 
+mod ageing;
 mod cases;
 mod check;
 mod faults;
@@ -26,8 +27,13 @@ mod values;
 
 use crate::support::heavy;
 use cases::{config, larger};
-use rules::Rule;
-use search::{Found, search};
+use model::Model;
+use rules::{Config, Rule};
+use search::Found;
+
+fn search(config: &Config) -> Found {
+    search::search(|| Model::new(config), config.limit)
+}
 
 fn line(name: &str, found: &Found) -> String {
     let Found {

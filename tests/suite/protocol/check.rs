@@ -8,7 +8,7 @@ use super::{
 
 impl Model {
     /// What is wrong in a state; `at_rest` when the system has nothing to do any more.
-    pub fn violation(&self, state: &State, at_rest: bool) -> Option<&'static str> {
+    pub fn wrong(&self, state: &State, at_rest: bool) -> Option<&'static str> {
         state
             .broken
             .or_else(|| self.manifests(state))

@@ -3,6 +3,7 @@
 use super::{
     product::{Bundle, Change, Commit, Product},
     rules::{Config, Rule},
+    search::System,
     state::{
         BundleId, Client, Job, Memory, Phase, Place, Progress, Span, Stage, State, Task,
         Transaction, Worker,
@@ -21,29 +22,45 @@ pub struct Step {
 pub const WORKERS: [&str; 2] = ["A", "B"];
 
 /// The steps out of one state.
-#[derive(Default)]
-pub struct Steps {
-    pub all: Vec<(Step, State)>,
+pub struct Steps<S = State> {
+    pub all: Vec<(Step, S)>,
     /// Whether one of them is the system's own: while there is one, the system is not at rest.
     pub busy: bool,
     /// The first of those.
     pub first_own: Option<usize>,
 }
 
-impl Steps {
+impl<S> Default for Steps<S> {
+    fn default() -> Steps<S> {
+        Steps {
+            all: Vec::new(),
+            busy: false,
+            first_own: None,
+        }
+    }
+}
+
+impl<S> Steps<S> {
+    /// None yet.
+    pub fn clear(&mut self) {
+        self.all.clear();
+        self.busy = false;
+        self.first_own = None;
+    }
+
     /// Something that the system does by itself.
-    pub fn own(&mut self, who: usize, what: &'static str, detail: u8, next: State) {
+    pub fn own(&mut self, who: usize, what: &'static str, detail: u8, next: S) {
         self.busy = true;
         self.first_own.get_or_insert(self.all.len());
         self.add(WORKERS[who], what, detail, next);
     }
 
     /// A fault, or something that need not happen.
-    pub fn fault(&mut self, who: &'static str, what: &'static str, detail: u8, next: State) {
+    pub fn fault(&mut self, who: &'static str, what: &'static str, detail: u8, next: S) {
         self.add(who, what, detail, next);
     }
 
-    fn add(&mut self, who: &'static str, what: &'static str, detail: u8, next: State) {
+    fn add(&mut self, who: &'static str, what: &'static str, detail: u8, next: S) {
         self.all.push((Step { who, what, detail }, next));
     }
 }
@@ -53,6 +70,22 @@ pub struct Model {
     pub config: Config,
     pub product: Product,
     initial: State,
+}
+
+impl System for Model {
+    type State = State;
+
+    fn initial(&self) -> State {
+        self.initial
+    }
+
+    fn next(&mut self, state: &State, steps: &mut Steps) {
+        self.every_step(state, steps);
+    }
+
+    fn violation(&self, state: &State, at_rest: bool) -> Option<&'static str> {
+        self.wrong(state, at_rest)
+    }
 }
 
 impl Model {
@@ -70,10 +103,6 @@ impl Model {
             model.initial = model.history(initial);
         }
         model
-    }
-
-    pub fn initial(&self) -> State {
-        self.initial
     }
 
     /// The whole log is processed, published and stored by the first version, and nobody is there.
@@ -114,11 +143,7 @@ impl Model {
         self.config.on(rule)
     }
 
-    /// Every step out of `state`.
-    pub fn next(&mut self, state: &State, steps: &mut Steps) {
-        steps.all.clear();
-        steps.busy = false;
-        steps.first_own = None;
+    fn every_step(&mut self, state: &State, steps: &mut Steps) {
         for who in 0..2 {
             self.membership(state, who, steps);
             self.recovery(state, who, steps);
@@ -137,7 +162,7 @@ impl Model {
         let owned = state.workers.iter().any(owns);
         match worker.phase {
             // The two are alike: the first to start is called A.
-            Phase::Down if who == 1 && *state == self.initial() => {}
+            Phase::Down if who == 1 && *state == self.initial => {}
             Phase::Down => {
                 for version in 0..self.config.versions {
                     let other = version != state.deployed;

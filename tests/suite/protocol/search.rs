@@ -7,11 +7,21 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{
-    model::{Model, Step, Steps},
-    rules::Config,
-    state::State,
-};
+use super::model::{Step, Steps};
+
+/// What is searched: states, and the steps between them.
+pub trait System {
+    type State: Copy + Hash;
+
+    /// Where it begins.
+    fn initial(&self) -> Self::State;
+
+    /// Adds every step out of `state`.
+    fn next(&mut self, state: &Self::State, steps: &mut Steps<Self::State>);
+
+    /// What is wrong in a state; `at_rest` when the system has nothing to do any more.
+    fn violation(&self, state: &Self::State, at_rest: bool) -> Option<&'static str>;
+}
 
 /// What a search found.
 #[derive(Debug)]
@@ -55,10 +65,10 @@ struct Origin {
     step: u16,
 }
 
-/// Visits every state of `config`, until one is wrong.
-pub fn search(config: &Config) -> Found {
+/// Visits every state of what is made by `new`, until one is wrong, or there are more than `limit`.
+pub fn search<S: System>(new: impl Fn() -> S, limit: usize) -> Found {
     let began = Instant::now();
-    let mut model = Model::new(config);
+    let mut model = new();
     let mut seen: HashMap<u64, u32, BuildHasherDefault<Ready>> = HashMap::default();
     let mut drains = Vec::new();
     let mut origins = vec![Origin { from: 0, step: 0 }];
@@ -75,11 +85,12 @@ pub fn search(config: &Config) -> Found {
         violation: None,
     };
     while let Some((state, index, depth)) = queue.pop_front() {
+        steps.clear();
         model.next(&state, &mut steps);
         found.depth = depth;
         found.at_rest += usize::from(!steps.busy);
         if let Some(what) = model.violation(&state, !steps.busy) {
-            let trace = trace(config, &origins, index);
+            let trace = trace(&new, &origins, index);
             found.violation = Some(Violation { what, trace });
             break;
         }
@@ -100,7 +111,7 @@ pub fn search(config: &Config) -> Found {
             }
         }
         drains.push(drain);
-        if origins.len() > config.limit {
+        if origins.len() > limit {
             found.cut_short = true;
             break;
         }
@@ -109,7 +120,7 @@ pub fn search(config: &Config) -> Found {
     if let Some(index) = endless(&drains).filter(|_| complete && found.violation.is_none()) {
         found.violation = Some(Violation {
             what: "the system never comes to rest by itself",
-            trace: trace(config, &origins, index),
+            trace: trace(&new, &origins, index),
         });
     }
     found.states = origins.len();
@@ -136,18 +147,19 @@ fn endless(drains: &[u32]) -> Option<u32> {
 }
 
 /// The steps to a state, found by walking back and doing them again.
-fn trace(config: &Config, origins: &[Origin], mut index: u32) -> Vec<Step> {
+fn trace<S: System>(new: impl Fn() -> S, origins: &[Origin], mut index: u32) -> Vec<Step> {
     let mut path = Vec::new();
     while index != 0 {
         let origin = &origins[index as usize];
         path.push(origin.step as usize);
         index = origin.from;
     }
-    let mut model = Model::new(config);
+    let mut model = new();
     let mut state = model.initial();
     let mut steps = Steps::default();
     let mut trace = Vec::new();
     for number in path.into_iter().rev() {
+        steps.clear();
         model.next(&state, &mut steps);
         let (step, next) = steps.all[number];
         trace.push(step);
@@ -156,7 +168,7 @@ fn trace(config: &Config, origins: &[Origin], mut index: u32) -> Vec<Step> {
     trace
 }
 
-fn fingerprint(state: &State) -> u64 {
+fn fingerprint(state: &impl Hash) -> u64 {
     let mut mix = Mix(0x9e37_79b9_7f4a_7c15);
     state.hash(&mut mix);
     mix.finish()

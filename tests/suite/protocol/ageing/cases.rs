@@ -1,0 +1,141 @@
+//! What is searched: each case is a budget of what may happen.
+
+use super::rules::{Budget, Rule};
+
+/// A case, and the rules whose absence it shows.
+pub struct Case {
+    pub name: &'static str,
+    /// Whether commits are steps of their own; otherwise each snapshot knows of a commit that names the one before.
+    pub lags: bool,
+    /// How many snapshots there are at the beginning, all older than `--keep`.
+    pub history: u8,
+    /// How many snapshots are appended in one step; if several, in days.
+    pub burst: u8,
+    /// How many pairs of neighbours there are to choose from.
+    pub pairs: usize,
+    pub budget: Budget,
+    pub shows: &'static [Rule],
+}
+
+const NONE: Budget = Budget {
+    appends: 0,
+    compactions: 0,
+    collections: 0,
+    tidies: 0,
+    days: 0,
+    deaths: 0,
+    damages: 0,
+    losses: 0,
+};
+
+pub const CASES: &[Case] = &[
+    Case {
+        name: "late compaction",
+        lags: false,
+        history: 2,
+        burst: 1,
+        pairs: 2,
+        budget: Budget {
+            appends: 1,
+            compactions: 1,
+            collections: 2,
+            days: 1,
+            ..NONE
+        },
+        shows: &[Rule::OrphansAwaitNumbers, Rule::NewNames],
+    },
+    Case {
+        name: "tidying",
+        lags: false,
+        history: 2,
+        burst: 1,
+        pairs: 2,
+        budget: Budget {
+            appends: 1,
+            compactions: 1,
+            tidies: 2,
+            deaths: 1,
+            ..NONE
+        },
+        shows: &[
+            Rule::ManifestFirst,
+            Rule::PutBack,
+            Rule::LookAgainAfterTidying,
+            Rule::RestoreFirst,
+        ],
+    },
+    Case {
+        name: "two compactions",
+        lags: false,
+        history: 3,
+        burst: 1,
+        pairs: 2,
+        budget: Budget {
+            compactions: 2,
+            tidies: 1,
+            deaths: 1,
+            ..NONE
+        },
+        shows: &[Rule::LoserPutsBack],
+    },
+    Case {
+        name: "removed numbers",
+        lags: false,
+        history: 2,
+        burst: 3,
+        pairs: 1,
+        budget: Budget {
+            appends: 2,
+            compactions: 1,
+            collections: 2,
+            ..NONE
+        },
+        shows: &[Rule::CheckOvertaken, Rule::OldestIsDecided],
+    },
+    Case {
+        name: "late commits",
+        lags: true,
+        history: 2,
+        burst: 1,
+        pairs: 2,
+        budget: Budget {
+            appends: 3,
+            collections: 2,
+            days: 1,
+            ..NONE
+        },
+        shows: &[Rule::NotAboveCommitted, Rule::CommittedIsCopied],
+    },
+    Case {
+        name: "damage",
+        lags: false,
+        history: 3,
+        burst: 1,
+        pairs: 1,
+        budget: Budget {
+            appends: 1,
+            compactions: 1,
+            collections: 2,
+            days: 1,
+            damages: 1,
+            ..NONE
+        },
+        shows: &[Rule::LowestOfTheNewest, Rule::EveryRetainedIsRead],
+    },
+    Case {
+        name: "a number filled again",
+        lags: false,
+        history: 2,
+        burst: 1,
+        pairs: 1,
+        budget: Budget {
+            appends: 2,
+            compactions: 2,
+            collections: 1,
+            deaths: 1,
+            losses: 1,
+            ..NONE
+        },
+        shows: &[Rule::ByBaseLinks],
+    },
+];
