@@ -11,28 +11,30 @@ pub enum Engine {
     Spark,
 }
 
-/// The words that are no names of columns, or not everywhere: DuckDB's (`duckdb_keywords()`), and Spark's.
+/// The words that are no names of columns, or not everywhere: DuckDB's (`duckdb_keywords()`), Spark's, and the functions that
+/// are called without parentheses.
 #[rustfmt::skip]
 const RESERVED: &[&str] = &[
     "all", "analyse", "analyze", "and", "anti", "any", "array", "as", "asc", "asof", "asymmetric",
     "at", "authorization", "between", "bigint", "binary", "bit", "boolean", "both", "by", "case",
     "cast", "char", "character", "check", "coalesce", "collate", "collation", "column", "columns",
-    "concurrently", "constraint", "create", "cross", "date", "dec", "decimal", "default",
+    "concurrently", "constraint", "create", "cross", "current_catalog", "current_date",
+    "current_time", "current_timestamp", "current_user", "date", "dec", "decimal", "default",
     "deferrable", "desc", "describe", "distinct", "div", "do", "else", "end", "except", "exists",
     "extract", "false", "fetch", "float", "for", "foreign", "freeze", "from", "full", "generated",
     "glob", "group", "grouping", "grouping_id", "having", "ilike", "in", "initially", "inner",
     "inout", "int", "integer", "intersect", "interval", "into", "is", "isnull", "join", "lambda",
-    "lateral", "leading", "left", "like", "limit", "map", "minus", "named_struct", "national",
-    "natural", "nchar", "none", "not", "notnull", "null", "nullif", "numeric", "offset", "on",
-    "only", "or", "order", "out", "outer", "overlaps", "overlay", "pivot", "pivot_longer",
-    "pivot_wider", "placing", "position", "positional", "precision", "primary", "qualify", "real",
-    "references", "returning", "right", "rlike", "row", "select", "semi", "setof", "show",
-    "similar", "smallint", "some", "string", "struct", "substring", "summarize", "symmetric",
-    "table", "tablesample", "then", "time", "timestamp", "to", "trailing", "treat", "trim",
-    "true", "try_cast", "tuple", "union", "unique", "unpack", "unpivot", "user", "using",
-    "values", "varchar", "variadic", "verbose", "when", "where", "window", "with",
-    "xmlattributes", "xmlconcat", "xmlelement", "xmlexists", "xmlforest", "xmlnamespaces",
-    "xmlparse", "xmlpi", "xmlroot", "xmlserialize", "xmltable",
+    "lateral", "leading", "left", "like", "limit", "localtime", "localtimestamp", "map", "minus",
+    "named_struct", "national", "natural", "nchar", "none", "not", "notnull", "null", "nullif",
+    "numeric", "offset", "on", "only", "or", "order", "out", "outer", "overlaps", "overlay",
+    "pivot", "pivot_longer", "pivot_wider", "placing", "position", "positional", "precision",
+    "primary", "qualify", "real", "references", "returning", "right", "rlike", "row", "select",
+    "semi", "session_user", "setof", "show", "similar", "smallint", "some", "string", "struct",
+    "substring", "summarize", "symmetric", "table", "tablesample", "then", "time", "timestamp",
+    "to", "trailing", "treat", "trim", "true", "try_cast", "tuple", "union", "unique", "unpack",
+    "unpivot", "user", "using", "values", "varchar", "variadic", "verbose", "when", "where",
+    "window", "with", "xmlattributes", "xmlconcat", "xmlelement", "xmlexists", "xmlforest",
+    "xmlnamespaces", "xmlparse", "xmlpi", "xmlroot", "xmlserialize", "xmltable",
 ];
 
 impl Engine {

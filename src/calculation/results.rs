@@ -34,7 +34,7 @@ pub(super) fn declared(
             column: name.clone(),
             source,
         })?;
-        let data_type = FieldType::of(column.data_type());
+        let data_type = FieldType::of_column(column);
         let data_type = data_type.ok_or_else(|| CalculationError::ResultType {
             calculation: calculation(),
             column: name.clone(),

@@ -13,7 +13,7 @@ mod times;
 
 use std::cell::Cell;
 
-use arrow_schema::{Field, FieldRef, Schema};
+use arrow_schema::{FieldRef, Schema};
 use sqlparser::ast::{BinaryOperator, Expr, Ident, InTarget, UnaryOperator};
 
 use super::{
@@ -49,7 +49,12 @@ pub(super) fn typed(text: &str, written: &[Written], fields: &Schema) -> Result<
             return Err(gate.refuse(&column.expression, always));
         }
         let nullable = !column.not_null && is_nullable(&node, &schema);
-        let field = Field::new(name, node.data_type.data_type(), nullable);
+        // A field as it is keeps its type: text that is JSON stays JSON.
+        let data_type = match node.kind {
+            Kind::Field(index) => FieldType::of_column(schema.field(index)),
+            _ => None,
+        };
+        let field = data_type.unwrap_or(node.data_type).column(name, nullable);
         let known = schema.fields().iter().cloned();
         schema = Schema::new(known.chain([FieldRef::new(field)]).collect::<Vec<_>>());
         nodes.push(node);

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     calculation::Engine,
-    events::{FieldType, Identifier, columns::RESULT},
+    events::{FieldType, columns::RESULT},
 };
 
 /// Whole numbers of so many digits are exact as DOUBLE.
@@ -116,7 +116,8 @@ impl Printer<'_> {
             self.node(node)?;
             let rejects_null = !column.is_nullable() && is_nullable(node, &columns.schema);
             if output.len() > 1 || column.name() != RESULT || rejects_null {
-                write!(self.text, " AS {}", Identifier(column.name()))?;
+                // In quotes where a word of the language would be another thing: END ends a CASE.
+                write!(self.text, " AS {}", Engine::DuckDb.column(column.name()))?;
             }
             if rejects_null {
                 self.text.push_str(" NOT NULL");

@@ -1,7 +1,7 @@
 //! Several columns, their names, and which of them can be NULL.
 
 use super::*;
-use crate::calculation::Engine;
+use crate::calculation::{Calculations, Engine};
 
 const FIELDS: &str = "price DECIMAL(12,2) NOT NULL, quantity BIGINT, p BOOLEAN NOT NULL";
 
@@ -141,4 +141,51 @@ fn other_names_and_nullability_are_another_fingerprint() {
 fn messages(fields: &str, expressions: &str, payloads: &[&str]) -> Vec<String> {
     let outcomes = whole_outcomes(fields, expressions, payloads);
     outcomes.into_iter().map(Result::unwrap).collect()
+}
+
+#[test]
+fn a_column_may_have_any_word_of_the_language_as_its_name() {
+    let fields = Fields::parse("n BIGINT").unwrap().schema();
+    let (mut quoted, mut other) = (0, Vec::new());
+    for word in sqlparser::keywords::ALL_KEYWORDS {
+        let word = word.to_lowercase();
+        for text in [
+            format!("n + 1 AS \"{word}\""),
+            format!("n + 1 AS \"{word}\", \"{word}\" * 2 AS twice"),
+            format!(
+                "CASE WHEN n > 1 THEN n ELSE 2 END AS \"{word}\", CASE WHEN n > 1 THEN \"{word}\" ELSE 2 END AS other"
+            ),
+        ] {
+            let calculation = builtin(&text).unwrap_or_else(|error| panic!("{text}: {error}"));
+            // A name that is taken is refused.
+            let Ok(output) = calculation.output(&fields) else {
+                continue;
+            };
+            let canonical = calculation.text(&fields);
+            let again = builtin(&canonical).and_then(|again| again.output(&fields));
+            if !again.is_ok_and(|again| again == output) {
+                other.push(canonical);
+            } else if canonical.contains('"') {
+                quoted += 1;
+            }
+        }
+    }
+    assert!(
+        other.is_empty(),
+        "not the same when it is read again: {other:#?}"
+    );
+    assert!(quoted > 100, "{quoted}");
+    let end = builtin("n + 1 AS end").unwrap();
+    assert_eq!(end.text(&fields), "n + 1 AS \"end\"");
+}
+
+#[test]
+fn a_field_of_json_stays_json_as_a_column_of_its_own() {
+    let fields = Fields::parse("extra JSON, note VARCHAR").unwrap();
+    let text = "extra AS more, coalesce(extra, note) AS either, more AS again";
+    let evaluator = Evaluator::new(fields, builtin(text).unwrap()).unwrap();
+    let declared = evaluator.declaration();
+    assert_eq!(declared.results, "more JSON, either VARCHAR, again JSON");
+    let calculations = Calculations::new(builtin);
+    assert!(calculations.evaluator(&declared).is_ok());
 }
