@@ -344,7 +344,11 @@ fn commands_do_the_other_partitions_and_end_with_3_when_one_cannot_be_read() {
     assert_eq!(report["partitions"][0]["ranges"], 0, "{report:#}");
     assert!(report["unreadable"]["1"].is_string(), "{report:#}");
     let ended = command(&["repair"]).run().expect_code(3);
-    assert!(ended.stdout.contains("partition 1"), "{}", ended.stdout);
+    assert!(
+        ended.stdout.contains("manifest-damaged at 1/"),
+        "{}",
+        ended.stdout
+    );
     let published = command(&[
         "verify",
         "--level",

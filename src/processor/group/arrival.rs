@@ -139,7 +139,8 @@ async fn gather(shared: Arc<Shared>, mut batch: Vec<Seated>, sender: Sender<Repo
         [only] => Until::Leave(Arc::clone(&only.wanted.is_over)),
         _ => Until::Stop,
     };
-    let mut wait = StoreWait::of_recovery(&shared.store_side, "recovery", &partitions(&batch), over);
+    let mut wait =
+        StoreWait::of_recovery(&shared.store_side, "recovery", &partitions(&batch), over);
     let since = Instant::now();
     let no_end = shared.transaction_timeout() + BEYOND;
     let says = |reason, text: &str| waits_for(reason, text, since.elapsed(), no_end);
