@@ -37,7 +37,14 @@ struct Unreadable {
 
 enum State {
     Missing,
-    Damaged { digest: Option<Digest>, why: String },
+    Damaged {
+        digest: Option<Digest>,
+        why: String,
+    },
+    /// It is there, and the store does not let it be read.
+    Closed {
+        why: String,
+    },
 }
 
 enum Read {
@@ -237,6 +244,10 @@ impl Walk<'_> {
                 OffsetRange::empty(above.origin),
                 instructions::older_manifest(&location),
             ),
+            (None, Some(below)) if matches!(unreadable.state, State::Closed { .. }) => (
+                OffsetRange::empty(below.end),
+                instructions::closed_manifest(&location),
+            ),
             (None, Some(below)) => (
                 OffsetRange::empty(below.end),
                 instructions::newest_manifest(&location, below.end),
@@ -258,7 +269,7 @@ impl Walk<'_> {
                     unreadable.first, unreadable.last
                 ),
             ),
-            State::Damaged { why, .. } => (
+            State::Damaged { why, .. } | State::Closed { why } => (
                 FindingKind::ManifestDamaged,
                 format!(
                     "manifest {} ({location}) cannot be used: {why}",
@@ -293,7 +304,7 @@ impl Walk<'_> {
 /// Whether `above` was made in the knowledge of exactly this damage.
 fn records(above: &Manifest, unreadable: &Unreadable) -> bool {
     let digest = match &unreadable.state {
-        State::Missing => None,
+        State::Missing | State::Closed { .. } => None,
         State::Damaged { digest, .. } => *digest,
     };
     let Some(link) = &above.base else {
@@ -324,10 +335,8 @@ async fn read(
         })),
         Ok(Found::Missing) => Ok(Read::Bad(State::Missing)),
         Err(ChainError::Store(error)) if error.concerns_the_object() => {
-            Ok(Read::Bad(State::Damaged {
-                digest: None,
-                why: error.to_string(),
-            }))
+            let why = error.to_string();
+            Ok(Read::Bad(State::Closed { why }))
         }
         Err(error) => Err(error.into()),
     }

@@ -123,6 +123,14 @@ pub(super) fn newest_manifest(location: &str, end: Offset) -> String {
     )
 }
 
+/// The newest number, whose file the store does not let be read.
+pub(super) fn closed_manifest(location: &str) -> String {
+    format!(
+        "let {location} be read (its owner and mode, or what it leads to), or restore it from a backup; until then {RUN} holds \
+         the partition, and goes on with the others"
+    )
+}
+
 /// A number inside the chain that cannot be read.
 pub(super) fn older_manifest(location: &str) -> String {
     format!(

@@ -1,6 +1,6 @@
 //! `snapback compact`
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use anyhow::Context as _;
 use clap::Args;
@@ -10,7 +10,7 @@ use super::{
     Exit,
     out::{self, shown},
     program::Program,
-    rewriting::{Rewriting, RewritingArgs},
+    rewriting::{Rewriting, RewritingArgs, closed_lines},
     session::{Session, runtime, stored},
 };
 use crate::{
@@ -63,6 +63,9 @@ struct Done {
 struct Outcome {
     applied: bool,
     partitions: Vec<Done>,
+    /// Partitions that cannot be read, and why.
+    #[serde(rename = "unreadable", skip_serializing_if = "BTreeMap::is_empty")]
+    closed: BTreeMap<Partition, String>,
 }
 
 /// Plans merges, or makes them.
@@ -80,6 +83,7 @@ pub(super) fn execute(args: &CompactArgs, program: &Program) -> anyhow::Result<E
     let outcome = runtime.block_on(compact(args, &rewriting, &compactor))?;
     let is_done = |one: &Done| one.left.is_empty() && (outcome.applied || one.merges == 0);
     let exit = match outcome.partitions.iter().all(is_done) {
+        _ if !outcome.closed.is_empty() => Exit::Unreachable,
         true => Exit::Done,
         false => Exit::Findings,
     };
@@ -95,12 +99,13 @@ async fn compact(
     rewriting: &Rewriting,
     compactor: &Compactor,
 ) -> anyhow::Result<Outcome> {
+    let chosen = rewriting.partitions(args.rewriting.partitions()).await?;
     let mut outcome = Outcome {
         applied: args.apply,
+        closed: chosen.closed,
         ..Outcome::default()
     };
-    let partitions: BTreeSet<Partition> = rewriting.partitions(args.rewriting.partitions()).await?;
-    for partition in partitions {
+    for partition in chosen.readable {
         let chain = rewriting
             .chain(partition, rewriting.given.declaration())
             .await?;
@@ -190,6 +195,7 @@ fn text(outcome: &Outcome) -> String {
             text.push_str(&format!("  not merged: {}\n", shown(left)));
         }
     }
+    text.push_str(&closed_lines(&outcome.closed));
     let merges: usize = outcome.partitions.iter().map(|one| one.merges).sum();
     text.push_str(match (outcome.applied, merges) {
         (_, 0) => "nothing to merge\n",

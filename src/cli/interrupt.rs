@@ -1,16 +1,17 @@
 //! Ctrl-C and SIGTERM. They are heard from a command's first moment on, also by a process that is number 1 of its container,
 //! which the system ends by a signal only if it listens to it.
 
-use std::time::Duration;
+use std::{panic::AssertUnwindSafe, time::Duration};
 
 use anyhow::Context as _;
+use futures::FutureExt as _;
 use tokio::{
     runtime::{Builder, Runtime},
     signal::unix::{Signal, SignalKind, signal},
 };
 
 use super::Exit;
-use crate::processor::Stop;
+use crate::processor::{Stop, panic_message};
 
 /// What ending may take that was asked for twice, or before anything was begun. What does not end by itself then waits for a
 /// broker or a store.
@@ -62,37 +63,52 @@ impl Signals {
         mut self,
         runtime: &Runtime,
         stop: Stop,
-        begun: impl Fn() -> Begun + Send + 'static,
+        begun: impl Fn() -> Begun + Send + Sync + 'static,
     ) {
         runtime.spawn(async move {
-            let name = self.next().await;
-            let first = begun();
-            match first {
-                Begun::Work => tracing::info!(
-                    "{name}: finishing the transaction, storing and verifying; once more ends at once"
-                ),
-                Begun::Nothing | Begun::Joining => {
-                    tracing::info!("{name}: ending before anything was begun");
-                }
+            // A signal that nobody hears would be lost for good.
+            loop {
+                let heard = self.hear(&stop, &begun);
+                let Err(panic) = AssertUnwindSafe(heard).catch_unwind().await else {
+                    std::process::exit(Exit::Interrupted as i32);
+                };
+                let message = panic_message(panic.as_ref());
+                tracing::error!(
+                    "a defect of this program: what hears signals panicked: {message}; it listens anew"
+                );
+                tokio::time::sleep(LOOK).await;
             }
-            stop.finish();
-            if first != Begun::Nothing {
-                tokio::select! {
-                    name = self.next() => tracing::warn!(
-                        "{name} again: ending at once; nothing that is committed is lost"
-                    ),
-                    () = stays_unbegun(begun) => {}
-                }
-            }
-            stop.abort();
-            tokio::time::sleep(AT_ONCE).await;
-            std::process::exit(Exit::Interrupted as i32);
         });
+    }
+
+    /// Hears the first signal and the second; returns when the process is to end at once.
+    async fn hear(&mut self, stop: &Stop, begun: &(impl Fn() -> Begun + Sync)) {
+        let name = self.next().await;
+        let first = begun();
+        match first {
+            Begun::Work => tracing::info!(
+                "{name}: finishing the transaction, storing and verifying; once more ends at once"
+            ),
+            Begun::Nothing | Begun::Joining => {
+                tracing::info!("{name}: ending before anything was begun");
+            }
+        }
+        stop.finish();
+        if first != Begun::Nothing {
+            tokio::select! {
+                name = self.next() => tracing::warn!(
+                    "{name} again: ending at once; nothing that is committed is lost"
+                ),
+                () = stays_unbegun(begun) => {}
+            }
+        }
+        stop.abort();
+        tokio::time::sleep(AT_ONCE).await;
     }
 }
 
 /// Returns when no work has begun for a while; otherwise never.
-async fn stays_unbegun(begun: impl Fn() -> Begun) {
+async fn stays_unbegun(begun: &impl Fn() -> Begun) {
     tokio::time::sleep(LEAVING).await;
     if begun() == Begun::Work {
         std::future::pending::<()>().await;

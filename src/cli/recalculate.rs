@@ -1,6 +1,6 @@
 //! `snapback recalculate`
 
-use std::{path::PathBuf, sync::Arc};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use anyhow::Context as _;
 use clap::Args;
@@ -10,7 +10,7 @@ use super::{
     Exit,
     out::{self, shown},
     program::Program,
-    rewriting::{Events, OpenPartition, Rewriting, RewritingArgs},
+    rewriting::{Events, OpenPartition, Rewriting, RewritingArgs, closed_lines},
     session::{Session, progress_bar, runtime, stored},
 };
 use crate::{
@@ -21,7 +21,7 @@ use crate::{
     config::{ConfigError, Output, key},
     format::SegmentKind,
     history::{Chain, CorrectionsProgress, Repair, Repaired, write_repair},
-    model::OffsetRange,
+    model::{OffsetRange, Partition},
 };
 
 const EXAMPLES: &str = "\
@@ -96,6 +96,9 @@ const EXAMPLES_SHOWN: usize = 3;
 struct Outcome {
     applied: bool,
     partitions: Vec<Done>,
+    /// Partitions that cannot be read, and why.
+    #[serde(rename = "unreadable", skip_serializing_if = "BTreeMap::is_empty")]
+    closed: BTreeMap<Partition, String>,
 }
 
 /// Counts what would change, or changes it.
@@ -120,6 +123,7 @@ pub(super) fn execute(args: &RecalculateArgs, program: &Program) -> anyhow::Resu
     let outcome = runtime.block_on(recalculate(args, &rewriting))?;
     let done = |one: &Done| one.left.is_empty() && (outcome.applied || one.ranges == 0);
     let exit = match outcome.partitions.iter().all(done) {
+        _ if !outcome.closed.is_empty() => Exit::Unreachable,
         true => Exit::Done,
         false => Exit::Findings,
     };
@@ -131,9 +135,10 @@ pub(super) fn execute(args: &RecalculateArgs, program: &Program) -> anyhow::Resu
 }
 
 async fn recalculate(args: &RecalculateArgs, rewriting: &Rewriting) -> anyhow::Result<Outcome> {
-    let wanted = rewriting.partitions(args.rewriting.partitions()).await?;
+    let chosen = rewriting.partitions(args.rewriting.partitions()).await?;
     let mut outcome = Outcome {
         applied: args.apply,
+        closed: chosen.closed,
         ..Outcome::default()
     };
     let mut file = match &args.to {
@@ -143,7 +148,7 @@ async fn recalculate(args: &RecalculateArgs, rewriting: &Rewriting) -> anyhow::R
         }
         None => None,
     };
-    for partition in wanted {
+    for partition in chosen.readable {
         let given = Arc::clone(&rewriting.given);
         let open = rewriting.open(partition, given, Events::Perhaps).await?;
         outcome.partitions.push(one(args, open, &mut file).await?);
@@ -328,9 +333,13 @@ fn text(outcome: &Outcome) -> String {
             text.push_str(&format!("  stays as it is: {}\n", shown(left)));
         }
     }
+    text.push_str(&closed_lines(&outcome.closed));
     let all = |count: fn(&Done) -> u64| outcome.partitions.iter().map(count).sum::<u64>();
     let different = all(|one| one.difference.all());
     text.push_str(&match (outcome.applied, all(|one| one.ranges as u64)) {
+        (_, 0) if !outcome.closed.is_empty() => {
+            "what can be read is of this calculation\n".to_owned()
+        }
         (_, 0) => "all of it is of this calculation\n".to_owned(),
         (false, ranges) => format!(
             "plan: {ranges} ranges, {different} outcomes would be different; nothing was changed, --apply changes it\n"

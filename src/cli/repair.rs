@@ -87,6 +87,7 @@ pub(super) fn execute(args: &RepairArgs, program: &Program) -> anyhow::Result<Ex
     let is_done = outcome.left.is_empty() && (outcome.applied || planned == 0);
     let exit = match outcome.failed {
         Some(exit) => exit,
+        None if !plan.closed.is_empty() => Exit::Unreachable,
         None if is_done => Exit::Done,
         None => Exit::Findings,
     };

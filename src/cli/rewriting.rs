@@ -1,12 +1,18 @@
 //! What commands share that rewrite stored history: the chain of a partition, and what calculates its ranges anew.
 
-use std::{collections::BTreeSet, num::NonZeroU64, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    num::NonZeroU64,
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::Context as _;
 use clap::Args;
 
 use super::{
     args::{CalculationArgs, Common, EventsArgs, KafkaArgs, StoreArgs},
+    out,
     session::Session,
 };
 use crate::{
@@ -108,6 +114,23 @@ pub(super) struct Rewriting {
     name: &'static str,
 }
 
+/// The partitions that a command is for.
+pub(super) struct Chosen {
+    /// Those that can be read.
+    pub readable: BTreeSet<Partition>,
+    /// Those that cannot, and why: nothing is done with them.
+    pub closed: BTreeMap<Partition, String>,
+}
+
+/// What a command could do nothing with: a line for each.
+pub(super) fn closed_lines(closed: &BTreeMap<Partition, String>) -> String {
+    let line = |(partition, why): (&Partition, &String)| {
+        let why = out::shown(why);
+        format!("partition {partition}: {why}; `snapback verify` says what to do\n")
+    };
+    closed.iter().map(line).collect()
+}
+
 /// A partition that is open for it.
 pub(super) struct OpenPartition {
     pub chain: Chain,
@@ -143,14 +166,14 @@ impl Rewriting {
     }
 
     /// The partitions that were asked for, which must be there; all without such a wish.
-    pub async fn partitions(
-        &self,
-        wanted: Option<BTreeSet<Partition>>,
-    ) -> anyhow::Result<BTreeSet<Partition>> {
+    pub async fn partitions(&self, wanted: Option<BTreeSet<Partition>>) -> anyhow::Result<Chosen> {
         let listing = query::list(&self.store, &self.layout).await?;
-        let there: BTreeSet<Partition> =
-            listing.partitions.iter().map(|one| one.partition).collect();
-        Ok(chosen(&self.layout, there, wanted)?)
+        let readable = listing.partitions.iter().map(|one| one.partition);
+        let there = readable.chain(listing.unreadable.iter().copied()).collect();
+        let mut readable = chosen(&self.layout, there, wanted)?;
+        let mut closed = listing.why;
+        closed.retain(|partition, _| readable.remove(partition));
+        Ok(Chosen { readable, closed })
     }
 
     /// The chain of a partition.

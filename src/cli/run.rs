@@ -16,7 +16,7 @@ use super::{
 use crate::{
     config::{Flags, Output, RunConfig, key},
     model::Partition,
-    processor::{self, Board, Instance, ProcessView, Stop, Summary},
+    processor::{self, Board, Instance, ProcessView, Stop, Summary, start_task},
     status,
     store::Store,
 };
@@ -172,7 +172,10 @@ async fn open(
     if let Some(listener) = status::listen(&config.status).await? {
         // Until the run ends, whichever way.
         let ended = async { _ = shutdown.await };
-        tokio::spawn(status::run(listener, board.clone(), ended));
+        let serving = status::run(listener, board.clone(), ended);
+        start_task(&tokio::runtime::Handle::current(), serving, |message| {
+            tracing::error!("a defect of this program: what serves the status panicked: {message}");
+        });
     }
     Ok(processor::open_store(config, board).await?)
 }

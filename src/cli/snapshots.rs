@@ -174,9 +174,10 @@ fn list_text(listing: &Listing) -> String {
             out::shown(mixed)
         ));
     }
-    for partition in &listing.unreadable {
+    for (partition, why) in &listing.why {
         text.push_str(&format!(
-            "\npartition {partition}: none of its manifests can be read; snapback verify says why"
+            "\npartition {partition}: {}; snapback verify says what to do",
+            out::shown(why)
         ));
     }
     for entry in listing

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::{
     ProcessorError,
+    panics::start_task,
     watch::{Board, Reason},
 };
 use crate::{
@@ -55,7 +56,7 @@ impl ColumnCheck {
         tracing::warn!("{text}");
         let trouble = board.trouble(&[]);
         trouble.is(Reason::MixedTypes, text);
-        runtime.spawn(async move {
+        let watched = async move {
             loop {
                 tokio::time::sleep(LOOK).await;
                 match self.mixed().await {
@@ -68,6 +69,11 @@ impl ColumnCheck {
             }
             trouble.is_over();
             tracing::info!("the stored history is rewritten: every column has one type");
+        };
+        start_task(runtime, watched, |message| {
+            tracing::error!(
+                "a defect of this program: what looks at the types of what is stored panicked: {message}; the history is rewritten all the same"
+            );
         });
         Ok(())
     }

@@ -54,6 +54,7 @@ pub use error::{ProcessorError, WorkerError};
 pub use instance::{Instance, InstanceError};
 pub use limits::{results_topic, untold_results_topic};
 pub use memory::Budget;
+pub(crate) use panics::{panic_message, start_task};
 pub use partition::BooksError;
 pub use stop::Stop;
 pub use watch::{

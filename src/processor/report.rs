@@ -26,6 +26,8 @@ pub struct Report {
 pub enum News {
     /// The facts are gathered and the plan is made.
     Planned(Box<Planned>),
+    /// What gathers its facts and plans has panicked.
+    GatheringDied { message: String },
     /// An accepted gap stands in the chain.
     LossRecorded,
     /// A snapshot is stored; `written` are the segments that it added, none when another writer's covered it.

@@ -21,11 +21,17 @@ pub struct Seats(Mutex<BTreeMap<Partition, Arc<tokio::sync::Mutex<()>>>>);
 impl Seats {
     /// Waits until nobody has the partition's seat.
     pub async fn take(&self, partition: Partition) -> Seat {
-        let seat = {
-            let mut seats = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(seats.entry(partition).or_default())
-        };
-        Seat(seat.lock_owned().await)
+        Seat(self.seat(partition).lock_owned().await)
+    }
+
+    /// The partition's seat, if nobody has it.
+    pub fn take_free(&self, partition: Partition) -> Option<Seat> {
+        self.seat(partition).try_lock_owned().ok().map(Seat)
+    }
+
+    fn seat(&self, partition: Partition) -> Arc<tokio::sync::Mutex<()>> {
+        let mut seats = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(seats.entry(partition).or_default())
     }
 }
 
@@ -40,7 +46,9 @@ mod tests {
         let first = seats.take(Partition(1)).await;
         assert!(seats.take(Partition(2)).now_or_never().is_some());
         assert!(seats.take(Partition(1)).now_or_never().is_none());
+        assert!(seats.take_free(Partition(1)).is_none());
         drop(first);
+        assert!(seats.take_free(Partition(1)).is_some());
         assert!(seats.take(Partition(1)).now_or_never().is_some());
     }
 }

@@ -52,9 +52,9 @@ impl StoreWait {
         store_side: &StoreSide,
         kind: &'static str,
         partitions: &[Partition],
+        until: Until,
     ) -> StoreWait {
-        let pauses = Pauses::OF_RECOVERY;
-        StoreWait::new(store_side, kind, partitions, Until::Stop, pauses)
+        StoreWait::new(store_side, kind, partitions, until, Pauses::OF_RECOVERY)
     }
 
     /// For what is stored or read beside the work.
@@ -83,6 +83,11 @@ impl StoreWait {
             until,
             pauses,
         }
+    }
+
+    /// So many partitions wait for it still.
+    pub fn is_for(&mut self, partitions: &[Partition]) {
+        self.trouble.is_for(partitions);
     }
 
     /// Shows what is waited for, before an attempt has failed.

@@ -1,5 +1,7 @@
 //! `snapshots list` and `snapshots show`: what the newest manifests say.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, SecondsFormat, Utc};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use serde::{Serialize, Serializer};
@@ -24,8 +26,11 @@ pub struct Listing {
     pub topic: String,
     /// Its partitions, ascending.
     pub partitions: Vec<PartitionEntry>,
-    /// Partitions none of whose manifests can be read.
+    /// Partitions whose newest manifest cannot be read from the store, or none of whose manifests can be read.
     pub unreadable: Vec<Partition>,
+    /// Why, for each of them.
+    #[serde(skip)]
+    pub why: BTreeMap<Partition, String>,
     /// Columns that the live results have in more than one type, which readers cannot read together.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub mixed_types: Vec<String>,
@@ -144,7 +149,8 @@ pub async fn list(store: &Store, layout: &Layout) -> Result<Listing, QueryError>
             Ok(tail) => tail,
             // One partition that cannot be read does not hide the others.
             Err(ChainError::Store(error)) if error.concerns_the_object() => {
-                return Ok((partition, None));
+                let why = format!("its newest manifest cannot be read: {error}");
+                return Ok((partition, Err(why)));
             }
             Err(error) => return Err(error.into()),
         };
@@ -159,6 +165,8 @@ pub async fn list(store: &Store, layout: &Layout) -> Result<Listing, QueryError>
             types.add(&manifest);
             (entry, types)
         });
+        let none = || "none of its manifests can be read".to_owned();
+        let newest = newest.ok_or_else(none);
         Ok::<_, QueryError>((partition, newest))
     });
     let tails: Vec<_> = stream::iter(tails)
@@ -170,16 +178,20 @@ pub async fn list(store: &Store, layout: &Layout) -> Result<Listing, QueryError>
         topic: layout.topic().to_owned(),
         partitions: Vec::new(),
         unreadable: Vec::new(),
+        why: BTreeMap::new(),
         mixed_types: Vec::new(),
     };
     let mut types = ColumnTypes::default();
     for (partition, newest) in tails {
         match newest {
-            Some((entry, own)) => {
+            Ok((entry, own)) => {
                 listing.partitions.push(entry);
                 types.merge(own);
             }
-            None => listing.unreadable.push(partition),
+            Err(why) => {
+                listing.unreadable.push(partition);
+                listing.why.insert(partition, why);
+            }
         }
     }
     let mixed = types.mixed();

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::gather::{GatherError, Gatherer};
 use crate::{
     format::Manifest,
-    history::{Chain, load_tail},
+    history::{Chain, ChainError, load_tail},
     model::Partition,
 };
 
@@ -37,6 +37,7 @@ impl Gatherer {
                     }
                 }
                 // What is wrong with another partition is found out by its owner.
+                Err(ChainError::Store(error)) if error.concerns_the_object() => {}
                 Err(source) if !source.is_retryable() => {}
                 Err(source) => return Err(GatherError::Chain { partition, source }),
             }

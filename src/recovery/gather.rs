@@ -4,20 +4,18 @@
 //! (I1), so it cannot lie above what is committed when it is asked for afterwards. The caller has joined the group and
 //! initialised its producer, so that nobody else commits for these partitions any more.
 
-use std::{
-    collections::BTreeMap,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
-use super::{ChainFacts, Committed, Damage, Facts, GoodChain, LogFacts, Start};
+use futures::future::join_all;
+
+use super::{Committed, Facts, LogFacts, Start, seen::Seen};
 use crate::{
     calculation::Declaration,
     failpoint::{self, Point},
-    format::{Identity, Layout, Manifest, ManifestError, Pipeline},
-    history::{self, Chain, ChainError, Clock, Tidied, tidy},
+    format::{Layout, Pipeline},
+    history::{Chain, ChainError, Clock, Tidied},
     kafka::{Admin, KafkaError},
-    model::{Digest, Partition, Sequence},
+    model::Partition,
     store::Store,
 };
 
@@ -84,83 +82,129 @@ pub enum GatherError {
         /// The topic.
         topic: String,
     },
+    /// The broker said nothing about a partition's log.
+    #[error("the broker does not say where the log of partition {partition} ends")]
+    NoLog {
+        /// The partition.
+        partition: Partition,
+    },
     /// The thread that asks the broker is gone.
     #[error("asking the broker ended early: {0}")]
-    Interrupted(#[from] tokio::task::JoinError),
+    Interrupted(tokio::task::JoinError),
 }
 
-/// What the store says about one partition.
-enum Seen {
-    Chain(Box<Chain>),
-    /// Facts without a chain that could be continued.
-    Only(Box<ChainFacts>),
-}
-
-impl Seen {
-    fn chain(&self) -> Option<&Chain> {
-        match self {
-            Seen::Chain(chain) => Some(chain),
-            Seen::Only(_) => None,
+impl From<tokio::task::JoinError> for GatherError {
+    /// A panic of the thread goes on in whoever waits for it.
+    fn from(error: tokio::task::JoinError) -> GatherError {
+        match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(error) => GatherError::Interrupted(error),
         }
     }
+}
 
-    fn head(&self) -> Option<(Sequence, Digest)> {
-        self.chain()?.tail().head()
+impl GatherError {
+    /// Whether it lies at what is stored of this partition, and not at the store: waiting alone helps nothing.
+    #[must_use]
+    pub fn lies_at_the_partition(&self) -> bool {
+        match self {
+            GatherError::Chain { source, .. } => match source {
+                ChainError::Store(error) => error.concerns_the_object(),
+                source => !source.is_retryable(),
+            },
+            GatherError::Kafka(_)
+            | GatherError::NoTopic { .. }
+            | GatherError::NoLog { .. }
+            | GatherError::Interrupted(_) => false,
+        }
     }
 }
 
 impl Gatherer {
-    /// Gathers the facts of `partitions` and puts their folders in order; `tell` hears what it is about to do.
+    /// Gathers the facts of `partitions` and puts their folders in order; `tell` hears what it is about to do. Each has an
+    /// answer of its own, in their order: what is wrong with one does not keep the others.
     ///
     /// # Errors
-    /// When store or broker do not answer; asking again later may help.
+    /// When the broker does not answer what is asked for all of them; asking again later may help.
     pub async fn gather(
         &self,
         partitions: &[Partition],
         tell: impl Fn(Step),
-    ) -> Result<Vec<Gathered>, GatherError> {
+    ) -> Result<Vec<Result<Gathered, GatherError>>, GatherError> {
         let began = Instant::now();
         tell(Step::Manifests);
+        let mut answers = BTreeMap::new();
+        let mut seen = BTreeMap::new();
         let loads = partitions.iter().map(|partition| self.load(*partition));
-        let seen = futures::future::try_join_all(loads).await?;
-        let chains = seen.iter().filter_map(Seen::chain);
-        let size = self.size_at_first(chains).await?;
-        let loaded = began.elapsed();
-        failpoint::at(Point::ManifestsRead);
+        for (partition, loaded) in partitions.iter().zip(join_all(loads).await) {
+            match loaded {
+                Ok(one) => _ = seen.insert(*partition, one),
+                Err(error) => _ = answers.insert(*partition, Err(error)),
+            }
+        }
+        if !seen.is_empty() {
+            let loaded = began.elapsed();
+            let size = self
+                .size_at_first(seen.values().filter_map(Seen::chain))
+                .await?;
+            failpoint::at(Point::ManifestsRead);
+            answers.append(&mut self.beside_logs(seen, size, tell).await?);
+            tracing::debug!(
+                "facts of {} partitions: manifests {loaded:?}, committed offsets, folders and logs {:?}",
+                partitions.len(),
+                began.elapsed() - loaded
+            );
+        }
+        let answers = partitions
+            .iter()
+            .filter_map(|partition| answers.remove(partition));
+        Ok(answers.collect())
+    }
+
+    /// The facts of partitions whose chains are read.
+    async fn beside_logs(
+        &self,
+        seen: BTreeMap<Partition, Seen>,
+        size_at_first: Option<u32>,
+        tell: impl Fn(Step),
+    ) -> Result<BTreeMap<Partition, Result<Gathered, GatherError>>, GatherError> {
+        let partitions: Vec<Partition> = seen.keys().copied().collect();
         tell(Step::Committed);
-        let mut committed = self.committed(partitions).await?;
+        let mut committed = self.committed(&partitions).await?;
         failpoint::at(Point::CommittedRead);
         tell(Step::Rest);
-        let asked = began.elapsed();
-        let before: Vec<_> = seen.iter().map(Seen::head).collect();
-        let heads = partitions.iter().map(|partition| committed.get(partition));
-        let tidying = futures::future::try_join_all(
+        let before: BTreeMap<_, _> = seen.iter().map(|(at, seen)| (*at, seen.head())).collect();
+        let tidying = join_all(
             seen.into_iter()
-                .zip(heads)
-                .map(|(seen, committed)| self.tidied(seen, committed)),
+                .map(|(partition, seen)| self.tidied(seen, committed.get(&partition))),
         );
-        let (tidied, logs, ours) = tokio::join!(tidying, self.logs(partitions), self.ours(size));
-        let (tidied, logs, ours) = (tidied?, logs?, ours?);
+        let (tidied, logs, ours) =
+            tokio::join!(tidying, self.logs(&partitions), self.ours(size_at_first));
+        let (mut logs, ours) = (logs?, ours?);
         // A chain that has grown since may reach beyond what was committed then.
-        if tidied.iter().map(|(seen, _)| seen.head()).ne(before) {
-            committed = self.committed(partitions).await?;
+        let has_grown =
+            |(partition, tidied): (&Partition, &Result<(Seen, Tidied), GatherError>)| {
+                let head = tidied.as_ref().ok().map(|(seen, _)| seen.head());
+                head.is_some_and(|head| before.get(partition) != Some(&head))
+            };
+        if partitions.iter().zip(&tidied).any(has_grown) {
+            committed = self.committed(&partitions).await?;
         }
         failpoint::at(Point::FactsGathered);
-        tracing::debug!(
-            "facts of {} partitions: manifests {loaded:?}, committed offsets {:?}, folders and logs {:?}",
-            partitions.len(),
-            asked - loaded,
-            began.elapsed() - asked
-        );
-        let mut gathered = Vec::with_capacity(partitions.len());
-        for (partition, (seen, tidied)) in partitions.iter().zip(tidied) {
-            let committed = committed.get(partition).cloned();
-            let log = logs[partition];
-            let ours = ours.clone();
-            let facts = self.facts(*partition, ours, seen, tidied, committed, log);
-            gathered.push(facts.await?);
+        let mut answers = BTreeMap::new();
+        for (partition, tidied) in partitions.into_iter().zip(tidied) {
+            let committed = committed.get(&partition).cloned();
+            let log = logs.remove(&partition);
+            let answer = async {
+                let (seen, tidied) = tidied?;
+                let log = log.ok_or(GatherError::NoLog { partition })??;
+                let ours = ours.clone();
+                self.facts(partition, ours, seen, tidied, committed, log)
+                    .await
+            };
+            answers.insert(partition, answer.await);
         }
-        Ok(gathered)
+        Ok(answers)
     }
 
     /// Our pipeline as it is now: while we run, the events topic may be deleted and created anew.
@@ -175,66 +219,6 @@ impl Gatherer {
             events_partitions: size_at_first.or(Some(found.partitions)),
             ..self.identity.clone()
         })
-    }
-
-    async fn load(&self, partition: Partition) -> Result<Seen, GatherError> {
-        let identity = Identity {
-            topic: self.identity.events_topic.clone(),
-            partition,
-            declaration: self.calculation.clone(),
-            writer: self.writer.clone(),
-        };
-        match Chain::load(self.store.clone(), identity, self.clock.clone()).await {
-            Ok(chain) => Ok(Seen::Chain(Box::new(chain))),
-            Err(ChainError::Newer { path, source }) => {
-                let sequence = self
-                    .layout
-                    .parse_manifest(&path)
-                    .map_or(Sequence::FIRST, |(_, sequence)| sequence);
-                Ok(Seen::Only(Box::new(ChainFacts::Newer {
-                    sequence,
-                    version: match source {
-                        ManifestError::Newer { found, .. } => found.try_into().unwrap_or(u32::MAX),
-                        _ => 0,
-                    },
-                    writer: None,
-                })))
-            }
-            Err(ChainError::StrayNumber { path, below }) => {
-                let path = self.store.locate(&path);
-                Ok(Seen::Only(Box::new(ChainFacts::StrayNumber {
-                    path,
-                    below,
-                })))
-            }
-            Err(source) => Err(GatherError::Chain { partition, source }),
-        }
-    }
-
-    async fn tidied(
-        &self,
-        seen: Seen,
-        committed: Option<&Committed>,
-    ) -> Result<(Seen, Tidied), GatherError> {
-        let mut chain = match seen {
-            Seen::Chain(chain) => chain,
-            only @ Seen::Only(_) => return Ok((only, Tidied::default())),
-        };
-        // Another pipeline's store is looked at, never touched.
-        let ours = chain
-            .newest()
-            .is_some_and(|newest| newest.pipeline.is_same(&self.identity));
-        if !ours {
-            return Ok((Seen::Chain(chain), Tidied::default()));
-        }
-        if let Some(metadata) = committed.and_then(Committed::ours) {
-            chain.note_commit(metadata.known());
-        }
-        let partition = chain.partition();
-        let tidied = tidy(&mut chain, committed.and_then(Committed::head))
-            .await
-            .map_err(|source| GatherError::Chain { partition, source })?;
-        Ok((Seen::Chain(chain), tidied))
     }
 
     async fn facts(
@@ -278,56 +262,6 @@ impl Gatherer {
         })
     }
 
-    async fn chain_facts(
-        &self,
-        chain: &Chain,
-        tidied: &Tidied,
-        head: Option<(Sequence, Digest)>,
-    ) -> Result<ChainFacts, ChainError> {
-        let tail = chain.tail();
-        let mut damage: Vec<Damage> = tail
-            .damaged
-            .iter()
-            .map(|damaged| Damage {
-                path: self
-                    .store
-                    .locate(&self.layout.manifest(chain.partition(), damaged.sequence)),
-                detail: match damaged.digest {
-                    Some(digest) => format!("the manifest cannot be read; its bytes are {digest}"),
-                    None => "the manifest is missing, or too large to be one".to_owned(),
-                },
-            })
-            .collect();
-        let Some(newest) = &tail.newest else {
-            return Ok(if damage.is_empty() {
-                ChainFacts::Absent
-            } else {
-                ChainFacts::Unreadable { damage }
-            });
-        };
-        damage.extend(tidied.missing.iter().map(|segment| Damage {
-            path: self.store.locate(&segment.path),
-            detail: format!(
-                "the segment is missing; {} rows of offsets {} are not in the store",
-                segment.rows, segment.range
-            ),
-        }));
-        let head_known = match head {
-            None => false,
-            Some(head) if head == newest.head() => true,
-            Some(head) => {
-                let partition = chain.partition();
-                history::contains(&self.store, &self.layout, partition, head, tail.highest).await?
-            }
-        };
-        Ok(ChainFacts::Good(good(
-            newest,
-            head_known,
-            damage,
-            &self.clock,
-        )))
-    }
-
     async fn committed(
         &self,
         partitions: &[Partition],
@@ -349,7 +283,7 @@ impl Gatherer {
     async fn logs(
         &self,
         partitions: &[Partition],
-    ) -> Result<BTreeMap<Partition, LogFacts>, GatherError> {
+    ) -> Result<BTreeMap<Partition, Result<LogFacts, KafkaError>>, GatherError> {
         let (admin, partitions) = (Arc::clone(&self.admin), partitions.to_vec());
         let (topic, start) = (self.identity.events_topic.clone(), self.start);
         let logs = tokio::task::spawn_blocking(move || {
@@ -358,38 +292,18 @@ impl Gatherer {
                 Start::Earliest | Start::Latest => BTreeMap::new(),
             };
             let ask = |partition: Partition| {
-                let marks = admin.watermarks(&topic, partition)?;
-                let facts = LogFacts {
+                let marks = admin.watermarks(&topic, partition);
+                let facts = marks.map(|marks| LogFacts {
                     start: marks.start,
                     stable_end: marks.stable_end,
                     end: marks.end,
                     since: since.get(&partition).copied().flatten(),
-                };
-                Ok::<_, KafkaError>((partition, facts))
+                });
+                (partition, facts)
             };
-            partitions.into_iter().map(ask).collect::<Result<_, _>>()
+            Ok::<_, KafkaError>(partitions.into_iter().map(ask).collect())
         })
         .await??;
         Ok(logs)
-    }
-}
-
-fn good(newest: &Manifest, head_known: bool, damage: Vec<Damage>, clock: &Clock) -> GoodChain {
-    let age = (clock.now() - newest.created_at).to_std().ok();
-    GoodChain {
-        pipeline: newest.pipeline.clone(),
-        sequence: newest.sequence,
-        origin: newest.origin,
-        end: newest.end,
-        counts: newest.counts.into(),
-        revision: newest
-            .corrections
-            .iter()
-            .filter_map(|one| one.revision)
-            .max(),
-        lost: newest.counts.lost,
-        head_known,
-        age: age.map(|age: Duration| age),
-        damage,
     }
 }

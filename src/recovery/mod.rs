@@ -12,6 +12,7 @@
 //!
 //! [`CommitMetadata`] is what every commit carries, so that the next owner knows whose commit it was and what it holds.
 
+mod chain_facts;
 mod counts;
 mod decision;
 mod explain;
@@ -27,6 +28,7 @@ mod notes;
 mod plan;
 mod refusal;
 mod remedies;
+mod seen;
 mod settle;
 #[cfg(test)]
 mod tests;

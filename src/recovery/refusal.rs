@@ -63,6 +63,11 @@ pub enum Cause {
         /// What is wrong with each.
         damage: Vec<Damage>,
     },
+    /// What is stored of it cannot be read, again and again, while the store itself answers.
+    Closed {
+        /// What the store says.
+        error: String,
+    },
     /// A file has a number that no manifest of this chain can have come to.
     StrayNumber {
         /// The file.
@@ -151,7 +156,7 @@ pub enum Cause {
         /// After the last event that can be read.
         log_end: Offset,
     },
-    /// What stores its outcomes failed or panicked, and again after everything was read anew.
+    /// What recovers it or stores its outcomes failed or panicked, and again after everything was read anew.
     Defect {
         /// How often in a row.
         deaths: u32,
@@ -239,6 +244,8 @@ pub enum Remedy {
     AnotherReplica,
     /// Other settings of the topic that refuses a message.
     OtherRules,
+    /// Let this process read what is stored.
+    LetRead,
     /// Move a file out of the store that is none of its own.
     MoveAway,
     /// Tell those who make snapback.
@@ -288,6 +295,9 @@ impl fmt::Display for Cause {
             }
             Cause::Unreadable { damage } => {
                 write!(f, "none of its {} manifests can be read", damage.len())
+            }
+            Cause::Closed { error } => {
+                write!(f, "what is stored of it cannot be read: {error}")
             }
             Cause::StrayNumber { below, .. } => {
                 write!(
@@ -356,7 +366,7 @@ impl fmt::Display for Cause {
             }
             Cause::Defect { deaths, message } => write!(
                 f,
-                "a defect of this program: storing its outcomes failed {deaths} times in a row, the last time: {message}"
+                "a defect of this program: it failed {deaths} times in a row, the last time: {message}"
             ),
         }
     }

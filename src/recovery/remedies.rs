@@ -51,7 +51,8 @@ pub(super) fn find(facts: &Facts, policy: &Policy, cause: &Cause) -> Vec<Remedy>
         }
         Cause::Unreadable { .. } => vec![Remedy::Restore, fresh_results],
         Cause::StrayNumber { .. } => vec![Remedy::MoveAway, fresh_results],
-        // No row of the table: a worker found it.
+        // No rows of the table: a worker, and gathering, found them.
+        Cause::Closed { .. } => vec![Remedy::LetRead],
         Cause::Defect { .. } => vec![Remedy::Report],
         Cause::HeadUnknown { .. } => {
             let mut remedies = vec![Remedy::RightStore];

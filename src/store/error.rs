@@ -286,6 +286,9 @@ fn is_out_of_resources(error: &io::Error) -> bool {
         libc::ENOBUFS,
         libc::EAGAIN,
         libc::EINTR,
+        libc::ENOSPC,
+        libc::EDQUOT,
+        libc::EROFS,
     ];
     let number = error.raw_os_error();
     number.is_some_and(|number| resources.contains(&number))

@@ -70,6 +70,48 @@ fn a_partition_whose_keepers_die_three_times_in_a_row_is_held() {
     pipeline.check();
 }
 
+#[test]
+fn what_gathers_the_facts_and_plans_may_die_at_every_place() {
+    for points in [
+        ["manifests-read", "committed-read"],
+        ["facts-gathered", "planned"],
+        ["bind-begun", "bound"],
+    ] {
+        let pipeline = Pipeline::new(2, Place::folder());
+        for partition in 0..2 {
+            pipeline.send_numbers(partition, 0..20);
+        }
+        let die = points.map(|point| format!("{point}=1*panic"));
+        let run = pipeline.run_to_end().env("FAILPOINTS", die.join(";")).run();
+        let ended = run.expect_code(0);
+        for point in points {
+            let said = format!("what recovers it panicked: failpoint {point} panic");
+            assert!(ended.stderr.contains(&said), "{said}: {}", ended.stderr);
+        }
+        pipeline.check();
+    }
+}
+
+#[test]
+fn a_partition_whose_recovery_dies_three_times_in_a_row_is_held() {
+    let pipeline = Pipeline::new(1, Place::folder());
+    pipeline.send_numbers(0, 0..20);
+    let run = pipeline
+        .run_to_end()
+        .env("FAILPOINTS", "planned=panic")
+        .run();
+    let ended = run.expect_code(4);
+    for part in [
+        "a defect of this program",
+        "failed 3 times in a row",
+        "failpoint planned panic",
+    ] {
+        assert!(ended.stderr.contains(part), "{part}: {}", ended.stderr);
+    }
+    pipeline.run_to_end().run().expect_code(0);
+    pipeline.check();
+}
+
 /// An idle partition holds no encoder, and an open one has small pages.
 #[test]
 fn five_hundred_partitions_of_which_ten_are_busy_fit_the_memory() {

@@ -8,9 +8,9 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::outside::{Offsets, Pipeline, Place};
+use crate::outside::{LIMIT, Offsets, Pipeline, Place, wait_until_committed};
 use crate::sample::{self, Copy};
-use crate::support::{python, s3};
+use crate::support::{eventually, python, s3, snapback};
 
 /// What people and programs leave beside segments, below `results/`, and a word of what each is.
 const STRANGERS: [(&str, &str); 9] = [
@@ -265,6 +265,109 @@ fn a_processor_goes_on_beside_files_of_others() {
         assert!(topic.join("results").join(name).exists(), "{name}");
     }
     pipeline.check_stored(&pipeline.expected(), Offsets::default());
+}
+
+/// Two partitions, of which the second's newest manifest cannot be read.
+fn one_of_two_cannot_be_recovered() -> (Pipeline, std::path::PathBuf, Vec<u8>) {
+    let pipeline = Pipeline::new(2, Place::folder());
+    for partition in 0..2 {
+        pipeline.send_numbers(partition, 0..20);
+    }
+    pipeline.run_to_end().run().expect_code(0);
+    let topic = pipeline.store.path().join(&pipeline.events);
+    let manifest = newest(&topic.join("_manifests/partition=1"));
+    let content = fs::read(&manifest).expect("a manifest");
+    spoil_file(&manifest);
+    for partition in 0..2 {
+        pipeline.send_numbers(partition, 20..40);
+    }
+    (pipeline, manifest, content)
+}
+
+const IS_HELD: &str = "is held: what is stored of it cannot be read";
+
+#[test]
+fn a_partition_that_cannot_be_read_is_held_alone_and_goes_on_when_it_can() {
+    let (pipeline, manifest, content) = one_of_two_cannot_be_recovered();
+    let mut running = pipeline.run().spawn();
+    wait_until_committed(&pipeline, 60);
+    eventually(LIMIT, "a held partition", || {
+        let log = running.stderr_so_far();
+        log.contains(IS_HELD).then_some(())
+    });
+    fs::remove_file(&manifest).expect("a link");
+    fs::write(&manifest, content).expect("a writable folder");
+    wait_until_committed(&pipeline, 80);
+    running.signal(libc::SIGTERM);
+    running.wait(LIMIT).expect_code(0);
+    pipeline.check();
+}
+
+#[test]
+fn a_run_to_the_end_ends_with_4_when_one_partition_cannot_be_read() {
+    let (pipeline, manifest, content) = one_of_two_cannot_be_recovered();
+    let ended = pipeline.run_to_end().run().expect_code(4);
+    for part in ["partition 1", IS_HELD, "owner and mode"] {
+        assert!(ended.stderr.contains(part), "{part}: {}", ended.stderr);
+    }
+    assert!(
+        !ended.stderr.contains("partition 0 of topic"),
+        "{}",
+        ended.stderr
+    );
+    wait_until_committed(&pipeline, 60);
+    fs::remove_file(&manifest).expect("a link");
+    fs::write(&manifest, content).expect("a writable folder");
+    pipeline.run_to_end().run().expect_code(0);
+    pipeline.check();
+}
+
+#[test]
+fn commands_do_the_other_partitions_and_end_with_3_when_one_cannot_be_read() {
+    let (pipeline, ..) = one_of_two_cannot_be_recovered();
+    let brokers = ["--brokers", &pipeline.brokers, "--events", &pipeline.events];
+    let command = |words: &[&str]| snapback(words).args(brokers).args(pipeline.store_args());
+    let closed = "partition 1: its newest manifest cannot be read";
+    for words in [
+        &["compact"][..],
+        &["recalculate", "--calculation", "number+2", "--apply"],
+    ] {
+        let ended = command(words).run().expect_code(3);
+        let said = ended.stdout.lines().any(|line| line.starts_with(closed));
+        assert!(said, "{words:?}: {}", ended.stdout);
+    }
+    let ended = command(&["compact", "--partition", "0"]).run();
+    ended.expect_code(0);
+    let ended = command(&["recalculate", "--calculation", "number+2", "-o", "json"]).run();
+    let report: Value = serde_json::from_str(&ended.expect_code(3).stdout).expect("JSON");
+    assert_eq!(report["partitions"][0]["partition"], 0, "{report:#}");
+    assert_eq!(report["partitions"][0]["ranges"], 0, "{report:#}");
+    assert!(report["unreadable"]["1"].is_string(), "{report:#}");
+    let ended = command(&["repair"]).run().expect_code(3);
+    assert!(
+        ended.stdout.contains("manifest-damaged at 1/"),
+        "{}",
+        ended.stdout
+    );
+    let published = command(&[
+        "verify",
+        "--level",
+        "published",
+        "--calculation",
+        "number+2",
+    ])
+    .args(["--results", &pipeline.results]);
+    let ended = published.run().expect_code(1);
+    assert!(
+        ended
+            .stdout
+            .contains("holds the partition, and goes on with the others"),
+        "{}",
+        ended.stdout
+    );
+    let listed = snapback(["snapshots", "--events", &pipeline.events]);
+    let listed = listed.args(pipeline.store_args()).run().expect_code(0);
+    assert!(listed.stdout.contains(closed), "{}", listed.stdout);
 }
 
 #[test]

@@ -46,7 +46,7 @@ use super::{
 };
 use crate::{
     format::{Layout, Manifest, SegmentKind},
-    history::load_tail,
+    history::{ChainError, load_tail},
     kafka::Admin,
     model::Partition,
     store::Store,
@@ -147,7 +147,12 @@ async fn manifests(
         .into_keys()
         .filter(wanted)
     {
-        if let Some(newest) = load_tail(store, layout, partition).await?.newest {
+        let tail = match load_tail(store, layout, partition).await {
+            // The findings of `verify` say so; the others are compared.
+            Err(ChainError::Store(error)) if error.concerns_the_object() => continue,
+            tail => tail?,
+        };
+        if let Some(newest) = tail.newest {
             found.insert(partition, Arc::new(newest));
         }
     }

@@ -25,7 +25,10 @@ use super::{Finding, FindingKind, Outdated, Recalculator, Report, check_segments
 use crate::{
     calculation::Calculations,
     format::{Layout, Manifest, Pipeline, Segment, SegmentKind},
-    history::{Chain, Repair, Repaired, Restored, load_tail, restore_segment, write_repair},
+    history::{
+        Chain, ChainError, ChainTail, Repair, Repaired, Restored, load_tail, restore_segment,
+        write_repair,
+    },
     kafka::Admin,
     model::Partition,
     recovery::Invocation,
@@ -80,7 +83,15 @@ pub async fn plan_repair(
     }
     let mut plan = RepairPlan::default();
     for (partition, findings) in by_partition {
-        match load_tail(store, layout, partition).await?.newest {
+        let tail = match load_tail(store, layout, partition).await {
+            // A finding says so; the other partitions can be mended.
+            Err(ChainError::Store(error)) if error.concerns_the_object() => {
+                plan.closed.push(partition);
+                ChainTail::default()
+            }
+            tail => tail?,
+        };
+        match tail.newest {
             Some(newest) => {
                 let (about, findings) = findings
                     .into_iter()

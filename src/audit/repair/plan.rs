@@ -66,6 +66,8 @@ pub struct RepairPlan {
     pub mends: Vec<Mend>,
     /// What cannot: the finding says what else can be done.
     pub left: Vec<Finding>,
+    /// Partitions whose newest manifest the store does not let read.
+    pub closed: Vec<Partition>,
 }
 
 /// From what a finding within the files of a range can be mended; `None` when it is not about them. `is_in_attic`: its file is

@@ -1,30 +1,31 @@
-//! From facts to plan to a partition that is ready: gathering, deciding, and the chain edits that must come first.
+//! From an assignment to plans: gathering the facts of new partitions, each by itself where it must be, and having them planned.
 
 use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError, mpsc::Sender},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+        mpsc::Sender,
+    },
     time::{Duration, Instant},
 };
 
-use super::super::{
-    keeper::append_until_done,
-    partition::Epoch,
-    report::{News, Planned, Report, Reporter, Station},
-    seats::Seat,
-    shared::Shared,
-    store_wait::StoreWait,
-    watch::Reason,
+use super::{
+    super::{
+        panics::start_task,
+        partition::Epoch,
+        report::{News, Planned, Report, Reporter, Station},
+        seats::Seat,
+        shared::Shared,
+        store_wait::{StoreWait, Until},
+        watch::Reason,
+    },
+    prepare::{Prepared, prepare},
 };
 use crate::{
-    audit,
-    failpoint::{self, Point},
-    format::{Edit, Segment},
-    history::{Appended, Chain},
     kafka::{KafkaError, Reader},
     model::{Offset, Partition},
     recovery::{
-        self, Commit, Facts, GatherError, Gathered, Plan, Refusal, RefusedEvent, Step,
-        UnreadableEvents,
+        Cause, GatherError, Gathered, Refusal, RefusedEvent, Remedy, Step, UnreadableEvents,
     },
 };
 
@@ -32,8 +33,8 @@ use crate::{
 const SLOW: Duration = Duration::from_secs(3);
 /// How much longer than its time-out no transaction is open: Kafka ends it within 10 s.
 const BEYOND: Duration = Duration::from_secs(45);
-/// How long the newest segments are checked before work goes on.
-const START_CHECK: Duration = Duration::from_millis(500);
+/// How long something stored of a partition must not be readable before the partition is held.
+const HELD_AFTER: Duration = Duration::from_secs(2);
 
 /// A partition whose facts are wanted.
 #[derive(Clone, Debug)]
@@ -41,107 +42,233 @@ pub struct Wanted {
     pub partition: Partition,
     /// The ownership that asks.
     pub epoch: Epoch,
+    /// Whether it asks no more.
+    pub is_over: Arc<AtomicBool>,
     /// From where on its events may not be readable.
     pub doubted: Option<Offset>,
     /// The event whose message no broker takes.
     pub refused: Option<RefusedEvent>,
 }
 
-/// Gathers the facts of `wanted` as soon as no earlier keeper has their chains, plans, makes the edits that must precede
-/// work, and reports each partition.
-pub async fn gather_and_plan(shared: Arc<Shared>, mut wanted: Vec<Wanted>, sender: Sender<Report>) {
-    // In ascending order, like everybody: no two wait for each other.
-    wanted.sort_by_key(|one| one.partition);
-    let mut seats = BTreeMap::new();
-    for one in &wanted {
-        seats.insert(one.partition, shared.seats.take(one.partition).await);
-    }
-    let Some(gathered) = gather(&shared, &wanted).await else {
-        return;
-    };
-    let ready = gathered.into_iter().filter_map(|gathered| {
-        let partition = gathered.facts.partition;
-        let one = wanted
-            .iter()
-            .find(|one| one.partition == partition)?
-            .clone();
-        let seat = seats.remove(&partition)?;
-        let shared = Arc::clone(&shared);
-        let reporter = Reporter {
-            sender: sender.clone(),
-            partition,
-            epoch: one.epoch,
-        };
-        Some(async move {
-            if let Some(planned) = plan_one(&shared, one, gathered, seat).await {
-                reporter.tell(News::Planned(Box::new(planned)));
-            }
-        })
-    });
-    futures::future::join_all(ready).await;
+/// One that no keeper works on.
+struct Seated {
+    wanted: Wanted,
+    seat: Seat,
 }
 
-/// Gathers facts, waiting out a store or a broker that is away; `None` when the processor stops first.
-async fn gather(shared: &Shared, wanted: &[Wanted]) -> Option<Vec<Gathered>> {
-    let partitions: Vec<Partition> = wanted.iter().map(|one| one.partition).collect();
-    let mut wait = StoreWait::of_recovery(&shared.store_side, "recovery", &partitions);
+impl Seated {
+    fn partition(&self) -> Partition {
+        self.wanted.partition
+    }
+}
+
+/// Gathers the facts of `wanted` as soon as no earlier keeper has their chains, plans, makes the edits that must precede
+/// work, and reports each partition.
+///
+/// Those that nobody works on are asked about together, since a broker answers for many as fast as for one. One whose seat is
+/// taken, and one of which something stored cannot be read, goes on by itself: it keeps no other.
+pub fn gather_and_plan(shared: &Arc<Shared>, wanted: Vec<Wanted>, sender: &Sender<Report>) {
+    let mut free = Vec::new();
+    for wanted in wanted {
+        match shared.seats.take_free(wanted.partition) {
+            Some(seat) => free.push(Seated { wanted, seat }),
+            None => {
+                let (waiting, sender) = (Arc::clone(shared), sender.clone());
+                let one = [wanted.clone()];
+                start(shared, &one, &sender.clone(), async move {
+                    let seat = waiting.seats.take(wanted.partition).await;
+                    start_gathering(&waiting, vec![Seated { wanted, seat }], &sender);
+                });
+            }
+        }
+    }
+    if !free.is_empty() {
+        start_gathering(shared, free, sender);
+    }
+}
+
+/// Starts a task for these partitions; that it dies is reported of each.
+fn start<'w>(
+    shared: &Shared,
+    wanted: impl IntoIterator<Item = &'w Wanted>,
+    sender: &Sender<Report>,
+    task: impl Future<Output = ()> + Send + 'static,
+) {
+    let reporters: Vec<Reporter> = wanted
+        .into_iter()
+        .map(|one| reporter(one, sender))
+        .collect();
+    start_task(&shared.runtime, task, move |message| {
+        for reporter in reporters {
+            let message = message.clone();
+            reporter.tell(News::GatheringDied { message });
+        }
+    });
+}
+
+fn start_gathering(shared: &Arc<Shared>, batch: Vec<Seated>, sender: &Sender<Report>) {
+    let wanted: Vec<Wanted> = batch.iter().map(|one| one.wanted.clone()).collect();
+    let task = gather(Arc::clone(shared), batch, sender.clone());
+    start(shared, &wanted, sender, task);
+}
+
+fn start_planning(
+    shared: &Arc<Shared>,
+    seated: Seated,
+    gathered: Gathered,
+    sender: &Sender<Report>,
+) {
+    let wanted = seated.wanted.clone();
+    let task = plan(Arc::clone(shared), seated, gathered, sender.clone());
+    start(shared, [&wanted], sender, task);
+}
+
+fn reporter(wanted: &Wanted, sender: &Sender<Report>) -> Reporter {
+    Reporter {
+        sender: sender.clone(),
+        partition: wanted.partition,
+        epoch: wanted.epoch,
+    }
+}
+
+/// Gathers facts, waiting out a store or a broker that is away, until each of the batch is on its way to a plan, nobody wants
+/// it any more, or the processor stops.
+async fn gather(shared: Arc<Shared>, mut batch: Vec<Seated>, sender: Sender<Report>) {
+    let partitions = |batch: &[Seated]| batch.iter().map(Seated::partition).collect::<Vec<_>>();
+    let over = match &batch[..] {
+        [only] => Until::Leave(Arc::clone(&only.wanted.is_over)),
+        _ => Until::Stop,
+    };
+    let mut wait =
+        StoreWait::of_recovery(&shared.store_side, "recovery", &partitions(&batch), over);
     let since = Instant::now();
     let no_end = shared.transaction_timeout() + BEYOND;
     let says = |reason, text: &str| waits_for(reason, text, since.elapsed(), no_end);
-    loop {
-        let gathered = match gather_once(shared, &partitions, &wait, says).await {
-            Ok(gathered) => look_at_doubted(shared, wanted, gathered).await,
-            Err(error) => Err(error),
-        };
-        let error = match gathered {
-            Ok(gathered) => return Some(gathered),
+    let mut closed_since = None;
+    let mut is_held = false;
+    while !batch.is_empty() {
+        let is_alone = batch.len() == 1;
+        let error = match gather_once(&shared, &batch, &wait, says).await {
             Err(error) => error,
+            Ok(answers) => {
+                let mut failure = None;
+                for (seated, answer) in std::mem::take(&mut batch).into_iter().zip(answers) {
+                    match answer {
+                        Ok(gathered) => start_planning(&shared, seated, gathered, &sender),
+                        Err(error) if error.lies_at_the_partition() && !is_alone => {
+                            start_gathering(&shared, vec![seated], &sender);
+                        }
+                        Err(error) => {
+                            batch.push(seated);
+                            failure.get_or_insert(error);
+                        }
+                    }
+                }
+                let Some(error) = failure else { return };
+                error
+            }
         };
+        match &batch[..] {
+            [only] if error.lies_at_the_partition() => {
+                let closed = closed_since.get_or_insert_with(Instant::now);
+                if !is_held && closed.elapsed() >= HELD_AFTER {
+                    is_held = true;
+                    let refusal = Box::new(closed_to_us(&shared, only.partition(), &error));
+                    let planned = Box::new(Planned::Refused(refusal));
+                    reporter(&only.wanted, &sender).tell(News::Planned(planned));
+                }
+            }
+            _ => closed_since = None,
+        }
         let reason = reason(&error);
         let text = says(reason, &format!("recovery waits: {error}"));
-        if !wait.again(reason, true, &text).await {
-            return None;
+        let passes = !error.lies_at_the_partition();
+        if !wait.again(reason, passes, &text).await {
+            return;
         }
+        batch.retain(|one| !one.wanted.is_over.load(Ordering::SeqCst));
+        wait.is_for(&partitions(&batch));
     }
 }
 
-/// Adds to the facts which events cannot be read, of those that are doubted, and which are refused.
+/// Why a partition is held of which something stored cannot be read.
+fn closed_to_us(shared: &Shared, partition: Partition, error: &GatherError) -> Refusal {
+    let gatherer = &shared.gatherer;
+    Refusal {
+        partition,
+        pipeline: gatherer.identity.clone(),
+        store: gatherer.store.uri().to_owned(),
+        cause: Cause::Closed {
+            error: error.to_string(),
+        },
+        remedies: vec![Remedy::LetRead],
+    }
+}
+
+/// A partition's plan; its facts are gathered again when the store turns out to be bound meanwhile: by whom, and where, decides.
+async fn plan(shared: Arc<Shared>, seated: Seated, gathered: Gathered, sender: Sender<Report>) {
+    let partition = seated.partition();
+    let planned = match prepare(&shared, gathered).await {
+        None => return,
+        Some(Prepared::Refused(refusal)) => Planned::Refused(refusal),
+        Some(Prepared::Ready {
+            plan,
+            commit,
+            chain,
+            facts,
+        }) => Planned::Go {
+            plan,
+            commit,
+            facts,
+            station: Station {
+                chain,
+                seat: seated.seat,
+            },
+        },
+        Some(Prepared::Overtaken) => {
+            tracing::warn!("partition {partition} was bound to the store meanwhile");
+            return start_gathering(&shared, vec![seated], &sender);
+        }
+    };
+    reporter(&seated.wanted, &sender).tell(News::Planned(Box::new(planned)));
+}
+
+/// Adds to the facts which events cannot be read, if they are doubted, and which is refused.
 async fn look_at_doubted(
     shared: &Shared,
-    wanted: &[Wanted],
-    mut gathered: Vec<Gathered>,
-) -> Result<Vec<Gathered>, GatherError> {
-    for Gathered { facts, .. } in &mut gathered {
-        let (partition, end) = (facts.partition, facts.log.stable_end);
-        let one = wanted.iter().find(|one| one.partition == partition);
-        facts.refused = one.and_then(|one| one.refused.clone());
-        let doubted = one.and_then(|one| one.doubted);
-        let Some(at) = doubted.filter(|at| *at >= facts.log.start && *at < end) else {
-            continue;
-        };
-        let connection = shared.settings.connection.clone();
-        let topic = shared.settings.pipeline.events.clone();
-        let look = move || Reader::unreadable(&connection, &topic, partition, at, end);
-        let found = tokio::task::spawn_blocking(look).await??;
-        facts.unreadable = found.map(|(range, fault)| UnreadableEvents { range, fault });
-    }
+    wanted: &Wanted,
+    mut gathered: Gathered,
+) -> Result<Gathered, GatherError> {
+    let facts = &mut gathered.facts;
+    facts.refused.clone_from(&wanted.refused);
+    let (partition, end) = (facts.partition, facts.log.stable_end);
+    let doubted = wanted.doubted;
+    let Some(at) = doubted.filter(|at| *at >= facts.log.start && *at < end) else {
+        return Ok(gathered);
+    };
+    let connection = shared.settings.connection.clone();
+    let topic = shared.settings.pipeline.events.clone();
+    let look = move || Reader::unreadable(&connection, &topic, partition, at, end);
+    let found = tokio::task::spawn_blocking(look).await??;
+    facts.unreadable = found.map(|(range, fault)| UnreadableEvents { range, fault });
     Ok(gathered)
 }
 
 /// One attempt; says what it waits for when that takes long.
 async fn gather_once(
     shared: &Shared,
-    partitions: &[Partition],
+    batch: &[Seated],
     wait: &StoreWait,
     says: impl Fn(Reason, &str) -> String,
-) -> Result<Vec<Gathered>, GatherError> {
+) -> Result<Vec<Result<Gathered, GatherError>>, GatherError> {
+    let partitions: Vec<Partition> = batch.iter().map(Seated::partition).collect();
     let step = Mutex::new(Step::Manifests);
     let now_at = |at| *step.lock().unwrap_or_else(PoisonError::into_inner) = at;
-    let gathering = shared.gatherer.gather(partitions, now_at);
+    let gathering = shared.gatherer.gather(&partitions, now_at);
     tokio::pin!(gathering);
-    loop {
-        if let Ok(answer) = tokio::time::timeout(SLOW, &mut gathering).await {
-            return answer;
+    let answers = loop {
+        if let Ok(answers) = tokio::time::timeout(SLOW, &mut gathering).await {
+            break answers?;
         }
         let at = *step.lock().unwrap_or_else(PoisonError::into_inner);
         let (reason, text) = match at {
@@ -160,7 +287,15 @@ async fn gather_once(
             }
         };
         wait.show(reason, &says(reason, &text));
+    };
+    let mut looked_at = Vec::with_capacity(answers.len());
+    for (one, answer) in batch.iter().zip(answers) {
+        looked_at.push(match answer {
+            Ok(gathered) => look_at_doubted(shared, &one.wanted, gathered).await,
+            Err(error) => Err(error),
+        });
     }
+    Ok(looked_at)
 }
 
 /// What recovery has waited for, for so long. A transaction that outlives its time-out has lost its end, and only an operator
@@ -178,158 +313,15 @@ fn waits_for(reason: Reason, text: &str, waited: Duration, no_end: Duration) -> 
 /// What kind of waiting it is.
 fn reason(error: &GatherError) -> Reason {
     match error {
+        // The store answers; it is this partition that cannot be read.
+        error if error.lies_at_the_partition() => Reason::Recovery,
         GatherError::Chain { .. } => Reason::Store,
         GatherError::Kafka(KafkaError::OpenTransaction { .. }) => Reason::OpenTransaction,
         GatherError::Kafka(error) if error.is_denied() => Reason::Denied,
         GatherError::Kafka(_) => Reason::Broker,
+        GatherError::NoLog { .. } => Reason::Broker,
         GatherError::NoTopic { .. } | GatherError::Interrupted(_) => Reason::Recovery,
     }
-}
-
-/// A partition's plan, made again when the store turns out to be bound meanwhile: by whom, and where, decides.
-async fn plan_one(
-    shared: &Arc<Shared>,
-    wanted: Wanted,
-    mut gathered: Gathered,
-    seat: Seat,
-) -> Option<Planned> {
-    let partition = wanted.partition;
-    loop {
-        match prepare(shared, gathered).await? {
-            Prepared::Refused(refusal) => return Some(Planned::Refused(refusal)),
-            Prepared::Ready {
-                plan,
-                commit,
-                chain,
-                facts,
-            } => {
-                return Some(Planned::Go {
-                    plan,
-                    commit,
-                    facts,
-                    station: Station { chain, seat },
-                });
-            }
-            Prepared::Overtaken => {
-                tracing::warn!("partition {partition} was bound to the store meanwhile");
-                gathered = gather(shared, std::slice::from_ref(&wanted)).await?.pop()?;
-            }
-        }
-    }
-}
-
-/// What became of a plan.
-enum Prepared {
-    /// The edits that must precede work are made.
-    Ready {
-        plan: Plan,
-        commit: Option<Commit>,
-        chain: Box<Chain>,
-        facts: Box<Facts>,
-    },
-    /// The partition is to be held.
-    Refused(Box<Refusal>),
-    /// Another's edit came first, so the facts are others now.
-    Overtaken,
-}
-
-async fn prepare(shared: &Arc<Shared>, gathered: Gathered) -> Option<Prepared> {
-    let Gathered {
-        facts,
-        chain,
-        tidied,
-    } = gathered;
-    let partition = facts.partition;
-    let decision = recovery::plan(&facts, &shared.settings.policy);
-    failpoint::at(Point::Planned);
-    for note in &decision.notes {
-        tracing::warn!("partition {partition}: {note}");
-    }
-    if !tidied.retired.is_empty() || !tidied.adopted.is_empty() || !tidied.put_back.is_empty() {
-        tracing::info!(
-            "partition {partition}: what a crash left behind is in order: {} segments adopted, {} put back, {} moved to the attic",
-            tidied.adopted.len(),
-            tidied.put_back.len(),
-            tidied.retired.len()
-        );
-    }
-    let (plan, chain) = match (decision.plan, chain) {
-        (Plan::Refuse(refusal), _) => return Some(Prepared::Refused(refusal)),
-        (plan, Some(chain)) => (plan, chain),
-        (plan, None) => unreachable!("a chain that cannot be read is refused, not {plan:?}"),
-    };
-    let mut chain = chain;
-    let bind_at = match &plan {
-        Plan::Start { at } | Plan::Adopt { at } => Some(*at),
-        Plan::AcceptLoss(loss) if loss.bind => Some(loss.range.start()),
-        _ => None,
-    };
-    match bind_at {
-        Some(origin) => {
-            let edit = Edit::Bind {
-                pipeline: facts.ours.clone(),
-                partition,
-                origin,
-            };
-            failpoint::at(Point::BindBegun);
-            if let Appended::Lost = append_until_done(&shared.store_side, &mut chain, edit).await? {
-                return Some(Prepared::Overtaken);
-            }
-            failpoint::at(Point::Bound);
-        }
-        None => check_newest(shared, &chain, partition).await,
-    }
-    Some(Prepared::Ready {
-        plan,
-        commit: decision.commit,
-        chain: Box::new(chain),
-        facts: Box::new(facts),
-    })
-}
-
-/// Reads back what the newest manifest added, for at most [`START_CHECK`]; what is wrong is said loudly.
-async fn check_newest(shared: &Arc<Shared>, chain: &Chain, partition: Partition) {
-    let Some(newest) = chain.newest() else {
-        return;
-    };
-    let added: Vec<Segment> = newest.added().cloned().collect();
-    if added.is_empty() {
-        return;
-    }
-    let count = added.len();
-    let mut read = added.clone();
-    let since = Instant::now();
-    let checked = audit::check_segments(
-        &shared.store,
-        &shared.calculations,
-        &newest.calculations,
-        &shared.settings.invocation,
-        added,
-        START_CHECK,
-    )
-    .await;
-    for finding in &checked.findings {
-        tracing::error!("partition {partition}: {finding}");
-    }
-    read.retain(|segment| !checked.unchecked.contains(segment));
-    shared.store_side.findings.are(&read, &checked.findings);
-    if let Some(error) = &checked.failure {
-        tracing::warn!(
-            "partition {partition}: the newest snapshot could not be read back yet: {error}"
-        );
-    }
-    if checked.not_compared > 0 {
-        tracing::warn!(
-            "partition {partition}: {} outcomes of the newest snapshot were compared with nothing: they are of a calculation that this program does not have; `verify` of the program that wrote them checks them",
-            checked.not_compared
-        );
-    }
-    tracing::info!(
-        "partition {partition}: verified {} of {count} segments of the newest snapshot in {:?}, {} findings",
-        checked.checked,
-        since.elapsed(),
-        checked.findings.len()
-    );
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use std::{
 };
 
 use super::super::{
+    panics::start_watch,
     shared::Shared,
     watch::{ProcessView, Reason},
 };
@@ -21,16 +22,10 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Looks until all workers have joined, or the processor stops, on a thread of its own: a broker that is away must not hold
 /// up others.
-#[expect(
-    clippy::expect_used,
-    reason = "without threads there is nothing to be done"
-)]
 pub fn watch(shared: &Arc<Shared>) {
-    let shared = Arc::clone(shared);
-    let watching = std::thread::Builder::new()
-        .name("joining".to_owned())
-        .spawn(move || look_until_joined(&shared));
-    watching.expect("the operating system starts a thread");
+    let watched = Arc::clone(shared);
+    let look = move || look_until_joined(&watched);
+    start_watch("joining", &shared.board, &shared.stop, look);
 }
 
 fn look_until_joined(shared: &Shared) {

@@ -5,6 +5,7 @@ mod arrival;
 pub mod former;
 pub mod joining;
 mod open_transactions;
+mod prepare;
 mod silence;
 pub mod unowned;
 

@@ -11,7 +11,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{super::shared::Shared, open_transactions::OpenTransactions, silence::Silences};
+use super::{
+    super::{panics::start_watch, shared::Shared},
+    open_transactions::OpenTransactions,
+    silence::Silences,
+};
 use crate::{
     kafka::{KafkaError, Member},
     model::Partition,
@@ -25,25 +29,18 @@ const PATIENCE: Duration = Duration::from_secs(6);
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// Watches the group until the processor stops, on a thread of its own: a broker that is away must not hold up others.
-#[expect(
-    clippy::expect_used,
-    reason = "without threads there is nothing to be done"
-)]
 pub fn watch(shared: &Arc<Shared>) {
-    let shared = Arc::clone(shared);
-    let watching = std::thread::Builder::new()
-        .name("group-watch".to_owned())
-        .spawn(move || {
-            let mut since = None;
-            let mut open = OpenTransactions::default();
-            let mut silences = Silences::default();
-            while wait(&shared) {
-                since = look(&shared, since);
-                open.look(&shared);
-                silences.look(&shared);
-            }
-        });
-    watching.expect("the operating system starts a thread");
+    let watched = Arc::clone(shared);
+    start_watch("group-watch", &shared.board, &shared.stop, move || {
+        let mut since = None;
+        let mut open = OpenTransactions::default();
+        let mut silences = Silences::default();
+        while wait(&watched) {
+            since = look(&watched, since);
+            open.look(&watched);
+            silences.look(&watched);
+        }
+    });
 }
 
 /// Waits until it is time to look; `false` when the processor stops.

@@ -1,6 +1,10 @@
 //! Edits that must be in the chain before work goes on.
 
-use super::super::{store_side::StoreSide, store_wait::StoreWait, watch::Reason};
+use super::super::{
+    store_side::StoreSide,
+    store_wait::{StoreWait, Until},
+    watch::Reason,
+};
 use crate::{
     format::Edit,
     history::{Appended, Chain, ChainError},
@@ -13,7 +17,8 @@ pub async fn append_until_done(
     chain: &mut Chain,
     edit: Edit,
 ) -> Option<Appended> {
-    let mut wait = StoreWait::of_recovery(store_side, "an edit", &[chain.partition()]);
+    let partition = [chain.partition()];
+    let mut wait = StoreWait::of_recovery(store_side, "an edit", &partition, Until::Stop);
     loop {
         let error = match chain.append(edit.clone(), None).await {
             Ok(appended) => return Some(appended),

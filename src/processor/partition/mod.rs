@@ -6,6 +6,7 @@
 //! | gathering | a plan: replay | replaying |
 //! | gathering | a plan: accept a loss | accepting loss |
 //! | gathering | a refusal | held |
+//! | held, since what is stored cannot be read | a plan: it can | as from gathering |
 //! | accepting loss | the gap is in the chain | gathering |
 //! | replaying | the end is reached, the number of outcomes is right | running, or storing when they replace others |
 //! | replaying | memory is short | replaying, but only to count |
@@ -23,19 +24,22 @@ mod narrowing;
 mod newest;
 mod outbox;
 mod phase;
+mod sent;
+mod wish;
 
 pub use books::{Books, BooksError};
 pub use narrowing::Narrowing;
 pub use newest::Newest;
 pub use outbox::{Loaded, Outbox};
 pub use phase::{Count, Phase, Replaying};
+pub use sent::Sent;
+pub use wish::Wish;
 
-use super::watch::Tally;
 use crate::{
     format::RangeOutcomes,
     model::{Offset, Partition, Sequence},
     recovery::{
-        Commit, Facts, Limits, OutcomeCounts, Plan, Refusal, RefusedEvent, Replay, Replayed,
+        Cause, Commit, Facts, Limits, OutcomeCounts, Plan, Refusal, RefusedEvent, Replay, Replayed,
     },
 };
 
@@ -61,6 +65,8 @@ pub struct Owned {
     pub epoch: Epoch,
     pub phase: Phase,
     pub fetch: Fetch,
+    /// That this ownership wants its facts.
+    pub wish: Wish,
     pub books: Books,
     /// The id of the topic that its plan was made for; `None` from a broker without ids.
     pub topic_id: Option<String>,
@@ -86,7 +92,7 @@ pub struct Owned {
     pub narrowing: Narrowing,
     /// The event whose message no broker takes.
     pub refused: Option<RefusedEvent>,
-    /// Keepers that died in a row without a snapshot.
+    /// Keepers, and what recovers it, that died in a row without a snapshot.
     pub deaths: u32,
     /// Where events could not be read, and how often in a row.
     halts: Option<(Offset, u32)>,
@@ -94,24 +100,6 @@ pub struct Owned {
 
 /// So often in a row events must not be readable at one place before it is looked at whether they ever will be.
 const MOST_HALTS: u32 = 3;
-
-/// Outcomes that are published, or count, when the open transaction is committed.
-#[derive(Debug, Default)]
-pub struct Sent {
-    pub results: u64,
-    pub filtered: u64,
-    /// Those of both whose timestamp readers cannot show.
-    pub raw_timestamps: u64,
-    /// By reason.
-    pub rejects: Tally,
-}
-
-impl Sent {
-    /// How many results and rejects.
-    pub fn messages(&self) -> u64 {
-        self.results + self.rejects.total()
-    }
-}
 
 /// What the end of a replay leads to.
 #[derive(Debug)]
@@ -136,6 +124,7 @@ impl Owned {
             epoch,
             phase: Phase::Gathering,
             fetch: Fetch::Paused,
+            wish: Wish::default(),
             books: Books::new(Offset::ZERO, OutcomeCounts::default()),
             limits: Limits::default(),
             counted_from: None,
@@ -189,6 +178,15 @@ impl Owned {
     /// Whether events are processed and published.
     pub fn is_running(&self) -> bool {
         matches!(self.phase, Phase::Running)
+    }
+
+    /// Whether a plan for it is awaited: that it cannot be read ends as soon as it can.
+    pub fn awaits_plan(&self) -> bool {
+        match &self.phase {
+            Phase::Gathering => true,
+            Phase::Held(refusal) => matches!(refusal.cause, Cause::Closed { .. }),
+            _ => false,
+        }
     }
 
     /// Whether nothing is done with it.

@@ -294,6 +294,14 @@ impl Trouble {
         troubles.insert(self.id, trouble);
     }
 
+    /// These partitions wait for it still.
+    pub(in crate::processor) fn is_for(&mut self, partitions: &[Partition]) {
+        self.partitions = partitions.to_vec();
+        if let Some(shown) = lock(&self.board.0.troubles).get_mut(&self.id) {
+            shown.partitions = partitions.to_vec();
+        }
+    }
+
     /// It waits no more.
     pub(in crate::processor) fn is_over(&self) {
         lock(&self.board.0.troubles).remove(&self.id);

@@ -265,6 +265,8 @@ reasons! {
     MixedTypes = "mixed-types",
     /// Recovery waits for something else.
     Recovery = "recovery-waits",
+    /// What watches over the process beside its work has panicked, and has begun anew.
+    Defect = "defect",
 }
 
 impl About {

@@ -4,10 +4,7 @@
 //! exact offset of its plan. When they take long (the store is away), it is answered with the partitions paused, and
 //! gathering goes on beside the loop: polling, and with it the membership, never stops.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use super::{
     super::{
@@ -39,18 +36,17 @@ impl Worker {
     pub(super) fn assigned(&mut self, partitions: Vec<Partition>) -> Result<(), WorkerError> {
         // The group gives one assignment after the other; an unanswered one is answered first.
         self.answer()?;
-        let wanted: Vec<Wanted> = partitions
-            .iter()
-            .map(|partition| Wanted {
+        let mut wanted = Vec::with_capacity(partitions.len());
+        for partition in &partitions {
+            let owned = Owned::new(*partition, self.next_epoch());
+            wanted.push(Wanted {
                 partition: *partition,
-                epoch: self.next_epoch(),
+                epoch: owned.epoch,
+                is_over: owned.wish.is_over(),
                 doubted: None,
                 refused: None,
-            })
-            .collect();
-        for one in &wanted {
-            self.owned
-                .insert(one.partition, Owned::new(one.partition, one.epoch));
+            });
+            self.owned.insert(*partition, owned);
         }
         self.arriving = Some(Arriving {
             partitions,
@@ -61,13 +57,7 @@ impl Worker {
     }
 
     fn gather(&self, wanted: Vec<Wanted>) {
-        if !wanted.is_empty() {
-            let shared = Arc::clone(&self.shared);
-            let sender = self.sender.clone();
-            self.shared
-                .runtime
-                .spawn(gather_and_plan(shared, wanted, sender));
-        }
+        gather_and_plan(&self.shared, wanted, &self.sender);
     }
 
     /// Gives up what is known of `partition`, and starts again from the facts: its keeper stores what is committed, then they
@@ -81,6 +71,7 @@ impl Worker {
             self.source.pause(&[partition])?;
         }
         let fresh = old.forgotten(epoch);
+        let is_over = fresh.wish.is_over();
         let old = std::mem::replace(old, fresh);
         self.leave_uncommitted(partition);
         self.release_keeper(partition, old.epoch, KEEPER_LEAVES);
@@ -89,8 +80,9 @@ impl Worker {
         self.gather(vec![Wanted {
             partition,
             epoch,
+            is_over,
             doubted,
-            refused: old.refused,
+            refused: old.refused.clone(),
         }]);
         Ok(())
     }

@@ -18,7 +18,7 @@ use crate::{
     recovery::{Cause, Plan, Refusal, Remedy},
 };
 
-/// Keepers of a partition that may die in a row without a snapshot, before it is held.
+/// Keepers of a partition, and what recovers it, may die so often in a row without a snapshot; then it is held.
 const MOST_DEATHS: u32 = 3;
 
 impl Worker {
@@ -29,11 +29,12 @@ impl Worker {
             news,
         } = report;
         match news {
-            News::Planned(planned) if self.is_gathering(partition, epoch) => {
+            News::Planned(planned) if self.awaits_plan(partition, epoch) => {
                 self.follow_plan(partition, *planned)
             }
             // What was planned is of no use any more; dropping it lets the next keeper begin.
             News::Planned(_) => Ok(()),
+            News::GatheringDied { message } => self.gathering_died(partition, epoch, message),
             News::LossRecorded if self.is_current(partition, epoch) => self.gather_anew(partition),
             News::LossRecorded => Ok(()),
             News::Stored { newest, written } => {
@@ -86,9 +87,9 @@ impl Worker {
         owned.is_some_and(|owned| owned.epoch == epoch)
     }
 
-    fn is_gathering(&self, partition: Partition, epoch: Epoch) -> bool {
+    fn awaits_plan(&self, partition: Partition, epoch: Epoch) -> bool {
         let owned = self.owned.get(&partition);
-        owned.is_some_and(|owned| owned.epoch == epoch && matches!(owned.phase, Phase::Gathering))
+        owned.is_some_and(|owned| owned.epoch == epoch && owned.awaits_plan())
     }
 
     fn set_newest(&mut self, partition: Partition, newest: Newest) {
@@ -215,6 +216,26 @@ impl Worker {
             return Ok(());
         }
         self.keepers.remove(&partition);
+        self.again_or_hold(partition, reason)
+    }
+
+    /// What gathers the facts of a partition and plans has panicked: it is tried again, but not for ever.
+    fn gathering_died(
+        &mut self,
+        partition: Partition,
+        epoch: Epoch,
+        message: String,
+    ) -> Result<(), WorkerError> {
+        if !self.awaits_plan(partition, epoch) {
+            return Ok(());
+        }
+        let reason = format!("what recovers it panicked: {message}");
+        tracing::error!("partition {partition}: {reason}; the facts are gathered anew");
+        self.again_or_hold(partition, reason)
+    }
+
+    /// After a death: the facts are gathered anew, unless it was one too many.
+    fn again_or_hold(&mut self, partition: Partition, reason: String) -> Result<(), WorkerError> {
         let deaths = self.count_death(partition);
         if deaths >= MOST_DEATHS {
             let refusal = self.defect(partition, deaths, reason);

@@ -193,6 +193,7 @@ fn places(refusal: &Refusal) -> Vec<(&'static str, String)> {
                 add("damaged", format!("{}: {}", file.path, file.detail));
             }
         }
+        Cause::Closed { error } => add("store", error.clone()),
         Cause::StrayNumber { path, below } => {
             add("file", path.clone());
             add("below", format!("manifest {below}"));

@@ -53,6 +53,9 @@ pub(super) fn sentence(refusal: &Refusal, remedy: &Remedy) -> String {
             "Change the settings of the topic so that it takes the message, with kafka-configs.sh or the program that keeps them, then:"
                 .to_owned()
         }
+        Remedy::LetRead => "Let the user of this process read it (owner and mode of files and folders), or bring it back from a backup, \
+            then:"
+            .to_owned(),
         Remedy::MoveAway => "Find out where the file comes from, move it out of the store, then:".to_owned(),
         Remedy::Restore => "Bring the damaged files back from a backup or an earlier object version, then:".to_owned(),
         Remedy::Report => "Report it, with the log of this run, to those who make snapback. A start with another version, or with more \
@@ -207,6 +210,7 @@ pub(super) fn commands(
         | Remedy::AnotherReplica
         | Remedy::OtherRules
         | Remedy::MoveAway
+        | Remedy::LetRead
         | Remedy::Report => {
             vec![again]
         }

@@ -20,6 +20,10 @@ pub(super) fn why(cause: &Cause) -> String {
             is not known which segments belong to it and where it ends. Going on would leave all of it out of every later check. \
             No file was changed."
             .to_owned(),
+        Cause::Closed { .. } => "The store answers, but not for what it holds of this partition: its rights, or a place that leads \
+            nowhere. Without it, it is not known which segments belong to it and where it ends. A process that runs goes on with \
+            the partition by itself as soon as it can be read. No file was changed."
+            .to_owned(),
         Cause::StrayNumber { .. } => "Manifests are numbered one by one, and the newest is the one with the highest number. No store \
             has lost as many as are missing below this file, so it was put there by mistake or to do harm. Nothing can follow it \
             without counting all of them as lost. No file was changed."
@@ -65,8 +69,8 @@ pub(super) fn why(cause: &Cause) -> String {
              a week, and groups can be deleted. What was published after the last snapshot, from offset {frontier} on, is not \
              known; usually nothing, because a clean shutdown ends with a snapshot."
         ),
-        Cause::Defect { .. } => "Each time everything that was not stored was read again from Kafka, and storing it failed in the same \
-            way. What is committed is published, and stays in Kafka: nothing is lost, and the next start replays it. The other \
+        Cause::Defect { .. } => "Each time the facts were gathered anew and what was not stored was read again from Kafka, and it failed \
+            in the same way. What is committed is published, and stays in Kafka: nothing is lost, and the next start replays it. The other \
             partitions go on."
             .to_owned(),
     }
