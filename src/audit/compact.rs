@@ -115,10 +115,14 @@ impl Compactor {
         };
         let identity: Identity = chain.identity().clone();
         let mut merger = Merger::new(merge.range, identity);
+        let mut silent = merge.silent.iter().peekable();
         for input in &merge.inputs {
             let Some(range) = input.first().map(|segment| segment.range) else {
                 continue;
             };
+            while let Some(before) = silent.next_if(|one| one.range.start() < range.start()) {
+                merger.add_silent(before);
+            }
             let (files, mut findings) = work.fetch(input).await?;
             let passed;
             (passed, merger) = work.add(whole(range, input.clone()), files, merger).await?;

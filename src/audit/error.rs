@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::source::SourceError;
 use crate::{
     calculation::CalculationError,
     history::ChainError,
@@ -47,6 +48,9 @@ pub enum AuditError {
         /// The one that was to be compared with it.
         given: String,
     },
+    /// The store was made from other topics than those that Kafka has.
+    #[error(transparent)]
+    Source(#[from] SourceError),
     /// A transaction hides what was committed after it began.
     #[error(
         "a transaction has been open in {topic:?} partition {partition} for {waited:?}: what was published after it began cannot be read yet (it ends by itself after its transaction.timeout.ms)"

@@ -57,6 +57,12 @@ finding_kinds! {
     WrongResult = "wrong-result",
     /// A stored reject has a result now, or another reason.
     WrongReject = "wrong-reject",
+    /// An event that is on record as filtered passes the condition that is on record for it.
+    WrongFiltered = "wrong-filtered",
+    /// Kafka delivers an event at an offset that is on record as never delivered.
+    WrongAbsent = "wrong-absent",
+    /// The group has committed less than the snapshots hold.
+    Uncommitted = "uncommitted",
     /// Segments of another calculation than the one that was given: compared with what their own gives.
     OtherCalculation = "other-calculation",
     /// Segments whose calculation this program does not have: their values were compared with nothing.

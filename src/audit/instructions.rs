@@ -11,10 +11,11 @@ use crate::{
 };
 
 /// What the commands that remedies name become for who was started with flags: complete, so that they can be copied.
-pub(super) struct Commands([(&'static str, Invocation); 3]);
+pub(super) struct Commands([(&'static str, Invocation); 4]);
 
 const RUN: &str = "`snapback run`";
 const REPAIR: &str = "`snapback repair --apply`";
+const REREAD: &str = "`snapback repair --kafka --apply`";
 const VERIFY: &str = "`snapback verify`";
 
 impl Commands {
@@ -26,12 +27,14 @@ impl Commands {
         let run = once
             .into_iter()
             .fold(invocation.clone(), Invocation::without);
+        let repair = with(&[&place[..], &made[..]].concat(), "repair");
         Commands([
             (RUN, run.as_command("run")),
             (
-                REPAIR,
-                with(&[&place[..], &made[..]].concat(), "repair").with_switch("--apply"),
+                REREAD,
+                repair.clone().with_switch("--kafka").with_switch("--apply"),
             ),
+            (REPAIR, repair.with_switch("--apply")),
             (VERIFY, with(&place, "verify")),
         ])
     }
@@ -84,6 +87,29 @@ pub(super) fn corrected(location: &str) -> String {
     format!(
         "no result is wrong by it: what was published is the same twice. The digests agree, so {location} was written or \
          rewritten like this; restore it and the manifests of its partition from a backup made before, or leave it"
+    )
+}
+
+/// An event that should not have been filtered.
+pub(super) fn wrong_filtered() -> String {
+    format!(
+        "the event is right: {REREAD} gives it its outcome, as long as Kafka holds all events of its range, and the processor \
+         publishes it as a correction"
+    )
+}
+
+/// An event where there should be none.
+pub(super) fn wrong_absent() -> String {
+    "offsets are never given twice, so one of the two was rewritten: find out whether the events topic was copied, restored or \
+     truncated, else restore the manifests of the partition and its segments from a backup"
+        .to_owned()
+}
+
+/// A group that is behind its snapshots.
+pub(super) fn uncommitted(group: &str, end: Offset) -> String {
+    format!(
+        "nothing is wrong with what is stored: somebody has set the offsets of the group {group} back. {RUN} refuses and says how \
+         to go on; or set them to {end} again"
     )
 }
 

@@ -1,7 +1,8 @@
 //! Whether what is stored is what it should be: `verify`, and the checks of a running processor.
 //!
 //! In flow a store, a topic's layout, and the calculations that this program has; out flows a [`Report`] of
-//! [`Finding`]s, each with its place and its remedy. Verifying changes nothing; only the last level asks Kafka.
+//! [`Finding`]s, each with its place and its remedy. Verifying changes nothing; only the last level asks Kafka, and
+//! [`verify_events`], which reads the events again that have no row.
 //! Damage is never an error: an `Err` means that nothing could be said.
 //!
 //! [`Recalculator`] brings stored history of another calculation ([`outdated`]) under this one; [`mend`] puts right what was
@@ -46,9 +47,11 @@ mod published;
 mod recalculate;
 mod repair;
 mod report;
+mod rereading;
 mod rows;
 mod scrub;
 mod semantic;
+mod source;
 mod statement;
 mod succession;
 mod verification;
@@ -68,10 +71,12 @@ pub use recalculate::{
     Recalculator, ResultsTopic, each_difference, outdated,
 };
 pub use repair::{
-    ManifestMend, ManifestRemedy, Mend, Mended, RepairError, RepairPlan, Source, is_its_source,
-    mend, mend_manifests, plan_repair, read_back,
+    ManifestMend, ManifestRemedy, Mend, Mended, RepairError, RepairPlan, Source, mend,
+    mend_manifests, plan_repair, read_back,
 };
-pub use report::{ComparedWith, Published, Report};
+pub use report::{ComparedWith, Published, Report, Reread};
+pub use rereading::verify_events;
 pub use scrub::{MOST_WRONG, Scrubbed, Scrubber, Step, Then, Verified};
+pub use source::{SourceError, is_its_source};
 pub use statement::{Changed, Comparison, Scope, Statement, StatementError, compare};
 pub use verify::{Options, Progress, verify};

@@ -18,6 +18,28 @@ pub struct Published {
     pub unknown: u64,
 }
 
+/// What Kafka says of the offsets without a row, and of the group.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Reread {
+    /// Filtered events that the condition was evaluated on again.
+    pub filtered: u64,
+    /// Filtered events that Kafka does not hold any more, or whose stored neighbours cannot be read.
+    pub not_checkable: u64,
+    /// Filtered events whose calculation this program does not have.
+    pub not_compared: u64,
+    /// Offsets that the group has committed and that are in no snapshot yet.
+    pub unstored: u64,
+}
+
+impl Reread {
+    pub(super) fn add(&mut self, more: Reread) {
+        self.filtered += more.filtered;
+        self.not_checkable += more.not_checkable;
+        self.not_compared += more.not_compared;
+        self.unstored += more.unstored;
+    }
+}
+
 /// A calculation that stored outcomes were compared with.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ComparedWith {
@@ -57,6 +79,9 @@ pub struct Report {
     /// What was compared with the output topics, at level published.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub published: Option<Published>,
+    /// What Kafka says of the offsets without a row, with `--kafka`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kafka: Option<Reread>,
     /// What was found, by partition and offset.
     pub findings: Vec<Finding>,
     /// Files of others beside ours, which harm nobody.
@@ -105,6 +130,18 @@ impl Report {
         commands: &Commands,
     ) -> Report {
         self.published = Some(published);
+        self.findings.extend(findings);
+        self.close(commands)
+    }
+
+    /// The report with what reading the events again gave.
+    pub(super) fn with_reread(
+        mut self,
+        reread: Reread,
+        findings: Vec<Finding>,
+        commands: &Commands,
+    ) -> Report {
+        self.kafka = Some(reread);
         self.findings.extend(findings);
         self.close(commands)
     }

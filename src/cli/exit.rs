@@ -7,7 +7,10 @@ use super::{
     program::NoSuchCommand, session::MissingStore,
 };
 use crate::{
-    audit::{AuditError, DifferencesFileError, RecalculateError, RepairError, StatementError},
+    audit::{
+        AuditError, DifferencesFileError, RecalculateError, RepairError, SourceError,
+        StatementError,
+    },
     config::ConfigError,
     demo::DemoError,
     format::LayoutError,
@@ -86,6 +89,9 @@ impl Exit {
             return of_repair(error);
         }
         if let Some(error) = error.downcast_ref() {
+            return of_source(error);
+        }
+        if let Some(error) = error.downcast_ref() {
             return of_recalculation(error);
         }
         if let Some(error) = error.downcast_ref() {
@@ -160,16 +166,22 @@ fn of_audit(error: &AuditError) -> Exit {
         }
         AuditError::Unreadable { .. } => Exit::Findings,
         AuditError::Kafka(error) => of_kafka(error),
+        AuditError::Source(error) => of_source(error),
         AuditError::Chain(error) => of_chain(error),
         AuditError::Store(error) => of_store(error),
         AuditError::OpenTransaction { .. } | AuditError::Task(_) => Exit::Unreachable,
     }
 }
 
+fn of_source(error: &SourceError) -> Exit {
+    match error {
+        SourceError::Other { .. } => Exit::Refused,
+        SourceError::Kafka(error) => of_kafka(error),
+    }
+}
+
 fn of_repair(error: &RepairError) -> Exit {
     match error {
-        RepairError::OtherSource { .. } => Exit::Refused,
-        RepairError::Kafka(error) => of_kafka(error),
         RepairError::Chain(error) => of_chain(error),
         RepairError::Store(error) => of_store(error),
         RepairError::Audit(error) => of_audit(error),

@@ -38,6 +38,9 @@ pub(super) struct RepairArgs {
     /// Do what the plan says
     #[arg(long)]
     apply: bool,
+    /// Also mend what `verify --kafka` finds: events that were filtered and should not have been
+    #[arg(long = "kafka")]
+    reread: bool,
     #[command(flatten)]
     rewriting: RewritingArgs,
 }
@@ -72,6 +75,10 @@ pub(super) fn execute(args: &RepairArgs, program: &Program) -> anyhow::Result<Ex
     };
     let throttle = given.throttle();
     let report = runtime.block_on(verify(&rewriting, &options))?;
+    let report = match args.reread {
+        true => runtime.block_on(reread(&rewriting, &options, report))?,
+        false => report,
+    };
     let (store, layout) = (&rewriting.store, &rewriting.layout);
     let plan = runtime.block_on(audit::plan_repair(store, layout, &report))?;
     let outcome = match args.apply {
@@ -115,6 +122,25 @@ async fn verify(rewriting: &Rewriting, options: &Options) -> anyhow::Result<Repo
     .await?;
     bar.finish_and_clear();
     Ok(report)
+}
+
+/// Finds what only the events show.
+async fn reread(
+    rewriting: &Rewriting,
+    options: &Options,
+    report: Report,
+) -> anyhow::Result<Report> {
+    let bar = progress_bar("reading {pos} of {len} events [{wide_bar}] {eta}");
+    let progress = |read, total| {
+        bar.set_length(total);
+        bar.set_position(read);
+    };
+    let place = (&rewriting.store, &rewriting.layout);
+    let (connection, calculations) = (&rewriting.connection, &rewriting.calculations);
+    let read =
+        audit::verify_events(place, connection, calculations, options, report, &progress).await?;
+    bar.finish_and_clear();
+    Ok(read)
 }
 
 async fn apply(
@@ -223,7 +249,7 @@ async fn one(
         None => {
             let events = match mend.source {
                 Source::Attic | Source::StoredInputs => Events::NotAtAll,
-                Source::Kafka => Events::Perhaps,
+                Source::Events | Source::Kafka => Events::Perhaps,
             };
             let open = rewriting.open(mend.partition, evaluator, events).await?;
             (mend.source, open)
@@ -262,6 +288,7 @@ fn text(plan: &RepairPlan, outcome: &Outcome) -> String {
         let from = match mend.source {
             Source::Attic => "put back from the attic",
             Source::StoredInputs => "calculated again from the stored inputs",
+            Source::Events => "made again from its rows and the events in Kafka",
             Source::Kafka => "made again from the events in Kafka",
         };
         text.push_str(&format!("{}: {from}\n", place(mend)));

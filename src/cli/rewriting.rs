@@ -109,7 +109,7 @@ pub(super) struct Rewriting {
     pub calculations: Calculations,
     /// The one that was given.
     pub given: Arc<Evaluator>,
-    connection: Connection,
+    pub connection: Connection,
     /// The command, for what it writes.
     name: &'static str,
 }

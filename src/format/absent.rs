@@ -60,6 +60,20 @@ impl AbsentBuilder {
         }
     }
 
+    /// Adds runs of which only the digest is known, as it would be written. Whatever else is added, the record becomes a digest.
+    pub fn push_digest(&mut self, runs: [u8; 32]) {
+        self.close();
+        let is_first = self.closed.is_empty() && self.digest.is_none();
+        let listed = std::mem::take(&mut self.closed);
+        let digest = self.digest.get_or_insert_with(|| {
+            let mut digest = Sha256::new();
+            digest.update(text(&listed));
+            digest
+        });
+        let separator = if is_first { "" } else { "," };
+        digest.update(format!("{separator}{}", Absent::Digest(runs)));
+    }
+
     /// The record.
     #[must_use]
     pub fn finish(mut self) -> Absent {
@@ -163,6 +177,26 @@ mod tests {
         ] {
             assert!(text.parse::<Absent>().is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_digest_among_runs_is_digested_with_them() {
+        let mut builder = AbsentBuilder::default();
+        builder.push(run(1, 2));
+        builder.push_digest([7; 32]);
+        builder.push(run(9, 10));
+        let text = format!("1-2,sha256:{},9-10", "07".repeat(32));
+        assert_eq!(
+            builder.finish(),
+            Absent::Digest(Sha256::digest(text).into())
+        );
+        let mut builder = AbsentBuilder::default();
+        builder.push_digest([7; 32]);
+        let text = format!("sha256:{}", "07".repeat(32));
+        assert_eq!(
+            builder.finish(),
+            Absent::Digest(Sha256::digest(text).into())
+        );
     }
 
     #[test]

@@ -226,6 +226,15 @@ fn compact(
         return Err(ApplyError::NotLive { range });
     }
     check_segments(range, &segments, outcomes(&segments).outcomes())?;
+    // What another condition filtered must not be taken for what this one did.
+    let alike = |silent: &SilentRange| {
+        let both = silent.fingerprint.as_ref().zip(segments.first());
+        both.is_none_or(|(by, file)| base.filter_alike(by, &file.fingerprint))
+    };
+    let mut inside = base.silent.iter().filter(|one| one.range.overlaps(range));
+    if !inside.all(alike) {
+        return Err(ApplyError::NotLive { range });
+    }
     let mut next = follow(base, stamp);
     let place = base.segments.iter().position(is_replaced);
     let place = place.unwrap_or_default();

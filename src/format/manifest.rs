@@ -311,6 +311,13 @@ impl Manifest {
         self.calculations.iter().find(of)
     }
 
+    /// Whether two calculations that it declares leave out the same events.
+    #[must_use]
+    pub fn filter_alike(&self, one: &Fingerprint, other: &Fingerprint) -> bool {
+        let declared = self.declaration(one).zip(self.declaration(other));
+        one == other || declared.is_some_and(|(one, other)| one.takes_the_same(other))
+    }
+
     /// Whether the manifest lists the segment at `path`.
     #[must_use]
     pub fn lists(&self, path: &Path) -> bool {

@@ -7,7 +7,8 @@ use arrow_schema::{Fields, Schema};
 use bytes::Bytes;
 
 use super::{
-    AbsentBuilder, Encoded, Identity, MadeFor, RowlessRecord, SegmentError, SegmentKind,
+    Absent, AbsentBuilder, Encoded, Identity, MadeFor, RowlessRecord, SegmentError, SegmentKind,
+    SilentRange,
     open_files::{Changed, OpenFiles},
     outcomes::rejects_batch,
     read::read_segment,
@@ -19,13 +20,15 @@ use crate::{
     model::{Offset, OffsetRange},
 };
 
-/// Writes the rows of neighbours into one file of each kind, range by range; memory grows with the files. What lies between
-/// two ranges has no row in either and becomes part of the record.
+/// Writes the rows of neighbours into one file of each kind, range by range; memory grows with the files. What has no row becomes
+/// part of the record: whatever is neither filtered nor stored is absent.
 pub struct Merger {
     range: OffsetRange,
     identity: Identity,
     files: OpenFiles,
     absent: AbsentBuilder,
+    filtered: u64,
+    /// Everything before it is written, or on record.
     next: Offset,
     /// What all of them have in common; of rejects, when there are any.
     declaration: Option<Declaration>,
@@ -52,6 +55,7 @@ impl Merger {
             identity,
             files: OpenFiles::new(range.start(), None),
             absent: AbsentBuilder::default(),
+            filtered: 0,
             next: range.start(),
             declaration: None,
             payload_fields: None,
@@ -65,7 +69,7 @@ impl Merger {
     /// When they cannot be read, or do not lie after those before.
     pub fn add(&mut self, files: Vec<Bytes>) -> Result<Added, SegmentError> {
         let no_rejects = rejects_batch(&[]);
-        let (mut results, mut rejects) = (None, Vec::new());
+        let (mut results, mut rejects, mut about) = (None, Vec::new(), None);
         for bytes in files {
             let reader = read_segment(bytes)?;
             let facts = reader.facts();
@@ -73,10 +77,10 @@ impl Merger {
                 .declaration
                 .get_or_insert_with(|| facts.declaration.clone())
                 != facts.declaration
-                || facts.counts.filtered > 0
             {
                 return Ok(Added::Different);
             }
+            about.get_or_insert_with(|| (facts.range, facts.record()));
             match facts.kind {
                 SegmentKind::Results => {
                     let columns = self
@@ -102,10 +106,16 @@ impl Merger {
                 SegmentKind::Corrections => return Ok(Added::Different),
             }
         }
+        let Some((range, record)) = about else {
+            return Ok(Added::Whole);
+        };
+        self.pass_to(range.start());
+        // Where nothing is filtered, the rows themselves say what is absent, however many runs that are.
+        let by_rows = record.filtered == 0;
         let mut rejects = rejects.into_iter().peekable();
         for batch in results.into_iter().flatten() {
             let batch = without_metadata(&batch?)?;
-            for offset in rows::offsets(&batch).values() {
+            for offset in rows::offsets(&batch).values().iter().filter(|_| by_rows) {
                 while let Some(reject) = rejects.next_if(|reject| reject < offset) {
                     self.pass(reject);
                 }
@@ -113,15 +123,42 @@ impl Merger {
             }
             self.files.write(&batch, &no_rejects, &[], Changed::All)?;
         }
-        rejects.for_each(|reject| self.pass(reject));
+        match by_rows {
+            true => {
+                rejects.for_each(|reject| self.pass(reject));
+                self.pass_to(range.end());
+            }
+            false => self.record(range, &record),
+        }
         Ok(Added::Whole)
+    }
+
+    /// Takes in the next range, in which nothing has a row.
+    pub fn add_silent(&mut self, silent: &SilentRange) {
+        self.pass_to(silent.range.start());
+        self.record(silent.range, &silent.record);
+    }
+
+    fn record(&mut self, range: OffsetRange, record: &RowlessRecord) {
+        match &record.absent {
+            Absent::Ranges(runs) => runs.iter().for_each(|run| self.absent.push(*run)),
+            Absent::Digest(digest) => self.absent.push_digest(*digest),
+        }
+        self.filtered += record.filtered;
+        self.next = range.end();
+    }
+
+    /// Everything up to `offset` that is not on record yet is absent.
+    fn pass_to(&mut self, offset: Offset) {
+        if let Ok(run) = OffsetRange::new(self.next, offset) {
+            self.absent.push(run);
+            self.next = offset;
+        }
     }
 
     fn pass(&mut self, offset: i64) {
         if let Some(offset) = Offset::new(offset) {
-            if let Ok(run) = OffsetRange::new(self.next, offset) {
-                self.absent.push(run);
-            }
+            self.pass_to(offset);
             self.next = offset.plus(1);
         }
     }
@@ -131,12 +168,10 @@ impl Merger {
     /// # Errors
     /// When rows lie outside of the range, or Parquet refuses.
     pub fn finish(mut self) -> Result<Encoded, SegmentError> {
-        if let Ok(rest) = OffsetRange::new(self.next, self.range.end()) {
-            self.absent.push(rest);
-        }
+        self.pass_to(self.range.end());
         let record = RowlessRecord {
             absent: self.absent.finish(),
-            filtered: 0,
+            filtered: self.filtered,
         };
         let identity = Identity {
             declaration: self.declaration.unwrap_or(self.identity.declaration),
@@ -154,3 +189,6 @@ fn without_metadata(batch: &RecordBatch) -> Result<RecordBatch, SegmentError> {
     let schema = Arc::new(Schema::new(batch.schema_ref().fields().clone()));
     Ok(RecordBatch::try_new(schema, batch.columns().to_vec())?)
 }
+
+#[cfg(test)]
+mod tests;

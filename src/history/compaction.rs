@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    format::{Manifest, Segment},
+    format::{Manifest, Segment, SilentRange},
     model::{Offset, OffsetRange},
 };
 
@@ -54,6 +54,8 @@ pub struct Merge {
     pub range: OffsetRange,
     /// Two or more ranges, ascending; of each its results and rejects, in this order.
     pub inputs: Vec<Vec<Segment>>,
+    /// The ranges between them in which nothing has a row.
+    pub silent: Vec<SilentRange>,
 }
 
 impl Merge {
@@ -109,9 +111,13 @@ pub fn choose_merge(
         let segments = range.segments.iter().copied();
         segments.cloned().collect()
     });
+    let range = OffsetRange::new(first.range.start(), end).ok()?;
+    let silent = manifest.silent.iter();
+    let silent = silent.filter(|silent| silent.range.overlaps(range));
     Some(Merge {
-        range: OffsetRange::new(first.range.start(), end).ok()?,
+        range,
         inputs: inputs.collect(),
+        silent: silent.cloned().collect(),
     })
 }
 
@@ -148,16 +154,12 @@ fn merged(manifest: &Manifest, merge: &Merge) -> Vec<Segment> {
     kept
 }
 
-/// Neighbours of one fingerprint without a gap, a damaged range or other columns between them.
+/// Neighbours of one fingerprint without a gap, a damaged range, other columns or what another condition filtered between them.
 fn runs<'m>(manifest: &'m Manifest, obstacles: &Obstacles) -> Vec<Vec<Range<'m>>> {
     let mut runs: Vec<Vec<Range<'m>>> = Vec::new();
-    // Whatever has no row in a merged file is absent: what is filtered stays apart.
-    let silent = manifest.silent.iter();
-    let silent = silent.filter(|silent| silent.record.filtered > 0);
-    let gaps = manifest.gaps.iter().map(|gap| gap.range);
-    let mut gaps: Vec<_> = gaps.chain(silent.map(|silent| silent.range)).collect();
-    gaps.sort_unstable();
-    let mut gaps = gaps.into_iter().peekable();
+    let mut gaps = manifest.gaps.iter().map(|gap| gap.range).peekable();
+    let filtered = |silent: &'m SilentRange| Some((silent.range, silent.fingerprint.as_ref()?));
+    let mut silent = manifest.silent.iter().filter_map(filtered).peekable();
     let mut joins = false;
     for range in ranges(manifest) {
         let start = range.range.start();
@@ -165,8 +167,11 @@ fn runs<'m>(manifest: &'m Manifest, obstacles: &Obstacles) -> Vec<Vec<Range<'m>>
             joins = false;
         }
         let fingerprint = &range.segments[0].fingerprint;
+        while let Some((_, by)) = silent.next_if(|(one, _)| one.start() < start) {
+            joins &= manifest.filter_alike(by, fingerprint);
+        }
         let mut own = range.segments.iter();
-        let apart = |one: &Segment| one.fingerprint != *fingerprint || one.rowless.filtered > 0;
+        let apart = |one: &Segment| one.fingerprint != *fingerprint;
         if obstacles.damaged.contains(&start) || own.any(|one| apart(one)) {
             joins = false;
             continue;

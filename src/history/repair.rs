@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     failpoint::{self, Point},
-    format::{Edit, Encoded, Manifest, Segment, SilentRange},
+    format::{ApplyError, Edit, Encoded, Manifest, Segment, SilentRange},
     model::OffsetRange,
     store::{Path, StoreError},
 };
@@ -220,7 +220,15 @@ pub async fn write_repair(
         let segments = repair.put(chain).await?;
         let edit = repair.edit(segments);
         let put_at = repair.put.as_ref().and_then(|put| put.at);
-        match chain.append(edit, put_at).await? {
+        let appended = match chain.append(edit, put_at).await {
+            // What is live, or silent, in the range is not what it was made of.
+            Err(ChainError::Apply(ApplyError::NotLive { .. })) => {
+                repair.abandon(chain).await;
+                return Ok(Repaired::Overtaken);
+            }
+            appended => appended?,
+        };
+        match appended {
             Appended::Won { .. } => {
                 failpoint::at(Point::RepairAppended);
                 retire(chain, &repair.replaced).await;

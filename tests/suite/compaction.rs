@@ -115,6 +115,35 @@ fn a_command_merges_a_store_on_s3() {
     is_merged_by_command(Place::bucket(s3()));
 }
 
+#[test]
+fn what_was_filtered_within_segments_and_between_them_is_merged_with_them() {
+    let pipeline = Pipeline::new(1, Place::folder());
+    // Some are filtered, then all of them, then some again: two snapshots with a file, and a range without.
+    let some = |from: i64| (from..from + 20).collect::<Vec<_>>();
+    let odd = |from: i64| (from..from + 20).filter(|n| n % 2 != 0).collect();
+    for numbers in [some(0), odd(20), some(40), some(60)] {
+        pipeline.send_numbers(0, numbers);
+        let run = pipeline.run_to_end().args(["--where", "number % 2 = 0"]);
+        run.run().expect_code(0);
+    }
+    let verified = |flags: &[&str]| {
+        let report = pipeline.verify_with(flags, 0);
+        let counts = ["results", "rejects", "filtered", "absent"].map(|name| report[name].clone());
+        assert_eq!(report["findings"], serde_json::json!([]));
+        (serde_json::json!(counts), report["kafka"].clone())
+    };
+    let counts = serde_json::json!([30, 0, 40, 0]);
+    assert_eq!(verified(&[]).0, counts);
+    let done = outcome(compact(&pipeline, &["--apply"]), 0);
+    assert_eq!(done["partitions"][0]["segments_after"], 1, "{done}");
+    assert_eq!(pipeline.segments("results", 0).len(), 1);
+    // Each offset is what it was; the events themselves say so.
+    let (after, kafka) = verified(&["--kafka", "--brokers", &pipeline.brokers]);
+    assert_eq!(after, counts);
+    assert_eq!(kafka["filtered"], 40, "{kafka}");
+    assert_eq!(kafka["not_checkable"], 0, "{kafka}");
+}
+
 fn is_complete_whenever_it_dies(place: &dyn Fn() -> Place) {
     for point in [
         "repair-half-put",

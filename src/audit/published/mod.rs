@@ -79,7 +79,7 @@ pub async fn verify_published(
     report: Report,
     progress: &(dyn Fn(u64, u64) + Sync),
 ) -> Result<Report, AuditError> {
-    let manifests = manifests(store, layout, options).await?;
+    let manifests = newest_manifests(store, layout, options).await?;
     let files = Files {
         runtime: Handle::current(),
         store: store.clone(),
@@ -131,7 +131,7 @@ impl Published {
 }
 
 /// The newest manifests of the partitions that were asked for. That there is none of a partition, `verify` has told.
-async fn manifests(
+pub(super) async fn newest_manifests(
     store: &Store,
     layout: &Layout,
     options: &Options,

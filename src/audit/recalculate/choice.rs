@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    calculation::Declaration,
+    calculation::{Declaration, Fingerprint},
     format::{Manifest, Segment, SegmentKind, SilentRange},
     history::{CorrectionsProgress, next_corrections},
     model::{Counts, OffsetRange},
@@ -70,6 +70,22 @@ impl Outdated {
         rows + silent.map_or(0, |silent| silent.record.filtered)
     }
 
+    /// The calculation that its outcomes are of.
+    #[must_use]
+    pub fn fingerprint(&self) -> Option<&Fingerprint> {
+        match &self.silent {
+            Some(silent) => silent.fingerprint.as_ref(),
+            None => self.segments.first().map(|file| &file.fingerprint),
+        }
+    }
+
+    /// The silent ranges of a manifest with filtered events, part by part.
+    pub fn silent_ranges(manifest: &Manifest) -> impl Iterator<Item = Outdated> {
+        let parts = manifest.silent.iter().flat_map(silent_parts);
+        let filtered = parts.filter(|part| part.record.filtered > 0);
+        filtered.map(Outdated::of_silent)
+    }
+
     /// A part of a silent range.
     fn of_silent(silent: SilentRange) -> Outdated {
         Outdated {
@@ -111,7 +127,9 @@ pub fn outdated(
     });
     let mut outdated: Vec<Outdated> = stored.collect();
     for silent in filtered_otherwise(manifest, ours) {
-        outdated.extend(parts(silent).into_iter().map(Outdated::of_silent));
+        let parts = silent_parts(silent).into_iter();
+        let filtered = parts.filter(|part| part.record.filtered > 0);
+        outdated.extend(filtered.map(Outdated::of_silent));
     }
     outdated.retain(|one| !pending.iter().any(|pending| pending.overlaps(one.range)));
     outdated.sort_by_key(|one| one.range.start());
@@ -134,7 +152,7 @@ pub fn filtered_otherwise<'m>(
 }
 
 /// The parts in which a silent range is read again; whatever has been done, their borders stay where they are.
-fn parts(silent: &SilentRange) -> Vec<SilentRange> {
+pub fn silent_parts(silent: &SilentRange) -> Vec<SilentRange> {
     let step = (silent.range.len() / MOST_PARTS).next_power_of_two();
     let step = step.max(SILENT_AT_A_TIME);
     let (mut at, end) = (silent.range.start(), silent.range.end());
@@ -149,6 +167,5 @@ fn parts(silent: &SilentRange) -> Vec<SilentRange> {
         }
         at = border;
     }
-    parts.retain(|part| part.record.filtered > 0);
     parts
 }

@@ -22,7 +22,7 @@ mod window;
 
 use std::{sync::Arc, time::Duration};
 
-pub use choice::{Outdated, filtered_otherwise, outdated};
+pub use choice::{Outdated, filtered_otherwise, outdated, silent_parts};
 pub use difference::Difference;
 pub use differences::{DifferencesFile, Different, each_difference};
 pub use error::{DifferencesFileError, RecalculateError};
@@ -36,7 +36,9 @@ use crate::{
     model::OffsetRange,
 };
 use events::Events;
+pub(super) use open::{File, open};
 use range::Range;
+pub(super) use window::Stored;
 
 /// Brings ranges of stored history under one calculation.
 #[derive(Clone)]
@@ -64,11 +66,7 @@ impl Recalculator {
         if let Some(silent) = &outdated.silent {
             return self.read_again(chain, silent.clone()).await;
         }
-        let mut files = Vec::with_capacity(outdated.segments.len());
-        for segment in &outdated.segments {
-            let fetched = fetch_segment(chain.store(), chain.layout(), segment).await?;
-            files.push((segment.kind, fetched.bytes));
-        }
+        let files = fetch_files(chain, outdated).await?;
         let (recalculator, identity) = (self.clone(), chain.identity().clone());
         let offsets = outdated.range;
         // The decoder may panic on what a writer's mistake made.
@@ -85,6 +83,32 @@ impl Recalculator {
                 }
                 recalculated => recalculated,
             }
+        };
+        let encoded = tokio::task::spawn_blocking(work).await??;
+        Ok(Repair::new(outdated.segments.clone(), encoded))
+    }
+
+    /// Calculates one range anew with all of its events, those without a row included: one that was filtered wrongly gets its
+    /// outcome. Nothing is stored by it.
+    ///
+    /// # Errors
+    /// As [`recalculate`](Recalculator::recalculate); and when Kafka does not hold exactly these events any more.
+    pub async fn reread(
+        &self,
+        chain: &Chain,
+        outdated: &Outdated,
+    ) -> Result<Repair, RecalculateError> {
+        if let Some(silent) = &outdated.silent {
+            return self.read_again(chain, silent.clone()).await;
+        }
+        let files = fetch_files(chain, outdated).await?;
+        let (recalculator, identity) = (self.clone(), chain.identity().clone());
+        let offsets = outdated.range;
+        let work = move || {
+            let needs = format!("events of {offsets} were filtered that should not have been");
+            let range = recalculator.range(identity, offsets);
+            let events = recalculator.events(&range.identity.topic, needs)?;
+            range.of_events(files, &events)
         };
         let encoded = tokio::task::spawn_blocking(work).await??;
         Ok(Repair::new(outdated.segments.clone(), encoded))
@@ -162,6 +186,15 @@ impl Recalculator {
         let encoded = tokio::task::spawn_blocking(work).await??;
         Ok(Repair::new(damaged.segments.clone(), encoded))
     }
+}
+
+async fn fetch_files(chain: &Chain, outdated: &Outdated) -> Result<Vec<File>, RecalculateError> {
+    let mut files = Vec::with_capacity(outdated.segments.len());
+    for segment in &outdated.segments {
+        let fetched = fetch_segment(chain.store(), chain.layout(), segment).await?;
+        files.push((segment.kind, fetched.bytes));
+    }
+    Ok(files)
 }
 
 #[cfg(test)]

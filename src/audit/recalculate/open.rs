@@ -17,10 +17,10 @@ use crate::{
 };
 
 /// A file of the range.
-pub(super) type File = (SegmentKind, Bytes);
+pub(in crate::audit) type File = (SegmentKind, Bytes);
 
 /// The files of a range, opened.
-pub(super) struct Open {
+pub(in crate::audit) struct Open {
     pub stored: Stored,
     /// The calculation that its outcomes are of.
     pub before: Fingerprint,
@@ -35,11 +35,7 @@ impl Open {
     /// A range in which events were filtered and nothing has a row; `None` when none were.
     pub fn silent(silent: &SilentRange) -> Option<Open> {
         Some(Open {
-            stored: Stored {
-                results: None,
-                rejects: None,
-                fields: None,
-            },
+            stored: Stored::default(),
             before: silent.fingerprint.clone()?,
             absent: silent.record.absent.clone(),
             filtered: silent.record.filtered,
@@ -70,12 +66,8 @@ impl Open {
 }
 
 /// Opens the files; they are in the order of their kinds, at least one. With what they say their calculation is.
-pub(super) fn open(files: Vec<File>) -> Result<(Open, Declaration), RecalculateError> {
-    let mut stored = Stored {
-        results: None,
-        rejects: None,
-        fields: None,
-    };
+pub(in crate::audit) fn open(files: Vec<File>) -> Result<(Open, Declaration), RecalculateError> {
+    let mut stored = Stored::default();
     let (mut first, mut payload_fields): (Option<SegmentFacts>, _) = (None, None);
     for (kind, bytes) in files {
         let reader = read_segment(bytes)?;

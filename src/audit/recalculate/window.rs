@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// The stored outcomes of a part of a range.
-pub(super) struct Window {
+pub(in crate::audit) struct Window {
     /// The results, `None` when the range has none at all.
     pub results: Option<RecordBatch>,
     /// The rejects.
@@ -30,14 +30,15 @@ impl Window {
 }
 
 /// The rows of one file, passed once.
-pub(super) struct Lane {
+pub(in crate::audit) struct Lane {
     reader: SegmentReader,
     schema: SchemaRef,
     ahead: Option<RecordBatch>,
 }
 
-/// Both files of a range.
-pub(super) struct Stored {
+/// Both files of a range; at first, none.
+#[derive(Default)]
+pub(in crate::audit) struct Stored {
     pub results: Option<Lane>,
     pub rejects: Option<Lane>,
     /// The fields that the results have, where there are any.

@@ -24,12 +24,11 @@ pub use plan::{Mend, RepairPlan, Source};
 use super::{Finding, FindingKind, Outdated, Recalculator, Report, check_segments};
 use crate::{
     calculation::Calculations,
-    format::{Layout, Manifest, Pipeline, Segment, SegmentKind},
+    format::{Layout, Manifest, Segment, SegmentKind},
     history::{
         Chain, ChainError, ChainTail, Repair, Repaired, Restored, load_tail, restore_segment,
         write_repair,
     },
-    kafka::Admin,
     model::Partition,
     recovery::Invocation,
     store::{Store, StoreError},
@@ -37,35 +36,6 @@ use crate::{
 
 /// How long what was mended is read back.
 const CHECK: Duration = Duration::from_secs(600);
-
-/// Whether Kafka has the topic that the store was made from: another of its name would give other events.
-///
-/// # Errors
-/// When it has not, or does not answer.
-pub fn is_its_source(pipeline: &Pipeline, admin: &Admin) -> Result<(), RepairError> {
-    let topic = match admin.topic(&pipeline.events_topic)? {
-        Some(topic) => topic.id,
-        None => Some("none of that name".to_owned()),
-    };
-    let cluster = admin.cluster_id();
-    let parts = [
-        ("cluster", &pipeline.cluster_id, cluster),
-        ("topic", &pipeline.events_topic_id, topic),
-    ];
-    for (what, stored, found) in parts {
-        if let (Some(stored), Some(found)) = (stored, found)
-            && *stored != found
-        {
-            let stored = stored.clone();
-            return Err(RepairError::OtherSource {
-                what,
-                stored,
-                found,
-            });
-        }
-    }
-    Ok(())
-}
 
 /// Plans what to do about what was found.
 ///
@@ -164,6 +134,7 @@ pub(super) async fn make(
 ) -> Result<Result<Repair, String>, RepairError> {
     let made = match mend.source {
         Source::Attic | Source::StoredInputs => recalculator.recalculate(chain, &mend.range).await,
+        Source::Events => recalculator.reread(chain, &mend.range).await,
         Source::Kafka => {
             let corrects = mend.may_have_been_published_wrong();
             recalculator.rebuild(chain, &mend.range, corrects).await

@@ -3,7 +3,6 @@
 use super::super::{AuditError, RecalculateError};
 use crate::{
     history::{ChainError, SnapshotError},
-    kafka::KafkaError,
     store::StoreError,
 };
 
@@ -26,21 +25,6 @@ pub enum Mended {
 /// Why a repair could not go on.
 #[derive(Debug, thiserror::Error)]
 pub enum RepairError {
-    /// The store was made from other topics than those that Kafka has.
-    #[error(
-        "the store was made from another {what}: it states {stored}, Kafka has {found}. Nothing was changed; check --brokers, --events and --store"
-    )]
-    OtherSource {
-        /// Cluster or topic.
-        what: &'static str,
-        /// What the store states.
-        stored: String,
-        /// What Kafka has.
-        found: String,
-    },
-    /// Kafka does not answer.
-    #[error(transparent)]
-    Kafka(#[from] KafkaError),
     /// The chain cannot be read.
     #[error(transparent)]
     Chain(#[from] ChainError),

@@ -23,7 +23,9 @@ pub enum Source {
     Attic,
     /// The fields, or the payload, stored beside the wrong value: the file's digest holds.
     StoredInputs,
-    /// The events, which Kafka must still hold.
+    /// The rows, and the events that have none, which Kafka must still hold.
+    Events,
+    /// The events alone, which Kafka must still hold.
     Kafka,
 }
 
@@ -78,6 +80,7 @@ const fn source(kind: FindingKind, is_in_attic: bool) -> Option<Source> {
         // The file at its path says that it is another.
         FindingKind::MisplacedSegment => Some(Source::Kafka),
         FindingKind::WrongResult | FindingKind::WrongReject => Some(Source::StoredInputs),
+        FindingKind::WrongFiltered => Some(Source::Events),
         FindingKind::DigestMismatch
         | FindingKind::Unreadable
         | FindingKind::MissingSegment
@@ -100,7 +103,7 @@ impl RepairPlan {
     ) -> Self {
         let mut mends: Vec<Mend> = ranges(newest)
             .filter_map(|range| {
-                let declaration = newest.declaration(&range.segments.first()?.fingerprint)?;
+                let declaration = newest.declaration(range.fingerprint()?)?;
                 Some(Mend {
                     partition,
                     declaration: declaration.clone(),
@@ -144,11 +147,12 @@ fn ranges(newest: &Manifest) -> impl Iterator<Item = Outdated> {
     let whole = groups.filter(|group: &Group| {
         group.is_one_append() && group.of(SegmentKind::Corrections).next().is_none()
     });
-    whole.map(|group| Outdated {
+    let stored = whole.map(|group| Outdated {
         range: group.range,
         segments: group.segments,
         silent: None,
-    })
+    });
+    stored.chain(Outdated::silent_ranges(newest))
 }
 
 impl Outdated {

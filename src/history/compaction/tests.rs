@@ -127,6 +127,71 @@ fn at_rest_and_where_nothing_can_join_two_suffice_if_they_are_alike() {
     assert_eq!(chosen(&[k4, other, k4, other], &nothing, true), None);
 }
 
+/// A manifest of ranges of ten offsets with events filtered within them, and between them ranges that `by` filtered as a whole.
+fn filtered_between(by: &[&str]) -> Manifest {
+    let mut manifest = manifest(&[small(4 * KIB)]);
+    for by in by {
+        let mut declared = declaration();
+        declared.fingerprint = by.parse().unwrap();
+        declared.condition = Some(format!("number > {}", &by[..1]));
+        let over = OffsetRange::new(manifest.end, manifest.end.plus(10)).unwrap();
+        let counts = Counts {
+            filtered: 10,
+            ..Counts::default()
+        };
+        let silent = Edit::Append {
+            range: over,
+            segments: Vec::new(),
+            counts,
+            record: crate::format::RowlessRecord {
+                absent: crate::format::Absent::none(),
+                filtered: 10,
+            },
+        };
+        let stamp = crate::format::Stamp {
+            calculation: declared.clone(),
+            ..stamp()
+        };
+        manifest = apply(Some(&manifest), silent, stamp).unwrap();
+        let over = OffsetRange::new(manifest.end, manifest.end.plus(10)).unwrap();
+        let (mut segment, rows) = (manifest.segments[0].clone(), 7);
+        let layout = Layout::new("events").unwrap();
+        segment.path = layout.segment(SegmentKind::Results, PARTITION, over, SegmentId(1));
+        (segment.range, segment.rows) = (over, rows);
+        segment.rowless.filtered = 3;
+        let counts = Counts {
+            results: rows,
+            filtered: 3,
+            ..Counts::default()
+        };
+        let edit = Edit::Append {
+            range: over,
+            segments: vec![segment],
+            counts,
+            record: record(over, counts),
+        };
+        manifest = apply(Some(&manifest), edit, crate::format::testing::stamp()).unwrap();
+    }
+    manifest
+}
+
+#[test]
+fn what_one_condition_filtered_is_merged_and_what_another_did_stays_apart() {
+    let ours = declaration().fingerprint.to_string();
+    let merge = |by: &[&str]| {
+        let manifest = filtered_between(by);
+        let limits = MergeLimits::LARGEST;
+        let merge = choose_merge(&manifest, limits, &Obstacles::default(), true);
+        merge.map(|merge| (merge.range.to_string(), merge.silent.len()))
+    };
+    assert_eq!(merge(&[&ours, &ours]), Some(("0-50".to_owned(), 2)));
+    assert_eq!(
+        merge(&["8888888888888888", &ours]),
+        Some(("20-50".to_owned(), 1))
+    );
+    assert_eq!(merge(&["8888888888888888"]), None);
+}
+
 #[test]
 fn the_choice_goes_around_damage_and_other_columns() {
     let ranges = [small(4 * KIB); 16];

@@ -241,7 +241,7 @@ impl Scrub {
             Ok(Mended::Done { corrections, .. }) => {
                 self.shown.mended();
                 let from = match mend.source {
-                    Source::Kafka => "made again from the events in Kafka",
+                    Source::Events | Source::Kafka => "made again from the events in Kafka",
                     Source::Attic | Source::StoredInputs => {
                         "calculated again, twice, from the inputs stored beside it"
                     }

@@ -12,6 +12,9 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::file::properties::WriterProperties;
 use sha2::{Digest, Sha256};
 
+use snapback::calculation::{Condition, Evaluator, builtin};
+use snapback::events::Fields;
+
 use crate::outside::Pipeline;
 use crate::recovery::forge_manifest;
 
@@ -126,5 +129,27 @@ pub fn another_reason(pipeline: &Pipeline) {
         });
         let wrong: StringArray = wrong.collect();
         replace(rows, "reason", std::sync::Arc::new(wrong))
+    });
+}
+
+/// What `number < 0` filtered is on record as filtered by `number > 16`.
+pub fn filtered_by_another_condition(pipeline: &Pipeline) {
+    let declared = |condition: &str| {
+        let fields = Fields::parse("number BIGINT NOT NULL").expect("fields");
+        let evaluator = Evaluator::new(fields, builtin("square(number)").expect("a calculation"));
+        let condition = Condition::parse(condition).expect("a condition");
+        let evaluator = evaluator
+            .expect("one that fits")
+            .with_condition(Some(&condition));
+        evaluator.expect("a condition that fits").declaration()
+    };
+    let (was, now) = (declared("number < 0"), declared("number > 16"));
+    let manifest = pipeline.manifests(0).pop().expect("a manifest");
+    forge_manifest(&manifest, |body| {
+        let fingerprints = [&was, &now].map(|one| one.fingerprint.to_string());
+        assert!(body.contains(&fingerprints[0]), "{body}");
+        let body = body.replace(&fingerprints[0], &fingerprints[1]);
+        let conditions = [was, now].map(|one| one.condition.expect("a condition"));
+        body.replace(&conditions[0], &conditions[1])
     });
 }

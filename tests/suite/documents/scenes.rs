@@ -42,6 +42,7 @@ impl Scenes {
             "topics-of-numbers" => Scene::of(&recovery::stored(20)),
             "another-programs-calculation" => Scene::of(&of_another_program()),
             "two-types" => two_types(),
+            "filtered-as-a-whole" => filtered_as_a_whole(),
             "a-group-that-was-reset" => {
                 let scene = Scene::of(&recovery::stored(20));
                 commit_elsewhere(&scene.pipeline, 10);
@@ -114,6 +115,17 @@ impl Scene {
             "the-newest-manifest-damaged" => flip_a_byte(&manifest(3)),
             "a-rewritten-manifest" => forge_manifest(&manifest(2), |body| {
                 body.replace("\"writer\":\"", "\"writer\":\"not ")
+            }),
+            "another-condition" => falsified::filtered_by_another_condition(pipeline),
+            "an-event-that-is-absent" => forge_manifest(&manifest(1), |body| {
+                let body = body.replace(
+                    "\"absent\":\"\",\"filtered\":20",
+                    "\"absent\":\"5-6\",\"filtered\":19",
+                );
+                body.replace(
+                    "\"filtered\":20,\"absent\":0",
+                    "\"filtered\":19,\"absent\":1",
+                )
             }),
             "a-message-twice" => self.publish(4, r#"{"number":4,"result":16}"#),
             "a-message-of-somebody" => {
@@ -221,5 +233,14 @@ fn two_types() -> Scene {
     });
     running.signal(libc::SIGTERM);
     running.wait(LIMIT).expect_code(0);
+    Scene::of(&pipeline)
+}
+
+/// Twenty numbers, none of which the condition takes.
+fn filtered_as_a_whole() -> Scene {
+    let pipeline = Pipeline::new(1, Place::folder());
+    pipeline.send_numbers(0, 0..20);
+    let run = pipeline.run_to_end().args(["--where", "number < 0"]);
+    run.run().expect_code(0);
     Scene::of(&pipeline)
 }

@@ -102,3 +102,30 @@ fn a_silent_range_that_kafka_does_not_hold_any_more_stays_and_is_named() {
     );
     assert_eq!(of_topics(&pipeline)["findings"], json!([]));
 }
+
+#[test]
+fn kafka_proves_what_was_filtered_as_far_as_it_holds_the_events() {
+    let pipeline = Pipeline::new(1, Place::folder());
+    for events in [&EVENTS[..], &LEFT_OUT] {
+        pipeline.send(0, events.iter().copied());
+        run(&pipeline, OLD).run().expect_code(0);
+    }
+    let verified = || {
+        let report = pipeline.verify_with(&["--kafka", "--brokers", &pipeline.brokers], 0);
+        assert_eq!(report["findings"], json!([]), "{report:#}");
+        let names = ["filtered", "not_checkable", "not_compared", "unstored"];
+        json!(names.map(|name| &report["kafka"][name]))
+    };
+    assert_eq!(verified(), json!([5, 0, 0, 0]));
+    // What is gone is no damage.
+    delete_records(&pipeline.brokers, &pipeline.events, 0, 3);
+    assert_eq!(verified(), json!([4, 1, 0, 0]));
+    delete_records(&pipeline.brokers, &pipeline.events, 0, 7);
+    assert_eq!(verified(), json!([2, 3, 0, 0]));
+    // Without Kafka, they are counted.
+    let report = pipeline.verify_with(&[], 0);
+    assert_eq!(
+        (&report["filtered"], &report["kafka"]),
+        (&json!(5), &Value::Null)
+    );
+}
