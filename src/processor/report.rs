@@ -41,6 +41,8 @@ pub enum News {
         written: Vec<Segment>,
         outcomes: u64,
     },
+    /// Others stand in the place of these segments: they are no part of the history any more.
+    Replaced(Vec<Segment>),
     /// These segments were read back, and are right.
     Verified(Vec<Segment>),
     /// The chain was looked at: others may have added to it.

@@ -87,7 +87,8 @@ pub fn with_something_of_everything(place: Place) -> Pipeline {
         "{}/results/partition=0/{:020}-{:020}-00000001.parquet",
         pipeline.events, 0, 3
     );
-    let notes = serde_json::json!({"format": 1, "unlisted": {orphan: "2020-01-01T00:00:00Z"}});
+    let note = serde_json::json!({"since": "2020-01-01T00:00:00Z", "head": 1});
+    let notes = serde_json::json!({"format": 1, "unlisted": {orphan: note}});
     fs::write(noted.join("partition=0.json"), notes.to_string()).expect("a file");
     pipeline
 }

@@ -267,6 +267,10 @@ impl Keeper {
         let newest = finished.chain.newest();
         if let Some(manifest) = newest {
             self.store_side.findings.keep_live(manifest);
+            let replaced = manifest.replaced();
+            if manifest.sequence > self.newest.head.sequence && !replaced.is_empty() {
+                self.reporter.tell(News::Replaced(replaced.to_vec()));
+            }
         }
         let newest = newest.map(Newest::from);
         self.chain = Some(finished.chain);

@@ -34,6 +34,12 @@ impl Written {
         self.before += too_many;
     }
 
+    /// These are live no more: there is nothing to verify.
+    pub(in crate::processor) fn replaced(&mut self, segments: &[Segment]) {
+        self.newest
+            .retain(|written| !segments.iter().any(|one| one.path == written.path));
+    }
+
     /// These were read back and are right.
     pub(in crate::processor) fn verified(&mut self, segments: &[Segment]) {
         let before = self.newest.len();
@@ -82,8 +88,9 @@ mod tests {
             written.add([segment(number)]);
         }
         written.verified(&[segment(0), segment(10), segment(20)]);
+        written.replaced(&[segment(30)]);
         let left = written.take();
-        assert_eq!(left.newest.len(), Written::MOST - 2);
+        assert_eq!(left.newest.len(), Written::MOST - 3);
         assert_eq!((left.before, left.verified), (3, 2));
         assert_eq!(left.newest.last(), Some(&segment(Written::MOST + 2)));
     }

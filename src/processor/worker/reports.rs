@@ -60,6 +60,10 @@ impl Worker {
                 }
                 Ok(())
             }
+            News::Replaced(segments) => {
+                self.summary.written.replaced(&segments);
+                Ok(())
+            }
             News::Verified(segments) => {
                 self.summary.written.verified(&segments);
                 Ok(())
