@@ -148,6 +148,8 @@ fn too_many_open_files_are_no_damage() {
         match finished.code {
             Some(0) => {}
             Some(3) if said(&finished.stderr) => unchecked += 1,
+            // Whoever starts it may hand down files of their own.
+            Some(3) if finished.stderr.contains("cannot start the runtime") => {}
             _ => panic!("with {files} files: {finished:?}"),
         }
     }
