@@ -19,10 +19,11 @@ use crate::support::{
 };
 
 const PARTITIONS: i32 = 4;
-/// Events, and how many of them are written in a second: the load goes on for longer than the kills take; at the end what
-/// is left is written at once.
+/// Events, and how many of them are written in a second. The load has to go on for longer than the kills take, also where a
+/// start waits until the group has given its predecessor up: the last third is slower. At the end what is left is written at once.
 const LOAD: (i64, i64) = (150_000, 7_500);
 const SWEEP: (i64, i64) = (300_000, 15_000);
+const SLOWER: i64 = 500;
 /// One event in so many is malformed.
 const MALFORMED_EVERY: i64 = 1_000;
 const KILLS: usize = 5;
@@ -33,8 +34,9 @@ fn load(pipeline: &Pipeline, hurry: &AtomicBool) {
     let start = Instant::now();
     let records = (0..events).map(|n| {
         if n % 500 == 0 && !hurry.load(Ordering::Relaxed) {
-            let due =
-                Duration::from_millis(u64::try_from(n * 1_000 / per_second).expect("positive"));
+            let fast = n.min(events / 3 * 2);
+            let due = fast * 1_000 / per_second + (n - fast) * 1_000 / SLOWER;
+            let due = Duration::from_millis(u64::try_from(due).expect("positive"));
             sleep(due.saturating_sub(start.elapsed()));
         }
         let payload = if n % MALFORMED_EVERY == 0 {
