@@ -18,6 +18,7 @@ mod error;
 mod evaluator;
 mod fingerprint;
 mod named;
+mod near;
 mod propose;
 mod publish;
 mod results;

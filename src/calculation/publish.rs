@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use arrow_schema::{Field as ArrowField, Schema, SchemaRef};
 
+use super::near::near;
 use crate::events::{FieldsError, Identifier, column_names, columns};
 
 /// The columns that messages hold: names of fields and of what the calculation gives.
@@ -59,7 +60,7 @@ impl Publish {
     /// What is chosen of the columns `results`; `None` when all are.
     pub(super) fn on(&self, results: &Schema) -> Result<Option<Chosen>, PublishError> {
         let published = results.fields().iter();
-        let published = published.filter(|field| !columns::SOURCE.contains(&field.name().as_str()));
+        let published = published.filter(|field| columns::is_published(field));
         let names: Vec<&str> = published.map(|field| field.name().as_str()).collect();
         let is_chosen = |name: &str| {
             let name = name.to_lowercase();
@@ -74,7 +75,7 @@ impl Publish {
             if names.iter().all(|known| known.to_lowercase() != wanted) {
                 return Err(PublishError::NoSuchColumn {
                     name: name.clone(),
-                    near: near(&wanted, &names),
+                    near: near(&wanted, names.iter().copied()),
                     columns: list(&mut names.iter().copied()),
                 });
             }
@@ -84,7 +85,7 @@ impl Publish {
         }
         let marked = results.fields().iter().map(|field| {
             let name = field.name().as_str();
-            match columns::SOURCE.contains(&name) || is_chosen(name) {
+            match !columns::is_published(field) || is_chosen(name) {
                 true => Arc::clone(field),
                 false => Arc::new(columns::kept_back(ArrowField::clone(field))),
             }
@@ -96,15 +97,6 @@ impl Publish {
             results: Arc::new(Schema::new(marked)),
         }))
     }
-}
-
-/// The name that is most like `wanted`, if one is.
-fn near(wanted: &str, names: &[&str]) -> Option<String> {
-    let near = names.iter();
-    let near = near.map(|name| (strsim::osa_distance(&name.to_lowercase(), wanted), *name));
-    near.min()
-        .filter(|(distance, name)| *distance <= 2 && *distance < name.len())
-        .map(|(_, name)| Identifier(name).to_string())
 }
 
 #[cfg(test)]

@@ -120,6 +120,8 @@ pub(super) fn execute(args: &VerifyArgs, program: &Program) -> anyhow::Result<Ex
         Level::Published => Some(topics(&session)?),
         Level::Integrity | Level::Coverage | Level::Semantic => None,
     };
+    let events = args.reread.then(|| config::connection(&session.layers));
+    let events = events.transpose()?;
     let runtime = runtime()?;
     let calculation = match config::calculation(&session.layers) {
         Ok(calculation) => calculation,
@@ -177,15 +179,14 @@ pub(super) fn execute(args: &VerifyArgs, program: &Program) -> anyhow::Result<Ex
             report
         }
     };
-    let report = match args.reread {
-        true => {
+    let report = match events {
+        Some(connection) => {
             let bar = progress_bar("reading {pos} of {len} events [{wide_bar}] {eta}");
             let progress = |read, total| {
                 bar.set_length(total);
                 bar.set_position(read);
             };
             let place = (&store, &layout);
-            let connection = config::connection(&session.layers)?;
             let read = audit::verify_events(
                 place,
                 &connection,
@@ -198,7 +199,7 @@ pub(super) fn execute(args: &VerifyArgs, program: &Program) -> anyhow::Result<Ex
             bar.finish_and_clear();
             report
         }
-        false => report,
+        None => report,
     };
     let mut said = Said::default();
     if let (Some(path), Some(scope)) = (&args.statement, scope) {

@@ -15,6 +15,8 @@ use arrow_array::{
 };
 use arrow_schema::{DataType, Field, TimeUnit};
 
+use super::time;
+
 /// The event's offset, by which every file is sorted.
 pub(crate) const OFFSET: &str = "kafka_offset";
 /// The event's timestamp, where it lies in [`SHOWN`].
@@ -48,7 +50,7 @@ const PARTITION: &str = "partition";
 pub(crate) const SOURCE: [&str; 4] = [OFFSET, TIMESTAMP, RAW_TIMESTAMP, KEY];
 
 /// The timestamps that every reader can show, in milliseconds since 1970: those of the years 1 to 9999.
-const SHOWN: RangeInclusive<i64> = -62_135_596_800_000..=253_402_300_799_999;
+const SHOWN: RangeInclusive<i64> = time::SHOWN.start / 1_000..=(time::SHOWN.end - 1) / 1_000;
 
 /// The names that no declared field may have.
 pub(super) const RESERVED: [&str; 14] = [

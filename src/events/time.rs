@@ -15,7 +15,7 @@ const DAYS: std::ops::RangeInclusive<i64> = -719_162..=2_932_896;
 pub(crate) const SHOWN: std::ops::Range<i64> = *DAYS.start() * DAY..(*DAYS.end() + 1) * DAY;
 
 /// Whether readers can show such a date: one of the years 1 to 9999, in days since 1970.
-pub(crate) fn is_shown(days: i64) -> bool {
+fn is_shown(days: i64) -> bool {
     DAYS.contains(&days)
 }
 
@@ -150,7 +150,7 @@ pub(crate) fn timestamp(text: &str) -> Result<i64, ReasonCode> {
     };
     match read() {
         None => Err(ReasonCode::BadText),
-        Some((micros, _)) if !is_shown(micros.div_euclid(DAY)) => Err(ReasonCode::OutOfRange),
+        Some((micros, _)) if !SHOWN.contains(&micros) => Err(ReasonCode::OutOfRange),
         Some((_, true)) => Err(ReasonCode::Fraction),
         Some((micros, false)) => Ok(micros),
     }

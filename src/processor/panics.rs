@@ -2,7 +2,7 @@
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use futures::FutureExt as _;
@@ -15,8 +15,6 @@ use super::{
 
 /// How long after a panic a watch begins anew.
 const PAUSE: Duration = Duration::from_secs(1);
-/// How often the stop is looked at meanwhile.
-const LOOK: Duration = Duration::from_millis(50);
 
 /// Starts a thread of its own for what watches over the process beside its work, until that ends. When it panics, the log and
 /// the board say so for as long as the thread lives, and it begins anew: nobody else does what it does.
@@ -38,12 +36,8 @@ pub fn start_watch(
                 format!("a defect of this program: {name} panicked: {message}; it begins anew");
             tracing::error!("{text}");
             trouble.is(Reason::Defect, text);
-            let since = Instant::now();
-            while since.elapsed() < PAUSE {
-                if stop.is_requested() {
-                    return;
-                }
-                std::thread::sleep(LOOK);
+            if !stop.sleep(PAUSE) {
+                return;
             }
         }
     };

@@ -144,8 +144,12 @@ pub(super) fn rules(admin: &Admin, topic: &str) -> String {
         "message.timestamp.after.max.ms",
         "min.insync.replicas",
     ];
-    let told = names.into_iter().filter_map(|name| {
-        let value = config(admin, topic, name)?;
+    let values = admin.topic_configs(topic, names).unwrap_or_else(|error| {
+        tracing::warn!("{error}; the settings of {topic} are not known");
+        [const { None }; 6]
+    });
+    let told = names.into_iter().zip(values).filter_map(|(name, value)| {
+        let value = value?;
         // Bounds that nothing exceeds.
         (value != i64::MAX.to_string()).then(|| format!("{name}={value}"))
     });

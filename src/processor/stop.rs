@@ -12,6 +12,9 @@ const RUN: u8 = 0;
 const FINISH: u8 = 1;
 const ABORT: u8 = 2;
 
+/// How often a thread that sleeps looks at it.
+const LOOK: Duration = Duration::from_millis(50);
+
 /// A request to stop, shared by whoever may ask (signals, the end of the input, a failed worker) and all workers.
 #[derive(Clone, Debug, Default)]
 pub struct Stop {
@@ -47,6 +50,19 @@ impl Stop {
         self.level.load(Ordering::SeqCst) == ABORT
     }
 
+    /// Sleeps for so long on this thread; `false` when the processor is to stop meanwhile.
+    pub(super) fn sleep(&self, time: Duration) -> bool {
+        let since = Instant::now();
+        while !self.is_requested() {
+            let left = time.saturating_sub(since.elapsed());
+            if left.is_zero() {
+                return true;
+            }
+            std::thread::sleep(left.min(LOOK));
+        }
+        false
+    }
+
     /// What is left of `limit` since the request; all of it while nobody has asked.
     #[must_use]
     pub fn remaining(&self, limit: Duration) -> Duration {
@@ -68,6 +84,14 @@ mod tests {
         stop.abort();
         stop.finish();
         assert!(stop.is_abort());
+    }
+
+    #[test]
+    fn who_sleeps_hears_of_it() {
+        let stop = Stop::default();
+        assert!(stop.sleep(Duration::from_millis(1)));
+        stop.finish();
+        assert!(!stop.sleep(Duration::from_hours(1)));
     }
 
     #[test]

@@ -81,7 +81,12 @@ impl Outdated {
 
     /// The silent ranges of a manifest with filtered events, part by part.
     pub fn silent_ranges(manifest: &Manifest) -> impl Iterator<Item = Outdated> {
-        let parts = manifest.silent.iter().flat_map(silent_parts);
+        manifest.silent.iter().flat_map(Outdated::filtered_parts)
+    }
+
+    /// The parts of a silent range that have filtered events.
+    fn filtered_parts(silent: &SilentRange) -> impl Iterator<Item = Outdated> + use<> {
+        let parts = silent_parts(silent).into_iter();
         let filtered = parts.filter(|part| part.record.filtered > 0);
         filtered.map(Outdated::of_silent)
     }
@@ -126,11 +131,8 @@ pub fn outdated(
         })
     });
     let mut outdated: Vec<Outdated> = stored.collect();
-    for silent in filtered_otherwise(manifest, ours) {
-        let parts = silent_parts(silent).into_iter();
-        let filtered = parts.filter(|part| part.record.filtered > 0);
-        outdated.extend(filtered.map(Outdated::of_silent));
-    }
+    let silent = filtered_otherwise(manifest, ours);
+    outdated.extend(silent.flat_map(Outdated::filtered_parts));
     outdated.retain(|one| !pending.iter().any(|pending| pending.overlaps(one.range)));
     outdated.sort_by_key(|one| one.range.start());
     outdated

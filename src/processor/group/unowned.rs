@@ -25,9 +25,6 @@ use crate::{
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// How long a partition may have no owner before one of the members joins anew; a usual rebalance has ended by then.
 const PATIENCE: Duration = Duration::from_secs(6);
-/// How often the stop is looked at.
-const PAUSE: Duration = Duration::from_millis(100);
-
 /// Watches the group until the processor stops, on a thread of its own: a broker that is away must not hold up others.
 pub fn watch(shared: &Arc<Shared>) {
     let watched = Arc::clone(shared);
@@ -35,24 +32,12 @@ pub fn watch(shared: &Arc<Shared>) {
         let mut since = None;
         let mut open = OpenTransactions::default();
         let mut silences = Silences::default();
-        while wait(&watched) {
+        while watched.stop.sleep(LOOK_EVERY) {
             since = look(&watched, since);
             open.look(&watched);
             silences.look(&watched);
         }
     });
-}
-
-/// Waits until it is time to look; `false` when the processor stops.
-fn wait(shared: &Shared) -> bool {
-    let since = Instant::now();
-    while since.elapsed() < LOOK_EVERY {
-        if shared.stop.is_requested() {
-            return false;
-        }
-        std::thread::sleep(PAUSE);
-    }
-    true
 }
 
 /// Looks at the group, and has one of our workers join anew when it is its turn. `since` and the answer: since when there

@@ -124,6 +124,9 @@ impl Background {
             let permit = turns.acquire_owned().await.expect("it is open");
             let began = Instant::now();
             let step = work.step(&site, &chain).await;
+            if let Step::Write(bytes) = step {
+                site.throttle().take(bytes).await;
+            }
             let turn = Turn::new(work, began, permit);
             (turn, step)
         };
@@ -134,7 +137,7 @@ impl Background {
     pub async fn stepped(&mut self) -> Option<()> {
         let (turn, step) = unless_panicked(self.steps.join_next().await?);
         match step {
-            Step::Write => self.made = Some(turn),
+            Step::Write(_) => self.made = Some(turn),
             Step::Done => self.rest(turn),
         }
         Some(())

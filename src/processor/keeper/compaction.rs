@@ -91,10 +91,6 @@ impl Compaction {
             return Written::Nothing;
         };
         let partition = site.partition;
-        // Written once, and read back.
-        site.throttle()
-            .take(2 * repair.files().bytes() as u64)
-            .await;
         match bring(site, chain, (range, &mut repair), "merging").await {
             Brought::Done(_) => {
                 failpoint::at(Point::RepairStored);
@@ -150,8 +146,9 @@ impl Work for Compaction {
                 let repair = self.merge(site, chain, &merge).await;
                 self.merged = repair.map(|repair| (merge.range, repair));
             }
-            match self.merged {
-                Some(_) => Step::Write,
+            match &self.merged {
+                // Written once, and read back.
+                Some((_, repair)) => Step::Write(2 * repair.files().bytes() as u64),
                 None => Step::Done,
             }
         }

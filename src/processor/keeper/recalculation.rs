@@ -122,7 +122,6 @@ impl Recalculation {
                 return Written::Nothing;
             }
         };
-        site.throttle().take(repair.files().bytes() as u64).await;
         let brought = bring(site, chain, (range.range, &mut repair), "recalculating").await;
         let segments = match brought {
             Brought::Done(segments) => Some(segments),
@@ -240,8 +239,11 @@ impl Work for Recalculation {
             if let Some(range) = self.next.take() {
                 self.calculated = self.calculate(site, chain, range).await;
             }
-            match self.calculated {
-                Some(_) => Step::Write,
+            match &self.calculated {
+                Some(Calculated { repair, .. }) => {
+                    let bytes = repair.as_ref().map_or(0, |repair| repair.files().bytes());
+                    Step::Write(bytes as u64)
+                }
                 None => Step::Done,
             }
         }

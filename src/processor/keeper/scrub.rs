@@ -183,8 +183,9 @@ impl Scrub {
                 if self.left.contains(&mend.range.range.start()) {
                     return Step::Done;
                 }
+                let bytes = repair.files().bytes() as u64;
                 self.made = Some((mend, repair));
-                return Step::Write;
+                return Step::Write(bytes);
             }
         }
         Step::Done
@@ -218,7 +219,6 @@ impl Scrub {
         mut repair: Repair,
     ) -> Written {
         let (partition, range) = (site.partition, mend.range.range);
-        site.throttle().take(repair.files().bytes() as u64).await;
         let segments = match bring(site, chain, (range, &mut repair), "mending").await {
             Brought::Done(segments) => segments,
             Brought::Refused(error) => {

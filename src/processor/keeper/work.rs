@@ -7,7 +7,8 @@
 //! it: what the store refuses of the past must not hold up what is new. When the processor stops or the partition is given up,
 //! work is dropped wherever it waits: what it put is left over for the next owner's tidying.
 //!
-//! What it reads and writes it takes from the process's [`Throttle`] first, and memory from [`Site::reserve`] (I8).
+//! What a step reads it takes from the process's [`Throttle`] first, and memory from [`Site::reserve`] (I8). What is to be written is
+//! taken for it after the step, once, while the keeper has its chain.
 
 use std::{sync::Arc, time::Duration};
 
@@ -77,8 +78,8 @@ pub enum Due {
 /// What came of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// Something is to be written.
-    Write,
+    /// Something is to be written, of so many bytes.
+    Write(u64),
     /// There is nothing for the chain.
     Done,
 }

@@ -43,8 +43,7 @@ impl Written {
     /// These were read back and are right.
     pub(in crate::processor) fn verified(&mut self, segments: &[Segment]) {
         let before = self.newest.len();
-        self.newest
-            .retain(|written| !segments.iter().any(|one| one.path == written.path));
+        self.replaced(segments);
         self.verified += before - self.newest.len();
     }
 

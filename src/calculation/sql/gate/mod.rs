@@ -17,6 +17,7 @@ use arrow_schema::{FieldRef, Schema};
 use sqlparser::ast::{BinaryOperator, Expr, Ident, InTarget, UnaryOperator};
 
 use super::{
+    super::near::near,
     error::SqlError,
     grammar::{Written, begin, place},
     nullable::is_nullable,
@@ -199,11 +200,7 @@ impl<'a> Gate<'a> {
         let Some((index, field)) = found else {
             let names = self.fields.fields().iter().map(|f| f.name().as_str());
             let declared: Vec<_> = names.clone().map(|n| Identifier(n).to_string()).collect();
-            let near = names
-                .map(|name| (strsim::osa_distance(&name.to_lowercase(), &wanted), name))
-                .min()
-                .filter(|(distance, name)| *distance <= 2 && *distance < name.len())
-                .map(|(_, name)| format!("; did you mean {}?", Identifier(name)));
+            let near = near(&wanted, names).map(|name| format!("; did you mean {name}?"));
             let quoted = match name.quote_style {
                 Some('"') => ". Text stands in single quotes",
                 _ => "",

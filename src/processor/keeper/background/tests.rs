@@ -65,7 +65,7 @@ impl Work for Scripted {
             self.left -= 1;
             match self.refusals {
                 0 => Step::Done,
-                _ => Step::Write,
+                _ => Step::Write(0),
             }
         }
         .boxed()
