@@ -1,6 +1,6 @@
 //! The one way in which a chain grows: `apply(base, edit) -> manifest`, a pure function.
 
-use std::collections::BTreeMap;
+mod declarations;
 
 use bytes::Bytes;
 use chrono::SubsecRound;
@@ -11,10 +11,8 @@ use super::{
     silent::{push_silent, replace_silent},
     validate,
 };
-use crate::{
-    calculation::Declaration,
-    model::{Counts, Digest, Offset, OffsetRange, Partition, Sequence},
-};
+use crate::model::{Counts, Digest, Offset, OffsetRange, Partition, Sequence};
+use declarations::declarations;
 
 /// The manifest that follows `base` by `edit`.
 ///
@@ -118,28 +116,6 @@ pub fn apply_and_encode(
         bytes if bytes > MAX_MANIFEST_BYTES => Err(ApplyError::TooLarge { bytes }),
         _ => Ok((manifest, stored)),
     }
-}
-
-/// What each fingerprint of the live segments and silent ranges stands for: as the base says, or as `declared` says.
-fn declarations(
-    manifest: &Manifest,
-    declared: &[Declaration],
-) -> Result<Vec<Declaration>, ApplyError> {
-    let of_file = |segment: &Segment| (segment.fingerprint.clone(), segment.path.to_string());
-    let of_silent = |silent: &SilentRange| {
-        let fingerprint = silent.fingerprint.clone()?;
-        Some((fingerprint, format!("the silent range {}", silent.range)))
-    };
-    let silent = manifest.silent.iter().filter_map(of_silent);
-    let of: BTreeMap<_, _> = manifest.files().map(of_file).chain(silent).collect();
-    let known = || manifest.calculations.iter().chain(declared);
-    let declarations = of.into_iter().map(|(fingerprint, what)| {
-        let found = known().find(|known| known.fingerprint == fingerprint);
-        found
-            .cloned()
-            .ok_or(ApplyError::Undeclared { what, fingerprint })
-    });
-    declarations.collect()
 }
 
 /// The outcomes of one range give way to others: those of its segments, or of a silent range or a part of one.

@@ -63,7 +63,7 @@ pub fn may_list(head: Sequence, number: Sequence, within: u64) -> bool {
 /// that may list it are taken ([`may_list`]), however slow its writer is.
 #[must_use]
 pub fn is_never_listed(head: Sequence, highest: Sequence, within: u64) -> bool {
-    highest.0 >= head.0 + within
+    !may_list(head, highest.next(), within)
 }
 
 /// Whose manifest stands at a number that one was offered for.

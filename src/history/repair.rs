@@ -3,7 +3,7 @@
 use super::{
     Appended, Chain, ChainError, SnapshotError,
     attic::{self, fetch_segment},
-    race::{LISTED_WITHIN, are_live, is_silent, may_list},
+    race::{LISTED_WITHIN, are_live, is_never_listed, is_silent},
     write::{Put, RACES, sweep},
 };
 use crate::{
@@ -104,7 +104,7 @@ impl Repair {
         let head = self.put.as_ref().and_then(|put| put.head);
         let highest = chain.tail().highest;
         head.zip(highest)
-            .is_some_and(|(head, highest)| !may_list(head, highest.next(), LISTED_WITHIN))
+            .is_some_and(|(head, highest)| is_never_listed(head, highest, LISTED_WITHIN))
     }
 
     /// Has its files put again under other names.

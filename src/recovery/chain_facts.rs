@@ -1,7 +1,5 @@
 //! Reads the chain of one partition, tidies it, and tells the facts that follow from it.
 
-use std::time::Duration;
-
 use super::{
     ChainFacts, Committed, Damage, GoodChain,
     gather::{GatherError, Gatherer},
@@ -140,7 +138,7 @@ fn good(newest: &Manifest, head_known: bool, damage: Vec<Damage>, clock: &Clock)
             .max(),
         lost: newest.counts.lost,
         head_known,
-        age: age.map(|age: Duration| age),
+        age,
         damage,
     }
 }
