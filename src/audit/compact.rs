@@ -77,15 +77,6 @@ impl CompactError {
     }
 }
 
-/// Memory that a merge may take, in bytes: its largest input, the new
-/// files, the same read back, and the batches under way.
-#[must_use]
-pub fn merge_memory(merge: &Merge) -> u64 {
-    let bytes = |input: &Vec<Segment>| input.iter().map(|segment| segment.bytes).sum::<u64>();
-    let largest = merge.inputs.iter().map(bytes).max().unwrap_or(0);
-    largest + 2 * merge.bytes() + (8 << 20)
-}
-
 /// A merge under way.
 struct Work<'c> {
     compactor: &'c Compactor,

@@ -61,7 +61,7 @@ mod verify;
 mod tests;
 
 pub use check::{Checked, check_segments};
-pub use compact::{CompactError, Compactor, Merged, merge_memory};
+pub use compact::{CompactError, Compactor, Merged};
 pub use error::AuditError;
 pub use finding::{Finding, FindingKind, Severity};
 pub use level::{Level, NotALevel};

@@ -28,11 +28,12 @@ impl MergeLimits {
         rows: 32 << 20,
     };
 
-    /// For merges that may hold so many bytes.
+    /// For merges that may hold so many bytes: their inputs, one at a time, and twice what they make.
     #[must_use]
     pub fn within(memory: u64) -> MergeLimits {
+        let bytes = memory.saturating_sub(Merge::UNDER_WAY) / 3;
         MergeLimits {
-            bytes: (memory / 2).clamp(1 << 20, MergeLimits::LARGEST.bytes),
+            bytes: bytes.clamp(1 << 20, MergeLimits::LARGEST.bytes),
             ..MergeLimits::LARGEST
         }
     }
@@ -62,6 +63,17 @@ impl Merge {
     /// All of its segments, as the manifest lists them.
     pub fn segments(&self) -> impl Iterator<Item = &Segment> {
         self.inputs.iter().flatten()
+    }
+
+    /// Memory for the batches under way, in bytes.
+    const UNDER_WAY: u64 = 8 << 20;
+
+    /// Memory that it may take, in bytes: its largest input, the new files, the same read back, and the batches under way.
+    #[must_use]
+    pub fn memory(&self) -> u64 {
+        let bytes = |input: &Vec<Segment>| input.iter().map(|segment| segment.bytes).sum::<u64>();
+        let largest = self.inputs.iter().map(bytes).max().unwrap_or(0);
+        largest + 2 * self.bytes() + Merge::UNDER_WAY
     }
 
     /// The bytes of its files.

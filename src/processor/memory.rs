@@ -18,6 +18,8 @@ pub struct Budget {
     pub store_above: u64,
     /// Outcomes in all above which consumption pauses.
     pub pause_above: u64,
+    /// What background work may hold beside them. What it holds above that it takes of the room of outcomes.
+    pub background: u64,
 }
 
 /// What the process itself needs, whatever it works on.
@@ -31,8 +33,8 @@ impl Budget {
     ///
     /// Five twelfths of it are for queues: they are what keeps a worker from waiting for the broker (with a quarter for
     /// both it is a fifth slower). A quarter is for outcomes, which are encoded as soon as they are committed, to about a fifth of
-    /// their size; a file that is closed stays in memory until it is stored. The last third stays free for what
-    /// the allocator needs.
+    /// their size; a file that is closed stays in memory until it is stored. A sixth is for background work: what it holds for
+    /// seconds, at its slow rate, must not stop new events. The last sixth stays free for what the allocator needs.
     #[must_use]
     pub fn of_worker(memory: u64, workers: usize) -> Budget {
         let shared = memory.saturating_sub(PROCESS).max(memory / 4);
@@ -43,6 +45,7 @@ impl Budget {
             commit_above: own / 10,
             store_above: own / 7,
             pause_above: own / 4,
+            background: own / 6,
         }
     }
 }
@@ -84,27 +87,54 @@ impl Part {
 }
 
 /// The bytes of outcomes that a worker and its keepers hold, by part; shared by all of them.
-#[derive(Debug, Default)]
-pub struct Ledger([AtomicU64; Part::ALL.len()]);
+#[derive(Debug)]
+pub struct Ledger {
+    parts: [AtomicU64; Part::ALL.len()],
+    /// [`Budget::background`].
+    background: u64,
+}
 
 impl Ledger {
-    /// Everything.
+    /// Nothing is held, by anybody who works within this budget.
+    pub fn of(budget: &Budget) -> Ledger {
+        Ledger {
+            parts: Default::default(),
+            background: budget.background,
+        }
+    }
+
+    fn part(&self, part: Part) -> u64 {
+        self.parts[part as usize].load(Ordering::Relaxed)
+    }
+
+    /// What is in the room of outcomes: all outcomes, and what background work holds above its own share.
     pub fn held(&self) -> u64 {
-        let parts = self.0.iter();
-        parts.map(|part| part.load(Ordering::Relaxed)).sum()
+        self.with_background(self.background())
+    }
+
+    /// The same if background work held so much.
+    pub fn with_background(&self, bytes: u64) -> u64 {
+        let outcomes = Part::ALL
+            .into_iter()
+            .filter(|part| *part != Part::Background);
+        let outcomes: u64 = outcomes.map(|part| self.part(part)).sum();
+        outcomes + bytes.saturating_sub(self.background)
+    }
+
+    /// What background work holds.
+    pub fn background(&self) -> u64 {
+        self.part(Part::Background)
     }
 
     /// What snapshots free: outcomes that are in no file yet that is being stored.
     pub fn storable(&self) -> u64 {
         let parts = [Part::Uncommitted, Part::HandedOver, Part::Accumulated];
-        let parts = parts.map(|part| self.0[part as usize].load(Ordering::Relaxed));
-        parts.iter().sum()
+        parts.map(|part| self.part(part)).iter().sum()
     }
 
     /// What each part holds.
     pub fn parts(&self) -> Vec<(&'static str, u64)> {
-        let part = |part: Part| self.0[part as usize].load(Ordering::Relaxed);
-        Part::ALL.map(|one| (one.name(), part(one))).to_vec()
+        Part::ALL.map(|one| (one.name(), self.part(one))).to_vec()
     }
 
     /// An entry of one holder, which holds nothing yet.
@@ -135,7 +165,7 @@ impl Entry {
     pub fn set(&self, bytes: usize) {
         let bytes = bytes as u64;
         let before = self.bytes.swap(bytes, Ordering::Relaxed);
-        let all = &self.ledger.0[self.part as usize];
+        let all = &self.ledger.parts[self.part as usize];
         // Wrapping: what is added and taken away adds up.
         all.fetch_add(bytes.wrapping_sub(before), Ordering::Relaxed);
     }
@@ -143,13 +173,13 @@ impl Entry {
     /// It holds so much more.
     pub fn add(&self, bytes: usize) {
         self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
-        self.ledger.0[self.part as usize].fetch_add(bytes as u64, Ordering::Relaxed);
+        self.ledger.parts[self.part as usize].fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
     /// It holds so much less.
     pub fn take(&self, bytes: usize) {
         self.bytes.fetch_sub(bytes as u64, Ordering::Relaxed);
-        self.ledger.0[self.part as usize].fetch_sub(bytes as u64, Ordering::Relaxed);
+        self.ledger.parts[self.part as usize].fetch_sub(bytes as u64, Ordering::Relaxed);
     }
 }
 
@@ -198,8 +228,8 @@ mod tests {
     fn all_parts_of_all_workers_fit_into_the_memory_given() {
         for workers in 1..9 {
             let part = Budget::of_worker(256 << 20, workers);
-            let all = part.fetch_queue + part.publish_queue + part.pause_above;
-            assert!(all * workers as u64 <= (256 << 20) * 3 / 4);
+            let all = part.fetch_queue + part.publish_queue + part.pause_above + part.background;
+            assert!(all * workers as u64 <= (256 << 20) * 5 / 6);
             assert!(part.commit_above < part.store_above);
             assert!(part.store_above < part.pause_above);
         }
@@ -207,7 +237,7 @@ mod tests {
 
     #[test]
     fn the_ledger_is_the_sum_of_its_entries_and_forgets_those_that_end() {
-        let ledger = Arc::new(Ledger::default());
+        let ledger = Arc::new(Ledger::of(&Budget::of_worker(256 << 20, 1)));
         let (one, other) = (ledger.entry(Part::Storing), ledger.entry(Part::Accumulated));
         one.set(100);
         other.add(30);
@@ -219,5 +249,19 @@ mod tests {
         assert_eq!(ledger.held(), 20);
         assert!(ledger.parts().contains(&("storing", 0)));
         assert!(ledger.parts().contains(&("accumulated", 20)));
+    }
+
+    #[test]
+    fn background_work_takes_the_room_of_outcomes_only_above_its_own_share() {
+        let budget = Budget::of_worker(256 << 20, 1);
+        let ledger = Arc::new(Ledger::of(&budget));
+        let (outcomes, background) = (ledger.entry(Part::Storing), ledger.entry(Part::Background));
+        outcomes.set(1000);
+        background.set(usize::try_from(budget.background).unwrap());
+        assert_eq!(ledger.held(), 1000);
+        background.add(7);
+        assert_eq!(ledger.held(), 1007);
+        assert_eq!(ledger.background(), budget.background + 7);
+        assert_eq!(ledger.with_background(0), 1000);
     }
 }

@@ -11,7 +11,7 @@ use super::{
     work::{Due, Known, Site, Step, Work, Written},
 };
 use crate::{
-    audit::{Compactor, Merged, merge_memory},
+    audit::{Compactor, Merged},
     failpoint::{self, Point},
     history::{Chain, MANY_SEGMENTS, Merge, MergeLimits, Obstacles, Repair, choose_merge},
     model::{Offset, OffsetRange},
@@ -45,7 +45,7 @@ impl Compaction {
     /// Merges, when memory allows it; `None` when nothing came of it.
     async fn merge(&mut self, site: &Site, chain: &Chain, merge: &Merge) -> Option<Box<Repair>> {
         let (partition, range) = (site.partition, merge.range);
-        if !site.reserve(merge_memory(merge)).await {
+        if !site.reserve(merge.memory()).await {
             return None;
         }
         let mut wait = site.wait("merging");
@@ -129,7 +129,7 @@ impl Work for Compaction {
         let rest = site.store_side.snapshot_interval * INTERVALS_OF_REST;
         let rests_at = since + rest.max(REST);
         let at_rest = rests_at <= known.now;
-        let limits = MergeLimits::within(site.budget.pause_above);
+        let limits = MergeLimits::within(site.budget.background);
         self.next = choose_merge(newest, limits, &self.obstacles, at_rest);
         match self.next {
             Some(_) if newest.segments.len() > MANY_SEGMENTS => Due::Urgent,

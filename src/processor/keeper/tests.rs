@@ -49,7 +49,9 @@ impl Setting {
     async fn new(stage: Stage) -> Setting {
         let store = Faulty::default();
         let chain = bound(&store.store(), "ours", &clock(), 0).await;
-        let (stop, seats, ledger) = (Stop::default(), Seats::default(), Arc::default());
+        let (stop, seats) = (Stop::default(), Seats::default());
+        let budget = Budget::of_worker(256 << 20, 1);
+        let ledger = Arc::new(Ledger::of(&budget));
         let (sender, reports) = channel();
         let store_side = StoreSide::new(
             INTERVAL,
@@ -84,7 +86,7 @@ impl Setting {
             stage,
             published: None,
             ledger: Arc::clone(&ledger),
-            budget: Budget::of_worker(256 << 20, 1),
+            budget,
         };
         Setting {
             store,

@@ -127,11 +127,10 @@ pub struct Site {
 
 impl Site {
     /// Waits until so much memory is free, and holds it until the step, or what it made, is over; `false` when the work is to
-    /// end first. What is larger than all that is free needs all of it once; consumption pauses meanwhile.
+    /// end first. What is larger than the share of background work waits for room among outcomes; what fits nowhere
+    /// waits until it is alone and few outcomes are held, and consumption pauses meanwhile.
     pub async fn reserve(&self, bytes: u64) -> bool {
-        let budget = &self.budget;
-        let fits = |held| held + bytes <= budget.pause_above || held <= budget.store_above;
-        while !fits(self.ledger.held()) {
+        while !self.fits(bytes) {
             if self.store_side.stop.is_requested() {
                 return false;
             }
@@ -140,6 +139,15 @@ impl Site {
         let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
         self.shown.background.set(bytes);
         true
+    }
+
+    fn fits(&self, bytes: u64) -> bool {
+        let (budget, others) = (&self.budget, self.ledger.background());
+        let is_alone = others == 0 && self.ledger.held() <= budget.store_above;
+        let all = others + bytes;
+        all <= budget.background
+            || self.ledger.with_background(all) <= budget.pause_above
+            || is_alone
     }
 
     /// Waiting for the store, until the processor stops or the partition is given up.

@@ -168,7 +168,7 @@ impl Worker {
         let evaluator = settings.calculation.evaluator()?;
         let encoder = ResultEncoder::new(&settings.pipeline.events, &evaluator.results_schema())?;
         let (sender, reports) = channel();
-        let ledger = Arc::new(Ledger::default());
+        let ledger = Arc::new(Ledger::of(&budget));
         Ok(Worker {
             cadence: Cadence::new(settings.commit_interval),
             uncommitted: ledger.entry(Part::Uncommitted),

@@ -13,7 +13,10 @@ use futures::{
 use super::*;
 use crate::{
     format::testing::PARTITION,
-    history::testing::{Faulty, bound, clock},
+    history::{
+        MergeLimits,
+        testing::{Faulty, bound, clock},
+    },
     processor::{
         Budget, Stop,
         keeper::{handle::Shown, tests::compactor},
@@ -126,8 +129,25 @@ impl Setting {
 
     /// With what each kind makes refused so often.
     fn refused(&self, kinds: &[(&'static str, Due, usize)], refusals: usize) -> Background {
-        let ledger = Arc::new(Ledger::default());
-        let site = Site {
+        let site = self.site();
+        let kinds = kinds.iter().map(|(name, due, left)| {
+            let book = Arc::clone(&self.book);
+            let (name, due, left) = (*name, *due, *left);
+            Box::new(Scripted {
+                name,
+                due,
+                left,
+                refusals,
+                book,
+            }) as Box<dyn Work>
+        });
+        Background::new(site, kinds.collect())
+    }
+
+    fn site(&self) -> Site {
+        let budget = Budget::of_worker(256 << 20, 1);
+        let ledger = Arc::new(Ledger::of(&budget));
+        Site {
             partition: PARTITION,
             reporter: Reporter {
                 sender: std::sync::mpsc::channel().0,
@@ -145,20 +165,8 @@ impl Setting {
                 background: ledger.entry(Part::Background),
             }),
             ledger,
-            budget: Budget::of_worker(256 << 20, 1),
-        };
-        let kinds = kinds.iter().map(|(name, due, left)| {
-            let book = Arc::clone(&self.book);
-            let (name, due, left) = (*name, *due, *left);
-            Box::new(Scripted {
-                name,
-                due,
-                left,
-                refusals,
-                book,
-            }) as Box<dyn Work>
-        });
-        Background::new(site, kinds.collect())
+            budget,
+        }
     }
 
     /// What a keeper does that has nothing else to do, for so long.
@@ -265,4 +273,39 @@ async fn what_the_store_refuses_leaves_the_chain_to_others_until_it_is_tried_aga
     assert!(!background.is_made());
     let work = setting.work(&mut background, Duration::from_hours(1)).await;
     assert_eq!(work, ["refused"], "it was made once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn memory_for_background_work_is_not_taken_from_new_events_unless_it_fits_nowhere_else() {
+    let site = Setting::new().await.site();
+    let (budget, ledger) = (site.budget, Arc::clone(&site.ledger));
+    let outcomes = ledger.entry(Part::Storing);
+    let set = |bytes: u64| outcomes.set(usize::try_from(bytes).unwrap());
+    set(budget.pause_above);
+    assert!(site.reserve(budget.background).await);
+    assert_eq!(ledger.held(), budget.pause_above, "consumption goes on");
+    site.shown.background.set(0);
+    // More than its share waits for room.
+    let more = budget.background + (1 << 20);
+    let waits = tokio::time::timeout(Duration::from_mins(1), site.reserve(more));
+    assert!(waits.await.is_err());
+    set(budget.pause_above - (1 << 20));
+    assert!(site.reserve(more).await);
+    assert_eq!(ledger.held(), budget.pause_above, "consumption goes on");
+    site.shown.background.set(0);
+    // What fits nowhere is alone once few outcomes are held.
+    let huge = budget.background + 2 * budget.pause_above;
+    let waits = tokio::time::timeout(Duration::from_mins(1), site.reserve(huge));
+    assert!(waits.await.is_err());
+    set(budget.store_above);
+    assert!(site.reserve(huge).await);
+}
+
+#[test]
+fn a_merge_fits_into_the_share_of_background_work() {
+    for memory in [128 << 20, 256 << 20, 1 << 30, 8 << 30] {
+        let share = Budget::of_worker(memory, 1).background;
+        let largest = MergeLimits::within(share).bytes;
+        assert!(3 * largest + (8 << 20) <= share, "{memory}: {largest}");
+    }
 }
