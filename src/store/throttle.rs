@@ -1,5 +1,6 @@
 //! How fast background work goes: the bytes that it reads and writes, and the part of a core that it computes on. One for
-//! all background work of a process, so that new events never wait for old ones.
+//! all background work of a process, so that new events never wait for old ones. Where all cores are busy, the thread that
+//! it computes on comes after those of new events.
 
 use std::{
     future::Future,
@@ -8,7 +9,17 @@ use std::{
     time::Duration,
 };
 
-use tokio::{task::JoinError, time::Instant};
+use tokio::{
+    runtime::{Builder, Runtime},
+    task::JoinError,
+    time::Instant,
+};
+
+/// How much a thread of background work gives way to others, as `nice` says it: about a tenth of what they get.
+#[cfg(target_os = "linux")]
+const NICE: i32 = 10;
+#[cfg(target_os = "linux")]
+const LOWEST: i32 = 19;
 
 /// See the module. Clones share it.
 #[derive(Clone, Debug)]
@@ -22,26 +33,72 @@ struct Shared {
     paid_at: Mutex<Instant>,
     /// Held by who computes; when the next one may.
     core: tokio::sync::Mutex<Instant>,
+    thread: Option<QuietThread>,
 }
+
+/// A thread that gives way to all others of the process: for blocking work alone, the runtime runs no task.
+#[derive(Debug)]
+struct QuietThread(Option<Runtime>);
+
+impl QuietThread {
+    /// `None` when there is no thread to be had: such work is done by the others then.
+    fn new() -> Option<QuietThread> {
+        let runtime = Builder::new_current_thread()
+            .max_blocking_threads(1)
+            .thread_name("background")
+            .on_thread_start(give_way)
+            .build();
+        let error = match runtime {
+            Ok(runtime) => return Some(QuietThread(Some(runtime))),
+            Err(error) => error,
+        };
+        tracing::warn!("background work has no thread of its own: {error}");
+        None
+    }
+}
+
+impl Drop for QuietThread {
+    fn drop(&mut self) {
+        // What it computes is for nobody any more; and whoever drops it may not block.
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// Has this thread, and no other, come after those that have more to do.
+#[cfg(target_os = "linux")]
+fn give_way() {
+    use rustix::process::{getpriority_process, setpriority_process};
+    let lower = |own: i32| setpriority_process(None, (own + NICE).min(LOWEST));
+    if let Err(error) = getpriority_process(None).and_then(lower) {
+        tracing::debug!("background work has the priority of new events: {error}");
+    }
+}
+
+/// Elsewhere it would be the whole process that gives way.
+#[cfg(not(target_os = "linux"))]
+fn give_way() {}
 
 impl Throttle {
     /// At most so many bytes a second, and half of one core.
     #[must_use]
     pub fn of(bytes_per_second: NonZeroU64) -> Throttle {
-        Throttle::new(Some(bytes_per_second))
+        Throttle::new(Some(bytes_per_second), QuietThread::new())
     }
 
     /// As fast as it goes: for a command that has nothing else to do.
     #[must_use]
     pub fn unlimited() -> Throttle {
-        Throttle::new(None)
+        Throttle::new(None, None)
     }
 
-    fn new(rate: Option<NonZeroU64>) -> Throttle {
+    fn new(rate: Option<NonZeroU64>, thread: Option<QuietThread>) -> Throttle {
         Throttle(Arc::new(Shared {
             rate,
             paid_at: Mutex::new(Instant::now()),
             core: tokio::sync::Mutex::new(Instant::now()),
+            thread,
         }))
     }
 
@@ -74,7 +131,7 @@ impl Throttle {
         done
     }
 
-    /// The same for work that blocks, on a thread that serves nothing else.
+    /// The same for work that blocks, on a thread that serves nothing else and comes after all others.
     ///
     /// # Errors
     /// When the work panics.
@@ -82,8 +139,15 @@ impl Throttle {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, JoinError> {
-        self.compute(async { tokio::task::spawn_blocking(work).await })
-            .await
+        let thread = self.0.thread.as_ref();
+        let runtime = thread.and_then(|thread| thread.0.as_ref());
+        self.compute(async {
+            match runtime {
+                Some(runtime) => runtime.spawn_blocking(work).await,
+                None => tokio::task::spawn_blocking(work).await,
+            }
+        })
+        .await
     }
 }
 
@@ -135,5 +199,15 @@ mod tests {
         throttle.take(u64::MAX).await;
         assert_eq!(throttle.compute_blocking(|| 7).await.unwrap(), 7);
         assert_eq!(began.elapsed(), Duration::ZERO);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn what_computes_in_the_background_comes_after_all_others() {
+        let nice = || rustix::process::getpriority_process(None).unwrap();
+        let (throttle, own) = (throttle(1000), nice());
+        let background = throttle.compute_blocking(nice).await.unwrap();
+        assert_eq!(background, (own + NICE).min(LOWEST));
+        assert_eq!(nice(), own, "no other thread gives way");
     }
 }
