@@ -161,6 +161,10 @@ points! {
     /// The repair is complete; the worker does not know.
     RepairStored = "repair-stored",
 
+    // A loss inside of the history.
+    /// The gap is in the chain; the files of what was given up are still in their place.
+    LossAccepted = "loss-accepted",
+
     // Garbage collection.
     /// A manifest says that the history begins later; there may be more of them, and nothing is deleted.
     OldestRaised = "oldest-raised",

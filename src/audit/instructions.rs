@@ -52,7 +52,7 @@ pub(super) fn restore(segment: &Segment, location: &str) -> String {
     format!(
         "{REPAIR} makes it again from Kafka, as long as Kafka holds its events; else restore \
          {location} from a backup ({} bytes, {}), keeping the damaged file, if there is one, under another \
-         name outside of the store",
+         name outside of the store; without a backup, that command says how to record the range as lost",
         segment.bytes, segment.digest
     )
 }

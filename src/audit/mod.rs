@@ -71,10 +71,10 @@ pub use recalculate::{
     Recalculator, ResultsTopic, each_difference, outdated,
 };
 pub use repair::{
-    ManifestMend, ManifestRemedy, Mend, Mended, RepairError, RepairPlan, Source, mend,
-    mend_manifests, plan_repair, read_back,
+    Acceptance, ManifestMend, ManifestRemedy, Mend, Mended, RepairError, RepairPlan, Source,
+    accept_loss, judge_loss, mend, mend_manifests, plan_repair, read_back,
 };
-pub use report::{ComparedWith, Published, Report, Reread};
+pub use report::{ComparedWith, LostRange, Published, Report, Reread};
 pub use rereading::verify_events;
 pub use scrub::{MOST_WRONG, Scrubbed, Scrubber, Step, Then, Verified};
 pub use source::{SourceError, is_its_source};

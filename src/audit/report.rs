@@ -1,9 +1,15 @@
 //! The answer of `verify`: what was counted, and what was found.
 
+use chrono::SecondsFormat;
 use serde::Serialize;
 
 use super::{Finding, inspect::Inspected, instructions::Commands};
-use crate::{calculation::Declaration, model::Counts, query::UnknownFile};
+use crate::{
+    calculation::Declaration,
+    format::{Gap, GapReason},
+    model::{Counts, Offset, Partition},
+    query::UnknownFile,
+};
 
 /// What was compared with the output topics.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -50,6 +56,21 @@ pub struct ComparedWith {
     pub outcomes: u64,
 }
 
+/// Offsets of a partition that an operator has accepted as lost.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LostRange {
+    /// The partition.
+    pub partition: Partition,
+    /// The first offset.
+    pub start: Offset,
+    /// The offset after the last one.
+    pub end: Offset,
+    /// Why they have no outcome.
+    pub reason: GapReason,
+    /// When that was accepted, in UTC.
+    pub accepted_at: String,
+}
+
 /// What verifying a topic found. Serialised, it is the document of `verify -o json`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Report {
@@ -69,6 +90,9 @@ pub struct Report {
     pub absent: u64,
     /// The offsets that the manifests record as lost.
     pub lost: u64,
+    /// Each range of these, by partition and offset.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub lost_ranges: Vec<LostRange>,
     /// The results and rejects whose calculation this program does not have: compared with nothing.
     pub not_compared: u64,
     /// The results and rejects whose timestamp no reader can show: it stands in `kafka_timestamp_raw`.
@@ -99,6 +123,17 @@ impl Report {
         self.filtered += stated.filtered;
         self.absent += stated.absent;
         self.lost += stated.lost;
+    }
+
+    /// What the newest manifest of a partition has on record as lost.
+    pub(super) fn lost(&mut self, partition: Partition, gaps: &[Gap]) {
+        self.lost_ranges.extend(gaps.iter().map(|gap| LostRange {
+            partition,
+            start: gap.range.start(),
+            end: gap.range.end(),
+            reason: gap.reason,
+            accepted_at: gap.accepted_at.to_rfc3339_opts(SecondsFormat::Secs, true),
+        }));
     }
 
     /// Rows that were read.
@@ -151,6 +186,8 @@ impl Report {
         let findings = self.findings.iter_mut();
         findings.for_each(|finding| commands.complete(finding));
         self.findings.sort_by_cached_key(Finding::order);
+        self.lost_ranges
+            .sort_by_key(|lost| (lost.partition, lost.start));
         self.unknown_files.sort_unstable();
         self.calculations
             .sort_by(|a, b| a.declaration.fingerprint.cmp(&b.declaration.fingerprint));

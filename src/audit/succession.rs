@@ -1,5 +1,7 @@
 //! Whether a manifest is its base with its edit: a pure comparison, without building it anew.
 
+mod giving_up;
+
 use crate::{
     calculation::Declaration,
     format::{EditSummary, Gap, Manifest, Segment, SegmentKind, same_silence_outside},
@@ -40,6 +42,14 @@ pub(super) fn difference(base: &Manifest, next: &Manifest) -> Option<String> {
     {
         return repaired(base, next, (*range, *counts), replaced);
     }
+    if let EditSummary::GiveUp {
+        range,
+        reason,
+        replaced,
+    } = &next.edit
+    {
+        return giving_up::difference(base, next, (*range, *reason), replaced);
+    }
     if let EditSummary::Compact { range, replaced } = &next.edit {
         return compacted(base, next, *range, replaced);
     }
@@ -66,7 +76,8 @@ pub(super) fn difference(base: &Manifest, next: &Manifest) -> Option<String> {
         .or_else(|| gaps(base, next, range))
 }
 
-/// The oldest number changes by an edit only, and the known commit goes forward.
+/// The oldest number changes by an edit only, the known commit goes forward, and what the forward path recorded grows by what
+/// it adds.
 fn bounds(base: &Manifest, next: &Manifest) -> Option<String> {
     let expected = match next.edit {
         EditSummary::Retire { oldest } if oldest > base.oldest => oldest,
@@ -83,7 +94,20 @@ fn bounds(base: &Manifest, next: &Manifest) -> Option<String> {
         (Some(_), None) => false,
         (Some(before), Some(now)) => before.later(now) == now,
     };
-    (!follows).then(|| "it knows an older commit than its base".to_owned())
+    if !follows {
+        return Some("it knows an older commit than its base".to_owned());
+    }
+    let added = share(&next.edit).map(|(_, counts)| counts);
+    let mut expected = base.forward().with(added.unwrap_or_default());
+    if let EditSummary::GiveUp { .. } = next.edit {
+        expected.edited = Some(next.sequence);
+    }
+    (next.forward() != expected).then(|| {
+        format!(
+            "it states {:?} for what was recorded, its base and its edit give {expected:?}",
+            next.forward()
+        )
+    })
 }
 
 /// In what `next` differs from `base` with nothing but a later beginning.
@@ -195,6 +219,7 @@ fn repaired(
 fn share(edit: &EditSummary) -> Option<(OffsetRange, Counts)> {
     match *edit {
         EditSummary::Bind
+        | EditSummary::GiveUp { .. }
         | EditSummary::Repair { .. }
         | EditSummary::Compact { .. }
         | EditSummary::Retire { .. } => None,
@@ -267,6 +292,7 @@ fn gaps(base: &Manifest, next: &Manifest, range: OffsetRange) -> Option<String> 
         }),
         EditSummary::Append { .. }
         | EditSummary::Bind
+        | EditSummary::GiveUp { .. }
         | EditSummary::Repair { .. }
         | EditSummary::Compact { .. }
         | EditSummary::Retire { .. } => None,

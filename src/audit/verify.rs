@@ -107,7 +107,10 @@ pub async fn verify(
             Done::Partition(examined) => {
                 let newest = examined.newest.as_deref();
                 report.partition(newest.map(|newest| newest.counts));
-                newest.into_iter().for_each(|newest| types.add(newest));
+                if let Some(newest) = newest {
+                    types.add(newest);
+                    report.lost(newest.partition, &newest.gaps);
+                }
                 report.findings.extend(examined.findings);
                 let with = examined.compared_with;
                 with.into_iter().for_each(|with| report.compared_with(with));

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use super::{
     calculation::no_query::NoQuery, fields::no_proposal::NoProposal, open_files::TooFewFiles,
-    program::NoSuchCommand, session::MissingStore,
+    program::NoSuchCommand, repair::NoSuchLoss, session::MissingStore,
 };
 use crate::{
     audit::{
@@ -111,6 +111,9 @@ impl Exit {
         }
         if let Some(error) = error.downcast_ref() {
             return of_publishing(error);
+        }
+        if error.is::<NoSuchLoss>() {
+            return Exit::Refused;
         }
         let needs_a_person = error.is::<ConfigError>()
             || error.is::<InstanceError>()

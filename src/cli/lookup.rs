@@ -97,7 +97,7 @@ fn text(topic: &str, found: &Lookup) -> String {
         ),
         Fate::Lost { reason } => {
             format!(
-                "{place}: lost: accepted as a gap ({reason:?}, see `snapback snapshots show {}`)\n",
+                "{place}: lost: accepted as a gap ({reason}, see `snapback snapshots show {}`)\n",
                 found.partition
             )
         }

@@ -1,5 +1,7 @@
 //! `snapback repair`
 
+mod losses;
+
 use std::collections::BTreeSet;
 
 use clap::Args;
@@ -15,21 +17,26 @@ use crate::{
     audit::{
         self, Finding, Level, ManifestRemedy, Mend, Mended, Options, RepairPlan, Report, Source,
     },
-    config::Output,
+    config::{self, Output},
+    model::{OffsetRange, Partition},
     store::Throttle,
 };
+pub(super) use losses::NoSuchLoss;
+use losses::{Losses, Lost};
 
 const EXAMPLES: &str = "\
 Without --apply it changes nothing, and says what it would do. Wrong values whose file is whole are calculated again from the
 inputs stored beside them; files that are damaged or gone are made again from Kafka, exactly their offsets and exactly as many
 outcomes. Manifests that cannot be used are let go where a newer one accounts for everything; what a damaged newest one added is
 appended again from its segments. What was published otherwise is published once more as a correction, by the processor that owns the partition.
+What Kafka does not hold any more stays as it is, and the text names the command that records it as lost: a gap, for good.
 It may run beside `snapback run`. Ends with 0 when nothing is wrong or all of it was mended, else with 1.
 
 Examples:
   snapback repair                                what is wrong in ./snapshots, and what can be done
   snapback repair --apply                        do it
-  snapback repair --apply --store s3://bucket/snapshots --brokers kafka:9092 --partition 3";
+  snapback repair --apply --store s3://bucket/snapshots --brokers kafka:9092 --partition 3
+  snapback repair --accept-loss 0:1000-1200 --apply   what nothing has any more becomes a gap";
 
 /// Mend what `verify` finds wrong: from the stored inputs, or from Kafka
 #[derive(Debug, Args)]
@@ -41,6 +48,9 @@ pub(super) struct RepairArgs {
     /// Also mend what `verify --kafka` finds: events that were filtered and should not have been
     #[arg(long = "kafka")]
     reread: bool,
+    /// Record this range as lost if Kafka does not hold its events any more: exactly as the refusal printed it; repeatable
+    #[arg(long, value_name = "PARTITION:START-END", value_parser = config::loss)]
+    accept_loss: Vec<(Partition, OffsetRange)>,
     #[command(flatten)]
     rewriting: RewritingArgs,
 }
@@ -56,6 +66,8 @@ struct Outcome {
     left: Vec<String>,
     /// Corrections that wait for the owners of their partitions.
     corrections: u64,
+    /// Ranges that are recorded as lost now.
+    lost: Vec<Lost>,
     applied: bool,
     /// The first error for which a range could not be tried to the end.
     #[serde(skip)]
@@ -81,8 +93,11 @@ pub(super) fn execute(args: &RepairArgs, program: &Program) -> anyhow::Result<Ex
     };
     let (store, layout) = (&rewriting.store, &rewriting.layout);
     let plan = runtime.block_on(audit::plan_repair(store, layout, &report))?;
+    let (accepted, invocation) = (&args.accept_loss, options.invocation);
+    let losses = Losses::of(accepted, invocation, &rewriting, &plan);
+    let losses = runtime.block_on(losses)?;
     let outcome = match args.apply {
-        true => runtime.block_on(apply(&rewriting, &plan, &throttle))?,
+        true => runtime.block_on(apply(&rewriting, &plan, &losses, &throttle))?,
         false => Outcome {
             ranges: plan.mends.len(),
             manifests: plan.manifests.len(),
@@ -100,7 +115,7 @@ pub(super) fn execute(args: &RepairArgs, program: &Program) -> anyhow::Result<Ex
     };
     let text = match session.output.output {
         Output::Json => serde_json::to_string(&outcome)?,
-        Output::Table => text(&plan, &outcome),
+        Output::Table => text(&plan, &losses, &outcome),
     };
     out::end_with(exit, &text)
 }
@@ -146,6 +161,7 @@ async fn reread(
 async fn apply(
     rewriting: &Rewriting,
     plan: &RepairPlan,
+    losses: &Losses,
     throttle: &Throttle,
 ) -> anyhow::Result<Outcome> {
     let mut outcome = Outcome {
@@ -177,7 +193,10 @@ async fn apply(
             Ok(Mended::Overtaken) => outcome.left.push(format!(
                 "{place}: another edit came first; run this command again"
             )),
-            Ok(Mended::Left(why)) => outcome.left.push(format!("{place}: {why}")),
+            Ok(Mended::Left(why) | Mended::Gone(why)) => {
+                outcome.left.push(format!("{place}: {why}"));
+            }
+            Ok(Mended::Lost { .. }) => {}
             Err(error) => {
                 tracing::error!("{place}: {error:#}");
                 outcome.left.push(format!("{place}: {error:#}"));
@@ -203,7 +222,10 @@ async fn apply(
             continue;
         }
         throttle.take(2 * mend.range.bytes()).await;
-        match throttle.compute(one(rewriting, &mut last, mend)).await {
+        match throttle
+            .compute(one(rewriting, &mut last, losses, mend))
+            .await
+        {
             Ok(Mended::Done { rows, corrections }) => {
                 tracing::info!("{place}: mended, {rows} outcomes, {corrections} corrections");
                 outcome.ranges += 1;
@@ -213,6 +235,13 @@ async fn apply(
                 "{place}: another edit has changed it meanwhile; run this command again"
             )),
             Ok(Mended::Left(why)) => outcome.left.push(format!("{place}: {why}")),
+            Ok(Mended::Gone(why)) => outcome.left.push(losses.offer(mend, &why)),
+            Ok(Mended::Lost { offsets }) => {
+                tracing::warn!(
+                    "{place}: recorded as lost, {offsets} offsets, as the operator said"
+                );
+                outcome.lost.push(Lost::of(mend));
+            }
             Err(error) => {
                 tracing::error!("{place}: {error:#}");
                 outcome.left.push(format!("{place}: {error:#}"));
@@ -230,6 +259,7 @@ type Opened = (Source, OpenPartition);
 async fn one(
     rewriting: &Rewriting,
     last: &mut Option<Opened>,
+    losses: &Losses,
     mend: &Mend,
 ) -> anyhow::Result<Mended> {
     let declared = &mend.declaration;
@@ -251,20 +281,32 @@ async fn one(
                 Source::Attic | Source::StoredInputs => Events::NotAtAll,
                 Source::Events | Source::Kafka => Events::Perhaps,
             };
-            let open = rewriting.open(mend.partition, evaluator, events).await?;
+            let open = match rewriting.open(mend.partition, evaluator, events).await {
+                Err(error) if losses::is_of_other_topic(&error) && losses.accepts(mend) => {
+                    let declaration = mend.declaration.clone();
+                    let mut chain = rewriting.chain(mend.partition, declaration).await?;
+                    return Ok(audit::accept_loss(&mut chain, mend).await?);
+                }
+                open => open?,
+            };
             (mend.source, open)
         }
     };
     let (_, open) = last.insert(open);
     let (chain, recalculator) = (&mut open.chain, &open.recalculator);
-    Ok(audit::mend(recalculator, &rewriting.calculations, chain, mend).await?)
+    Ok(
+        match audit::mend(recalculator, &rewriting.calculations, chain, mend).await? {
+            Mended::Gone(_) if losses.accepts(mend) => audit::accept_loss(chain, mend).await?,
+            mended => mended,
+        },
+    )
 }
 
 fn place(mend: &Mend) -> String {
     format!("partition {}, offsets {}", mend.partition, mend.range.range)
 }
 
-fn text(plan: &RepairPlan, outcome: &Outcome) -> String {
+fn text(plan: &RepairPlan, losses: &Losses, outcome: &Outcome) -> String {
     let mut text = String::new();
     for mend in &plan.manifests {
         let how = match mend.remedy {
@@ -291,11 +333,16 @@ fn text(plan: &RepairPlan, outcome: &Outcome) -> String {
             Source::Events => "made again from its rows and the events in Kafka",
             Source::Kafka => "made again from the events in Kafka",
         };
-        text.push_str(&format!("{}: {from}\n", place(mend)));
+        let else_lost = match losses.accepts(mend) {
+            true => "; where Kafka does not hold them any more, the range is recorded as lost",
+            false => "",
+        };
+        text.push_str(&format!("{}: {from}{else_lost}\n", place(mend)));
         for finding in &mend.findings {
             text.push_str(&format!("  {}\n", shown(&what(finding))));
         }
     }
+    text.push_str(&losses.text(outcome));
     for left in &outcome.left {
         text.push_str(&format!("not mended: {}\n", shown(left)));
     }
@@ -304,14 +351,19 @@ fn text(plan: &RepairPlan, outcome: &Outcome) -> String {
         0 => String::new(),
         count => format!(", {count} chains of manifests"),
     };
-    text.push_str(&match (outcome.applied, ranges + outcome.manifests + outcome.left.len()) {
+    let concerned = ranges + outcome.manifests + outcome.left.len() + outcome.lost.len();
+    text.push_str(&match (outcome.applied, concerned) {
         (_, 0) => "nothing to mend\n".to_owned(),
         (false, _) => format!(
             "plan: {ranges} ranges{chains} can be mended, {} findings cannot; nothing was changed, --apply mends\n",
             outcome.left.len()
         ),
         (true, _) => format!(
-            "mended {ranges} ranges{chains}, {} are not mended; {}\n",
+            "mended {ranges} ranges{chains}, {}{} are not mended; {}\n",
+            match outcome.lost.len() {
+                0 => String::new(),
+                count => format!("{count} are lost, "),
+            },
             outcome.left.len(),
             match outcome.corrections {
                 0 => "nothing has to be published again".to_owned(),

@@ -1,5 +1,7 @@
 //! `snapback verify`
 
+mod text;
+
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -22,8 +24,8 @@ use crate::{
     config::{self, ConfigError, Delivery, Flags, Output, key},
     model::Partition,
     query,
-    store::Store,
 };
+use text::text;
 
 const EXAMPLES: &str = "\
 Ends with 0 when everything holds, with 1 when there are findings. It changes nothing. Only the level published and --kafka need
@@ -340,80 +342,4 @@ fn topics(session: &Session) -> anyhow::Result<OutputTopics> {
         rejects: pipeline.rejects,
         at_least_once: config::delivery(&session.layers)? == Delivery::AtLeastOnce,
     })
-}
-
-/// So many files of others are named.
-const MOST_UNKNOWN: usize = 100;
-
-fn text(report: &Report, store: &Store) -> String {
-    let mut text = String::new();
-    for finding in &report.findings {
-        text.push_str(&format!(
-            "{}: partition {}, offsets {}-{}{}\n  {}\n  {}\n",
-            finding.kind,
-            finding.partition,
-            finding.start,
-            finding.end,
-            finding
-                .segment
-                .as_ref()
-                .map(|segment| format!(", {}", shown(segment)))
-                .unwrap_or_default(),
-            shown(&finding.detail),
-            shown(&finding.remedy)
-        ));
-    }
-    for file in report.unknown_files.iter().take(MOST_UNKNOWN) {
-        text.push_str(&format!(
-            "left alone: {}: {}\n",
-            shown(&file.location(store)),
-            file.what
-        ));
-    }
-    if report.unknown_files.len() > MOST_UNKNOWN {
-        let more = report.unknown_files.len() - MOST_UNKNOWN;
-        text.push_str(&format!("left alone: {more} more files like these\n"));
-    }
-    if report.raw_timestamps > 0 {
-        text.push_str(&format!(
-            "{} timestamps lie outside of the years 1 to 9999: kafka_timestamp_raw has them\n",
-            report.raw_timestamps
-        ));
-    }
-    for compared in &report.calculations {
-        text.push_str(&format!(
-            "compared with {}: {} outcomes\n",
-            shown(&compared.declaration.to_string()),
-            compared.outcomes
-        ));
-    }
-    text.push_str(&format!(
-        "{}: {} partitions, {} offsets = {} results + {} rejects{} + {} absent + {} lost; {} not compared, {} findings\n",
-        if report.clean { "clean" } else { "NOT clean" },
-        report.partitions,
-        report.offsets,
-        report.results,
-        report.rejects,
-        match report.filtered {
-            0 => String::new(),
-            filtered => format!(" + {filtered} filtered"),
-        },
-        report.absent,
-        report.lost,
-        report.not_compared,
-        report.findings.len()
-    ));
-    if let Some(published) = report.published {
-        text.push_str(&format!(
-            "published: {} messages compared, {} of them copies; {} outcomes not checkable, {} messages unknown\n",
-            published.messages, published.copies, published.not_checkable, published.unknown
-        ));
-    }
-    if let Some(reread) = report.kafka {
-        text.push_str(&format!(
-            "kafka: {} filtered events evaluated again; {} not checkable, {} not compared; {} offsets committed and in no snapshot yet\n",
-            reread.filtered, reread.not_checkable, reread.not_compared, reread.unstored
-        ));
-    }
-    text
 }

@@ -26,6 +26,7 @@ pub use effective::{Effective, effective};
 pub use error::ConfigError;
 pub use key::Key;
 pub use layers::{Flags, Layers};
+pub(crate) use parse::loss;
 pub use parts::{
     CalculationConfig, LogFormat, Output, OutputConfig, PipelineConfig, calculation, connection,
     events, output, pipeline, store,

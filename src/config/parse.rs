@@ -143,7 +143,7 @@ pub(super) fn resume_from(text: &str) -> Result<ResumeFrom, String> {
 }
 
 /// `3:1000-1200`: a partition and a half-open range.
-pub(super) fn loss(text: &str) -> Result<(Partition, OffsetRange), String> {
+pub(crate) fn loss(text: &str) -> Result<(Partition, OffsetRange), String> {
     let shape =
         || "write it as the refusal printed it: PARTITION:START-END, like 3:1000-1200".to_owned();
     let (partition, range) = text.split_once(':').ok_or_else(shape)?;

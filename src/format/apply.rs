@@ -1,6 +1,7 @@
 //! The one way in which a chain grows: `apply(base, edit) -> manifest`, a pure function.
 
 mod declarations;
+mod giving_up;
 
 use bytes::Bytes;
 use chrono::SubsecRound;
@@ -13,6 +14,7 @@ use super::{
 };
 use crate::model::{Counts, Digest, Offset, OffsetRange, Partition, Sequence};
 use declarations::declarations;
+use giving_up::give_up;
 
 /// The manifest that follows `base` by `edit`.
 ///
@@ -67,6 +69,7 @@ pub fn apply_and_encode(
             let mut next = follow(base, stamp);
             next.end = range.end();
             next.counts = next.counts + counts;
+            next.forward = base.forward.map(|before| before.with(counts));
             let has_rows = |segment: &Segment| segment.kind != SegmentKind::Corrections;
             if !segments.iter().any(has_rows) {
                 push_silent(&mut next.silent, SilentRange::new(range, record, &ours));
@@ -81,7 +84,12 @@ pub fn apply_and_encode(
             check_start(base, range)?;
             let mut next = follow(base, stamp);
             next.end = range.end();
-            next.counts.lost += range.len();
+            let lost = Counts {
+                lost: range.len(),
+                ..Counts::default()
+            };
+            next.counts = next.counts + lost;
+            next.forward = base.forward.map(|before| before.with(lost));
             next.gaps.push(Gap {
                 range,
                 reason,
@@ -90,6 +98,14 @@ pub fn apply_and_encode(
             next.edit = EditSummary::AcceptLoss { range, reason };
             next
         }
+        (
+            Some(base),
+            Edit::GiveUp {
+                range,
+                reason,
+                replaced,
+            },
+        ) => give_up(base, (range, reason), replaced, stamp)?,
         (
             Some(base),
             Edit::Repair {
@@ -264,6 +280,7 @@ fn first(pipeline: Pipeline, partition: Partition, origin: Offset, stamp: Stamp)
         origin,
         end: origin,
         counts: Counts::default(),
+        forward: None,
         gaps: Vec::new(),
         silent: Vec::new(),
         segments: Vec::new(),

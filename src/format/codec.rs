@@ -114,6 +114,9 @@ fn body(manifest: &Manifest) -> Vec<u8> {
     member(&mut out, "origin", &manifest.origin);
     member(&mut out, "end", &manifest.end);
     member(&mut out, "counts", &manifest.counts);
+    if let Some(forward) = &manifest.forward {
+        member(&mut out, "forward", forward);
+    }
     lines(&mut out, "gaps", manifest.gaps.iter().map(GapLine::from));
     let silent = manifest.silent.iter().map(SilentLine::from);
     lines(&mut out, "silent", silent);

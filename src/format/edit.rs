@@ -11,7 +11,7 @@ use crate::{
     model::{Counts, Offset, OffsetRange, Partition, Sequence},
 };
 
-/// A change of one partition's stored history. Compaction and backfill will be further kinds.
+/// A change of one partition's stored history.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Edit {
     /// Manifest 1: empty, at the origin. Binds the partition of a store to a pipeline.
@@ -40,6 +40,16 @@ pub enum Edit {
         range: OffsetRange,
         /// Why they have no outcome.
         reason: GapReason,
+    },
+    /// Offsets that the chain holds, whose outcomes can be had from nowhere any more, become a gap: accepted by an operator. All
+    /// corrections stay, published or not (I6).
+    GiveUp {
+        /// The offsets.
+        range: OffsetRange,
+        /// Why they have no outcome.
+        reason: GapReason,
+        /// The results and rejects that are live in this range, which nobody can read.
+        replaced: Vec<Segment>,
     },
     /// Other outcomes for offsets that the chain holds. Which offsets have an outcome stays as it is; so do all corrections,
     /// published or not (I6).
@@ -81,7 +91,10 @@ impl Edit {
             Edit::Append { segments, .. }
             | Edit::Repair { segments, .. }
             | Edit::Compact { segments, .. } => segments,
-            Edit::Bind { .. } | Edit::AcceptLoss { .. } | Edit::Retire { .. } => &[],
+            Edit::Bind { .. }
+            | Edit::AcceptLoss { .. }
+            | Edit::GiveUp { .. }
+            | Edit::Retire { .. } => &[],
         }
     }
 }
@@ -157,7 +170,7 @@ pub enum ApplyError {
         /// The edit's range.
         range: OffsetRange,
     },
-    /// What a repair or a compaction was made of is not what is live in its range (any more).
+    /// What a repair or a compaction was made of, or what is given up, is not what is live in its range (any more).
     #[error("the edit of {range} was made of other segments than those that are live there")]
     NotLive {
         /// The edit's range.

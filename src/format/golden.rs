@@ -188,6 +188,22 @@ fn a_golden_repair_reads_and_is_written_again_to_the_byte() {
 }
 
 #[test]
+fn a_golden_loss_reads_and_is_written_again_to_the_byte() {
+    let [results, rejects] = segments();
+    let base = manifest(&results, &rejects);
+    let edit = Edit::GiveUp {
+        range: encoded().range,
+        reason: GapReason::Damaged,
+        replaced: base.segments.clone(),
+    };
+    let expected = apply(Some(&base), edit, stamp()).unwrap();
+    let bytes = golden("v1/give-up.json", || expected.encode().to_vec());
+    let read = Manifest::decode(&bytes).unwrap();
+    assert_eq!(read.encode(), bytes);
+    assert_eq!(read, expected);
+}
+
+#[test]
 fn golden_corrections_of_a_repair_say_what_changed_and_from_what() {
     let [results, rejects, corrections] = repaired_files();
     let facts = |bytes: Vec<u8>| read_segment(bytes.into()).unwrap().facts().clone();

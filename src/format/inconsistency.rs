@@ -120,6 +120,20 @@ pub enum Inconsistency {
         /// What the segments or gaps add up to.
         listed: u64,
     },
+    /// What appends and losses recorded is more than there are offsets.
+    #[error("appends and accepted losses cannot have recorded more than the {offsets} offsets")]
+    Forward {
+        /// The offsets of the range.
+        offsets: u64,
+    },
+    /// What was given up is live, is not what can be given up, or is no gap.
+    #[error("the loss of {range} does not fit: {detail}")]
+    GivenUp {
+        /// The range.
+        range: OffsetRange,
+        /// What does not fit.
+        detail: &'static str,
+    },
     /// What a repair says that it replaced is live, or is not what it can replace, or its counts are not those of its range.
     #[error("the repair of {range} does not fit: {detail}")]
     Repair {

@@ -5,7 +5,7 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{KnownCommit, Rowless, SegmentKind, SilentRange};
+use super::{Forward, KnownCommit, Rowless, SegmentKind, SilentRange};
 use crate::{
     calculation::{Declaration, Fingerprint},
     model::{Counts, Digest, Offset, OffsetRange, Partition, Sequence},
@@ -163,6 +163,15 @@ pub enum EditSummary {
         /// Why.
         reason: GapReason,
     },
+    /// The outcomes of one range, which could be had from nowhere any more, became a gap.
+    GiveUp {
+        /// The offsets.
+        range: OffsetRange,
+        /// Why.
+        reason: GapReason,
+        /// The segments that are live no more, as the base listed them.
+        replaced: Vec<Segment>,
+    },
     /// The outcomes of one range gave way to others.
     Repair {
         /// The offsets.
@@ -187,13 +196,14 @@ pub enum EditSummary {
 }
 
 impl EditSummary {
-    /// The edit's name: `bind`, `append`, `accept-loss`, `repair`, `compact`, `retire`.
+    /// The edit's name: `bind`, `append`, `accept-loss`, `give-up`, `repair`, `compact`, `retire`.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
             EditSummary::Bind => "bind",
             EditSummary::Append { .. } => "append",
             EditSummary::AcceptLoss { .. } => "accept-loss",
+            EditSummary::GiveUp { .. } => "give-up",
             EditSummary::Repair { .. } => "repair",
             EditSummary::Compact { .. } => "compact",
             EditSummary::Retire { .. } => "retire",
@@ -225,6 +235,9 @@ pub struct Manifest {
     pub end: Offset,
     /// What became of `[origin, end)`.
     pub counts: Counts,
+    /// What appends and losses at the end recorded; `None` as long as `counts` says it. Read it by
+    /// [`forward()`](Manifest::forward).
+    pub forward: Option<Forward>,
     /// The accepted gaps, ascending.
     pub gaps: Vec<Gap>,
     /// The ranges without any row, ascending.
@@ -280,7 +293,10 @@ impl Manifest {
             EditSummary::Append { range, .. }
             | EditSummary::Repair { range, .. }
             | EditSummary::Compact { range, .. } => Some(range),
-            EditSummary::Bind | EditSummary::AcceptLoss { .. } | EditSummary::Retire { .. } => None,
+            EditSummary::Bind
+            | EditSummary::AcceptLoss { .. }
+            | EditSummary::GiveUp { .. }
+            | EditSummary::Retire { .. } => None,
         };
         // All outcomes of that range are new, but earlier corrections of it stay.
         let added = move |segment: &&Segment| {
@@ -294,9 +310,9 @@ impl Manifest {
     #[must_use]
     pub fn replaced(&self) -> &[Segment] {
         match &self.edit {
-            EditSummary::Repair { replaced, .. } | EditSummary::Compact { replaced, .. } => {
-                replaced
-            }
+            EditSummary::GiveUp { replaced, .. }
+            | EditSummary::Repair { replaced, .. }
+            | EditSummary::Compact { replaced, .. } => replaced,
             EditSummary::Bind
             | EditSummary::Append { .. }
             | EditSummary::AcceptLoss { .. }

@@ -24,6 +24,7 @@ mod column_types;
 mod corrections;
 mod edit;
 mod facts;
+mod forward;
 mod inconsistency;
 mod known_commit;
 mod layout;
@@ -53,6 +54,7 @@ pub use corrections::{
 };
 pub use edit::{ApplyError, Edit, Stamp};
 pub use facts::{FactsError, Identity, MadeFor, SegmentFacts};
+pub use forward::Forward;
 pub use inconsistency::Inconsistency;
 pub use known_commit::{CorrectionsProgress, Head, KnownCommit};
 pub use layout::{

@@ -1,10 +1,12 @@
 //! What must hold within one manifest or page, whoever wrote it: I4, and paths that are the partition's own.
 
+mod giving_up;
+
 use std::collections::BTreeSet;
 
 use super::{
-    EditSummary, Gap, Inconsistency, Layout, Link, Manifest, Page, Rowless, Segment, SegmentKind,
-    SilentRange,
+    EditSummary, Forward, Gap, Inconsistency, Layout, Link, Manifest, Page, Rowless, Segment,
+    SegmentKind, SilentRange,
 };
 use crate::{
     calculation::{Declaration, Fingerprint},
@@ -48,11 +50,17 @@ pub(super) fn check(manifest: &Manifest) -> Result<(), Inconsistency> {
         calculations: &manifest.calculations,
     };
     account.check()?;
+    let offsets = whole.len();
+    let fits = |forward: Forward| forward.fits(whole, manifest.sequence);
+    if !manifest.forward.is_none_or(fits) {
+        return Err(Inconsistency::Forward { offsets });
+    }
     if let Some(newest) = manifest.corrections.last()
         && newest.revision > Some(manifest.sequence)
     {
         return Err(wrong_revision(newest));
     }
+    giving_up::check(&layout, manifest)?;
     check_repair(&layout, manifest)?;
     check_compaction(&layout, manifest)
 }

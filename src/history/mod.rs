@@ -8,6 +8,7 @@
 //!   a chain ends.
 //! - [`write_snapshot`] encodes, puts and appends, and makes room when another was faster ([`rebase`]).
 //! - [`write_repair`] brings a repair in, unless another edit has changed the range (I6).
+//! - [`give_up`] makes a gap of what can be had from nowhere any more, as an operator has accepted.
 //! - [`choose_merge`] says which neighbours become one; bringing that in is like a repair.
 //! - [`tidy`] brings the folders in line with the chain after a crash: what is whole is adopted, what is left over goes.
 //! - [`collect`] takes away what the history does not need any more.
@@ -23,6 +24,7 @@ mod clock;
 mod compaction;
 mod folders;
 mod gc;
+mod giving_up;
 mod next_corrections;
 mod race;
 mod repair;
@@ -37,6 +39,7 @@ pub use compaction::{MANY_SEGMENTS, Merge, MergeLimits, Obstacles, choose_merge,
 pub use gc::{
     Collected, Collection, NEWEST_KEPT, Walk, choice as gc_choice, collect, plan_collection,
 };
+pub use giving_up::{GivenUp, give_up};
 pub use next_corrections::{CorrectionsProgress, PendingCorrections, next_corrections};
 pub use race::{
     Holder, LISTED_WITHIN, Rebased, are_live, holder, is_never_listed, is_outside, is_overtaken,

@@ -254,7 +254,7 @@ async fn restore(chain: &Chain, live: &[Segment]) -> Result<(), StoreError> {
 }
 
 /// The winner moves what it superseded to the attic. What fails here, the next owner's tidying finishes.
-async fn retire(chain: &Chain, replaced: &[Segment]) {
+pub(super) async fn retire(chain: &Chain, replaced: &[Segment]) {
     for segment in replaced {
         let path = &segment.path;
         match attic::retire(chain.store(), chain.layout(), path).await {

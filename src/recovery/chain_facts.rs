@@ -131,12 +131,14 @@ fn good(newest: &Manifest, head_known: bool, damage: Vec<Damage>, clock: &Clock)
         origin: newest.origin,
         end: newest.end,
         counts: newest.counts.into(),
+        beside: newest.forward().beside(newest.counts),
         revision: newest
             .corrections
             .iter()
             .filter_map(|one| one.revision)
+            .chain(newest.forward().edited)
             .max(),
-        lost: newest.counts.lost,
+        lost: newest.forward().lost,
         head_known,
         age,
         damage,

@@ -120,9 +120,11 @@ pub struct GoodChain {
     pub end: Offset,
     /// Outcomes from origin to frontier.
     pub counts: OutcomeCounts,
-    /// The newest revision that changed outcomes of it.
+    /// How many more outcomes commits count than `counts`: those that were given up since. They count what was appended.
+    pub beside: i64,
+    /// The newest edit that changed outcomes of it.
     pub revision: Option<Sequence>,
-    /// Offsets recorded as lost from origin to frontier.
+    /// Offsets recorded as lost after the frontier of then, from origin to frontier; those inside the history are not among them.
     pub lost: u64,
     /// Whether the `head` of the commit metadata is in this chain (a damaged manifest at its number counts as present).
     /// Without a commit of ours: not asked, any value.
@@ -131,6 +133,14 @@ pub struct GoodChain {
     pub age: Option<Duration>,
     /// Newer manifests, or segments of this one, that are damaged or missing.
     pub damage: Vec<Damage>,
+}
+
+impl GoodChain {
+    /// Outcomes from origin to frontier, as commits count them.
+    #[must_use]
+    pub const fn outcomes(&self) -> u64 {
+        self.counts.outcomes().saturating_add_signed(self.beside)
+    }
 }
 
 /// A stored file that is damaged or missing.

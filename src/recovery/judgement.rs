@@ -144,7 +144,7 @@ fn adopt(facts: &Facts, policy: &Policy, position: Position<'_>) -> Judgement {
 /// Row: a manifest, and no committed offset.
 fn without_committed(facts: &Facts, policy: &Policy, chain: &GoodChain) -> Judgement {
     let at = chain.end;
-    let outcomes = chain.counts.outcomes();
+    let outcomes = chain.outcomes();
     // frontier <= committed (I1) <= log end: where the two meet, what was committed is known.
     let nothing_follows = facts.log.end == at;
     let never_committed = chain.sequence == Sequence::FIRST
@@ -166,7 +166,7 @@ fn without_committed(facts: &Facts, policy: &Policy, chain: &GoodChain) -> Judge
 /// Rows: a manifest and a committed offset.
 fn resume(facts: &Facts, policy: &Policy, chain: &GoodChain, position: Position<'_>) -> Judgement {
     let (frontier, committed) = (chain.end, position.offset);
-    let outcomes = chain.counts.outcomes();
+    let outcomes = chain.outcomes();
     if let Some(range) = range(frontier.max(committed), facts.log.start)
         .and_then(|_| range(frontier, facts.log.start))
     {
@@ -220,7 +220,7 @@ fn replay(
     ahead: OffsetRange,
     metadata: &CommitMetadata,
 ) -> Judgement {
-    let due = metadata.outcomes.saturating_sub(chain.counts.outcomes());
+    let due = metadata.outcomes.saturating_sub(chain.outcomes());
     let replaces = Some(&metadata.fingerprint)
         .filter(|published| due > 0 && **published != facts.calculation.fingerprint);
     // Another calculation decides otherwise, and corrections have changed what the store counts.
@@ -277,13 +277,13 @@ fn republish(
 ) -> Judgement {
     if let Some(range) = range(chain.end, facts.log.start) {
         let loss = expired(facts, policy, range, position, Some(chain))?;
-        return Ok((loss, commit(range.end(), chain.counts.outcomes())));
+        return Ok((loss, commit(range.end(), chain.outcomes())));
     }
     Ok((
         Plan::Republish {
             at: chain.end,
-            outcomes: chain.counts.outcomes(),
+            outcomes: chain.outcomes(),
         },
-        commit(chain.end, chain.counts.outcomes()),
+        commit(chain.end, chain.outcomes()),
     ))
 }

@@ -80,7 +80,7 @@ pub(super) fn skip(
     // What was published up to the committed offset stays in the count until the gap is recorded.
     let published = position.and_then(|position| position.ours);
     let outcomes = published.map(|metadata| metadata.outcomes);
-    let stored = chain.map_or(0, |chain| chain.counts.outcomes());
+    let stored = chain.map_or(0, |chain| chain.outcomes());
     Ok((loss, commit(range.end(), outcomes.unwrap_or(stored))))
 }
 
@@ -129,7 +129,7 @@ fn gone(
             range: self::range(range.start(), range.end().min(position.offset))?,
             outcomes: position
                 .ours
-                .map(|metadata| metadata.outcomes.saturating_sub(chain.counts.outcomes())),
+                .map(|metadata| metadata.outcomes.saturating_sub(chain.outcomes())),
             exact: position.offset <= range.end(),
         })
     });

@@ -1,6 +1,7 @@
 //! `repair`: what `verify` finds wrong is right afterwards, on both stores, beside a running processor, and only where Kafka
 //! still has what it was made of.
 
+pub mod losses;
 mod manifests;
 mod scrub;
 mod statement;
@@ -40,7 +41,7 @@ pub fn stored(place: Place) -> Pipeline {
     pipeline
 }
 
-fn repair(pipeline: &Pipeline, flags: &[&str]) -> Program {
+pub fn repair(pipeline: &Pipeline, flags: &[&str]) -> Program {
     snapback(["repair", "--brokers", &pipeline.brokers])
         .args(["--events", &pipeline.events])
         .args(flags)

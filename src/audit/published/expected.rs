@@ -181,7 +181,8 @@ impl Expected for First {
             };
             return Ok(Offset::new(offset).map(|offset| Due {
                 key: Key::first(offset),
-                required,
+                // What was given up since cannot be compared with anything.
+                required: required && self.held.contains(offset),
             }));
         }
     }
@@ -275,7 +276,7 @@ impl Expected for Corrections {
         let key = Key { revision, offset };
         Ok(Some(Due {
             key,
-            required: self.is_kept(key)?,
+            required: self.held.contains(offset) && self.is_kept(key)?,
         }))
     }
 

@@ -96,6 +96,12 @@ impl RecalculateError {
             _ => false,
         }
     }
+
+    /// Whether what a range would have to be made of is in Kafka no more: no later call succeeds.
+    #[must_use]
+    pub const fn is_for_good(&self) -> bool {
+        matches!(self, RecalculateError::OtherEvents { .. })
+    }
 }
 
 /// Why a file of differences cannot be written.

@@ -8,6 +8,7 @@
 //!
 //! Memory: the files of one range, their successors, and a batch of rows of each.
 
+mod losses;
 mod manifests;
 mod outcome;
 mod plan;
@@ -17,6 +18,7 @@ use std::{
     time::Duration,
 };
 
+pub use losses::{Acceptance, accept_loss, judge_loss};
 pub use manifests::{ManifestMend, ManifestRemedy, mend_manifests};
 pub use outcome::{Mended, RepairError};
 pub use plan::{Mend, RepairPlan, Source};
@@ -117,7 +119,7 @@ pub async fn mend(
     }
     let mut repair = match make(recalculator, chain, mend).await? {
         Ok(repair) => repair,
-        Err(why) => return Ok(Mended::Left(why)),
+        Err(left) => return Ok(left),
     };
     let segments = match write_repair(chain, &mut repair).await? {
         Repaired::Done(segments) => segments,
@@ -126,12 +128,12 @@ pub async fn mend(
     read_back(calculations, chain, mend, segments).await
 }
 
-/// Makes the files that mend a range, from its stored inputs or from Kafka; or says why there are none.
+/// Makes the files that mend a range, from its stored inputs or from Kafka; or says why it stays as it is.
 pub(super) async fn make(
     recalculator: &Recalculator,
     chain: &Chain,
     mend: &Mend,
-) -> Result<Result<Repair, String>, RepairError> {
+) -> Result<Result<Repair, Mended>, RepairError> {
     let made = match mend.source {
         Source::Attic | Source::StoredInputs => recalculator.recalculate(chain, &mend.range).await,
         Source::Events => recalculator.reread(chain, &mend.range).await,
@@ -143,7 +145,11 @@ pub(super) async fn make(
     match made {
         Ok(repair) => Ok(Ok(repair)),
         Err(error) if error.is_retryable() => Err(RepairError::Read(error)),
-        Err(error) => Ok(Err(error.to_string())),
+        // Where it was to be made of its events alone, nothing else has it.
+        Err(error) if error.is_for_good() && mend.source == Source::Kafka => {
+            Ok(Err(Mended::Gone(error.to_string())))
+        }
+        Err(error) => Ok(Err(Mended::Left(error.to_string()))),
     }
 }
 

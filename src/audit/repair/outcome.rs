@@ -16,10 +16,17 @@ pub enum Mended {
         /// Those of them that are to be published as corrections.
         corrections: u64,
     },
+    /// It is a gap: so many offsets have no outcome any more, as an operator has accepted.
+    Lost {
+        /// The offsets.
+        offsets: u64,
+    },
     /// Another edit has changed the range meanwhile: it has to be looked at again.
     Overtaken,
     /// It is as it was, and this is why.
     Left(String),
+    /// It is as it was, and nothing has any more what it would have to be made of: why.
+    Gone(String),
 }
 
 /// Why a repair could not go on.

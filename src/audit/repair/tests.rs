@@ -4,6 +4,7 @@ use arrow_array::RecordBatch;
 
 use super::*;
 use crate::{
+    audit::succession::difference,
     audit::{
         FindingKind, Level, ResultsTopic,
         tests::{
@@ -13,6 +14,7 @@ use crate::{
     },
     calculation::{Calculations, Evaluator, builtin},
     events::Fields,
+    format::GapReason,
     kafka::Connection,
     model::{Offset, OffsetRange},
 };
@@ -121,6 +123,67 @@ async fn a_file_that_is_gone_stays_gone_when_kafka_does_not_answer() {
     )
     .await;
     assert!(matches!(failed, Err(RepairError::Read(_))), "{failed:?}");
+}
+
+#[tokio::test]
+async fn a_range_that_nothing_has_becomes_a_gap_that_verify_names_and_no_other_range_does() {
+    let store = sample().await;
+    let path = newest(&store, 0).await.segments[0].path.clone();
+    store.delete(&path).await.unwrap();
+    let plan = plan(&store).await;
+    let judged = |partition, over| {
+        let (store, layout, plan) = (&store, layout(), &plan);
+        async move {
+            let loss = (Partition(partition), over);
+            judge_loss(store, &layout, plan, loss).await.unwrap()
+        }
+    };
+    let lost = range(100, 200);
+    assert_eq!(judged(0, lost).await, Acceptance::Range);
+    let others = Acceptance::Nothing(vec![lost]);
+    assert_eq!(judged(0, range(100, 199)).await, others);
+    assert_eq!(judged(0, range(200, 300)).await, others);
+    assert_eq!(judged(1, lost).await, Acceptance::Nothing(Vec::new()));
+    let expired = judged(1, range(101, 200)).await;
+    assert!(matches!(expired, Acceptance::Gap(_)), "{expired:?}");
+
+    let mut chain = chain(&store, 0).await;
+    let done = accept_loss(&mut chain, &plan.mends[0]).await.unwrap();
+    assert_eq!(done, Mended::Lost { offsets: 100 });
+    let nothing = RepairPlan::default();
+    let again = judge_loss(&store, &layout(), &nothing, (Partition(0), lost)).await;
+    assert!(matches!(again, Ok(Acceptance::Gap(_))), "{again:?}");
+    let report = audit(&store, Level::Semantic).await;
+    assert!(report.clean, "{:#?}", report.findings);
+    assert_eq!(report.lost, 100 + 99);
+    let ranges = report.lost_ranges.iter();
+    let ranges = ranges.map(|lost| (lost.partition.0, lost.start.get(), lost.reason));
+    let expected = [(0, 100, GapReason::Damaged), (1, 101, GapReason::Expired)];
+    assert_eq!(ranges.collect::<Vec<_>>(), expected);
+}
+
+#[tokio::test]
+async fn a_manifest_that_lost_more_than_it_says_does_not_follow_from_its_base() {
+    let store = sample().await;
+    let base = newest(&store, 0).await;
+    let lost = range(200, 300);
+    let of_range = base.segments.iter().filter(|one| one.range == lost);
+    let replaced: Vec<Segment> = of_range.cloned().collect();
+    let mut chain = chain(&store, 0).await;
+    let done = crate::history::give_up(&mut chain, lost, GapReason::Damaged, &replaced).await;
+    assert_eq!(done.unwrap(), crate::history::GivenUp::Done);
+    let next = newest(&store, 0).await;
+    assert_eq!(difference(&base, &next), None);
+    let spoilt = |change: fn(&mut Manifest)| {
+        let mut next = next.clone();
+        change(&mut next);
+        difference(&base, &next)
+    };
+    assert!(spoilt(|next| next.counts.rejects -= 1).is_some());
+    assert!(spoilt(|next| drop(next.segments.pop())).is_some());
+    assert!(spoilt(|next| next.gaps.clear()).is_some());
+    assert!(spoilt(|next| next.forward = None).is_some());
+    assert!(spoilt(|next| next.segments[0].rows += 1).is_some());
 }
 
 #[tokio::test]

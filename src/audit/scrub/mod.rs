@@ -226,18 +226,18 @@ impl Scrubber {
         }
         if mend.source == Source::Attic {
             return Ok(match put_back(&self.calculations, chain, &mend).await? {
-                Mended::Left(why) => Then::Left(why),
-                Mended::Done { .. } | Mended::Overtaken => Then::PutBack,
+                Mended::Left(why) | Mended::Gone(why) => Then::Left(why),
+                Mended::Done { .. } | Mended::Lost { .. } | Mended::Overtaken => Then::PutBack,
             });
         }
         let first = match make(&self.recalculator, chain, &mend).await? {
             Ok(repair) => repair,
-            Err(why) => return Ok(Then::Left(why)),
+            Err(left) => return Ok(Then::Left(why(left))),
         };
         if mend.source == Source::StoredInputs {
             let second = match make(&self.recalculator, chain, &mend).await? {
                 Ok(repair) => repair,
-                Err(why) => return Ok(Then::Left(why)),
+                Err(left) => return Ok(Then::Left(why(left))),
             };
             match judge(first.files(), second.files()).map_err(RecalculateError::from) {
                 Ok(Judgement::Mend) => {}
@@ -254,6 +254,17 @@ impl Scrubber {
             }
         }
         Ok(Then::Mend(Box::new((mend, first))))
+    }
+}
+
+/// Why a range stays as it is.
+fn why(left: Mended) -> String {
+    match left {
+        Mended::Left(why) => why,
+        Mended::Gone(why) => format!("{why}; `snapback repair --apply` says what can be done"),
+        Mended::Done { .. } | Mended::Lost { .. } | Mended::Overtaken => {
+            "it was changed meanwhile".to_owned()
+        }
     }
 }
 

@@ -293,6 +293,15 @@ pub(super) async fn history(store: &Store, partition: i32) -> Vec<(Edit, Stamp)>
                 record: testing::record(range, counts),
             },
             EditSummary::AcceptLoss { range, reason } => Edit::AcceptLoss { range, reason },
+            EditSummary::GiveUp {
+                range,
+                reason,
+                replaced,
+            } => Edit::GiveUp {
+                range,
+                reason,
+                replaced,
+            },
             EditSummary::Retire { oldest } => Edit::Retire { oldest },
             EditSummary::Compact { range, replaced } => Edit::Compact {
                 range,

@@ -35,6 +35,7 @@ async fn an_undamaged_store_is_clean_and_counted_from_its_rows() {
         "filtered",
         "absent",
         "lost",
+        "lost_ranges",
         "not_compared",
         "raw_timestamps",
         "calculations",

@@ -1,4 +1,5 @@
 mod any_edits;
+mod giving_up;
 mod growing;
 mod reading;
 mod replacing;

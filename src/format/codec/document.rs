@@ -6,8 +6,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use crate::{
     calculation::{Declaration, Fingerprint},
     format::{
-        Absent, EditSummary, Gap, GapReason, Inconsistency, KnownCommit, Link, Manifest, Pipeline,
-        Rowless, RowlessRecord, Segment, SegmentKind, SilentRange,
+        Absent, EditSummary, Forward, Gap, GapReason, Inconsistency, KnownCommit, Link, Manifest,
+        Pipeline, Rowless, RowlessRecord, Segment, SegmentKind, SilentRange,
     },
     model::{Counts, Digest, Offset, OffsetRange, Partition, Sequence, is_zero},
     store::Path,
@@ -28,6 +28,8 @@ pub(super) struct Document {
     origin: Offset,
     end: Offset,
     counts: Counts,
+    #[serde(default)]
+    forward: Option<Forward>,
     gaps: Vec<GapLine>,
     silent: Vec<SilentLine>,
     calculations: Vec<Declaration>,
@@ -60,6 +62,7 @@ impl Document {
             segments: segments.collect::<Result<_, _>>()?,
             corrections: corrections.collect::<Result<_, _>>()?,
             counts: self.counts,
+            forward: self.forward,
             gaps: self
                 .gaps
                 .into_iter()
@@ -167,6 +170,10 @@ impl TryFrom<SegmentLine<String>> for Segment {
     }
 }
 
+fn segments(lines: Vec<SegmentLine<String>>) -> Result<Vec<Segment>, Inconsistency> {
+    lines.into_iter().map(Segment::try_from).collect()
+}
+
 /// A gap as it is listed.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -259,6 +266,12 @@ pub(super) enum EditLine {
         end: Offset,
         reason: GapReason,
     },
+    GiveUp {
+        start: Offset,
+        end: Offset,
+        reason: GapReason,
+        replaced: Vec<SegmentLine<String>>,
+    },
     Repair {
         start: Offset,
         end: Offset,
@@ -288,6 +301,16 @@ impl From<&EditSummary> for EditLine {
                 start: range.start(),
                 end: range.end(),
                 reason,
+            },
+            EditSummary::GiveUp {
+                range,
+                reason,
+                ref replaced,
+            } => EditLine::GiveUp {
+                start: range.start(),
+                end: range.end(),
+                reason,
+                replaced: replaced.iter().map(SegmentLine::from).collect(),
             },
             EditSummary::Repair {
                 range,
@@ -326,6 +349,16 @@ impl TryFrom<EditLine> for EditSummary {
                 range: range(start, end)?,
                 reason,
             },
+            EditLine::GiveUp {
+                start,
+                end,
+                reason,
+                replaced,
+            } => EditSummary::GiveUp {
+                range: range(start, end)?,
+                reason,
+                replaced: segments(replaced)?,
+            },
             EditLine::Repair {
                 start,
                 end,
@@ -334,10 +367,7 @@ impl TryFrom<EditLine> for EditSummary {
             } => EditSummary::Repair {
                 range: range(start, end)?,
                 counts,
-                replaced: replaced
-                    .into_iter()
-                    .map(Segment::try_from)
-                    .collect::<Result<_, _>>()?,
+                replaced: segments(replaced)?,
             },
             EditLine::Compact {
                 start,
@@ -345,10 +375,7 @@ impl TryFrom<EditLine> for EditSummary {
                 replaced,
             } => EditSummary::Compact {
                 range: range(start, end)?,
-                replaced: replaced
-                    .into_iter()
-                    .map(Segment::try_from)
-                    .collect::<Result<_, _>>()?,
+                replaced: segments(replaced)?,
             },
             EditLine::Retire { oldest } => EditSummary::Retire { oldest },
         })

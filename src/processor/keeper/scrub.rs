@@ -234,7 +234,7 @@ impl Scrub {
         };
         let calculations = &self.settings.scrubber.calculations;
         match read_back(calculations, chain, &mend, segments.clone()).await {
-            Ok(Mended::Left(why)) => {
+            Ok(Mended::Left(why) | Mended::Gone(why)) => {
                 tracing::error!("partition {partition}: {range} was mended, but {why}");
                 self.left.insert(range.start());
             }
@@ -256,7 +256,7 @@ impl Scrub {
                 );
             }
             // The next round verifies it.
-            Ok(Mended::Overtaken) => {}
+            Ok(Mended::Overtaken | Mended::Lost { .. }) => {}
             Err(error) => tracing::warn!(
                 "partition {partition}: {range} was mended, and is not read back: {error}"
             ),

@@ -76,8 +76,10 @@ pub struct Owned {
     pub limits: Limits,
     /// The manifest from which on the books count.
     counted_from: Option<Sequence>,
-    /// Offsets recorded as lost since the origin.
+    /// Offsets recorded as lost since the origin, after the end of then.
     pub lost: u64,
+    /// How many more outcomes commits count than the books: those that were given up since they were published.
+    pub beside: i64,
     /// What the next commit must make durable although nothing is new: recovery decided it.
     pub must_commit: Option<Commit>,
     /// Corrections on their way to the topics.
@@ -131,6 +133,7 @@ impl Owned {
             topic_id: None,
             is_of_other_topic: false,
             lost: 0,
+            beside: 0,
             must_commit: None,
             outbox: Outbox::default(),
             newest: None,
@@ -250,12 +253,19 @@ impl Owned {
         self.fetch = Fetch::Paused;
     }
 
-    /// How many outcomes of each kind there are up to what has been processed; `None` when corrections have changed that
+    /// How many outcomes there are up to what has been processed, as commits count them.
+    pub fn counted(&self) -> u64 {
+        let outcomes = self.books.outcomes().outcomes();
+        outcomes.saturating_add_signed(self.beside)
+    }
+
+    /// How many outcomes of each kind there are up to what has been processed; `None` when other edits have changed that
     /// since they were counted.
     pub fn kinds(&self) -> Option<OutcomeCounts> {
         let newest = self.newest.as_ref()?;
         let corrected = newest.corrections.iter();
-        let corrected = corrected.filter_map(|segment| segment.revision).max();
+        let corrected = corrected.filter_map(|segment| segment.revision);
+        let corrected = corrected.chain(newest.edited).max();
         (corrected <= self.counted_from).then(|| self.books.outcomes())
     }
 

@@ -3,6 +3,7 @@
 use super::super::watch::Stored;
 use crate::{
     format::{Manifest, Segment},
+    model::Sequence,
     recovery::Head,
 };
 
@@ -15,6 +16,8 @@ pub struct Newest {
     pub stored: Stored,
     /// The corrections that it lists.
     pub corrections: Vec<Segment>,
+    /// The newest edit that gave outcomes up or filled a gap.
+    pub edited: Option<Sequence>,
 }
 
 impl From<&Manifest> for Newest {
@@ -25,10 +28,11 @@ impl From<&Manifest> for Newest {
             stored: Stored {
                 sequence,
                 frontier: manifest.end,
-                outcomes: manifest.counts.outcomes(),
+                outcomes: manifest.forward().outcomes,
                 at: manifest.created_at,
             },
             corrections: manifest.corrections.clone(),
+            edited: manifest.forward().edited,
         }
     }
 }

@@ -116,6 +116,7 @@ fn newest(frontier: i64) -> Newest {
             at: chrono::DateTime::UNIX_EPOCH,
         },
         corrections: Vec::new(),
+        edited: None,
     }
 }
 

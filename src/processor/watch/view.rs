@@ -172,7 +172,7 @@ pub struct Stored {
     pub sequence: Sequence,
     /// Where it ends.
     pub frontier: Offset,
-    /// Outcomes since the origin.
+    /// Outcomes since the origin, as commits count them.
     pub outcomes: u64,
     /// When it was written.
     pub at: DateTime<Utc>,

@@ -118,7 +118,7 @@ impl Worker {
     fn metadata(&self, owned: &Owned, offset: Offset) -> Option<String> {
         let head = owned.newest.as_ref()?.head;
         let ours = &self.shared.gatherer.calculation;
-        let counted = owned.books.outcomes().outcomes();
+        let counted = owned.counted();
         let outcomes = match owned.must_commit {
             Some(commit) if commit.offset == offset => commit.outcomes,
             _ => counted,

@@ -134,13 +134,13 @@ impl Worker {
         let Some(owned) = self.owned.get_mut(&partition) else {
             return Ok(());
         };
-        let Some(newest) = station.chain.newest() else {
+        let Some(manifest) = station.chain.newest() else {
             return Ok(());
         };
-        let counts = newest.counts;
-        let newest = Newest::from(newest);
+        let (counts, forward) = (manifest.counts, manifest.forward());
+        let newest = Newest::from(manifest);
         owned.set_newest(newest.clone());
-        owned.lost = counts.lost;
+        (owned.lost, owned.beside) = (forward.lost, forward.beside(counts));
         let published = facts.corrections_published();
         owned.outbox.start(published);
         owned.begin(plan, commit, counts.into(), self.shared.limits(), *facts);

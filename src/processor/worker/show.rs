@@ -77,7 +77,7 @@ fn partition(owned: &Owned, invocation: &Invocation, now: Moment) -> PartitionVi
         position: stored.map(|_| owned.books.end()),
         log_end: None,
         buffered_bytes: 0,
-        buffered_outcomes: owned.books.outcomes().outcomes().saturating_sub(outcomes),
+        buffered_outcomes: owned.counted().saturating_sub(outcomes),
         pending_corrections: owned.outbox.pending_rows(),
         corrections_stuck: owned.outbox.is_stuck().then_some(now),
     }

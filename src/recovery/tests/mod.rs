@@ -94,6 +94,7 @@ fn chain() -> GoodChain {
         origin: at(0),
         end: at(1000),
         counts: results(990),
+        beside: 0,
         revision: None,
         lost: 0,
         head_known: true,

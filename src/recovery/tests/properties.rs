@@ -34,6 +34,7 @@ fn chains() -> impl Strategy<Value = ChainFacts> {
                 origin: a.min(b),
                 end: a.max(b),
                 counts: results(outcomes),
+                beside: 0,
                 revision: None,
                 lost,
                 head_known,

@@ -78,6 +78,29 @@ fn after_a_gap_was_recorded_the_commits_count_is_an_upper_bound() {
     );
 }
 
+#[test]
+fn what_was_given_up_inside_of_the_history_changes_nothing_of_what_a_replay_must_give() {
+    let facts = |beside| Facts {
+        committed: ours(1500, 1480),
+        ..with_chain(|chain| {
+            chain.counts = results(990 - 100);
+            chain.beside = beside;
+        })
+    };
+    let expected = |outcomes| {
+        Plan::Replay(Replay {
+            range: range(1000, 1500),
+            expected: Expected::Exactly(outcomes),
+            at_start: results(890),
+            limits: Some(Limits::default()),
+            replaces: None,
+        })
+    };
+    expect(&facts(100), &Policy::default(), &expected(490), None);
+    // What is not on record as given up must come again.
+    expect(&facts(0), &Policy::default(), &expected(590), None);
+}
+
 /// Published up to 1500: so many results and rejects, decided by a limit of 1,000 bytes.
 fn counted_apart(results: u64, rejects: u64) -> Facts {
     let mut committed = ours(1500, results + rejects);

@@ -11,6 +11,7 @@ use crate::a_long_history;
 use crate::corrections;
 use crate::outside::{LIMIT, Offsets, Pipeline, committed_events, wait_until_committed, writers};
 use crate::recalculation;
+use crate::repair;
 use crate::support::process::Running;
 use crate::support::{
     commit_as_stranger, delete_records, eventually, has_open_transaction, set_topic_config,
@@ -29,7 +30,8 @@ pub fn partitions(point: Point) -> i32 {
         | Point::RepairAbandoned
         | Point::RepairAppended
         | Point::SupersededMoved
-        | Point::RepairStored => 1,
+        | Point::RepairStored
+        | Point::LossAccepted => 1,
         Point::Recalculated
         | Point::CorrectionsStored
         | Point::CorrectionsLoaded
@@ -104,6 +106,7 @@ pub fn die(scene: &mut Scene, point: Point) {
         | Point::SupersededMoved
         | Point::RepairStored => recalculating(scene, point),
         Point::RepairLost | Point::RepairAbandoned => recalculating_too_late(scene, point),
+        Point::LossAccepted => giving_up(scene, point),
         Point::OldestRaised
         | Point::OrphansNoted
         | Point::FileCollected
@@ -301,6 +304,16 @@ fn collecting(scene: &mut Scene, point: Point) {
     );
     let gc = a_long_history::gc(&scene.pipeline, &["--apply"]);
     scene.dies_at(point, 0, gc, |_, _| {});
+}
+
+/// A range that nothing has any more is recorded as lost by a command that dies.
+fn giving_up(scene: &mut Scene, point: Point) {
+    scene.becomes(
+        repair::losses::with_a_range_that_is_gone,
+        repair::losses::check,
+    );
+    let accepting = repair::losses::accepting(&scene.pipeline);
+    scene.dies_at(point, 0, accepting, |_, _| {});
 }
 
 /// Suspended inside a transaction, until its partition is another's: it cannot commit it any more.

@@ -56,6 +56,11 @@ impl Scenes {
                 std::os::unix::fs::symlink(sample, folder).expect("a link");
                 scene
             }
+            "numbers-that-have-expired" => {
+                let pipeline = repair::stored(Place::folder());
+                delete_records(&pipeline.brokers, &pipeline.events, 0, 40);
+                Scene::of(&pipeline)
+            }
             "orders" => orders(),
             other => panic!("there is no scene {other}"),
         }

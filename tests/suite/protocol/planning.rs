@@ -99,6 +99,7 @@ impl Product {
                 origin: entry.real.origin,
                 end: entry.real.end,
                 counts: entry.real.counts.into(),
+                beside: 0,
                 revision: None,
                 lost: entry.real.counts.lost,
                 head_known: worker.head_known,

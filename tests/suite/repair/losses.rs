@@ -1,0 +1,188 @@
+//! `repair --accept-loss`: what neither the store nor Kafka has any more becomes a gap, when somebody says so, and only that.
+
+use futures::TryStreamExt as _;
+use object_store::path::Path as ObjectPath;
+use object_store::{ObjectStore as _, ObjectStoreExt as _};
+use serde_json::{Value, json};
+
+use super::{flip_a_byte, repair};
+use crate::outside::{
+    LIMIT, Offsets, Pipeline, Place, committed_events, in_a_shell, wait_until_committed,
+};
+use crate::support::{Program, block_on, delete_records, s3, snapback};
+
+/// The offsets of each snapshot.
+const EACH: i64 = 40;
+
+/// Three snapshots of numbers and malformed events, the first of which is damaged; Kafka does not hold its events any more.
+pub fn with_a_range_that_is_gone(place: Place) -> Pipeline {
+    let pipeline = stored(place);
+    damage_the_first(&pipeline);
+    delete_records(&pipeline.brokers, &pipeline.events, 0, EACH / 2);
+    pipeline
+}
+
+fn stored(place: Place) -> Pipeline {
+    let pipeline = Pipeline::new(1, place);
+    for round in 0..3 {
+        let numbers = (round * EACH)..(round * EACH + EACH);
+        let events = numbers.map(|n| match n % 10 {
+            3 => format!("{{\"number\": \"{n}\"}}"),
+            _ => format!("{{\"number\": {n}}}"),
+        });
+        pipeline.send(0, events);
+        pipeline.run_to_end().run().expect_code(0);
+    }
+    pipeline
+}
+
+/// Damages the results of the first snapshot.
+fn damage_the_first(pipeline: &Pipeline) {
+    match &pipeline.store {
+        Place::Folder { .. } => flip_a_byte(&pipeline.segments("results", 0)[0]),
+        Place::Bucket { server, prefix } => block_on(async {
+            let client = server.client();
+            let folder = format!("{prefix}/{}/results/partition=0", pipeline.events);
+            let objects = client.list(Some(&ObjectPath::from(folder)));
+            let mut objects = objects.try_collect::<Vec<_>>().await.expect("a listing");
+            objects.sort_by(|one, other| one.location.cmp(&other.location));
+            let put = client.put(&objects[0].location, "damaged".into()).await;
+            put.expect("a writable bucket");
+        }),
+    }
+}
+
+/// The command that records the range as lost.
+pub fn accepting(pipeline: &Pipeline) -> Program {
+    repair(
+        pipeline,
+        &["--accept-loss", "0:0-40", "--apply", "-o", "json"],
+    )
+}
+
+/// The outcomes of the first snapshot are lost, and nothing else is missing.
+pub fn check(pipeline: &Pipeline) {
+    let expected = pipeline.expected().only(|(_, offset)| offset >= EACH);
+    let lost = EACH.unsigned_abs();
+    pipeline.check_stored(&expected, Offsets { absent: 0, lost });
+    let flags = ["--level", "published", "--brokers", &pipeline.brokers];
+    let topics = ["--results", &pipeline.results];
+    let verified = pipeline.verify_with(&[flags.as_slice(), &topics].concat(), 0);
+    let gap = &verified["lost_ranges"][0];
+    assert_eq!(
+        (&gap["start"], &gap["end"], &gap["reason"]),
+        (&json!(0), &json!(EACH), &json!("damaged"))
+    );
+}
+
+fn what_nothing_has_becomes_a_gap_when_somebody_says_so(place: Place) {
+    let pipeline = with_a_range_that_is_gone(place);
+    // Without a word it stays as it is, and the text has the command.
+    let refused = repair(&pipeline, &["--apply"]).run().expect_code(1);
+    let command = refused
+        .stdout
+        .split('`')
+        .find(|text| text.contains("--accept-loss"));
+    let command = command.unwrap_or_else(|| panic!("{refused:?}"));
+    assert!(command.contains("--accept-loss 0:0-40"), "{command}");
+    assert_eq!(pipeline.findings(), ["digest-mismatch".to_owned()].into());
+    // A plan changes nothing.
+    let planned = repair(&pipeline, &["--accept-loss", "0:0-40"]).run();
+    let planned = planned.expect_code(1);
+    assert!(planned.stdout.contains("recorded as lost"), "{planned:?}");
+    assert_eq!(pipeline.findings(), ["digest-mismatch".to_owned()].into());
+
+    let done = in_a_shell(command)
+        .envs(pipeline.env())
+        .run()
+        .expect_code(0);
+    assert!(
+        done.stdout.contains("LOST: partition 0, offsets 0-40"),
+        "{done:?}"
+    );
+    check(&pipeline);
+    let text = snapback(["verify", "--events", &pipeline.events])
+        .args(pipeline.store_args())
+        .envs(pipeline.env())
+        .run()
+        .expect_code(0);
+    assert!(
+        text.stdout.contains("clean but for what is lost: "),
+        "{text:?}"
+    );
+    assert!(
+        text.stdout
+            .contains("lost: partition 0, offsets 0-40: damaged, accepted at 20")
+    );
+    let again = in_a_shell(command)
+        .envs(pipeline.env())
+        .run()
+        .expect_code(0);
+    assert!(
+        again.stdout.contains("recorded as lost already"),
+        "{again:?}"
+    );
+
+    // The group goes on, and neighbours are merged around the gap.
+    pipeline.send_numbers(0, 200..240);
+    pipeline.run_to_end().run().expect_code(0);
+    let compact = snapback(["compact", "--apply", "--events", &pipeline.events]);
+    let compact = compact.args(pipeline.store_args()).envs(pipeline.env());
+    compact.run().expect_code(0);
+    check(&pipeline);
+}
+
+#[test]
+fn what_nothing_has_becomes_a_gap_in_a_folder() {
+    what_nothing_has_becomes_a_gap_when_somebody_says_so(Place::folder());
+}
+
+#[test]
+fn what_nothing_has_becomes_a_gap_in_a_bucket() {
+    what_nothing_has_becomes_a_gap_when_somebody_says_so(Place::bucket(s3()));
+}
+
+#[test]
+fn what_kafka_still_has_is_mended_and_nothing_else_is_given_up() {
+    let pipeline = stored(Place::folder());
+    damage_the_first(&pipeline);
+    for other in ["0:0-39", "0:40-80", "1:0-40"] {
+        let flags = ["--accept-loss", other, "--apply"];
+        let refused = repair(&pipeline, &flags).run().expect_code(4);
+        assert!(
+            refused.stderr.contains("Nothing was changed"),
+            "{refused:?}"
+        );
+    }
+    let done = accepting(&pipeline).run().expect_code(0);
+    let done: Value = serde_json::from_str(&done.stdout).expect("JSON");
+    assert_eq!((&done["ranges"], &done["lost"]), (&json!(1), &json!([])));
+    pipeline.check();
+}
+
+/// The commits of a process that runs meanwhile count what was published: a replay after its death gives exactly that.
+#[test]
+fn a_processor_goes_on_beside_a_loss_and_is_replayed_exactly_when_it_is_killed() {
+    let pipeline = stored(Place::folder());
+    let running = pipeline
+        .run()
+        .args(["--snapshot-interval", "1h", "--scrub", "off"])
+        .spawn();
+    pipeline.send_numbers(0, 1_000..1_100);
+    wait_until_committed(&pipeline, 3 * EACH + 100);
+    damage_the_first(&pipeline);
+    delete_records(&pipeline.brokers, &pipeline.events, 0, EACH / 2);
+    accepting(&pipeline).run().expect_code(0);
+    pipeline.send_numbers(0, 2_000..2_100);
+    wait_until_committed(&pipeline, 3 * EACH + 200);
+    assert_eq!(committed_events(&pipeline), 3 * EACH + 200);
+    running.kill();
+    let next = pipeline
+        .run_to_end()
+        .args(["-o", "json"])
+        .limit(LIMIT)
+        .run();
+    let summary: Value = serde_json::from_str(&next.expect_code(0).stdout).expect("JSON");
+    assert_eq!(summary["replayed"], 200, "{summary}");
+    check(&pipeline);
+}
