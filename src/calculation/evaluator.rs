@@ -17,7 +17,7 @@ use super::{
     sql::{Filter, Sifted},
 };
 use crate::{
-    events::{Bytes, Decoder, Fields, Numbers, columns},
+    events::{Bytes, Decoder, Fields, Format, Numbers, columns},
     model::{Event, Offset, Reject},
 };
 
@@ -103,7 +103,7 @@ impl Evaluator {
         let all = source.iter().chain(inputs.fields()).chain(output.fields());
         let all: arrow_schema::Fields = all.cloned().collect();
         Ok(Evaluator {
-            decoder: Decoder::new(fields),
+            decoder: Decoder::new(Format::default(), fields),
             condition: None,
             calculation,
             inputs,

@@ -9,7 +9,7 @@ mod object;
 use std::collections::HashSet;
 
 use super::{
-    Decoder, columns, declaration,
+    Decoder, Format, columns, declaration,
     decode::is_number,
     fields::{Field, FieldType, Fields, Form},
     path::{Path, Step},
@@ -196,7 +196,7 @@ impl Fields {
     /// How many of these payloads hold what is declared.
     #[must_use]
     pub fn accepting<'a>(&self, payloads: impl IntoIterator<Item = Option<&'a [u8]>>) -> usize {
-        let decoder = Decoder::new(self.clone());
+        let decoder = Decoder::new(Format::Json, self.clone());
         let mut rows = decoder.rows(0);
         for payload in payloads {
             // Why not is another question.

@@ -57,9 +57,24 @@ impl Path {
     /// # Errors
     /// What is wrong with it, and what to write.
     pub(super) fn parse(text: &str) -> Result<Path, String> {
+        let steps = Path::steps_of(text)?;
+        match steps.first() {
+            None => Err("it names no member; write $.name".to_owned()),
+            Some(Step::Index(_)) => {
+                Err("a payload is an object, so the first step is a name; write $.name".to_owned())
+            }
+            Some(Step::Member(_)) => Ok(Path(steps)),
+        }
+    }
+
+    /// Reads the steps from any value down, of which there may be none.
+    ///
+    /// # Errors
+    /// What is wrong with them, and what to write.
+    pub(super) fn steps_of(text: &str) -> Result<Vec<Step>, String> {
         let mut rest = text.chars().peekable();
         if rest.next() != Some('$') {
-            return Err("it does not start with $, the payload".to_owned());
+            return Err("it does not start with $, the whole value".to_owned());
         }
         let mut steps = Vec::new();
         while let Some(next) = rest.next() {
@@ -69,17 +84,40 @@ impl Path {
                 other => return Err(format!("{other:?} stands where . or [ must")),
             });
         }
-        match steps.first() {
-            None => Err("it names no member; write $.name".to_owned()),
-            Some(Step::Index(_)) => {
-                Err("a payload is an object, so the first step is a name; write $.name".to_owned())
-            }
-            Some(_) if steps.len() > MOST_STEPS => Err(format!(
-                "it has {} steps; it may have {MOST_STEPS}",
-                steps.len()
-            )),
-            Some(_) => Ok(Path(steps)),
+        if steps.len() > MOST_STEPS {
+            let found = steps.len();
+            return Err(format!("it has {found} steps; it may have {MOST_STEPS}"));
         }
+        Ok(steps)
+    }
+
+    /// Whether a name is written after a dot, without quotes.
+    pub(super) fn is_shorthand(name: &str) -> bool {
+        let mut characters = name.chars().enumerate();
+        !name.is_empty() && characters.all(|(at, c)| is_plain(c, at == 0))
+    }
+
+    /// Writes the canonical text of steps.
+    pub(super) fn write(steps: &[Step], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("$")?;
+        for step in steps {
+            match step {
+                Step::Index(index) => write!(f, "[{index}]")?,
+                Step::Member(name) if Path::is_shorthand(name) => write!(f, ".{name}")?,
+                Step::Member(name) => {
+                    f.write_str("['")?;
+                    for c in name.chars() {
+                        match c {
+                            '\'' | '\\' => write!(f, "\\{c}")?,
+                            c if c < ' ' => write!(f, "\\u{:04x}", u32::from(c))?,
+                            c => write!(f, "{c}")?,
+                        }
+                    }
+                    f.write_str("']")?;
+                }
+            }
+        }
+        Ok(())
     }
 }
 
@@ -193,30 +231,7 @@ fn escaped(rest: &mut Peekable<Chars<'_>>) -> Result<char, String> {
 /// The canonical text; reading it gives the same path.
 impl fmt::Display for Path {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("$")?;
-        for step in &self.0 {
-            match step {
-                Step::Index(index) => write!(f, "[{index}]")?,
-                Step::Member(name)
-                    if name.chars().enumerate().all(|(at, c)| is_plain(c, at == 0))
-                        && !name.is_empty() =>
-                {
-                    write!(f, ".{name}")?;
-                }
-                Step::Member(name) => {
-                    f.write_str("['")?;
-                    for c in name.chars() {
-                        match c {
-                            '\'' | '\\' => write!(f, "\\{c}")?,
-                            c if c < ' ' => write!(f, "\\u{:04x}", u32::from(c))?,
-                            c => write!(f, "{c}")?,
-                        }
-                    }
-                    f.write_str("']")?;
-                }
-            }
-        }
-        Ok(())
+        Path::write(&self.0, f)
     }
 }
 

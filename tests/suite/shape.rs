@@ -160,3 +160,61 @@ fn the_names_of_stored_columns_stand_in_one_place() {
     }
     assert_eq!(found, BTreeSet::from([PathBuf::from("events/columns.rs")]));
 }
+
+/// The files outside of `events/` that read JSON: documents of our own, never what an event holds.
+const READERS_OF_JSON: [&str; 7] = [
+    "audit/scrub/verified.rs",
+    "audit/statement/document.rs",
+    "demo/child.rs",
+    "format/codec.rs",
+    "format/codec/page.rs",
+    "history/gc/notes.rs",
+    "recovery/metadata.rs",
+];
+
+#[test]
+fn how_payloads_are_written_is_known_in_one_place() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    source_files(&root, &mut files);
+    let (mut readers, mut formats) = (BTreeSet::new(), BTreeSet::new());
+    for file in files {
+        let path = file.strip_prefix(&root).expect("below src");
+        let path = path.to_string_lossy().into_owned();
+        let text = fs::read_to_string(&file).expect("text");
+        let code = text
+            .split("#[cfg(test)]\nmod tests")
+            .next()
+            .expect("a first part");
+        let is_test = ["tests", "golden.rs", "corpus.rs"]
+            .iter()
+            .any(|part| path.contains(part));
+        let reads = [
+            "serde_json::from_",
+            "serde_json::Deserializer",
+            "Scanner::new",
+        ];
+        if !is_test && reads.iter().any(|reads| code.contains(reads)) {
+            readers.insert(path.clone());
+        }
+        if !is_test && code.replace("LogFormat::Json", "").contains("Format::Json") {
+            formats.insert(path);
+        }
+    }
+    let outside = readers.iter().filter(|path| !path.starts_with("events/"));
+    let outside: Vec<&str> = outside.map(String::as_str).collect();
+    assert_eq!(outside, READERS_OF_JSON);
+    assert!(
+        readers
+            .iter()
+            .any(|path| path.starts_with("events/decode/json/"))
+    );
+    let elsewhere: Vec<_> = formats
+        .iter()
+        .filter(|path| !path.starts_with("events/"))
+        .collect();
+    assert!(
+        elsewhere.is_empty(),
+        "{elsewhere:?} choose the format by its name"
+    );
+}

@@ -22,6 +22,8 @@ pub(super) enum Takes {
     Time,
     /// The name of a unit that stands in the text.
     Unit,
+    /// A path into JSON that stands in the text.
+    Path,
 }
 
 impl fmt::Display for Takes {
@@ -33,6 +35,7 @@ impl fmt::Display for Takes {
             Takes::Text => "text",
             Takes::Time => "timestamp",
             Takes::Unit => "'unit'",
+            Takes::Path => "'path'",
         })
     }
 }
@@ -93,7 +96,7 @@ macro_rules! functions {
         pub(super) enum Function { $($variant,)+ }
 
         impl Function {
-            const ALL: &[Function] = &[$(Function::$variant,)+];
+            pub(super) const ALL: &[Function] = &[$(Function::$variant,)+];
 
             /// Its row of the table.
             pub(super) const fn definition(self) -> &'static Definition {
@@ -125,6 +128,8 @@ functions! {
 
     Contains = "contains"(Text, Text) -> Boolean: "whether the second is a part of the first", "contains('snapback', 'back')" = "true";
     EndsWith = "ends_with"(Text, Text) -> Boolean: "whether the first ends with the second", "ends_with('a.parquet', '.parquet')" = "true";
+    JsonExtractString = "json_extract_string"(Text, Path) -> Varchar:
+        "what stands at a path in a JSON text, as text; NULL where nothing does, or null", "json_extract_string('{\"tags\": [\"new\", 7]}', '$.tags[0]')" = "new";
     Md5 = "md5"(Text) -> Varchar: "the MD5 of its UTF-8, in hexadecimal digits", "md5('a')" = "0cc175b9c0f1b6a831c399e269772661";
     Sha256 = "sha256"(Text) -> Varchar: "the SHA-256 of its UTF-8, in hexadecimal digits",
         "left(sha256('a'), 16)" = "ca978112ca1bbdca";

@@ -2,7 +2,10 @@
 
 use arrow_schema::Schema;
 
-use super::tree::{Kind, Node, Scalar};
+use super::{
+    functions::Function,
+    tree::{Kind, Node, Scalar},
+};
 
 /// Whether the expression is NULL for some row, as far as its form says so: never `false` where a row can be NULL.
 pub(super) fn is_nullable(node: &Node, fields: &Schema) -> bool {
@@ -34,7 +37,9 @@ pub(super) fn is_nullable(node: &Node, fields: &Schema) -> bool {
         }
         // NULL only where all of them are.
         Kind::Coalesce(values) | Kind::Extreme(_, values) => values.iter().all(nullable),
-        // No function makes NULL of what is not.
+        // There may be nothing at the path.
+        Kind::Call(Function::JsonExtractString, _) => true,
+        // No other function makes NULL of what is not.
         Kind::Call(_, arguments) => arguments.iter().any(nullable),
     }
 }

@@ -1,71 +1,64 @@
 //! From payloads to columns.
 //!
-//! A payload is one JSON object in UTF-8. In the order of the checks: the whole payload must be UTF-8, and
-//! one JSON object and nothing else; nothing on the path of a declared field may occur twice; each must hold
-//! what its type holds. Anything else is ignored, however deep or often it occurs, but it must be JSON.
-//!
-//! Two paths lead to the same columns: a scan for the commonest message there is (an object with nothing
-//! but one whole number, [`single`]), and the general one ([`places`], then [`Column::append`]). The scan
-//! leaves to the general path whatever it does not know, so it can neither accept nor reject on its own.
+//! How payloads are written is a [`Format`]; what reads one is a folder here, and knows nothing of the others. It adds a value of
+//! each declared field to the field's [`Column`], or says why the event is a reject. All else is the same for every format.
 
 mod column;
-mod diagnose;
-mod number;
-mod places;
-mod scan;
-mod single;
-
-#[cfg(test)]
-mod tests;
+mod json;
 
 use arrow_array::ArrayRef;
 use arrow_schema::ArrowError;
 
 use column::Column;
 pub(crate) use column::{Bytes, Numbers};
-use places::{Found, Places, Unreadable};
-pub(super) use scan::is_number;
-use single::Single;
+pub(super) use json::{Malformed, Scanner, is_number};
 
-use super::{fields::Fields, reason::ReasonCode};
+use super::fields::Fields;
+
+/// How payloads are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Format {
+    /// One JSON object in UTF-8.
+    #[default]
+    Json,
+}
 
 /// Reads payloads with the declared fields.
 pub(crate) struct Decoder {
     fields: Fields,
-    places: Places,
-    single: Option<Single>,
+    reader: Reader,
+}
+
+/// What reads the payloads of a format.
+enum Reader {
+    Json(json::Reader),
+}
+
+/// What a reader keeps from one payload to the next, because its memory can be used again.
+enum Scratch<'a> {
+    Json(json::Found<'a>),
 }
 
 /// The events of one batch that were decoded so far.
 pub(crate) struct DecodedRows<'a> {
     columns: Vec<Column>,
-    /// What the payload at hand has.
-    found: Found<'a>,
+    scratch: Scratch<'a>,
     len: usize,
 }
 
 impl Decoder {
-    pub(crate) fn new(fields: Fields) -> Decoder {
-        let mut all = fields.iter();
-        let single = match (all.next(), all.next()) {
-            (Some(only), None) if single::is_taken(only) => Single::new(&only.name),
-            _ => None,
+    pub(crate) fn new(format: Format, fields: Fields) -> Decoder {
+        let reader = match format {
+            Format::Json => Reader::Json(json::Reader::new(&fields)),
         };
-        Decoder {
-            places: Places::of(&fields),
-            fields,
-            single,
-        }
+        Decoder { fields, reader }
     }
 
-    /// Reads everything through the general path.
+    /// Reads JSON through the general path alone.
     #[cfg(test)]
     fn general(fields: Fields) -> Decoder {
-        Decoder {
-            places: Places::of(&fields),
-            fields,
-            single: None,
-        }
+        let reader = Reader::Json(json::Reader::general(&fields));
+        Decoder { fields, reader }
     }
 
     pub(crate) fn fields(&self) -> &Fields {
@@ -80,7 +73,9 @@ impl Decoder {
                 .iter()
                 .map(|field| Column::new(field, capacity))
                 .collect(),
-            found: Found::default(),
+            scratch: match self.reader {
+                Reader::Json(_) => Scratch::Json(json::Found::default()),
+            },
             len: 0,
         }
     }
@@ -95,39 +90,19 @@ impl Decoder {
         payload: Option<&'a [u8]>,
         rows: &mut DecodedRows<'a>,
     ) -> Result<(), String> {
-        let payload = payload.ok_or_else(|| {
-            ReasonCode::NullPayload
-                .because("the event has no payload (a tombstone); send a JSON object")
-        })?;
-        if let Some(number) = self.single.as_ref().and_then(|single| single.scan(payload))
-            && let [Column::BigInt(column)] = rows.columns.as_mut_slice()
-        {
-            column.push(number);
-            rows.len += 1;
-            return Ok(());
-        }
-        self.decode_any(payload, rows)
-    }
-
-    fn decode_any<'a>(&self, payload: &'a [u8], rows: &mut DecodedRows<'a>) -> Result<(), String> {
-        let text = str::from_utf8(payload).map_err(|error| diagnose::not_utf8(payload, error))?;
-        self.places
-            .find(text, &mut rows.found)
-            .map_err(|unreadable| match unreadable {
-                Unreadable::Malformed => diagnose::not_an_object(text),
-                Unreadable::Twice(place) => diagnose::duplicate(self.places.path(place)),
-            })?;
-        for (index, field) in self.fields.iter().enumerate() {
-            let text = self.places.text(&rows.found, index);
-            if let Err(reason) = rows.columns[index].append(field, text) {
-                for column in &mut rows.columns[..=index] {
-                    column.truncate(rows.len);
-                }
-                return Err(reason);
+        let read = match (&self.reader, &mut rows.scratch) {
+            (Reader::Json(reader), Scratch::Json(found)) => {
+                reader.read(payload, &self.fields, &mut rows.columns, found)
             }
+        };
+        match read {
+            Ok(()) => rows.len += 1,
+            Err(_) => rows
+                .columns
+                .iter_mut()
+                .for_each(|column| column.truncate(rows.len)),
         }
-        rows.len += 1;
-        Ok(())
+        read
     }
 }
 

@@ -184,11 +184,11 @@ proptest! {
 
 #[test]
 fn what_is_made_of_stored_fields_is_read_as_the_same_values() {
-    use super::super::{Decoder, Fields};
+    use super::super::{Decoder, Fields, Format};
     const FIELDS: &str = "y BIGINT PATH '$.x.y', z VARCHAR PATH '$.x.l[2].z', e DECIMAL(9,2) FROM STRING PATH '$.x.e', \
                           j JSON, k BIGINT PATH '$.j.k', u UUID PATH '$.j.u', first DOUBLE PATH '$.x.l[0]', at TIMESTAMP, day DATE";
     let decoded = |fields: &Fields, payloads: &[Vec<u8>]| {
-        let decoder = Decoder::new(fields.clone());
+        let decoder = Decoder::new(Format::Json, fields.clone());
         let mut rows = decoder.rows(payloads.len());
         for payload in payloads {
             decoder.decode(Some(payload), &mut rows).unwrap();

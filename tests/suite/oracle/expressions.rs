@@ -4,7 +4,7 @@ use rand::{RngExt, rngs::StdRng};
 
 /// The fields that expressions are over; all nullable.
 pub const FIELDS: &str = "i BIGINT, j BIGINT, small BIGINT, price DECIMAL(12,2), rate DECIMAL(5,4), long DECIMAL(18,6), \
-                          wide DECIMAL(38,10), whole DECIMAL(20,0), x DOUBLE, y DOUBLE, s VARCHAR, t VARCHAR, digits VARCHAR, \
+                          wide DECIMAL(38,10), whole DECIMAL(20,0), x DOUBLE, y DOUBLE, s VARCHAR, t VARCHAR, digits VARCHAR, document VARCHAR, \
                           p BOOLEAN, q BOOLEAN, happened TIMESTAMP, later TIMESTAMP, day DATE";
 
 /// What an expression gives.
@@ -290,7 +290,14 @@ impl Expressions {
     fn text(&mut self, depth: usize) -> String {
         let a = self.of(Kind::Text, depth);
         let few = self.one(&["0", "1", "2", "3", "-1", "-2", "small"]);
-        match self.random.random_range(0..12) {
+        match self.random.random_range(0..13) {
+            12 => {
+                let path = self.one(&[
+                    "$", "$.k", "$.k.x", "$.k[0]", "$.k[1].x", "$.a[0]", "$[1]", "$.é",
+                ]);
+                let document = self.one(&["document", "document", "document", "s"]);
+                format!("json_extract_string({document}, '{path}')")
+            }
             0 => format!(
                 "{}({a})",
                 self.one(&["upper", "lower", "trim", "ltrim", "rtrim"])

@@ -97,6 +97,46 @@ const DIGITS: [&str; 12] = [
     "3",
 ];
 
+/// What JSON texts hold, and what is nearly JSON.
+const DOCUMENTS: [&str; 36] = [
+    r#"{"k":"v"}"#,
+    r#"{"k":1,"a":[2]}"#,
+    r#"{"k":-0}"#,
+    r#"{"k":-0.0}"#,
+    r#"{"k":1.50}"#,
+    r#"{"k":1e3}"#,
+    r#"{"k":0.001}"#,
+    r#"{"k":12345678.9}"#,
+    r#"{"k":1e-7}"#,
+    r#"{"k":1e400}"#,
+    r#"{"k":123456789012345678901234567890}"#,
+    r#"{"k":true,"a":[false]}"#,
+    r#"{"k":null,"a":[null]}"#,
+    r#"{"k":{"x":1, "y" : [1, 2.0, null]}}"#,
+    r#"{"k":{"x":{"z":[]}}}"#,
+    r#"{"k":{"x":"\u0001\u001f\t\b\f\/\u00e9\u2028"}}"#,
+    r#"{"k":{"x":"\ud83d\udc4d"}}"#,
+    r#"{"k":["\ud83d\udc4d", {"x":"👍"}]}"#,
+    r#"{"k":[[1, 2], {"x":-0, "y":{}}]}"#,
+    r#"{"k":[{"x":1},{"x":2}]}"#,
+    r#"{"k":1,"k":2}"#,
+    r#"{"k":{"x":1},"k":{"x":2}}"#,
+    r#"{"k":{"x":1,"y":2,"x":3}}"#,
+    r#"{"k":"a\nb\"c\\d"}"#,
+    r#"{"k":"\ud83d"}"#,
+    r#"{"\u006b":"escaped","é":"é"}"#,
+    " {\"k\" : [ 10 , 20 ] , \"é\" : 1 }\n",
+    "[1, [2, 3]]",
+    r#"["a", null]"#,
+    r#""text""#,
+    "null",
+    "1.50",
+    "{'k':1}",
+    r#"{"k":1} x"#,
+    r#"{"k":1,}"#,
+    r#"{"k":NaN}"#,
+];
+
 /// Microseconds of the first and the last moment, of leap days, of both sides of 1970 and of a year's end, of the calendar's
 /// reform.
 const TIMES: [i64; 14] = [
@@ -181,7 +221,11 @@ fn column(name: &str, data_type: &DataType, count: usize, random: &mut StdRng) -
             (0..count).map(|_| (!null(random)).then(|| random.random::<bool>())),
         )),
         _ => {
-            let texts: &[&str] = if name == "digits" { &DIGITS } else { &TEXTS };
+            let texts: &[&str] = match name {
+                "digits" => &DIGITS,
+                "document" => &DOCUMENTS,
+                _ => &TEXTS,
+            };
             Arc::new(StringArray::from_iter((0..count).map(|_| {
                 (!null(random)).then(|| texts[random.random_range(0..texts.len())])
             })))

@@ -11,6 +11,7 @@ mod cast_text;
 mod choose;
 mod compare;
 mod decimal;
+mod extract;
 mod like;
 mod logic;
 mod numeric;
@@ -30,7 +31,10 @@ use arrow_schema::ArrowError;
 
 pub(super) use self::times::timestamp;
 use self::value::{Batch, Faults, Rows, Value};
-use super::tree::{Kind, Node, Scalar};
+use super::{
+    functions::Function,
+    tree::{Kind, Node, Scalar},
+};
 use crate::{calculation::Outcomes, events::FieldType};
 
 /// The columns that the expressions give for the rows of a batch, and the rows that one of them has no value for, with the
@@ -150,6 +154,9 @@ fn value(node: &Node, batch: &Batch) -> Result<Value, ArrowError> {
         Kind::Call(function, arguments) => {
             let values = arguments.iter().map(|argument| value(argument, batch));
             let values = values.collect::<Result<Vec<_>, _>>()?;
+            if *function == Function::JsonExtractString {
+                return extract::call(arguments, &values, batch);
+            }
             let of_times = |node: &Node| node.data_type == FieldType::Timestamp;
             if of_times(node) || arguments.iter().any(of_times) {
                 return Ok(times::call(*function, arguments, &values, batch));

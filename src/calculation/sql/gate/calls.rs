@@ -128,6 +128,7 @@ impl Gate<'_> {
                 Takes::Whole => self.whole_number(argument)?,
                 Takes::Time => self.time(argument)?,
                 Takes::Unit => self.unit(argument)?,
+                Takes::Path => self.path(argument)?,
                 Takes::Digits => {
                     let digits = self.digits(argument).filter(|digits| digits.abs() <= 38);
                     let digits = digits.ok_or_else(|| {
@@ -214,9 +215,11 @@ fn unknown(name: &str) -> String {
             "it is counted or spelled otherwise in DuckDB than in Spark"
         }
         "sha2" => "write sha256(text)",
-        "json_extract" | "json_extract_string" | "get_json_object" => {
-            "declare what it finds as a field of its own, by its PATH"
-        }
+        "json_extract"
+        | "json_extract_path"
+        | "json_extract_path_text"
+        | "json_value"
+        | "get_json_object" => "write json_extract_string(text, '$.name')",
         "ifnull" | "nvl" => "write coalesce(a, b)",
         "instr" | "strpos" | "locate" => "write position(part IN text)",
         "concat_ws" => "write a || ',' || b",

@@ -284,6 +284,9 @@ impl<'a> Gate<'a> {
                         "DuckDB and Spark bind it differently; use div and % on whole numbers"
                     }
                     BinaryOperator::Spaceship => "write IS NOT DISTINCT FROM",
+                    BinaryOperator::Arrow | BinaryOperator::LongArrow => {
+                        "write json_extract_string(text, '$.name')"
+                    }
                     _ => "`snapback functions` lists the operators",
                 };
                 Err(self.refuse(

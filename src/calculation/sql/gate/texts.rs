@@ -9,7 +9,7 @@ use crate::{
         functions::Function,
         tree::{Kind, Node, Scalar},
     },
-    events::FieldType,
+    events::{FieldType, JsonPath},
 };
 
 impl Gate<'_> {
@@ -35,6 +35,20 @@ impl Gate<'_> {
                 format!("this is a {found}, and a BIGINT must stand here"),
             )),
         }
+    }
+
+    /// A path into JSON that stands in the text.
+    pub(super) fn path(&self, expression: &Expr) -> Taken {
+        let node = self.node(expression)?;
+        let Kind::Literal(Scalar::Text(text)) = &node.kind else {
+            let message =
+                "the path stands in the text, as in json_extract_string(extra, '$.items[0].name')";
+            return Err(self.refuse(expression, message));
+        };
+        let path = JsonPath::parse(text)
+            .map_err(|why| self.refuse(expression, format!("'{text}' is no path here: {why}")))?;
+        let path = Scalar::Text(path.to_string());
+        Ok(Node::new(Kind::Literal(path), FieldType::Varchar))
     }
 
     pub(super) fn like(

@@ -79,6 +79,9 @@ impl Printer<'_> {
                 self.node(first)?;
                 self.text.write_str(", 256)")
             }
+            Function::JsonExtractString if self.is_spark() => {
+                self.list("get_json_object", arguments)
+            }
             Function::StartsWith if self.is_spark() => self.list("startswith", arguments),
             Function::EndsWith if self.is_spark() => self.list("endswith", arguments),
             // A number of characters is an INTEGER there.

@@ -1,6 +1,8 @@
 //! What expressions give, what is rejected, what is refused.
 
 mod columns;
+mod golden;
+mod json;
 mod refused;
 mod rejected;
 mod times;

@@ -1,6 +1,6 @@
 //! Numbers from the digits of a message. What comes in is a JSON number, so its form is known.
 
-use super::super::reason::ReasonCode;
+use super::super::super::reason::ReasonCode;
 
 /// A number with an integer part, fraction digits and an exponent: `-12.50e3`.
 struct Parts<'a> {

@@ -4,17 +4,17 @@
 
 /// Text that is no JSON. Where and why is another question, for which there is time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Malformed;
+pub(in crate::events) struct Malformed;
 
 /// Whether a text is a number as JSON writes it, and nothing else.
-pub(in super::super) fn is_number(text: &str) -> bool {
+pub(in crate::events) fn is_number(text: &str) -> bool {
     let mut open = Vec::new();
     let mut scanner = Scanner::new(text, &mut open);
     scanner.number().is_ok() && scanner.is_at_end()
 }
 
 /// A position in a text, and what is open at it.
-pub(super) struct Scanner<'a, 's> {
+pub(in crate::events) struct Scanner<'a, 's> {
     text: &'a str,
     at: usize,
     /// The closing brackets of what is skipped; kept, because its memory is.
@@ -23,9 +23,22 @@ pub(super) struct Scanner<'a, 's> {
 
 /// A string without its quotes.
 #[derive(Clone, Copy)]
-pub(super) struct Quoted<'a> {
+pub(in crate::events) struct Quoted<'a> {
     pub inner: &'a str,
     pub has_escape: bool,
+}
+
+impl Quoted<'_> {
+    /// Whether it says `text`.
+    #[inline]
+    pub fn is(self, text: &str) -> bool {
+        if !self.has_escape {
+            return self.inner == text;
+        }
+        // What stands for no text says nothing.
+        let said: Result<String, _> = serde_json::from_str(&format!("\"{}\"", self.inner));
+        said.is_ok_and(|said| said == text)
+    }
 }
 
 impl<'a, 's> Scanner<'a, 's> {
@@ -85,6 +98,33 @@ impl<'a, 's> Scanner<'a, 's> {
                 self.space();
                 Ok(())
             }
+            _ => Err(Malformed),
+        }
+    }
+
+    /// Goes into an object or array, or after a value in it: whether another member or element follows before it ends.
+    #[inline]
+    pub fn goes_on(&mut self, closing: u8, first: bool) -> Result<bool, Malformed> {
+        if first {
+            self.next()?;
+        }
+        self.space();
+        match self.peek()? {
+            byte if byte == closing => {
+                self.at += 1;
+                Ok(false)
+            }
+            b',' if !first => {
+                self.at += 1;
+                self.space();
+                // A comma must be followed by something.
+                if self.peek()? == closing {
+                    Err(Malformed)
+                } else {
+                    Ok(true)
+                }
+            }
+            _ if first => Ok(true),
             _ => Err(Malformed),
         }
     }

@@ -1,7 +1,7 @@
 use arrow_array::{RecordBatch, cast::AsArray, types::Decimal128Type};
 use proptest::prelude::*;
 
-use super::*;
+use super::{super::super::Decoder, super::super::Format, *};
 
 /// The row of each payload, or the reason for which it has none, and the columns of all rows.
 fn decoded(decoder: &Decoder, payloads: &[&[u8]]) -> (Vec<Result<(), String>>, RecordBatch) {
@@ -25,7 +25,7 @@ fn fields(text: &str) -> Fields {
 
 fn number(payload: &str) -> Result<i64, String> {
     let both = [
-        Decoder::new(Fields::default()),
+        Decoder::new(Format::Json, Fields::default()),
         Decoder::general(Fields::default()),
     ];
     let [one, other] = both.map(|decoder| {
@@ -42,7 +42,7 @@ fn number(payload: &str) -> Result<i64, String> {
 #[test]
 fn a_row_that_is_rejected_leaves_no_trace_in_any_column() {
     let all = "a VARCHAR, b BOOLEAN, c DECIMAL(5,1), d DOUBLE, e BIGINT NOT NULL";
-    let decoder = Decoder::new(fields(all));
+    let decoder = Decoder::new(Format::Json, fields(all));
     let good: [&[u8]; 3] = [
         br#"{"a":"x","b":true,"c":1.5,"d":2,"e":1}"#,
         br#"{"e":2}"#,
@@ -79,7 +79,7 @@ fn a_row_that_is_rejected_leaves_no_trace_in_any_column() {
 
 #[test]
 fn numbers_are_read_from_their_digits() {
-    use super::super::reason::ReasonCode::{Fraction, OutOfRange};
+    use super::super::super::reason::ReasonCode::{Fraction, OutOfRange};
     for (token, precision, scale, expected) in [
         ("0", 1, 0, Ok(0)),
         ("-0.00", 1, 0, Ok(0)),
@@ -233,14 +233,14 @@ proptest! {
         let fields = fields(if nullable { "number BIGINT" } else { "number BIGINT NOT NULL" });
         let good: &[u8] = b"{\"number\":1}";
         let payloads = [good, &payload, good];
-        let one = decoded(&Decoder::new(fields.clone()), &payloads);
+        let one = decoded(&Decoder::new(Format::Json, fields.clone()), &payloads);
         let other = decoded(&Decoder::general(fields), &payloads);
         prop_assert_eq!(one, other);
     }
 
     #[test]
     fn what_is_accepted_is_what_a_strict_parser_says(payload in nearly_a_message()) {
-        let (outcomes, rows) = decoded(&Decoder::new(Fields::default()), &[&payload]);
+        let (outcomes, rows) = decoded(&Decoder::new(Format::Json, Fields::default()), &[&payload]);
         if outcomes[0].is_ok() {
             let value: serde_json::Value = serde_json::from_slice(&payload).unwrap();
             let n = rows.column(0).as_primitive::<arrow_array::types::Int64Type>().value(0);

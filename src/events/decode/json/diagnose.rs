@@ -4,7 +4,7 @@ use std::str::Utf8Error;
 
 use serde::de::IgnoredAny;
 
-use super::super::{
+use super::super::super::{
     fields::{Field, FieldType, Form},
     path::{Path, Step},
     reason::{ReasonCode, excerpt},

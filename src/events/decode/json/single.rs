@@ -1,6 +1,6 @@
 //! The commonest message: an object with one whole number, such as `{"number": 12345}`.
 
-use super::super::fields::{Field, FieldType, Form};
+use super::super::super::fields::{Field, FieldType, Form};
 
 /// Scans for an object with nothing but one field that is a whole number of up to 18 digits.
 pub(super) struct Single {

@@ -4,11 +4,11 @@
 mod tests;
 
 use super::{
-    super::{
+    super::super::{
         fields::Fields,
         path::{Path, Step},
     },
-    scan::{Malformed, Quoted, Scanner},
+    scan::{Malformed, Scanner},
 };
 
 /// All places on the paths of declared fields, as a tree: each is found while the payload is gone through once.
@@ -37,7 +37,7 @@ struct Member {
 
 /// What a payload has at the places; it is used again for the next one.
 #[derive(Default)]
-pub(super) struct Found<'a> {
+pub struct Found<'a> {
     texts: Vec<Option<&'a str>>,
     /// The first place that occurs twice. It is remembered rather than an error, so that a payload which is no JSON is
     /// always told so.
@@ -205,7 +205,7 @@ impl Search<'_, '_, '_> {
                 Some(quoted) if self.scanner.take(quoted) => Some(expected),
                 _ => {
                     let key = self.scanner.string()?;
-                    members.iter().position(|member| member.is(key))
+                    members.iter().position(|member| key.is(&member.name))
                 }
             };
             self.scanner.colon()?;
@@ -254,17 +254,5 @@ impl Search<'_, '_, '_> {
             byte if byte == closing => Ok(true),
             _ => Err(Malformed),
         }
-    }
-}
-
-impl Member {
-    #[inline]
-    fn is(&self, key: Quoted<'_>) -> bool {
-        if !key.has_escape {
-            return *self.name == *key.inner;
-        }
-        // A key that stands for no text is no field's name.
-        let key: Result<String, _> = serde_json::from_str(&format!("\"{}\"", key.inner));
-        key.is_ok_and(|key| *self.name == *key)
     }
 }
