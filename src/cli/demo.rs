@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     config::{self, Flags, Output},
-    demo::{Cluster, Interrupt, Settings, Summary, run, serve},
+    demo::{Cluster, Interrupt, Settings, Summary, Task, run, serve},
 };
 use paint::Paint;
 use printer::Printer;
@@ -37,6 +37,8 @@ Examples:
   snapback demo
   snapback demo --pause-before-checks            damage a file while it waits: the checks find it
   snapback demo --damage                         the second story: damage is mended while it runs
+  snapback demo --calculation 'number % 10 AS digit, sha256(CAST(number AS VARCHAR)) AS mask'
+  snapback demo --calculation '100000 div number' --where 'number >= 0'
   snapback demo --brokers localhost:9092
   snapback demo --count 1000000";
 
@@ -59,6 +61,12 @@ pub(super) struct DemoArgs {
     /// Wait for Enter before the checks: damage a file in the meantime, and see it found
     #[arg(long)]
     pause_before_checks: bool,
+    /// Calculate this of each `number` instead of its square: SQL, as for `snapback run`
+    #[arg(long, value_name = "SQL", value_parser = calculation, conflicts_with = "damage")]
+    calculation: Option<String>,
+    /// Leave out all events but those for which this is true
+    #[arg(long = "where", value_name = "SQL", value_parser = condition, conflicts_with = "damage")]
+    condition: Option<String>,
     /// Damage stored files while the processor runs, instead of killing it: it finds and mends them by itself
     #[arg(long, conflicts_with = "pause_before_checks")]
     damage: bool,
@@ -81,6 +89,24 @@ fn topic(text: &str) -> Result<(String, i32), String> {
     let (name, partitions) = text.split_once('=').ok_or("expected NAME=PARTITIONS")?;
     let partitions = partitions.parse().map_err(|error| format!("{error}"))?;
     Ok((name.to_owned(), partitions))
+}
+
+fn calculation(text: &str) -> Result<String, String> {
+    checked(text, |text| Task {
+        calculation: Some(text),
+        condition: None,
+    })
+}
+
+fn condition(text: &str) -> Result<String, String> {
+    checked(text, |text| Task {
+        calculation: None,
+        condition: Some(text),
+    })
+}
+
+fn checked(text: &str, task: impl Fn(String) -> Task) -> Result<String, String> {
+    task(text.to_owned()).check().map(|()| text.to_owned())
 }
 
 /// Partitions of the events topic.
@@ -119,6 +145,10 @@ impl DemoArgs {
             rate: self.count / SECONDS,
             partitions: PARTITIONS,
             seed: self.seed,
+            task: Task {
+                calculation: self.calculation.clone(),
+                condition: self.condition.clone(),
+            },
             damage: self.damage,
             pause: self.pause_before_checks,
         })

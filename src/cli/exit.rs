@@ -220,7 +220,7 @@ fn of_chain(error: &ChainError) -> Exit {
 
 fn of_demo(error: &DemoError) -> Exit {
     match error {
-        DemoError::Folder(_) => Exit::Usage,
+        DemoError::Folder(_) | DemoError::Calculation(_) => Exit::Usage,
         DemoError::Interrupted => Exit::Interrupted,
         DemoError::Child { .. }
         | DemoError::Stalled { .. }

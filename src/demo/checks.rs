@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::SystemTime};
 use serde::Serialize;
 
 use super::{
-    DemoError, Pipeline,
+    DemoError, Pipeline, Task,
     settings::ASK,
     topics::{self, CatchUp, EventsRead, OutputsRead},
 };
@@ -67,6 +67,10 @@ pub struct Totals {
     pub rejects: u64,
     /// Events that are malformed on purpose, by the code of the reason.
     pub malformed: BTreeMap<String, u64>,
+    /// Numbers that the calculation rejects, by the code of the reason.
+    pub rejected: BTreeMap<String, u64>,
+    /// Numbers that the condition leaves out.
+    pub filtered: u64,
     /// Offsets of the events topic that deliver no event.
     pub absent: u64,
     /// Offsets in accepted gaps.
@@ -114,6 +118,8 @@ pub struct Facts {
     pub loaded: u64,
     /// Whether no outcome may be published twice.
     pub exactly_once: bool,
+    /// What was calculated.
+    pub task: Task,
     /// The events topic.
     pub events: EventsRead,
     /// The output topics, beside these events.
@@ -147,16 +153,18 @@ pub async fn check(
     store: &Store,
     loaded: u64,
     exactly_once: bool,
+    task: &Task,
     restart: SystemTime,
 ) -> Result<(Checked, Option<CatchUp>), DemoError> {
     let layout = Layout::new(&pipeline.events)?;
     let report = verify(connection, pipeline, store, &layout, exactly_once).await?;
+    let rule = task.rule()?;
     let asked = (connection.clone(), pipeline.clone());
     let read = tokio::task::spawn_blocking(move || {
         let (connection, pipeline) = asked;
         let admin = Admin::connect(&connection, ASK)?;
-        let events = topics::events(&connection, &admin, &pipeline.events)?;
-        let outputs = topics::outputs(&connection, &admin, &pipeline, &events, restart)?;
+        let events = topics::events(&connection, &admin, &pipeline.events, &rule)?;
+        let outputs = topics::outputs(&connection, &admin, &pipeline, &events, &rule, restart)?;
         let partitions: Vec<Partition> = events.partitions.keys().copied().collect();
         let committed = admin.committed(&pipeline.group, &pipeline.events, &partitions)?;
         Ok::<_, DemoError>((events, outputs, committed))
@@ -166,6 +174,7 @@ pub async fn check(
     let mut facts = Facts {
         loaded,
         exactly_once,
+        task: task.clone(),
         committed: committed
             .filter_map(|(partition, committed)| Some((partition, committed?.offset)))
             .collect(),
@@ -220,6 +229,8 @@ pub fn judge(facts: &Facts) -> Checked {
         results: report.results,
         rejects: report.rejects,
         malformed: events.malformed.clone(),
+        rejected: events.rejected.clone(),
+        filtered: report.filtered,
         absent: logs().sum::<u64>().saturating_sub(events.events()),
         lost: report.lost,
         snapshots: facts.snapshots,
@@ -228,6 +239,19 @@ pub fn judge(facts: &Facts) -> Checked {
         published_twice: published.copies,
     };
     let malformed: u64 = events.malformed.values().sum();
+    let rejected: u64 = events.rejected.values().sum();
+    let (are_results, are_rejects) = match facts.task.is_own() {
+        false => (
+            "events are numbers, stored results are",
+            "events are malformed, stored rejects are",
+        ),
+        true => (
+            "events have a result, stored are",
+            "events are malformed or rejected by the calculation, stored rejects are",
+        ),
+    };
+    // A number that is neither rejected nor left out has a result.
+    let numbers = events.numbers.saturating_sub(rejected + events.filtered);
     let found = |belongs: fn(FindingKind) -> bool| {
         let damage = report.findings.iter().filter(|finding| finding.is_damage());
         damage
@@ -240,15 +264,12 @@ pub fn judge(facts: &Facts) -> Checked {
         "events were acknowledged, read were",
     );
     let counts = [
+        differs(numbers, report.results, are_results),
+        differs(malformed + rejected, report.rejects, are_rejects),
         differs(
-            events.numbers,
-            report.results,
-            "events are numbers, stored results are",
-        ),
-        differs(
-            malformed,
-            report.rejects,
-            "events are malformed, stored rejects are",
+            events.filtered,
+            report.filtered,
+            "events are left out by the condition, filtered are",
         ),
         differs(
             totals.absent,
@@ -271,17 +292,32 @@ pub fn judge(facts: &Facts) -> Checked {
             loaded.into_iter().chain(events.unknown.iter().cloned()),
         ),
         Check::new(
-            "each event is in the snapshots exactly once, as a result or as a reject",
+            match facts.task.condition {
+                None => "each event is in the snapshots exactly once, as a result or as a reject",
+                Some(_) => {
+                    "each event is in the snapshots exactly once, as a result or as a reject, or is counted there as filtered"
+                }
+            },
             found(|kind| !is_value(kind) && !is_published(kind))
                 .chain(counts.into_iter().flatten()),
         ),
         Check::new(
-            "each result is the square of its event's number, recomputed here",
+            match facts.task.is_own() {
+                false => "each result is the square of its event's number, recomputed here",
+                true => {
+                    "each result is what the calculation gives for its event, calculated here once more"
+                }
+            },
             found(|kind| kind == FindingKind::WrongResult)
                 .chain(facts.outputs.wrong_results.iter().cloned()),
         ),
         Check::new(
-            "each reject is an event that was malformed on purpose, with its reason",
+            match facts.task.is_own() {
+                false => "each reject is an event that was malformed on purpose, with its reason",
+                true => {
+                    "each reject is an event that was malformed on purpose, or that cannot be calculated, with its reason"
+                }
+            },
             found(|kind| kind == FindingKind::WrongReject)
                 .chain(facts.outputs.wrong_letters.iter().cloned()),
         ),

@@ -5,6 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use super::FolderError;
 use crate::{
     audit::AuditError,
+    calculation::CalculationError,
     format::{LayoutError, SegmentError},
     history::{ChainError, FetchError, SnapshotError},
     kafka::{KafkaError, PublishError},
@@ -90,6 +91,9 @@ pub enum DemoError {
     /// The events topic cannot be a folder.
     #[error(transparent)]
     Layout(#[from] LayoutError),
+    /// What was asked for cannot be calculated.
+    #[error(transparent)]
+    Calculation(#[from] CalculationError),
     /// Ctrl-C.
     #[error("interrupted")]
     Interrupted,

@@ -76,6 +76,7 @@ impl Setup<'_> {
             &self.store,
             loaded.events,
             self.is_exactly_once(),
+            &self.settings.task,
             began,
         );
         let (checked, catch_up) = self.observer.runtime.block_on(checking)?;
@@ -86,6 +87,7 @@ impl Setup<'_> {
             pipeline: self.pipeline,
             loss: Loss::default(),
             folder: self.settings.folder.clone(),
+            task: self.settings.task.clone(),
         })
     }
 

@@ -5,6 +5,9 @@
 //! all is well in the end is decided from outside: by the group's committed offsets, the store, a complete reading of all
 //! topics, and `verify --level published` ([`check`]), never by what the processor says about itself.
 //!
+//! The calculation and the condition may be the user's own ([`Task`]); then what must become of each event is calculated from
+//! the events topic once more.
+//!
 //! With `damage` the story is another: stored files are damaged while the processor runs, which finds and mends them.
 //!
 //! The embedded broker runs in a process of its own, because librdkafka's mock cluster lives in a client; it ends when its
@@ -25,6 +28,7 @@ mod settings;
 mod setup;
 mod step;
 mod steps;
+mod task;
 mod topics;
 
 pub use broker::serve;
@@ -35,4 +39,5 @@ pub use folder::{Folder, FolderError};
 pub use settings::{Cluster, Interrupt, Pipeline, Settings};
 pub use step::{Loss, Progress, Step, Summary};
 pub use steps::run;
+pub use task::Task;
 pub use topics::{CatchUp, EventsRead, OutputsRead};

@@ -3,6 +3,7 @@
 use std::{process::Stdio, time::Instant};
 
 use super::{Cluster, DemoError, Step, child, setup::Setup};
+use crate::recovery::Invocation;
 
 const ROLE: &str = "processor";
 
@@ -98,6 +99,8 @@ impl Setup<'_> {
             flag("--scrub-interval", "1s");
             flag("--scrub-percent", "50");
         }
+        let own = self.settings.task.flags().into_iter();
+        arguments.extend(own.map(|(flag, text)| format!("{flag}={text}")));
         // The first run has no end of its own.
         if run == Run::Second {
             arguments.push("--exit-at-end".to_owned());
@@ -119,12 +122,17 @@ impl Setup<'_> {
 
     /// The command line without what only the demo needs, and without properties, which may be secrets.
     fn shown_command(&self, run: Run) -> String {
-        let delivery = self.delivery();
-        let end = match run {
-            Run::First => "",
-            Run::Scrubbing => " --scrub-interval 1s --scrub-percent 50",
-            Run::Second => " --exit-at-end",
+        let command = Invocation::new("run")
+            .with("--delivery", self.delivery())
+            .with("--snapshot-interval", "1s");
+        let command = self.settings.task.on(command);
+        let command = match run {
+            Run::First => command,
+            Run::Scrubbing => command
+                .with("--scrub-interval", "1s")
+                .with("--scrub-percent", "50"),
+            Run::Second => command.with_switch("--exit-at-end"),
         };
-        format!("snapback run --delivery {delivery} --snapshot-interval 1s{end}")
+        command.to_string()
     }
 }

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use super::DemoError;
+use super::{DemoError, Task};
 
 /// How long a question to the broker may take.
 pub(super) const ASK: Duration = Duration::from_secs(15);
@@ -33,6 +33,8 @@ pub struct Settings {
     pub partitions: u32,
     /// Where the random numbers start.
     pub seed: u64,
+    /// What is calculated of them.
+    pub task: Task,
     /// Whether stored files are damaged while the processor runs, instead of killing it.
     pub damage: bool,
     /// Whether [`Step::Pause`](super::Step::Pause) is reported before the checks.

@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use super::{CatchUp, Checked, Cluster, Damage, Pipeline};
+use super::{CatchUp, Checked, Cluster, Damage, Pipeline, Task};
 
 /// Something that has happened.
 #[derive(Clone, Debug)]
@@ -137,4 +137,6 @@ pub struct Summary {
     pub loss: Loss,
     /// The folder.
     pub folder: PathBuf,
+    /// What was calculated.
+    pub task: Task,
 }

@@ -6,7 +6,10 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use super::{DemoError, Pipeline};
+use super::{
+    DemoError, Pipeline,
+    task::{Comparison, Expected, Rule},
+};
 use crate::{
     events::{reason_code, source_key},
     kafka::{Admin, Batch, Connection, KafkaError, Reader},
@@ -26,6 +29,10 @@ pub struct EventsRead {
     pub numbers: u64,
     /// Events that are malformed on purpose, by the code of the reason.
     pub malformed: BTreeMap<String, u64>,
+    /// Numbers that the calculation rejects, by the code of the reason.
+    pub rejected: BTreeMap<String, u64>,
+    /// Numbers that the condition leaves out.
+    pub filtered: u64,
     /// Events that no demo produced.
     pub unknown: Vec<String>,
     /// What each event means, by the key of its result.
@@ -53,7 +60,7 @@ impl CatchUp {
 /// What the output topics say of these events.
 #[derive(Clone, Debug, Default)]
 pub struct OutputsRead {
-    /// Results that are not the squares of their events' numbers.
+    /// Results that are not those of their events.
     pub wrong_results: Vec<String>,
     /// Dead letters of events that are not malformed, or for other reasons.
     pub wrong_letters: Vec<String>,
@@ -69,14 +76,21 @@ impl EventsRead {
     }
 }
 
-/// Reads the events topic from its beginning to its end.
+/// Reads the events topic from its beginning to its end; `rule` says what must become of them.
 pub(super) fn events(
     connection: &Connection,
     admin: &Admin,
     topic: &str,
+    rule: &Rule,
 ) -> Result<EventsRead, DemoError> {
     let mut read = EventsRead::default();
     let mut counts: BTreeMap<Partition, u64> = BTreeMap::new();
+    let (mut rejected, mut filtered) = (BTreeMap::new(), 0);
+    let mut numbers = Comparison::new(rule, |(), _, expected| match expected {
+        Some(Expected::Reject(code)) => *rejected.entry(code).or_default() += 1,
+        Some(Expected::Filtered) => filtered += 1,
+        Some(Expected::Result(_)) | None => {}
+    });
     let logs = read_topic(connection, admin, topic, |partition, event, _| {
         *counts.entry(partition).or_default() += 1;
         let key = source_key(topic, partition, event.offset);
@@ -85,7 +99,10 @@ pub(super) fn events(
             return;
         };
         match content {
-            Content::Number(_) => read.numbers += 1,
+            Content::Number(_) => {
+                read.numbers += 1;
+                numbers.add((), Some(content));
+            }
             Content::Malformed(way) => {
                 let reason = way.reason().as_str().to_owned();
                 *read.malformed.entry(reason).or_default() += 1;
@@ -96,38 +113,60 @@ pub(super) fn events(
     let logs = logs.into_iter();
     let logs = logs.map(|(at, log)| (at, (log, counts.get(&at).copied().unwrap_or_default())));
     read.partitions = logs.collect();
+    numbers.finish()?;
+    (read.rejected, read.filtered) = (rejected, filtered);
     Ok(read)
 }
 
-/// Reads the results and the dead letters beside their `events`; the speed is that of the results since `restart`.
+/// Reads the results and the dead letters beside their `events`, of which `rule` says what must become; the speed is that of the
+/// results since `restart`.
 pub(super) fn outputs(
     connection: &Connection,
     admin: &Admin,
     pipeline: &Pipeline,
     events: &EventsRead,
+    rule: &Rule,
     restart: SystemTime,
 ) -> Result<OutputsRead, DemoError> {
-    let mut read = OutputsRead::default();
     let restart = restart.duration_since(SystemTime::UNIX_EPOCH);
     let restart = restart.map_or(0, |since| since.as_millis());
     let (mut results, mut first, mut last) = (0, u64::MAX, 0);
-    read_topic(connection, admin, &pipeline.results, |_, event, _| {
-        let key = String::from_utf8_lossy(event.key.unwrap_or_default());
-        let value = String::from_utf8_lossy(event.payload.unwrap_or_default());
-        let content = events.contents.get(key.as_ref());
-        if content.and_then(|content| result(*content)).as_deref() != Some(value.as_ref()) {
-            read.wrong_results.push(format!(
-                "{key} has the result {value}, the event is {content:?}"
+    let mut wrong_results = Vec::new();
+    let mut compared = Comparison::new(rule, |(key, value): (String, String), event, expected| {
+        if !matches!(&expected, Some(Expected::Result(right)) if *right == value) {
+            wrong_results.push(format!(
+                "{key} has the result {value}, the event is {event:?}"
             ));
         }
+    });
+    read_topic(connection, admin, &pipeline.results, |_, event, _| {
+        let key = String::from_utf8_lossy(event.key.unwrap_or_default()).into_owned();
+        let value = String::from_utf8_lossy(event.payload.unwrap_or_default()).into_owned();
+        let content = events.contents.get(&key).copied();
+        compared.add((key, value), content);
         let time = event.timestamp.and_then(|time| u64::try_from(time).ok());
         if let Some(time) = time.filter(|time| u128::from(*time) >= restart) {
             results += 1;
             (first, last) = (first.min(time), last.max(time));
         }
     })?;
+    compared.finish()?;
     let took = last.checked_sub(first).map(Duration::from_millis);
-    read.catch_up = took.map(|took| CatchUp { results, took });
+    let mut wrong_letters = Vec::new();
+    let mut compared = Comparison::new(
+        rule,
+        |(letter, said): (String, Option<String>), _, expected| {
+            let right = match &expected {
+                Some(Expected::Reject(code)) => Some(code.as_str()),
+                _ => None,
+            };
+            if right.is_none() || said.as_deref().map(reason_code) != right {
+                wrong_letters.push(format!(
+                    "{letter} is rejected for {said:?}; meant was {right:?}"
+                ));
+            }
+        },
+    );
     read_topic(
         connection,
         admin,
@@ -135,19 +174,17 @@ pub(super) fn outputs(
         |place, event, headers| {
             let said = headers.iter().find(|(name, _)| name == "snapback-reason");
             let said = said.and_then(|(_, value)| std::str::from_utf8(value.as_deref()?).ok());
-            let expected = match Content::of(event.payload) {
-                Some(Content::Malformed(way)) => Some(way.reason().as_str()),
-                Some(Content::Number(_)) | None => None,
-            };
-            if expected.is_none() || said.map(reason_code) != expected {
-                read.wrong_letters.push(format!(
-                    "{} {place}/{} is rejected for {said:?}; meant was {expected:?}",
-                    pipeline.rejects, event.offset
-                ));
-            }
+            let letter = format!("{} {place}/{}", pipeline.rejects, event.offset);
+            let said = said.map(str::to_owned);
+            compared.add((letter, said), Content::of(event.payload));
         },
     )?;
-    Ok(read)
+    compared.finish()?;
+    Ok(OutputsRead {
+        wrong_results,
+        wrong_letters,
+        catch_up: took.map(|took| CatchUp { results, took }),
+    })
 }
 
 /// The messages of one key, in the order of their partition.
@@ -164,17 +201,6 @@ pub(super) fn published(
         }
     })?;
     Ok(found)
-}
-
-/// The result message of a number.
-fn result(event: Content) -> Option<String> {
-    match event {
-        Content::Number(number) => {
-            let square = i128::from(number) * i128::from(number);
-            Some(format!("{{\"number\":{number},\"result\":{square}}}"))
-        }
-        Content::Malformed(_) => None,
-    }
 }
 
 /// Names and values of a message's headers.
@@ -207,20 +233,4 @@ fn read_topic(
         logs.insert(partition, log);
     }
     Ok(logs)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_result_of_any_number_is_written_with_all_its_digits() {
-        let expected =
-            r#"{"number":-9223372036854775808,"result":85070591730234615865843651857942052864}"#;
-        assert_eq!(result(Content::Number(i64::MIN)).as_deref(), Some(expected));
-        assert_eq!(
-            result(Content::Malformed(crate::load::Malformed::Empty)),
-            None
-        );
-    }
 }

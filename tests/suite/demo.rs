@@ -8,6 +8,7 @@ use std::{
 
 use serde_json::Value;
 
+use super::outside::in_a_shell;
 use super::support::{Program, eventually, heavy, kafka, process::Running, python, snapback};
 
 /// On a busy machine; on an idle one a demo takes less than ten seconds.
@@ -93,6 +94,53 @@ fn the_demo_tells_its_story_and_leaves_snapshots_that_duckdb_and_verify_confirm(
     );
     let verified = snapback(["verify", "--store", "./snapback-demo"]).current_dir(folder.path());
     verified.run().expect_code(0);
+}
+
+#[test]
+fn a_calculation_and_a_condition_of_ones_own_are_checked_to_the_last_event() {
+    let _turn = heavy();
+    let folder = tempfile::tempdir().unwrap();
+    let calculation = "100 div (number % 10) AS share, number % 10 AS \"last digit\"";
+    let flags = [
+        "--calculation",
+        calculation,
+        "--where",
+        "number >= -500000000",
+    ];
+    let finished = demo(folder.path(), &[&flags[..], &["--count", "20000"]].concat())
+        .run()
+        .expect_code(0);
+    let table = &finished.stdout;
+    assert!(!table.contains("NOT TRUE"), "{table}");
+    let counts = ["results", "rejects", "filtered"].map(|name| row(table, name));
+    assert_eq!(counts.iter().sum::<u64>(), 20_000);
+    // A quarter of the numbers is left out, a tenth of the rest has no share.
+    assert!((4_500..5_500).contains(&counts[2]), "{table}");
+    assert!(
+        (1_300..1_700).contains(&row(table, "division-by-zero")),
+        "{table}"
+    );
+    // The command that it suggests prints a query, which finds nothing.
+    let command = table
+        .lines()
+        .map(str::trim)
+        .find(|line| line.starts_with("snapback calculation"));
+    let query = in_a_shell(command.unwrap())
+        .current_dir(folder.path())
+        .run();
+    let query = query.expect_code(0).stdout;
+    let script = "import sys, duckdb\nprint(duckdb.sql(sys.argv[1]).fetchall())";
+    let differing = printed_rows(python().program(script, &[&query]), folder.path(), script);
+    assert_eq!(differing, "[]\n");
+
+    let told = demo(folder.path(), &["--calculation", "nummer * 2"])
+        .run()
+        .expect_code(2);
+    assert!(
+        told.stderr.contains("did you mean number?"),
+        "{}",
+        told.stderr
+    );
 }
 
 #[test]

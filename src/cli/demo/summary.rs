@@ -6,7 +6,10 @@ use comfy_table::{CellAlignment, Table, presets};
 use indicatif::HumanCount;
 
 use super::paint::Paint;
-use crate::demo::{Check, Summary};
+use crate::{
+    demo::{Check, Summary},
+    recovery::Invocation,
+};
 
 /// Checks and counts for programs.
 pub(super) fn json(summary: &Summary) -> serde_json::Result<String> {
@@ -61,8 +64,11 @@ pub(super) fn table(summary: &Summary) -> String {
     row("events", count(totals.events), "");
     row("results", count(totals.results), "");
     row("rejects", count(totals.rejects), "");
-    for (reason, number) in &totals.malformed {
+    for (reason, number) in totals.malformed.iter().chain(&totals.rejected) {
         row(&format!("  {reason}"), count(*number), "");
+    }
+    if summary.task.condition.is_some() {
+        row("filtered", count(totals.filtered), "");
     }
     row("absent", count(totals.absent), "");
     row("lost", count(totals.lost), "");
@@ -131,10 +137,18 @@ pub(super) fn suggestions(summary: &Summary) -> String {
             glob("results")
         ),
     );
+    let some = match summary.task.is_own() {
+        false => "SELECT number, result FROM",
+        true => "SELECT * EXCLUDE (kafka_timestamp, kafka_timestamp_raw, key) FROM",
+    };
+    let order = match summary.task.is_own() {
+        false => "result",
+        true => "number",
+    };
     line(
         &mut text,
         format_args!(
-            "  SELECT number, result FROM read_parquet({}) ORDER BY result DESC LIMIT 5;",
+            "  {some} read_parquet({}) ORDER BY {order} DESC LIMIT 5;",
             glob("results")
         ),
     );
@@ -154,6 +168,18 @@ pub(super) fn suggestions(summary: &Summary) -> String {
         &mut text,
         format_args!("  snapback verify --store {folder}{topic}"),
     );
+    if summary.task.is_own() {
+        let query = Invocation::new("calculation")
+            .with("--store", folder.to_string())
+            .with("--events", events)
+            .with("--sql", "duckdb");
+        let query = summary.task.on(query);
+        line(
+            &mut text,
+            format_args!("The query that finds the results which DuckDB calculates otherwise:"),
+        );
+        line(&mut text, format_args!("  {query}"));
+    }
     text
 }
 
@@ -167,7 +193,7 @@ mod tests {
     use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
     use super::*;
-    use crate::demo::{CatchUp, Checked, Loss, Pipeline, Totals};
+    use crate::demo::{CatchUp, Checked, Loss, Pipeline, Task, Totals};
 
     fn summary(exactly_once: bool) -> Summary {
         let totals = Totals {
@@ -175,6 +201,8 @@ mod tests {
             results: 199_800,
             rejects: 200,
             malformed: BTreeMap::from([("empty".to_owned(), 90), ("not-json".to_owned(), 110)]),
+            rejected: BTreeMap::new(),
+            filtered: 0,
             absent: 0,
             lost: 0,
             snapshots: 40,
@@ -195,6 +223,7 @@ mod tests {
             }),
             loss: Loss::default(),
             folder: PathBuf::from("./snapback-demo"),
+            task: Task::default(),
         }
     }
 
@@ -247,5 +276,27 @@ mod tests {
           snapback snapshots list --store ./snapback-demo
           snapback verify --store ./snapback-demo
         ");
+    }
+
+    #[test]
+    fn with_a_calculation_of_ones_own_the_suggestions_prove_it() {
+        let mut summary = summary(true);
+        summary.task = Task {
+            calculation: Some("number * 2 AS twice".to_owned()),
+            condition: Some("number > 0".to_owned()),
+        };
+        summary.checked.totals.filtered = 7;
+        insta::assert_snapshot!(suggestions(&summary), @r"
+        The snapshots are plain Parquet files in ./snapback-demo. In DuckDB:
+          SELECT partition, count(*) AS results, max(kafka_offset) AS newest FROM read_parquet('./snapback-demo/events/results/partition=*/*.parquet', hive_partitioning=true) GROUP BY partition ORDER BY partition;
+          SELECT * EXCLUDE (kafka_timestamp, kafka_timestamp_raw, key) FROM read_parquet('./snapback-demo/events/results/partition=*/*.parquet') ORDER BY number DESC LIMIT 5;
+          SELECT reason, coalesce(try(decode(payload)), payload::VARCHAR) AS payload FROM read_parquet('./snapback-demo/events/rejects/partition=*/*.parquet') LIMIT 20;
+        And without DuckDB:
+          snapback snapshots list --store ./snapback-demo
+          snapback verify --store ./snapback-demo
+        The query that finds the results which DuckDB calculates otherwise:
+          snapback calculation --store ./snapback-demo --events events --sql duckdb --calculation 'number * 2 AS twice' --where 'number > 0'
+        ");
+        assert!(table(&summary).contains("filtered               7"));
     }
 }

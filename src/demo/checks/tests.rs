@@ -260,3 +260,30 @@ fn a_partition_without_events_needs_neither_snapshot_nor_commit() {
         .insert(Partition(4), (range(0, 0), 0));
     assert!(judge(&facts).holds());
 }
+
+#[test]
+fn with_an_own_calculation_rejects_and_filtered_events_are_counted() {
+    let mut facts = clean(true);
+    facts.task.condition = Some("number > 0".to_owned());
+    facts.events.rejected = BTreeMap::from([("overflow".to_owned(), 1)]);
+    facts.events.filtered = 1;
+    (
+        facts.report.results,
+        facts.report.rejects,
+        facts.report.filtered,
+    ) = (1, 2, 1);
+    let checked = judge(&facts);
+    assert!(checked.holds(), "{:?}", checked.checks);
+    assert_eq!(
+        (checked.totals.filtered, checked.totals.rejected["overflow"]),
+        (1, 1)
+    );
+    facts.report.filtered = 2;
+    let checked = judge(&facts);
+    let said = checked.checks.iter().flat_map(|check| &check.examples);
+    let said: Vec<_> = said.collect();
+    assert_eq!(
+        said,
+        ["1 events are left out by the condition, filtered are 2"]
+    );
+}
