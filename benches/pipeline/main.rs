@@ -5,6 +5,7 @@
 //! cargo bench --bench pipeline -- 20000000          another number of events
 //! cargo bench --bench pipeline -- 5000000 recovery  only the recovery after SIGKILL, and with ten times the history
 //! cargo bench --bench pipeline -- 5000000 workers   exactly-once with one worker, and with two
+//! cargo bench --bench pipeline -- 2000000 carry     exactly-once with and without --carry, on events with keys
 //! cargo bench --bench pipeline -- latency           from the producer to a reader of results, at 100,000 events/s
 //! ```
 //!
@@ -70,6 +71,9 @@ fn main() {
     };
     if only == Some("latency") {
         return bench.latency();
+    }
+    if only == Some("carry") {
+        return bench.carry();
     }
     bench.load("events", events);
     if only == Some("workers") {
@@ -180,6 +184,47 @@ impl Bench<'_> {
         }
         for name in ["eo", "alo"] {
             self.verify(name, "events");
+        }
+    }
+
+    /// What headers and times of their own cost: each twice, in turn.
+    fn carry(&self) {
+        support::create_topic(self.brokers, "keyed", PARTITIONS);
+        let keyed = (0..self.events).map(|number| {
+            let partition = i32::try_from(number % u64::from(PARTITIONS.unsigned_abs())).ok();
+            let key = format!("customer-{}", number % 100_000);
+            let payload = format!("{{\"number\": {number}}}");
+            (
+                partition,
+                Some(key.into_bytes()),
+                Some(payload.into_bytes()),
+            )
+        });
+        support::produce(self.brokers, "keyed", keyed);
+        let ways = [
+            ("nothing", &[][..]),
+            ("timestamp", &["--carry", "timestamp"]),
+            ("key", &["--carry", "key,timestamp"]),
+        ];
+        for (round, ways) in [(1, ways), (2, [ways[2], ways[1], ways[0]])] {
+            for (name, flags) in ways {
+                let run = format!("carry-{name}-{round}");
+                let results = format!("results-{run}");
+                support::create_topic(self.brokers, &results, PARTITIONS);
+                let mut command = self.run(&run, "keyed", "exactly-once");
+                command.args(flags);
+                let measured = self.measured(command, &results);
+                println!(
+                    "{:<24}{:.2} M events/s, {:.2} us of CPU per event",
+                    if flags.is_empty() {
+                        "without".to_owned()
+                    } else {
+                        flags.join(" ")
+                    },
+                    measured.events_per_second(self.events) / 1e6,
+                    measured.cpu.as_secs_f64() * 1e6 / self.events as f64,
+                );
+            }
         }
     }
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::Fingerprint;
+use super::{Carry, Fingerprint};
 use crate::events::{Field, Fields};
 
 /// What a fingerprint stands for, as text.
@@ -25,6 +25,9 @@ pub struct Declaration {
     /// The columns that messages hold, as in `--publish`, in the order of the results; `None` when they hold all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub publish: Option<String>,
+    /// What messages have of their events, as in `--carry`; `None` when nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub carry: Option<String>,
 }
 
 impl Declaration {
@@ -41,6 +44,13 @@ impl Declaration {
         Some(columns.map(column).collect())
     }
 
+    /// Whether messages have the keys of their events.
+    #[must_use]
+    pub fn carries_keys(&self) -> bool {
+        let carry = self.carry.as_deref().map(Carry::parse);
+        carry.is_some_and(|carry| carry.is_ok_and(Carry::key))
+    }
+
     /// Whether the other leaves out the same events: it has the same condition over the same fields.
     #[must_use]
     pub fn takes_the_same(&self, other: &Declaration) -> bool {
@@ -50,7 +60,8 @@ impl Declaration {
     /// The bytes of its texts.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        let optional = [&self.condition, &self.publish].into_iter().flatten();
+        let optional = [&self.condition, &self.publish, &self.carry];
+        let optional = optional.into_iter().flatten();
         let optional: usize = optional.map(String::len).sum();
         self.calculation.len() + optional + self.fields.len() + self.results.len()
     }
@@ -66,6 +77,9 @@ impl fmt::Display for Declaration {
         write!(f, " on {}", self.fields)?;
         if let Some(publish) = &self.publish {
             write!(f, ", publishing {publish}")?;
+        }
+        if let Some(carry) = &self.carry {
+            write!(f, ", carrying {carry}")?;
         }
         Ok(())
     }

@@ -9,7 +9,9 @@ use std::{
     sync::Arc,
 };
 
-use super::{CalculationError, Condition, Declaration, Evaluator, Find, Fingerprint, Publish};
+use super::{
+    CalculationError, Carry, Condition, Declaration, Evaluator, Find, Fingerprint, Publish,
+};
 use crate::events::{Fields, FieldsError};
 
 /// Why this program cannot calculate what a declaration says.
@@ -109,11 +111,15 @@ impl Calculations {
             let publish = declared.publish.as_deref().map(Publish::parse);
             let publish = publish.transpose().map_err(CalculationError::from);
             let publish = publish.map_err(Box::new)?;
+            let carry = declared.carry.as_deref().map(Carry::parse);
+            let carry = carry.transpose().map_err(CalculationError::from);
+            let carry = carry.map_err(Box::new)?.unwrap_or_default();
             let evaluator = Evaluator::new(fields, calculation).map_err(Box::new)?;
             let evaluator = evaluator
                 .with_condition(condition.as_ref())
                 .map_err(Box::new)?;
-            Ok(evaluator.with_publish(publish.as_ref()).map_err(Box::new)?)
+            let evaluator = evaluator.with_publish(publish.as_ref()).map_err(Box::new)?;
+            Ok(evaluator.with_carry(carry))
         }));
         let evaluator = found.unwrap_or(Err(NotCalculable::Panicked))?;
         let here = evaluator.declaration();

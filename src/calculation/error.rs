@@ -4,7 +4,7 @@ use std::error::Error;
 
 use arrow_schema::{ArrowError, DataType};
 
-use super::{publish::PublishError, sql::SqlError};
+use super::{carry::CarryError, publish::PublishError, sql::SqlError};
 use crate::events::NameTaken;
 
 /// A calculation that cannot be used, or that failed on a batch.
@@ -16,6 +16,9 @@ pub enum CalculationError {
     /// Messages cannot hold the columns that are chosen for them.
     #[error(transparent)]
     Publish(#[from] PublishError),
+    /// Messages cannot carry what they are to carry.
+    #[error(transparent)]
+    Carry(#[from] CarryError),
     /// The field to calculate with is not declared.
     #[error("{calculation}: there is no field {field:?}; declared are: {declared}")]
     NoSuchField {

@@ -11,7 +11,8 @@ use arrow_buffer::BooleanBufferBuilder;
 use arrow_schema::{DataType, Field as ArrowField, Schema, SchemaRef};
 
 use super::{
-    Calculation, CalculationError, Condition, Declaration, Engine, Fingerprint, Outcomes, Publish,
+    Calculation, CalculationError, Carry, Condition, Declaration, Engine, Fingerprint, Outcomes,
+    Publish,
     batch::{Batch, batch_error, kept, rejected},
     calling, results,
     sql::{Filter, Sifted},
@@ -72,6 +73,7 @@ pub struct Evaluator {
     results: SchemaRef,
     /// The columns that messages hold; `None` when they hold all.
     publish: Option<String>,
+    carry: Carry,
     /// What the calculation gives, as a declaration has it.
     declared: String,
     fingerprint: Fingerprint,
@@ -110,6 +112,7 @@ impl Evaluator {
             output,
             results: Arc::new(Schema::new(all)),
             publish: None,
+            carry: Carry::default(),
             declared,
             fingerprint,
         })
@@ -150,6 +153,23 @@ impl Evaluator {
         Ok(self)
     }
 
+    /// The same with messages that carry this of their events. It comes last.
+    #[must_use]
+    pub fn with_carry(mut self, carry: Carry) -> Evaluator {
+        if carry.any() {
+            self.fingerprint = self.fingerprint.carrying(&carry.to_string());
+            self.results = columns::carrying(&self.results, carry.key());
+            self.carry = carry;
+        }
+        self
+    }
+
+    /// What messages carry of their events.
+    #[must_use]
+    pub const fn carry(&self) -> Carry {
+        self.carry
+    }
+
     /// What could change an outcome, as 16 digits.
     #[must_use]
     pub fn fingerprint(&self) -> &Fingerprint {
@@ -172,6 +192,7 @@ impl Evaluator {
             fields: self.fields().to_string(),
             results: self.declared.clone(),
             publish: self.publish.clone(),
+            carry: self.carry.any().then(|| self.carry.to_string()),
         }
     }
 

@@ -19,7 +19,8 @@ const DIGITS: usize = 16;
 /// fields, the decoder's version and the columns of the results. The binary is not part of it.
 ///
 /// With a condition they are those over the fingerprint without it, the version of what evaluates it, and its canonical
-/// text. Where messages hold some columns only, they are those over the fingerprint of all that, and the names of these columns.
+/// text. Where messages hold some columns only, they are those over the fingerprint of all that, and the names of these columns;
+/// where they carry something of their events, over the fingerprint of all that, and what.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct Fingerprint(String);
@@ -56,6 +57,11 @@ impl Fingerprint {
     /// The fingerprint of the same whose messages hold the columns `publish` alone.
     pub(super) fn publishing(&self, publish: &str) -> Fingerprint {
         Fingerprint::over(&[&self.0, "publish", publish])
+    }
+
+    /// The fingerprint of the same whose messages carry `carry` of their events.
+    pub(super) fn carrying(&self, carry: &str) -> Fingerprint {
+        Fingerprint::over(&[&self.0, "carry", carry])
     }
 
     fn over(parts: &[&str]) -> Fingerprint {

@@ -11,6 +11,7 @@
 
 mod batch;
 mod calling;
+mod carry;
 mod declaration;
 mod declared;
 mod engine;
@@ -38,6 +39,7 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{Fields, Schema};
 
+pub use carry::{Carry, CarryError};
 pub use declaration::Declaration;
 pub use declared::{Calculations, NotCalculable};
 pub use engine::Engine;

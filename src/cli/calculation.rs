@@ -106,6 +106,9 @@ fn shown(declaration: &Declaration) -> String {
     if let Some(publish) = &declaration.publish {
         table.add_row(["publish", publish]);
     }
+    if let Some(carry) = &declaration.carry {
+        table.add_row(["carry", carry]);
+    }
     table.add_row(["fingerprint", declaration.fingerprint.as_str()]);
     table.trim_fmt()
 }

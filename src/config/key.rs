@@ -79,6 +79,8 @@ pub const CALCULATION: Key = Key::new("calculation", "square");
 pub const WHERE: Key = Key::without_default("where", "every event");
 /// Which columns of a result its message holds.
 pub const PUBLISH: Key = Key::without_default("publish", "every column");
+/// What messages have of their events.
+pub const CARRY: Key = Key::without_default("carry", "nothing");
 /// How data is written to stdout.
 pub const OUTPUT: Key = Key::new("output", "table");
 /// How log lines are written to stderr.
@@ -137,6 +139,7 @@ pub const ALL: &[Key] = &[
     CALCULATION,
     WHERE,
     PUBLISH,
+    CARRY,
     DELIVERY,
     COMMIT_INTERVAL,
     SNAPSHOT_INTERVAL,

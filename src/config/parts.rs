@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     calculation::{
-        Calculation, CalculationError, Calculations, Condition, Evaluator, Find, Publish,
+        Calculation, CalculationError, Calculations, Carry, Condition, Evaluator, Find, Publish,
     },
     events::Fields,
     kafka::Connection,
@@ -46,6 +46,8 @@ pub struct CalculationConfig {
     pub condition: Option<Condition>,
     /// Which columns messages hold; `None` for all.
     pub publish: Option<Publish>,
+    /// What messages have of their events.
+    pub carry: Carry,
     /// Who finds others by their text.
     pub find: Find,
 }
@@ -66,7 +68,8 @@ impl CalculationConfig {
     pub fn evaluator(&self) -> Result<Evaluator, CalculationError> {
         let evaluator = Evaluator::new(self.fields.clone(), Arc::clone(&self.calculation))?;
         let evaluator = evaluator.with_condition(self.condition.as_ref())?;
-        evaluator.with_publish(self.publish.as_ref())
+        let evaluator = evaluator.with_publish(self.publish.as_ref())?;
+        Ok(evaluator.with_carry(self.carry))
     }
 }
 
@@ -77,6 +80,7 @@ impl fmt::Debug for CalculationConfig {
             .field("calculation", &self.calculation.name())
             .field("condition", &self.condition)
             .field("publish", &self.publish)
+            .field("carry", &self.carry)
             .finish()
     }
 }
@@ -268,7 +272,11 @@ pub fn calculation(layers: &Layers) -> Result<CalculationConfig, ConfigError> {
         Publish::parse(&given.text)
             .map_err(|reason| parse::invalid(key::PUBLISH, given.clone(), &reason))
     });
+    let carry = layers.value(key::CARRY).map(|given| {
+        Carry::parse(&given.text).map_err(|reason| parse::invalid(key::CARRY, given, &reason))
+    });
     let config = CalculationConfig {
+        carry: carry.transpose()?.unwrap_or_default(),
         publish: publish.transpose()?,
         calculation,
         condition,

@@ -158,6 +158,7 @@ fn unlisted(newest: &Manifest, segment: &Segment) -> Declaration {
         calculation: newest.calculation.clone(),
         condition: None,
         publish: None,
+        carry: None,
         fields: newest.fields.clone(),
         results: String::new(),
     }

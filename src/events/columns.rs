@@ -6,14 +6,14 @@
 //! | rejects | [`source`], [`rejected`] |
 //! | corrections | those of the results, [`rejected`], [`corrected`] |
 
-use std::ops::RangeInclusive;
+use std::{ops::RangeInclusive, sync::Arc};
 
 use arrow_array::{
     Array as _, BinaryArray, Int64Array, RecordBatch, StringArray, TimestampMillisecondArray,
     cast::AsArray as _,
     types::{Int64Type, TimestampMillisecondType},
 };
-use arrow_schema::{DataType, Field, TimeUnit};
+use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 
 use super::time;
 
@@ -101,6 +101,33 @@ pub(crate) fn is_published(column: &Field) -> bool {
     let (key, value) = PUBLISHED;
     let marked = column.metadata().get(key).is_some_and(|mark| mark == value);
     !marked && !SOURCE.contains(&column.name().as_str())
+}
+
+/// What marks the column of keys where messages have the key of their event, in the metadata of its Arrow field.
+const CARRIED: (&str, &str) = ("snapback.carried", "true");
+
+/// The columns of results whose messages have the keys of their events, if `keys` says so.
+pub(crate) fn carrying(results: &Schema, keys: bool) -> SchemaRef {
+    let marked = results.fields().iter().map(|field| {
+        if !keys || field.name() != KEY {
+            return Arc::clone(field);
+        }
+        let (key, value) = CARRIED;
+        let mut metadata = field.metadata().clone();
+        metadata.insert(key.to_owned(), value.to_owned());
+        Arc::new(Field::clone(field).with_metadata(metadata))
+    });
+    Arc::new(Schema::new(marked.collect::<Vec<_>>()))
+}
+
+/// Whether messages of results with these columns have the keys of their events.
+pub(crate) fn carries_keys(results: &Schema) -> bool {
+    let (key, value) = CARRIED;
+    let mut marks = results
+        .fields()
+        .iter()
+        .map(|field| field.metadata().get(key));
+    marks.any(|mark| mark.is_some_and(|mark| mark == value))
 }
 
 /// What rejects have besides.

@@ -136,6 +136,7 @@ const CALCULATION: &str = "snapback.calculation";
 const CONDITION: &str = "snapback.where";
 const FIELDS: &str = "snapback.fields";
 const PUBLISH: &str = "snapback.publish";
+const CARRY: &str = "snapback.carry";
 const RESULT_COLUMNS: &str = "snapback.result_columns";
 const FINGERPRINT: &str = "snapback.fingerprint";
 const RESULTS: &str = "snapback.results";
@@ -229,6 +230,9 @@ impl SegmentFacts {
         if let Some(publish) = &self.declaration.publish {
             pairs.push(pair(PUBLISH, publish.clone()));
         }
+        if let Some(carry) = &self.declaration.carry {
+            pairs.push(pair(CARRY, carry.clone()));
+        }
         if self.counts.filtered > 0 {
             pairs.push(pair(FILTERED, self.counts.filtered.to_string()));
         }
@@ -283,6 +287,7 @@ impl SegmentFacts {
                 fields: text(pairs, FIELDS)?.to_owned(),
                 results: text(pairs, RESULT_COLUMNS)?.to_owned(),
                 publish: optional(pairs, PUBLISH)?,
+                carry: optional(pairs, CARRY)?,
             },
             made_for: number(pairs, EDIT)?,
             counts,

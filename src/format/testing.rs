@@ -39,6 +39,7 @@ pub(crate) fn declaration() -> Declaration {
         calculation: "square(number)".into(),
         condition: None,
         publish: None,
+        carry: None,
         fields: "number BIGINT NOT NULL".into(),
         results: "result DECIMAL(38,0) NOT NULL".into(),
     }

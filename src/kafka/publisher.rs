@@ -203,7 +203,8 @@ impl Publisher {
         Ok(())
     }
 
-    /// Hands one message with headers to the client. Waits at most `timeout` for room in its queue.
+    /// Hands one message with headers to the client, and a timestamp that is not that of now. Waits at most `timeout` for room
+    /// in its queue.
     ///
     /// # Errors
     /// See [`PublishError::disposition`].
@@ -213,16 +214,19 @@ impl Publisher {
         partition: i32,
         record: Record<'_>,
         headers: &[(&str, Option<&[u8]>)],
+        timestamp: Option<i64>,
         timeout: Duration,
     ) -> Result<(), PublishError> {
         let deadline = Instant::now() + timeout;
-        let headers = headers.iter().fold(
-            OwnedHeaders::new_with_capacity(headers.len()),
-            |headers, (key, value)| headers.insert(Header { key, value: *value }),
-        );
+        let headers = (!headers.is_empty()).then(|| {
+            headers.iter().fold(
+                OwnedHeaders::new_with_capacity(headers.len()),
+                |headers, (key, value)| headers.insert(Header { key, value: *value }),
+            )
+        });
         let mut message: BaseRecord<'_, [u8], [u8]> = BaseRecord::to(topic).partition(partition);
         (message.key, message.payload) = (record.key, record.payload);
-        message.headers = Some(headers);
+        (message.headers, message.timestamp) = (headers, timestamp);
         loop {
             match self.producer.send(message) {
                 Ok(()) => return Ok(()),

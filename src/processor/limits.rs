@@ -83,9 +83,8 @@ pub(super) fn too_large(messages: &MessageBuffer, limit: u64) -> Vec<usize> {
     if fits(messages.bytes()) {
         return Vec::new();
     }
-    let sizes = messages.iter().map(|(key, value)| key.len() + value.len());
-    let large = sizes.enumerate().filter(|(_, bytes)| !fits(*bytes));
-    large.map(|(index, _)| index).collect()
+    let all = 0..messages.len();
+    all.filter(|index| !fits(messages.size(*index))).collect()
 }
 
 /// Makes rejects of the results at `rows`, whose messages are too large for the results topic.
@@ -108,9 +107,7 @@ pub(super) fn reject_results(
         let event = batch
             .iter()
             .find(|event| Offset::new(offsets[*row]) == Some(event.offset));
-        let bytes = messages
-            .get(*row)
-            .map_or(0, |(key, value)| key.len() + value.len());
+        let bytes = messages.size(*row);
         let reason = events::too_large(bytes, topic, limit);
         rejects.extend(event.map(|event| Reject::of(&event, reason)));
     }

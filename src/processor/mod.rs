@@ -22,6 +22,7 @@
 //! The coordinator, on the caller's thread, watches the workers and decides when the work is done. `memory` divides
 //! `--memory` once (I8); consumption pauses when it is used.
 
+mod carried_times;
 mod connect;
 mod coordinator;
 mod error;

@@ -21,13 +21,13 @@ enum Content {
 
 /// What an output topic's settings say about the messages that it takes.
 #[derive(Debug, Default)]
-struct Settings {
-    cleanup_policy: Option<String>,
-    max_message_bytes: Option<u64>,
-    timestamp_type: Option<String>,
-    /// In milliseconds.
-    before: Option<u64>,
-    after: Option<u64>,
+pub(super) struct Settings {
+    pub(super) cleanup_policy: Option<String>,
+    pub(super) max_message_bytes: Option<u64>,
+    pub(super) timestamp_type: Option<String>,
+    /// How far from the broker's clock the time of a message may be, in milliseconds.
+    pub(super) before: Option<u64>,
+    pub(super) after: Option<u64>,
 }
 
 /// Says, in a line each, which settings of the output topics bear on what is written to them. A topic whose settings may not
@@ -49,7 +49,7 @@ pub(super) fn say(admin: &Admin, pipeline: &PipelineConfig) {
 }
 
 impl Settings {
-    fn ask(admin: &Admin, topic: &str) -> Result<Settings, KafkaError> {
+    pub(super) fn ask(admin: &Admin, topic: &str) -> Result<Settings, KafkaError> {
         let [cleanup_policy, bytes, timestamp_type, before, after] = admin.topic_configs(
             topic,
             [

@@ -13,6 +13,7 @@ use std::{
 
 use super::{
     Instance, ProcessorError, Stop, WorkerError,
+    carried_times::CarriedTimes,
     connect::{connect, output},
     limits,
     mixed_types::ColumnCheck,
@@ -63,6 +64,8 @@ pub struct Shared {
     rejects_partitions: u32,
     admin: Arc<Admin>,
     rejects_need_keys: AtomicBool,
+    /// The times of events that the results topic takes.
+    pub carried_times: CarriedTimes,
     /// Workers that are to leave the group and join it again.
     join_anew: Vec<AtomicBool>,
     /// With `--exit-at-end`: what is to be reached.
@@ -153,6 +156,11 @@ impl Shared {
         let need_keys = rules::rejects_need_keys(&admin, rejects_topic, false);
         Ok(Shared {
             rejects_need_keys: AtomicBool::new(need_keys),
+            carried_times: CarriedTimes::of(
+                &admin,
+                &settings.pipeline.results,
+                settings.calculation.carry.timestamp(),
+            ),
             store_side: Arc::new(StoreSide::new(
                 settings.snapshot_interval,
                 settings.workers,
@@ -254,6 +262,7 @@ impl Shared {
         let rejects = &self.settings.pipeline.rejects;
         let need_keys = rules::rejects_need_keys(&self.admin, rejects, self.rejects_need_keys());
         self.rejects_need_keys.store(need_keys, Ordering::Relaxed);
+        self.carried_times.refresh(&self.admin);
         let pipeline = &self.settings.pipeline;
         let limits = limits::ask(&self.admin, &pipeline.results, &pipeline.rejects);
         let before = self.store_side.set_limits(limits);

@@ -30,6 +30,8 @@ struct Status<'v> {
     fields: &'v str,
     #[serde(skip_serializing_if = "Option::is_none")]
     publish: Option<&'v str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    carry: Option<&'v str>,
     group: &'v str,
     events: &'v str,
     results: &'v str,
@@ -147,6 +149,7 @@ pub(super) fn totals(view: &ProcessView) -> Counters {
         sum.rejects.merge(&one.rejects);
         sum.filtered += one.filtered;
         sum.raw_timestamps += one.raw_timestamps;
+        sum.times_left_out += one.times_left_out;
         sum.replayed += one.replayed;
         sum.commits += one.commits;
         sum.aborts += one.aborts;
@@ -197,6 +200,7 @@ pub(super) fn render(view: &ProcessView) -> String {
         calculation: &about.calculation,
         condition: about.condition.as_deref(),
         publish: about.publish.as_deref(),
+        carry: about.carry.as_deref(),
         fields: &about.fields,
         group: &about.group,
         events: &about.events,

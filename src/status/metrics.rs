@@ -125,6 +125,11 @@ fn counters(text: &mut Exposition, view: &ProcessView) {
             sum.raw_timestamps,
         ),
         (
+            "snapback_times_left_out_total",
+            "Results that --carry timestamp published without it, because the topic does not take it.",
+            sum.times_left_out,
+        ),
+        (
             "snapback_replayed_outcomes_total",
             "Outcomes rebuilt after a restart, without publishing them.",
             sum.replayed,

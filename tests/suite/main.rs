@@ -21,6 +21,7 @@ mod added_partitions;
 mod another_host;
 mod broker_trouble;
 mod calculations;
+mod carry;
 mod cli;
 mod compaction;
 mod compose;

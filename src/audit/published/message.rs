@@ -1,6 +1,9 @@
 //! What a message of an output topic says about itself: which outcome it publishes, and how. Pure.
 
-use crate::model::{Digest, Offset, Partition, Sequence};
+use crate::{
+    events::SOURCE_HEADER,
+    model::{Digest, Offset, Partition, Sequence},
+};
 
 /// Of a correction: its revision, the number of the manifest that introduced it.
 const REVISION: &str = "snapback-revision";
@@ -47,6 +50,8 @@ impl Key {
 pub(super) enum Body<'m> {
     /// A result, or with a null value, a result that is taken back.
     Value(Option<&'m [u8]>),
+    /// A result that has the key of its event.
+    Carried(&'m [u8], Option<&'m [u8]>),
     /// A reject.
     Letter(Letter<'m>),
 }
@@ -77,18 +82,24 @@ pub(super) type Header = (String, Option<Vec<u8>>);
 /// Reads a message of the results topic; `None` when it names no event of the topic `events`.
 pub(super) fn result<'m>(
     events: &str,
-    key: Option<&[u8]>,
+    key: Option<&'m [u8]>,
     value: Option<&'m [u8]>,
     headers: &[Header],
 ) -> Option<Message<'m>> {
-    let (partition, offset) = source(events, key?)?;
+    // With the key of its event, whatever that looks like, it names its source in a header.
+    let named = text(headers, SOURCE_HEADER);
+    let (partition, offset) = source(events, named.map(str::as_bytes).or(key)?)?;
     Some(Message {
         partition,
         key: Key {
             revision: revision(headers)?,
             offset,
         },
-        body: Body::Value(value),
+        body: match (named, key) {
+            (Some(_), Some(key)) => Body::Carried(key, value),
+            (Some(_), None) => return None,
+            (None, _) => Body::Value(value),
+        },
     })
 }
 
@@ -185,6 +196,23 @@ mod tests {
     }
 
     #[test]
+    fn a_result_with_the_key_of_its_event_names_its_source_in_a_header() {
+        let named = [header("snapback-source", "events/3/1042")];
+        // The key may look like the source of another one.
+        for key in ["customer-7", "", "events/0/1"] {
+            let read = result("events", Some(key.as_bytes()), Some(b"{}"), &named).unwrap();
+            assert_eq!(
+                (read.partition, read.key),
+                (Partition(3), Key::first(at(1042)))
+            );
+            assert_eq!(read.body, Body::Carried(key.as_bytes(), Some(b"{}")));
+        }
+        assert_eq!(result("events", None, Some(b"{}"), &named), None);
+        let other = [header("snapback-source", "others/3/1042")];
+        assert_eq!(result("events", Some(b"events/3/1"), None, &other), None);
+    }
+
+    #[test]
     fn a_revision_makes_a_correction_and_corrections_follow_first_publications() {
         let read = |headers: &[Header]| result("events", Some(b"events/0/7"), None, headers);
         let corrected = read(&[header("snapback-revision", "12")]).unwrap();
@@ -206,7 +234,7 @@ mod tests {
             let read = letter("events", Some(key.as_bytes()), None, headers).unwrap();
             match read.body {
                 Body::Letter(letter) => letter.key.map(<[u8]>::to_vec),
-                other @ Body::Value(_) => panic!("{other:?}"),
+                other => panic!("{other:?}"),
             }
         };
         assert!(key("events/2/9", &headers).is_some());

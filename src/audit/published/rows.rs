@@ -1,6 +1,6 @@
 //! A batch of stored rows as what is published for them. Pure.
 
-use arrow_array::{Array as _, RecordBatch, cast::AsArray as _};
+use arrow_array::{Array as _, BinaryArray, RecordBatch, cast::AsArray as _};
 
 use super::message::{Body, Letter};
 use crate::{
@@ -39,7 +39,8 @@ pub(super) struct Rows {
 enum Contents {
     #[default]
     Nothing,
-    Messages(MessageBuffer),
+    /// The messages, and the keys of their events.
+    Messages(MessageBuffer, Option<BinaryArray>),
     /// The batch, and which of its rows are meant.
     Letters(RecordBatch, Vec<usize>),
     Before(Vec<Option<OutcomeKind>>),
@@ -54,7 +55,8 @@ impl Rows {
             let encoder = ResultEncoder::new(topic, results.schema_ref()).ok()?;
             let mut messages = MessageBuffer::new();
             encoder.encode(partition, results, &mut messages).ok()?;
-            Some(Contents::Messages(messages))
+            let keys = columns::keys(results).cloned();
+            Some(Contents::Messages(messages, keys))
         };
         let (offsets, contents) = match what {
             What::Results => (all.to_vec(), messages(batch)?),
@@ -116,10 +118,18 @@ impl Rows {
     /// How a message differs from what is published for a row; `None` when it does not.
     pub fn difference(&self, row: usize, body: &Body<'_>) -> Option<String> {
         match (&self.contents, body) {
-            (Contents::Messages(messages), Body::Value(value)) => {
-                let stored = messages.get(row).map(|(_, value)| value);
-                (stored != *value)
-                    .then(|| format!("it is {}, stored is {}", shown(*value), shown(stored)))
+            (Contents::Messages(messages, _), Body::Value(value)) => {
+                value_differs(messages, row, *value)
+            }
+            // Which of the two forms it has is not asked: a calculation that carries another thing leaves what is published.
+            (Contents::Messages(messages, keys), Body::Carried(key, value)) => {
+                let stored = keys.as_ref().filter(|keys| keys.is_valid(row));
+                let stored = stored.map(|keys| keys.value(row));
+                if stored != Some(*key) {
+                    let (is, stored) = (shown(Some(key)), shown(stored));
+                    return Some(format!("its key is {is}, that of its event is {stored}"));
+                }
+                value_differs(messages, row, *value)
             }
             (Contents::Letters(batch, rows), Body::Letter(letter)) => match rows.get(row) {
                 Some(row) => letter_differs(batch, *row, letter),
@@ -132,6 +142,11 @@ impl Rows {
             _ => Some("it is a message of another kind".to_owned()),
         }
     }
+}
+
+fn value_differs(messages: &MessageBuffer, row: usize, value: Option<&[u8]>) -> Option<String> {
+    let stored = messages.get(row).map(|(_, value)| value);
+    (stored != value).then(|| format!("it is {}, stored is {}", shown(value), shown(stored)))
 }
 
 fn letter_differs(batch: &RecordBatch, row: usize, letter: &Letter<'_>) -> Option<String> {

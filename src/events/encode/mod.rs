@@ -1,4 +1,6 @@
 //! From results to messages: key `events/3/1042`, value `{"number":7,"result":49}`.
+//!
+//! Where the columns say so, a message has the key of its event instead, and the source stands beside it.
 
 mod cell;
 mod message;
@@ -12,6 +14,7 @@ use arrow_schema::{DataType, SchemaRef};
 
 use cell::Cells;
 pub use message::MessageBuffer;
+pub(crate) use message::SOURCE_HEADER;
 pub(crate) use payload::Payloads;
 
 use super::{columns, fields::FieldType};
@@ -50,6 +53,8 @@ pub fn source_key(topic: &str, partition: Partition, offset: Offset) -> String {
 pub struct ResultEncoder {
     topic: String,
     columns: Vec<Column>,
+    /// Whether messages have the keys of their events, where these have one.
+    carries_keys: bool,
 }
 
 struct Column {
@@ -94,7 +99,17 @@ impl ResultEncoder {
         Ok(ResultEncoder {
             topic: topic.to_owned(),
             columns,
+            carries_keys: columns::carries_keys(schema),
         })
+    }
+
+    /// The same with the source as the key of every message, as corrections have it.
+    #[must_use]
+    pub fn with_sources_as_keys(self) -> ResultEncoder {
+        ResultEncoder {
+            carries_keys: false,
+            ..self
+        }
     }
 
     /// Whether a message can be of any size, because it holds text.
@@ -132,12 +147,18 @@ impl ResultEncoder {
         }
         let source = format!("{}/{partition}/", self.topic);
         let mut digits = itoa::Buffer::new();
+        let keys = columns::keys(results).filter(|_| self.carries_keys);
         into.reserve(results.num_rows());
         for (row, offset) in offsets.iter().enumerate() {
+            let mut write_source = |bytes: &mut Vec<u8>| {
+                bytes.extend_from_slice(source.as_bytes());
+                bytes.extend_from_slice(digits.format(*offset).as_bytes());
+            };
+            let carried = keys.filter(|keys| keys.is_valid(row));
             into.add(
-                |bytes| {
-                    bytes.extend_from_slice(source.as_bytes());
-                    bytes.extend_from_slice(digits.format(*offset).as_bytes());
+                |bytes| match carried {
+                    None => write_source(bytes),
+                    Some(keys) => bytes.extend_from_slice(keys.value(row)),
                 },
                 |bytes| {
                     for (before, cells) in &columns {
@@ -147,6 +168,9 @@ impl ResultEncoder {
                     bytes.push(b'}');
                 },
             );
+            if carried.is_some() {
+                into.add_source(write_source);
+            }
         }
         Ok(())
     }

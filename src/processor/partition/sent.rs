@@ -9,6 +9,8 @@ pub struct Sent {
     pub filtered: u64,
     /// Those of both whose timestamp readers cannot show.
     pub raw_timestamps: u64,
+    /// Results without the timestamp that they should carry, which their topic does not take.
+    pub times_left_out: u64,
     /// By reason.
     pub rejects: Tally,
 }

@@ -57,6 +57,7 @@ fn facts() -> Facts {
             calculation: "square(number)".into(),
             condition: None,
             publish: None,
+            carry: None,
             fields: "number BIGINT NOT NULL".into(),
             results: "result DECIMAL(38,0) NOT NULL".into(),
         },

@@ -78,6 +78,10 @@ impl Board {
                 .evaluator()
                 .ok()
                 .and_then(|it| it.declaration().publish),
+            carry: calculation
+                .carry
+                .any()
+                .then(|| calculation.carry.to_string()),
             group: pipeline.group.clone(),
             events: pipeline.events.clone(),
             results: pipeline.results.clone(),

@@ -34,6 +34,8 @@ pub struct About {
     pub fields: String,
     /// The columns that messages hold, as in `--publish`; `None` when they hold all.
     pub publish: Option<String>,
+    /// What messages have of their events, as in `--carry`; `None` when nothing.
+    pub carry: Option<String>,
     /// The consumer group.
     pub group: String,
     /// The events topic.
@@ -124,6 +126,8 @@ pub struct Counters {
     pub filtered: u64,
     /// Results and rejects published whose event has a timestamp that readers cannot show.
     pub raw_timestamps: u64,
+    /// Results published without the timestamp of their event, because the topic does not take it.
+    pub times_left_out: u64,
     /// Outcomes rebuilt without publishing them.
     pub replayed: u64,
     /// Commits.

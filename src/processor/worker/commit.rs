@@ -158,6 +158,7 @@ impl Worker {
             counters.published(sent.results, &sent.rejects);
             counters.filtered += sent.filtered;
             counters.raw_timestamps += sent.raw_timestamps;
+            counters.times_left_out += sent.times_left_out;
             let corrections = owned.outbox.mark_committed();
             counters.corrections += corrections;
             owned.aborts = 0;

@@ -1,6 +1,7 @@
 //! Publishing corrections: from the store to the topics, some thousand rows in one transaction with the offsets.
 //!
-//! A correction has the key of what it corrects and a header with its revision. An outcome that is a reject now takes the
+//! A correction has the source of what it corrects as its key, and a header with its revision; also where results have the keys of
+//! their events (`--carry`): a null value under such a key would delete the result of another event on a compacted topic. An outcome that is a reject now takes the
 //! published result back with a null value, and goes to the dead letters; one that is filtered now takes it back.
 
 use super::{
@@ -62,7 +63,8 @@ impl Worker {
             return Ok(Ok(()));
         };
         let pipeline = &self.shared.settings.pipeline;
-        let encoder = ResultEncoder::new(&pipeline.events, loaded.rows.results.schema_ref())?;
+        let encoder = ResultEncoder::new(&pipeline.events, loaded.rows.results.schema_ref())?
+            .with_sources_as_keys();
         let mut messages = MessageBuffer::new();
         encoder.encode(partition, &loaded.rows.results, &mut messages)?;
         let revision = loaded.progress.sequence.to_string();
@@ -74,6 +76,7 @@ impl Worker {
                 results.1,
                 record,
                 &headers,
+                None,
                 PUBLISH_LIMIT,
             )
         };

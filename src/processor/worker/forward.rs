@@ -125,12 +125,16 @@ impl Worker {
     ) -> Result<(), PublishError> {
         self.begin_if_needed(partition)?;
         if evaluated.results.num_rows() > 0 {
-            self.publisher.produce(
-                &self.shared.settings.pipeline.results,
-                self.shared.results_partition(partition),
-                self.messages.iter().map(Record::from),
-                PUBLISH_LIMIT,
-            )?;
+            if self.evaluator.carry().any() {
+                self.publish_carrying(partition, &evaluated.results)?;
+            } else {
+                self.publisher.produce(
+                    &self.shared.settings.pipeline.results,
+                    self.shared.results_partition(partition),
+                    self.messages.iter().map(Record::from),
+                    PUBLISH_LIMIT,
+                )?;
+            }
             failpoint::at(Point::ResultsProduced);
         }
         if evaluated.rejects.is_empty() {
@@ -183,6 +187,7 @@ impl Worker {
                 payload: letter.payload,
             },
             &headers,
+            None,
             PUBLISH_LIMIT,
         )
     }

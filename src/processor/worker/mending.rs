@@ -233,6 +233,7 @@ impl Worker {
                     counters.published(sent.results, &sent.rejects);
                     counters.filtered += sent.filtered;
                     counters.raw_timestamps += sent.raw_timestamps;
+                    counters.times_left_out += sent.times_left_out;
                 }
                 self.summary.counters.corrections += published;
                 if let Some(keeper) = self.keepers.get(&partition) {

@@ -7,6 +7,7 @@
 
 mod batch_size;
 mod cadence;
+mod carrying;
 mod commit;
 mod corrections;
 mod denial;

@@ -59,6 +59,7 @@ fn facts() -> Facts {
             fields: "number BIGINT NOT NULL".into(),
             results: "result DECIMAL(38,0) NOT NULL".into(),
             publish: None,
+            carry: None,
         },
         store: "./snapshots".into(),
         chain: ChainFacts::Good(chain()),

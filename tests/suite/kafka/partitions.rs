@@ -183,7 +183,7 @@ fn keys_payloads_headers_and_times_come_as_they_were_sent() {
     publisher.produce(&topic, 0, records, LIMIT).unwrap();
     let headers: [(&str, Option<&[u8]>); 2] = [("a", Some(b"1")), ("a", Some(b""))];
     publisher
-        .produce_with_headers(&topic, 0, record(Some(b"k"), None), &headers, LIMIT)
+        .produce_with_headers(&topic, 0, record(Some(b"k"), None), &headers, None, LIMIT)
         .unwrap();
     publisher.commit(LIMIT).unwrap();
     let mut source = join(&topic, &unique("group"), 1);

@@ -67,6 +67,7 @@ fn results_and_offsets_with_metadata_become_visible_together() {
             1,
             payload(b"odd"),
             &[("reason", Some(b"why"))],
+            None,
             LIMIT,
         )
         .unwrap();

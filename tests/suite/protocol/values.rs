@@ -36,6 +36,7 @@ pub fn declaration(version: u8) -> Declaration {
         fields: "number BIGINT NOT NULL".to_owned(),
         results: "result DECIMAL(38,0) NOT NULL".to_owned(),
         publish: None,
+        carry: None,
     }
 }
 

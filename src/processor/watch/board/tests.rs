@@ -15,6 +15,7 @@ pub(in crate::processor) fn about() -> About {
         calculation: text(),
         condition: None,
         publish: None,
+        carry: None,
         fields: text(),
         group: text(),
         events: text(),

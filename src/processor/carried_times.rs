@@ -1,0 +1,159 @@
+//! Which times of events the results topic takes, where results carry them (`--carry timestamp`). A message whose time is refused
+//! would hold its partition, so it goes without.
+
+use std::{
+    ops::RangeInclusive,
+    sync::{Mutex, PoisonError},
+    time::{Duration, SystemTime},
+};
+
+use super::rules::Settings;
+use crate::kafka::Admin;
+
+/// So far apart a broker's clock and ours are taken to be at most, with the time that a message is on its way.
+const APART: Duration = Duration::from_secs(60);
+
+/// What the topic takes; asked again when a broker refuses something.
+pub(super) struct CarriedTimes {
+    topic: String,
+    /// `None` where no times are carried.
+    bounds: Mutex<Option<Bounds>>,
+}
+
+/// How far from its broker's clock the time of a message may be, in milliseconds; `None` for any.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Bounds {
+    before: Option<u64>,
+    after: Option<u64>,
+}
+
+impl CarriedTimes {
+    /// Those of `topic`, if times are `carried` at all.
+    pub(super) fn of(admin: &Admin, topic: &str, carried: bool) -> CarriedTimes {
+        let bounds = carried.then(|| Bounds::ask(admin, topic));
+        CarriedTimes {
+            topic: topic.to_owned(),
+            bounds: Mutex::new(bounds),
+        }
+    }
+
+    /// Asks again.
+    pub(super) fn refresh(&self, admin: &Admin) {
+        if self.bounds().is_some() {
+            let asked = Bounds::ask(admin, &self.topic);
+            *self.bounds.lock().unwrap_or_else(PoisonError::into_inner) = Some(asked);
+        }
+    }
+
+    /// The times, in milliseconds since 1970, that messages may have now.
+    pub(super) fn now(&self) -> RangeInclusive<i64> {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        let now = now.map_or(0, |since| since.as_millis());
+        let bounds = self.bounds().unwrap_or(Bounds::USUAL);
+        bounds.at(i64::try_from(now).unwrap_or(i64::MAX))
+    }
+
+    fn bounds(&self) -> Option<Bounds> {
+        *self.bounds.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Bounds {
+    /// What brokers have by default.
+    const USUAL: Bounds = Bounds {
+        before: None,
+        after: Some(3_600_000),
+    };
+
+    fn ask(admin: &Admin, topic: &str) -> Bounds {
+        match Settings::ask(admin, topic) {
+            Ok(settings) => Bounds::of(&settings),
+            Err(error) => {
+                tracing::debug!("{error}");
+                Bounds::USUAL
+            }
+        }
+    }
+
+    fn of(settings: &Settings) -> Bounds {
+        // What the broker replaces, it does not refuse.
+        let is_replaced = settings.timestamp_type.as_deref() == Some("LogAppendTime");
+        Bounds {
+            before: settings.before.filter(|_| !is_replaced),
+            after: settings.after.filter(|_| !is_replaced),
+        }
+    }
+
+    /// The times when this host's clock shows `now`, with room for the broker's clock and for the way there. A time of 0 is none
+    /// to the client, and one before is none to most readers.
+    fn at(self, now: i64) -> RangeInclusive<i64> {
+        let apart = i64::try_from(APART.as_millis()).unwrap_or(i64::MAX);
+        let room = |bound: u64| {
+            i64::try_from(bound)
+                .unwrap_or(i64::MAX)
+                .saturating_sub(apart)
+        };
+        let first = self
+            .before
+            .map_or(1, |bound| now.saturating_sub(room(bound)).max(1));
+        let last = self
+            .after
+            .map_or(i64::MAX, |bound| now.saturating_add(room(bound)));
+        first..=last
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR: i64 = 3_600_000;
+    const MINUTE: i64 = 60_000;
+
+    #[test]
+    fn a_time_is_taken_within_the_bounds_of_the_topic_less_what_clocks_are_apart() {
+        let now = 1_700_000_000_000;
+        let hour = Some(HOUR.unsigned_abs());
+        for (before, after, taken, not_taken) in [
+            (None, None, vec![1, now, i64::MAX], vec![0, -1, i64::MIN]),
+            (
+                None,
+                hour,
+                vec![1, now + HOUR - MINUTE],
+                vec![now + HOUR - MINUTE + 1, i64::MAX],
+            ),
+            (
+                hour,
+                None,
+                vec![now - HOUR + MINUTE, i64::MAX],
+                vec![now - HOUR + MINUTE - 1, 1],
+            ),
+            (Some(u64::MAX), Some(u64::MAX), vec![1, i64::MAX], vec![0]),
+            // Clocks are not known so well that anything could be carried.
+            (Some(1000), Some(1000), vec![], vec![now - 1, now, now + 1]),
+        ] {
+            let range = Bounds { before, after }.at(now);
+            assert!(taken.iter().all(|time| range.contains(time)), "{range:?}");
+            assert!(
+                !not_taken.iter().any(|time| range.contains(time)),
+                "{range:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_topic_that_gives_its_own_time_refuses_none() {
+        let settings = |timestamp_type: &str| Settings {
+            timestamp_type: Some(timestamp_type.to_owned()),
+            before: Some(1000),
+            after: Some(1000),
+            ..Settings::default()
+        };
+        let none = Bounds {
+            before: None,
+            after: None,
+        };
+        assert_eq!(Bounds::of(&settings("LogAppendTime")), none);
+        assert_ne!(Bounds::of(&settings("CreateTime")), none);
+    }
+}

@@ -1,0 +1,152 @@
+//! `--carry`: results have the keys and the times of their events; their corrections have not.
+
+use std::time::{Duration, SystemTime};
+
+use serde_json::json;
+
+use crate::corrections::header;
+use crate::outside::{Pipeline, Place};
+use crate::recalculation::RECALCULATE;
+use crate::support::{Record, create_topic_with, python, read_all};
+
+const SCRIPT: &str = include_str!("python/carried.py");
+const CARRY: [&str; 2] = ["--carry", "key,timestamp"];
+const THEN: i64 = 1_700_000_000_000;
+
+/// What a reader sees of a result.
+#[derive(Debug, PartialEq, Eq)]
+struct Seen {
+    key: String,
+    time: Option<i64>,
+    source: Option<String>,
+    revision: bool,
+    value: Option<String>,
+}
+
+fn seen(record: Record) -> Seen {
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
+    Seen {
+        source: header(&record, "snapback-source").map(str::to_owned),
+        revision: header(&record, "snapback-revision").is_some(),
+        time: record.timestamp,
+        key: text(record.key.expect("a key")),
+        value: record.payload.map(text),
+    }
+}
+
+fn results(pipeline: &Pipeline) -> Vec<Seen> {
+    let all = read_all(&pipeline.brokers, &pipeline.results);
+    all.into_iter().map(seen).collect()
+}
+
+fn verify(pipeline: &Pipeline) {
+    let topics = [
+        "--level",
+        "published",
+        "--brokers",
+        &pipeline.brokers,
+        "--results",
+        &pipeline.results,
+    ];
+    let report = pipeline.verify_with(&topics, 0);
+    assert_eq!(report["findings"], json!([]));
+    assert_eq!(report["published"]["unknown"], 0, "{report}");
+}
+
+#[test]
+fn results_carry_the_keys_and_times_of_their_events_and_corrections_their_sources() {
+    let pipeline = Pipeline::without_events_topic(Place::folder());
+    let far = ("message.timestamp.after.max.ms", "9223372036854775807");
+    create_topic_with(&pipeline.brokers, &pipeline.events, 1, &[far]);
+    let source = |offset: i64| format!("{}/0/{offset}", pipeline.events);
+    let now = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .expect("after 1970");
+    let now = i64::try_from(now.as_millis()).expect("not so far");
+    let day = i64::try_from(Duration::from_hours(24).as_millis()).expect("not so long");
+    let events = json!([
+        ["customer-1", THEN, r#"{"number":1}"#],
+        ["customer-1", THEN + 1, r#"{"number":2}"#],
+        [null, THEN + 2, r#"{"number":3}"#],
+        // A key that looks like a source, and a time that the results topic does not take.
+        [source(0), now + 2 * day, r#"{"number":4}"#],
+        ["customer-2", THEN, "no JSON"],
+        ["", THEN + 3, r#"{"number":6}"#],
+    ]);
+    python().run(
+        SCRIPT,
+        &[&pipeline.brokers, &pipeline.events, &events.to_string()],
+    );
+    let run = |flags: &[&str]| pipeline.run_to_end().args(flags).run().expect_code(0);
+    run(&CARRY);
+    let mut found = results(&pipeline);
+    let left_out = found[3].time.take().expect("a time");
+    assert!((now - day..now + day).contains(&left_out), "{left_out}");
+    let carried = |offset: i64, key: &str, time: Option<i64>, number: i64| Seen {
+        key: key.to_owned(),
+        time,
+        source: (key != source(offset)).then(|| source(offset)),
+        revision: false,
+        value: Some(format!(
+            r#"{{"number":{number},"result":{}}}"#,
+            number * number
+        )),
+    };
+    let first = [
+        carried(0, "customer-1", Some(THEN), 1),
+        carried(1, "customer-1", Some(THEN + 1), 2),
+        carried(2, &source(2), Some(THEN + 2), 3),
+        carried(3, &source(0), None, 4),
+        carried(5, "", Some(THEN + 3), 6),
+    ];
+    assert_eq!(found, first);
+    verify(&pipeline);
+
+    // One changes, one is taken back: both by their sources, and with no time of their events.
+    let other = [
+        "--calculation",
+        "CASE WHEN number = 4 THEN 100 ELSE square(number) + 0 div (number - 2) END",
+    ];
+    run(&[&CARRY[..], &other, &RECALCULATE].concat());
+    let found: Vec<Seen> = results(&pipeline).into_iter().skip(first.len()).collect();
+    let corrected =
+        |offset: i64, value: Option<&str>| (source(offset), None, true, value.map(str::to_owned));
+    let mut summary: Vec<_> = found
+        .iter()
+        .map(|one| {
+            (
+                one.key.clone(),
+                one.source.clone(),
+                one.revision,
+                one.value.clone(),
+            )
+        })
+        .collect();
+    summary.sort();
+    assert_eq!(
+        summary,
+        [
+            corrected(1, None),
+            corrected(3, Some(r#"{"number":4,"result":100}"#))
+        ]
+    );
+    assert!(
+        found
+            .iter()
+            .all(|one| one.time.is_some_and(|time| time > THEN + day))
+    );
+    verify(&pipeline);
+
+    // Without it, what comes has its source as its key again, and what is published is not published anew.
+    let published = results(&pipeline).len();
+    pipeline.send_numbers(0, [7]);
+    run(&other);
+    let found = results(&pipeline);
+    assert_eq!(found.len(), published + 1);
+    let last = found.last().expect("one");
+    assert_eq!((&last.key, &last.source), (&source(6), &None));
+    verify(&pipeline);
+    run(&[&other[..], &RECALCULATE].concat());
+    assert_eq!(results(&pipeline).len(), published + 1);
+    verify(&pipeline);
+}
