@@ -5,7 +5,7 @@ use super::{
 };
 use crate::{
     format::{Layout, Segment},
-    history::{ChainError, FetchError, FoundAt, fetch_segment, load_tail},
+    history::{ChainError, FetchError, FoundAt, fetch_segment, lists, load_tail},
     model::Partition,
     store::Store,
 };
@@ -19,7 +19,16 @@ async fn is_live(
     segment: &Segment,
 ) -> Result<bool, AuditError> {
     match load_tail(store, layout, partition).await {
-        Ok(tail) => Ok(tail.newest.is_none_or(|newest| newest.lists(&segment.path))),
+        Ok(tail) => {
+            let Some(newest) = tail.newest else {
+                return Ok(true);
+            };
+            match lists(store, layout, &newest, &segment.path).await {
+                // The page is a finding of its own.
+                Err(ChainError::UnreadPage { .. }) => Ok(true),
+                listed => Ok(listed?),
+            }
+        }
         Err(ChainError::Store(error)) if error.concerns_the_object() => Ok(true),
         Err(error) => Err(error.into()),
     }

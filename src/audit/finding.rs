@@ -75,6 +75,10 @@ finding_kinds! {
     ManifestMissing = "manifest-missing",
     /// A manifest cannot be read, contradicts itself, or is another one's copy.
     ManifestDamaged = "manifest-damaged",
+    /// A page that the newest manifest lists is gone: what is live in its range is not known.
+    PageMissing = "page-missing",
+    /// A page cannot be read, contradicts itself, or is another one than its manifest lists.
+    PageDamaged = "page-damaged",
     /// A manifest is not its base with its edit.
     ChainBroken = "chain-broken",
     /// A stored outcome is not in the output topics.
@@ -188,6 +192,14 @@ impl Finding {
     #[must_use]
     pub fn is_damage(&self) -> bool {
         self.severity == Severity::Damage
+    }
+
+    /// Whether a page cannot be read.
+    pub(super) fn is_about_a_page(&self) -> bool {
+        matches!(
+            self.kind,
+            FindingKind::PageMissing | FindingKind::PageDamaged
+        )
     }
 
     /// The order of a report: by partition, then by offset.

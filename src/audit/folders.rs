@@ -7,8 +7,8 @@ use std::{
 
 use super::{AuditError, Finding, FindingKind, instructions};
 use crate::{
-    format::{Layout, Manifest, SegmentKind},
-    history::{ChainError, ChainTail, load_tail},
+    format::{Layout, Listed, Manifest, SegmentKind},
+    history::{ChainError, ChainTail, load_tail, read_listed},
     model::{Offset, OffsetRange, Partition, Sequence},
     query::{TopicError, UnknownFile, partition_at},
     store::{Entry, Path, Store, Unreadable},
@@ -160,11 +160,11 @@ pub(super) fn unreadable(partition: Partition, place: &Unreadable) -> Finding {
 pub(super) async fn orphans(
     store: &Store,
     layout: &Layout,
-    newest: &Manifest,
+    newest: &Listed,
     files: &[Entry],
 ) -> Result<Vec<Finding>, AuditError> {
     let partition = newest.partition;
-    let unlisted = unlisted(newest, files);
+    let unlisted = unlisted(layout, newest, files);
     if unlisted.is_empty() {
         return Ok(Vec::new());
     }
@@ -174,11 +174,16 @@ pub(super) async fn orphans(
         Err(ChainError::Store(error)) if error.concerns_the_object() => ChainTail::default(),
         tail => tail?,
     };
-    let newest = tail.newest.as_ref().unwrap_or(newest);
+    let now = match tail.newest {
+        Some(now) => Some(read_listed(store, layout, now).await?),
+        None => None,
+    };
+    let newest = now.as_ref().unwrap_or(newest);
     let listed = paths(newest);
     let mut findings = Vec::new();
     for entry in unlisted {
         let known = listed.contains(entry.path.as_str())
+            || is_unknown(layout, newest, entry)
             || is_on_its_way(layout, newest.end, entry, SystemTime::now());
         if !known && store.head(&entry.path).await?.is_some() {
             findings.push(orphan(store, layout, newest, &entry.path));
@@ -187,19 +192,27 @@ pub(super) async fn orphans(
     Ok(findings)
 }
 
-fn paths(manifest: &Manifest) -> BTreeSet<&str> {
+fn paths(manifest: &Listed) -> BTreeSet<&str> {
     manifest
         .files()
         .map(|segment| segment.path.as_str())
         .collect()
 }
 
-fn unlisted<'e>(newest: &Manifest, files: &'e [Entry]) -> Vec<&'e Entry> {
+fn unlisted<'e>(layout: &Layout, newest: &Listed, files: &'e [Entry]) -> Vec<&'e Entry> {
     let listed = paths(newest);
-    files
+    let unlisted = files
         .iter()
-        .filter(|entry| !listed.contains(entry.path.as_str()))
+        .filter(|entry| !listed.contains(entry.path.as_str()));
+    unlisted
+        .filter(|entry| !is_unknown(layout, newest, entry))
         .collect()
+}
+
+/// Whether it is not known if a file is listed: a page of its range cannot be read, which is a finding of its own.
+fn is_unknown(layout: &Layout, newest: &Listed, entry: &Entry) -> bool {
+    let name = layout.parse_segment(&entry.path);
+    name.is_some_and(|name| newest.is_unread(name.range))
 }
 
 /// Whether a file may be a segment whose manifest is about to be created, after the chain's `end`.

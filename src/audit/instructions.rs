@@ -5,7 +5,7 @@
 use super::Finding;
 use crate::{
     calculation::Declaration,
-    format::Segment,
+    format::{PageLink, Segment},
     model::{Digest, Offset, Sequence},
     recovery::Invocation,
 };
@@ -54,6 +54,16 @@ pub(super) fn restore(segment: &Segment, location: &str) -> String {
          {location} from a backup ({} bytes, {}), keeping the damaged file, if there is one, under another \
          name outside of the store; without a backup, that command says how to record the range as lost",
         segment.bytes, segment.digest
+    )
+}
+
+/// A page that is damaged or gone.
+pub(super) fn page(link: &PageLink, location: &str) -> String {
+    format!(
+        "leave the segments of its range where they are: {REPAIR} makes it again, exactly as it was, from an older manifest or \
+         from what they say about themselves; else restore {location} from a backup ({} bytes, {}). New events go on being \
+         processed; gc deletes nothing of the partition until then",
+        link.bytes, link.digest
     )
 }
 

@@ -5,7 +5,7 @@ use super::{
     recalculate::filtered_otherwise, report::ComparedWith, verification::Verification,
 };
 use crate::{
-    format::{Layout, Manifest, Segment, SegmentKind, SilentRange},
+    format::{Layout, Listed, Segment, SegmentKind, SilentRange},
     model::{Offset, OffsetRange},
     store::{Entry, Store},
 };
@@ -13,7 +13,7 @@ use crate::{
 /// A partition whose chain has been walked.
 pub(super) struct Examined<'a> {
     pub walked: &'a Walked,
-    pub newest: &'a Manifest,
+    pub newest: &'a Listed,
     /// The newest manifest's segments.
     pub groups: &'a [Group],
 }
@@ -35,7 +35,7 @@ impl Examined<'_> {
         let mut compared = Vec::new();
         for declared in &self.newest.calculations {
             let of = |segment: &&Segment| segment.fingerprint == declared.fingerprint;
-            let segments = self.newest.segments.iter().filter(of);
+            let segments = self.newest.segments().iter().filter(of);
             let outcomes = segments.map(|segment| segment.rows).sum();
             if outcomes > 0
                 && context.level >= Level::Semantic

@@ -4,7 +4,10 @@ mod giving_up;
 
 use crate::{
     calculation::Declaration,
-    format::{EditSummary, Gap, Manifest, Segment, SegmentKind, same_silence_outside},
+    format::{
+        EditSummary, Gap, Manifest, Page, PageLink, Segment, SegmentKind, SilentRange,
+        same_silence_outside,
+    },
     model::{Counts, OffsetRange},
 };
 
@@ -34,6 +37,9 @@ pub(super) fn difference(base: &Manifest, next: &Manifest) -> Option<String> {
             declared.fingerprint
         ));
     }
+    if next.edit.keeps_pages() && next.pages != base.pages {
+        return Some("it lists other pages than its base".to_owned());
+    }
     if let EditSummary::Repair {
         range,
         counts,
@@ -55,6 +61,12 @@ pub(super) fn difference(base: &Manifest, next: &Manifest) -> Option<String> {
     }
     if let EditSummary::Retire { .. } = next.edit {
         return retired(base, next);
+    }
+    if let EditSummary::Seal { page } = &next.edit {
+        return sealed(base, next, page);
+    }
+    if let EditSummary::Reopen { page } = &next.edit {
+        return reopened(base, next, page);
     }
     let Some((range, counts)) = share(&next.edit) else {
         return Some("it binds a partition that is bound".to_owned());
@@ -115,8 +127,7 @@ fn retired(base: &Manifest, next: &Manifest) -> Option<String> {
     let same = next.end == base.end
         && next.counts == base.counts
         && next.gaps == base.gaps
-        && next.silent == base.silent
-        && next.files().eq(base.files());
+        && next.open == base.open;
     (!same).then(|| "it retires manifests, and changes what is live".to_owned())
 }
 
@@ -128,30 +139,96 @@ fn compacted(
     replaced: &[Segment],
 ) -> Option<String> {
     let within = |segment: &&Segment| segment.range.overlaps(range);
-    if !base.segments.iter().filter(within).eq(replaced) {
+    if !base.open.segments.iter().filter(within).eq(replaced) {
         return Some(format!(
             "it compacts {range}, whose live segments in its base are others than those that it replaced"
         ));
     }
     let outside = |manifest: &Manifest| {
         let outside = |segment: &&Segment| !segment.range.overlaps(range);
-        let segments = manifest.segments.iter().filter(outside);
+        let segments = manifest.open.segments.iter().filter(outside);
         segments
-            .chain(&manifest.corrections)
+            .chain(&manifest.open.corrections)
             .cloned()
             .collect::<Vec<_>>()
     };
     let same = next.end == base.end
         && next.counts == base.counts
         && next.gaps == base.gaps
-        && same_silence_outside(&base.silent, &next.silent, range)
+        && same_silence_outside(&base.open.silent, &next.open.silent, range)
         && outside(base) == outside(next);
     (!same).then(|| format!("it compacts {range}, and changes more than its files"))
 }
 
+/// In what `next` differs from `base` with a page instead of a range of its open list. The page is made of that list once more:
+/// the digest says whether it is this one.
+fn sealed(base: &Manifest, next: &Manifest, page: &PageLink) -> Option<String> {
+    let gone = |one: &Segment| !next.open.corrections.contains(one);
+    let same = is_page_of(base, page, gone)
+        && are_without(&base.pages, &next.pages, page)
+        && of_both(next, base);
+    (!same).then(|| format!("it seals {}, and changes what is live", page.range))
+}
+
+/// In what `next` differs from `base` with a range in its open list instead of a page.
+fn reopened(base: &Manifest, next: &Manifest, page: &PageLink) -> Option<String> {
+    let new = |one: &Segment| !base.open.corrections.contains(one);
+    let same = is_page_of(next, page, new)
+        && are_without(&next.pages, &base.pages, page)
+        && of_both(base, next);
+    (!same).then(|| format!("it reopens {}, and changes what is live", page.range))
+}
+
+/// Whether a page is what `open` has in its open list of the page's range.
+fn is_page_of(open: &Manifest, link: &PageLink, takes: impl Fn(&Segment) -> bool) -> bool {
+    let made = Page::with(open, link.range, takes);
+    made.is_ok_and(|(page, _)| link.is_to(&page))
+}
+
+/// Whether `fewer` are the pages `more` without this one.
+fn are_without(fewer: &[PageLink], more: &[PageLink], page: &PageLink) -> bool {
+    let others = more.iter().filter(|other| *other != page);
+    fewer.len() + 1 == more.len() && fewer.iter().eq(others)
+}
+
+/// Whether what is outside of the page is the same in both.
+fn of_both(sealed: &Manifest, open: &Manifest) -> bool {
+    let pages = || {
+        sealed
+            .pages
+            .iter()
+            .filter(|page| !open.pages.contains(page))
+    };
+    let in_page = |range: OffsetRange| pages().any(|page| page.range.overlaps(range));
+    let kept = |one: &&Segment| !in_page(one.range);
+    let silent = |one: &&SilentRange| !in_page(one.range);
+    let corrections = |one: &&Segment| sealed.open.corrections.contains(one);
+    sealed.end == open.end
+        && sealed.counts == open.counts
+        && sealed.gaps == open.gaps
+        && open
+            .open
+            .segments
+            .iter()
+            .filter(kept)
+            .eq(&sealed.open.segments)
+        && open
+            .open
+            .silent
+            .iter()
+            .filter(silent)
+            .eq(&sealed.open.silent)
+        && open
+            .open
+            .corrections
+            .iter()
+            .filter(corrections)
+            .eq(&sealed.open.corrections)
+}
+
 /// Outside of the edit's range, nothing has become silent or speaks; what lies in it, the counts say.
 fn silent(base: &Manifest, next: &Manifest, range: OffsetRange) -> Option<String> {
-    let same = same_silence_outside(&base.silent, &next.silent, range);
+    let same = same_silence_outside(&base.open.silent, &next.open.silent, range);
     (!same).then(|| "its silent ranges are not those of its base with its edit".to_owned())
 }
 
@@ -169,7 +246,7 @@ fn repaired(
         ));
     }
     let of_range = |segment: &&Segment| segment.range.overlaps(range);
-    let live = base.segments.iter().filter(of_range);
+    let live = base.open.segments.iter().filter(of_range);
     if !live.eq(replaced) {
         return Some(format!(
             "what it says it replaced is not what its base lists for {range}"
@@ -201,8 +278,8 @@ fn repaired(
         ));
     }
     let added: Vec<&Segment> = next.added().collect();
-    let kept = base.files().filter(|s| !replaced.contains(s));
-    let now = next.files().filter(|s| !added.contains(s));
+    let kept = base.open.files().filter(|s| !replaced.contains(s));
+    let now = next.open.files().filter(|s| !added.contains(s));
     let mut pairs = kept.clone().zip(now.clone());
     if let Some((before, now)) = pairs.find(|(before, now)| before != now) {
         return Some(changed(before, now));
@@ -222,7 +299,9 @@ fn share(edit: &EditSummary) -> Option<(OffsetRange, Counts)> {
         | EditSummary::GiveUp { .. }
         | EditSummary::Repair { .. }
         | EditSummary::Compact { .. }
-        | EditSummary::Retire { .. } => None,
+        | EditSummary::Retire { .. }
+        | EditSummary::Seal { .. }
+        | EditSummary::Reopen { .. } => None,
         EditSummary::Append { range, counts } => Some((range, counts)),
         EditSummary::AcceptLoss { range, .. } => {
             let lost = Counts {
@@ -241,8 +320,9 @@ fn adds_up(base: Counts, added: Counts, sum: Counts) -> bool {
 }
 
 fn segments(base: &Manifest, next: &Manifest, range: OffsetRange) -> Option<String> {
-    longer(&base.segments, &next.segments, next, range)
-        .or_else(|| longer(&base.corrections, &next.corrections, next, range))
+    let (before, now) = (&base.open, &next.open);
+    longer(&before.segments, &now.segments, next, range)
+        .or_else(|| longer(&before.corrections, &now.corrections, next, range))
 }
 
 /// In what the list `next` is not the list `base` and what the edit of `of` added.
@@ -295,7 +375,9 @@ fn gaps(base: &Manifest, next: &Manifest, range: OffsetRange) -> Option<String> 
         | EditSummary::GiveUp { .. }
         | EditSummary::Repair { .. }
         | EditSummary::Compact { .. }
-        | EditSummary::Retire { .. } => None,
+        | EditSummary::Retire { .. }
+        | EditSummary::Seal { .. }
+        | EditSummary::Reopen { .. } => None,
     };
     let follows = base.gaps.iter().chain(&added).eq(&next.gaps);
     (!follows).then(|| "its gaps are not those of its base with its edit".to_owned())

@@ -15,6 +15,7 @@ use super::{
     groups::{Group, group},
     inspect::{Evaluators, Inspected, Task, inspect},
     instructions::{self, Commands},
+    pages,
     partition::{self, Examined},
     report::ComparedWith,
     verification::Verification,
@@ -22,6 +23,7 @@ use super::{
 use crate::{
     calculation::{Calculations, Declaration},
     format::{ColumnTypes, Layout, Manifest},
+    history::read_listed,
     model::Partition,
     query::{TopicError, UnknownFile},
     recovery::Invocation,
@@ -258,11 +260,13 @@ async fn walk(
             ..Own::default()
         })]);
     };
-    let groups = group(newest.files(), true);
-    let orphans = orphans(store, layout, &newest, &folder.files).await?;
+    let listed = read_listed(store, layout, Manifest::clone(&newest)).await?;
+    let groups = group(listed.files(), true);
+    let orphans = orphans(store, layout, &listed, &folder.files).await?;
+    unread.extend(pages::unread(store, layout, &listed).await?);
     let examined = Examined {
         walked: &walked,
-        newest: &newest,
+        newest: &listed,
         groups: &groups,
     };
     let mut findings = examined.findings(&context);

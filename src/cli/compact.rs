@@ -120,18 +120,23 @@ async fn compact(
 
 fn plan(chain: &Chain) -> anyhow::Result<Done> {
     let newest = chain.newest().context("the partition has no manifest")?;
-    let (merges, segments_after) = plan_merges(newest, MergeLimits::LARGEST);
+    let plan = plan_merges(newest, MergeLimits::LARGEST);
+    let segments_before = newest.open.segments.len();
     Ok(Done {
         partition: chain.partition().0,
-        merges,
-        segments_before: newest.segments.len(),
-        segments_after,
+        merges: plan.merges,
+        segments_before,
+        segments_after: segments_before - plan.merged_segments,
         left: Vec::new(),
     })
 }
 
 async fn merge(mut chain: Chain, compactor: &Compactor) -> anyhow::Result<Done> {
-    let segments = |chain: &Chain| chain.newest().map_or(0, |newest| newest.segments.len());
+    let segments = |chain: &Chain| {
+        chain
+            .newest()
+            .map_or(0, |newest| newest.open.segments.len())
+    };
     let mut done = Done {
         partition: chain.partition().0,
         segments_before: segments(&chain),

@@ -212,7 +212,9 @@ fn of_query(error: &QueryError) -> Exit {
 
 fn of_chain(error: &ChainError) -> Exit {
     match error {
-        ChainError::Newer { .. } | ChainError::StrayNumber { .. } => Exit::Refused,
+        ChainError::Newer { .. }
+        | ChainError::NewerPage { .. }
+        | ChainError::StrayNumber { .. } => Exit::Refused,
         ChainError::Store(error) => of_store(error),
         _ => Exit::Unreachable,
     }

@@ -19,8 +19,8 @@ use crate::{
         outdated,
     },
     config::{ConfigError, Output, key},
-    format::SegmentKind,
-    history::{Chain, CorrectionsProgress, Repair, Repaired, write_repair},
+    format::{SegmentKind, UnreadPage},
+    history::{Chain, CorrectionsProgress, Repair, Repaired, read_listed, write_repair},
     model::{OffsetRange, Partition},
 };
 
@@ -190,6 +190,14 @@ fn show_differences(
     Ok(())
 }
 
+fn unread(page: &UnreadPage) -> String {
+    format!(
+        "offsets {}: its page cannot be read ({}); `snapback verify` says what to do",
+        page.link.range,
+        page.why()
+    )
+}
+
 /// One partition, range by range.
 async fn one(
     args: &RecalculateArgs,
@@ -200,14 +208,16 @@ async fn one(
         mut chain,
         recalculator,
     } = open;
-    let newest = chain.newest().context("the partition has no manifest")?;
+    let newest = chain.newest().cloned();
+    let newest = newest.context("the partition has no manifest")?;
+    let newest = read_listed(chain.store(), chain.layout(), newest).await?;
     // Corrections that wait are published first, whatever comes after them.
     let all = CorrectionsProgress {
         sequence: newest.sequence.next(),
         rows: 0,
     };
     let ours = recalculator.evaluator.declaration();
-    let mut ranges = outdated(newest, &ours, Some(all));
+    let mut ranges = outdated(&newest, &ours, Some(all));
     ranges.retain(|range| args.wants(range));
     let cut_off = chain.why_cut_off().filter(|_| args.apply);
     let (partition, throttle) = (chain.partition(), args.rewriting.throttle());
@@ -216,6 +226,7 @@ async fn one(
     bar.set_length(ranges.iter().map(Outdated::outcomes).sum());
     let mut done = Done {
         partition: partition.0,
+        left: newest.unread().iter().map(unread).collect(),
         ..Done::default()
     };
     if let Some(why) = cut_off {

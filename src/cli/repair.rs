@@ -15,7 +15,8 @@ use super::{
 };
 use crate::{
     audit::{
-        self, Finding, Level, ManifestRemedy, Mend, Mended, Options, RepairPlan, Report, Source,
+        self, Finding, Level, ManifestRemedy, Mend, Mended, Options, PageMended, RepairPlan,
+        Report, Source,
     },
     config::{self, Output},
     model::{OffsetRange, Partition},
@@ -62,6 +63,8 @@ struct Outcome {
     ranges: usize,
     /// Chains of manifests that were mended, or can be.
     manifests: usize,
+    /// Pages that were made again, or, without `--apply`, may be.
+    pages: usize,
     /// Those that stay as they are, and why.
     left: Vec<String>,
     /// Corrections that wait for the owners of their partitions.
@@ -101,11 +104,12 @@ pub(super) fn execute(args: &RepairArgs, program: &Program) -> anyhow::Result<Ex
         false => Outcome {
             ranges: plan.mends.len(),
             manifests: plan.manifests.len(),
+            pages: plan.pages.len(),
             left: plan.left.iter().map(ToString::to_string).collect(),
             ..Outcome::default()
         },
     };
-    let planned = outcome.ranges + outcome.manifests;
+    let planned = outcome.ranges + outcome.manifests + outcome.pages;
     let is_done = outcome.left.is_empty() && (outcome.applied || planned == 0);
     let exit = match outcome.failed {
         Some(exit) => exit,
@@ -169,6 +173,20 @@ async fn apply(
         applied: true,
         ..Outcome::default()
     };
+    for finding in &plan.pages {
+        let path = finding.segment.as_deref().unwrap_or_default();
+        let place = format!("partition {}, page {path}", finding.partition);
+        let (store, layout) = (&rewriting.store, &rewriting.layout);
+        match audit::mend_page(store, layout, finding.partition, path).await {
+            Ok(PageMended::Done(_)) => outcome.pages += 1,
+            Ok(PageMended::Left(why)) => outcome.left.push(format!("{place}: {why}")),
+            Err(error) => {
+                let error = anyhow::Error::from(error);
+                outcome.left.push(format!("{place}: {error:#}"));
+                outcome.failed.get_or_insert(Exit::of(&error));
+            }
+        }
+    }
     // Where what the newest manifests added is not found again, an edit would hide that it is missing.
     let mut held = BTreeSet::new();
     let is_held = "not tried: first, what the newest manifests added has to be found or replayed";
@@ -342,17 +360,36 @@ fn text(plan: &RepairPlan, losses: &Losses, outcome: &Outcome) -> String {
             text.push_str(&format!("  {}\n", shown(&what(finding))));
         }
     }
+    for page in &plan.pages {
+        let place = format!(
+            "partition {}, offsets {}-{}",
+            page.partition, page.start, page.end
+        );
+        text.push_str(&format!("{place}: a page is put together again\n"));
+        text.push_str(&format!("  {}\n", shown(&what(page))));
+    }
     text.push_str(&losses.text(outcome));
     for left in &outcome.left {
         text.push_str(&format!("not mended: {}\n", shown(left)));
     }
-    let ranges = outcome.ranges;
+    let (ranges, pages) = (outcome.ranges, outcome.pages);
     let chains = match outcome.manifests {
         0 => String::new(),
         count => format!(", {count} chains of manifests"),
     };
     let concerned = ranges + outcome.manifests + outcome.left.len() + outcome.lost.len();
+    if pages > 0 {
+        text.push_str(&match outcome.applied {
+            true => format!(
+                "made {pages} pages again: run `snapback verify`, what they list was not verified\n"
+            ),
+            false => format!(
+                "{pages} pages are to be made again first: what they list is not verified\n"
+            ),
+        });
+    }
     text.push_str(&match (outcome.applied, concerned) {
+        (_, 0) if pages > 0 => String::new(),
         (_, 0) => "nothing to mend\n".to_owned(),
         (false, _) => format!(
             "plan: {ranges} ranges{chains} can be mended, {} findings cannot; nothing was changed, --apply mends\n",

@@ -187,8 +187,8 @@ pub async fn check(
         facts.snapshots += (numbers.len() as u64).saturating_sub(1);
         if let Some(newest) = load_tail(store, &layout, *partition).await?.newest {
             facts.chains.insert(*partition, newest.range());
-            facts.segments += newest.files().count() as u64;
-            facts.bytes += newest.files().map(|segment| segment.bytes).sum::<u64>();
+            facts.segments += newest.live_files();
+            facts.bytes += newest.live_bytes();
         }
     }
     let catch_up = outputs.catch_up;

@@ -37,7 +37,7 @@ impl Setup<'_> {
                 continue;
             };
             let is_results = |segment: &&Segment| segment.kind == SegmentKind::Results;
-            let Some(segment) = newest.segments.iter().find(is_results).cloned() else {
+            let Some(segment) = newest.open.segments.iter().find(is_results).cloned() else {
                 continue;
             };
             chosen = Some((newest, segment));
@@ -75,7 +75,7 @@ impl Setup<'_> {
         let (store, layout) = (&self.observer.store, &self.observer.layout);
         let partition = newest.partition;
         let range = segment.range;
-        let beside = newest.segments.iter();
+        let beside = newest.open.segments.iter();
         let rejects = beside
             .filter(|other| other.kind == SegmentKind::Rejects && other.range == range)
             .cloned();

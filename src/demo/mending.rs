@@ -105,7 +105,7 @@ impl Setup<'_> {
                 .observer
                 .runtime
                 .block_on(load_tail(store, layout, partition))?;
-            Ok(tail.newest.filter(|newest| !newest.lists(path)))
+            Ok(tail.newest.filter(|newest| !newest.open.lists(path)))
         })?;
         Ok(())
     }

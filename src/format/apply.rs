@@ -1,19 +1,21 @@
 //! The one way in which a chain grows: `apply(base, edit) -> manifest`, a pure function.
 
 mod declarations;
+mod following;
 mod giving_up;
 
 use bytes::Bytes;
 use chrono::SubsecRound;
 
 use super::{
-    ApplyError, Edit, EditSummary, Gap, Layout, Link, MAX_MANIFEST_BYTES, Manifest, Pipeline,
-    Rowless, RowlessRecord, Segment, SegmentKind, SilentRange, Stamp, codec,
+    ApplyError, Edit, EditSummary, Gap, Layout, MAX_MANIFEST_BYTES, Manifest, OpenList, Pipeline,
+    Rowless, RowlessRecord, Segment, SegmentKind, SilentRange, Stamp, codec, paging,
     silent::{push_silent, replace_silent},
     validate,
 };
 use crate::model::{Counts, Digest, Offset, OffsetRange, Partition, Sequence};
 use declarations::declarations;
+use following::{follow, outcomes};
 use giving_up::give_up;
 
 /// The manifest that follows `base` by `edit`.
@@ -72,11 +74,14 @@ pub fn apply_and_encode(
             next.forward = base.forward.map(|before| before.with(counts));
             let has_rows = |segment: &Segment| segment.kind != SegmentKind::Corrections;
             if !segments.iter().any(has_rows) {
-                push_silent(&mut next.silent, SilentRange::new(range, record, &ours));
+                push_silent(
+                    &mut next.open.silent,
+                    SilentRange::new(range, record, &ours),
+                );
             }
             let (rows, corrections) = in_order(segments, next.sequence);
-            next.segments.extend(rows);
-            next.corrections.extend(corrections);
+            next.open.segments.extend(rows);
+            next.open.corrections.extend(corrections);
             next.edit = EditSummary::Append { range, counts };
             next
         }
@@ -124,6 +129,10 @@ pub fn apply_and_encode(
             },
         ) => compact(base, range, replaced, segments, stamp)?,
         (Some(base), Edit::Retire { oldest }) => retire(base, oldest, stamp)?,
+        (Some(base), Edit::Seal { page, path, bytes }) => {
+            paging::seal(follow(base, stamp), &page, path, bytes)?
+        }
+        (Some(base), Edit::Reopen { page }) => paging::reopen(follow(base, stamp), *page)?,
     };
     manifest.calculations = declarations(&manifest, &declared)?;
     validate::check(&manifest)?;
@@ -143,7 +152,11 @@ fn repair(
     stamp: Stamp,
 ) -> Result<Manifest, ApplyError> {
     let is_replaced = |segment: &Segment| segment.range.overlaps(range);
-    let live = base.segments.iter().filter(|segment| is_replaced(segment));
+    let live = base
+        .open
+        .segments
+        .iter()
+        .filter(|segment| is_replaced(segment));
     if !live.eq(&replaced) || replaced.iter().any(|s| s.range != range) {
         return Err(ApplyError::NotLive { range });
     }
@@ -177,12 +190,14 @@ fn repair(
     let (rows, corrections) = in_order(segments, next.sequence);
     let silent = rows.is_empty();
     let silent = silent.then(|| SilentRange::new(range, record, &ours));
-    let silent = replace_silent(&base.silent, range, silent);
-    next.silent = silent.ok_or(ApplyError::NotLive { range })?;
+    let silent = replace_silent(&base.open.silent, range, silent);
+    next.open.silent = silent.ok_or(ApplyError::NotLive { range })?;
     let earlier = |segment: &Segment| segment.range.start() < range.start();
-    let place = base.segments.partition_point(earlier);
-    next.segments.splice(place..place + replaced.len(), rows);
-    next.corrections.extend(corrections);
+    let place = base.open.segments.partition_point(earlier);
+    next.open
+        .segments
+        .splice(place..place + replaced.len(), rows);
+    next.open.corrections.extend(corrections);
     next.counts.results = next.counts.results - before.results + now.results;
     next.counts.rejects = next.counts.rejects - before.rejects + now.rejects;
     next.counts.filtered = next.counts.filtered - before.filtered + now.filtered;
@@ -196,7 +211,7 @@ fn repair(
 
 /// What the manifest says of a range in which events were filtered, and nothing has a row.
 fn filtered_in(manifest: &Manifest, range: OffsetRange) -> Option<SilentRange> {
-    let mut silent = manifest.silent.iter();
+    let mut silent = manifest.open.silent.iter();
     let found = silent.find_map(|silent| silent.part(range))?;
     (found.range == range && found.record.filtered > 0).then_some(found)
 }
@@ -211,7 +226,11 @@ fn compact(
     stamp: Stamp,
 ) -> Result<Manifest, ApplyError> {
     let is_replaced = |segment: &Segment| segment.range.overlaps(range);
-    let live = base.segments.iter().filter(|segment| is_replaced(segment));
+    let live = base
+        .open
+        .segments
+        .iter()
+        .filter(|segment| is_replaced(segment));
     let start = replaced.iter().map(|segment| segment.range.start()).min();
     let end = replaced.iter().map(|segment| segment.range.end()).max();
     if !live.eq(&replaced) || (start, end) != (Some(range.start()), Some(range.end())) {
@@ -223,16 +242,24 @@ fn compact(
         let both = silent.fingerprint.as_ref().zip(segments.first());
         both.is_none_or(|(by, file)| base.filter_alike(by, &file.fingerprint))
     };
-    let mut inside = base.silent.iter().filter(|one| one.range.overlaps(range));
+    let mut inside = base
+        .open
+        .silent
+        .iter()
+        .filter(|one| one.range.overlaps(range));
     if !inside.all(alike) {
         return Err(ApplyError::NotLive { range });
     }
     let mut next = follow(base, stamp);
-    let place = base.segments.iter().position(is_replaced);
+    let place = base.open.segments.iter().position(is_replaced);
     let place = place.unwrap_or_default();
     let (rows, _) = in_order(segments, next.sequence);
-    next.segments.splice(place..place + replaced.len(), rows);
-    next.silent.retain(|silent| !silent.range.overlaps(range));
+    next.open
+        .segments
+        .splice(place..place + replaced.len(), rows);
+    next.open
+        .silent
+        .retain(|silent| !silent.range.overlaps(range));
     next.edit = EditSummary::Compact { range, replaced };
     Ok(next)
 }
@@ -256,19 +283,6 @@ fn retire(base: &Manifest, oldest: Sequence, stamp: Stamp) -> Result<Manifest, A
     Ok(next)
 }
 
-/// The rows of results and rejects.
-fn outcomes(segments: &[Segment]) -> Counts {
-    let rows = |kind| {
-        let of_kind = segments.iter().filter(move |segment| segment.kind == kind);
-        of_kind.fold(0_u64, |sum, segment| sum.saturating_add(segment.rows))
-    };
-    Counts {
-        results: rows(SegmentKind::Results),
-        rejects: rows(SegmentKind::Rejects),
-        ..Counts::default()
-    }
-}
-
 fn first(pipeline: Pipeline, partition: Partition, origin: Offset, stamp: Stamp) -> Manifest {
     Manifest {
         pipeline,
@@ -282,9 +296,8 @@ fn first(pipeline: Pipeline, partition: Partition, origin: Offset, stamp: Stamp)
         counts: Counts::default(),
         forward: None,
         gaps: Vec::new(),
-        silent: Vec::new(),
-        segments: Vec::new(),
-        corrections: Vec::new(),
+        pages: Vec::new(),
+        open: OpenList::default(),
         calculations: Vec::new(),
         calculation: stamp.calculation.calculation,
         fields: stamp.calculation.fields,
@@ -292,32 +305,6 @@ fn first(pipeline: Pipeline, partition: Partition, origin: Offset, stamp: Stamp)
         writer: stamp.writer,
         created_at: stamp.created_at.trunc_subsecs(3),
         digest: Digest::of(&[]),
-    }
-}
-
-/// The base under the next free number, not yet edited.
-fn follow(base: &Manifest, stamp: Stamp) -> Manifest {
-    let last = stamp
-        .skipped
-        .last()
-        .map_or(base.sequence, |damaged| damaged.sequence);
-    let known = stamp.committed.filter(|known| known.sequence <= last);
-    Manifest {
-        sequence: last.next(),
-        committed: match (base.committed, known) {
-            (Some(before), Some(known)) => Some(before.later(known)),
-            (before, known) => before.or(known),
-        },
-        base: Some(Link {
-            sequence: base.sequence,
-            digest: base.digest,
-            skipped: stamp.skipped,
-        }),
-        calculation: stamp.calculation.calculation,
-        fields: stamp.calculation.fields,
-        writer: stamp.writer,
-        created_at: stamp.created_at.trunc_subsecs(3),
-        ..base.clone()
     }
 }
 

@@ -1,6 +1,7 @@
 //! Manifests as bytes: the JSON document, its digest, and the checks on what was read.
 
 mod document;
+mod lines;
 mod page;
 
 use bytes::Bytes;
@@ -8,7 +9,8 @@ use serde::Serialize;
 
 use super::{Inconsistency, Manifest, manifest::FORMAT_VERSION, validate};
 use crate::model::Digest;
-use document::{Document, EditLine, GapLine, SegmentLine, SilentLine, Time};
+use document::{Document, EditLine};
+use lines::{GapLine, PageLine, SegmentLine, SilentLine, Time};
 pub use page::NotAPage;
 pub(super) use page::seal_page;
 
@@ -102,7 +104,8 @@ pub(super) fn seal(mut manifest: Manifest) -> (Manifest, Bytes) {
 }
 
 fn body(manifest: &Manifest) -> Vec<u8> {
-    let mut out = Vec::with_capacity(1024 + 384 * manifest.segments.len());
+    let mut out =
+        Vec::with_capacity(1024 + 384 * (manifest.open.segments.len() + manifest.pages.len()));
     out.extend_from_slice(b"{\n");
     member(&mut out, "format_version", &FORMAT_VERSION);
     member(&mut out, "pipeline", &manifest.pipeline);
@@ -117,20 +120,25 @@ fn body(manifest: &Manifest) -> Vec<u8> {
     if let Some(forward) = &manifest.forward {
         member(&mut out, "forward", forward);
     }
-    lines(&mut out, "gaps", manifest.gaps.iter().map(GapLine::from));
-    let silent = manifest.silent.iter().map(SilentLine::from);
-    lines(&mut out, "silent", silent);
-    lines(&mut out, "calculations", manifest.calculations.iter());
+    list(&mut out, "gaps", manifest.gaps.iter().map(GapLine::from));
+    let silent = manifest.open.silent.iter().map(SilentLine::from);
+    list(&mut out, "silent", silent);
+    list(&mut out, "calculations", manifest.calculations.iter());
     member(&mut out, "calculation", &manifest.calculation);
     member(&mut out, "fields", &manifest.fields);
     member(&mut out, "edit", &EditLine::from(&manifest.edit));
     member(&mut out, "writer", &manifest.writer);
     member(&mut out, "created_at", &Time(manifest.created_at));
-    let segments = manifest.segments.iter().map(SegmentLine::<&str>::from);
-    lines(&mut out, "segments", segments);
-    let corrections = manifest.corrections.iter();
+    if !manifest.pages.is_empty() {
+        let pages = manifest.pages.iter().map(PageLine::<&str>::from);
+        list(&mut out, "pages", pages);
+    }
+    let segments = manifest.open.segments.iter();
+    let segments = segments.map(SegmentLine::<&str>::from);
+    list(&mut out, "segments", segments);
+    let corrections = manifest.open.corrections.iter();
     let corrections = corrections.map(SegmentLine::<&str>::from);
-    lines(&mut out, "corrections", corrections);
+    list(&mut out, "corrections", corrections);
     out
 }
 
@@ -150,7 +158,7 @@ fn member(out: &mut Vec<u8>, name: &str, of: &impl Serialize) {
 }
 
 /// An array with one element per line.
-fn lines<T: Serialize>(out: &mut Vec<u8>, name: &str, elements: impl Iterator<Item = T>) {
+fn list<T: Serialize>(out: &mut Vec<u8>, name: &str, elements: impl Iterator<Item = T>) {
     value(out, &name);
     out.extend_from_slice(b":[");
     for (index, element) in elements.enumerate() {

@@ -59,8 +59,15 @@ impl ColumnTypes {
         let results = |segment: &&super::Segment| segment.kind == SegmentKind::Results;
         for declared in &manifest.calculations {
             let of = |segment: &&super::Segment| segment.fingerprint == declared.fingerprint;
-            let mut segments = manifest.segments.iter().filter(results).filter(of);
-            let Some(first) = segments.next() else {
+            let open = manifest.open.segments.iter().filter(results).filter(of);
+            let open = open.map(|segment| (segment.range, 1));
+            let of_pages = manifest.pages.iter().map(|page| {
+                let of = page.results.get(&declared.fingerprint);
+                (page.range, of.copied().unwrap_or(0))
+            });
+            let of_pages = of_pages.filter(|(_, segments)| *segments > 0);
+            let all: Vec<(OffsetRange, u64)> = open.chain(of_pages).collect();
+            let Some((first, _)) = all.iter().min_by_key(|(range, _)| range.start()) else {
                 continue;
             };
             // What cannot be read is a finding of its own: nothing is calculated by it.
@@ -68,10 +75,10 @@ impl ColumnTypes {
                 let held = self.0.entry(column).or_default().entry(data_type);
                 let held = held.or_insert(Held {
                     partition: manifest.partition,
-                    first: first.range,
+                    first: *first,
                     segments: 0,
                 });
-                held.segments += 1 + segments.clone().count() as u64;
+                held.segments += all.iter().map(|(_, segments)| segments).sum::<u64>();
             }
         }
     }

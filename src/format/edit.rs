@@ -3,12 +3,13 @@
 use chrono::{DateTime, Utc};
 
 use super::{
-    Damaged, GapReason, Inconsistency, KnownCommit, LayoutError, MAX_MANIFEST_BYTES, Pipeline,
-    RowlessRecord, Segment,
+    Damaged, GapReason, Inconsistency, KnownCommit, LayoutError, MAX_MANIFEST_BYTES, Page,
+    Pipeline, RowlessRecord, Segment,
 };
 use crate::{
     calculation::{Declaration, Fingerprint},
     model::{Counts, Offset, OffsetRange, Partition, Sequence},
+    store::Path,
 };
 
 /// A change of one partition's stored history.
@@ -81,6 +82,20 @@ pub enum Edit {
         /// knew.
         oldest: Sequence,
     },
+    /// A range of the open list becomes a page, which is put already. Nothing that is live changes.
+    Seal {
+        /// What the open list has of the range; of corrections in it, only some that the known commit says to be published.
+        page: Box<Page>,
+        /// Where the page is.
+        path: Path,
+        /// The page's size.
+        bytes: u64,
+    },
+    /// What a page lists goes back to the open list, where other edits can change it. Nothing that is live changes.
+    Reopen {
+        /// A page that is listed.
+        page: Box<Page>,
+    },
 }
 
 impl Edit {
@@ -94,7 +109,9 @@ impl Edit {
             Edit::Bind { .. }
             | Edit::AcceptLoss { .. }
             | Edit::GiveUp { .. }
-            | Edit::Retire { .. } => &[],
+            | Edit::Retire { .. }
+            | Edit::Seal { .. }
+            | Edit::Reopen { .. } => &[],
         }
     }
 }
@@ -174,6 +191,12 @@ pub enum ApplyError {
     #[error("the edit of {range} was made of other segments than those that are live there")]
     NotLive {
         /// The edit's range.
+        range: OffsetRange,
+    },
+    /// What a page lists is not what is in the open list, or a page that is to be reopened is not listed (any more).
+    #[error("the page of {range} is not what is listed of it")]
+    NotThePage {
+        /// The page's range.
         range: OffsetRange,
     },
     /// A repair has another number of outcomes than what it replaces.

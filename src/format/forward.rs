@@ -2,7 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Manifest;
 use crate::model::{Counts, OffsetRange, Sequence};
 
 /// What the forward path has recorded from the origin to the end: commits count the same. It only grows, while an edit that
@@ -49,13 +48,5 @@ impl Forward {
 impl From<Counts> for Forward {
     fn from(counts: Counts) -> Forward {
         Forward::default().with(counts)
-    }
-}
-
-impl Manifest {
-    /// What the forward path has recorded up to the end.
-    #[must_use]
-    pub fn forward(&self) -> Forward {
-        self.forward.unwrap_or_else(|| self.counts.into())
     }
 }

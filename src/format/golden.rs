@@ -175,7 +175,7 @@ fn a_golden_repair_reads_and_is_written_again_to_the_byte() {
         });
     let edit = Edit::Repair {
         range: encoded.range,
-        replaced: base.segments.clone(),
+        replaced: base.open.segments.clone(),
         segments: files.collect(),
         record: repaired().record,
     };
@@ -194,7 +194,7 @@ fn a_golden_loss_reads_and_is_written_again_to_the_byte() {
     let edit = Edit::GiveUp {
         range: encoded().range,
         reason: GapReason::Damaged,
-        replaced: base.segments.clone(),
+        replaced: base.open.segments.clone(),
     };
     let expected = apply(Some(&base), edit, stamp()).unwrap();
     let bytes = golden("v1/give-up.json", || expected.encode().to_vec());
@@ -364,14 +364,17 @@ fn a_golden_compaction_reads_and_is_written_again_to_the_byte() {
     let id = super::SegmentId(0x00c0_fff0);
     let edit = Edit::Compact {
         range: merged.range,
-        replaced: base.segments.clone(),
+        replaced: base.open.segments.clone(),
         segments: merged
             .segments()
             .map(|file| file.named(&layout, id))
             .collect(),
     };
     let expected = apply(Some(&base), edit, stamp()).unwrap();
-    assert_eq!((expected.counts, expected.silent.len()), (base.counts, 0));
+    assert_eq!(
+        (expected.counts, expected.open.silent.len()),
+        (base.counts, 0)
+    );
     let bytes = golden("v1/compact.json", || expected.encode().to_vec());
     let read = Manifest::decode(&bytes).unwrap();
     assert_eq!(read.encode(), bytes);
@@ -387,9 +390,9 @@ fn a_golden_compaction_reads_and_is_written_again_to_the_byte() {
             .collect(),
     };
     for wrong in [
-        edit(&base.segments[1..], merged.range),
-        edit(&base.segments, range(100, 189)),
-        edit(&base.segments, range(99, 190)),
+        edit(&base.open.segments[1..], merged.range),
+        edit(&base.open.segments, range(100, 189)),
+        edit(&base.open.segments, range(99, 190)),
         edit(&[], merged.range),
     ] {
         assert!(
@@ -397,17 +400,6 @@ fn a_golden_compaction_reads_and_is_written_again_to_the_byte() {
             "{wrong:?}"
         );
     }
-}
-
-#[test]
-fn a_golden_page_reads_and_is_written_again_to_the_byte() {
-    let [results, rejects] = segments();
-    let manifest = manifest(&results, &rejects);
-    let (expected, _) = super::Page::of(&manifest, manifest.range(), None).unwrap();
-    let bytes = golden("v1/page.json", || expected.encode().to_vec());
-    let read = super::Page::decode(&bytes).unwrap();
-    assert_eq!(read.encode(), bytes);
-    assert_eq!(read, expected);
 }
 
 #[test]
@@ -465,3 +457,5 @@ fn golden_segments_read_back_to_the_value() {
         }
     }
 }
+
+mod pages;

@@ -153,6 +153,14 @@ pub enum Inconsistency {
     /// The calculations are not those of the segments and silent ranges, each once and ascending, or one is longer than any.
     #[error("the calculations that are declared are not those of the segments and silent ranges")]
     Calculations,
+    /// What a manifest says of a page does not fit.
+    #[error("the page of {range}: {detail}")]
+    Page {
+        /// The page's range.
+        range: OffsetRange,
+        /// What does not fit.
+        detail: &'static str,
+    },
     /// A page lists no segment, or too many.
     #[error("{files} files are listed: a page has a segment at least, and at most {most}")]
     Files {

@@ -1,9 +1,8 @@
 //! Where everything lies in the store: names are built here and read back here, nowhere else.
 
-use std::{fmt, str::FromStr};
+use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
-
+use super::{FileName, PageName, SegmentId, SegmentKind, SegmentName};
 use crate::{
     model::{Offset, OffsetRange, Partition, Sequence},
     store::Path,
@@ -16,99 +15,6 @@ const PAGES: &str = "_pages";
 const ATTIC: &str = "_attic";
 const VERIFIED: &str = "_verified";
 const GC: &str = "_gc";
-
-/// What the rows of a segment are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum SegmentKind {
-    /// Results: the event's fields and the calculated value.
-    Results,
-    /// Events that could not be decoded or calculated, with the reason.
-    Rejects,
-    /// Changed outcomes that are to be published again.
-    Corrections,
-}
-
-impl SegmentKind {
-    /// Every kind, in the order in which a manifest lists them for one range.
-    pub const ALL: [SegmentKind; 3] = [
-        SegmentKind::Results,
-        SegmentKind::Rejects,
-        SegmentKind::Corrections,
-    ];
-
-    /// The kind's name: the folder, the JSON value, and the Parquet metadata.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            SegmentKind::Results => "results",
-            SegmentKind::Rejects => "rejects",
-            SegmentKind::Corrections => "corrections",
-        }
-    }
-
-    pub(super) fn from_name(name: &str) -> Option<SegmentKind> {
-        Self::ALL.into_iter().find(|kind| kind.name() == name)
-    }
-}
-
-impl fmt::Display for SegmentKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
-}
-
-/// The random part of a segment's name, eight hexadecimal digits: two attempts never share a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SegmentId(pub u32);
-
-impl fmt::Display for SegmentId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:08x}", self.0)
-    }
-}
-
-/// Text that is not eight lower-case hexadecimal digits.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not a segment id (expected 8 hexadecimal digits): {0:?}")]
-pub struct NotASegmentId(String);
-
-impl FromStr for SegmentId {
-    type Err = NotASegmentId;
-
-    fn from_str(text: &str) -> Result<SegmentId, NotASegmentId> {
-        let digit = |c: u8| matches!(c, b'0'..=b'9' | b'a'..=b'f');
-        let number = Some(text).filter(|text| text.len() == 8 && text.bytes().all(digit));
-        number
-            .and_then(|text| u32::from_str_radix(text, 16).ok())
-            .map(SegmentId)
-            .ok_or_else(|| NotASegmentId(text.to_owned()))
-    }
-}
-
-/// What a segment's path says about it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SegmentName {
-    /// What its rows are.
-    pub kind: SegmentKind,
-    /// The partition of the events topic.
-    pub partition: Partition,
-    /// The offsets that it covers.
-    pub range: OffsetRange,
-    /// The random part.
-    pub id: SegmentId,
-}
-
-/// What a page's path says about it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct PageName {
-    /// The partition of the events topic.
-    pub partition: Partition,
-    /// The offsets that it accounts for.
-    pub range: OffsetRange,
-    /// The random part.
-    pub id: SegmentId,
-}
 
 /// A name that no Kafka topic can have, or one that the store keeps for itself.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -180,10 +86,20 @@ impl Layout {
         ))
     }
 
-    /// The path of the segment of that name.
+    /// The path of the segment or page of that name.
     #[must_use]
-    pub fn named(&self, name: &SegmentName) -> Path {
-        self.segment(name.kind, name.partition, name.range, name.id)
+    pub fn named(&self, name: &FileName) -> Path {
+        match name {
+            FileName::Segment(name) => self.segment(name.kind, name.partition, name.range, name.id),
+            FileName::Page(name) => self.page(name.partition, name.range, name.id),
+        }
+    }
+
+    /// What the path of a segment or page says; `None` for any other path, and in the attic.
+    #[must_use]
+    pub fn parse_file(&self, own: &Path) -> Option<FileName> {
+        let segment = self.parse_segment(own).map(FileName::Segment);
+        segment.or_else(|| self.parse_page(own).map(FileName::Page))
     }
 
     /// The file in which gc notes what no manifest of a partition lists.

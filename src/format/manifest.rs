@@ -1,15 +1,12 @@
 //! The manifest as a value: all live segments of one partition after one edit. No I/O here.
 
-use std::fmt;
-
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{Forward, KnownCommit, Rowless, SegmentKind, SilentRange};
+use super::{Forward, Gap, GapReason, KnownCommit, OpenList, PageLink, Segment};
 use crate::{
     calculation::{Declaration, Fingerprint},
     model::{Counts, Digest, Offset, OffsetRange, Partition, Sequence},
-    store::Path,
 };
 
 /// The format of manifests, pages and segments: the one that is written, and the newest that is read.
@@ -17,30 +14,6 @@ pub const FORMAT_VERSION: u32 = 1;
 
 /// No manifest is read, and none is written, beyond this size.
 pub const MAX_MANIFEST_BYTES: u64 = 16 << 20;
-
-/// One immutable Parquet file that a manifest lists.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Segment {
-    /// Its place in the store, relative to the root.
-    pub path: Path,
-    /// What its rows are.
-    pub kind: SegmentKind,
-    /// The offsets that it covers, rows or none.
-    pub range: OffsetRange,
-    /// Its rows.
-    pub rows: u64,
-    /// Of results and rejects: how many offsets of the range have a row neither here nor in the twin of the other kind.
-    /// Corrections account for no offset, so that of theirs is zero.
-    pub rowless: Rowless,
-    /// The file's size.
-    pub bytes: u64,
-    /// The digest of the whole file.
-    pub digest: Digest,
-    /// The calculation that made its rows.
-    pub fingerprint: Fingerprint,
-    /// Of corrections: the manifest that introduced them, which is the revision under which they are published.
-    pub revision: Option<Sequence>,
-}
 
 /// What a store is bound to: one group reading one topic and publishing to another.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -99,51 +72,6 @@ pub struct Damaged {
     pub digest: Option<Digest>,
 }
 
-/// Offsets without an outcome, accepted by an operator.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Gap {
-    /// The offsets.
-    pub range: OffsetRange,
-    /// Why they have no outcome.
-    pub reason: GapReason,
-    /// When the gap entered the chain, to the millisecond.
-    pub accepted_at: DateTime<Utc>,
-}
-
-/// Why offsets have no outcome.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum GapReason {
-    /// Kafka's retention removed the events before they were read.
-    Expired,
-    /// The log ended before them: it was truncated, or its topic recreated.
-    Truncated,
-    /// Somebody else committed them, so their outcomes are not known here.
-    Foreign,
-    /// They had outcomes, but compaction removed the events before they were snapshotted.
-    Compacted,
-    /// They had outcomes whose segment was damaged, and nothing is left to rebuild it from.
-    Damaged,
-    /// Kafka holds the events, and they cannot be read.
-    Unreadable,
-    /// No output topic took what was to be published of them.
-    Refused,
-}
-
-impl fmt::Display for GapReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            GapReason::Expired => "expired",
-            GapReason::Truncated => "truncated",
-            GapReason::Foreign => "foreign",
-            GapReason::Compacted => "compacted",
-            GapReason::Damaged => "damaged",
-            GapReason::Unreadable => "unreadable",
-            GapReason::Refused => "refused",
-        })
-    }
-}
-
 /// What a manifest says about the edit that made it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EditSummary {
@@ -193,10 +121,20 @@ pub enum EditSummary {
         /// The oldest manifest that is.
         oldest: Sequence,
     },
+    /// A range of the open list became a page.
+    Seal {
+        /// The page.
+        page: PageLink,
+    },
+    /// What a page listed is in the open list again.
+    Reopen {
+        /// The page, as the base lists it.
+        page: PageLink,
+    },
 }
 
 impl EditSummary {
-    /// The edit's name: `bind`, `append`, `accept-loss`, `give-up`, `repair`, `compact`, `retire`.
+    /// The edit's name: `bind`, `append`, `accept-loss`, `give-up`, `repair`, `compact`, `retire`, `seal`, `reopen`.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
@@ -207,7 +145,15 @@ impl EditSummary {
             EditSummary::Repair { .. } => "repair",
             EditSummary::Compact { .. } => "compact",
             EditSummary::Retire { .. } => "retire",
+            EditSummary::Seal { .. } => "seal",
+            EditSummary::Reopen { .. } => "reopen",
         }
+    }
+
+    /// Whether the edit leaves the list of pages as it is.
+    #[must_use]
+    pub const fn keeps_pages(&self) -> bool {
+        !matches!(self, EditSummary::Seal { .. } | EditSummary::Reopen { .. })
     }
 }
 
@@ -240,14 +186,12 @@ pub struct Manifest {
     pub forward: Option<Forward>,
     /// The accepted gaps, ascending.
     pub gaps: Vec<Gap>,
-    /// The ranges without any row, ascending.
-    pub silent: Vec<SilentRange>,
-    /// The live segments of results and rejects, ascending by range. With gaps and silent ranges they have each offset of
-    /// `[origin, end)` once.
-    pub segments: Vec<Segment>,
-    /// The live segments of corrections, ascending by revision.
-    pub corrections: Vec<Segment>,
-    /// What the fingerprints of the live segments and silent ranges stand for, each once, ascending by it.
+    /// The pages that account for parts of the range, ascending.
+    pub pages: Vec<PageLink>,
+    /// What the manifest lists itself. With the pages, and the gaps outside of them, it has each offset of `[origin, end)` once.
+    /// Who wants to know everything that is live reads the pages as well: [`Listed`](super::Listed).
+    pub open: OpenList,
+    /// What the fingerprints of the live segments and silent ranges stand for, those in pages among them, each once, ascending by it.
     pub calculations: Vec<Declaration>,
     /// The writer's calculation, as in `--calculation`.
     pub calculation: String,
@@ -282,11 +226,6 @@ impl Manifest {
         OffsetRange::new(self.origin, self.end).expect("apply and decode keep origin <= end")
     }
 
-    /// Every file that it lists: results and rejects, then corrections.
-    pub fn files(&self) -> impl Iterator<Item = &Segment> + Clone {
-        self.segments.iter().chain(&self.corrections)
-    }
-
     /// The segments that this manifest's edit added.
     pub fn added(&self) -> impl Iterator<Item = &Segment> + Clone {
         let range = match self.edit {
@@ -296,14 +235,16 @@ impl Manifest {
             EditSummary::Bind
             | EditSummary::AcceptLoss { .. }
             | EditSummary::GiveUp { .. }
-            | EditSummary::Retire { .. } => None,
+            | EditSummary::Retire { .. }
+            | EditSummary::Seal { .. }
+            | EditSummary::Reopen { .. } => None,
         };
         // All outcomes of that range are new, but earlier corrections of it stay.
         let added = move |segment: &&Segment| {
             let own = |revision| revision == self.sequence;
             Some(segment.range) == range && segment.revision.is_none_or(own)
         };
-        self.files().filter(added)
+        self.open.files().filter(added)
     }
 
     /// The segments that this manifest's edit took out of the live ones.
@@ -316,7 +257,9 @@ impl Manifest {
             EditSummary::Bind
             | EditSummary::Append { .. }
             | EditSummary::AcceptLoss { .. }
-            | EditSummary::Retire { .. } => &[],
+            | EditSummary::Retire { .. }
+            | EditSummary::Seal { .. }
+            | EditSummary::Reopen { .. } => &[],
         }
     }
 
@@ -334,9 +277,30 @@ impl Manifest {
         one == other || declared.is_some_and(|(one, other)| one.takes_the_same(other))
     }
 
-    /// Whether the manifest lists the segment at `path`.
+    /// How many segments are live, those in pages among them.
     #[must_use]
-    pub fn lists(&self, path: &Path) -> bool {
-        self.files().any(|segment| segment.path == *path)
+    pub fn live_files(&self) -> u64 {
+        let in_pages = self.pages.iter().map(|page| page.files);
+        self.open.files().count() as u64 + in_pages.sum::<u64>()
+    }
+
+    /// Their bytes.
+    #[must_use]
+    pub fn live_bytes(&self) -> u64 {
+        let in_pages = self.pages.iter().map(|page| page.segment_bytes);
+        let own = self.open.files().map(|segment| segment.bytes);
+        own.chain(in_pages).sum()
+    }
+
+    /// The pages whose ranges overlap this one.
+    pub fn pages_over(&self, range: OffsetRange) -> impl Iterator<Item = &PageLink> {
+        let over = move |page: &&PageLink| page.range.overlaps(range);
+        self.pages.iter().filter(over)
+    }
+
+    /// What the forward path has recorded up to the end.
+    #[must_use]
+    pub fn forward(&self) -> Forward {
+        self.forward.unwrap_or_else(|| self.counts.into())
     }
 }

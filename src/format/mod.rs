@@ -9,7 +9,7 @@
 //!   whatever follows can only be true (I1). It ends as [`EncodedSegment`]s, Parquet files that say themselves what they are
 //!   ([`SegmentFacts`]); [`read_segment`] reads them. Outcomes that replace published ones come with corrections; a
 //!   [`Rewriter`] makes them of stored ones.
-//! - A [`Page`] is what manifests list of a range that is sealed, apart from them.
+//! - A [`Page`] is what manifests list of a range that is sealed, apart from them; [`Listed`] is a manifest with its pages.
 //! - [`apply`] makes the next [`Manifest`] from the last one and an [`Edit`]: the only way (I2, I4).
 //!
 //! Nothing here does I/O, looks at a clock or draws a random number: the same values give the same bytes.
@@ -23,17 +23,22 @@ mod codec;
 mod column_types;
 mod corrections;
 mod edit;
+mod entries;
 mod facts;
+mod file_name;
 mod forward;
 mod inconsistency;
 mod known_commit;
 mod layout;
+mod listed;
 mod manifest;
 mod merge;
 mod open_files;
+mod open_list;
 mod outcomes;
 mod own_digest;
 mod page;
+mod paging;
 mod read;
 mod rewrite;
 mod rowless;
@@ -53,20 +58,21 @@ pub use corrections::{
     Change, Corrected, CorrectionKinds, correction_kinds, each_change, split_corrections,
 };
 pub use edit::{ApplyError, Edit, Stamp};
+pub use entries::{Gap, GapReason, Segment};
 pub use facts::{FactsError, Identity, MadeFor, SegmentFacts};
+pub use file_name::{FileName, NotASegmentId, PageName, SegmentId, SegmentKind, SegmentName};
 pub use forward::Forward;
 pub use inconsistency::Inconsistency;
 pub use known_commit::{CorrectionsProgress, Head, KnownCommit};
-pub use layout::{
-    Layout, LayoutError, NotASegmentId, PageName, SegmentId, SegmentKind, SegmentName,
-};
+pub use layout::{Layout, LayoutError};
+pub use listed::{Listed, UnreadPage};
 pub use manifest::{
-    Damaged, EditSummary, FORMAT_VERSION, Gap, GapReason, Link, MAX_MANIFEST_BYTES, Manifest,
-    Pipeline, Segment,
+    Damaged, EditSummary, FORMAT_VERSION, Link, MAX_MANIFEST_BYTES, Manifest, Pipeline,
 };
 pub use merge::{Added, Merger};
+pub use open_list::OpenList;
 pub use outcomes::{OutcomesError, RangeOutcomes};
-pub use page::Page;
+pub use page::{Page, PageLink};
 pub use read::{SegmentReader, check_segment, read_segment};
 pub use rewrite::{Rewriter, repair_memory};
 pub use rowless::{Rowless, RowlessRecord};

@@ -1,8 +1,10 @@
 //! A page as a value: sealed segments of one partition for one range, listed apart from manifests. No I/O here.
 
-use super::{Gap, Segment, SilentRange};
+use std::collections::BTreeMap;
+
+use super::{Gap, Segment, SegmentKind, SilentRange};
 use crate::{
-    calculation::Declaration,
+    calculation::{Declaration, Fingerprint},
     model::{Counts, Digest, OffsetRange, Partition},
     store::Path,
 };
@@ -57,5 +59,61 @@ impl Page {
     #[must_use]
     pub fn lists(&self, path: &Path) -> bool {
         self.files().any(|segment| segment.path == *path)
+    }
+}
+
+/// A page as a manifest lists it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PageLink {
+    /// Its place in the store, relative to the root.
+    pub path: Path,
+    /// The offsets that it accounts for.
+    pub range: OffsetRange,
+    /// What they are.
+    pub counts: Counts,
+    /// How many segments it lists, corrections among them.
+    pub files: u64,
+    /// The bytes of these segments.
+    pub segment_bytes: u64,
+    /// How many segments of results it lists of each calculation that any of its segments or silent ranges has.
+    pub results: BTreeMap<Fingerprint, u64>,
+    /// The page's size.
+    pub bytes: u64,
+    /// The page's digest (the value of its member `digest`).
+    pub digest: Digest,
+}
+
+impl PageLink {
+    /// The link to a page of so many bytes at `path`.
+    #[must_use]
+    pub fn to(path: Path, page: &Page, bytes: u64) -> PageLink {
+        let mut results: BTreeMap<Fingerprint, u64> = BTreeMap::new();
+        for segment in page.files() {
+            let of = results.entry(segment.fingerprint.clone()).or_default();
+            *of += u64::from(segment.kind == SegmentKind::Results);
+        }
+        for filtered in page
+            .silent
+            .iter()
+            .filter_map(|one| one.fingerprint.as_ref())
+        {
+            results.entry(filtered.clone()).or_default();
+        }
+        PageLink {
+            path,
+            range: page.range,
+            counts: page.counts,
+            files: page.files().count() as u64,
+            segment_bytes: page.files().map(|segment| segment.bytes).sum(),
+            results,
+            bytes,
+            digest: page.digest,
+        }
+    }
+
+    /// Whether this is the page that is listed. Its digest covers all but where it lies.
+    #[must_use]
+    pub fn is_to(&self, page: &Page) -> bool {
+        *self == PageLink::to(self.path.clone(), page, self.bytes)
     }
 }

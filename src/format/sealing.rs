@@ -43,19 +43,31 @@ impl Page {
         range: OffsetRange,
         published: Option<CorrectionsProgress>,
     ) -> Result<(Page, Bytes), PageError> {
+        Page::with(manifest, range, |one| is_published(one, published))
+    }
+
+    /// The same with those corrections inside of the range that `takes` names.
+    ///
+    /// # Errors
+    /// As [`Page::of`].
+    pub fn with(
+        manifest: &Manifest,
+        range: OffsetRange,
+        takes: impl Fn(&Segment) -> bool,
+    ) -> Result<(Page, Bytes), PageError> {
         let within = |other: OffsetRange| other.overlaps(range);
         let listed = |segments: &[Segment]| -> Vec<Segment> {
             let segments = segments.iter().filter(|segment| within(segment.range));
             segments.cloned().collect()
         };
-        let segments = listed(&manifest.segments);
-        let mut corrections = listed(&manifest.corrections);
+        let segments = listed(&manifest.open.segments);
+        let mut corrections = listed(&manifest.open.corrections);
         corrections.retain(|one| {
             let inside = range.start() <= one.range.start() && one.range.end() <= range.end();
-            inside && is_published(one, published)
+            inside && takes(one)
         });
         let gaps = manifest.gaps.iter().filter(|gap| within(gap.range));
-        let silent = manifest.silent.iter().filter(|one| within(one.range));
+        let silent = manifest.open.silent.iter().filter(|one| within(one.range));
         let has = |declared: &&Declaration| {
             let mut files = segments.iter().chain(&corrections);
             let mut filtered = silent.clone().filter_map(|one| one.fingerprint.as_ref());
@@ -90,7 +102,7 @@ impl Page {
 }
 
 /// Whether all rows of corrections are published.
-fn is_published(corrections: &Segment, progress: Option<CorrectionsProgress>) -> bool {
+pub(super) fn is_published(corrections: &Segment, progress: Option<CorrectionsProgress>) -> bool {
     let (Some(revision), Some(done)) = (corrections.revision, progress) else {
         return false;
     };

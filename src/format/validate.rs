@@ -1,20 +1,23 @@
 //! What must hold within one manifest or page, whoever wrote it: I4, and paths that are the partition's own.
 
+mod edits;
 mod giving_up;
+mod parts;
 
 use std::collections::BTreeSet;
 
+use edits::{check_compaction, check_paging, check_repair};
+pub(super) use parts::check_sum;
+use parts::{check_inside, check_link, check_order, check_segment, wrong_revision};
+
 use super::{
-    EditSummary, Forward, Gap, Inconsistency, Layout, Link, Manifest, Page, Rowless, Segment,
-    SegmentKind, SilentRange,
+    EditSummary, Forward, Gap, Inconsistency, Layout, Link, Manifest, Page, PageLink, Rowless,
+    Segment, SegmentKind, SilentRange,
 };
 use crate::{
     calculation::{Declaration, Fingerprint},
-    model::{Counts, Offset, OffsetRange, Partition, Sequence},
+    model::{Counts, OffsetRange, Partition, Sequence},
 };
-
-/// No segment is larger; the sizes of all that a manifest can list add up without overflow.
-const MAX_SEGMENT_BYTES: u64 = 1 << 40;
 
 /// What a manifest and a page have in common: an account of a range.
 #[derive(Clone, Copy)]
@@ -23,7 +26,9 @@ struct Account<'a> {
     partition: Partition,
     whole: OffsetRange,
     counts: Counts,
+    /// Those that lie in pages among them.
     gaps: &'a [Gap],
+    pages: &'a [PageLink],
     silent: &'a [SilentRange],
     segments: &'a [Segment],
     corrections: &'a [Segment],
@@ -44,9 +49,10 @@ pub(super) fn check(manifest: &Manifest) -> Result<(), Inconsistency> {
         whole,
         counts: manifest.counts,
         gaps: &manifest.gaps,
-        silent: &manifest.silent,
-        segments: &manifest.segments,
-        corrections: &manifest.corrections,
+        pages: &manifest.pages,
+        silent: &manifest.open.silent,
+        segments: &manifest.open.segments,
+        corrections: &manifest.open.corrections,
         calculations: &manifest.calculations,
     };
     account.check()?;
@@ -55,14 +61,15 @@ pub(super) fn check(manifest: &Manifest) -> Result<(), Inconsistency> {
     if !manifest.forward.is_none_or(fits) {
         return Err(Inconsistency::Forward { offsets });
     }
-    if let Some(newest) = manifest.corrections.last()
+    if let Some(newest) = manifest.open.corrections.last()
         && newest.revision > Some(manifest.sequence)
     {
         return Err(wrong_revision(newest));
     }
     giving_up::check(&layout, manifest)?;
     check_repair(&layout, manifest)?;
-    check_compaction(&layout, manifest)
+    check_compaction(&layout, manifest)?;
+    check_paging(&layout, manifest)
 }
 
 /// Checks everything of a page that can be checked without another file.
@@ -87,6 +94,7 @@ fn of_page<'a>(layout: &'a Layout, page: &'a Page) -> Account<'a> {
         whole: page.range,
         counts: page.counts,
         gaps: &page.gaps,
+        pages: &[],
         silent: &page.silent,
         segments: &page.segments,
         corrections: &page.corrections,
@@ -106,6 +114,9 @@ impl<'a> Account<'a> {
         for corrections in self.corrections {
             // Corrections may speak of any time; what they correct lies inside all the same.
             check_inside(corrections.range, self.whole)?;
+        }
+        for page in self.pages {
+            check_link(self.layout, self.partition, page)?;
         }
         self.check_calculations()?;
         self.check_unique()?;
@@ -132,9 +143,32 @@ impl<'a> Account<'a> {
             lost: range.len(),
             ..Counts::default()
         };
-        parts.extend(self.gaps.iter().map(|gap| (gap.range, lost(gap.range))));
         check_order(self.silent.iter().map(|silent| silent.range))?;
         check_order(self.gaps.iter().map(|gap| gap.range))?;
+        check_order(self.pages.iter().map(|page| page.range))?;
+        let mut in_pages = vec![0_u64; self.pages.len()];
+        for gap in self.gaps {
+            let before = |page: &PageLink| page.range.end() <= gap.range.start();
+            let next = self.pages.partition_point(before);
+            match self.pages.get(next) {
+                Some(page) if page.range.start() <= gap.range.start() => {
+                    in_pages[next] = in_pages[next].saturating_add(gap.range.len());
+                }
+                _ => parts.push((gap.range, lost(gap.range))),
+            }
+        }
+        for (page, listed) in self.pages.iter().zip(in_pages) {
+            let stated = page.counts.lost;
+            if stated != listed {
+                let what = "lost";
+                return Err(Inconsistency::Recount {
+                    what,
+                    stated,
+                    listed,
+                });
+            }
+            parts.push((page.range, page.counts));
+        }
         parts.sort_by_key(|(range, _)| range.start());
         let mut next = self.whole.start();
         let mut sum = Counts::default();
@@ -176,10 +210,11 @@ impl<'a> Account<'a> {
 
     /// Declared is what segments and silent ranges have, nothing more, and nothing that is too long to be read.
     fn check_calculations(self) -> Result<(), Inconsistency> {
+        let of_pages = self.pages.iter().flat_map(|page| page.results.keys());
         let silent = self.silent.iter();
         let silent = silent.filter_map(|silent| silent.fingerprint.as_ref());
         let files = self.files().map(|segment| &segment.fingerprint);
-        let of: BTreeSet<&Fingerprint> = files.chain(silent).collect();
+        let of: BTreeSet<&Fingerprint> = files.chain(silent).chain(of_pages).collect();
         let declared = self.calculations;
         let fits = |declaration: &Declaration| declaration.bytes() <= Declaration::MAX_BYTES;
         if of
@@ -193,7 +228,9 @@ impl<'a> Account<'a> {
     }
 
     fn check_unique(self) -> Result<(), Inconsistency> {
-        let mut paths: Vec<&str> = self.files().map(|s| s.path.as_str()).collect();
+        let pages = self.pages.iter().map(|page| page.path.as_str());
+        let files = self.files().map(|segment| segment.path.as_str());
+        let mut paths: Vec<&str> = files.chain(pages).collect();
         paths.sort_unstable();
         match paths.windows(2).find(|pair| pair[0] == pair[1]) {
             Some(pair) => Err(Inconsistency::Twice {
@@ -216,13 +253,6 @@ impl<'a> Account<'a> {
             Some(outcomes) => Err(wrong_revision(outcomes)),
             None => Ok(()),
         }
-    }
-}
-
-fn wrong_revision(segment: &Segment) -> Inconsistency {
-    Inconsistency::Revision {
-        path: segment.path.to_string(),
-        revision: segment.revision,
     }
 }
 
@@ -311,149 +341,6 @@ fn check_number(sequence: Sequence, base: Option<&Link>) -> Result<(), Inconsist
             return Err(wrong);
         }
         last = number.0;
-    }
-    Ok(())
-}
-
-pub(super) fn check_sum(counts: Counts, range: OffsetRange) -> Result<(), Inconsistency> {
-    let sum = counts.parts().into_iter().try_fold(0_u64, u64::checked_add);
-    if sum == Some(range.len()) {
-        return Ok(());
-    }
-    Err(Inconsistency::Sum {
-        counts,
-        offsets: range.len(),
-    })
-}
-
-fn check_segment(
-    layout: &Layout,
-    partition: Partition,
-    segment: &Segment,
-) -> Result<(), Inconsistency> {
-    let path = || segment.path.as_str().to_owned();
-    let fits = layout.parse_segment(&segment.path).is_some_and(|name| {
-        name.kind == segment.kind && name.partition == partition && name.range == segment.range
-    });
-    if !fits {
-        return Err(Inconsistency::Path { path: path() });
-    }
-    if segment.rows > segment.range.len() {
-        return Err(Inconsistency::TooManyRows {
-            path: path(),
-            rows: segment.rows,
-            range: segment.range,
-        });
-    }
-    if segment.bytes > MAX_SEGMENT_BYTES {
-        return Err(Inconsistency::TooManyBytes {
-            path: path(),
-            bytes: segment.bytes,
-        });
-    }
-    Ok(())
-}
-
-/// What a repair took out was of its range and is live no more, and what it brought adds up to the same outcomes.
-fn check_repair(layout: &Layout, manifest: &Manifest) -> Result<(), Inconsistency> {
-    let EditSummary::Repair {
-        range,
-        counts,
-        ref replaced,
-    } = manifest.edit
-    else {
-        return Ok(());
-    };
-    let wrong = |detail| Err(Inconsistency::Repair { range, detail });
-    check_sum(counts, range)?;
-    for segment in replaced {
-        check_segment(layout, manifest.partition, segment)?;
-    }
-    let rows = |segments: &mut dyn Iterator<Item = &Segment>, kind| {
-        let of_kind = segments.filter(|segment| segment.kind == kind);
-        // No part exceeds its range.
-        of_kind.fold(0_u64, |sum, segment| sum.saturating_add(segment.rows))
-    };
-    let now = |kind| rows(&mut manifest.added(), kind);
-    let before = |kind| rows(&mut replaced.iter(), kind);
-    let stray =
-        |segment: &Segment| segment.kind == SegmentKind::Corrections || segment.range != range;
-    let kinds: Vec<SegmentKind> = replaced.iter().map(|segment| segment.kind).collect();
-    if range.is_empty() || counts.outcomes() == 0 || counts.lost != 0 {
-        return wrong("it covers or replaces nothing, or loses something");
-    }
-    if replaced.iter().any(stray) || !kinds.is_sorted_by(|a, b| a < b) {
-        return wrong("what it replaced is not one append's results and rejects");
-    }
-    if replaced.iter().any(|segment| manifest.lists(&segment.path)) {
-        return wrong("what it replaced is still listed");
-    }
-    let stated = (counts.results, counts.rejects);
-    if stated != (now(SegmentKind::Results), now(SegmentKind::Rejects)) {
-        return wrong("its counts are not those of the segments that it brought");
-    }
-    if before(SegmentKind::Results) + before(SegmentKind::Rejects) > counts.outcomes() {
-        return wrong("it has fewer outcomes than what it replaced");
-    }
-    Ok(())
-}
-
-/// What a compaction took out lay in its range, is live no more, and had as many rows of each kind as what it brought.
-fn check_compaction(layout: &Layout, manifest: &Manifest) -> Result<(), Inconsistency> {
-    let EditSummary::Compact {
-        range,
-        ref replaced,
-    } = manifest.edit
-    else {
-        return Ok(());
-    };
-    let wrong = |detail| Err(Inconsistency::Compaction { range, detail });
-    for segment in replaced {
-        check_segment(layout, manifest.partition, segment)?;
-        check_inside(segment.range, range)?;
-    }
-    let added = || manifest.added();
-    let Some(first) = added().next() else {
-        return wrong("it brought nothing");
-    };
-    let mut all = replaced.iter().chain(added());
-    if all.any(|segment| segment.fingerprint != first.fingerprint) {
-        return wrong("its segments are of several calculations");
-    }
-    if replaced.iter().any(|segment| manifest.lists(&segment.path)) {
-        return wrong("what it replaced is still listed");
-    }
-    for kind in [SegmentKind::Results, SegmentKind::Rejects] {
-        let rows = |sum: u64, segment: &Segment| match segment.kind == kind {
-            true => sum.saturating_add(segment.rows),
-            false => sum,
-        };
-        if replaced.iter().fold(0, rows) != added().fold(0, rows) {
-            return wrong("it has other numbers of outcomes than what it replaced");
-        }
-    }
-    let is_correction = |segment: &Segment| segment.kind == SegmentKind::Corrections;
-    if replaced.iter().any(is_correction) {
-        return wrong("it replaced corrections");
-    }
-    Ok(())
-}
-
-fn check_inside(range: OffsetRange, whole: OffsetRange) -> Result<(), Inconsistency> {
-    if whole.start() <= range.start() && range.end() <= whole.end() {
-        return Ok(());
-    }
-    Err(Inconsistency::Outside { range, whole })
-}
-
-/// Ascending, one by one.
-fn check_order(ranges: impl Iterator<Item = OffsetRange>) -> Result<(), Inconsistency> {
-    let mut next = Offset::ZERO;
-    for range in ranges {
-        if range.start() < next {
-            return Err(Inconsistency::Order { next, range });
-        }
-        next = range.end();
     }
     Ok(())
 }

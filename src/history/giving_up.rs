@@ -1,9 +1,11 @@
 //! From outcomes that can be had from nowhere any more to a gap in the chain, whoever else appends meanwhile.
 
-use super::{Appended, Chain, ChainError, race::are_live, repair::retire, write::RACES};
+use super::{
+    Appended, Chain, ChainError, listed::find_page, race::are_live, repair::retire, write::RACES,
+};
 use crate::{
     failpoint::{self, Point},
-    format::{ApplyError, Edit, Gap, GapReason, Manifest, Segment},
+    format::{ApplyError, Edit, Gap, GapReason, Page, Segment},
     model::OffsetRange,
 };
 
@@ -40,8 +42,15 @@ pub async fn give_up(
             retire(chain, replaced).await;
             return Ok(GivenUp::Done);
         }
-        if !are_live(replaced, newest.into_iter().flat_map(Manifest::files)) {
-            return Ok(GivenUp::Overtaken);
+        let live = newest.into_iter().flat_map(|newest| newest.open.files());
+        if !are_live(replaced, live) {
+            let is_live = |page: &Page| are_live(replaced, page.files());
+            let Some(page) = find_page(chain, range, is_live).await? else {
+                return Ok(GivenUp::Overtaken);
+            };
+            // Only what is in the open list is changed.
+            _ = chain.append(Edit::Reopen { page }, None).await?;
+            continue;
         }
         let edit = Edit::GiveUp {
             range,

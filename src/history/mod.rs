@@ -9,9 +9,11 @@
 //! - [`write_snapshot`] encodes, puts and appends, and makes room when another was faster ([`rebase`]).
 //! - [`write_repair`] brings a repair in, unless another edit has changed the range (I6).
 //! - [`give_up`] makes a gap of what can be had from nowhere any more, as an operator has accepted.
-//! - [`choose_merge`] says which neighbours become one; bringing that in is like a repair.
+//! - [`choose_merge`] says which neighbours become one; bringing that in is like a repair. [`choose_seal`] says what becomes a
+//!   page then, and [`write_seal`] makes it one.
 //! - [`tidy`] brings the folders in line with the chain after a crash: what is whole is adopted, what is left over goes.
 //! - [`collect`] takes away what the history does not need any more.
+//! - [`read_listed`] reads the pages of a manifest, so that all that is live is known; nobody else does.
 //! - [`next_corrections`] says which corrections are to be published next.
 //!
 //! Kept here: segments are durable before a manifest lists them (I3); manifests follow each other without a fork (I4);
@@ -25,9 +27,11 @@ mod compaction;
 mod folders;
 mod gc;
 mod giving_up;
+mod listed;
 mod next_corrections;
 mod race;
 mod repair;
+mod seal;
 mod tail;
 mod tidy;
 mod write;
@@ -35,17 +39,22 @@ mod write;
 pub use attic::{FetchError, Fetched, FoundAt, Restored, fetch_segment, restore_segment};
 pub use chain::{Appended, Chain};
 pub use clock::Clock;
-pub use compaction::{MANY_SEGMENTS, Merge, MergeLimits, Obstacles, choose_merge, plan_merges};
+pub use compaction::{
+    CompactionPlan, MANY_SEGMENTS, Merge, MergeLimits, Obstacles, choose_merge, choose_seal,
+    plan_merges,
+};
 pub use gc::{
     Collected, Collection, NEWEST_KEPT, Walk, choice as gc_choice, collect, plan_collection,
 };
 pub use giving_up::{GivenUp, give_up};
+pub use listed::{Pages, lists, load_page, read_all_listed, read_listed, read_listed_of};
 pub use next_corrections::{CorrectionsProgress, PendingCorrections, next_corrections};
 pub use race::{
     Holder, LISTED_WITHIN, Rebased, are_live, holder, is_never_listed, is_outside, is_overtaken,
     is_silent, may_list, rebase,
 };
 pub use repair::{Repair, Repaired, write_repair};
+pub use seal::{Sealed, write_seal};
 pub use tail::{ChainError, ChainTail, Found, contains, list_manifests, load_manifest, load_tail};
 pub use tidy::{Tidied, readopt, tidy};
 pub use write::{Pending, SnapshotError, Written, write_snapshot};

@@ -42,8 +42,8 @@ pub fn are_live<'s>(inputs: &[Segment], live: impl IntoIterator<Item = &'s Segme
 
 /// The same for a repair of a range none of whose offsets had a row: whether events of it are still filtered as they were.
 #[must_use]
-pub fn is_silent(was: &SilentRange, newest: &Manifest) -> bool {
-    let mut silent = newest.silent.iter();
+pub fn is_silent(was: &SilentRange, live: &[SilentRange]) -> bool {
+    let mut silent = live.iter();
     silent.any(|silent| silent.part(was.range).as_ref() == Some(was))
 }
 

@@ -3,12 +3,13 @@
 use super::{
     Appended, Chain, ChainError, SnapshotError,
     attic::{self, fetch_segment},
+    listed::{find_page, read_listed_of},
     race::{LISTED_WITHIN, are_live, is_never_listed, is_silent},
     write::{Put, RACES, sweep},
 };
 use crate::{
     failpoint::{self, Point},
-    format::{ApplyError, Edit, Encoded, Manifest, Segment, SilentRange},
+    format::{ApplyError, Edit, Encoded, Manifest, Page, Segment, SilentRange},
     model::OffsetRange,
     store::{Path, StoreError},
 };
@@ -160,10 +161,7 @@ impl Repair {
     async fn abandon(&mut self, chain: &Chain) {
         let put = self.put.take().into_iter().flat_map(|put| put.segments);
         let mut paths: Vec<Path> = put.map(|segment| segment.path).collect();
-        let live = chain.newest().into_iter().flat_map(Manifest::files);
-        let live = live.filter(|segment| segment.range.overlaps(self.range));
-        let live: Vec<Segment> = live.cloned().collect();
-        match restore(chain, &live).await {
+        match restore_live(chain, self.range).await {
             Ok(()) => paths.extend(self.replaced.iter().map(|segment| segment.path.clone())),
             Err(error) => {
                 tracing::warn!(range = %self.range, %error, "cannot check the live segments");
@@ -194,7 +192,7 @@ pub async fn write_repair(
     }
     for _ in 0..RACES {
         let newest = chain.newest();
-        let live = || newest.into_iter().flat_map(Manifest::files);
+        let live = || newest.into_iter().flat_map(|newest| newest.open.files());
         let put = repair.put.iter().flat_map(|put| &put.segments);
         let ours: Vec<Segment> = live()
             .filter(|segment| put.clone().any(|put| put.path == segment.path))
@@ -207,10 +205,17 @@ pub async fn write_repair(
             return Ok(Repaired::Done(ours));
         }
         let is_live = match &repair.silent {
-            Some(silent) => newest.is_some_and(|newest| is_silent(silent, newest)),
+            Some(silent) => newest.is_some_and(|newest| is_silent(silent, &newest.open.silent)),
             None => are_live(&repair.replaced, live()),
         };
         if !is_live {
+            if repair.put.is_none()
+                && let Some(page) = page_of(chain, repair).await?
+            {
+                // Only what is in the open list is changed. It is sealed again when it has come to rest.
+                _ = chain.append(Edit::Reopen { page }, None).await?;
+                continue;
+            }
             repair.abandon(chain).await;
             return Ok(Repaired::Overtaken);
         }
@@ -244,6 +249,20 @@ pub async fn write_repair(
     }))
 }
 
+/// Makes sure that everything that is live in a range is at its own path.
+async fn restore_live(chain: &Chain, range: OffsetRange) -> Result<(), ChainError> {
+    let Some(newest) = chain.newest().cloned() else {
+        return Ok(());
+    };
+    let listed = read_listed_of(chain.store(), chain.layout(), newest, range).await?;
+    if let Some(unread) = listed.unread().first() {
+        return Err(unread.into());
+    }
+    let live = listed.files().filter(|one| one.range.overlaps(range));
+    let live: Vec<Segment> = live.cloned().collect();
+    Ok(restore(chain, &live).await?)
+}
+
 /// Makes sure that live segments are at their own paths.
 async fn restore(chain: &Chain, live: &[Segment]) -> Result<(), StoreError> {
     for segment in live {
@@ -251,6 +270,15 @@ async fn restore(chain: &Chain, live: &[Segment]) -> Result<(), StoreError> {
         attic::restore_segment(store, layout, &segment.path).await?;
     }
     Ok(())
+}
+
+/// The page of the newest manifest that lists what a repair was made of; `None` when none does.
+async fn page_of(chain: &Chain, repair: &Repair) -> Result<Option<Box<Page>>, ChainError> {
+    let is_live = |page: &Page| match &repair.silent {
+        Some(silent) => is_silent(silent, &page.silent),
+        None => are_live(&repair.replaced, page.files()),
+    };
+    find_page(chain, repair.range, is_live).await
 }
 
 /// The winner moves what it superseded to the attic. What fails here, the next owner's tidying finishes.

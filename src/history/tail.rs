@@ -3,6 +3,7 @@
 use crate::{
     format::{
         ApplyError, Damaged, Layout, LayoutError, MAX_MANIFEST_BYTES, Manifest, ManifestError,
+        NotAPage,
     },
     model::{Digest, Offset, OffsetRange, Partition, Sequence},
     store::{Path, Store, StoreError},
@@ -18,6 +19,26 @@ pub enum ChainError {
         path: Path,
         /// The versions.
         source: ManifestError,
+    },
+    /// A newer snapback wrote a page.
+    #[error("{path}: {source}")]
+    NewerPage {
+        /// The page.
+        path: Path,
+        /// The versions.
+        source: Box<NotAPage>,
+    },
+    /// A page cannot be read, so that it is not known what is live in its range.
+    #[error(
+        "the page {path}, which lists the segments of {range}, cannot be read: {why}; `snapback verify` says what can be done"
+    )]
+    UnreadPage {
+        /// The page.
+        path: Path,
+        /// Its offsets.
+        range: OffsetRange,
+        /// What is wrong with it.
+        why: String,
     },
     /// Manifests exist, and none can be read.
     #[error("none of the manifests of partition {partition} can be read, up to number {highest}")]
@@ -185,7 +206,7 @@ pub async fn load_manifest(
 }
 
 /// What is wrong may quote a text of the file, which may be as long as the file.
-fn shortened(mut detail: String) -> String {
+pub(super) fn shortened(mut detail: String) -> String {
     if detail.len() > MAX_DETAIL {
         detail.truncate(detail.floor_char_boundary(MAX_DETAIL));
         detail.push('…');

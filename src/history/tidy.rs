@@ -8,10 +8,11 @@ use super::{
     Chain, ChainError, adopt,
     attic::{self, Restored},
     folders::{StoredSegment, find_in_attic, find_segments},
+    listed::load_page,
 };
 use crate::{
     failpoint::{self, Point},
-    format::{Manifest, Segment, read_segment},
+    format::{Manifest, Page, PageLink, Segment, UnreadPage, read_segment},
     model::{Digest, OffsetRange, Sequence},
     store::{Path, StoreError},
 };
@@ -58,8 +59,9 @@ pub async fn tidy(
         tidied.left_alone = files.into_iter().map(|file| file.path).collect();
         return Ok(tidied);
     };
-    restore_listed(chain, newest, &files, &mut tidied).await?;
-    let mut unlisted = unlisted(newest, files);
+    let pages = doubtful_pages(chain, newest, &files).await?;
+    restore_listed(chain, newest, (&files, &pages), &mut tidied).await?;
+    let mut unlisted = unlisted(newest, &pages, files);
     let known = known_head
         .map(|(sequence, _)| sequence)
         .max(chain.tail().highest);
@@ -69,7 +71,8 @@ pub async fn tidy(
         candidates.extend(find_in_attic(chain).await?);
         tidied.adopted = adopt::adopt(chain, &candidates).await?;
         if let Some(newest) = chain.newest() {
-            unlisted.retain(|file| !newest.lists(&file.path));
+            // What was adopted is in the open list.
+            unlisted.retain(|file| !newest.open.lists(&file.path));
         }
     }
     for file in unlisted {
@@ -105,24 +108,54 @@ pub async fn readopt(chain: &mut Chain) -> Result<Vec<OffsetRange>, ChainError> 
     if chain.tail().highest <= Some(newest.sequence) {
         return Ok(Vec::new());
     }
-    let mut candidates = unlisted(newest, files.clone());
+    let pages = doubtful_pages(chain, newest, &files).await?;
+    let mut candidates = unlisted(newest, &pages, files.clone());
     candidates.extend(find_in_attic(chain).await?);
     let adopted = adopt::adopt(chain, &candidates).await?;
     if let (false, Some(newest)) = (adopted.is_empty(), chain.newest()) {
         // What a lost edit had replaced is live again.
-        restore_listed(chain, newest, &files, &mut Tidied::default()).await?;
+        restore_listed(chain, newest, (&files, &pages), &mut Tidied::default()).await?;
     }
     Ok(adopted)
+}
+
+/// The pages of the newest manifest that are not known to be complete by the files in their ranges: so a start reads only
+/// those, unless it goes on from an older manifest, after which files may have been replaced.
+async fn doubtful_pages(
+    chain: &Chain,
+    newest: &Manifest,
+    files: &[StoredSegment],
+) -> Result<Vec<Result<Page, UnreadPage>>, ChainError> {
+    let mut pages = Vec::new();
+    for link in &newest.pages {
+        if !chain.tail().damaged.is_empty() || !is_complete(newest, link, files) {
+            pages.push(load_page(chain.store(), chain.layout(), link).await?);
+        }
+    }
+    Ok(pages)
 }
 
 async fn restore_listed(
     chain: &Chain,
     newest: &Manifest,
-    files: &[StoredSegment],
+    (files, pages): (&[StoredSegment], &[Result<Page, UnreadPage>]),
     tidied: &mut Tidied,
 ) -> Result<(), StoreError> {
     let present: BTreeSet<&Path> = files.iter().map(|file| &file.path).collect();
-    for segment in newest.files() {
+    restore(chain, newest.open.files(), &present, tidied).await?;
+    for page in pages.iter().flatten() {
+        restore(chain, page.files(), &present, tidied).await?;
+    }
+    Ok(())
+}
+
+async fn restore(
+    chain: &Chain,
+    listed: impl Iterator<Item = &Segment>,
+    present: &BTreeSet<&Path>,
+    tidied: &mut Tidied,
+) -> Result<(), StoreError> {
+    for segment in listed {
         if present.contains(&segment.path) {
             continue;
         }
@@ -138,25 +171,71 @@ async fn restore_listed(
     Ok(())
 }
 
-/// Puts back what was moved and is listed by now.
-async fn put_back_listed(chain: &Chain, tidied: &mut Tidied) -> Result<(), StoreError> {
-    let Some(newest) = chain.newest() else {
-        return Ok(());
-    };
-    let (live, retired) = std::mem::take(&mut tidied.retired)
-        .into_iter()
-        .partition(|path| newest.lists(path));
-    tidied.retired = retired;
-    for path in live {
-        attic::restore_segment(chain.store(), chain.layout(), &path).await?;
-        tidied.put_back.push(path);
+/// Whether as many files, of as many bytes, lie in a page's range as the page lists: then it need not be read at every start.
+fn is_complete(newest: &Manifest, link: &PageLink, files: &[StoredSegment]) -> bool {
+    let inside = in_page(newest, link, files);
+    let (mut count, mut bytes) = (0, 0);
+    for file in inside {
+        count += 1;
+        bytes += file.size;
     }
+    (count, bytes) == (link.files, link.segment_bytes)
+}
+
+/// The files in a page's range that are not in the open list: corrections that wait may be.
+fn in_page<'f>(
+    newest: &Manifest,
+    link: &PageLink,
+    files: &'f [StoredSegment],
+) -> impl Iterator<Item = &'f StoredSegment> {
+    let open: BTreeSet<&Path> = newest
+        .open
+        .corrections
+        .iter()
+        .filter(|segment| segment.range.overlaps(link.range))
+        .map(|segment| &segment.path)
+        .collect();
+    let range = link.range;
+    files.iter().filter(move |file| {
+        let own = file.name.range;
+        range.start() <= own.start() && own.end() <= range.end() && !open.contains(&file.path)
+    })
+}
+
+/// Puts back what was moved and is listed by now.
+async fn put_back_listed(chain: &Chain, tidied: &mut Tidied) -> Result<(), ChainError> {
+    let mut retired = Vec::new();
+    for path in std::mem::take(&mut tidied.retired) {
+        if chain.lists(&path).await? {
+            attic::restore_segment(chain.store(), chain.layout(), &path).await?;
+            tidied.put_back.push(path);
+        } else {
+            retired.push(path);
+        }
+    }
+    tidied.retired = retired;
     Ok(())
 }
 
-fn unlisted(newest: &Manifest, mut files: Vec<StoredSegment>) -> Vec<StoredSegment> {
-    let listed: BTreeSet<&Path> = newest.files().map(|segment| &segment.path).collect();
-    files.retain(|file| !listed.contains(&file.path));
+/// The files that the newest manifest does not list. Those in the range of a page that cannot be read are not among them: what
+/// it lists is not known. That is a finding of `verify`, which nothing here makes worse.
+fn unlisted(
+    newest: &Manifest,
+    pages: &[Result<Page, UnreadPage>],
+    mut files: Vec<StoredSegment>,
+) -> Vec<StoredSegment> {
+    let read = pages.iter().flatten();
+    let listed: BTreeSet<&Path> = newest
+        .open
+        .files()
+        .chain(read.clone().flat_map(Page::files))
+        .map(|segment| &segment.path)
+        .collect();
+    let is_read = |link: &PageLink| read.clone().any(|page| link.is_to(page));
+    files.retain(|file| {
+        let mut over = newest.pages_over(file.name.range);
+        !listed.contains(&file.path) && over.all(is_read)
+    });
     files
 }
 
@@ -205,14 +284,19 @@ impl Chain {
             let covered = name.is_some_and(|name| name.range.start() < newest.end);
             if !covered {
                 kept.push(path.clone());
-            } else if !newest.lists(path)
-                && let Err(error) = attic::retire(self.store(), self.layout(), path).await
-            {
+            } else if let Err(error) = self.retire_unlisted(path).await {
                 tracing::warn!(%path, %error, "cannot move a covered segment to the attic");
                 kept.push(path.clone());
             }
         }
         self.left_alone = kept;
+    }
+
+    async fn retire_unlisted(&self, path: &Path) -> Result<(), ChainError> {
+        if !self.lists(path).await? {
+            attic::retire(self.store(), self.layout(), path).await?;
+        }
+        Ok(())
     }
 }
 

@@ -237,8 +237,14 @@ impl Put {
 /// tidying finishes.
 pub(super) async fn sweep(chain: &Chain, abandoned: Vec<Path>) {
     for path in abandoned {
-        let listed = chain.newest().is_some_and(|newest| newest.lists(&path));
         let (store, layout) = (chain.store(), chain.layout());
+        let listed = match chain.lists(&path).await {
+            Ok(listed) => listed,
+            Err(error) => {
+                tracing::warn!(%path, %error, "it is not known whether a segment is listed, so it stays");
+                continue;
+            }
+        };
         if listed {
             if let Err(error) = attic::restore_segment(store, layout, &path).await {
                 tracing::warn!(%path, %error, "cannot check a listed segment");

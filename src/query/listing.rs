@@ -8,9 +8,9 @@ use serde::{Serialize, Serializer};
 
 use super::{QueryError, TopicError, topics};
 use crate::{
-    format::{ColumnTypes, GapReason, Layout, Manifest, SegmentKind},
-    history::{ChainError, Found, load_manifest, load_tail},
-    model::{Digest, Offset, Partition, Sequence},
+    format::{ColumnTypes, GapReason, Layout, Listed, Manifest, SegmentKind},
+    history::{ChainError, Found, load_manifest, load_tail, read_all_listed},
+    model::{Digest, Offset, Partition, Sequence, is_zero},
     store::Store,
 };
 
@@ -59,6 +59,9 @@ pub struct PartitionEntry {
     pub gaps: u64,
     /// Live segments.
     pub segments: u64,
+    /// The pages that list some of them.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub pages: u64,
     /// Their bytes.
     pub bytes: u64,
     /// The number of the manifest.
@@ -82,7 +85,7 @@ pub struct Shown {
     pub entry: PartitionEntry,
     /// The manifest's digest.
     pub digest: Digest,
-    /// The edit that made it: `bind`, `append`, `accept-loss`, `repair`.
+    /// The edit that made it: `bind`, `append`, `accept-loss`, `repair`, `compact`, `retire`, `seal`, `reopen`.
     pub edit: &'static str,
     /// Who wrote it.
     pub writer: String,
@@ -265,7 +268,8 @@ pub async fn show(
             (manifest, damaged)
         }
     };
-    Ok(shown(store, layout, &manifest, damaged))
+    let listed = read_all_listed(store, layout, manifest).await?;
+    Ok(shown(store, layout, &listed, damaged))
 }
 
 async fn numbered(
@@ -314,15 +318,16 @@ fn entry(manifest: &Manifest, damaged: Vec<Sequence>) -> PartitionEntry {
         absent: manifest.counts.absent,
         lost: manifest.counts.lost,
         gaps: manifest.gaps.len() as u64,
-        segments: manifest.files().count() as u64,
-        bytes: manifest.files().map(|segment| segment.bytes).sum(),
+        segments: manifest.live_files(),
+        pages: manifest.pages.len() as u64,
+        bytes: manifest.live_bytes(),
         manifest: manifest.sequence,
         created_at: manifest.created_at,
         damaged,
     }
 }
 
-fn shown(store: &Store, layout: &Layout, manifest: &Manifest, damaged: Vec<Sequence>) -> Shown {
+fn shown(store: &Store, layout: &Layout, manifest: &Listed, damaged: Vec<Sequence>) -> Shown {
     let gaps = manifest.gaps.iter().map(|gap| GapEntry {
         start: gap.range.start(),
         end: gap.range.end(),

@@ -12,11 +12,11 @@ use super::{
 use crate::{
     events::{MessageBuffer, ResultEncoder, columns},
     format::{
-        Absent, GapReason, Layout, Manifest, OutcomeText, Segment, SegmentError, SegmentKind,
-        SegmentReader, each_change, read_segment,
+        Absent, GapReason, Layout, Listed, Manifest, OutcomeText, Segment, SegmentError,
+        SegmentKind, SegmentReader, each_change, read_segment,
     },
-    history::{FetchError, fetch_segment, load_tail},
-    model::{Offset, Partition, Sequence},
+    history::{FetchError, fetch_segment, load_tail, read_listed_of},
+    model::{Offset, OffsetRange, Partition, Sequence},
     store::Store,
 };
 
@@ -182,6 +182,7 @@ pub async fn lookup(
         location: store.locate(&layout.manifests(partition)),
         detail: "none of its manifests can be read".to_owned(),
     })?;
+    let newest = of_offset(store, layout, newest, offset).await?;
     let place = Place {
         store,
         layout,
@@ -198,11 +199,30 @@ pub async fn lookup(
     })
 }
 
+/// The newest manifest, with the page that accounts for the offset: no other is read.
+async fn of_offset(
+    store: &Store,
+    layout: &Layout,
+    newest: Manifest,
+    offset: Offset,
+) -> Result<Listed, QueryError> {
+    let range = OffsetRange::new(offset, offset.plus(1));
+    let range = range.unwrap_or(OffsetRange::empty(offset));
+    let listed = read_listed_of(store, layout, newest, range).await?;
+    match listed.unread().first() {
+        Some(unread) => Err(QueryError::Damaged {
+            location: store.locate(&unread.link.path),
+            detail: unread.why(),
+        }),
+        None => Ok(listed),
+    }
+}
+
 /// An offset in a partition's newest manifest.
 struct Place<'p> {
     store: &'p Store,
     layout: &'p Layout,
-    newest: &'p Manifest,
+    newest: &'p Listed,
     offset: Offset,
 }
 
@@ -219,7 +239,7 @@ impl Place<'_> {
         if let Some(gap) = newest.gaps.iter().find(|gap| gap.range.contains(offset)) {
             return Ok(Fate::Lost { reason: gap.reason });
         }
-        let mut silent = newest.silent.iter();
+        let mut silent = newest.silent().iter();
         let silent = silent.find(|silent| silent.range.contains(offset));
         let mut record = silent.map(|silent| silent.record.clone());
         for segment in self.segments(SegmentKind::Results) {

@@ -132,7 +132,9 @@ fn good(newest: &Manifest, head_known: bool, damage: Vec<Damage>, clock: &Clock)
         end: newest.end,
         counts: newest.counts.into(),
         beside: newest.forward().beside(newest.counts),
+        // Those in pages are published, so that the commits know them.
         revision: newest
+            .open
             .corrections
             .iter()
             .filter_map(|one| one.revision)

@@ -1,7 +1,7 @@
 //! Manifests, which anybody who can write to the store can forge, with a digest that is right.
 
 use sha2::{Digest as _, Sha256};
-use snapback::format::{Layout, Manifest, SegmentKind};
+use snapback::format::{Layout, Manifest, Page, SegmentKind};
 use snapback::store::Path;
 
 use super::layout::stays_inside;
@@ -41,22 +41,37 @@ fn examine(manifest: Option<Manifest>) {
     assert!(manifest.counts.outcomes() <= manifest.range().len());
     let absent = |segment: &snapback::format::Segment| (segment.range, segment.rowless.absent);
     let of_ranges: std::collections::BTreeMap<_, _> =
-        manifest.segments.iter().map(absent).collect();
-    let of_silence = manifest.silent.iter().map(|silent| silent.range.len());
-    let listed = of_ranges.values().copied().chain(of_silence);
+        manifest.open.segments.iter().map(absent).collect();
+    let of_silence = manifest.open.silent.iter();
+    let of_silence = of_silence.map(|silent| silent.counts().absent);
+    let of_pages = manifest.pages.iter().map(|page| page.counts.absent);
+    let listed = of_ranges
+        .values()
+        .copied()
+        .chain(of_silence)
+        .chain(of_pages);
     assert_eq!(listed.sum::<u64>(), manifest.counts.absent);
     assert!(manifest.oldest <= manifest.sequence);
-    for segment in manifest.files() {
+    for segment in manifest.open.files() {
         stays_inside(&segment.path);
         let folder = layout.segments(segment.kind, manifest.partition);
         assert!(segment.path.below(&folder).is_some(), "{}", segment.path);
         assert!(segment.rows <= segment.range.len());
-        assert!(manifest.lists(&segment.path));
+        assert!(manifest.open.lists(&segment.path));
     }
+    for page in &manifest.pages {
+        stays_inside(&page.path);
+        let folder = layout.pages(manifest.partition);
+        assert!(page.path.below(&folder).is_some(), "{}", page.path);
+        assert_eq!(page.counts.offsets(), page.range.len());
+        assert!(page.bytes <= Page::MAX_BYTES);
+    }
+    let files = manifest.open.files().count() as u64;
+    assert!(manifest.live_files() >= files);
     let elsewhere = Path::parse("etc/passwd").expect("a path");
-    assert!(!manifest.lists(&elsewhere));
+    assert!(!manifest.open.lists(&elsewhere));
     let corrections = |added: &&snapback::format::Segment| added.kind == SegmentKind::Corrections;
-    assert!(manifest.added().filter(corrections).count() <= manifest.corrections.len());
+    assert!(manifest.added().filter(corrections).count() <= manifest.open.corrections.len());
 }
 
 /// All but the digest, which is that of the text it came with.
@@ -68,9 +83,10 @@ fn assert_same(manifest: &Manifest, again: &Manifest) {
     assert_eq!(manifest.range(), again.range());
     assert_eq!(manifest.oldest, again.oldest);
     assert_eq!(manifest.committed, again.committed);
-    assert_eq!(manifest.silent, again.silent);
-    assert_eq!(manifest.segments, again.segments);
-    assert_eq!(manifest.corrections, again.corrections);
+    assert_eq!(manifest.pages, again.pages);
+    assert_eq!(manifest.open.silent, again.open.silent);
+    assert_eq!(manifest.open.segments, again.open.segments);
+    assert_eq!(manifest.open.corrections, again.open.corrections);
     assert_eq!(manifest.counts, again.counts);
     assert_eq!(manifest.gaps, again.gaps);
     assert_eq!(manifest.calculation, again.calculation);

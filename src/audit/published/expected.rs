@@ -13,7 +13,7 @@ use super::{
 use crate::{
     audit::AuditError,
     calculation::Declaration,
-    format::{Manifest, OutcomeKind, Segment, SegmentKind},
+    format::{Listed, OutcomeKind, Segment, SegmentKind},
     model::{Offset, OffsetRange, Sequence},
 };
 
@@ -26,7 +26,7 @@ pub(super) struct Held {
 }
 
 impl Held {
-    pub fn of(manifest: &Manifest) -> Held {
+    pub fn of(manifest: &Listed) -> Held {
         Held {
             range: manifest.range(),
             gaps: manifest.gaps.iter().map(|gap| gap.range).collect(),
@@ -51,7 +51,7 @@ struct Correction {
 }
 
 impl Corrected {
-    fn of(files: &Files, manifest: &Manifest) -> Corrected {
+    fn of(files: &Files, manifest: &Listed) -> Corrected {
         let mut segments = of_kind(manifest, SegmentKind::Corrections);
         segments.sort_by_key(|segment| (segment.range.start(), segment.revision));
         let mut lists: Vec<Vec<Segment>> = Vec::new();
@@ -95,7 +95,7 @@ impl Corrected {
     }
 }
 
-fn of_kind(manifest: &Manifest, kind: SegmentKind) -> Vec<Segment> {
+fn of_kind(manifest: &Listed, kind: SegmentKind) -> Vec<Segment> {
     let listed = manifest.files();
     listed
         .filter(|segment| segment.kind == kind)
@@ -116,7 +116,7 @@ pub(super) struct First {
 }
 
 impl First {
-    pub fn of(files: &Files, manifest: &Manifest, kind: SegmentKind, compacted: bool) -> First {
+    pub fn of(files: &Files, manifest: &Listed, kind: SegmentKind, compacted: bool) -> First {
         let what = match kind {
             SegmentKind::Rejects => What::Rejects,
             SegmentKind::Results | SegmentKind::Corrections => What::Results,
@@ -230,7 +230,7 @@ pub(super) struct Corrections {
 }
 
 impl Corrections {
-    pub fn of(files: &Files, manifest: &Manifest, what: What, compacted: bool) -> Corrections {
+    pub fn of(files: &Files, manifest: &Listed, what: What, compacted: bool) -> Corrections {
         let mut segments = of_kind(manifest, SegmentKind::Corrections);
         segments.sort_by_key(|segment| segment.revision);
         Corrections {

@@ -45,8 +45,8 @@ use super::{
     AuditError, Finding, Options, Published, Report, folders::folders, instructions::Commands,
 };
 use crate::{
-    format::{Layout, Manifest, SegmentKind},
-    history::{ChainError, load_tail},
+    format::{Layout, Listed, SegmentKind},
+    history::{ChainError, load_tail, read_all_listed},
     kafka::Admin,
     model::Partition,
     store::Store,
@@ -135,7 +135,7 @@ pub(super) async fn newest_manifests(
     store: &Store,
     layout: &Layout,
     options: &Options,
-) -> Result<BTreeMap<Partition, Arc<Manifest>>, AuditError> {
+) -> Result<BTreeMap<Partition, Arc<Listed>>, AuditError> {
     let mut found = BTreeMap::new();
     let wanted = |partition: &Partition| {
         let chosen = options.partitions.as_ref();
@@ -153,7 +153,8 @@ pub(super) async fn newest_manifests(
             tail => tail?,
         };
         if let Some(newest) = tail.newest {
-            found.insert(partition, Arc::new(newest));
+            let listed = read_all_listed(store, layout, newest).await?;
+            found.insert(partition, Arc::new(listed));
         }
     }
     Ok(found)
@@ -163,7 +164,7 @@ pub(super) async fn newest_manifests(
 /// time. The place of a result follows from its partition; a dead-letter topic may have been given partitions since.
 fn plan(
     topics: &OutputTopics,
-    manifests: BTreeMap<Partition, Arc<Manifest>>,
+    manifests: BTreeMap<Partition, Arc<Listed>>,
     files: &Files,
     all: bool,
 ) -> Result<Vec<Reading>, AuditError> {
@@ -182,7 +183,7 @@ fn plan(
             });
         }
     }
-    let mut places: BTreeMap<i32, Vec<Arc<Manifest>>> = BTreeMap::new();
+    let mut places: BTreeMap<i32, Vec<Arc<Listed>>> = BTreeMap::new();
     for (partition, manifest) in &manifests {
         let count = i32::try_from(manifest.pipeline.results_partitions).unwrap_or(i32::MAX);
         let place = partition.0.checked_rem(count).unwrap_or_default();
@@ -203,7 +204,7 @@ fn plan(
             readings.push(results.reading(files, Vec::new(), vec![place]));
         }
     }
-    let manifests: Vec<Arc<Manifest>> = manifests.into_values().collect();
+    let manifests: Vec<Arc<Listed>> = manifests.into_values().collect();
     for chunk in manifests.chunks(SOURCES) {
         let places = rejects.partitions();
         readings.push(rejects.reading(files, chunk.to_vec(), places));

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     audit::{AuditError, Finding, FindingKind, instructions},
-    format::{Manifest, SegmentKind},
+    format::{Listed, SegmentKind},
     model::{Offset, Partition},
 };
 
@@ -50,7 +50,7 @@ pub(super) struct Source {
 }
 
 impl Source {
-    pub fn new(files: &Files, manifest: &Manifest, topic: Topic) -> Source {
+    pub fn new(files: &Files, manifest: &Listed, topic: Topic) -> Source {
         let compacted = topic.compacted;
         let corrections = |what| {
             let corrections = Corrections::of(files, manifest, what, compacted);

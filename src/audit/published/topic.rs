@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     audit::AuditError,
-    format::{Manifest, SegmentKind},
+    format::{Listed, SegmentKind},
     kafka::{Admin, Batch, Connection, KafkaError, Reader},
     model::{OffsetRange, Partition},
 };
@@ -46,7 +46,7 @@ pub(super) struct Reading {
     admin: Arc<Admin>,
     connection: Connection,
     topic: Topic,
-    sources: Vec<(Files, Arc<Manifest>)>,
+    sources: Vec<(Files, Arc<Listed>)>,
     logs: Vec<(Partition, OffsetRange)>,
     /// Another reading of the same partitions counts the unknown messages.
     is_first: bool,
@@ -113,7 +113,7 @@ impl Description {
     pub fn reading(
         &mut self,
         files: &Files,
-        manifests: Vec<Arc<Manifest>>,
+        manifests: Vec<Arc<Listed>>,
         places: Vec<Partition>,
     ) -> Reading {
         let is_first = places.iter().any(|place| !self.read.contains(place));

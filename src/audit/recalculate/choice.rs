@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     calculation::{Declaration, Fingerprint},
-    format::{Manifest, Segment, SegmentKind, SilentRange},
+    format::{Listed, Segment, SegmentKind, SilentRange},
     history::{CorrectionsProgress, next_corrections},
     model::{Counts, OffsetRange},
 };
@@ -80,8 +80,8 @@ impl Outdated {
     }
 
     /// The silent ranges of a manifest with filtered events, part by part.
-    pub fn silent_ranges(manifest: &Manifest) -> impl Iterator<Item = Outdated> {
-        manifest.silent.iter().flat_map(Outdated::filtered_parts)
+    pub fn silent_ranges(listed: &Listed) -> impl Iterator<Item = Outdated> {
+        listed.silent().iter().flat_map(Outdated::filtered_parts)
     }
 
     /// The parts of a silent range that have filtered events.
@@ -102,16 +102,17 @@ impl Outdated {
 }
 
 /// The ranges that are not of the calculation `ours`, ascending, without those for which corrections are still to be
-/// published after `progress`. A silent range is one of them if another condition filtered its events.
+/// published after `progress`. A silent range is one of them if another condition filtered its events. `listed` may have the pages
+/// of a part of the history only.
 #[must_use]
 pub fn outdated(
-    manifest: &Manifest,
+    listed: &Listed,
     ours: &Declaration,
     progress: Option<CorrectionsProgress>,
 ) -> Vec<Outdated> {
     let mut ranges: BTreeMap<_, Vec<Segment>> = BTreeMap::new();
     let mut pending = Vec::new();
-    for segment in manifest.files() {
+    for segment in listed.files() {
         let range = segment.range;
         if segment.kind != SegmentKind::Corrections {
             let segments = ranges.entry((range.start(), range.end())).or_default();
@@ -131,7 +132,7 @@ pub fn outdated(
         })
     });
     let mut outdated: Vec<Outdated> = stored.collect();
-    let silent = filtered_otherwise(manifest, ours);
+    let silent = filtered_otherwise(listed, ours);
     outdated.extend(silent.flat_map(Outdated::filtered_parts));
     outdated.retain(|one| !pending.iter().any(|pending| pending.overlaps(one.range)));
     outdated.sort_by_key(|one| one.range.start());
@@ -140,13 +141,13 @@ pub fn outdated(
 
 /// The silent ranges some of whose events another condition filtered, or the same over other fields.
 pub fn filtered_otherwise<'m>(
-    manifest: &'m Manifest,
+    listed: &'m Listed,
     ours: &'m Declaration,
 ) -> impl Iterator<Item = &'m SilentRange> {
-    manifest.silent.iter().filter(|silent| {
+    listed.silent().iter().filter(|silent| {
         let fingerprint = silent.fingerprint.as_ref();
         fingerprint.is_some_and(|fingerprint| {
-            let theirs = manifest.declaration(fingerprint);
+            let theirs = listed.declaration(fingerprint);
             *fingerprint != ours.fingerprint
                 && !theirs.is_some_and(|theirs| theirs.takes_the_same(ours))
         })

@@ -113,10 +113,9 @@ async fn recalculate(store: &Store, now: Evaluator) -> Result<Vec<Manifest>, Rec
             sequence: newest.sequence.next(),
             rows: 0,
         });
-        let Some(range) = outdated(newest, &recalculator.evaluator.declaration(), all)
-            .into_iter()
-            .next()
-        else {
+        let listed = crate::format::Listed::open_list_of(newest);
+        let ours = recalculator.evaluator.declaration();
+        let Some(range) = outdated(&listed, &ours, all).into_iter().next() else {
             return Ok(manifests);
         };
         let mut repair = recalculator.recalculate(&chain, &range).await?;

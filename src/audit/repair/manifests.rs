@@ -46,8 +46,10 @@ pub struct ManifestMend {
 
 /// In the order in which it is to be done: what can be done about the manifests that findings of a partition name, whose newest manifest is `newest`; and what cannot.
 pub(super) fn plan(newest: &Manifest, findings: Vec<Finding>) -> (Vec<ManifestMend>, Vec<Finding>) {
-    let segment = newest.segments.last();
+    let segment = newest.open.segments.last();
     let declaration = segment.and_then(|segment| newest.declaration(&segment.fingerprint));
+    // Where pages list all of them, any calculation will do.
+    let declaration = declaration.or(newest.calculations.last());
     let Some(declaration) = declaration else {
         return (Vec::new(), findings);
     };

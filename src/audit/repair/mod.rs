@@ -26,10 +26,10 @@ pub use plan::{Mend, RepairPlan, Source};
 use super::{Finding, FindingKind, Outdated, Recalculator, Report, check_segments};
 use crate::{
     calculation::Calculations,
-    format::{Layout, Manifest, Segment, SegmentKind},
+    format::{Layout, Listed, Segment, SegmentKind},
     history::{
-        Chain, ChainError, ChainTail, Repair, Repaired, Restored, load_tail, restore_segment,
-        write_repair,
+        Chain, ChainError, ChainTail, Repair, Repaired, Restored, load_tail, read_listed,
+        restore_segment, write_repair,
     },
     model::Partition,
     recovery::Invocation,
@@ -71,9 +71,11 @@ pub async fn plan_repair(
                 let (mends, left) = manifests::plan(&newest, about);
                 plan.manifests.extend(mends);
                 plan.left.extend(left);
+                let newest = read_listed(store, layout, newest).await?;
                 let in_attic = in_attic(store, &newest, &findings).await?;
                 let part = RepairPlan::of(&newest, partition, findings, &in_attic);
                 plan.mends.extend(part.mends);
+                plan.pages.extend(part.pages);
                 plan.left.extend(part.left);
             }
             None => plan.left.extend(findings),
@@ -85,7 +87,7 @@ pub async fn plan_repair(
 /// The paths of misplaced segments that lie in the attic, and not at their own.
 pub(super) async fn in_attic(
     store: &Store,
-    newest: &Manifest,
+    newest: &Listed,
     findings: &[Finding],
 ) -> Result<BTreeSet<String>, StoreError> {
     let misplaced = |segment: &&Segment| {

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     calculation::Declaration,
-    format::{Manifest, SegmentKind},
+    format::{Listed, SegmentKind},
     model::{OffsetRange, Partition},
 };
 
@@ -66,6 +66,8 @@ pub struct RepairPlan {
     pub manifests: Vec<ManifestMend>,
     /// What can be mended, by partition and offset.
     pub mends: Vec<Mend>,
+    /// Pages that cannot be read, which may be put together again.
+    pub pages: Vec<Finding>,
     /// What cannot: the finding says what else can be done.
     pub left: Vec<Finding>,
     /// Partitions whose newest manifest the store does not let read.
@@ -96,7 +98,7 @@ impl RepairPlan {
     /// Plans for the findings of one partition, whose newest manifest is `newest`. `in_attic` are the paths of segments that
     /// are not at their own.
     pub(in crate::audit) fn of(
-        newest: &Manifest,
+        newest: &Listed,
         partition: Partition,
         findings: Vec<Finding>,
         in_attic: &BTreeSet<String>,
@@ -113,8 +115,12 @@ impl RepairPlan {
                 })
             })
             .collect();
-        let mut left = Vec::new();
+        let (mut left, mut pages) = (Vec::new(), Vec::new());
         for finding in findings {
+            if finding.is_about_a_page() {
+                pages.push(finding);
+                continue;
+            }
             let path = finding.segment.as_ref();
             let is_in_attic = path.is_some_and(|path| in_attic.contains(path));
             let chosen = source(finding.kind, is_in_attic).and_then(|source| {
@@ -135,6 +141,7 @@ impl RepairPlan {
         mends.retain(|mend| !mend.findings.is_empty());
         RepairPlan {
             mends,
+            pages,
             left,
             ..RepairPlan::default()
         }
@@ -142,8 +149,8 @@ impl RepairPlan {
 }
 
 /// The ranges of a manifest whose results and rejects an edit may replace: those of one append.
-fn ranges(newest: &Manifest) -> impl Iterator<Item = Outdated> {
-    let groups = group(&newest.segments, true).into_iter();
+fn ranges(newest: &Listed) -> impl Iterator<Item = Outdated> {
+    let groups = group(newest.segments(), true).into_iter();
     let whole = groups.filter(|group: &Group| {
         group.is_one_append() && group.of(SegmentKind::Corrections).next().is_none()
     });

@@ -14,7 +14,7 @@ use crate::{
     },
     calculation::{Calculations, Evaluator, builtin},
     events::Fields,
-    format::GapReason,
+    format::{GapReason, Manifest},
     kafka::Connection,
     model::{Offset, OffsetRange},
 };
@@ -108,7 +108,7 @@ async fn a_plan_that_is_old_does_not_undo_what_another_has_done() {
 async fn a_file_that_is_gone_stays_gone_when_kafka_does_not_answer() {
     let store = sample().await;
     let newest = newest(&store, 0).await;
-    let path = &newest.segments[0].path;
+    let path = &newest.open.segments[0].path;
     store.delete(path).await.unwrap();
     let plan = plan(&store).await;
     assert_eq!(plan.mends.len(), 1);
@@ -128,7 +128,7 @@ async fn a_file_that_is_gone_stays_gone_when_kafka_does_not_answer() {
 #[tokio::test]
 async fn a_range_that_nothing_has_becomes_a_gap_that_verify_names_and_no_other_range_does() {
     let store = sample().await;
-    let path = newest(&store, 0).await.segments[0].path.clone();
+    let path = newest(&store, 0).await.open.segments[0].path.clone();
     store.delete(&path).await.unwrap();
     let plan = plan(&store).await;
     let judged = |partition, over| {
@@ -167,7 +167,7 @@ async fn a_manifest_that_lost_more_than_it_says_does_not_follow_from_its_base() 
     let store = sample().await;
     let base = newest(&store, 0).await;
     let lost = range(200, 300);
-    let of_range = base.segments.iter().filter(|one| one.range == lost);
+    let of_range = base.open.segments.iter().filter(|one| one.range == lost);
     let replaced: Vec<Segment> = of_range.cloned().collect();
     let mut chain = chain(&store, 0).await;
     let done = crate::history::give_up(&mut chain, lost, GapReason::Damaged, &replaced).await;
@@ -180,10 +180,10 @@ async fn a_manifest_that_lost_more_than_it_says_does_not_follow_from_its_base() 
         difference(&base, &next)
     };
     assert!(spoilt(|next| next.counts.rejects -= 1).is_some());
-    assert!(spoilt(|next| drop(next.segments.pop())).is_some());
+    assert!(spoilt(|next| drop(next.open.segments.pop())).is_some());
     assert!(spoilt(|next| next.gaps.clear()).is_some());
     assert!(spoilt(|next| next.forward = None).is_some());
-    assert!(spoilt(|next| next.segments[0].rows += 1).is_some());
+    assert!(spoilt(|next| next.open.segments[0].rows += 1).is_some());
 }
 
 #[tokio::test]
@@ -193,7 +193,7 @@ async fn the_worst_finding_of_a_range_decides_and_what_is_about_no_range_is_left
     let of = |kind, over: OffsetRange, path: Option<usize>| {
         let finding = Finding::new(kind, Partition(0), over, "what", "remedy");
         match path {
-            Some(index) => finding.of(&newest.segments[index].path),
+            Some(index) => finding.of(&newest.open.segments[index].path),
             None => finding,
         }
     };
@@ -205,7 +205,12 @@ async fn the_worst_finding_of_a_range_decides_and_what_is_about_no_range_is_left
         of(FindingKind::ManifestDamaged, all, None),
         of(FindingKind::Hole, range(190, 210), None),
     ];
-    let plan = RepairPlan::of(&newest, Partition(0), findings.clone(), &BTreeSet::new());
+    let plan = RepairPlan::of(
+        &crate::format::Listed::open_list_of(&newest),
+        Partition(0),
+        findings.clone(),
+        &BTreeSet::new(),
+    );
     let [mend] = plan.mends.as_slice() else {
         panic!("{:?}", plan.mends)
     };

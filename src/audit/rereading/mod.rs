@@ -36,7 +36,7 @@ use super::{
 };
 use crate::{
     calculation::Calculations,
-    format::{Layout, Manifest},
+    format::{Layout, Listed},
     history::{FetchError, fetch_segment},
     kafka::{Admin, Connection, GroupWatch, Reader},
     model::{Offset, OffsetRange, Partition},
@@ -126,7 +126,7 @@ pub async fn verify_events(
 /// What Kafka has of each partition.
 fn places(
     connection: &Connection,
-    manifests: &BTreeMap<Partition, Arc<Manifest>>,
+    manifests: &BTreeMap<Partition, Arc<Listed>>,
 ) -> Result<BTreeMap<Partition, Place>, AuditError> {
     let mut places = BTreeMap::new();
     if manifests.is_empty() {
@@ -160,7 +160,7 @@ fn places(
 fn committed(
     connection: &Connection,
     (group, topic): (&str, &str),
-    manifests: &BTreeMap<Partition, Arc<Manifest>>,
+    manifests: &BTreeMap<Partition, Arc<Listed>>,
     places: &mut BTreeMap<Partition, Place>,
 ) -> Result<(), AuditError> {
     let watch = GroupWatch::open(connection, group, topic)?;
@@ -198,16 +198,16 @@ struct Context {
 
 /// A partition: the ranges that have offsets without a row.
 struct Work {
-    newest: Arc<Manifest>,
+    newest: Arc<Listed>,
     place: Place,
     ranges: Vec<Recorded>,
 }
 
 impl Work {
-    fn of(newest: Arc<Manifest>, place: Place) -> Work {
-        let silent = newest.silent.iter().flat_map(silent_parts);
+    fn of(newest: Arc<Listed>, place: Place) -> Work {
+        let silent = newest.silent().iter().flat_map(silent_parts);
         let mut ranges: Vec<Recorded> = silent.map(Recorded::Silent).collect();
-        let groups = group(&newest.segments, true).into_iter();
+        let groups = group(newest.segments(), true).into_iter();
         let lacks = groups.filter(|group| {
             let rowless = group.segments.first().map(|file| file.rowless);
             rowless.is_some_and(|rowless| rowless.absent + rowless.filtered > 0)

@@ -8,7 +8,7 @@ use super::{
     super::groups::{Group, group},
     verified::Verified,
 };
-use crate::format::Manifest;
+use crate::format::Listed;
 
 /// What was found wrong, and stayed so, is looked at again sooner: somebody may have put it right.
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
@@ -26,7 +26,7 @@ pub(super) enum Next {
 /// are due at once, the newest offsets go first: what was not verified at a start is among them. So what is new never keeps
 /// what is old from its turn, nor the other way round.
 pub(super) fn next(
-    newest: &Manifest,
+    newest: &Listed,
     verified: &Verified,
     now: DateTime<Utc>,
     every: Duration,
@@ -78,7 +78,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_due_first_goes_first_and_what_is_new_at_once() {
-        let newest = newest(&sample().await, 0).await;
+        let newest = Listed::open_list_of(&newest(&sample().await, 0).await);
         let (begin, second) = (Utc::now(), TimeDelta::seconds(1));
         let mut verified = Verified::default();
         verified.follow(&newest, begin);
@@ -109,12 +109,12 @@ mod tests {
 
     #[tokio::test]
     async fn what_stays_wrong_is_looked_at_again_sooner() {
-        let newest = newest(&sample().await, 0).await;
+        let newest = Listed::open_list_of(&newest(&sample().await, 0).await);
         let now = Utc::now();
         let mut verified = Verified::default();
         verified.follow(&newest, now);
-        verified.mark(&newest.segments, now, 0);
-        let wrong: Vec<_> = newest.segments[..1].to_vec();
+        verified.mark(&newest.open.segments, now, 0);
+        let wrong: Vec<_> = newest.open.segments[..1].to_vec();
         verified.mark(&wrong, now, 1);
         let rests = next(&newest, &verified, now, HOUR);
         assert_eq!(rests, Next::Rest(Some(now + LOOK_AGAIN)));

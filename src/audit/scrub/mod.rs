@@ -37,8 +37,9 @@ use super::{
 };
 use crate::{
     calculation::Calculations,
-    format::{Manifest, Segment},
-    history::{Chain, Repair, load_tail},
+    format::{Listed, Segment},
+    history::{Chain, Repair, load_tail, read_listed_of},
+    model::OffsetRange,
     recovery::Invocation,
 };
 
@@ -96,7 +97,7 @@ pub enum Step {
 impl Scrubber {
     /// How large the files of the next group are, in bytes; 0 when none is due.
     #[must_use]
-    pub fn next_bytes(&self, newest: &Manifest, verified: &Verified, now: DateTime<Utc>) -> u64 {
+    pub fn next_bytes(&self, newest: &Listed, verified: &Verified, now: DateTime<Utc>) -> u64 {
         match next(newest, verified, now, self.every) {
             Next::Verify(group) => group.segments.iter().map(|segment| segment.bytes).sum(),
             Next::Rest(_) => 0,
@@ -104,19 +105,17 @@ impl Scrubber {
     }
 
     /// Verifies the group of segments that is due first, at every level that needs no Kafka. What it finds wrong is to be
-    /// [settled](Scrubber::settle).
+    /// [settled](Scrubber::settle). `newest` is the chain's newest manifest with its pages.
     ///
     /// # Errors
     /// When the store is away; the same step may be taken later.
     pub async fn look(
         &self,
         chain: &Chain,
+        newest: &Listed,
         verified: &mut Verified,
         now: DateTime<Utc>,
     ) -> Result<Step, AuditError> {
-        let Some(newest) = chain.newest() else {
-            return Ok(Step::Rest(None));
-        };
         verified.follow(newest, now);
         let group = match next(newest, verified, now, self.every) {
             Next::Verify(group) => group,
@@ -155,10 +154,20 @@ impl Scrubber {
         let (store, layout) = (chain.store(), chain.layout());
         let tail = load_tail(store, layout, chain.partition()).await?;
         let segments = &scrubbed.segments;
-        let newest = tail.newest.as_ref().filter(|newest| {
-            let mut segments = segments.iter();
-            segments.all(|segment| newest.lists(&segment.path))
+        let range = segments.iter().map(|segment| segment.range);
+        let range = range.reduce(|one, other| {
+            let (start, end) = (one.start().min(other.start()), one.end().max(other.end()));
+            OffsetRange::new(start, end).unwrap_or(one)
         });
+        let newest = match (tail.newest, range) {
+            (Some(newest), Some(range)) => {
+                let listed = read_listed_of(store, layout, newest, range).await?;
+                let mut segments = segments.iter();
+                let is_live = segments.all(|segment| listed.lists(&segment.path));
+                (is_live || listed.is_unread(range)).then_some(listed)
+            }
+            _ => None,
+        };
         let Some(newest) = newest else {
             // Somebody has replaced it meanwhile.
             scrubbed.findings.clear();
@@ -166,7 +175,7 @@ impl Scrubber {
             verified.mark(segments, now, 0);
             return Ok(());
         };
-        scrubbed.then = match self.mending(chain, newest, &mut scrubbed.findings).await {
+        scrubbed.then = match self.mending(chain, &newest, &mut scrubbed.findings).await {
             Ok(then) => then,
             Err(why) => Then::Later(why.to_string()),
         };
@@ -189,7 +198,7 @@ impl Scrubber {
     async fn examine(
         &self,
         chain: &Chain,
-        newest: &Manifest,
+        newest: &Listed,
         group: Group,
     ) -> Result<(u64, Vec<Finding>), AuditError> {
         let (store, layout) = (chain.store().clone(), chain.layout().clone());
@@ -204,7 +213,7 @@ impl Scrubber {
     async fn mending(
         &self,
         chain: &Chain,
-        newest: &Manifest,
+        newest: &Listed,
         findings: &mut Vec<Finding>,
     ) -> Result<Then, RepairError> {
         let left = |why: &str| Ok(Then::Left(why.to_owned()));

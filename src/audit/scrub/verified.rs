@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    format::{Manifest, Segment},
+    format::{Listed, Segment},
     store::Path,
 };
 
@@ -65,7 +65,7 @@ impl Verified {
     }
 
     /// Knows the live segments of this manifest, and no others.
-    pub fn follow(&mut self, newest: &Manifest, now: DateTime<Utc>) {
+    pub fn follow(&mut self, newest: &Listed, now: DateTime<Utc>) {
         let mut before = std::mem::take(&mut self.segments);
         let segments = newest.files().map(|segment| {
             let path = segment.path.to_string();
@@ -110,7 +110,7 @@ impl Verified {
 
     /// Every live segment of a manifest was verified then or later; `None` while one never was, or when there is none.
     #[must_use]
-    pub fn since(&self, newest: &Manifest) -> Option<DateTime<Utc>> {
+    pub fn since(&self, newest: &Listed) -> Option<DateTime<Utc>> {
         let times = newest.files().map(|segment| self.at(&segment.path));
         times.min().flatten()
     }
@@ -123,14 +123,14 @@ mod tests {
 
     #[tokio::test]
     async fn it_is_stored_and_read_and_anything_else_is_as_good_as_none() {
-        let newest = newest(&sample().await, 0).await;
+        let newest = Listed::open_list_of(&newest(&sample().await, 0).await);
         let now = Utc::now();
         let mut verified = Verified::default();
         verified.follow(&newest, now);
         assert_eq!(verified.since(&newest), None);
-        verified.mark(&newest.segments[1..], now, 2);
+        verified.mark(&newest.open.segments[1..], now, 2);
         assert_eq!(verified.since(&newest), None, "one never was");
-        verified.mark(&newest.segments[..1], now, 0);
+        verified.mark(&newest.open.segments[..1], now, 0);
         assert_eq!(verified.since(&newest), Some(now));
         let read = Verified::decode(&verified.encode());
         assert_eq!(read.since(&newest), Some(now));
@@ -138,9 +138,9 @@ mod tests {
             assert_eq!(Verified::decode(damaged), Verified::default());
         }
         // What is live no more is forgotten.
-        let mut fewer = newest.clone();
-        fewer.segments.truncate(1);
-        verified.follow(&fewer, now);
+        let mut fewer = newest.manifest().clone();
+        fewer.open.segments.truncate(1);
+        verified.follow(&Listed::open_list_of(&fewer), now);
         assert_eq!(verified.segments.len(), 1);
     }
 }

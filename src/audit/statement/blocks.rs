@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::rows::CanonicalRows;
 use crate::{
     audit::AuditError,
-    format::{Layout, Manifest, SegmentError, SegmentKind, read_segment},
+    format::{Layout, Listed, SegmentError, SegmentKind, read_segment},
     history::{FetchError, fetch_segment},
     model::{Digest, Digester, Offset, OffsetRange},
     store::Store,
@@ -53,7 +53,7 @@ pub(super) fn of(range: OffsetRange) -> impl Iterator<Item = OffsetRange> {
 pub(super) async fn row_digests(
     store: &Store,
     layout: &Layout,
-    newest: &Manifest,
+    newest: &Listed,
     kind: SegmentKind,
     range: OffsetRange,
 ) -> Result<BTreeMap<Offset, Rows>, AuditError> {

@@ -22,8 +22,8 @@ pub use document::StatementError;
 use super::{AuditError, Level, Report};
 use crate::{
     calculation::Declaration,
-    format::{Layout, Manifest, SegmentKind},
-    history::load_tail,
+    format::{Layout, Listed, Manifest, SegmentKind},
+    history::{load_tail, read_all_listed},
     model::{Counts, Digest, Offset, OffsetRange, Partition, Sequence},
     query,
     store::Store,
@@ -240,7 +240,10 @@ pub async fn compare(
             .is_some_and(|now| now.origin <= head.start && now.end >= head.end);
         if held {
             there.push(head.clone());
-            newest.extend(tail.newest.map(|newest| (head.partition, newest)));
+            if let Some(now) = tail.newest {
+                let listed = read_all_listed(store, layout, now).await?;
+                newest.insert(head.partition, listed);
+            }
             continue;
         }
         let detail = match tail.newest {
@@ -289,7 +292,7 @@ pub async fn compare(
 }
 
 /// What differs in a block, and which edits since the statement have corrected something in it.
-fn different(stated: &Block, now: &Block, newest: &Manifest, since: Option<Sequence>) -> String {
+fn different(stated: &Block, now: &Block, newest: &Listed, since: Option<Sequence>) -> String {
     let mut parts = Vec::new();
     for (what, stated, now) in [
         ("results", stated.results, now.results),
@@ -344,6 +347,7 @@ async fn of_partition(store: Store, layout: Layout, head: Head) -> Result<Vec<Bl
     let Some(newest) = load_tail(&store, &layout, partition).await?.newest else {
         return Ok(Vec::new());
     };
+    let newest = read_all_listed(&store, &layout, newest).await?;
     let of = |kind| row_digests(&store, &layout, &newest, kind, range);
     let mut results = of(SegmentKind::Results).await?;
     let mut rejects = of(SegmentKind::Rejects).await?;

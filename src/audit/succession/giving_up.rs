@@ -13,7 +13,7 @@ pub(super) fn difference(
     replaced: &[Segment],
 ) -> Option<String> {
     let within = |segment: &&Segment| segment.range.overlaps(range);
-    if !base.segments.iter().filter(within).eq(replaced) {
+    if !base.open.segments.iter().filter(within).eq(replaced) {
         return Some(format!(
             "it gives up {range}, whose live segments in its base are others than those that it replaced"
         ));
@@ -49,11 +49,11 @@ pub(super) fn difference(
     let mut gaps = base.gaps.clone();
     let before = |gap: &Gap| gap.range.start() < range.start();
     gaps.insert(base.gaps.partition_point(before), gap);
-    let kept = base.segments.iter().filter(|segment| !within(segment));
+    let kept = base.open.segments.iter().filter(|segment| !within(segment));
     let same = next.end == base.end
         && next.gaps == gaps
-        && next.silent == base.silent
-        && next.corrections == base.corrections
-        && kept.eq(&next.segments);
+        && next.open.silent == base.open.silent
+        && next.open.corrections == base.open.corrections
+        && kept.eq(&next.open.segments);
     (!same).then(|| format!("it gives up {range}, and changes more than that"))
 }

@@ -225,7 +225,7 @@ pub(in crate::audit) async fn segment(
 ) -> Segment {
     let newest = newest(store, partition).await;
     let is = |segment: &&Segment| segment.kind == kind && segment.range.start() == at(start);
-    newest.segments.iter().find(is).unwrap().clone()
+    newest.open.segments.iter().find(is).unwrap().clone()
 }
 
 pub(super) async fn get(store: &Store, path: &Path) -> Bytes {
@@ -303,6 +303,9 @@ pub(super) async fn history(store: &Store, partition: i32) -> Vec<(Edit, Stamp)>
                 replaced,
             },
             EditSummary::Retire { oldest } => Edit::Retire { oldest },
+            EditSummary::Seal { .. } | EditSummary::Reopen { .. } => {
+                panic!("the fixture has no pages")
+            }
             EditSummary::Compact { range, replaced } => Edit::Compact {
                 range,
                 replaced,

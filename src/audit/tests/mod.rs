@@ -4,6 +4,7 @@ mod calculations;
 mod consistent;
 mod damage;
 pub(super) mod fixture;
+mod paged;
 pub(super) mod rows;
 mod single;
 mod whole;

@@ -29,8 +29,8 @@ async fn check(store: &Store, segments: Vec<Segment>, limit: Duration) -> Checke
 #[tokio::test]
 async fn sound_segments_pass_together_and_alone() {
     let store = sample().await;
-    let mut segments = newest(&store, 0).await.segments;
-    segments.extend(newest(&store, 1).await.segments);
+    let mut segments = newest(&store, 0).await.open.segments;
+    segments.extend(newest(&store, 1).await.open.segments);
     let count = segments.len();
     let checked = check(&store, segments.clone(), Duration::from_secs(60)).await;
     assert_eq!((checked.checked, checked.unchecked.len()), (count, 0));
@@ -45,7 +45,7 @@ async fn sound_segments_pass_together_and_alone() {
 #[tokio::test]
 async fn what_there_is_no_time_for_is_given_back() {
     let store = sample().await;
-    let segments = newest(&store, 0).await.segments;
+    let segments = newest(&store, 0).await.open.segments;
     let checked = check(&store, segments.clone(), Duration::ZERO).await;
     assert_eq!(
         (checked.checked, checked.unchecked.len()),

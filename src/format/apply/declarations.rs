@@ -5,15 +5,17 @@ use std::collections::BTreeSet;
 use super::super::{edit::ApplyError, manifest::Manifest};
 use crate::calculation::{Declaration, Fingerprint};
 
-/// What each fingerprint of the live segments and silent ranges stands for: as the base says, or as `declared` says.
+/// What each fingerprint of the live segments and silent ranges, those in pages among them, stands for: as the base says, or as
+/// `declared` says.
 pub fn declarations(
     manifest: &Manifest,
     declared: &[Declaration],
 ) -> Result<Vec<Declaration>, ApplyError> {
-    let silent = manifest.silent.iter();
+    let silent = manifest.open.silent.iter();
     let silent = silent.filter_map(|silent| silent.fingerprint.as_ref());
-    let files = manifest.files().map(|segment| &segment.fingerprint);
-    let of: BTreeSet<&Fingerprint> = files.chain(silent).collect();
+    let files = manifest.open.files().map(|segment| &segment.fingerprint);
+    let of_pages = manifest.pages.iter().flat_map(|page| page.results.keys());
+    let of: BTreeSet<&Fingerprint> = files.chain(silent).chain(of_pages).collect();
     let known = || manifest.calculations.iter().chain(declared);
     let declarations = of.into_iter().map(|fingerprint| {
         let found = known().find(|known| known.fingerprint == *fingerprint);
@@ -25,15 +27,17 @@ pub fn declarations(
     declarations.collect()
 }
 
-/// The last silent range or file that has a fingerprint, for people.
+/// The last silent range, file or page that has a fingerprint, for people.
 fn bearer(manifest: &Manifest, fingerprint: &Fingerprint) -> String {
-    let mut silent = manifest.silent.iter().rev();
-    let silent = silent.find(|silent| silent.fingerprint.as_ref() == Some(fingerprint));
-    let files = manifest
-        .files()
-        .filter(|one| one.fingerprint == *fingerprint);
-    match (silent, files.last()) {
-        (Some(silent), _) => format!("the silent range {}", silent.range),
-        (None, file) => file.map(|file| file.path.to_string()).unwrap_or_default(),
+    let mut silent = manifest.open.silent.iter().rev();
+    if let Some(silent) = silent.find(|silent| silent.fingerprint.as_ref() == Some(fingerprint)) {
+        return format!("the silent range {}", silent.range);
     }
+    let files = manifest.open.files();
+    let files = files.filter(|one| one.fingerprint == *fingerprint);
+    let pages = manifest.pages.iter();
+    let mut pages = pages.filter(|page| page.results.contains_key(fingerprint));
+    let path = files.last().map(|file| &file.path);
+    let path = path.or_else(|| Some(&pages.next_back()?.path));
+    path.map(ToString::to_string).unwrap_or_default()
 }

@@ -1,6 +1,6 @@
 //! Outcomes that can be had from nowhere any more give way to a gap.
 
-use super::{follow, outcomes};
+use super::following::{follow, outcomes};
 use crate::{
     format::{ApplyError, EditSummary, Forward, Gap, GapReason, Manifest, Rowless, Segment, Stamp},
     model::OffsetRange,
@@ -15,7 +15,11 @@ pub(super) fn give_up(
     stamp: Stamp,
 ) -> Result<Manifest, ApplyError> {
     let is_replaced = |segment: &Segment| segment.range.overlaps(range);
-    let live = base.segments.iter().filter(|segment| is_replaced(segment));
+    let live = base
+        .open
+        .segments
+        .iter()
+        .filter(|segment| is_replaced(segment));
     let Some(first) = replaced.first() else {
         return Err(ApplyError::NotLive { range });
     };
@@ -31,7 +35,7 @@ pub(super) fn give_up(
         edited: Some(next.sequence),
         ..base.forward()
     });
-    next.segments.retain(|segment| !is_replaced(segment));
+    next.open.segments.retain(|segment| !is_replaced(segment));
     next.counts.results -= rows.results;
     next.counts.rejects -= rows.rejects;
     next.counts.filtered -= filtered;

@@ -88,7 +88,7 @@ fn second() -> Manifest {
 /// The live results and rejects of a range.
 fn live(manifest: &Manifest, over: OffsetRange) -> Vec<Segment> {
     let outcomes = |segment: &&Segment| segment.kind != SegmentKind::Corrections;
-    let segments = manifest.segments.iter().filter(outcomes);
+    let segments = manifest.open.segments.iter().filter(outcomes);
     segments.filter(|s| s.range == over).cloned().collect()
 }
 

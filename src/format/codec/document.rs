@@ -1,16 +1,15 @@
 //! The members of a manifest's JSON document, and what becomes of them.
 
-use chrono::{DateTime, SecondsFormat, SubsecRound, Utc};
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+use serde::{Deserialize, Serialize};
 
+use super::lines::{GapLine, PageLine, SegmentLine, SilentLine, Time, range};
 use crate::{
-    calculation::{Declaration, Fingerprint},
+    calculation::Declaration,
     format::{
-        Absent, EditSummary, Forward, Gap, GapReason, Inconsistency, KnownCommit, Link, Manifest,
-        Pipeline, Rowless, RowlessRecord, Segment, SegmentKind, SilentRange,
+        EditSummary, Forward, Gap, GapReason, Inconsistency, KnownCommit, Link, Manifest, OpenList,
+        PageLink, Pipeline, Segment, SilentRange,
     },
-    model::{Counts, Digest, Offset, OffsetRange, Partition, Sequence, is_zero},
-    store::Path,
+    model::{Counts, Digest, Offset, Partition, Sequence},
 };
 
 /// All members of a manifest.
@@ -38,6 +37,9 @@ pub(super) struct Document {
     edit: EditLine,
     writer: String,
     created_at: Time,
+    /// Only where there are some.
+    #[serde(default)]
+    pages: Vec<PageLine<String>>,
     segments: Vec<SegmentLine<String>>,
     corrections: Vec<SegmentLine<String>>,
     #[serde(rename = "digest")]
@@ -49,6 +51,7 @@ impl Document {
         let segments = self.segments.into_iter().map(Segment::try_from);
         let corrections = self.corrections.into_iter().map(Segment::try_from);
         let silent = self.silent.into_iter().map(SilentRange::try_from);
+        let pages = self.pages.into_iter().map(PageLink::try_from);
         Ok(Manifest {
             pipeline: self.pipeline,
             partition: self.partition,
@@ -58,9 +61,12 @@ impl Document {
             committed: self.committed,
             origin: self.origin,
             end: self.end,
-            silent: silent.collect::<Result<_, _>>()?,
-            segments: segments.collect::<Result<_, _>>()?,
-            corrections: corrections.collect::<Result<_, _>>()?,
+            pages: pages.collect::<Result<_, _>>()?,
+            open: OpenList {
+                silent: silent.collect::<Result<_, _>>()?,
+                segments: segments.collect::<Result<_, _>>()?,
+                corrections: corrections.collect::<Result<_, _>>()?,
+            },
             counts: self.counts,
             forward: self.forward,
             gaps: self
@@ -79,176 +85,8 @@ impl Document {
     }
 }
 
-/// RFC 3339 in UTC with milliseconds, and nothing else.
-pub(super) struct Time(pub(super) DateTime<Utc>);
-
-impl Serialize for Time {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&self.0.to_rfc3339_opts(SecondsFormat::Millis, true))
-    }
-}
-
-impl<'de> Deserialize<'de> for Time {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let time = DateTime::parse_from_rfc3339(&text).map_err(D::Error::custom)?;
-        Ok(Time(time.with_timezone(&Utc).trunc_subsecs(3)))
-    }
-}
-
-fn range(start: Offset, end: Offset) -> Result<OffsetRange, Inconsistency> {
-    OffsetRange::new(start, end).map_err(Inconsistency::from)
-}
-
-/// A segment as it is listed.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct SegmentLine<T> {
-    path: T,
-    kind: SegmentKind,
-    start: Offset,
-    end: Offset,
-    rows: u64,
-    /// Corrections account for no offset.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    absent: Option<u64>,
-    #[serde(default, skip_serializing_if = "is_zero")]
-    filtered: u64,
-    bytes: u64,
-    digest: Digest,
-    fingerprint: Fingerprint,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    revision: Option<Sequence>,
-}
-
-impl<'s, T: From<&'s str>> From<&'s Segment> for SegmentLine<T> {
-    fn from(segment: &'s Segment) -> Self {
-        SegmentLine {
-            path: segment.path.as_str().into(),
-            kind: segment.kind,
-            start: segment.range.start(),
-            end: segment.range.end(),
-            rows: segment.rows,
-            absent: counts_offsets(segment.kind).then_some(segment.rowless.absent),
-            filtered: segment.rowless.filtered,
-            bytes: segment.bytes,
-            digest: segment.digest,
-            fingerprint: segment.fingerprint.clone(),
-            revision: segment.revision,
-        }
-    }
-}
-
-/// Whether segments of a kind account for offsets.
-const fn counts_offsets(kind: SegmentKind) -> bool {
-    !matches!(kind, SegmentKind::Corrections)
-}
-
-impl TryFrom<SegmentLine<String>> for Segment {
-    type Error = Inconsistency;
-
-    fn try_from(line: SegmentLine<String>) -> Result<Segment, Inconsistency> {
-        let range = range(line.start, line.end)?;
-        let counts_offsets = counts_offsets(line.kind);
-        if line.absent.is_some() != counts_offsets || line.filtered > 0 && !counts_offsets {
-            return Err(Inconsistency::Rowless { path: line.path });
-        }
-        Ok(Segment {
-            path: Path::parse(&line.path).map_err(|_| Inconsistency::Path { path: line.path })?,
-            kind: line.kind,
-            range,
-            rows: line.rows,
-            rowless: Rowless {
-                absent: line.absent.unwrap_or_default(),
-                filtered: line.filtered,
-            },
-            bytes: line.bytes,
-            digest: line.digest,
-            fingerprint: line.fingerprint,
-            revision: line.revision,
-        })
-    }
-}
-
 fn segments(lines: Vec<SegmentLine<String>>) -> Result<Vec<Segment>, Inconsistency> {
     lines.into_iter().map(Segment::try_from).collect()
-}
-
-/// A gap as it is listed.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct GapLine {
-    start: Offset,
-    end: Offset,
-    reason: GapReason,
-    accepted_at: Time,
-}
-
-impl From<&Gap> for GapLine {
-    fn from(gap: &Gap) -> Self {
-        GapLine {
-            start: gap.range.start(),
-            end: gap.range.end(),
-            reason: gap.reason,
-            accepted_at: Time(gap.accepted_at),
-        }
-    }
-}
-
-impl TryFrom<GapLine> for Gap {
-    type Error = Inconsistency;
-
-    fn try_from(line: GapLine) -> Result<Gap, Inconsistency> {
-        Ok(Gap {
-            range: range(line.start, line.end)?,
-            reason: line.reason,
-            accepted_at: line.accepted_at.0,
-        })
-    }
-}
-
-/// A range without any row, as it is listed.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct SilentLine {
-    start: Offset,
-    end: Offset,
-    absent: String,
-    #[serde(default, skip_serializing_if = "is_zero")]
-    filtered: u64,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    fingerprint: Option<Fingerprint>,
-}
-
-impl From<&SilentRange> for SilentLine {
-    fn from(silent: &SilentRange) -> Self {
-        SilentLine {
-            start: silent.range.start(),
-            end: silent.range.end(),
-            absent: silent.record.absent.to_string(),
-            filtered: silent.record.filtered,
-            fingerprint: silent.fingerprint.clone(),
-        }
-    }
-}
-
-impl TryFrom<SilentLine> for SilentRange {
-    type Error = Inconsistency;
-
-    fn try_from(line: SilentLine) -> Result<SilentRange, Inconsistency> {
-        let range = range(line.start, line.end)?;
-        let absent: Absent = line
-            .absent
-            .parse()
-            .map_err(|_| Inconsistency::SilentRecord { range })?;
-        let filtered = line.filtered;
-        let record = RowlessRecord { absent, filtered };
-        Ok(SilentRange {
-            range,
-            record,
-            fingerprint: line.fingerprint,
-        })
-    }
 }
 
 /// The edit, with its name as the member `kind`.
@@ -285,6 +123,12 @@ pub(super) enum EditLine {
     },
     Retire {
         oldest: Sequence,
+    },
+    Seal {
+        page: PageLine<String>,
+    },
+    Reopen {
+        page: PageLine<String>,
     },
 }
 
@@ -331,6 +175,8 @@ impl From<&EditSummary> for EditLine {
                 replaced: replaced.iter().map(SegmentLine::from).collect(),
             },
             EditSummary::Retire { oldest } => EditLine::Retire { oldest },
+            EditSummary::Seal { ref page } => EditLine::Seal { page: page.into() },
+            EditSummary::Reopen { ref page } => EditLine::Reopen { page: page.into() },
         }
     }
 }
@@ -378,6 +224,12 @@ impl TryFrom<EditLine> for EditSummary {
                 replaced: segments(replaced)?,
             },
             EditLine::Retire { oldest } => EditSummary::Retire { oldest },
+            EditLine::Seal { page } => EditSummary::Seal {
+                page: page.try_into()?,
+            },
+            EditLine::Reopen { page } => EditSummary::Reopen {
+                page: page.try_into()?,
+            },
         })
     }
 }

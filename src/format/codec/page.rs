@@ -5,8 +5,8 @@ use serde::Deserialize;
 
 use super::{
     FORMAT_VERSION, Unopened, closed,
-    document::{GapLine, SegmentLine, SilentLine},
-    lines, member, open,
+    lines::{GapLine, SegmentLine, SilentLine},
+    list, member, open,
 };
 use crate::{
     calculation::Declaration,
@@ -45,6 +45,14 @@ pub enum NotAPage {
     /// Its members contradict each other.
     #[error(transparent)]
     Inconsistent(#[from] Inconsistency),
+}
+
+impl NotAPage {
+    /// Whether a newer snapback wrote the page; otherwise it is damaged.
+    #[must_use]
+    pub fn is_newer(&self) -> bool {
+        matches!(self, NotAPage::Newer { .. })
+    }
 }
 
 impl From<Unopened> for NotAPage {
@@ -136,13 +144,13 @@ fn body(page: &Page) -> Vec<u8> {
     member(&mut out, "start", &page.range.start());
     member(&mut out, "end", &page.range.end());
     member(&mut out, "counts", &page.counts);
-    lines(&mut out, "gaps", page.gaps.iter().map(GapLine::from));
+    list(&mut out, "gaps", page.gaps.iter().map(GapLine::from));
     let silent = page.silent.iter().map(SilentLine::from);
-    lines(&mut out, "silent", silent);
-    lines(&mut out, "calculations", page.calculations.iter());
+    list(&mut out, "silent", silent);
+    list(&mut out, "calculations", page.calculations.iter());
     let segments = page.segments.iter().map(SegmentLine::<&str>::from);
-    lines(&mut out, "segments", segments);
+    list(&mut out, "segments", segments);
     let corrections = page.corrections.iter().map(SegmentLine::<&str>::from);
-    lines(&mut out, "corrections", corrections);
+    list(&mut out, "corrections", corrections);
     out
 }

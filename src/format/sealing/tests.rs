@@ -92,13 +92,13 @@ fn a_page_accounts_for_its_range_by_itself() {
         (page.segments.len(), page.silent.len(), page.gaps.len()),
         (3, 1, 1)
     );
-    assert_eq!(page.corrections, manifest.corrections);
+    assert_eq!(page.corrections, manifest.open.corrections);
     assert_eq!(page.calculations, manifest.calculations);
     assert!(
         page.files()
-            .all(|file| manifest.lists(&file.path) && page.lists(&file.path))
+            .all(|file| manifest.open.lists(&file.path) && page.lists(&file.path))
     );
-    assert!(!page.lists(&manifest.segments[3].path));
+    assert!(!page.lists(&manifest.open.segments[3].path));
     let read = Page::decode(&stored).unwrap();
     assert_eq!(read, page);
     assert_eq!(read.encode(), stored);

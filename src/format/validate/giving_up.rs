@@ -1,6 +1,6 @@
 //! What must hold of a manifest whose edit gave outcomes up.
 
-use super::check_segment;
+use super::parts::check_segment;
 use crate::format::{EditSummary, Gap, Inconsistency, Layout, Manifest, Segment, SegmentKind};
 
 /// What it gave up was one append's results and rejects, is live no more, and is a gap for the reason that it states.
@@ -23,7 +23,10 @@ pub(super) fn check(layout: &Layout, manifest: &Manifest) -> Result<(), Inconsis
     if replaced.is_empty() || replaced.iter().any(stray) || !kinds.is_sorted_by(|a, b| a < b) {
         return wrong("what it gave up is not one append's results and rejects");
     }
-    if replaced.iter().any(|segment| manifest.lists(&segment.path)) {
+    if replaced
+        .iter()
+        .any(|segment| manifest.open.lists(&segment.path))
+    {
         return wrong("what it gave up is still listed");
     }
     let is_it = |gap: &Gap| {

@@ -1,12 +1,12 @@
 use proptest::prelude::*;
 
-use super::*;
+use super::{plan::merged, *};
 use crate::{
     format::{
-        Edit, GapReason, Layout, SegmentId, SegmentKind, apply,
+        Edit, GapReason, Layout, Manifest, Segment, SegmentId, SegmentKind, apply,
         testing::{PARTITION, bind, declaration, record, stamp},
     },
-    model::{Counts, Digest, Sequence},
+    model::{Counts, Digest, Offset, OffsetRange, Sequence},
 };
 
 const KIB: u64 = 1 << 10;
@@ -79,7 +79,7 @@ fn manifest(ranges: &[Said]) -> Manifest {
 fn chosen(ranges: &[Said], obstacles: &Obstacles, at_rest: bool) -> Option<(usize, usize)> {
     let manifest = manifest(ranges);
     let merge = choose_merge(&manifest, MergeLimits::LARGEST, obstacles, at_rest)?;
-    let all = super::ranges(&manifest);
+    let all = runs::ranges(&manifest);
     let at = |offset| all.iter().position(|one| one.range.start() == offset);
     let from = at(merge.range.start()).unwrap();
     Some((from, from + merge.inputs.len()))
@@ -154,7 +154,7 @@ fn filtered_between(by: &[&str]) -> Manifest {
         };
         manifest = apply(Some(&manifest), silent, stamp).unwrap();
         let over = OffsetRange::new(manifest.end, manifest.end.plus(10)).unwrap();
-        let (mut segment, rows) = (manifest.segments[0].clone(), 7);
+        let (mut segment, rows) = (manifest.open.segments[0].clone(), 7);
         let layout = Layout::new("events").unwrap();
         segment.path = layout.segment(SegmentKind::Results, PARTITION, over, SegmentId(1));
         (segment.range, segment.rows) = (over, rows);
@@ -210,7 +210,9 @@ fn the_choice_goes_around_damage_and_other_columns() {
 #[test]
 fn a_plan_ends_with_nothing_left_to_merge() {
     let manifest = manifest(&[small(4 * KIB); 100]);
-    let (merges, segments) = plan_merges(&manifest, MergeLimits::LARGEST);
+    let plan = plan_merges(&manifest, MergeLimits::LARGEST);
+    let (merges, segments) = (plan.merges, plan.open_segments);
+    assert_eq!((plan.pages, plan.merged_segments), (0, 100 - segments));
     assert!(
         merges >= 4 && segments <= 3,
         "{merges} merges, {segments} segments"
@@ -221,22 +223,22 @@ fn a_plan_ends_with_nothing_left_to_merge() {
 fn grow(sizes: impl Iterator<Item = u64>) -> (usize, f64) {
     let mut manifest = manifest(&[]);
     let (mut most, mut appended, mut written) = (0, 0_u64, 0_u64);
-    let template = super::tests::manifest(&[small(1)]).segments[0].clone();
+    let template = super::tests::manifest(&[small(1)]).open.segments[0].clone();
     for (number, bytes) in sizes.enumerate() {
         let start = Offset::new(number as i64 * 10).unwrap();
         let range = OffsetRange::new(start, start.plus(10)).unwrap();
-        manifest.segments.push(Segment {
+        manifest.open.segments.push(Segment {
             range,
             bytes,
             revision: None::<Sequence>,
             ..template.clone()
         });
         (appended, written) = (appended + bytes, written + bytes);
-        most = most.max(manifest.segments.len());
+        most = most.max(manifest.open.segments.len());
         let limits = MergeLimits::LARGEST;
         while let Some(merge) = choose_merge(&manifest, limits, &Obstacles::default(), false) {
             written += merge.bytes();
-            manifest.segments = merged(&manifest, &merge);
+            manifest.open.segments = merged(&manifest, &merge);
         }
     }
     (most, written as f64 / appended as f64)
@@ -293,3 +295,5 @@ proptest! {
         }
     }
 }
+
+mod sealing;

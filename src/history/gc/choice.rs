@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::{
-    format::SegmentName,
+    format::FileName,
     history::race::is_never_listed,
     model::{Digest, Offset, Sequence},
 };
@@ -39,9 +39,9 @@ pub struct Link {
     /// Whether all that it changed is the `oldest`.
     pub retires: bool,
     /// The files that it lists and its base did not.
-    pub added: Vec<SegmentName>,
+    pub added: Vec<FileName>,
     /// The files that its base listed and it does not.
-    pub replaced: Vec<SegmentName>,
+    pub replaced: Vec<FileName>,
 }
 
 /// The manifests that were reached from the newest by base links.
@@ -113,7 +113,7 @@ pub fn floor(links: &Links, kept: usize) -> Option<Sequence> {
 }
 
 /// A file of a partition, at its own path, in the attic, or at both.
-pub type Files = BTreeMap<SegmentName, FilePlaces>;
+pub type Files = BTreeMap<FileName, FilePlaces>;
 
 /// Where a file is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -133,7 +133,7 @@ impl FilePlaces {
 }
 
 /// Since when files are known to be listed by no manifest.
-pub type Notes = BTreeMap<SegmentName, Noted>;
+pub type Notes = BTreeMap<FileName, Noted>;
 
 /// When a file was seen for the first time that no manifest lists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -151,9 +151,9 @@ pub struct Facts<'f> {
     /// The chain, from the newest manifest down, as far as it can be read.
     pub links: &'f Links,
     /// What the manifest at the [`floor`] lists.
-    pub listed_at_floor: &'f BTreeSet<SegmentName>,
+    pub listed_at_floor: &'f BTreeSet<FileName>,
     /// What the newest manifest lists.
-    pub listed_now: &'f BTreeSet<SegmentName>,
+    pub listed_now: &'f BTreeSet<FileName>,
     /// Files in the folders of the partition, and in the attic.
     pub files: &'f Files,
     /// What earlier collections noted.
@@ -178,9 +178,9 @@ pub struct Choice {
     /// Manifests, ascending.
     pub manifests: Vec<Sequence>,
     /// Files that manifests below the floor listed, and none from it on.
-    pub superseded: Vec<SegmentName>,
+    pub superseded: Vec<FileName>,
     /// Files that no manifest has listed since they were noted, `keep` ago, and that none will list.
-    pub orphans: Vec<SegmentName>,
+    pub orphans: Vec<FileName>,
     /// Files that no manifest lists, which stay until then.
     pub notes: Notes,
 }
@@ -206,11 +206,11 @@ pub fn choose(facts: &Facts<'_>) -> Result<Choice, Blocked> {
             return Err(Blocked(number));
         }
     }
-    let mut listed: BTreeSet<SegmentName> = facts.listed_at_floor | facts.listed_now;
+    let mut listed: BTreeSet<FileName> = facts.listed_at_floor | facts.listed_now;
     let above = facts.links.range(floor..).skip(1);
     listed.extend(above.flat_map(|(_, link)| &link.added));
     let gone = facts.links.range(..=floor);
-    let gone: BTreeSet<SegmentName> = gone.flat_map(|(_, link)| &link.replaced).copied().collect();
+    let gone: BTreeSet<FileName> = gone.flat_map(|(_, link)| &link.replaced).copied().collect();
 
     let mut choice = Choice {
         manifests: present.range(..floor).copied().collect(),
@@ -231,7 +231,7 @@ pub fn choose(facts: &Facts<'_>) -> Result<Choice, Blocked> {
             });
         let is_old = facts.now - noted.at >= facts.keep
             && is_never_listed(noted.head, facts.head, facts.within);
-        if is_old && file.range.end() <= facts.end {
+        if is_old && file.range().end() <= facts.end {
             choice.orphans.push(*file);
         } else {
             choice.notes.insert(*file, noted);

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    format::{SegmentId, SegmentKind},
+    format::{SegmentId, SegmentKind, SegmentName},
     history::LISTED_WITHIN,
     model::{Offset, OffsetRange, Partition},
 };
@@ -13,14 +13,14 @@ fn now() -> DateTime<Utc> {
     DateTime::from_timestamp(1_800_000_000, 0).unwrap()
 }
 
-fn file(number: u32) -> SegmentName {
+fn file(number: u32) -> FileName {
     let at = |offset: u32| Offset::new(i64::from(offset)).unwrap();
-    SegmentName {
+    FileName::Segment(SegmentName {
         kind: SegmentKind::Results,
         partition: Partition(0),
         range: OffsetRange::new(at(number), at(number + 1)).unwrap(),
         id: SegmentId(number),
-    }
+    })
 }
 
 fn digest(number: u64) -> Digest {
@@ -90,7 +90,7 @@ fn oldest_is_raised_below_what_is_new_young_or_not_committed() {
 struct History {
     links: Links,
     /// What each manifest lists.
-    lists: BTreeMap<Sequence, BTreeSet<SegmentName>>,
+    lists: BTreeMap<Sequence, BTreeSet<FileName>>,
     present: Vec<Present>,
     files: Files,
 }
@@ -267,7 +267,7 @@ proptest! {
         let history = History::new(&edits, 1, oldest);
         let choice = history.choose(&Notes::new()).unwrap();
         let kept = history.lists.range(Sequence(oldest)..);
-        let listed: BTreeSet<SegmentName> = kept.flat_map(|(_, files)| files).copied().collect();
+        let listed: BTreeSet<FileName> = kept.flat_map(|(_, files)| files).copied().collect();
         for gone in choice.superseded.iter().chain(&choice.orphans) {
             prop_assert!(!listed.contains(gone));
         }

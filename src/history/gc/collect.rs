@@ -12,11 +12,12 @@ use super::{
         Blocked, Choice, Facts, FilePlaces, Files, Link, NEWEST_KEPT, Notes, Present, choose,
         floor, raises,
     },
+    files::{files, listed, names},
     notes,
 };
 use crate::{
     failpoint::{self, Point},
-    format::{Edit, Manifest, SegmentKind, SegmentName},
+    format::{Edit, FileName},
     model::Sequence,
     store::{Path, StoreError},
 };
@@ -76,7 +77,7 @@ struct Looked {
     manifest_bytes: Vec<(Sequence, u64)>,
     files: Files,
     notes: Notes,
-    listed_now: BTreeSet<SegmentName>,
+    listed_now: BTreeSet<FileName>,
 }
 
 /// What a collection would do, with everything that `oldest` may be raised to. Changes nothing.
@@ -114,7 +115,7 @@ pub async fn plan_collection(
         raises,
         ..Collection::default()
     };
-    match looked.choose(chain, &raised, keep).await? {
+    match looked.choose(chain, &mut raised, keep).await? {
         Ok(choice) => {
             collection.manifests = choice.manifests.len() as u64;
             collection.files = (choice.superseded.len() + choice.orphans.len()) as u64;
@@ -180,7 +181,7 @@ pub async fn collect(
         noted: choice.notes.len() as u64,
         ..Collected::default()
     };
-    let files: Vec<SegmentName> = choice
+    let files: Vec<FileName> = choice
         .superseded
         .into_iter()
         .chain(choice.orphans)
@@ -192,9 +193,11 @@ pub async fn collect(
         }
         // What another has brought into the chain meanwhile stays.
         chain.reload().await?;
-        let listed = chain.newest().map(|newest| names(chain, newest));
-        let listed = listed.unwrap_or_default();
-        let gone: Vec<SegmentName> = batch
+        let listed = match chain.newest().cloned() {
+            Some(newest) => names(chain, &listed(chain, walk, newest).await?),
+            None => BTreeSet::new(),
+        };
+        let gone: Vec<FileName> = batch
             .iter()
             .copied()
             .filter(|file| !listed.contains(file))
@@ -249,11 +252,6 @@ async fn delete(chain: &Chain, paths: Vec<Path>, point: Point) -> Result<(), Sto
         .await
 }
 
-fn names(chain: &Chain, manifest: &Manifest) -> BTreeSet<SegmentName> {
-    let name = |segment: &crate::format::Segment| chain.layout().parse_segment(&segment.path);
-    manifest.files().filter_map(name).collect()
-}
-
 impl Looked {
     /// Looks; `None` without a manifest that can be read.
     async fn at(chain: &mut Chain, walk: &mut Walk) -> Result<Option<Looked>, ChainError> {
@@ -274,10 +272,11 @@ impl Looked {
         let files = files(chain).await?;
         let notes = notes::read(chain.store(), chain.layout(), partition).await?;
         chain.reload().await?;
-        let Some(newest) = chain.newest() else {
+        let Some(newest) = chain.newest().cloned() else {
             return Ok(None);
         };
-        let listed_now = names(chain, newest);
+        walk.pages.forget_all_but(&newest);
+        let listed_now = names(chain, &listed(chain, walk, newest).await?);
         let numbers = present.iter().map(|(number, _)| *number).collect();
         walk.extend(chain, &numbers).await?;
         Ok(Some(Looked {
@@ -309,7 +308,7 @@ impl Looked {
     async fn choose(
         &self,
         chain: &Chain,
-        walk: &Walk,
+        walk: &mut Walk,
         keep: TimeDelta,
     ) -> Result<Result<Choice, Blocked>, ChainError> {
         let Some(floor) = floor(&walk.links, NEWEST_KEPT) else {
@@ -320,6 +319,7 @@ impl Looked {
         let (Found::Good(at_floor), Some(newest)) = (found, chain.newest()) else {
             return Ok(Err(Blocked(floor)));
         };
+        let at_floor = listed(chain, walk, *at_floor).await?;
         Ok(choose(&Facts {
             present: &self.present,
             links: &walk.links,
@@ -352,36 +352,12 @@ impl Looked {
     }
 
     /// Where a file is.
-    fn paths(&self, chain: &Chain, file: SegmentName) -> Vec<Path> {
+    fn paths(&self, chain: &Chain, file: FileName) -> Vec<Path> {
         let places = self.files.get(&file).copied().unwrap_or_default();
         let own = chain.layout().named(&file);
         let attic = places.attic.and_then(|_| chain.layout().attic(&own));
         places.own.map(|_| own).into_iter().chain(attic).collect()
     }
-}
-
-/// The segments in the folders of the chain's partition and in the attic.
-async fn files(chain: &Chain) -> Result<Files, StoreError> {
-    let layout = chain.layout();
-    let mut files = Files::new();
-    for kind in SegmentKind::ALL {
-        let folder = layout.segments(kind, chain.partition());
-        for entry in chain.store().list(&folder).await? {
-            if let Some(name) = layout.parse_segment(&entry.path) {
-                files.entry(name).or_default().own = Some(entry.size);
-            }
-        }
-        let Some(attic) = layout.attic(&folder) else {
-            continue;
-        };
-        for entry in chain.store().list(&attic).await? {
-            let own = layout.out_of_attic(&entry.path);
-            if let Some(name) = own.and_then(|own| layout.parse_segment(&own)) {
-                files.entry(name).or_default().attic = Some(entry.size);
-            }
-        }
-    }
-    Ok(files)
 }
 
 #[cfg(test)]

@@ -8,10 +8,11 @@ use crate::{
         testing::{PARTITION, encoded, identity},
     },
     history::{
-        Clock, Repair, Repaired, list_manifests, load_tail,
+        Clock, Repair, Repaired, Sealed, list_manifests, load_tail,
         race::LISTED_WITHIN,
+        read_listed,
         testing::{Faulty, assert_glob, bound, chain, paths, pending},
-        tidy, write_repair, write_snapshot,
+        tidy, write_repair, write_seal, write_snapshot,
     },
     store::Store,
 };
@@ -43,7 +44,7 @@ async fn go_on(ours: &mut Chain, from: i64, to: i64) {
 /// Other files for the offsets of one snapshot.
 async fn repair(ours: &mut Chain, number: i64) {
     let range = crate::format::testing::range(number * 10, number * 10 + 10);
-    let live = &ours.newest().unwrap().segments;
+    let live = &ours.newest().unwrap().open.segments;
     let replaced = live.iter().filter(|segment| segment.range == range);
     let files = encoded(number * 10, number * 10 + 10, &identity("ours"));
     let mut repair = Repair::new(replaced.cloned().collect(), files);
@@ -211,4 +212,71 @@ async fn a_collection_that_ends_anywhere_is_finished_by_the_next() {
         .unwrap();
     assert_eq!(numbers(&store).await.first(), Some(&106));
     assert_glob(&store, 0, 3010).await;
+}
+
+/// What pages list stays, and so do they; a page goes with the last manifest that lists it, and one that none ever listed like
+/// any orphan.
+#[tokio::test]
+async fn what_pages_list_is_live_and_a_page_goes_with_its_last_manifest() {
+    let (store, clock) = (Store::memory(), real_clock());
+    let mut ours = history(&store, &clock, 100).await;
+    let over = crate::format::testing::range(100, 400);
+    let Sealed::Done(first) = write_seal(&mut ours, over).await.unwrap() else {
+        panic!("a page");
+    };
+    // A change reopens it; what it is sealed into then is another page.
+    let listed = read_listed(&store, ours.layout(), ours.newest().unwrap().clone());
+    let listed = listed.await.unwrap();
+    let range = crate::format::testing::range(200, 210);
+    let replaced = listed.segments().iter().filter(|one| one.range == range);
+    let files = encoded(200, 210, &identity("ours"));
+    let mut repair = Repair::new(replaced.cloned().collect(), files);
+    let done = write_repair(&mut ours, &mut repair).await.unwrap();
+    assert!(matches!(done, Repaired::Done(_)));
+    let Sealed::Done(second) = write_seal(&mut ours, over).await.unwrap() else {
+        panic!("another page");
+    };
+    let orphan = ours.layout().page(PARTITION, over, SegmentId(0xdead));
+    store.put(&orphan, Bytes::from_static(b"{}")).await.unwrap();
+    go_on(&mut ours, 100, 310).await;
+    let mut walk = Walk::default();
+    for _ in 0..2 {
+        clock.advance(TimeDelta::hours(25));
+        collect(&mut ours, &mut walk, KEEP, EVERYTHING)
+            .await
+            .unwrap();
+        // An orphan goes when more numbers are taken.
+        let end = ours.end().unwrap().get() / 10;
+        go_on(&mut ours, end, end + 10).await;
+    }
+    assert!(numbers(&store).await[0] > 110);
+    assert_eq!(
+        paths(&store, "events/_pages").await,
+        *std::slice::from_ref(&second.path)
+    );
+    assert!(store.head(&first.path).await.unwrap().is_none());
+    assert_eq!(paths(&store, "events/_attic").await, Vec::<Path>::new());
+    assert_glob(&store, 0, 3300).await;
+    let mut successor = chain(&store, "ours", &clock).await;
+    let tidied = tidy(&mut successor, None).await.unwrap();
+    assert!(tidied.missing.is_empty() && tidied.retired.is_empty());
+
+    // While it is not known what is live, nothing is deleted.
+    let good = store.get(&second.path, second.bytes).await.unwrap();
+    store.delete(&second.path).await.unwrap();
+    go_on(&mut ours, 320, 440).await;
+    for _ in 0..2 {
+        clock.advance(TimeDelta::hours(25));
+        let stopped = collect(&mut ours, &mut Walk::default(), KEEP, EVERYTHING).await;
+        assert!(
+            matches!(stopped, Err(ChainError::UnreadPage { .. })),
+            "{stopped:?}"
+        );
+    }
+    assert_glob(&store, 0, 4400).await;
+    store.put(&second.path, good).await.unwrap();
+    collect(&mut ours, &mut Walk::default(), KEEP, EVERYTHING)
+        .await
+        .unwrap();
+    assert_glob(&store, 0, 4400).await;
 }

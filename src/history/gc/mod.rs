@@ -8,6 +8,7 @@
 
 pub mod choice;
 mod collect;
+mod files;
 mod notes;
 mod walk;
 

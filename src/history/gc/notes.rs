@@ -68,7 +68,7 @@ pub(super) async fn read(
             at: unlisted.since,
             head: Sequence(unlisted.head),
         };
-        Some((layout.parse_segment(&path)?, noted))
+        Some((layout.parse_file(&path)?, noted))
     });
     Ok(notes.collect())
 }

@@ -2,8 +2,9 @@ use super::*;
 use crate::{
     format::{Layout, testing::range},
     history::{
+        Sealed,
         testing::{Fault, Faulty, bound, chain, clock, glob, paths, pending},
-        tidy, write_snapshot,
+        tidy, write_seal, write_snapshot,
     },
     store::Store,
 };
@@ -19,7 +20,7 @@ async fn two_ranges(store: &Store) -> Chain {
 
 fn live(chain: &Chain, over: OffsetRange) -> Vec<Segment> {
     let newest = chain.newest().unwrap();
-    let segments = newest.segments.iter().filter(|one| one.range == over);
+    let segments = newest.open.segments.iter().filter(|one| one.range == over);
     segments.cloned().collect()
 }
 
@@ -92,10 +93,28 @@ async fn beside_a_writer_it_takes_the_next_number_and_a_lost_answer_is_no_second
     assert_eq!(lose(&mut ours, over, &lost).await, GivenUp::Done);
     let newest = ours.newest().unwrap();
     assert_eq!((newest.end.get(), newest.gaps.len()), (150, 1));
-    assert_eq!(newest.segments.len(), 4);
+    assert_eq!(newest.open.segments.len(), 4);
     // The writer goes on beside it.
     let mut outcomes = pending(150, 160);
     write_snapshot(&mut writer, &mut outcomes).await.unwrap();
     assert_eq!(writer.newest().unwrap().counts.lost, 70);
     assert_eq!(writer.newest().unwrap().gaps, newest.gaps);
+}
+
+#[tokio::test]
+async fn what_a_page_lists_is_given_up_after_the_page_was_reopened() {
+    let store = Store::memory();
+    let mut ours = two_ranges(&store).await;
+    let over = range(0, 50);
+    let lost = live(&ours, over);
+    let sealed = write_seal(&mut ours, range(0, 120)).await.unwrap();
+    assert!(matches!(sealed, Sealed::Done(_)));
+    assert_eq!(lose(&mut ours, over, &lost).await, GivenUp::Done);
+    let newest = ours.newest().unwrap();
+    assert_eq!((newest.pages.len(), newest.counts.lost), (0, 50));
+    assert_eq!(newest.gaps[0].range, over);
+    // With the gap, what is left is sealed again.
+    let sealed = write_seal(&mut ours, range(0, 120)).await.unwrap();
+    assert!(matches!(sealed, Sealed::Done(_)), "{sealed:?}");
+    assert_eq!(lose(&mut ours, over, &lost).await, GivenUp::Done);
 }

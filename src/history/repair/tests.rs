@@ -25,7 +25,7 @@ async fn repair(chain: &Chain, start: i64, end: i64) -> Repair {
     let over = range(start, end);
     let newest = chain.newest().unwrap();
     let outcomes = |segment: &&Segment| segment.kind != SegmentKind::Corrections;
-    let live = newest.segments.iter().filter(outcomes);
+    let live = newest.open.segments.iter().filter(outcomes);
     let live: Vec<Segment> = live.filter(|s| s.range == over).cloned().collect();
     let file = chain
         .store()
@@ -72,7 +72,7 @@ async fn assert_exact(store: &Store, end: i64) {
 }
 
 fn fingerprints(chain: &Chain) -> Vec<(i64, String)> {
-    let outcomes = chain.newest().unwrap().segments.iter();
+    let outcomes = chain.newest().unwrap().open.segments.iter();
     let results = outcomes.filter(|segment| segment.kind == SegmentKind::Results);
     results
         .map(|s| (s.range.start().get(), s.fingerprint.to_string()))
@@ -318,7 +318,7 @@ async fn mergeable(store: &Store) -> (Chain, Repair) {
             .await
             .unwrap();
     }
-    let replaced = chain.newest().unwrap().segments.clone();
+    let replaced = chain.newest().unwrap().open.segments.clone();
     let mut merger = Merger::new(range(0, 30), chain.identity().clone());
     for pair in replaced.chunks(2) {
         let mut files = Vec::new();
@@ -344,7 +344,7 @@ async fn merged_segments_take_the_place_of_their_inputs_whoever_appends_meanwhil
     let done = write_repair(&mut ours, &mut merged).await.unwrap();
     assert!(matches!(done, Repaired::Done(segments) if segments.len() == 2));
     let newest = ours.newest().unwrap();
-    assert_eq!(newest.segments.len(), 4);
+    assert_eq!(newest.open.segments.len(), 4);
     assert_eq!(newest.edit.name(), "compact");
     assert_eq!(newest.counts.outcomes(), before.outcomes() + 9);
     assert_glob(&store, 0, 40).await;

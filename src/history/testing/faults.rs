@@ -21,6 +21,8 @@ use crate::store::Store;
 /// What happens to one creation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
+    /// None: the one after it is meant.
+    Passes,
     /// It is done, but the answer is an error.
     LandsButFails,
     /// It is not done, and the answer is an error.
@@ -168,7 +170,7 @@ impl ObjectStore for Faulty {
             Faulty::error()
         };
         match fault {
-            None => self.inner.put_opts(location, payload, opts).await,
+            None | Some(Fault::Passes) => self.inner.put_opts(location, payload, opts).await,
             Some(Fault::LandsButFails) => {
                 self.inner.put_opts(location, payload, opts).await?;
                 Faulty::error()

@@ -126,7 +126,7 @@ async fn a_listed_segment_in_the_attic_is_put_back_and_a_missing_one_reported() 
     let mut ours = bound(&store, "ours", &clock, 0).await;
     write(&mut ours, pending(0, 50)).await;
     write(&mut ours, pending(50, 90)).await;
-    let segments = ours.newest().unwrap().segments.clone();
+    let segments = ours.newest().unwrap().open.segments.clone();
     let moved = &segments[0];
     let attic = ours.layout().attic(&moved.path).unwrap();
     let done = store.rename(&moved.path, &attic).await.unwrap();
@@ -154,7 +154,7 @@ async fn a_damaged_segment_is_never_handed_out() {
     let (store, clock) = (Store::memory(), clock());
     let mut ours = bound(&store, "ours", &clock, 0).await;
     write(&mut ours, pending(0, 50)).await;
-    let segment = ours.newest().unwrap().segments[0].clone();
+    let segment = ours.newest().unwrap().open.segments[0].clone();
     let mut bytes = store
         .get(&segment.path, segment.bytes)
         .await
@@ -185,7 +185,7 @@ async fn segments_whose_manifests_were_lost_are_adopted() {
         write(&mut ours, pending(start, end)).await;
     }
     let head = ours.tail().head();
-    let files = ours.newest().unwrap().segments.clone();
+    let files = ours.newest().unwrap().open.segments.clone();
     remove_manifest(&store, 3).await;
     remove_manifest(&store, 4).await;
     let mut ours = chain(&store, "ours", &clock).await;
@@ -199,7 +199,7 @@ async fn segments_whose_manifests_were_lost_are_adopted() {
             ..Tidied::default()
         }
     );
-    assert_eq!(ours.newest().unwrap().segments, files);
+    assert_eq!(ours.newest().unwrap().open.segments, files);
     assert_glob(&store, 0, 120).await;
 }
 
@@ -209,14 +209,14 @@ async fn what_lies_in_the_attic_is_adopted_too_and_put_back() {
     let mut ours = bound(&store, "ours", &clock, 0).await;
     write(&mut ours, pending(0, 50)).await;
     let head = ours.tail().head();
-    let files = ours.newest().unwrap().segments.clone();
+    let files = ours.newest().unwrap().open.segments.clone();
     remove_manifest(&store, 2).await;
     let attic = ours.layout().attic(&files[0].path).unwrap();
     let _ = store.rename(&files[0].path, &attic).await.unwrap();
     let mut ours = chain(&store, "ours", &clock).await;
     let tidied = tidy(&mut ours, head).await.unwrap();
     assert_eq!(tidied.adopted, [range(0, 50)]);
-    assert_eq!(ours.newest().unwrap().segments, files);
+    assert_eq!(ours.newest().unwrap().open.segments, files);
     assert_glob(&store, 0, 50).await;
     assert_eq!(paths(&store, "events/_attic").await, []);
 }
@@ -253,7 +253,7 @@ async fn without_its_twin_or_its_rows_a_segment_is_not_adopted() {
         let mut ours = bound(&store, "ours", &clock, 0).await;
         write(&mut ours, pending(0, 50)).await;
         let head = ours.tail().head();
-        let files = ours.newest().unwrap().segments.clone();
+        let files = ours.newest().unwrap().open.segments.clone();
         remove_manifest(&store, 2).await;
         let results = &files[0];
         match broken {

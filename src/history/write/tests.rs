@@ -28,7 +28,7 @@ async fn snapshots_follow_each_other() {
     assert_glob(&store, 0, 250).await;
     let newest = ours.newest().unwrap();
     // 100 alone is absent: an append without files.
-    assert_eq!(newest.segments.len(), 4);
+    assert_eq!(newest.open.segments.len(), 4);
     assert_eq!(newest.counts.offsets(), 250);
     assert_eq!(paths(&store, "events/_manifests").await.len(), 4);
 }

@@ -132,7 +132,7 @@ impl Work for Compaction {
         let limits = MergeLimits::within(site.budget.background);
         self.next = choose_merge(newest, limits, &self.obstacles, at_rest);
         match self.next {
-            Some(_) if newest.segments.len() > MANY_SEGMENTS => Due::Urgent,
+            Some(_) if newest.open.segments.len() > MANY_SEGMENTS => Due::Urgent,
             Some(_) => Due::Now,
             None if at_rest => Due::Nothing,
             None => Due::At(rests_at),

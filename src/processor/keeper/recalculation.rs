@@ -23,13 +23,15 @@ use crate::{
     audit::{Outdated, Recalculator, ResultsTopic, outdated},
     config::RunConfig,
     failpoint::{self, Point},
-    format::repair_memory,
-    history::{self, Chain, next_corrections},
-    model::{Offset, Partition},
+    format::{Listed, PageLink, repair_memory},
+    history::{self, Chain, CorrectionsProgress, next_corrections, read_listed_of},
+    model::{Digest, Offset, Partition},
 };
 
 /// How long Kafka may say nothing while a range is read again.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// After a page that the store did not give.
+const PAGE_AGAIN: Duration = Duration::from_secs(1);
 /// How often a long recalculation says how far it is.
 const LOG_EVERY: Duration = Duration::from_secs(10);
 
@@ -39,8 +41,14 @@ pub struct Recalculation {
     /// Where ranges start that stay as they are, until the next start.
     left: BTreeSet<Offset>,
     progress: Option<Progress>,
+    /// How far corrections are published.
+    published: Option<CorrectionsProgress>,
     /// The range that is next.
     next: Option<Outdated>,
+    /// The page that is next, when nothing of the open list is.
+    next_page: Option<PageLink>,
+    /// Pages of which nothing is left to do, until the next start.
+    passed: BTreeSet<Digest>,
     calculated: Option<Calculated>,
 }
 
@@ -80,9 +88,58 @@ impl Recalculation {
             recalculator,
             left: BTreeSet::new(),
             progress: None,
+            published: None,
             next: None,
+            next_page: None,
+            passed: BTreeSet::new(),
             calculated: None,
         }
+    }
+
+    /// Whether a page may have ranges of another calculation.
+    fn is_outdated(&self, page: &PageLink) -> bool {
+        let ours = self.recalculator.evaluator.fingerprint();
+        let mut of = page.results.keys();
+        of.any(|fingerprint| fingerprint != ours) && !self.passed.contains(&page.digest)
+    }
+
+    /// The first range of a page that is to be calculated anew; `None` when none is, or the page cannot be read.
+    async fn first_of(&mut self, site: &Site, chain: &Chain, page: PageLink) -> Option<Outdated> {
+        let newest = chain.newest()?;
+        if !newest.pages.contains(&page) {
+            return None;
+        }
+        let partition = site.partition;
+        let listed =
+            match read_listed_of(chain.store(), chain.layout(), newest.clone(), page.range).await {
+                Ok(listed) => listed,
+                Err(error) => {
+                    tracing::warn!("partition {partition}: a page cannot be read now: {error}");
+                    tokio::time::sleep(PAGE_AGAIN).await;
+                    return None;
+                }
+            };
+        if let Some(unread) = listed.unread().first() {
+            tracing::error!(
+                "partition {partition}: {} stays under another calculation: {}: {}; `snapback verify` says what to do",
+                page.range,
+                page.path,
+                unread.why()
+            );
+            self.passed.insert(page.digest);
+            return None;
+        }
+        let ours = self.recalculator.evaluator.declaration();
+        let mut ranges = outdated(&listed, &ours, self.published);
+        ranges.retain(|range| {
+            range.range.overlaps(page.range) && !self.left.contains(&range.range.start())
+        });
+        if ranges.is_empty() {
+            self.passed.insert(page.digest);
+            return None;
+        }
+        self.log_progress(partition, Instant::now(), &ranges);
+        Some(ranges.swap_remove(0))
     }
 
     /// Calculates a range anew, when memory allows it; `None` when it is to end first.
@@ -218,12 +275,24 @@ impl Recalculation {
 impl Work for Recalculation {
     fn due(&mut self, site: &Site, known: &Known<'_>) -> Due {
         let (newest, published) = (known.newest, known.published);
-        if next_corrections(&newest.corrections, published).is_some() {
+        if next_corrections(&newest.open.corrections, published).is_some() {
             return Due::Nothing;
         }
         let ours = self.recalculator.evaluator.declaration();
-        let mut ranges = outdated(newest, &ours, published);
+        // Pages are read one at a time, in a step.
+        let open = Listed::open_list_of(newest);
+        let mut ranges = outdated(&open, &ours, published);
         ranges.retain(|range| !self.left.contains(&range.range.start()));
+        self.published = published;
+        self.next_page = newest
+            .pages
+            .iter()
+            .find(|page| self.is_outdated(page))
+            .cloned();
+        if ranges.is_empty() && self.next_page.is_some() {
+            self.next = None;
+            return Due::Now;
+        }
         if ranges.is_empty() {
             self.log_end(site.partition);
             site.shown.recalculated.store(true, Ordering::SeqCst);
@@ -236,7 +305,11 @@ impl Work for Recalculation {
 
     fn step<'w>(&'w mut self, site: &'w Site, chain: &'w Chain) -> BoxFuture<'w, Step> {
         async move {
-            if let Some(range) = self.next.take() {
+            let mut next = self.next.take();
+            if let Some(page) = self.next_page.take().filter(|_| next.is_none()) {
+                next = self.first_of(site, chain, page).await;
+            }
+            if let Some(range) = next {
                 self.calculated = self.calculate(site, chain, range).await;
             }
             match &self.calculated {

@@ -19,8 +19,8 @@ use super::{
 };
 use crate::{
     audit::{self, Finding, Mend, Mended, Scrubbed, Source, Then, Verified, read_back},
-    format::repair_memory,
-    history::{Chain, Repair},
+    format::{Listed, repair_memory},
+    history::{Chain, Pages, Repair},
     model::{Offset, Partition, Sequence},
     store::StoreError,
 };
@@ -43,6 +43,10 @@ fn rest(took: Duration, percent: u32, partitions: usize) -> Duration {
 pub struct Scrub {
     settings: ScrubSettings,
     shown: Scrubbing,
+    /// The pages of the newest manifest.
+    pages: Pages,
+    /// Pages of which it was said that they cannot be read.
+    unread: BTreeSet<String>,
     /// Until it is read, `None`.
     verified: Option<Verified>,
     saved: Option<Instant>,
@@ -61,6 +65,8 @@ impl Scrub {
         Scrub {
             settings,
             shown: Scrubbing::new(board, partition),
+            pages: Pages::default(),
+            unread: BTreeSet::new(),
             verified: None,
             saved: None,
             is_saved: true,
@@ -72,9 +78,18 @@ impl Scrub {
     }
 
     async fn take_step(&mut self, site: &Site, chain: &Chain) -> Step {
-        let Some(newest) = chain.newest() else {
+        let Some(newest) = chain.newest().cloned() else {
             return Step::Done;
         };
+        let listed = self
+            .pages
+            .listed(chain.store(), chain.layout(), newest)
+            .await;
+        let newest = match listed {
+            Ok(listed) => listed,
+            Err(error) => return self.later(site, &error.to_string()),
+        };
+        self.say_unread(site, &newest);
         let mut verified = match self.verified.take() {
             Some(verified) => verified,
             None => match load(chain).await {
@@ -84,15 +99,15 @@ impl Scrub {
         };
         let mut scrubber = self.settings.scrubber.clone();
         let now = chain.clock().now();
-        verified.follow(newest, now);
-        let bytes = scrubber.next_bytes(newest, &verified, now);
+        verified.follow(&newest, now);
+        let bytes = scrubber.next_bytes(&newest, &verified, now);
         if bytes > 0 && !site.reserve(bytes + BATCHES).await {
             return Step::Done;
         }
         site.throttle().take(bytes).await;
         scrubber.recalculator.results.limit = site.store_side.limits().results;
         let began = Instant::now();
-        let mut step = scrubber.look(chain, &mut verified, now).await;
+        let mut step = scrubber.look(chain, &newest, &mut verified, now).await;
         if let Ok(audit::Step::Scrubbed(scrubbed)) = &mut step
             && matches!(scrubbed.then, Then::Damaged)
         {
@@ -113,7 +128,7 @@ impl Scrub {
         let partitions = Arc::strong_count(partitions).saturating_sub(1).max(1);
         let rest = rest(began.elapsed(), *percent, partitions);
         self.rests_until = Some(Instant::now() + rest);
-        self.shown.verified_since(verified.since(newest));
+        self.shown.verified_since(verified.since(&newest));
         let done = match step {
             Ok(audit::Step::Rest(until)) => {
                 let rest = until.and_then(|until| (until - now).to_std().ok());
@@ -133,6 +148,21 @@ impl Scrub {
         }
         self.verified = Some(verified);
         done
+    }
+
+    /// Says once which pages cannot be read: what they list is verified by nobody.
+    fn say_unread(&mut self, site: &Site, newest: &Listed) {
+        for page in newest.unread() {
+            if self.unread.insert(page.link.path.to_string()) {
+                tracing::error!(
+                    "partition {}: the page {} cannot be read, so that {} is not verified: {}; `snapback repair --apply` makes it again if it can",
+                    site.partition,
+                    page.link.path,
+                    page.link.range,
+                    page.why()
+                );
+            }
+        }
     }
 
     /// Shows what was found, and keeps what mends it.

@@ -14,7 +14,7 @@ pub struct Newest {
     pub head: Head,
     /// For those who watch.
     pub stored: Stored,
-    /// The corrections that it lists.
+    /// The corrections that it lists itself: all that are not published, and some that are.
     pub corrections: Vec<Segment>,
     /// The newest edit that gave outcomes up or filled a gap.
     pub edited: Option<Sequence>,
@@ -31,7 +31,7 @@ impl From<&Manifest> for Newest {
                 outcomes: manifest.forward().outcomes,
                 at: manifest.created_at,
             },
-            corrections: manifest.corrections.clone(),
+            corrections: manifest.open.corrections.clone(),
             edited: manifest.forward().edited,
         }
     }

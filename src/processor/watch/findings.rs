@@ -6,6 +6,7 @@ use super::{Board, Reason, board::Trouble};
 use crate::{
     audit::Finding,
     format::{Manifest, Segment},
+    model::OffsetRange,
 };
 
 /// See the module. It is a reason for being degraded while there are any.
@@ -59,10 +60,15 @@ impl Findings {
         }
         list.retain(|finding| {
             let live = |path| {
-                let mut files = newest.files();
+                let mut files = newest.open.files();
                 files.any(|segment| segment.path.as_str() == path)
             };
-            finding.partition != newest.partition || finding.segment.as_deref().is_none_or(live)
+            // What a page lists stays as it is until the page is reopened.
+            let in_page = OffsetRange::new(finding.start, finding.end)
+                .is_ok_and(|range| newest.pages_over(range).next().is_some());
+            finding.partition != newest.partition
+                || in_page
+                || finding.segment.as_deref().is_none_or(live)
         });
         if list.findings.len() < before {
             self.show(&list);

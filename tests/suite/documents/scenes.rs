@@ -5,6 +5,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use regex::Regex;
+use snapback::format::Layout;
+use snapback::history::{Chain, Clock, Sealed, load_tail, write_seal};
+use snapback::model::Partition;
+use snapback::store::{Store, StoreConfig, StoreUrl};
 
 use super::falsified;
 use crate::calculations::of_another_program;
@@ -14,7 +18,7 @@ use crate::published::{is, rewrite};
 use crate::recalculation::RECALCULATE;
 use crate::recovery::{self, commit_elsewhere, forge_manifest};
 use crate::repair::{self, flip_a_byte};
-use crate::support::{Status, delete_records, eventually, produce_with_headers};
+use crate::support::{Status, block_on, delete_records, eventually, produce_with_headers};
 
 /// The fields and the calculation of the orders.
 const ORDERS: &str = "fields = \"price BIGINT NOT NULL, quantity BIGINT NOT NULL\"
@@ -116,6 +120,8 @@ impl Scene {
             "a-wrong-value" => falsified::one_too_high(pipeline),
             "a-wrong-reason" => falsified::another_reason(pipeline),
             "a-missing-manifest" => fs::remove_file(manifest(1)).expect("a file"),
+            "a-damaged-page" => flip_a_byte(&sealed(pipeline)),
+            "a-missing-page" => fs::remove_file(sealed(pipeline)).expect("a file"),
             "a-damaged-manifest" => flip_a_byte(&manifest(1)),
             "the-newest-manifest-damaged" => flip_a_byte(&manifest(3)),
             "a-rewritten-manifest" => forge_manifest(&manifest(2), |body| {
@@ -200,6 +206,25 @@ impl Scene {
         }
         let digest = Regex::new("(sha256:[0-9a-f]{4})[0-9a-f]{60}").expect("a pattern");
         digest.replace_all(&printed, "$1...").into_owned()
+    }
+}
+
+/// Lists the segments of partition 0 by a page, whose file this is.
+fn sealed(pipeline: &Pipeline) -> PathBuf {
+    let sealed = block_on(async {
+        let url: StoreUrl = pipeline.store.url().parse().expect("a store");
+        let store = Store::open(&StoreConfig::new(url)).await.expect("a store");
+        let layout = Layout::new(&pipeline.events).expect("a topic");
+        let tail = load_tail(&store, &layout, Partition(0)).await;
+        let tail = tail.expect("a chain");
+        let range = tail.newest.as_ref().expect("a manifest").range();
+        let (writer, clock) = ("somebody".to_owned(), Clock::system());
+        let chain = Chain::of_caretaker(&store, &layout, Partition(0), tail, writer, clock);
+        write_seal(&mut chain.expect("a chain"), range).await
+    });
+    match sealed.expect("a store that can be written") {
+        Sealed::Done(page) => pipeline.store.path().join(page.path.as_str()),
+        Sealed::Left(why) => panic!("{why}"),
     }
 }
 

@@ -54,7 +54,7 @@ pub async fn store_wrong_column(
     let chain = Chain::load(store, identity.clone(), Clock::system());
     let mut chain = chain.await.expect("a chain");
     let newest = chain.newest().expect("a manifest").clone();
-    let live = newest.segments.iter();
+    let live = newest.open.segments.iter();
     let all: Vec<_> = live
         .filter(|segment| segment.range.end() == newest.end)
         .cloned()

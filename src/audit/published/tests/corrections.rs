@@ -55,7 +55,8 @@ async fn corrected() -> (Store, u64) {
     write_snapshot(&mut chain, &mut pending).await.unwrap();
 
     let mut chain = chain_of(&store, 0, &new).await;
-    let outdated = outdated(chain.newest().unwrap(), &new.declaration(), None).remove(0);
+    let listed = crate::format::Listed::open_list_of(chain.newest().unwrap());
+    let outdated = outdated(&listed, &new.declaration(), None).remove(0);
     let recalculator = Recalculator {
         evaluator: Arc::new(new),
         results: ResultsTopic {

@@ -89,7 +89,11 @@ pub(super) async fn compare(
     };
     let (manifest, sent) = (newest(store, partition).await, sent.to_vec());
     let work = move || {
-        let mut source = Source::new(&files, &manifest, topic);
+        let mut source = Source::new(
+            &files,
+            &crate::format::Listed::open_list_of(&manifest),
+            topic,
+        );
         for message in &sent {
             let bytes = message.bytes.as_deref().map(str::as_bytes);
             let body = match &message.reason {

@@ -19,7 +19,8 @@ async fn both_values_of_every_difference_are_told_and_written_down() {
     let chain = chain_of(&store, 0, &now).await;
     let recalculator = recalculator(now);
     let newest = chain.newest().unwrap();
-    let range = outdated(newest, &recalculator.evaluator.declaration(), None).remove(0);
+    let listed = crate::format::Listed::open_list_of(newest);
+    let range = outdated(&listed, &recalculator.evaluator.declaration(), None).remove(0);
     let repair = recalculator.recalculate(&chain, &range).await.unwrap();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("differences.parquet");

@@ -8,7 +8,7 @@ async fn a_damaged_segment_is_left_as_it_is() {
     let old = evaluator(AB, SQUARE_OF_A);
     let mut chain = bind(&store, &old).await;
     snapshot(&mut chain, &old, &[r#"{"a":2,"b":3}"#]).await;
-    let segment = chain.newest().unwrap().segments[0].clone();
+    let segment = chain.newest().unwrap().open.segments[0].clone();
     let mut bytes = store
         .get(&segment.path, segment.bytes)
         .await
@@ -43,7 +43,8 @@ async fn ranges_with_corrections_on_their_way_are_not_chosen() {
             sequence: Sequence(sequence),
             rows: 1,
         });
-        let ranges = outdated(manifest, &evaluator.declaration(), done);
+        let listed = crate::format::Listed::open_list_of(manifest);
+        let ranges = outdated(&listed, &evaluator.declaration(), done);
         ranges
             .iter()
             .map(|range| range.range.start().get())
@@ -52,7 +53,8 @@ async fn ranges_with_corrections_on_their_way_are_not_chosen() {
     let newest = chain.newest().unwrap().clone();
     assert!(ranges(&newest, &old, None).is_empty());
     assert_eq!(ranges(&newest, &now, None), [0, 2, 4]);
-    let first = &outdated(&newest, &now.declaration(), None)[0];
+    let listed = crate::format::Listed::open_list_of(&newest);
+    let first = &outdated(&listed, &now.declaration(), None)[0];
     assert_eq!((first.segments.len(), first.outcomes()), (2, 2));
     assert!(first.bytes() > 0);
     let manifests = recalculate(&store, now).await.unwrap();
@@ -95,11 +97,13 @@ async fn a_repair_that_is_not_what_its_base_gives_breaks_the_chain() {
         &|manifest| manifest.counts.results += 1,
         &|manifest| {
             manifest
+                .open
                 .segments
                 .retain(|segment| segment.range.start() != at(2))
         },
         &|manifest| {
             let other = manifest
+                .open
                 .segments
                 .iter_mut()
                 .find(|s| s.range.start() == at(2));

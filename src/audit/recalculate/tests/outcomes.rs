@@ -170,7 +170,7 @@ async fn a_correction_that_changes_nothing_is_found() {
         ..Changes::default()
     };
     writer.write(&outcomes, &changes).unwrap();
-    let mut repair = Repair::new(newest.segments.clone(), writer.finish(None).unwrap());
+    let mut repair = Repair::new(newest.open.segments.clone(), writer.finish(None).unwrap());
     write_repair(&mut chain, &mut repair).await.unwrap();
 
     let (layout, options) = (Layout::new("events").unwrap(), Options::default());

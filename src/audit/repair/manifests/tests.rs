@@ -136,8 +136,8 @@ async fn what_the_newest_added_is_appended_again_from_its_segments() {
             assert!(report.clean, "{:#?}", report.findings);
             let now = newest(&store, 0).await;
             assert_eq!(
-                (now.end, now.counts, now.segments),
-                (before.end, before.counts, before.segments)
+                (now.end, now.counts, now.open.segments),
+                (before.end, before.counts, before.open.segments)
             );
             assert!(now.sequence > before.sequence);
         }

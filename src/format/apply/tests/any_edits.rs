@@ -3,18 +3,24 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::format::{Listed, Page};
 
 proptest! {
     #[test]
     fn any_sequence_of_edits_keeps_the_chain_whole(
         edits in prop::collection::vec(
-            (0..20u64, 0..5u64, 0..5u64, 0..4u8, any::<prop::sample::Index>()),
+            (0..20u64, 0..5u64, 0..5u64, 0..6u8, any::<prop::sample::Index>()),
             1..40,
         )
     ) {
         let mut manifest = first();
+        let mut pages: Vec<Page> = Vec::new();
+        let all = |manifest: &Manifest, pages: &[Page]| {
+            let listed = Listed::of(manifest.clone(), pages, Vec::new());
+            (listed.files().cloned().collect::<Vec<_>>(), listed.silent().to_vec())
+        };
         for (id, (results, rejects, absent, kind, which)) in edits.into_iter().enumerate() {
-            let ranges: Vec<_> = manifest.segments.iter().map(|segment| segment.range).collect();
+            let ranges: Vec<_> = manifest.open.segments.iter().map(|segment| segment.range).collect();
             if kind == 3 && !ranges.is_empty() {
                 let over = ranges[which.index(ranges.len())];
                 let before = live(&manifest, over);
@@ -30,12 +36,36 @@ proptest! {
                 prop_assert_eq!((next.counts.absent, next.counts.lost), (manifest.counts.absent, manifest.counts.lost));
                 prop_assert_eq!(next.replaced(), &before[..]);
                 let kept = |of: &Manifest, without: &[Segment]| {
-                    of.files().filter(|s| !without.contains(s)).cloned().collect::<Vec<_>>()
+                    of.open.files().filter(|s| !without.contains(s)).cloned().collect::<Vec<_>>()
                 };
                 let added: Vec<_> = next.added().cloned().collect();
                 prop_assert_eq!(added.len(), rows.iter().filter(|rows| **rows > 0).count());
                 prop_assert_eq!(kept(&next, &added), kept(&manifest, &before));
-                prop_assert!(manifest.corrections.iter().all(|segment| next.corrections.contains(segment)));
+                prop_assert!(manifest.open.corrections.iter().all(|segment| next.open.corrections.contains(segment)));
+                prop_assert_eq!(Manifest::decode(&next.encode()).unwrap(), next.clone());
+                manifest = next;
+                continue;
+            }
+            if kind >= 4 && !ranges.is_empty() {
+                // From one live segment to another, and back: nothing that is live changes.
+                let before = all(&manifest, &pages);
+                let reopened = (kind == 5 && !pages.is_empty()).then(|| which.index(pages.len()));
+                let (one, other) = (ranges[which.index(ranges.len())], ranges[results as usize % ranges.len()]);
+                let over = OffsetRange::new(one.start().min(other.start()), one.end().max(other.end())).unwrap();
+                let edit = match reopened {
+                    Some(index) => Edit::Reopen { page: Box::new(pages.remove(index)) },
+                    None => {
+                        // Where a page lies between them, there is none.
+                        let Ok((page, stored)) = Page::of(&manifest, over, None) else { continue };
+                        pages.push(page.clone());
+                        let path = layout().page(PARTITION, over, SegmentId(id as u32));
+                        Edit::Seal { page: Box::new(page), path, bytes: stored.len() as u64 }
+                    }
+                };
+                let next = apply(Some(&manifest), edit, stamp()).unwrap();
+                prop_assert_eq!(all(&next, &pages), before);
+                prop_assert_eq!((next.counts, next.range()), (manifest.counts, manifest.range()));
+                prop_assert_eq!(next.live_files(), manifest.live_files());
                 prop_assert_eq!(Manifest::decode(&next.encode()).unwrap(), next.clone());
                 manifest = next;
                 continue;
@@ -61,7 +91,9 @@ proptest! {
             prop_assert_eq!(over.end(), next.end);
             // I4, cumulatively and recountable
             prop_assert_eq!(next.counts.offsets(), next.range().len());
-            let rows: u64 = next.segments.iter().map(|segment| segment.rows).sum();
+            let (files, _) = all(&next, &pages);
+            let outcomes = files.iter().filter(|segment| segment.revision.is_none());
+            let rows: u64 = outcomes.map(|segment| segment.rows).sum();
             prop_assert_eq!(rows, next.counts.outcomes());
             let read = Manifest::decode(&bytes).unwrap();
             prop_assert_eq!(&read, &next);

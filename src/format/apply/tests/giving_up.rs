@@ -46,7 +46,7 @@ fn what_is_given_up_becomes_a_gap_in_its_place_and_its_corrections_stay() {
     };
     assert_eq!(next.gaps, [gap]);
     assert_eq!(next.replaced(), live(&base, over));
-    assert_eq!(next.corrections, base.corrections);
+    assert_eq!(next.open.corrections, base.open.corrections);
     assert_eq!(next.added().count(), 0);
     assert!(live(&next, over).is_empty());
     assert_eq!(Manifest::decode(&next.encode()).unwrap(), next);
@@ -143,7 +143,7 @@ fn a_loss_that_contradicts_itself_is_refused_on_reading() {
     );
     assert!(
         spoilt(|manifest| {
-            let listed = manifest.segments[0].clone();
+            let listed = manifest.open.segments[0].clone();
             let EditSummary::GiveUp {
                 replaced, range, ..
             } = &mut manifest.edit

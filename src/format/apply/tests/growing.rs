@@ -1,6 +1,7 @@
 //! Binding, appending, giving up: how a chain grows.
 
 use super::*;
+use crate::format::Link;
 
 #[test]
 fn the_first_manifest_is_empty_at_its_origin() {
@@ -150,6 +151,7 @@ fn three_thousand_appends_stay_quick_and_small() {
             unreachable!("append makes appends")
         };
         manifest
+            .open
             .segments
             .extend(in_order(segments, manifest.sequence).0);
         manifest.counts = manifest.counts + counts;

@@ -9,6 +9,7 @@ fn overlapping_segments_are_refused_on_reading() {
     let mut manifest = second();
     let over = range(105, 110);
     manifest
+        .open
         .segments
         .push(segment(SegmentKind::Results, over, 0, 9));
     let (_, sealed) = codec::seal(manifest);
@@ -54,7 +55,7 @@ fn a_path_that_leaves_the_store_is_refused_though_the_digest_is_right() {
 fn a_segment_of_a_size_that_no_file_has_is_refused() {
     let mut manifest = second();
     for bytes in [u64::MAX, 1 << 60, (1 << 40) + 1] {
-        manifest.segments[0].bytes = bytes;
+        manifest.open.segments[0].bytes = bytes;
         let (_, sealed) = codec::seal(manifest.clone());
         let error = Manifest::decode(&sealed).unwrap_err();
         assert!(

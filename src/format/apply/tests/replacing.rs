@@ -27,12 +27,12 @@ fn corrections_get_the_number_of_the_manifest_that_brings_them() {
         stamp(),
     );
     let fourth = fourth.unwrap();
-    let kept = fourth.files().find_map(|segment| segment.revision);
+    let kept = fourth.open.files().find_map(|segment| segment.revision);
     assert_eq!(kept, Some(third.sequence));
 
     let spoilt = |change: fn(&mut Segment)| {
         let mut manifest = fourth.clone();
-        let corrections = manifest.corrections.iter_mut().next();
+        let corrections = manifest.open.corrections.iter_mut().next();
         change(corrections.unwrap());
         Manifest::decode(&codec::seal(manifest).1)
     };
@@ -67,6 +67,7 @@ fn a_repair_gives_a_range_other_outcomes_in_the_same_place() {
     // 7 results and 2 rejects became 9 results; what was absent still is.
     assert_eq!(next.counts, counts(15, 3, 2));
     let listed: Vec<_> = next
+        .open
         .files()
         .map(|s| (s.kind, s.range.start(), s.revision))
         .collect();
@@ -89,7 +90,7 @@ fn a_repair_gives_a_range_other_outcomes_in_the_same_place() {
     // Once more, the other way: the corrections of both stay.
     let back = apply(Some(&next), repair(&next, over, [0, 9, 9], 8), stamp()).unwrap();
     assert_eq!(back.counts, counts(6, 12, 2));
-    let revisions: Vec<_> = back.files().filter_map(|s| s.revision).collect();
+    let revisions: Vec<_> = back.open.files().filter_map(|s| s.revision).collect();
     assert_eq!(revisions, [base.sequence, next.sequence, back.sequence]);
     assert_eq!(back.added().count(), 2);
 }
@@ -135,7 +136,7 @@ fn a_repair_that_does_not_fit_is_refused() {
         not_live,
         "changed"
     );
-    let corrections = &base.corrections[0];
+    let corrections = &base.open.corrections[0];
     assert_eq!(
         with(&|_, replaced, _| replaced.push(corrections.clone())),
         not_live
@@ -219,7 +220,7 @@ fn a_repair_that_contradicts_itself_is_refused_on_reading() {
     let EditSummary::Repair { replaced, .. } = &mut live.edit else {
         unreachable!("a repair")
     };
-    replaced[0] = good.segments[0].clone();
+    replaced[0] = good.open.segments[0].clone();
     replaced[0].rows = 7;
     assert!(
         Manifest::decode(&codec::seal(live).1).is_err(),

@@ -73,7 +73,7 @@ fn the_history_begins_later_but_never_after_the_known_commit() {
         (retired.range(), retired.counts),
         (base.range(), base.counts)
     );
-    assert!(retired.files().eq(base.files()));
+    assert!(retired.open.files().eq(base.open.files()));
     assert_eq!(Manifest::decode(&retired.encode()).unwrap(), retired);
     assert_eq!(next(&retired, None).oldest, Sequence(3));
     assert!(retire(&retired, 3).is_err(), "no change");

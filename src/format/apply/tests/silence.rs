@@ -18,7 +18,7 @@ fn silent_ranges_are_listed_and_neighbours_become_one() {
         record,
         fingerprint: None,
     };
-    assert_eq!(fourth.silent, std::slice::from_ref(&all));
+    assert_eq!(fourth.open.silent, std::slice::from_ref(&all));
     assert_eq!(fourth.counts, counts(7, 2, 8));
     let fifth = apply(
         Some(&fourth),
@@ -26,8 +26,8 @@ fn silent_ranges_are_listed_and_neighbours_become_one() {
         stamp(),
     );
     let sixth = silent(&fifth.unwrap(), 1);
-    assert_eq!(sixth.silent.len(), 2);
-    assert_eq!(sixth.silent[0], all);
+    assert_eq!(sixth.open.silent.len(), 2);
+    assert_eq!(sixth.open.silent[0], all);
     assert_eq!(Manifest::decode(&sixth.encode()).unwrap(), sixth);
 }
 
@@ -41,20 +41,20 @@ fn each_offset_is_accounted_for_once_by_the_newest_manifest_alone() {
     };
     assert!(spoilt(|_| {}).is_ok());
     assert!(
-        spoilt(|manifest| manifest.silent.clear()).is_err(),
+        spoilt(|manifest| manifest.open.silent.clear()).is_err(),
         "a hole"
     );
     assert!(
         spoilt(|manifest| {
-            manifest.silent[0].range = range(109, 115);
-            manifest.silent[0].record = RowlessRecord::all_absent(range(109, 115));
+            manifest.open.silent[0].range = range(109, 115);
+            manifest.open.silent[0].record = RowlessRecord::all_absent(range(109, 115));
         })
         .is_err(),
         "an overlap"
     );
     assert!(
         spoilt(|manifest| {
-            manifest.silent[0].record = RowlessRecord::all_absent(range(110, 114));
+            manifest.open.silent[0].record = RowlessRecord::all_absent(range(110, 114));
         })
         .is_err(),
         "a record of others"
@@ -62,19 +62,19 @@ fn each_offset_is_accounted_for_once_by_the_newest_manifest_alone() {
     // One more row for an absent offset less: the counts say it otherwise.
     assert!(
         spoilt(|manifest| {
-            manifest.segments[0].rows += 1;
+            manifest.open.segments[0].rows += 1;
             manifest.counts.results += 1;
             manifest.counts.absent -= 1;
         })
         .is_err(),
         "the segments state their absent offsets"
     );
-    assert!(spoilt(|manifest| manifest.segments[0].rowless.absent += 1).is_err());
-    assert!(spoilt(|manifest| manifest.segments.swap(0, 1)).is_err());
+    assert!(spoilt(|manifest| manifest.open.segments[0].rowless.absent += 1).is_err());
+    assert!(spoilt(|manifest| manifest.open.segments.swap(0, 1)).is_err());
     assert!(
         spoilt(|manifest| {
-            let moved = manifest.segments.pop();
-            manifest.corrections.extend(moved);
+            let moved = manifest.open.segments.pop();
+            manifest.open.corrections.extend(moved);
         })
         .is_err(),
         "rejects among the corrections"
@@ -151,7 +151,7 @@ fn what_was_filtered_is_listed_with_the_calculation_whose_condition_left_it_out(
             let (start, end) = (one.range.start().get(), one.range.end().get());
             (start, end, one.record.filtered, by.unwrap_or_default())
         };
-        manifest.silent.iter().map(line).collect()
+        manifest.open.silent.iter().map(line).collect()
     };
     let expected = [
         (110, 121, 6, "aaaaaaaaaaaaaaaa".to_owned()),
@@ -173,7 +173,7 @@ fn what_was_filtered_is_listed_with_the_calculation_whose_condition_left_it_out(
         Manifest::decode(&codec::seal(manifest).1)
     };
     assert!(spoilt(|_| {}).is_ok());
-    assert!(spoilt(|manifest| manifest.silent[0].fingerprint = None).is_err());
+    assert!(spoilt(|manifest| manifest.open.silent[0].fingerprint = None).is_err());
     assert!(
         spoilt(|manifest| drop(manifest.calculations.pop())).is_err(),
         "what it is filtered by is not declared"
@@ -217,17 +217,17 @@ fn a_part_of_a_silent_range_gives_way_to_the_outcomes_that_its_events_have_now()
     let absent = range(114, 115);
     // An event of two has a result now; what lies around it stays as it was.
     let made = apply(Some(&base), edit(1, [1, 0, 1], absent), new.clone()).unwrap();
-    let ranges: Vec<_> = made.silent.iter().map(|one| one.range).collect();
+    let ranges: Vec<_> = made.open.silent.iter().map(|one| one.range).collect();
     assert_eq!(ranges, [range(110, 112), range(115, 120)]);
     assert_eq!(made.counts.filtered, base.counts.filtered - 1);
     assert_eq!(made.counts.results, base.counts.results + 1);
-    assert_eq!(made.segments.last().unwrap().range, over);
+    assert_eq!(made.open.segments.last().unwrap().range, over);
     assert_eq!(Manifest::decode(&made.encode()).unwrap(), made);
     // All of them are still filtered, by another condition.
     let made = apply(Some(&base), edit(2, [0, 0, 0], absent), new.clone()).unwrap();
     let by = |one: &SilentRange| one.fingerprint.clone().unwrap().to_string();
     assert_eq!(
-        made.silent.iter().map(by).collect::<Vec<_>>(),
+        made.open.silent.iter().map(by).collect::<Vec<_>>(),
         ["aaaaaaaaaaaaaaaa", "bbbbbbbbbbbbbbbb", "aaaaaaaaaaaaaaaa"]
     );
     assert_eq!(made.counts, base.counts);
@@ -241,7 +241,10 @@ fn a_part_of_a_silent_range_gives_way_to_the_outcomes_that_its_events_have_now()
         segments: Vec::new(),
         record,
     };
-    assert_eq!(apply(Some(&made), back, old).unwrap().silent, base.silent);
+    assert_eq!(
+        apply(Some(&made), back, old).unwrap().open.silent,
+        base.open.silent
+    );
     // Other offsets than those that had an event, more of them, or offsets that have a row or were never filtered.
     let refused = |edit| apply(Some(&base), edit, new.clone()).unwrap_err();
     let other = refused(edit(2, [0, 0, 0], range(113, 114)));

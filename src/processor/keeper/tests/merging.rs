@@ -13,7 +13,7 @@ async fn snapshots(setting: &Setting, count: i64) {
 
 async fn live(setting: &Setting) -> usize {
     let chain = chain(&setting.store.store(), "reader", &clock()).await;
-    chain.newest().unwrap().segments.len()
+    chain.newest().unwrap().open.segments.len()
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use chrono::DateTime;
 use snapback::{
     format::{
-        AbsentBuilder, Damaged, Edit, Head, KnownCommit, Layout, Manifest, Rowless, RowlessRecord,
-        Segment, SegmentId, SegmentKind, SegmentName, Stamp, apply,
+        AbsentBuilder, Damaged, Edit, FileName, Head, KnownCommit, Layout, Manifest, Rowless,
+        RowlessRecord, Segment, SegmentId, SegmentKind, SegmentName, Stamp, apply,
     },
     history::{are_live, gc_choice::Link},
     model::{Counts, Digest, Sequence},
@@ -65,6 +65,14 @@ pub fn layout() -> Layout {
 /// The file of a segment.
 pub fn file(name: &SegmentName) -> u8 {
     name.id.0 as u8
+}
+
+/// The same of a name that gc has; this history has no pages.
+pub fn file_of(name: &FileName) -> u8 {
+    match name {
+        FileName::Segment(name) => file(name),
+        FileName::Page(page) => unreachable!("no page is made: {page:?}"),
+    }
 }
 
 pub fn segment(file: u8, span: Span) -> Segment {
@@ -172,7 +180,7 @@ impl Arena {
         };
         let real = apply(before.map(|entry| &entry.real), edit, stamp).ok()?;
         let link = Link::of(&layout(), &real);
-        let live = real.segments.iter().filter_map(|segment| {
+        let live = real.open.segments.iter().filter_map(|segment| {
             let name = layout().parse_segment(&segment.path)?;
             let span = Span::new(byte(segment.range.start()), byte(segment.range.end()));
             Some((file(&name), span))
@@ -195,7 +203,7 @@ impl Arena {
         let segments = self
             .get(manifest)
             .into_iter()
-            .flat_map(|entry| &entry.real.segments);
+            .flat_map(|entry| &entry.real.open.segments);
         let of = |segment: &&Segment| {
             let name = layout().parse_segment(&segment.path);
             name.is_some_and(|name| files >> file(&name) & 1 != 0)
@@ -206,6 +214,7 @@ impl Arena {
     /// Whether all of these files are live.
     pub fn is_live(&self, files: Set, view: ManifestId) -> bool {
         let inputs = self.segments(view, files);
-        inputs.len() == members(files).count() && are_live(&inputs, &self.entry(view).real.segments)
+        inputs.len() == members(files).count()
+            && are_live(&inputs, &self.entry(view).real.open.segments)
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use snapback::{
-    format::SegmentName,
+    format::{FileName, SegmentName},
     history::gc_choice::{
         self, Choice, Facts, FilePlaces, Files, Link, Links, Noted, Present, floor, target,
     },
@@ -16,7 +16,7 @@ use super::{
         model::{Steps, WORKERS},
         values::at,
     },
-    arena::{Change, Entry, Said, file},
+    arena::{Change, Entry, Said, file, file_of},
     model::Ageing,
     rules::{Budget, Rule},
     state::{Job, ManifestId, NUMBERS, Note, Notes, Place, Set, State, members},
@@ -239,7 +239,10 @@ impl Ageing {
         let listed = |entry: Option<&Entry>| {
             let listed = entry.map_or(0, |entry| entry.listed);
             let names = names.iter().filter(|name| listed >> file(name) & 1 != 0);
-            names.copied().collect::<BTreeSet<SegmentName>>()
+            names
+                .copied()
+                .map(FileName::Segment)
+                .collect::<BTreeSet<FileName>>()
         };
         let facts = Facts {
             present: &present,
@@ -262,7 +265,7 @@ impl Ageing {
         let choice = gc_choice::choose(&facts).ok()?;
         let notes = noted(&choice);
         let gone = choice.superseded.iter().chain(&choice.orphans);
-        let files = gone.map(|name| 1 << file(name)).sum();
+        let files = gone.map(|name| 1 << file_of(name)).sum();
         Some((files, number(floor), notes))
     }
 }
@@ -274,7 +277,7 @@ fn files(state: &State, names: &[SegmentName]) -> Files {
             Place::Own => (Some(100), None),
             Place::Attic => (None, Some(100)),
         };
-        Some((*name, FilePlaces { own, attic }))
+        Some((FileName::Segment(*name), FilePlaces { own, attic }))
     });
     files.collect()
 }
@@ -286,7 +289,7 @@ fn notes(state: &State, names: &[SegmentName]) -> gc_choice::Notes {
             at: written(note.old),
             head: Sequence(note.head.into()),
         };
-        (note.head > 0).then_some((*name, noted))
+        (note.head > 0).then_some((FileName::Segment(*name), noted))
     });
     noted.collect()
 }
@@ -294,7 +297,7 @@ fn notes(state: &State, names: &[SegmentName]) -> gc_choice::Notes {
 fn noted(choice: &Choice) -> Notes {
     let mut notes = Notes::default();
     for (name, noted) in &choice.notes {
-        notes[usize::from(file(name))] = Note {
+        notes[usize::from(file_of(name))] = Note {
             head: number(noted.head),
             old: noted.at < now(),
         };

@@ -86,7 +86,7 @@ impl Product {
     /// What the outbox publishes next, by a manifest and what was published: one row at a time.
     pub fn correction(&self, view: ManifestId, done: Progress) -> Option<Correction> {
         let entry = self.manifest(view)?;
-        let listed = &entry.real.corrections;
+        let listed = &entry.real.open.corrections;
         let next = match self.config.on(Rule::CorrectionsInOrder) {
             true => next_corrections(listed, progress(done)),
             // The newest first.

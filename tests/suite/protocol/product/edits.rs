@@ -113,7 +113,7 @@ impl Product {
         let mut replaced = self.segments(self.bundle(bundle.input), bundle.input);
         if !self.config.on(Rule::InputsLive) {
             // Whatever is there.
-            replaced = base.segments.clone();
+            replaced = base.open.segments.clone();
             replaced.retain(|segment| segment.range == range);
         }
         replaced.retain(outcomes);
@@ -130,7 +130,7 @@ impl Product {
         let mut inputs = self.segments(self.bundle(input), input);
         inputs.retain(|segment| segment.kind != SegmentKind::Corrections);
         self.manifest(view)
-            .is_some_and(|entry| are_live(&inputs, &entry.real.segments))
+            .is_some_and(|entry| are_live(&inputs, &entry.real.open.segments))
     }
 
     /// The offsets that are corrected by a bundle.
@@ -194,8 +194,11 @@ fn without_older_corrections(mut manifest: Manifest, range: OffsetRange) -> Mani
             && segment.range == range
             && segment.revision != newest
     };
-    manifest.corrections.retain(|segment| !forgotten(segment));
-    let live = manifest.files().map(|segment| &segment.fingerprint);
+    manifest
+        .open
+        .corrections
+        .retain(|segment| !forgotten(segment));
+    let live = manifest.open.files().map(|segment| &segment.fingerprint);
     let live: Vec<_> = live.cloned().collect();
     manifest
         .calculations

@@ -1,0 +1,47 @@
+//! What every edit of a base begins with.
+
+use chrono::SubsecRound;
+
+use crate::{
+    format::{Link, Manifest, Segment, SegmentKind, Stamp},
+    model::Counts,
+};
+
+/// The rows of results and rejects.
+pub(super) fn outcomes(segments: &[Segment]) -> Counts {
+    let rows = |kind| {
+        let of_kind = segments.iter().filter(move |segment| segment.kind == kind);
+        of_kind.fold(0_u64, |sum, segment| sum.saturating_add(segment.rows))
+    };
+    Counts {
+        results: rows(SegmentKind::Results),
+        rejects: rows(SegmentKind::Rejects),
+        ..Counts::default()
+    }
+}
+
+/// The base under the next free number, not yet edited.
+pub(super) fn follow(base: &Manifest, stamp: Stamp) -> Manifest {
+    let last = stamp
+        .skipped
+        .last()
+        .map_or(base.sequence, |damaged| damaged.sequence);
+    let known = stamp.committed.filter(|known| known.sequence <= last);
+    Manifest {
+        sequence: last.next(),
+        committed: match (base.committed, known) {
+            (Some(before), Some(known)) => Some(before.later(known)),
+            (before, known) => before.or(known),
+        },
+        base: Some(Link {
+            sequence: base.sequence,
+            digest: base.digest,
+            skipped: stamp.skipped,
+        }),
+        calculation: stamp.calculation.calculation,
+        fields: stamp.calculation.fields,
+        writer: stamp.writer,
+        created_at: stamp.created_at.trunc_subsecs(3),
+        ..base.clone()
+    }
+}

@@ -1,0 +1,128 @@
+//! What is to be sealed: a pure choice among the segments of one manifest that nothing will join any more.
+
+use super::{
+    merges::choose_merge,
+    runs::{MergeLimits, Obstacles, Range, ranges, runs},
+};
+use crate::{
+    format::{Absent, Manifest, Page, SilentRange},
+    model::{Offset, OffsetRange},
+};
+
+/// So many segments become a page at least: each edit costs a manifest.
+const FEWEST: usize = 64;
+/// What a segment takes in a page, roughly; so much for its path, digest and numbers.
+const SEGMENT_BYTES: u64 = 512;
+/// What a run of absent offsets of a silent range takes at most.
+const RUN_BYTES: u64 = 42;
+
+/// The range that is sealed next; `None` when nothing is to be.
+///
+/// It has at least 64 segments, none of which any merge will ever take in, and no page and no damaged segment inside. It
+/// begins where the last page before it ends, so that what has no row before its first segment goes with it.
+#[must_use]
+pub fn choose_seal(
+    manifest: &Manifest,
+    limits: MergeLimits,
+    obstacles: &Obstacles,
+) -> Option<OffsetRange> {
+    if manifest.open.segments.len() < FEWEST {
+        return None;
+    }
+    let all = ranges(manifest);
+    let growing = growing(manifest, &all, (limits, obstacles));
+    let is_closed = |range: &Range<'_>| growing.is_none_or(|from| range.range.start() < from);
+    stretches(manifest, &all, obstacles)
+        .into_iter()
+        .filter(|(start, _)| !obstacles.unsealed.contains(start))
+        .find_map(|(start, stretch)| {
+            let last = stretch.iter().rposition(is_closed)?;
+            let closed = unmerged(manifest, &stretch[..=last], limits, obstacles);
+            longest(manifest, start, closed)
+        })
+}
+
+/// Where the run begins that new segments may join; `None` when the next one begins a run.
+fn growing(
+    manifest: &Manifest,
+    all: &[Range<'_>],
+    (limits, obstacles): (MergeLimits, &Obstacles),
+) -> Option<Offset> {
+    let last = runs(manifest, limits, obstacles).pop()?;
+    let (first, end) = (last.first()?, last.last()?);
+    let grows = end.range == all.last()?.range && !limits.are_used_up_by(end);
+    grows.then(|| first.range.start())
+}
+
+/// As many of these ranges as a page takes; `None` when they are too few for one.
+fn longest(manifest: &Manifest, start: Offset, closed: &[Range<'_>]) -> Option<OffsetRange> {
+    let (mut chosen, mut files) = (None, 0);
+    for range in closed {
+        let whole = OffsetRange::new(start, range.range.end()).ok()?;
+        let is_inside = |other: OffsetRange| other.overlaps(whole);
+        files += range.segments.len();
+        let corrections = manifest.open.corrections.iter();
+        let corrections = corrections.filter(|one| is_inside(one.range)).count();
+        let silent = manifest.open.silent.iter();
+        let silent = silent.filter(|one| is_inside(one.range)).map(silent_bytes);
+        let bytes = (files + corrections) as u64 * SEGMENT_BYTES + silent.sum::<u64>();
+        if files + corrections > Page::MOST_FILES || bytes > Page::MAX_BYTES / 2 {
+            break;
+        }
+        chosen = (files >= FEWEST).then_some(whole);
+    }
+    chosen
+}
+
+/// What a silent range takes in a page, at most.
+fn silent_bytes(silent: &SilentRange) -> u64 {
+    let runs = match &silent.record.absent {
+        Absent::Ranges(runs) => runs.len() as u64,
+        Absent::Digest(_) => 2,
+    };
+    SEGMENT_BYTES + runs * RUN_BYTES
+}
+
+/// Neighbours without a page or a damaged segment between them, with the offset at which what belongs to them begins.
+fn stretches<'r, 'm>(
+    manifest: &Manifest,
+    all: &'r [Range<'m>],
+    obstacles: &Obstacles,
+) -> Vec<(Offset, &'r [Range<'m>])> {
+    let damaged = all.iter().map(|range| range.range);
+    let damaged = damaged.filter(|range| obstacles.damaged.contains(&range.start()));
+    let pages = manifest.pages.iter().map(|page| page.range);
+    let mut barriers: Vec<OffsetRange> = pages.chain(damaged).collect();
+    barriers.sort_unstable();
+    let (mut found, mut start, mut rest) = (Vec::new(), manifest.origin, all);
+    for barrier in barriers {
+        let before = rest.partition_point(|range| range.range.end() <= barrier.start());
+        found.push((start, &rest[..before]));
+        rest = &rest[before..];
+        let passed = rest.partition_point(|range| range.range.end() <= barrier.end());
+        rest = &rest[passed..];
+        start = barrier.end();
+    }
+    found.push((start, rest));
+    found
+}
+
+/// The first of these ranges, as far as nothing in them is still to be merged.
+fn unmerged<'r, 'm>(
+    manifest: &Manifest,
+    mut closed: &'r [Range<'m>],
+    limits: MergeLimits,
+    obstacles: &Obstacles,
+) -> &'r [Range<'m>] {
+    let mut alone = manifest.clone();
+    while !closed.is_empty() {
+        let segments = closed.iter().flat_map(|range| &range.segments);
+        alone.open.segments = segments.map(|segment| (*segment).clone()).collect();
+        let Some(merge) = choose_merge(&alone, limits, obstacles, true) else {
+            break;
+        };
+        let before = |range: &Range<'_>| range.range.end() <= merge.range.start();
+        closed = &closed[..closed.partition_point(before)];
+    }
+    closed
+}

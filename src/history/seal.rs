@@ -1,0 +1,90 @@
+//! From a range of the open list to a page that the chain lists, whoever else appends meanwhile.
+
+use super::{
+    Appended, Chain, ChainError, SnapshotError,
+    listed::load_page,
+    race::{LISTED_WITHIN, is_never_listed},
+    write::RACES,
+};
+use crate::{
+    format::{Edit, Page, PageError, PageLink},
+    model::{OffsetRange, Sequence},
+    store::Created,
+};
+
+/// What became of a range that was to be sealed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sealed {
+    /// The chain lists this page.
+    Done(PageLink),
+    /// It is not sealed: others have changed it, or it does not fit into a page.
+    Left(PageError),
+}
+
+/// Seals a range: puts its page under a new name, reads it back, and appends the edit that lists it (I3).
+///
+/// A page that no manifest comes to list, because the process died or others were faster, lies in no folder that readers of
+/// results look into; gc notes and deletes it. Nothing that is live is moved or written.
+///
+/// # Errors
+/// When the store is away. Dropping the future is safe for the store.
+pub async fn write_seal(chain: &mut Chain, range: OffsetRange) -> Result<Sealed, SnapshotError> {
+    if chain.is_unsure() {
+        chain.reload().await?;
+    }
+    // With the highest number when it was put.
+    let mut put: Option<(PageLink, Option<Sequence>)> = None;
+    for _ in 0..RACES {
+        let Some(newest) = chain.newest() else { break };
+        let published = newest.committed.and_then(|commit| commit.corrections);
+        let (page, stored) = match Page::of(newest, range, published) {
+            Ok(made) => made,
+            Err(error) => return Ok(Sealed::Left(error)),
+        };
+        let highest = chain.tail().highest;
+        let may_stay = |(link, head): &(PageLink, Option<Sequence>)| {
+            let mut numbers = head.zip(highest).into_iter();
+            let is_stale = numbers.any(|(head, now)| is_never_listed(head, now, LISTED_WITHIN));
+            link.is_to(&page) && !is_stale
+        };
+        let (link, head) = match put.take().filter(may_stay) {
+            Some(put) => put,
+            None => {
+                let id = chain.clock().segment_id();
+                let path = chain.layout().page(chain.partition(), range, id);
+                let link = PageLink::to(path, &page, stored.len() as u64);
+                if chain
+                    .store()
+                    .create(&link.path, stored)
+                    .await
+                    .map_err(ChainError::from)?
+                    == Created::Exists
+                {
+                    // Another drew the same name.
+                    continue;
+                }
+                let read = load_page(chain.store(), chain.layout(), &link).await?;
+                read.map_err(|unread| ChainError::from(&unread))?;
+                (link, highest)
+            }
+        };
+        let edit = Edit::Seal {
+            page: Box::new(page),
+            path: link.path.clone(),
+            bytes: link.bytes,
+        };
+        match chain.append(edit, None).await? {
+            Appended::Won { .. } => {
+                return Ok(Sealed::Done(link));
+            }
+            Appended::Lost => put = Some((link, head)),
+        }
+    }
+    Err(SnapshotError::Chain(ChainError::Outrun {
+        partition: chain.partition(),
+        races: RACES,
+    }))
+}
+
+#[cfg(test)]
+mod tests;
