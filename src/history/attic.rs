@@ -83,6 +83,53 @@ pub async fn fetch_segment(
     layout: &Layout,
     segment: &Segment,
 ) -> Result<Fetched, FetchError> {
+    read(store, layout, segment, Reading::Whole).await
+}
+
+/// The same without keeping more than a piece of it in memory; says where it is.
+///
+/// # Errors
+/// Those of [`fetch_segment`].
+pub async fn check_segment(
+    store: &Store,
+    layout: &Layout,
+    segment: &Segment,
+) -> Result<FoundAt, FetchError> {
+    let read = read(store, layout, segment, Reading::InPieces).await?;
+    Ok(read.found_at)
+}
+
+/// How a file is read.
+#[derive(Clone, Copy)]
+enum Reading {
+    Whole,
+    /// Its bytes are not kept.
+    InPieces,
+}
+
+impl Reading {
+    async fn read(
+        self,
+        store: &Store,
+        path: &Path,
+        max: u64,
+    ) -> Result<(Digest, Bytes), StoreError> {
+        match self {
+            Reading::Whole => {
+                let bytes = store.get(path, max).await?;
+                Ok((Digest::of(&bytes), bytes))
+            }
+            Reading::InPieces => Ok((store.digest(path, max).await?, Bytes::new())),
+        }
+    }
+}
+
+async fn read(
+    store: &Store,
+    layout: &Layout,
+    segment: &Segment,
+    reading: Reading,
+) -> Result<Fetched, FetchError> {
     let own = Some(segment.path.clone());
     let attic = layout.attic(&segment.path);
     for (path, found_at) in [
@@ -91,8 +138,17 @@ pub async fn fetch_segment(
         (&own, FoundAt::OwnPath),
     ] {
         let Some(path) = path else { continue };
-        match store.get(path, segment.bytes).await {
-            Ok(bytes) => return checked(segment, bytes, found_at),
+        match reading.read(store, path, segment.bytes).await {
+            Ok((actual, bytes)) if actual == segment.digest => {
+                return Ok(Fetched { bytes, found_at });
+            }
+            Ok((actual, _)) => {
+                return Err(FetchError::Damaged {
+                    path: segment.path.clone(),
+                    expected: segment.digest,
+                    actual,
+                });
+            }
             Err(error) if error.is_not_found() => {}
             Err(StoreError::TooLarge { .. }) => {
                 return Err(FetchError::TooLarge {
@@ -105,18 +161,6 @@ pub async fn fetch_segment(
     }
     Err(FetchError::Missing {
         path: segment.path.clone(),
-    })
-}
-
-fn checked(segment: &Segment, bytes: Bytes, found_at: FoundAt) -> Result<Fetched, FetchError> {
-    let actual = Digest::of(&bytes);
-    if actual == segment.digest {
-        return Ok(Fetched { bytes, found_at });
-    }
-    Err(FetchError::Damaged {
-        path: segment.path.clone(),
-        expected: segment.digest,
-        actual,
     })
 }
 

@@ -2,7 +2,7 @@
 
 use super::{
     Appended, Chain, ChainError, SnapshotError,
-    attic::{self, fetch_segment},
+    attic::{self, check_segment},
     listed::{find_page, read_listed_of},
     race::{LISTED_WITHIN, are_live, is_never_listed, is_silent},
     write::{Put, RACES, sweep},
@@ -94,7 +94,7 @@ impl Repair {
         put.files(chain, &self.encoded, points).await?;
         if let Purpose::Compact = self.purpose {
             for segment in &put.segments {
-                fetch_segment(chain.store(), chain.layout(), segment).await?;
+                check_segment(chain.store(), chain.layout(), segment).await?;
             }
         }
         Ok(put.segments.clone())

@@ -18,7 +18,8 @@ pub struct Budget {
     pub store_above: u64,
     /// Outcomes in all above which consumption pauses.
     pub pause_above: u64,
-    /// What background work may hold beside them. What it holds above that it takes of the room of outcomes.
+    /// What background work may hold beside them, in the whole process. What it holds above that it takes of the room of
+    /// outcomes.
     pub background: u64,
 }
 
@@ -33,8 +34,8 @@ impl Budget {
     ///
     /// Five twelfths of it are for queues: they are what keeps a worker from waiting for the broker (with a quarter for
     /// both it is a fifth slower). A quarter is for outcomes, which are encoded as soon as they are committed, to about a fifth of
-    /// their size; a file that is closed stays in memory until it is stored. A sixth is for background work: what it holds for
-    /// seconds, at its slow rate, must not stop new events. The last sixth stays free for what the allocator needs.
+    /// their size; a file that is closed stays in memory until it is stored. A sixth of all is for background work, which
+    /// has one turn in the process: what it holds for seconds, at its slow rate, must not stop new events. The last sixth stays free for what the allocator needs.
     #[must_use]
     pub fn of_worker(memory: u64, workers: usize) -> Budget {
         let shared = memory.saturating_sub(PROCESS).max(memory / 4);
@@ -45,7 +46,7 @@ impl Budget {
             commit_above: own / 10,
             store_above: own / 7,
             pause_above: own / 4,
-            background: own / 6,
+            background: shared / 6,
         }
     }
 }
@@ -228,8 +229,8 @@ mod tests {
     fn all_parts_of_all_workers_fit_into_the_memory_given() {
         for workers in 1..9 {
             let part = Budget::of_worker(256 << 20, workers);
-            let all = part.fetch_queue + part.publish_queue + part.pause_above + part.background;
-            assert!(all * workers as u64 <= (256 << 20) * 5 / 6);
+            let own = part.fetch_queue + part.publish_queue + part.pause_above;
+            assert!(own * workers as u64 + part.background <= (256 << 20) * 5 / 6);
             assert!(part.commit_above < part.store_above);
             assert!(part.store_above < part.pause_above);
         }

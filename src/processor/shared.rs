@@ -163,7 +163,6 @@ impl Shared {
             ),
             store_side: Arc::new(StoreSide::new(
                 settings.snapshot_interval,
-                settings.workers,
                 runtime.clone(),
                 stop.clone(),
                 board.clone(),

@@ -35,7 +35,7 @@ pub struct StoreSide {
     pub outages: Arc<Outages>,
     /// What is done beside.
     pub background: BackgroundSettings,
-    /// Turns of background work.
+    /// Turns of background work: one, whose memory is all that such work may hold.
     pub turns: Arc<Semaphore>,
     /// Turns of those that encode.
     encoders: Semaphore,
@@ -98,10 +98,9 @@ impl BackgroundSettings {
 }
 
 impl StoreSide {
-    /// For a process with so many workers.
+    /// With every turn free.
     pub fn new(
         snapshot_interval: Duration,
-        workers: usize,
         runtime: tokio::runtime::Handle,
         stop: Stop,
         board: Board,
@@ -116,7 +115,7 @@ impl StoreSide {
             outages: Arc::default(),
             board,
             background,
-            turns: Arc::new(Semaphore::new(workers)),
+            turns: Arc::new(Semaphore::new(1)),
             encoders: Semaphore::new(encoders()),
             limits: Mutex::new(limits),
         }

@@ -16,7 +16,8 @@
 use std::{fmt, future::Future, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use object_store::{ObjectStore, ObjectStoreExt as _, PutMode, memory::InMemory};
+use futures::TryStreamExt as _;
+use object_store::{GetResult, ObjectStore, ObjectStoreExt as _, PutMode, memory::InMemory};
 use tokio::time::Instant;
 
 use classify::{CREATE, Call, DELETE, GET, HEAD, PUT, RENAME};
@@ -24,7 +25,10 @@ use patience::{COPY, Patience, deadline};
 use place::Place;
 use unknown::UnknownNames;
 
-use crate::failpoint::{self, Point};
+use crate::{
+    failpoint::{self, Point},
+    model::{Digest, Digester},
+};
 
 mod classify;
 mod disk;
@@ -156,30 +160,65 @@ impl Store {
     /// # Errors
     /// [`StoreError::NotFound`], [`StoreError::TooLarge`], or that the store cannot be read.
     pub async fn get(&self, path: &Path, max_bytes: u64) -> Result<Bytes, StoreError> {
-        let key = self.place.key(path);
         self.patience
             .persist(|| async {
-                let object = self
-                    .call(GET, path, deadline(0), self.backend.get(&key))
-                    .await?;
-                let size = object.meta.size;
-                if size > max_bytes {
-                    return Err(StoreError::TooLarge {
-                        location: self.locate(path),
-                        size,
-                        limit: max_bytes,
-                    });
-                }
+                let (object, size) = self.begin_get(path, max_bytes).await?;
                 let bytes = self.call(GET, path, deadline(size), object.bytes()).await?;
-                if bytes.len() as u64 == size {
-                    return Ok(bytes);
-                }
-                let cut = format!("{} of {size} bytes arrived", bytes.len());
-                Err(self
-                    .about(GET, path, Instant::now())
-                    .unavailable(cut.into()))
+                self.whole(path, size, bytes.len() as u64)?;
+                Ok(bytes)
             })
             .await
+    }
+
+    /// The digest of an object, which is read like [`Store::get`] and of which a piece at a time is in memory.
+    ///
+    /// # Errors
+    /// Those of [`Store::get`].
+    pub async fn digest(&self, path: &Path, max_bytes: u64) -> Result<Digest, StoreError> {
+        self.patience
+            .persist(|| async {
+                let (object, size) = self.begin_get(path, max_bytes).await?;
+                let digest = async {
+                    let (mut pieces, mut digester) = (object.into_stream(), Digester::default());
+                    let mut arrived = 0;
+                    while let Some(piece) = pieces.try_next().await? {
+                        arrived += piece.len() as u64;
+                        digester.update(&piece);
+                    }
+                    Ok((digester.finish(), arrived))
+                };
+                let (digest, arrived) = self.call(GET, path, deadline(size), digest).await?;
+                self.whole(path, size, arrived)?;
+                Ok(digest)
+            })
+            .await
+    }
+
+    /// An object whose bytes are not read yet, and its size.
+    async fn begin_get(&self, path: &Path, limit: u64) -> Result<(GetResult, u64), StoreError> {
+        let key = self.place.key(path);
+        let object = self
+            .call(GET, path, deadline(0), self.backend.get(&key))
+            .await?;
+        let size = object.meta.size;
+        if size > limit {
+            return Err(StoreError::TooLarge {
+                location: self.locate(path),
+                size,
+                limit,
+            });
+        }
+        Ok((object, size))
+    }
+
+    fn whole(&self, path: &Path, size: u64, arrived: u64) -> Result<(), StoreError> {
+        if arrived == size {
+            return Ok(());
+        }
+        let cut = format!("{arrived} of {size} bytes arrived");
+        Err(self
+            .about(GET, path, Instant::now())
+            .unavailable(cut.into()))
     }
 
     /// The size of an object in bytes, or `None` when it does not exist.

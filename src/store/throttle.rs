@@ -119,19 +119,27 @@ impl Throttle {
 
     /// Awaits work that keeps one core busy, one at a time; the next begins after a rest as long as the work took.
     pub async fn compute<T>(&self, work: impl Future<Output = T>) -> T {
+        self.compute_for(async {
+            let began = Instant::now();
+            (work.await, began.elapsed())
+        })
+        .await
+    }
+
+    /// The same for work that says how long it computed.
+    async fn compute_for<T>(&self, work: impl Future<Output = (T, Duration)>) -> T {
         if self.0.rate.is_none() {
-            return work.await;
+            return work.await.0;
         }
         let mut core = self.0.core.lock().await;
         tokio::time::sleep_until(*core).await;
-        let began = Instant::now();
-        let done = work.await;
-        let ended = Instant::now();
-        *core = ended + (ended - began);
+        let (done, took) = work.await;
+        *core = Instant::now() + took;
         done
     }
 
-    /// The same for work that blocks, on a thread that serves nothing else and comes after all others.
+    /// The same for work that blocks, on a thread that serves nothing else and comes after all others. The time in which it
+    /// waits for a core is a rest already.
     ///
     /// # Errors
     /// When the work panics.
@@ -141,14 +149,29 @@ impl Throttle {
     ) -> Result<T, JoinError> {
         let thread = self.0.thread.as_ref();
         let runtime = thread.and_then(|thread| thread.0.as_ref());
-        self.compute(async {
-            match runtime {
-                Some(runtime) => runtime.spawn_blocking(work).await,
-                None => tokio::task::spawn_blocking(work).await,
+        let timed = move || {
+            let began = computed();
+            let done = work();
+            (done, computed().saturating_sub(began))
+        };
+        self.compute_for(async {
+            let done = match runtime {
+                Some(runtime) => runtime.spawn_blocking(timed).await,
+                None => tokio::task::spawn_blocking(timed).await,
+            };
+            match done {
+                Ok((done, took)) => (Ok(done), took),
+                Err(error) => (Err(error), Duration::ZERO),
             }
         })
         .await
     }
+}
+
+/// How long this thread has computed.
+fn computed() -> Duration {
+    let spent = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::try_from(spent).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -23,12 +23,12 @@ impl Merge {
         self.inputs.iter().flatten()
     }
 
-    /// Memory that it may take, in bytes: its largest input, the new files, the same read back, and the batches under way.
+    /// Memory that it may take, in bytes: its largest input, the new files, and the batches under way.
     #[must_use]
     pub fn memory(&self) -> u64 {
         let bytes = |input: &Vec<Segment>| input.iter().map(|segment| segment.bytes).sum::<u64>();
         let largest = self.inputs.iter().map(bytes).max().unwrap_or(0);
-        largest + 2 * self.bytes() + MergeLimits::UNDER_WAY
+        largest + self.bytes() + MergeLimits::UNDER_WAY
     }
 
     /// The bytes of its files.

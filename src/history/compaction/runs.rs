@@ -30,10 +30,10 @@ impl MergeLimits {
     /// Memory for the batches under way, in bytes.
     pub(super) const UNDER_WAY: u64 = 8 << 20;
 
-    /// For merges that may hold so many bytes: their inputs, one at a time, and twice what they make.
+    /// For merges that may hold so many bytes: what they make, and of the inputs one at a time, which is at most two thirds of all.
     #[must_use]
     pub fn within(memory: u64) -> MergeLimits {
-        let bytes = memory.saturating_sub(MergeLimits::UNDER_WAY) / 3;
+        let bytes = memory.saturating_sub(MergeLimits::UNDER_WAY) / 5 * 3;
         MergeLimits {
             bytes: bytes.clamp(1 << 20, MergeLimits::LARGEST.bytes),
             ..MergeLimits::LARGEST

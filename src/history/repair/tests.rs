@@ -323,7 +323,9 @@ async fn mergeable(store: &Store) -> (Chain, Repair) {
     for pair in replaced.chunks(2) {
         let mut files = Vec::new();
         for segment in pair {
-            let fetched = fetch_segment(store, chain.layout(), segment).await.unwrap();
+            let fetched = crate::history::fetch_segment(store, chain.layout(), segment)
+                .await
+                .unwrap();
             files.push(fetched.bytes);
         }
         assert_eq!(merger.add(files).unwrap(), Added::Whole);

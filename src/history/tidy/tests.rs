@@ -7,7 +7,9 @@ use crate::{
         testing::{PARTITION, at, encoded, identity, range},
     },
     history::{
-        FetchError, FoundAt, Pending, fetch_segment,
+        FetchError, FoundAt, Pending,
+        attic::check_segment,
+        fetch_segment,
         testing::{assert_glob, bound, chain, clock, glob, paths, pending},
         write_snapshot,
     },
@@ -134,6 +136,8 @@ async fn a_listed_segment_in_the_attic_is_put_back_and_a_missing_one_reported() 
     store.delete(&segments[2].path).await.unwrap();
     let found = fetch_segment(&store, ours.layout(), moved).await.unwrap();
     assert_eq!(found.found_at, FoundAt::Attic);
+    let checked = check_segment(&store, ours.layout(), moved).await;
+    assert_eq!(checked.unwrap(), FoundAt::Attic);
     let tidied = tidy(&mut ours, None).await.unwrap();
     let expected = Tidied {
         put_back: vec![moved.path.clone()],
@@ -169,6 +173,8 @@ async fn a_damaged_segment_is_never_handed_out() {
         .await
         .unwrap_err();
     assert!(matches!(error, FetchError::Damaged { .. }));
+    let checked = check_segment(&store, ours.layout(), &segment).await;
+    assert_eq!(checked.unwrap_err().to_string(), error.to_string());
     bytes.push(0);
     store.put(&segment.path, bytes.into()).await.unwrap();
     let error = fetch_segment(&store, ours.layout(), &segment)

@@ -55,7 +55,6 @@ impl Setting {
         let (sender, reports) = channel();
         let store_side = StoreSide::new(
             INTERVAL,
-            1,
             tokio::runtime::Handle::current(),
             stop.clone(),
             Board::of(about(), 1, stop.clone()),

@@ -127,7 +127,7 @@ pub struct Site {
 
 impl Site {
     /// Waits until so much memory is free, and holds it until the step, or what it made, is over; `false` when the work is to
-    /// end first. What is larger than the share of background work waits for room among outcomes; what fits nowhere
+    /// end first. What this site held before it holds no more. What is larger than the share of background work waits for room among outcomes; what fits nowhere
     /// waits until it is alone and few outcomes are held, and consumption pauses meanwhile.
     pub async fn reserve(&self, bytes: u64) -> bool {
         while !self.fits(bytes) {
@@ -142,8 +142,9 @@ impl Site {
     }
 
     fn fits(&self, bytes: u64) -> bool {
-        let (budget, others) = (&self.budget, self.ledger.background());
-        let is_alone = others == 0 && self.ledger.held() <= budget.store_above;
+        let budget = &self.budget;
+        let others = self.ledger.background() - self.shown.background.bytes();
+        let is_alone = others == 0 && self.ledger.with_background(0) <= budget.store_above;
         let all = others + bytes;
         all <= budget.background
             || self.ledger.with_background(all) <= budget.pause_above

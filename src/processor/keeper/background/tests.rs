@@ -104,7 +104,6 @@ impl Setting {
         };
         let store_side = StoreSide::new(
             Duration::from_secs(30),
-            1,
             tokio::runtime::Handle::current(),
             stop.clone(),
             Board::of(about(), 1, stop),
@@ -284,6 +283,10 @@ async fn memory_for_background_work_is_not_taken_from_new_events_unless_it_fits_
     set(budget.pause_above);
     assert!(site.reserve(budget.background).await);
     assert_eq!(ledger.held(), budget.pause_above, "consumption goes on");
+    assert!(
+        site.reserve(budget.background).await,
+        "what it holds is its own"
+    );
     site.shown.background.set(0);
     // More than its share waits for room.
     let more = budget.background + (1 << 20);
@@ -306,6 +309,9 @@ fn a_merge_fits_into_the_share_of_background_work() {
     for memory in [128 << 20, 256 << 20, 1 << 30, 8 << 30] {
         let share = Budget::of_worker(memory, 1).background;
         let largest = MergeLimits::within(share).bytes;
-        assert!(3 * largest + (8 << 20) <= share, "{memory}: {largest}");
+        assert!(
+            largest + largest * 2 / 3 + (8 << 20) <= share,
+            "{memory}: {largest}"
+        );
     }
 }
