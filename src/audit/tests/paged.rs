@@ -49,7 +49,11 @@ async fn fate(store: &Store, offset: i64) -> String {
 async fn a_store_with_pages_says_what_one_without_says() {
     let (open, (store, _)) = (sample().await, paged().await);
     for level in [Level::Integrity, Level::Coverage, Level::Semantic] {
-        let (before, now) = (audit(&open, level).await, audit(&store, level).await);
+        let (before, mut now) = (audit(&open, level).await, audit(&store, level).await);
+        for (now, before) in now.lost_ranges.iter_mut().zip(&before.lost_ranges) {
+            // The two samples are made one after the other.
+            now.accepted_at.clone_from(&before.accepted_at);
+        }
         assert!(now.clean, "{now:?}");
         assert_eq!(now, before);
     }
