@@ -165,6 +165,16 @@ points! {
     /// The gap is in the chain; the files of what was given up are still in their place.
     LossAccepted = "loss-accepted",
 
+    // Sealing.
+    /// A range is chosen to become a page; nothing is put.
+    SealBegun = "seal-begun",
+    /// The page is put and read back; no manifest lists it.
+    PagePut = "page-put",
+    /// A manifest lists the page instead of its segments.
+    PageSealed = "page-sealed",
+    /// A range of a page is to be changed: the page is in the open list again, and nothing of the change is stored.
+    PageReopened = "page-reopened",
+
     // Garbage collection.
     /// A manifest says that the history begins later; there may be more of them, and nothing is deleted.
     OldestRaised = "oldest-raised",

@@ -195,7 +195,8 @@ impl Finding {
     }
 
     /// Whether a page cannot be read.
-    pub(super) fn is_about_a_page(&self) -> bool {
+    #[must_use]
+    pub fn is_about_a_page(&self) -> bool {
         matches!(
             self.kind,
             FindingKind::PageMissing | FindingKind::PageDamaged

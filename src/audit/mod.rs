@@ -66,7 +66,7 @@ pub use compact::{CompactError, Compactor, Merged};
 pub use error::AuditError;
 pub use finding::{Finding, FindingKind, Severity};
 pub use level::{Level, NotALevel};
-pub use pages::{PageMended, mend_page};
+pub use pages::{PageMended, mend_page, unread_pages};
 pub use published::{OutputTopics, verify_published};
 pub use recalculate::{
     Difference, DifferencesFile, DifferencesFileError, Different, Outdated, RecalculateError,

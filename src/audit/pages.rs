@@ -42,6 +42,15 @@ pub(super) async fn unread(
         .collect())
 }
 
+/// A finding for each page of a manifest that cannot be read.
+#[must_use]
+pub fn unread_pages(store: &Store, listed: &Listed) -> Vec<Finding> {
+    let unread = listed.unread().iter();
+    unread
+        .map(|page| finding(store, listed.partition, page))
+        .collect()
+}
+
 fn finding(store: &Store, partition: Partition, page: &UnreadPage) -> Finding {
     let UnreadPage { link, damage } = page;
     let location = store.locate(&link.path);

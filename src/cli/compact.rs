@@ -16,7 +16,11 @@ use super::{
 use crate::{
     audit::{Compactor, Merged},
     config::Output,
-    history::{Chain, MergeLimits, Obstacles, Repaired, choose_merge, plan_merges, write_repair},
+    format::Manifest,
+    history::{
+        Chain, MergeLimits, Obstacles, Repaired, Sealed, choose_merge, choose_seal, plan_merges,
+        write_repair, write_seal,
+    },
     model::Partition,
 };
 
@@ -24,7 +28,8 @@ const EXAMPLES: &str = "\
 Without --apply it changes nothing, and says what it would merge. With it, neighbouring segments of one calculation become one,
 after every byte and value of them is verified, and before they give way the new file is read back. Outcomes stay as they are; what
 is damaged is left alone and named. A running processor does the same by itself; this may run beside it.
-Ends with 0 when nothing is left to merge, else with 1.
+Of 64 segments or more that nothing joins any more, a page is made: manifests list it instead of them, and stay small.
+Ends with 0 when nothing is left to do, else with 1.
 
 Examples:
   snapback compact                               what would be merged in ./snapshots
@@ -51,6 +56,8 @@ struct Done {
     partition: i32,
     /// Merges that were made, or would be.
     merges: usize,
+    /// Pages that were made of segments which nothing joins any more, or would be.
+    pages: usize,
     /// The live segments of results and rejects before.
     segments_before: usize,
     /// And after.
@@ -81,7 +88,8 @@ pub(super) fn execute(args: &CompactArgs, program: &Program) -> anyhow::Result<E
         throttle: given.throttle(),
     };
     let outcome = runtime.block_on(compact(args, &rewriting, &compactor))?;
-    let is_done = |one: &Done| one.left.is_empty() && (outcome.applied || one.merges == 0);
+    let is_done =
+        |one: &Done| one.left.is_empty() && (outcome.applied || one.merges + one.pages == 0);
     let exit = match outcome.partitions.iter().all(is_done) {
         _ if !outcome.closed.is_empty() => Exit::Unreachable,
         true => Exit::Done,
@@ -118,13 +126,23 @@ async fn compact(
     Ok(outcome)
 }
 
+/// The live segments of results and rejects, those in pages among them, with the corrections in pages.
+fn live_segments(chain: &Chain) -> usize {
+    let of = |newest: &Manifest| {
+        let in_pages: u64 = newest.pages.iter().map(|page| page.files).sum();
+        newest.open.segments.len() + usize::try_from(in_pages).unwrap_or(usize::MAX)
+    };
+    chain.newest().map_or(0, of)
+}
+
 fn plan(chain: &Chain) -> anyhow::Result<Done> {
     let newest = chain.newest().context("the partition has no manifest")?;
     let plan = plan_merges(newest, MergeLimits::LARGEST);
-    let segments_before = newest.open.segments.len();
+    let segments_before = live_segments(chain);
     Ok(Done {
         partition: chain.partition().0,
         merges: plan.merges,
+        pages: plan.pages,
         segments_before,
         segments_after: segments_before - plan.merged_segments,
         left: Vec::new(),
@@ -132,14 +150,9 @@ fn plan(chain: &Chain) -> anyhow::Result<Done> {
 }
 
 async fn merge(mut chain: Chain, compactor: &Compactor) -> anyhow::Result<Done> {
-    let segments = |chain: &Chain| {
-        chain
-            .newest()
-            .map_or(0, |newest| newest.open.segments.len())
-    };
     let mut done = Done {
         partition: chain.partition().0,
-        segments_before: segments(&chain),
+        segments_before: live_segments(&chain),
         ..Done::default()
     };
     if let Some(why) = chain.why_cut_off() {
@@ -179,7 +192,21 @@ async fn merge(mut chain: Chain, compactor: &Compactor) -> anyhow::Result<Done> 
             }
         }
     }
-    done.segments_after = segments(&chain);
+    while let Some(range) = chain
+        .newest()
+        .and_then(|newest| choose_seal(newest, MergeLimits::LARGEST, &obstacles))
+    {
+        let place = format!("partition {}, offsets {range}", chain.partition());
+        match write_seal(&mut chain, range).await.context(place)? {
+            Sealed::Done(_) => done.pages += 1,
+            // Others change it, or it is too much for a page: nothing is wrong with it.
+            Sealed::Left(error) => {
+                tracing::info!("{error}");
+                obstacles.unsealed.insert(range);
+            }
+        }
+    }
+    done.segments_after = live_segments(&chain);
     Ok(done)
 }
 
@@ -189,20 +216,30 @@ fn text(outcome: &Outcome) -> String {
         let Done {
             partition,
             merges,
+            pages,
             segments_before,
             segments_after,
             ..
         } = one;
         text.push_str(&format!(
-            "partition {partition}: {segments_before} segments, {segments_after} after {merges} merges\n"
+            "partition {partition}: {segments_before} segments, {segments_after} after {merges} merges"
         ));
+        text.push_str(&match pages {
+            0 => "\n".to_owned(),
+            1 => ", 1 page\n".to_owned(),
+            pages => format!(", {pages} pages\n"),
+        });
         for left in &one.left {
             text.push_str(&format!("  not merged: {}\n", shown(left)));
         }
     }
     text.push_str(&closed_lines(&outcome.closed));
-    let merges: usize = outcome.partitions.iter().map(|one| one.merges).sum();
-    text.push_str(match (outcome.applied, merges) {
+    let edits: usize = outcome
+        .partitions
+        .iter()
+        .map(|one| one.merges + one.pages)
+        .sum();
+    text.push_str(match (outcome.applied, edits) {
         (_, 0) => "nothing to merge\n",
         (false, _) => "a plan: nothing was changed, --apply merges\n",
         (true, _) => "merged; outcomes are as they were\n",

@@ -17,7 +17,9 @@ use super::{
 use crate::{
     config::{self, Flags, Output, key},
     format::Layout,
-    history::{Chain, ChainError, Clock, NEWEST_KEPT, Walk, collect, load_tail, plan_collection},
+    history::{
+        BlockedBy, Chain, ChainError, Clock, NEWEST_KEPT, Walk, collect, load_tail, plan_collection,
+    },
     model::{Partition, Sequence},
     query::{self, QueryError, TopicError},
     store::Store,
@@ -151,8 +153,8 @@ async fn one(
     apply: bool,
 ) -> Result<OfPartition, ChainError> {
     let writer = format!("snapback {} gc", env!("CARGO_PKG_VERSION"));
-    let stopped = |number: Option<Sequence>| {
-        let location = store.locate(&layout.manifest(partition, number?));
+    let stopped = |by: Option<BlockedBy>| {
+        let location = store.locate(&by?.path(layout, partition));
         Some(format!(
             "{location} cannot be read; `snapback verify` says what to do"
         ))

@@ -292,6 +292,14 @@ impl Manifest {
         own.chain(in_pages).sum()
     }
 
+    /// The highest revision of all corrections, those in pages among them; `None` when there are none.
+    #[must_use]
+    pub fn revision(&self) -> Option<Sequence> {
+        let own = self.open.corrections.iter();
+        let in_pages = self.pages.iter().filter_map(|page| page.revision);
+        own.filter_map(|one| one.revision).chain(in_pages).max()
+    }
+
     /// The pages whose ranges overlap this one.
     pub fn pages_over(&self, range: OffsetRange) -> impl Iterator<Item = &PageLink> {
         let over = move |page: &&PageLink| page.range.overlaps(range);

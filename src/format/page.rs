@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{Gap, Segment, SegmentKind, SilentRange};
 use crate::{
     calculation::{Declaration, Fingerprint},
-    model::{Counts, Digest, OffsetRange, Partition},
+    model::{Counts, Digest, OffsetRange, Partition, Sequence},
     store::Path,
 };
 
@@ -75,6 +75,8 @@ pub struct PageLink {
     pub files: u64,
     /// The bytes of these segments.
     pub segment_bytes: u64,
+    /// The highest revision of its corrections: whoever asks for the newest need not read the page.
+    pub revision: Option<Sequence>,
     /// How many segments of results it lists of each calculation that any of its segments or silent ranges has.
     pub results: BTreeMap<Fingerprint, u64>,
     /// The page's size.
@@ -105,6 +107,7 @@ impl PageLink {
             counts: page.counts,
             files: page.files().count() as u64,
             segment_bytes: page.files().map(|segment| segment.bytes).sum(),
+            revision: page.corrections.last().and_then(|last| last.revision),
             results,
             bytes,
             digest: page.digest,

@@ -10,13 +10,13 @@ use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use chrono::{DateTime, Utc};
 
 use super::{
-    Absent, Accumulation, Edit, Encoded, EncodedSegment, Identity, Pipeline, RangeOutcomes,
-    RowlessRecord, Stamp, read_segment,
+    Absent, Accumulation, Edit, Encoded, EncodedSegment, Identity, Layout, Manifest, PageLink,
+    Pipeline, RangeOutcomes, RowlessRecord, SegmentId, Stamp, apply, read_segment,
 };
 use crate::{
     calculation::{Declaration, Evaluated},
     events::columns,
-    model::{Counts, Offset, OffsetRange, Partition, Reject},
+    model::{Counts, Digest, Offset, OffsetRange, Partition, Reject, Sequence},
 };
 
 pub(crate) const PARTITION: Partition = Partition(3);
@@ -191,4 +191,22 @@ pub(crate) fn file_offsets(file: Option<&EncodedSegment>) -> Vec<i64> {
         .flat_map(read)
         .flat_map(|batch| batch_offsets(&batch.unwrap()))
         .collect()
+}
+
+/// A first manifest whose only corrections, of this revision, are in a page.
+pub(crate) fn with_sealed_corrections(revision: u64) -> Manifest {
+    let mut manifest = apply(None, bind(0), stamp()).unwrap();
+    let layout = Layout::new("events").unwrap();
+    manifest.pages.push(PageLink {
+        path: layout.page(PARTITION, range(0, 10), SegmentId(1)),
+        range: range(0, 10),
+        counts: Counts::default(),
+        files: 2,
+        segment_bytes: 2000,
+        revision: Some(Sequence(revision)),
+        results: std::collections::BTreeMap::new(),
+        bytes: 500,
+        digest: Digest::of(b"page"),
+    });
+    manifest
 }

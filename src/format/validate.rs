@@ -66,6 +66,11 @@ pub(super) fn check(manifest: &Manifest) -> Result<(), Inconsistency> {
     {
         return Err(wrong_revision(newest));
     }
+    let mut pages = manifest.pages.iter();
+    if let Some(page) = pages.find(|page| page.revision > Some(manifest.sequence)) {
+        let (range, detail) = (page.range, "its corrections are to come");
+        return Err(Inconsistency::Page { range, detail });
+    }
     giving_up::check(&layout, manifest)?;
     check_repair(&layout, manifest)?;
     check_compaction(&layout, manifest)?;

@@ -44,7 +44,8 @@ pub use compaction::{
     plan_merges,
 };
 pub use gc::{
-    Collected, Collection, NEWEST_KEPT, Walk, choice as gc_choice, collect, plan_collection,
+    BlockedBy, Collected, Collection, NEWEST_KEPT, Walk, choice as gc_choice, collect,
+    plan_collection,
 };
 pub use giving_up::{GivenUp, give_up};
 pub use listed::{Pages, lists, load_page, read_all_listed, read_listed, read_listed_of};

@@ -209,11 +209,13 @@ pub async fn write_repair(
             None => are_live(&repair.replaced, live()),
         };
         if !is_live {
-            if repair.put.is_none()
+            // What nothing joins any more is sealed: a merge of it is not needed.
+            if matches!(repair.purpose, Purpose::Repair)
                 && let Some(page) = page_of(chain, repair).await?
             {
                 // Only what is in the open list is changed. It is sealed again when it has come to rest.
                 _ = chain.append(Edit::Reopen { page }, None).await?;
+                failpoint::at(Point::PageReopened);
                 continue;
             }
             repair.abandon(chain).await;

@@ -7,6 +7,7 @@ use super::{
     write::RACES,
 };
 use crate::{
+    failpoint::{self, Point},
     format::{Edit, Page, PageError, PageLink},
     model::{OffsetRange, Sequence},
     store::Created,
@@ -36,6 +37,10 @@ pub async fn write_seal(chain: &mut Chain, range: OffsetRange) -> Result<Sealed,
     let mut put: Option<(PageLink, Option<Sequence>)> = None;
     for _ in 0..RACES {
         let Some(newest) = chain.newest() else { break };
+        if let Some(link) = newest.pages.iter().find(|page| page.range == range) {
+            // An attempt that seemed to fail had won, or another did the same.
+            return Ok(Sealed::Done(link.clone()));
+        }
         let published = newest.committed.and_then(|commit| commit.corrections);
         let (page, stored) = match Page::of(newest, range, published) {
             Ok(made) => made,
@@ -53,6 +58,7 @@ pub async fn write_seal(chain: &mut Chain, range: OffsetRange) -> Result<Sealed,
                 let id = chain.clock().segment_id();
                 let path = chain.layout().page(chain.partition(), range, id);
                 let link = PageLink::to(path, &page, stored.len() as u64);
+                failpoint::at(Point::SealBegun);
                 if chain
                     .store()
                     .create(&link.path, stored)
@@ -65,6 +71,7 @@ pub async fn write_seal(chain: &mut Chain, range: OffsetRange) -> Result<Sealed,
                 }
                 let read = load_page(chain.store(), chain.layout(), &link).await?;
                 read.map_err(|unread| ChainError::from(&unread))?;
+                failpoint::at(Point::PagePut);
                 (link, highest)
             }
         };
@@ -73,8 +80,10 @@ pub async fn write_seal(chain: &mut Chain, range: OffsetRange) -> Result<Sealed,
             path: link.path.clone(),
             bytes: link.bytes,
         };
+        // That the page is still there is what LISTED_WITHIN says: gc takes an orphan only when no manifest can list it any more.
         match chain.append(edit, None).await? {
             Appended::Won { .. } => {
+                failpoint::at(Point::PageSealed);
                 return Ok(Sealed::Done(link));
             }
             Appended::Lost => put = Some((link, head)),

@@ -171,8 +171,17 @@ async fn restore(
     Ok(())
 }
 
-/// Whether as many files, of as many bytes, lie in a page's range as the page lists: then it need not be read at every start.
+/// Whether as many files, of as many bytes, lie in a page's range as the page lists, and none across its borders: then it need not
+/// be read at every start.
 fn is_complete(newest: &Manifest, link: &PageLink, files: &[StoredSegment]) -> bool {
+    let is_across = |file: &StoredSegment| {
+        let (own, range) = (file.name.range, link.range);
+        let inside = range.start() <= own.start() && own.end() <= range.end();
+        own.overlaps(range) && !inside && !newest.open.lists(&file.path)
+    };
+    if files.iter().any(is_across) {
+        return false;
+    }
     let inside = in_page(newest, link, files);
     let (mut count, mut bytes) = (0, 0);
     for file in inside {

@@ -132,17 +132,23 @@ fn good(newest: &Manifest, head_known: bool, damage: Vec<Damage>, clock: &Clock)
         end: newest.end,
         counts: newest.counts.into(),
         beside: newest.forward().beside(newest.counts),
-        // Those in pages are published, so that the commits know them.
-        revision: newest
-            .open
-            .corrections
-            .iter()
-            .filter_map(|one| one.revision)
-            .chain(newest.forward().edited)
-            .max(),
+        revision: newest.forward().edited.max(newest.revision()),
         lost: newest.forward().lost,
         head_known,
         age,
         damage,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{format::testing::with_sealed_corrections, model::Sequence};
+
+    #[test]
+    fn a_replay_knows_of_corrections_that_are_in_a_page() {
+        let newest = with_sealed_corrections(5);
+        let chain = good(&newest, true, Vec::new(), &Clock::system());
+        assert_eq!(chain.revision, Some(Sequence(5)));
     }
 }

@@ -47,6 +47,7 @@ mod lookup;
 mod mixed_types;
 mod oracle;
 mod outside;
+mod pages;
 mod power;
 mod produce;
 mod protocol;

@@ -46,7 +46,7 @@ use super::{
 };
 use crate::{
     format::{Layout, Listed, SegmentKind},
-    history::{ChainError, load_tail, read_all_listed},
+    history::{ChainError, load_tail, read_listed},
     kafka::Admin,
     model::Partition,
     store::Store,
@@ -153,8 +153,11 @@ pub(super) async fn newest_manifests(
             tail => tail?,
         };
         if let Some(newest) = tail.newest {
-            let listed = read_all_listed(store, layout, newest).await?;
-            found.insert(partition, Arc::new(listed));
+            let listed = read_listed(store, layout, newest).await?;
+            // What is live is not known; the findings of `verify` say so, and the others are compared.
+            if listed.unread().is_empty() {
+                found.insert(partition, Arc::new(listed));
+            }
         }
     }
     Ok(found)

@@ -111,6 +111,10 @@ impl Verified {
     /// Every live segment of a manifest was verified then or later; `None` while one never was, or when there is none.
     #[must_use]
     pub fn since(&self, newest: &Listed) -> Option<DateTime<Utc>> {
+        if !newest.unread().is_empty() {
+            // Nobody knows which segments these are.
+            return None;
+        }
         let times = newest.files().map(|segment| self.at(&segment.path));
         times.min().flatten()
     }

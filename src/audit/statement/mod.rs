@@ -23,7 +23,7 @@ use super::{AuditError, Level, Report};
 use crate::{
     calculation::Declaration,
     format::{Layout, Listed, Manifest, SegmentKind},
-    history::{load_tail, read_all_listed},
+    history::{load_tail, read_all_listed, read_listed},
     model::{Counts, Digest, Offset, OffsetRange, Partition, Sequence},
     query,
     store::Store,
@@ -238,15 +238,18 @@ pub async fn compare(
             .newest
             .as_ref()
             .is_some_and(|now| now.origin <= head.start && now.end >= head.end);
-        if held {
-            there.push(head.clone());
-            if let Some(now) = tail.newest {
-                let listed = read_all_listed(store, layout, now).await?;
-                newest.insert(head.partition, listed);
-            }
-            continue;
-        }
         let detail = match tail.newest {
+            Some(now) if held => {
+                let listed = read_listed(store, layout, now).await?;
+                let mut unread = listed.unread().iter();
+                let Some(page) = unread.next() else {
+                    there.push(head.clone());
+                    newest.insert(head.partition, listed);
+                    continue;
+                };
+                let (path, why) = (&page.link.path, page.why());
+                format!("what is stored is not known: the page {path} cannot be read: {why}")
+            }
             Some(now) => format!("the store holds {} only", now.range()),
             None => "the store holds nothing of this partition".to_owned(),
         };

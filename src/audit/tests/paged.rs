@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::fixture::{audit, brief, chain, layout, newest, range, sample, segment, snapshot};
 use crate::{
-    audit::{FindingKind, Level, PageMended, Scope, Statement, mend_page, plan_repair},
+    audit::{FindingKind, Level, PageMended, Scope, Statement, compare, mend_page, plan_repair},
     format::{PageLink, SegmentKind},
     history::{Sealed, list_manifests, read_all_listed, write_seal},
     model::{Offset, Partition},
@@ -176,4 +176,25 @@ async fn a_page_that_cannot_be_made_again_exactly_is_left() {
     assert!(!kinds.contains(&FindingKind::Orphan), "{kinds:?}");
     let open = segment(&store, 0, SegmentKind::Results, 400).await;
     assert_eq!(open.range, range(400, 410));
+}
+
+#[tokio::test]
+async fn a_statement_is_compared_as_far_as_pages_can_be_read() {
+    let (store, pages) = paged().await;
+    let scope = Scope::of(&store, &layout(), None).await.unwrap();
+    let report = audit(&store, Level::Semantic).await;
+    let (now, level) = (chrono::DateTime::UNIX_EPOCH, Level::Semantic);
+    let statement = Statement::of(scope, &report, level, now, (&store, &layout())).await;
+    let statement = statement.unwrap();
+    store.delete(&pages[1].path).await.unwrap();
+    let compared = compare(&statement, &store, &layout()).await.unwrap();
+    let [changed] = &compared.changed[..] else {
+        panic!("{:?}", compared.changed);
+    };
+    assert_eq!(changed.partition, Partition(1));
+    assert!(
+        changed.detail.contains("cannot be read"),
+        "{}",
+        changed.detail
+    );
 }

@@ -113,6 +113,8 @@ fn a_range_goes_to_a_page_and_back_and_what_is_live_stays_the_same() {
         assert_eq!(sealed.live_files(), base.live_files());
         assert_eq!(sealed.live_bytes(), base.live_bytes());
         assert_eq!(sealed.calculations, base.calculations);
+        // That outcomes were corrected is seen without the page.
+        assert_eq!(sealed.revision(), base.revision());
         let [link] = &sealed.pages[..] else {
             panic!("{:?}", sealed.pages);
         };
@@ -223,6 +225,7 @@ fn a_manifest_that_contradicts_its_pages_is_refused() {
     assert!(page(&|page| page.bytes = Page::MAX_BYTES + 1).is_err());
     assert!(page(&|page| page.results.clear()).is_err());
     assert!(page(&|page| *page.results.values_mut().next().unwrap() = u64::MAX).is_err());
+    assert!(page(&|page| page.revision = Some(Sequence(99))).is_err());
     let elsewhere = |manifest: &mut Manifest| {
         manifest.pages[0].path = manifest.open.segments[0].path.clone();
     };

@@ -80,6 +80,7 @@ pub(super) fn sealed(mut manifest: Manifest, range: OffsetRange) -> Manifest {
         counts: Counts::default(),
         files: 0,
         segment_bytes: 0,
+        revision: None,
         results: BTreeMap::new(),
         bytes: 0,
         digest: Digest::of(&[]),

@@ -63,8 +63,8 @@ pub struct Obstacles {
     pub damaged: BTreeSet<Offset>,
     /// Where ranges start that cannot be joined with what lies before: their files have other columns or fields.
     pub apart: BTreeSet<Offset>,
-    /// Where ranges start that do not fit into a page.
-    pub unsealed: BTreeSet<Offset>,
+    /// Ranges that could not be sealed as they are.
+    pub unsealed: BTreeSet<OffsetRange>,
 }
 
 /// The results and rejects of one range.

@@ -1,7 +1,7 @@
 //! What is to be sealed: a pure choice among the segments of one manifest that nothing will join any more.
 
 use super::{
-    merges::choose_merge,
+    merges::{MANY_SEGMENTS, choose_merge},
     runs::{MergeLimits, Obstacles, Range, ranges, runs},
 };
 use crate::{
@@ -20,6 +20,9 @@ const RUN_BYTES: u64 = 42;
 ///
 /// It has at least 64 segments, none of which any merge will ever take in, and no page and no damaged segment inside. It
 /// begins where the last page before it ends, so that what has no row before its first segment goes with it.
+///
+/// What somebody with more memory would merge is left open for them, unless the list is long: then it is judged by `limits`,
+/// those of the writer, so that the list stays bounded.
 #[must_use]
 pub fn choose_seal(
     manifest: &Manifest,
@@ -29,17 +32,27 @@ pub fn choose_seal(
     if manifest.open.segments.len() < FEWEST {
         return None;
     }
+    let of_all = choose(manifest, MergeLimits::LARGEST, obstacles);
+    let is_long = manifest.open.segments.len() > MANY_SEGMENTS;
+    of_all.or_else(|| {
+        is_long
+            .then(|| choose(manifest, limits, obstacles))
+            .flatten()
+    })
+}
+
+fn choose(manifest: &Manifest, limits: MergeLimits, obstacles: &Obstacles) -> Option<OffsetRange> {
     let all = ranges(manifest);
     let growing = growing(manifest, &all, (limits, obstacles));
     let is_closed = |range: &Range<'_>| growing.is_none_or(|from| range.range.start() < from);
     stretches(manifest, &all, obstacles)
         .into_iter()
-        .filter(|(start, _)| !obstacles.unsealed.contains(start))
-        .find_map(|(start, stretch)| {
+        .filter_map(|(start, stretch)| {
             let last = stretch.iter().rposition(is_closed)?;
             let closed = unmerged(manifest, &stretch[..=last], limits, obstacles);
             longest(manifest, start, closed)
         })
+        .find(|range| !obstacles.unsealed.contains(range))
 }
 
 /// Where the run begins that new segments may join; `None` when the next one begins a run.

@@ -17,8 +17,8 @@ use super::{
 };
 use crate::{
     failpoint::{self, Point},
-    format::{Edit, FileName},
-    model::Sequence,
+    format::{Edit, FileName, Layout, PageName},
+    model::{Partition, Sequence},
     store::{Path, StoreError},
 };
 
@@ -27,6 +27,34 @@ const BATCH: usize = 500;
 /// Deletions on their way at a time.
 const AT_A_TIME: usize = 8;
 
+/// What cannot be read, so that it is not known what is needed, and nothing is deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BlockedBy {
+    /// A manifest that stays.
+    Manifest(Sequence),
+    /// A page that one of them lists.
+    Page(PageName),
+}
+
+impl BlockedBy {
+    fn of(chain: &Chain, error: ChainError) -> Result<BlockedBy, ChainError> {
+        let page = match &error {
+            ChainError::UnreadPage { path, .. } => chain.layout().parse_page(path),
+            _ => None,
+        };
+        page.map(BlockedBy::Page).ok_or(error)
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(self, layout: &Layout, partition: Partition) -> Path {
+        match self {
+            BlockedBy::Manifest(number) => layout.manifest(partition, number),
+            BlockedBy::Page(name) => layout.named(&FileName::Page(name)),
+        }
+    }
+}
+
 /// What can be done for a partition.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Collection {
@@ -34,8 +62,8 @@ pub struct Collection {
     pub oldest: Option<Sequence>,
     /// What it is to be raised to, one edit each, ascending.
     pub raises: Vec<Sequence>,
-    /// The manifest that stops every deletion, because it is not known what it lists.
-    pub blocked: Option<Sequence>,
+    /// What stops every deletion.
+    pub blocked: Option<BlockedBy>,
     /// How many manifests can be deleted, once it is raised.
     pub manifests: u64,
     /// How many segments that were superseded, or are listed by no manifest.
@@ -57,8 +85,8 @@ impl Collection {
 /// What a collection has done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Collected {
-    /// The manifest that stopped it.
-    pub blocked: Option<Sequence>,
+    /// What stopped it.
+    pub blocked: Option<BlockedBy>,
     /// Manifests that are deleted.
     pub manifests: u64,
     /// Segments that are.
@@ -85,6 +113,20 @@ struct Looked {
 /// # Errors
 /// When the store cannot be read, or holds what a newer snapback wrote.
 pub async fn plan_collection(
+    chain: &mut Chain,
+    walk: &mut Walk,
+    keep: TimeDelta,
+) -> Result<Collection, ChainError> {
+    match plan(chain, walk, keep).await {
+        Ok(planned) => Ok(planned),
+        Err(error) => Ok(Collection {
+            blocked: Some(BlockedBy::of(chain, error)?),
+            ..Collection::default()
+        }),
+    }
+}
+
+async fn plan(
     chain: &mut Chain,
     walk: &mut Walk,
     keep: TimeDelta,
@@ -122,7 +164,7 @@ pub async fn plan_collection(
             collection.bytes = looked.bytes(&choice);
             collection.noted = choice.notes.len() as u64;
         }
-        Err(Blocked(number)) => collection.blocked = Some(number),
+        Err(Blocked(number)) => collection.blocked = Some(BlockedBy::Manifest(number)),
     }
     Ok(collection)
 }
@@ -133,6 +175,21 @@ pub async fn plan_collection(
 /// # Errors
 /// When the store cannot be read or written, or holds what a newer snapback wrote.
 pub async fn collect(
+    chain: &mut Chain,
+    walk: &mut Walk,
+    keep: TimeDelta,
+    most: u64,
+) -> Result<Collected, ChainError> {
+    match collect_readable(chain, walk, keep, most).await {
+        Ok(collected) => Ok(collected),
+        Err(error) => Ok(Collected {
+            blocked: Some(BlockedBy::of(chain, error)?),
+            ..Collected::default()
+        }),
+    }
+}
+
+async fn collect_readable(
     chain: &mut Chain,
     walk: &mut Walk,
     keep: TimeDelta,
@@ -162,7 +219,7 @@ pub async fn collect(
         Ok(choice) => choice,
         Err(Blocked(number)) => {
             return Ok(Collected {
-                blocked: Some(number),
+                blocked: Some(BlockedBy::Manifest(number)),
                 ..Collected::default()
             });
         }
@@ -234,7 +291,7 @@ pub async fn collect(
 /// A partition of which no manifest can be read, or none is there.
 fn nothing(chain: &Chain) -> Collection {
     Collection {
-        blocked: chain.tail().highest,
+        blocked: chain.tail().highest.map(BlockedBy::Manifest),
         ..Collection::default()
     }
 }

@@ -13,5 +13,5 @@ mod notes;
 mod walk;
 
 pub use choice::NEWEST_KEPT;
-pub use collect::{Collected, Collection, collect, plan_collection};
+pub use collect::{BlockedBy, Collected, Collection, collect, plan_collection};
 pub use walk::Walk;

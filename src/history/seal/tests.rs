@@ -216,6 +216,54 @@ async fn a_repair_of_what_is_live_no_more_leaves_the_page_alone() {
     assert_glob(&store, 0, 120).await;
 }
 
+#[tokio::test]
+async fn a_repair_whose_range_is_sealed_while_it_is_written_reopens_the_page() {
+    let store = Store::memory();
+    let mut ours = bound(&store, "ours", &clock(), 0).await;
+    for number in 0..3 {
+        let mut outcomes = pending(number * 20, number * 20 + 20);
+        write_snapshot(&mut ours, &mut outcomes).await.unwrap();
+    }
+    let mut repair = repair(&listed(&ours).await, 20);
+    // Its files have their names already, and their writer does not know of the page.
+    assert_eq!(repair.named(&ours).len(), 2);
+    let mut theirs = chain(&store, "theirs", ours.clock()).await;
+    let sealed = write_seal(&mut theirs, range(0, 40)).await.unwrap();
+    assert!(matches!(sealed, Sealed::Done(_)));
+    let done = write_repair(&mut ours, &mut repair).await.unwrap();
+    assert!(matches!(done, Repaired::Done(_)), "{done:?}");
+    assert_eq!(ranges(&ours).0, []);
+    assert_glob(&store, 0, 60).await;
+}
+
+#[tokio::test]
+async fn what_another_has_sealed_first_is_done() {
+    let store = Store::memory();
+    let mut ours = sealed(&store).await;
+    let mut theirs = chain(&store, "theirs", ours.clock()).await;
+    let done = write_seal(&mut theirs, range(80, 120)).await.unwrap();
+    assert!(matches!(&done, Sealed::Done(_)));
+    assert_eq!(write_seal(&mut ours, range(80, 120)).await.unwrap(), done);
+    assert_eq!(paths(&store, "events/_pages").await.len(), 4);
+    assert_eq!(write_seal(&mut ours, range(80, 120)).await.unwrap(), done);
+    assert_eq!(paths(&store, "events/_pages").await.len(), 4);
+}
+
+#[tokio::test]
+async fn a_file_across_the_border_of_pages_is_tidied_away() {
+    let store = Store::memory();
+    let ours = sealed(&store).await;
+    let over = range(30, 50);
+    let layout = ours.layout();
+    let across = layout.segment(SegmentKind::Results, PARTITION, over, SegmentId(0xdead));
+    let bytes = encoded(30, 50, &identity("other")).results.unwrap().bytes;
+    store.put(&across, bytes).await.unwrap();
+    let mut next = chain(&store, "next", ours.clock()).await;
+    let tidied = tidy(&mut next, None).await.unwrap();
+    assert_eq!(tidied.retired, [across]);
+    assert_glob(&store, 0, 120).await;
+}
+
 /// A segment of another partition's folder would be none of ours.
 fn stray(chain: &Chain, start: i64) -> Path {
     let over = range(start, start + 20);

@@ -7,10 +7,7 @@ use futures::{FutureExt, future::BoxFuture};
 use tokio::time::Instant;
 
 use super::work::{Due, Known, Site, Step, Work};
-use crate::{
-    history::{Chain, Collected, Walk, collect},
-    model::Sequence,
-};
+use crate::history::{BlockedBy, Chain, Collected, Walk, collect};
 
 /// From one collection to the next.
 const EVERY: Duration = Duration::from_secs(60 * 60);
@@ -27,8 +24,8 @@ pub struct Collecting {
     /// What earlier collections of this keeper have read.
     walk: Walk,
     next: Option<Instant>,
-    /// The manifest that stopped the last one, which has been said.
-    stopped: Option<Sequence>,
+    /// What stopped the last one, which has been said.
+    stopped: Option<BlockedBy>,
 }
 
 impl Collecting {
@@ -41,7 +38,7 @@ impl Collecting {
         }
     }
 
-    fn log(&mut self, site: &Site, collected: &Collected) {
+    fn log(&mut self, site: &Site, chain: &Chain, collected: &Collected) {
         let partition = site.partition;
         let Collected {
             manifests,
@@ -55,9 +52,10 @@ impl Collecting {
                 "partition {partition}: removed {manifests} old manifests and {files} segments that nothing needs, {bytes} bytes"
             );
         }
-        if let Some(number) = blocked.filter(|_| blocked != self.stopped) {
+        if let Some(by) = blocked.filter(|_| blocked != self.stopped) {
+            let path = by.path(chain.layout(), partition);
             tracing::warn!(
-                "partition {partition}: manifest {number} cannot be read, so nothing old is removed; `snapback verify` says what to do"
+                "partition {partition}: {path} cannot be read, so nothing old is removed; `snapback verify` says what to do"
             );
         }
         self.stopped = blocked;
@@ -80,7 +78,7 @@ impl Work for Collecting {
             let mut chain = chain.clone();
             let rest = match collect(&mut chain, &mut self.walk, self.keep, MOST).await {
                 Ok(collected) => {
-                    self.log(site, &collected);
+                    self.log(site, &chain, &collected);
                     site.store_side.board.collected(site.partition, &collected);
                     if collected.more {
                         Duration::ZERO

@@ -1,4 +1,5 @@
-//! Neighbours of stored history become one, so that a snapshot costs as much after a year as on the first day.
+//! Neighbours of stored history become one, and what nothing joins any more becomes pages, so that a snapshot costs as much
+//! after a year as on the first day.
 
 use std::time::Duration;
 
@@ -8,18 +9,23 @@ use tokio::time::Instant;
 use super::{
     super::watch::Reason,
     rewriting::{Brought, bring},
-    work::{Due, Known, Site, Step, Work, Written},
+    work::{Due, Known, Site, Step, Waits, Work, Written},
 };
 use crate::{
     audit::{Compactor, Merged},
     failpoint::{self, Point},
-    history::{Chain, MANY_SEGMENTS, Merge, MergeLimits, Obstacles, Repair, choose_merge},
-    model::{Offset, OffsetRange},
+    history::{
+        Chain, MANY_SEGMENTS, Merge, MergeLimits, Obstacles, Repair, Sealed, choose_merge,
+        choose_seal, write_seal,
+    },
+    model::{Offset, OffsetRange, Sequence},
 };
 
 /// A partition to which nothing was added for so many snapshot intervals, and for so long, is at rest.
 const INTERVALS_OF_REST: u32 = 10;
 const REST: Duration = Duration::from_mins(1);
+/// What a page has, about.
+const PAGE_BYTES: u64 = 64 << 10;
 
 /// What is known of a partition's segments beside their manifest, until the next start.
 pub struct Compaction {
@@ -27,8 +33,24 @@ pub struct Compaction {
     obstacles: Obstacles,
     /// Where the chain ended, and since when it has.
     end: Option<(Offset, Instant)>,
-    next: Option<Merge>,
-    merged: Option<(OffsetRange, Box<Repair>)>,
+    next: Option<Next>,
+    made: Option<Made>,
+    /// The newest manifest when a range could not be sealed: with another one it is tried again.
+    unsealed_at: Option<Sequence>,
+    newest: Option<Sequence>,
+}
+
+/// What is to be done.
+enum Next {
+    Merge(Merge),
+    Seal(OffsetRange),
+}
+
+/// What is to be brought into the chain.
+enum Made {
+    Merged(OffsetRange, Box<Repair>),
+    /// A range that becomes a page.
+    Sealing(OffsetRange),
 }
 
 impl Compaction {
@@ -38,8 +60,16 @@ impl Compaction {
             obstacles: Obstacles::default(),
             end: None,
             next: None,
-            merged: None,
+            made: None,
+            unsealed_at: None,
+            newest: None,
         }
+    }
+
+    /// Does not try to seal a range again before the chain has changed.
+    fn leave(&mut self, range: OffsetRange) {
+        self.obstacles.unsealed.insert(range);
+        self.unsealed_at = self.newest;
     }
 
     /// Merges, when memory allows it; `None` when nothing came of it.
@@ -87,8 +117,10 @@ impl Compaction {
     }
 
     async fn store(&mut self, site: &Site, chain: &mut Chain) -> Written {
-        let Some((range, mut repair)) = self.merged.take() else {
-            return Written::Nothing;
+        let (range, mut repair) = match self.made.take() {
+            Some(Made::Merged(range, repair)) => (range, repair),
+            Some(Made::Sealing(range)) => return self.seal(site, chain, range).await,
+            None => return Written::Nothing,
         };
         let partition = site.partition;
         match bring(site, chain, (range, &mut repair), "merging").await {
@@ -101,8 +133,37 @@ impl Compaction {
             }
             Brought::Overtaken => {}
             Brought::Waits(waits) => {
-                self.merged = Some((range, repair));
+                self.made = Some(Made::Merged(range, repair));
                 return Written::Waits(waits);
+            }
+        }
+        Written::Nothing
+    }
+
+    /// Moves a range from the open list to a page.
+    async fn seal(&mut self, site: &Site, chain: &mut Chain, range: OffsetRange) -> Written {
+        let partition = site.partition;
+        match write_seal(chain, range).await {
+            Ok(Sealed::Done(page)) => {
+                tracing::debug!(
+                    "partition {partition}: {range} is a page of {} segments",
+                    page.files
+                );
+            }
+            Ok(Sealed::Left(error)) => {
+                self.leave(range);
+                tracing::debug!("partition {partition}: {error}");
+            }
+            Err(error) if error.is_about_the_store() => {
+                self.made = Some(Made::Sealing(range));
+                let text = format!("partition {partition}: sealing {range} waits: {error}");
+                let passes = error.is_retryable();
+                let kind = "sealing";
+                return Written::Waits(Waits { kind, text, passes });
+            }
+            Err(error) => {
+                self.leave(range);
+                tracing::error!("partition {partition}: {range} does not become a page: {error}");
             }
         }
         Written::Nothing
@@ -121,6 +182,10 @@ impl Work for Compaction {
             return Due::Nothing;
         }
         let newest = known.newest;
+        self.newest = Some(newest.sequence);
+        if self.unsealed_at != self.newest {
+            self.obstacles.unsealed.clear();
+        }
         let since = match self.end {
             Some((end, since)) if end == newest.end => since,
             _ => known.now,
@@ -130,7 +195,9 @@ impl Work for Compaction {
         let rests_at = since + rest.max(REST);
         let at_rest = rests_at <= known.now;
         let limits = MergeLimits::within(site.budget.background);
-        self.next = choose_merge(newest, limits, &self.obstacles, at_rest);
+        let merge = choose_merge(newest, limits, &self.obstacles, at_rest).map(Next::Merge);
+        let seal = || choose_seal(newest, limits, &self.obstacles).map(Next::Seal);
+        self.next = merge.or_else(seal);
         match self.next {
             Some(_) if newest.open.segments.len() > MANY_SEGMENTS => Due::Urgent,
             Some(_) => Due::Now,
@@ -141,14 +208,19 @@ impl Work for Compaction {
 
     fn step<'w>(&'w mut self, site: &'w Site, chain: &'w Chain) -> BoxFuture<'w, Step> {
         async move {
-            if let Some(merge) = self.next.take() {
-                failpoint::at(Point::RepairChosen);
-                let repair = self.merge(site, chain, &merge).await;
-                self.merged = repair.map(|repair| (merge.range, repair));
+            match self.next.take() {
+                Some(Next::Merge(merge)) => {
+                    failpoint::at(Point::RepairChosen);
+                    let repair = self.merge(site, chain, &merge).await;
+                    self.made = repair.map(|repair| Made::Merged(merge.range, repair));
+                }
+                Some(Next::Seal(range)) => self.made = Some(Made::Sealing(range)),
+                None => {}
             }
-            match &self.merged {
+            match &self.made {
                 // Written once, and read back.
-                Some((_, repair)) => Step::Write(2 * repair.files().bytes() as u64),
+                Some(Made::Merged(_, repair)) => Step::Write(2 * repair.files().bytes() as u64),
+                Some(Made::Sealing(_)) => Step::Write(2 * PAGE_BYTES),
                 None => Step::Done,
             }
         }

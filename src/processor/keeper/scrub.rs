@@ -45,8 +45,6 @@ pub struct Scrub {
     shown: Scrubbing,
     /// The pages of the newest manifest.
     pages: Pages,
-    /// Pages of which it was said that they cannot be read.
-    unread: BTreeSet<String>,
     /// Until it is read, `None`.
     verified: Option<Verified>,
     saved: Option<Instant>,
@@ -66,7 +64,6 @@ impl Scrub {
             settings,
             shown: Scrubbing::new(board, partition),
             pages: Pages::default(),
-            unread: BTreeSet::new(),
             verified: None,
             saved: None,
             is_saved: true,
@@ -89,7 +86,7 @@ impl Scrub {
             Ok(listed) => listed,
             Err(error) => return self.later(site, &error.to_string()),
         };
-        self.say_unread(site, &newest);
+        self.show_unread(site, chain, &newest);
         let mut verified = match self.verified.take() {
             Some(verified) => verified,
             None => match load(chain).await {
@@ -150,18 +147,12 @@ impl Scrub {
         done
     }
 
-    /// Says once which pages cannot be read: what they list is verified by nobody.
-    fn say_unread(&mut self, site: &Site, newest: &Listed) {
-        for page in newest.unread() {
-            if self.unread.insert(page.link.path.to_string()) {
-                tracing::error!(
-                    "partition {}: the page {} cannot be read, so that {} is not verified: {}; `snapback repair --apply` makes it again if it can",
-                    site.partition,
-                    page.link.path,
-                    page.link.range,
-                    page.why()
-                );
-            }
+    /// Shows which pages cannot be read, and says so once: what they list is verified by nobody.
+    fn show_unread(&self, site: &Site, chain: &Chain, newest: &Listed) {
+        let findings = audit::unread_pages(chain.store(), newest);
+        let shown = &site.store_side.findings;
+        for new in shown.of_pages_are(site.partition, &findings) {
+            tracing::error!("found by the scrub: {new}");
         }
     }
 

@@ -263,10 +263,7 @@ impl Owned {
     /// since they were counted.
     pub fn kinds(&self) -> Option<OutcomeCounts> {
         let newest = self.newest.as_ref()?;
-        let corrected = newest.corrections.iter();
-        let corrected = corrected.filter_map(|segment| segment.revision);
-        let corrected = corrected.chain(newest.edited).max();
-        (corrected <= self.counted_from).then(|| self.books.outcomes())
+        (newest.edited <= self.counted_from).then(|| self.books.outcomes())
     }
 
     /// Takes limits that decide from now on; whether what is committed must be stored first, since others decided that.

@@ -6,7 +6,7 @@ use super::{Board, Reason, board::Trouble};
 use crate::{
     audit::Finding,
     format::{Manifest, Segment},
-    model::OffsetRange,
+    model::{OffsetRange, Partition},
 };
 
 /// See the module. It is a reason for being degraded while there are any.
@@ -73,6 +73,23 @@ impl Findings {
         if list.findings.len() < before {
             self.show(&list);
         }
+    }
+
+    /// What was found of pages that cannot be read takes the place of what was found of a partition's pages before. Returns those of
+    /// them that are new.
+    pub fn of_pages_are(&self, partition: Partition, findings: &[Finding]) -> Vec<Finding> {
+        let mut list = self.lock();
+        let is_before =
+            |finding: &Finding| finding.partition == partition && finding.is_about_a_page();
+        if findings.is_empty() && !list.findings.iter().any(is_before) {
+            return Vec::new();
+        }
+        let is_new = |finding: &&Finding| !list.findings.contains(finding);
+        let new = findings.iter().filter(is_new).cloned().collect();
+        list.retain(|finding| !is_before(finding));
+        list.findings.extend_from_slice(findings);
+        self.show(&list);
+        new
     }
 
     /// All that are left.

@@ -10,6 +10,7 @@ use super::scene::Scene;
 use crate::a_long_history;
 use crate::corrections;
 use crate::outside::{LIMIT, Offsets, Pipeline, committed_events, wait_until_committed, writers};
+use crate::pages;
 use crate::recalculation;
 use crate::repair;
 use crate::support::process::Running;
@@ -31,7 +32,11 @@ pub fn partitions(point: Point) -> i32 {
         | Point::RepairAppended
         | Point::SupersededMoved
         | Point::RepairStored
-        | Point::LossAccepted => 1,
+        | Point::LossAccepted
+        | Point::SealBegun
+        | Point::PagePut
+        | Point::PageSealed
+        | Point::PageReopened => 1,
         Point::Recalculated
         | Point::CorrectionsStored
         | Point::CorrectionsLoaded
@@ -107,6 +112,8 @@ pub fn die(scene: &mut Scene, point: Point) {
         | Point::RepairStored => recalculating(scene, point),
         Point::RepairLost | Point::RepairAbandoned => recalculating_too_late(scene, point),
         Point::LossAccepted => giving_up(scene, point),
+        Point::SealBegun | Point::PagePut | Point::PageSealed => sealing(scene, point),
+        Point::PageReopened => reopening(scene, point),
         Point::OldestRaised
         | Point::OrphansNoted
         | Point::FileCollected
@@ -294,6 +301,23 @@ fn rewinding(scene: &mut Scene, point: Point) {
     );
     let life = scene.life().env("FAILPOINTS", actions).spawn();
     scene.died_at(point, life, &mut |scene, _| scene.feed_on());
+}
+
+/// A processor makes a page of segments that nothing joins any more.
+fn sealing(scene: &mut Scene, point: Point) {
+    scene.becomes(pages::closed_segments, pages::check);
+    let life = scene.life();
+    scene.dies_at(point, 0, life, |scene, _| pages::feed(&scene.pipeline));
+}
+
+/// A segment of a page is damaged, and `repair` is about to change the page.
+fn reopening(scene: &mut Scene, point: Point) {
+    scene.becomes(pages::one_page, pages::check);
+    let segment = scene.objects("results/partition=0").remove(1);
+    scene.damage(&segment);
+    let repair = pages::repair(&scene.pipeline);
+    scene.dies_at(point, 0, repair, |_, _| {});
+    pages::repair(&scene.pipeline).run().expect_code(0);
 }
 
 /// A history that is old and at rest, of which `gc` dies.

@@ -62,7 +62,8 @@ fn the_choice_of_a_page_goes_around_damage_and_other_pages() {
     let at = |offset| Offset::new(offset).unwrap();
     obstacles.damaged.insert(at(700));
     assert_eq!(chosen_seal(&manifest, &obstacles), Some((0, 700)));
-    obstacles.unsealed.insert(at(0));
+    let first = OffsetRange::new(at(0), at(700)).unwrap();
+    obstacles.unsealed.insert(first);
     assert_eq!(chosen_seal(&manifest, &obstacles), Some((710, 1500)));
     let over = OffsetRange::new(at(710), at(1500)).unwrap();
     let mut next = with_a_page(manifest, over);
@@ -96,6 +97,21 @@ fn a_range_that_none_of_its_neighbours_may_be_merged_with_is_closed() {
     let mut ranges = vec![small(KIB); 3];
     ranges.push(full);
     assert_eq!(chosen(&ranges, &Obstacles::default(), false), Some((0, 3)));
+}
+
+#[test]
+fn what_others_could_merge_is_not_sealed_until_the_list_is_long() {
+    // For a writer with little memory each of them is full.
+    let (half, limits) = (small(4 << 20), MergeLimits::within(0));
+    let nothing = Obstacles::default();
+    let sealed = |count| choose_seal(&manifest(&vec![half; count]), limits, &nothing);
+    assert_eq!(
+        choose_merge(&manifest(&[half; 9]), limits, &nothing, true),
+        None
+    );
+    assert_eq!((sealed(70), sealed(256)), (None, None));
+    let range = sealed(257).unwrap();
+    assert_eq!((range.start().get(), range.end().get()), (0, 2560));
 }
 
 #[test]
