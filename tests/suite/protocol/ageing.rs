@@ -1,4 +1,4 @@
-//! A history that grows old, as a model: two keepers of one partition that compact, collect and tidy, each of them perhaps
+//! A history that grows old, as a model: two keepers of one partition that compact, seal, reopen, collect and tidy, each of them perhaps
 //! suspended between any two steps and long gone as an owner; an owner that appends meanwhile; damage, losses, deaths, days.
 //!
 //! What is decided is decided by the product's own functions: `apply`, `are_live`, `is_overtaken`, `is_outside`, `may_list`,
@@ -15,6 +15,7 @@ mod check;
 mod collecting;
 mod model;
 mod rules;
+mod sealing;
 mod state;
 mod writing;
 

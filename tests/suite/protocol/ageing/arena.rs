@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use chrono::DateTime;
 use snapback::{
     format::{
-        AbsentBuilder, Damaged, Edit, FileName, Head, KnownCommit, Layout, Manifest, Rowless,
-        RowlessRecord, Segment, SegmentId, SegmentKind, SegmentName, Stamp, apply,
+        AbsentBuilder, Damaged, Edit, FileName, Head, KnownCommit, Layout, Manifest, Page, Rowless,
+        RowlessRecord, Segment, SegmentId, SegmentKind, Stamp, apply,
     },
     history::{are_live, gc_choice::Link},
     model::{Counts, Digest, Sequence},
@@ -24,9 +24,27 @@ use super::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Change {
     Bind,
-    Append { file: u8, span: Span },
-    Compact { output: u8, span: Span, inputs: Set },
-    Retire { oldest: u8 },
+    Append {
+        file: u8,
+        span: Span,
+    },
+    Compact {
+        output: u8,
+        span: Span,
+        inputs: Set,
+    },
+    Retire {
+        oldest: u8,
+    },
+    /// What the open list of a manifest had of a span is in a page.
+    Seal {
+        page: u8,
+        span: Span,
+        of: ManifestId,
+    },
+    Reopen {
+        page: u8,
+    },
 }
 
 /// What else a manifest says.
@@ -44,17 +62,30 @@ pub struct Entry {
     pub link: Link,
     pub number: u8,
     pub base: ManifestId,
+    /// The files of the open list, and the pages.
+    pub itself: Set,
+    /// These, and the files of the pages.
     pub listed: Set,
-    /// The live files with their spans, in order.
+    /// The files of the open list with their spans, in order.
     pub live: Vec<(u8, Span)>,
+    pub pages: Vec<ListedPage>,
     pub end: u8,
     pub oldest: u8,
+}
+
+/// A page of a manifest.
+#[derive(Clone)]
+pub struct ListedPage {
+    pub file: u8,
+    pub span: Span,
+    pub files: Set,
+    value: Page,
 }
 
 #[derive(Default)]
 pub struct Arena {
     entries: Vec<Entry>,
-    names: HashMap<(u8, Span), SegmentName>,
+    names: HashMap<(u8, Span, bool), FileName>,
     made: HashMap<(ManifestId, Change, Said), Option<ManifestId>>,
 }
 
@@ -62,17 +93,21 @@ pub fn layout() -> Layout {
     Layout::new("events").expect("a topic's name")
 }
 
-/// The file of a segment.
-pub fn file(name: &SegmentName) -> u8 {
-    name.id.0 as u8
+/// The file of that name.
+pub fn file(name: &FileName) -> u8 {
+    let id = match name {
+        FileName::Segment(name) => name.id,
+        FileName::Page(name) => name.id,
+    };
+    id.0 as u8
 }
 
-/// The same of a name that gc has; this history has no pages.
-pub fn file_of(name: &FileName) -> u8 {
-    match name {
-        FileName::Segment(name) => file(name),
-        FileName::Page(page) => unreachable!("no page is made: {page:?}"),
-    }
+fn files(segments: &[Segment]) -> impl Iterator<Item = (u8, Span)> {
+    segments.iter().filter_map(|segment| {
+        let name = layout().parse_file(&segment.path)?;
+        let span = Span::new(byte(segment.range.start()), byte(segment.range.end()));
+        Some((file(&name), span))
+    })
 }
 
 pub fn segment(file: u8, span: Span) -> Segment {
@@ -101,12 +136,22 @@ impl Arena {
     }
 
     /// The name of a file that was put.
-    pub fn name(&mut self, file: u8, span: Span) -> SegmentName {
-        let named = || layout().parse_segment(&segment(file, span).path);
+    pub fn name(&mut self, file: u8, span: Span, is_page: bool) -> FileName {
+        let path = || match is_page {
+            true => layout().page(PARTITION, range(span), SegmentId(file.into())),
+            false => segment(file, span).path,
+        };
+        let named = || layout().parse_file(&path());
         *self
             .names
-            .entry((file, span))
-            .or_insert_with(|| named().expect("a segment's name"))
+            .entry((file, span, is_page))
+            .or_insert_with(|| named().expect("a name"))
+    }
+
+    /// What the open list of a manifest has of a span, as a page.
+    pub fn page(&self, of: ManifestId, span: Span) -> Option<(Page, u64)> {
+        let made = Page::of(&self.get(of)?.real, range(span), None);
+        made.ok().map(|(page, stored)| (page, stored.len() as u64))
     }
 
     /// A manifest that is there.
@@ -177,20 +222,50 @@ impl Arena {
             Change::Retire { oldest } => Edit::Retire {
                 oldest: Sequence(oldest.into()),
             },
+            Change::Seal { page, span, of } => {
+                let (value, bytes) = self.page(of, span)?;
+                Edit::Seal {
+                    page: Box::new(value),
+                    path: layout().page(PARTITION, range(span), SegmentId(page.into())),
+                    bytes,
+                }
+            }
+            Change::Reopen { page } => {
+                let mut pages = before?.pages.iter();
+                let page = pages.find(|listed| listed.file == page)?;
+                Edit::Reopen {
+                    page: Box::new(page.value.clone()),
+                }
+            }
         };
+        let mut pages = before
+            .map(|before| before.pages.clone())
+            .unwrap_or_default();
+        match change {
+            Change::Seal { page, span, of } => {
+                let (value, _) = self.page(of, span)?;
+                pages.push(ListedPage {
+                    file: page,
+                    span,
+                    files: files(&value.segments).map(|(file, _)| 1 << file).sum(),
+                    value,
+                });
+            }
+            Change::Reopen { page } => pages.retain(|listed| listed.file != page),
+            _ => {}
+        }
         let real = apply(before.map(|entry| &entry.real), edit, stamp).ok()?;
         let link = Link::of(&layout(), &real);
-        let live = real.open.segments.iter().filter_map(|segment| {
-            let name = layout().parse_segment(&segment.path)?;
-            let span = Span::new(byte(segment.range.start()), byte(segment.range.end()));
-            Some((file(&name), span))
-        });
-        let live: Vec<(u8, Span)> = live.collect();
+        let live: Vec<(u8, Span)> = files(&real.open.segments).collect();
+        let open = live.iter().fold(0, |open, (file, _)| open | 1 << file);
+        let itself = pages.iter().fold(open, |all, page| all | 1 << page.file);
         Some(Entry {
             number: real.sequence.0 as u8,
             base,
-            listed: live.iter().map(|(file, _)| 1 << file).sum(),
+            itself,
+            listed: pages.iter().fold(itself, |all, page| all | page.files),
             live,
+            pages,
             end: byte(real.end),
             oldest: real.oldest.0 as u8,
             link,
@@ -205,7 +280,7 @@ impl Arena {
             .into_iter()
             .flat_map(|entry| &entry.real.open.segments);
         let of = |segment: &&Segment| {
-            let name = layout().parse_segment(&segment.path);
+            let name = layout().parse_file(&segment.path);
             name.is_some_and(|name| files >> file(&name) & 1 != 0)
         };
         segments.filter(of).cloned().collect()

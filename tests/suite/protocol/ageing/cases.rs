@@ -22,9 +22,12 @@ const NONE: Budget = Budget {
     compactions: 0,
     collections: 0,
     tidies: 0,
+    seals: 0,
+    reopens: 0,
     days: 0,
     deaths: 0,
     damages: 0,
+    page_damages: 0,
     losses: 0,
 };
 
@@ -137,5 +140,55 @@ pub const CASES: &[Case] = &[
             ..NONE
         },
         shows: &[Rule::ByBaseLinks],
+    },
+    Case {
+        name: "sealing",
+        lags: false,
+        history: 3,
+        burst: 1,
+        pairs: 1,
+        budget: Budget {
+            appends: 1,
+            compactions: 1,
+            tidies: 1,
+            seals: 1,
+            reopens: 1,
+            deaths: 1,
+            ..NONE
+        },
+        shows: &[Rule::PagesAreRead, Rule::PageFirst],
+    },
+    Case {
+        name: "late sealing",
+        lags: false,
+        history: 2,
+        burst: 1,
+        pairs: 1,
+        budget: Budget {
+            appends: 1,
+            collections: 2,
+            days: 1,
+            seals: 2,
+            reopens: 1,
+            ..NONE
+        },
+        shows: &[Rule::NewPageNames],
+    },
+    Case {
+        name: "a damaged page",
+        lags: false,
+        history: 3,
+        burst: 1,
+        pairs: 1,
+        budget: Budget {
+            appends: 1,
+            collections: 2,
+            tidies: 1,
+            days: 1,
+            seals: 1,
+            page_damages: 1,
+            ..NONE
+        },
+        shows: &[Rule::UnreadPages],
     },
 ];

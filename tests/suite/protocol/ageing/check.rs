@@ -54,7 +54,8 @@ impl Ageing {
             _ => 0,
         });
         let tidied = tidied.fold(0, |all, moved| all | moved);
-        let seen = (0..state.put)
+        let segments = (0..state.put).filter(|file| !state.is_page(*file));
+        let seen = segments
             .filter(|file| state.file(*file).place == Place::Own || tidied >> file & 1 != 0);
         let seen = seen.fold(0, |seen, file| seen | state.file(file).span.mask());
         (0..end).any(|offset| seen >> offset & 1 == 0)
@@ -63,6 +64,6 @@ impl Ageing {
     fn stray(&self, state: &State, listed: Set) -> bool {
         let own = (0..state.put).filter(|file| state.file(*file).place == Place::Own);
         let own = own.map(|file| 1 << file).sum::<Set>();
-        own != listed
+        own & !state.pages != listed & !state.pages
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use snapback::{
-    format::{FileName, SegmentName},
+    format::FileName,
     history::gc_choice::{
         self, Choice, Facts, FilePlaces, Files, Link, Links, Noted, Present, floor, target,
     },
@@ -16,7 +16,7 @@ use super::{
         model::{Steps, WORKERS},
         values::at,
     },
-    arena::{Change, Entry, Said, file, file_of},
+    arena::{Change, Entry, Said, file},
     model::Ageing,
     rules::{Budget, Rule},
     state::{Job, ManifestId, NUMBERS, Note, Notes, Place, Set, State, members},
@@ -199,14 +199,17 @@ impl Ageing {
         if let Some(known) = self.choices.get(&seen) {
             return *known;
         }
-        let names = (0..state.put).map(|file| self.arena.name(file, state.file(file).span));
-        let names: Vec<SegmentName> = names.collect();
+        let names = (0..state.put).map(|file| {
+            let span = state.file(file).span;
+            self.arena.name(file, span, state.is_page(file))
+        });
+        let names: Vec<FileName> = names.collect();
         let choice = self.choose(state, &names);
         self.choices.insert(seen, choice);
         choice
     }
 
-    fn choose(&self, state: &State, names: &[SegmentName]) -> Option<(Set, u8, Notes)> {
+    fn choose(&self, state: &State, names: &[FileName]) -> Option<(Set, u8, Notes)> {
         let kept = if self.on(Rule::LowestOfTheNewest) {
             KEPT
         } else {
@@ -236,13 +239,15 @@ impl Ageing {
         if at_floor.is_none() && self.on(Rule::EveryRetainedIsRead) {
             return None;
         }
+        let both = [at_floor, Some(newest)].into_iter().flatten();
+        let mut unread = both.filter(|entry| entry.itself & state.unread != 0);
+        if self.on(Rule::UnreadPages) && unread.next().is_some() {
+            return None;
+        }
         let listed = |entry: Option<&Entry>| {
-            let listed = entry.map_or(0, |entry| entry.listed);
+            let listed = entry.map_or(0, |entry| self.seen_listed(state, entry));
             let names = names.iter().filter(|name| listed >> file(name) & 1 != 0);
-            names
-                .copied()
-                .map(FileName::Segment)
-                .collect::<BTreeSet<FileName>>()
+            names.copied().collect::<BTreeSet<FileName>>()
         };
         let facts = Facts {
             present: &present,
@@ -265,31 +270,31 @@ impl Ageing {
         let choice = gc_choice::choose(&facts).ok()?;
         let notes = noted(&choice);
         let gone = choice.superseded.iter().chain(&choice.orphans);
-        let files = gone.map(|name| 1 << file_of(name)).sum();
+        let files = gone.map(|name| 1 << file(name)).sum();
         Some((files, number(floor), notes))
     }
 }
 
-fn files(state: &State, names: &[SegmentName]) -> Files {
+fn files(state: &State, names: &[FileName]) -> Files {
     let files = names.iter().filter_map(|name| {
         let (own, attic) = match state.file(file(name)).place {
             Place::Nowhere => return None,
             Place::Own => (Some(100), None),
             Place::Attic => (None, Some(100)),
         };
-        Some((FileName::Segment(*name), FilePlaces { own, attic }))
+        Some((*name, FilePlaces { own, attic }))
     });
     files.collect()
 }
 
-fn notes(state: &State, names: &[SegmentName]) -> gc_choice::Notes {
+fn notes(state: &State, names: &[FileName]) -> gc_choice::Notes {
     let noted = names.iter().filter_map(|name| {
         let note = state.notes[usize::from(file(name))];
         let noted = Noted {
             at: written(note.old),
             head: Sequence(note.head.into()),
         };
-        (note.head > 0).then_some((FileName::Segment(*name), noted))
+        (note.head > 0).then_some((*name, noted))
     });
     noted.collect()
 }
@@ -297,7 +302,7 @@ fn notes(state: &State, names: &[SegmentName]) -> gc_choice::Notes {
 fn noted(choice: &Choice) -> Notes {
     let mut notes = Notes::default();
     for (name, noted) in &choice.notes {
-        notes[usize::from(file_of(name))] = Note {
+        notes[usize::from(file(name))] = Note {
             head: number(noted.head),
             old: noted.at < now(),
         };

@@ -8,7 +8,7 @@ use super::{
         search::System,
         state::Span,
     },
-    arena::{Arena, Change, Said},
+    arena::{Arena, Change, Entry, Said},
     cases::Case,
     rules::Rule,
     state::{Job, Keeper, ManifestId, NUMBERS, Notes, Place, Set, State},
@@ -83,11 +83,18 @@ impl Ageing {
                 self.begin_compaction(state, who, steps);
                 self.begin_tidying(state, who, steps);
                 self.begin_collection(state, who, steps);
+                self.begin_sealing(state, who, steps);
+                self.begin_reopening(state, who, steps);
             }
             Job::Put { .. } | Job::Check(_) | Job::Create(_) | Job::Created(..) => {
                 self.compact(state, who, steps);
             }
             Job::Retire { inputs } => self.retire(state, who, inputs, steps),
+            Job::PutPage { .. }
+            | Job::Seal(_)
+            | Job::Sealed(..)
+            | Job::Reopen { .. }
+            | Job::Reopened { .. } => self.seal(state, who, steps),
             Job::Tidy { unlisted, moved } => self.tidy(state, who, (unlisted, moved), steps),
             Job::Raise { .. } | Job::Raised { .. } | Job::Look | Job::Delete { .. } => {
                 self.collect(state, who, steps)
@@ -183,6 +190,15 @@ impl Ageing {
                 steps.fault(name, "dies", 0, next);
             }
         }
+        let newest = self.arena.get(state.newest()).into_iter();
+        for page in newest.flat_map(|newest| &newest.pages) {
+            if state.budget.page_damages > 0 && state.unread >> page.file & 1 == 0 {
+                let mut next = *state;
+                next.budget.page_damages -= 1;
+                next.unread |= 1 << page.file;
+                steps.fault("disk", "damages page", page.file, next);
+            }
+        }
         let chain: Vec<u8> = self.chain(state).map(|entry| entry.number).collect();
         for number in chain.into_iter().filter(|number| *number > 1) {
             // The newest, or the one before, which is an older one soon: fewer states.
@@ -208,11 +224,28 @@ impl Ageing {
         }
     }
 
-    /// Whether a file is listed by the newest manifest.
-    pub fn lists(&self, view: ManifestId, file: u8) -> bool {
-        self.arena
-            .get(view)
-            .is_some_and(|entry| entry.listed >> file & 1 != 0)
+    /// What is seen to be listed by a manifest: of a page that cannot be read, nothing but itself.
+    pub fn seen_listed(&self, state: &State, entry: &Entry) -> Set {
+        let read = entry.pages.iter().filter(|page| {
+            let is_read = state.unread >> page.file & 1 == 0;
+            is_read && self.on(Rule::PagesAreRead)
+        });
+        read.fold(entry.itself, |all, page| all | page.files)
+    }
+
+    /// Whether a file is listed by a manifest; `None` when a page of its range cannot be read.
+    pub fn lists(&self, state: &State, view: ManifestId, file: u8) -> Option<bool> {
+        let Some(entry) = self.arena.get(view) else {
+            return Some(false);
+        };
+        let mask = state.file(file).span.mask();
+        let mut over = entry
+            .pages
+            .iter()
+            .filter(|page| page.span.mask() & mask != 0);
+        let is_unread = over.any(|page| state.unread >> page.file & 1 != 0);
+        let listed = self.seen_listed(state, entry) >> file & 1 != 0;
+        (listed || !is_unread || !self.on(Rule::UnreadPages)).then_some(listed)
     }
 
     pub fn finish(state: &mut State, who: usize) {
@@ -221,10 +254,10 @@ impl Ageing {
 
     /// Moves a file that is not listed to the attic, and one that is back.
     pub fn sweep(&self, state: &mut State, view: ManifestId, file: u8) {
-        if self.lists(view, file) {
-            state.move_file(file, Place::Attic, Place::Own);
-        } else {
-            state.move_file(file, Place::Own, Place::Attic);
+        match self.lists(state, view, file) {
+            Some(true) => state.move_file(file, Place::Attic, Place::Own),
+            Some(false) => state.move_file(file, Place::Own, Place::Attic),
+            None => {}
         }
     }
 }

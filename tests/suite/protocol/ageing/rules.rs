@@ -31,11 +31,19 @@ pub enum Rule {
     LookAgainAfterTidying,
     /// Who tidies puts back what is listed before it moves the rest away.
     RestoreFirst,
+    /// A file is listed if the page of its range lists it, for whoever tidies, sweeps or collects.
+    PagesAreRead,
+    /// While a page cannot be read, nothing in its range is moved, and nothing is deleted.
+    UnreadPages,
+    /// A page is put before the manifest that lists it.
+    PageFirst,
+    /// A page, too, is listed by the next few numbers after it was put, or put anew under another name.
+    NewPageNames,
 }
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Rule; 14] = [
+    pub const ALL: [Rule; 18] = [
         Rule::LowestOfTheNewest,
         Rule::EveryRetainedIsRead,
         Rule::ByBaseLinks,
@@ -50,6 +58,10 @@ impl Rule {
         Rule::CheckOvertaken,
         Rule::LookAgainAfterTidying,
         Rule::RestoreFirst,
+        Rule::PagesAreRead,
+        Rule::UnreadPages,
+        Rule::PageFirst,
+        Rule::NewPageNames,
     ];
 }
 
@@ -60,11 +72,15 @@ pub struct Budget {
     pub compactions: u8,
     pub collections: u8,
     pub tidies: u8,
+    pub seals: u8,
+    pub reopens: u8,
     /// Of `--keep` each.
     pub days: u8,
     pub deaths: u8,
     /// Manifests that cannot be read any more.
     pub damages: u8,
+    /// Pages that cannot be read any more.
+    pub page_damages: u8,
     /// Manifests that somebody removes.
     pub losses: u8,
 }

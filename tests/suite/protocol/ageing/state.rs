@@ -47,6 +47,16 @@ pub struct Merge {
     pub head: u8,
 }
 
+/// A page that was put.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Sealing {
+    pub page: u8,
+    /// The manifest whose open list it has a part of.
+    pub of: ManifestId,
+    /// The highest number known before.
+    pub head: u8,
+}
+
 /// What a keeper is about to do next.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Job {
@@ -62,6 +72,16 @@ pub enum Job {
     Created(Merge, ManifestId),
     /// To move its inputs away, one by one.
     Retire { inputs: Set },
+    /// To put a page of what the open list has of a span.
+    PutPage { span: Span },
+    /// To create the manifest that lists it.
+    Seal(Sealing),
+    /// To look whether a higher number is there.
+    Sealed(Sealing, ManifestId),
+    /// To create a manifest with what a page lists in its open list.
+    Reopen { page: u8 },
+    /// To look whether a higher number is there.
+    Reopened { offered: ManifestId },
     /// To say where the history begins.
     Raise { oldest: u8 },
     /// To look whether a higher number is there.
@@ -94,6 +114,9 @@ pub struct State {
     pub files: [File; FILES as usize],
     /// How many were put.
     pub put: u8,
+    /// Which of them are pages, and which of these cannot be read.
+    pub pages: Set,
+    pub unread: Set,
     pub notes: Notes,
     /// The manifest that the group's commit names.
     pub committed: ManifestId,
@@ -156,6 +179,12 @@ impl State {
         };
         self.put += 1;
         Some(file)
+    }
+}
+
+impl State {
+    pub fn is_page(&self, file: u8) -> bool {
+        self.pages >> file & 1 != 0
     }
 }
 

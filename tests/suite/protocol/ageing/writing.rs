@@ -27,9 +27,10 @@ impl Ageing {
         next.budget.compactions -= 1;
         Ageing::reload(&mut next, who);
         let live = &self.arena.entry(next.keepers[who].view).live;
-        let pairs = live
+        let neighbours = live
             .windows(2)
-            .map(|pair| (1 << pair[0].0) | (1 << pair[1].0));
+            .filter(|pair| pair[0].1.end == pair[1].1.start);
+        let pairs = neighbours.map(|pair| (1 << pair[0].0) | (1 << pair[1].0));
         let pairs: Vec<Set> = pairs.collect();
         let mut chosen: Vec<Set> = pairs
             .first()
@@ -149,14 +150,15 @@ impl Ageing {
             output,
             head,
         } = merge;
-        if self.lists(keeper.view, output) {
+        if self.lists(state, keeper.view, output) == Some(true) {
             if self.on(Rule::PutBack) {
                 state.move_file(output, Place::Attic, Place::Own);
             }
             state.keepers[who].job = Job::Retire { inputs };
         } else if !self.arena.is_live(inputs, keeper.view) {
             if self.on(Rule::LoserPutsBack) {
-                let live = members(self.arena.entry(keeper.view).listed);
+                let live = self.seen_listed(state, self.arena.entry(keeper.view));
+                let live = members(live);
                 live.for_each(|file| state.move_file(file, Place::Attic, Place::Own));
             }
             for file in members(inputs | 1 << output) {
@@ -172,8 +174,12 @@ impl Ageing {
     }
 
     fn may_list(&self, head: u8, number: u8) -> bool {
-        let (head, number) = (Sequence(head.into()), Sequence(number.into()));
-        !self.on(Rule::NewNames) || may_list(head, number, WITHIN)
+        !self.on(Rule::NewNames) || is_within(head, number)
+    }
+
+    /// The same for a page.
+    pub fn may_list_page(&self, head: u8, number: u8) -> bool {
+        !self.on(Rule::NewPageNames) || is_within(head, number)
     }
 
     /// The winner moves what it replaced away.
@@ -201,8 +207,10 @@ impl Ageing {
         next.untidy = false;
         Ageing::reload(&mut next, who);
         let view = next.keepers[who].view;
-        let unlisted = (0..state.put)
-            .filter(|file| state.file(*file).place == Place::Own && !self.lists(view, *file));
+        let unlisted = (0..state.put).filter(|file| {
+            let is_there = state.file(*file).place == Place::Own && !state.is_page(*file);
+            is_there && self.lists(state, view, *file) == Some(false)
+        });
         let unlisted = unlisted.map(|file| 1 << file).sum();
         if self.on(Rule::RestoreFirst) {
             self.restore(&mut next, Set::MAX);
@@ -214,7 +222,8 @@ impl Ageing {
     /// Puts listed files back.
     fn restore(&self, state: &mut State, files: Set) {
         let newest = state.newest();
-        for file in members(files).filter(|file| self.lists(newest, *file)) {
+        let seen = self.seen_listed(state, self.arena.entry(newest));
+        for file in members(files & seen) {
             state.move_file(file, Place::Attic, Place::Own);
         }
     }
@@ -247,4 +256,8 @@ impl Ageing {
         };
         steps.own(who, "tidies away file", file, next);
     }
+}
+
+fn is_within(head: u8, number: u8) -> bool {
+    may_list(Sequence(head.into()), Sequence(number.into()), WITHIN)
 }
