@@ -14,6 +14,7 @@ mod exit;
 mod fields;
 mod functions;
 mod gc;
+mod inspect;
 mod interrupt;
 mod lookup;
 mod man;
@@ -77,6 +78,7 @@ enum Command {
     Fields(fields::FieldsArgs),
     Snapshots(snapshots::SnapshotsArgs),
     Lookup(lookup::LookupArgs),
+    Inspect(inspect::InspectArgs),
     Verify(verify::VerifyArgs),
     Repair(repair::RepairArgs),
     Recalculate(recalculate::RecalculateArgs),
@@ -174,6 +176,7 @@ fn dispatch(command: Command, program: &Program) -> anyhow::Result<Exit> {
         Command::Fields(args) => fields::execute(&args),
         Command::Snapshots(args) => snapshots::execute(&args),
         Command::Lookup(args) => lookup::execute(&args),
+        Command::Inspect(args) => inspect::execute(&args),
         Command::Verify(args) => verify::execute(&args, program),
         Command::Repair(args) => repair::execute(&args, program),
         Command::Compact(args) => compact::execute(&args, program),

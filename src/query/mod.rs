@@ -1,8 +1,10 @@
-//! Answers about what is stored. No Kafka is needed; all but [`lookup`] come from manifests alone, and open no segment.
+//! Answers about what is stored. No Kafka is needed; all but [`lookup`] and [`inspect`] come from manifests and their pages alone,
+//! and open no segment.
 //!
 //! In flow a store and a topic's layout; out flow values that `cli` renders as tables or JSON. Nothing
 //! here writes.
 
+mod inspect;
 mod listing;
 mod lookup;
 mod topics;
@@ -11,6 +13,7 @@ mod unknown;
 #[cfg(test)]
 mod tests;
 
+pub use inspect::{FileKind, Inspected, ListedFiles, NamedCalculation, Says, inspect};
 pub use listing::{
     GapEntry, Listing, PartitionEntry, SegmentEntry, Shown, column_types, list, show,
 };

@@ -38,6 +38,7 @@ mod filtered;
 mod from_script;
 mod fuzzed;
 mod hostile;
+mod inspect;
 mod joining;
 mod kafka;
 mod keepers;

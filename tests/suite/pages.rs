@@ -144,7 +144,7 @@ pub fn check(pipeline: &Pipeline) {
     assert_eq!(report["results"].as_i64(), Some(committed - SEGMENTS));
 }
 
-fn files(pipeline: &Pipeline, folder: &str) -> Vec<PathBuf> {
+pub fn files(pipeline: &Pipeline, folder: &str) -> Vec<PathBuf> {
     let folder = pipeline.store.path().join(&pipeline.events).join(folder);
     let entries = fs::read_dir(folder.join("partition=0")).into_iter();
     let mut paths: Vec<PathBuf> = entries.flatten().flatten().map(|one| one.path()).collect();

@@ -1,0 +1,342 @@
+//! What one file is, and whether it is whole: from its bytes and its name alone.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use bytes::Bytes;
+use serde::Serialize;
+
+use crate::{
+    calculation::{Declaration, Fingerprint},
+    format::{
+        FactsError, Layout, Manifest, Page, Segment, SegmentError, SegmentFacts, SegmentKind,
+        check_segment, read_segment,
+    },
+    model::{Counts, Digest, Offset, OffsetRange, Partition, Sequence},
+    store::Path,
+};
+
+/// What begins a Parquet file.
+const PARQUET: &[u8] = b"PAR1";
+
+/// What a file is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FileKind {
+    /// A segment of results.
+    Results,
+    /// A segment of rejects.
+    Rejects,
+    /// A segment of corrections.
+    Corrections,
+    /// A manifest.
+    Manifest,
+    /// A page.
+    Page,
+    /// Nothing that snapback stores, or damaged beyond recognition.
+    Unknown,
+}
+
+/// A calculation that a file names.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct NamedCalculation {
+    /// By which segments name it.
+    pub fingerprint: Fingerprint,
+    /// As in `--calculation`.
+    pub calculation: String,
+    /// As in `--where`.
+    #[serde(rename = "where", skip_serializing_if = "Option::is_none")]
+    pub condition: Option<String>,
+    /// As in `--fields`.
+    pub fields: String,
+}
+
+/// What a file lists.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ListedFiles {
+    /// Segments of results.
+    pub results: u64,
+    /// Segments of rejects.
+    pub rejects: u64,
+    /// Segments of corrections.
+    pub corrections: u64,
+    /// Pages, and how many segments they list.
+    pub pages: u64,
+    /// See there.
+    pub segments_in_pages: u64,
+}
+
+/// See the module.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Inspected {
+    /// What it is.
+    pub kind: FileKind,
+    /// Its size.
+    pub bytes: u64,
+    /// Whether all of it is as it was written, and its name is right.
+    pub whole: bool,
+    /// Whether a newer snapback wrote it: what is in it cannot be told.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub newer: bool,
+    /// What is wrong otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub damage: Option<String>,
+    /// The digest by which others name it: of a segment's whole file, of the body of a manifest or page.
+    pub digest: Digest,
+    /// What it says of itself, as far as that can be read.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub says: Option<Says>,
+}
+
+/// What a file says of itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Says {
+    /// The events topic.
+    pub topic: String,
+    /// The partition of it.
+    pub partition: Partition,
+    /// Where its range begins.
+    pub start: Offset,
+    /// Where its range ends.
+    pub end: Offset,
+    /// What the offsets of the range are.
+    pub counts: Counts,
+    /// Of a segment: its rows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rows: Option<u64>,
+    /// Of a manifest: its number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sequence: Option<Sequence>,
+    /// The edit that made it, or that it was made for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub edit: Option<&'static str>,
+    /// Who wrote it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub writer: Option<String>,
+    /// Of a manifest or page: what it lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lists: Option<ListedFiles>,
+    /// The calculations of its rows, or of the segments that it lists.
+    pub calculations: Vec<NamedCalculation>,
+}
+
+/// Reads a file called `name`.
+#[must_use]
+pub fn inspect(name: &str, file: Bytes) -> Inspected {
+    let bytes = file.len() as u64;
+    let of_file = Digest::of(&file);
+    let newer = is_newer(&file);
+    let (kind, digest, says, damage) = if file.starts_with(PARQUET) {
+        // The decoder may panic on a damaged file.
+        let read = catch_unwind(AssertUnwindSafe(|| segment(file)));
+        let panicked = "decoding it panicked".to_owned();
+        read.unwrap_or((FileKind::Unknown, None, None, Some(panicked)))
+    } else {
+        document(&file)
+    };
+    let misnamed = || says.as_ref().and_then(|says| misnamed(name, kind, says));
+    let damage = damage.or_else(misnamed);
+    Inspected {
+        kind,
+        bytes,
+        whole: damage.is_none(),
+        newer,
+        damage,
+        digest: digest.unwrap_or(of_file),
+        says,
+    }
+}
+
+/// Whether a newer snapback wrote a file.
+fn is_newer(file: &Bytes) -> bool {
+    let of_segment = || {
+        let read = catch_unwind(AssertUnwindSafe(|| read_segment(file.clone()).err()));
+        let error = read.ok().flatten();
+        matches!(error, Some(SegmentError::Facts(FactsError::Newer { .. })))
+    };
+    let of_document = || {
+        let manifest = Manifest::decode(file).err();
+        manifest.is_some_and(|error| error.is_newer())
+            || Page::decode(file).is_err_and(|error| error.is_newer())
+    };
+    match file.starts_with(PARQUET) {
+        true => of_segment(),
+        false => of_document(),
+    }
+}
+
+type Read = (FileKind, Option<Digest>, Option<Says>, Option<String>);
+
+fn segment(file: Bytes) -> Read {
+    let (facts, rows, damage) = match check_segment(file.clone()) {
+        Ok((facts, rows)) => (facts, rows, None),
+        Err(damage) => match read_segment(file) {
+            Ok(reader) => (
+                reader.facts().clone(),
+                reader.rows(),
+                Some(damage.to_string()),
+            ),
+            Err(error) => return (FileKind::Unknown, None, None, Some(error.to_string())),
+        },
+    };
+    let kind = match facts.kind {
+        SegmentKind::Results => FileKind::Results,
+        SegmentKind::Rejects => FileKind::Rejects,
+        SegmentKind::Corrections => FileKind::Corrections,
+    };
+    (kind, None, Some(Says::of_segment(facts, rows)), damage)
+}
+
+/// A manifest or a page.
+fn document(file: &[u8]) -> Read {
+    let not_a_manifest = match Manifest::decode(file) {
+        Ok(manifest) => {
+            let says = Says::of_manifest(&manifest);
+            let digest = Some(manifest.digest());
+            return (FileKind::Manifest, digest, Some(says), None);
+        }
+        Err(error) => error,
+    };
+    let not_a_page = match Page::decode(file) {
+        Ok(page) => {
+            let digest = Some(page.digest());
+            return (FileKind::Page, digest, Some(Says::of_page(&page)), None);
+        }
+        Err(error) => error,
+    };
+    // One of the members that only one of them has.
+    let has = |member: &str| {
+        let text = String::from_utf8_lossy(file);
+        text.contains(member)
+    };
+    match (has("\"pipeline\":"), has("\"topic\":")) {
+        (true, _) => (
+            FileKind::Manifest,
+            None,
+            None,
+            Some(not_a_manifest.to_string()),
+        ),
+        (false, true) => (FileKind::Page, None, None, Some(not_a_page.to_string())),
+        (false, false) => {
+            let text = "neither a Parquet file, nor a manifest or a page";
+            (FileKind::Unknown, None, None, Some(text.to_owned()))
+        }
+    }
+}
+
+/// What is wrong with the name of a file, if it is one that a file of its kind can have.
+fn misnamed(name: &str, kind: FileKind, says: &Says) -> Option<String> {
+    let layout = Layout::new(&says.topic).ok()?;
+    let folder = match kind {
+        FileKind::Results => "results",
+        FileKind::Rejects => "rejects",
+        FileKind::Corrections => "corrections",
+        FileKind::Manifest => "_manifests",
+        FileKind::Page => "_pages",
+        FileKind::Unknown => return None,
+    };
+    let path = format!(
+        "{}/{folder}/partition={}/{name}",
+        says.topic, says.partition
+    );
+    let path = Path::parse(&path).ok()?;
+    let fits = match layout.parse_manifest(&path) {
+        Some((_, number)) => Some(number) == says.sequence,
+        None => {
+            let range = layout.parse_file(&path)?.range();
+            (range.start(), range.end()) == (says.start, says.end)
+        }
+    };
+    (!fits).then(|| format!("it is another file than its name says: {name}"))
+}
+
+impl Says {
+    fn of_segment(facts: SegmentFacts, rows: u64) -> Says {
+        Says {
+            topic: facts.topic,
+            partition: facts.partition,
+            start: facts.range.start(),
+            end: facts.range.end(),
+            counts: facts.counts,
+            rows: Some(rows),
+            sequence: None,
+            edit: Some(facts.made_for.name()),
+            writer: Some(facts.writer),
+            lists: None,
+            calculations: named(&[facts.declaration]),
+        }
+    }
+
+    fn of_manifest(manifest: &Manifest) -> Says {
+        let range = manifest.range();
+        let in_pages = manifest.pages.iter().map(|page| page.files).sum();
+        let pages = (manifest.pages.len() as u64, in_pages);
+        Says {
+            sequence: Some(manifest.sequence),
+            edit: Some(manifest.edit.name()),
+            writer: Some(manifest.writer.clone()),
+            lists: Some(ListedFiles::of(manifest.open.files(), pages)),
+            ..Says::of(
+                (&manifest.pipeline.events_topic, manifest.partition),
+                (range, manifest.counts),
+                &manifest.calculations,
+            )
+        }
+    }
+
+    fn of_page(page: &Page) -> Says {
+        Says {
+            lists: Some(ListedFiles::of(page.files(), (0, 0))),
+            ..Says::of(
+                (&page.topic, page.partition),
+                (page.range, page.counts),
+                &page.calculations,
+            )
+        }
+    }
+
+    fn of(
+        (topic, partition): (&str, Partition),
+        (range, counts): (OffsetRange, Counts),
+        calculations: &[Declaration],
+    ) -> Says {
+        Says {
+            topic: topic.to_owned(),
+            partition,
+            start: range.start(),
+            end: range.end(),
+            counts,
+            rows: None,
+            sequence: None,
+            edit: None,
+            writer: None,
+            lists: None,
+            calculations: named(calculations),
+        }
+    }
+}
+
+impl ListedFiles {
+    fn of<'s>(
+        files: impl Iterator<Item = &'s Segment> + Clone,
+        (pages, segments_in_pages): (u64, u64),
+    ) -> ListedFiles {
+        let of = |kind| files.clone().filter(|file| file.kind == kind).count() as u64;
+        ListedFiles {
+            results: of(SegmentKind::Results),
+            rejects: of(SegmentKind::Rejects),
+            corrections: of(SegmentKind::Corrections),
+            pages,
+            segments_in_pages,
+        }
+    }
+}
+
+fn named(declarations: &[Declaration]) -> Vec<NamedCalculation> {
+    let of = |declared: &Declaration| NamedCalculation {
+        fingerprint: declared.fingerprint.clone(),
+        calculation: declared.calculation.clone(),
+        condition: declared.condition.clone(),
+        fields: declared.fields.clone(),
+    };
+    declarations.iter().map(of).collect()
+}
