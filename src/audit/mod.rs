@@ -7,6 +7,7 @@
 //!
 //! [`Recalculator`] brings stored history of another calculation ([`outdated`]) under this one; [`mend`] puts right what was
 //! found wrong, as [`plan_repair`] says; a [`Scrubber`] does both beside a running processor, group by group.
+//! [`fill`] adds what a history does not have and Kafka has.
 //! A [`Statement`] says for others what was verified, with digests of the rows.
 //!
 //! Levels are cumulative ([`Level`]):
@@ -30,6 +31,7 @@
 //! and which now reads as nothing but absent offsets. Such a store is consistent in itself; only Kafka
 //! knows better.
 
+mod backfill;
 mod chain;
 mod check;
 mod compact;
@@ -61,6 +63,7 @@ mod verify;
 #[cfg(test)]
 mod tests;
 
+pub use backfill::{BackfillPlan, Fill, Filled, Lack, Unfilled, fill, readable_events};
 pub use check::{Checked, check_segments};
 pub use compact::{CompactError, Compactor, Merged};
 pub use error::AuditError;

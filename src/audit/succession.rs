@@ -1,5 +1,6 @@
 //! Whether a manifest is its base with its edit: a pure comparison, without building it anew.
 
+mod backfill;
 mod giving_up;
 
 use crate::{
@@ -18,7 +19,8 @@ pub(super) fn difference(base: &Manifest, next: &Manifest) -> Option<String> {
     if next.pipeline != base.pipeline {
         return Some("it names another pipeline".to_owned());
     }
-    if next.origin != base.origin {
+    let fills = matches!(next.edit, EditSummary::Backfill { .. });
+    if (next.origin, next.published_from) != (base.origin, base.published_from) && !fills {
         return Some(format!(
             "its origin is {}, not {}",
             next.origin, base.origin
@@ -47,6 +49,9 @@ pub(super) fn difference(base: &Manifest, next: &Manifest) -> Option<String> {
     } = &next.edit
     {
         return repaired(base, next, (*range, *counts), replaced);
+    }
+    if let EditSummary::Backfill { range, counts } = next.edit {
+        return backfill::difference(base, next, (range, counts));
     }
     if let EditSummary::GiveUp {
         range,
@@ -111,7 +116,7 @@ fn bounds(base: &Manifest, next: &Manifest) -> Option<String> {
     }
     let added = share(&next.edit).map(|(_, counts)| counts);
     let mut expected = base.forward().with(added.unwrap_or_default());
-    if let EditSummary::GiveUp { .. } = next.edit {
+    if let EditSummary::GiveUp { .. } | EditSummary::Backfill { .. } = next.edit {
         expected.edited = Some(next.sequence);
     }
     (next.forward() != expected).then(|| {
@@ -297,6 +302,7 @@ fn share(edit: &EditSummary) -> Option<(OffsetRange, Counts)> {
     match *edit {
         EditSummary::Bind
         | EditSummary::GiveUp { .. }
+        | EditSummary::Backfill { .. }
         | EditSummary::Repair { .. }
         | EditSummary::Compact { .. }
         | EditSummary::Retire { .. }
@@ -373,6 +379,7 @@ fn gaps(base: &Manifest, next: &Manifest, range: OffsetRange) -> Option<String> 
         EditSummary::Append { .. }
         | EditSummary::Bind
         | EditSummary::GiveUp { .. }
+        | EditSummary::Backfill { .. }
         | EditSummary::Repair { .. }
         | EditSummary::Compact { .. }
         | EditSummary::Retire { .. }

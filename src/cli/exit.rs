@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use super::{
     calculation::no_query::NoQuery, fields::no_proposal::NoProposal, open_files::TooFewFiles,
-    program::NoSuchCommand, repair::NoSuchLoss, session::MissingStore,
+    program::NoSuchCommand, repair::no_such_loss::NoSuchLoss, session::MissingStore,
 };
 use crate::{
     audit::{

@@ -5,6 +5,7 @@
 //! data on stdout, everything else on stderr. Out: an [`Exit`]. Types of the argument parser do not leave this folder.
 
 mod args;
+mod backfill;
 mod calculation;
 mod compact;
 mod completions;
@@ -82,6 +83,7 @@ enum Command {
     Verify(verify::VerifyArgs),
     Repair(repair::RepairArgs),
     Recalculate(recalculate::RecalculateArgs),
+    Backfill(backfill::BackfillArgs),
     Compact(compact::CompactArgs),
     Gc(gc::GcArgs),
     Config(config::ConfigArgs),
@@ -181,6 +183,7 @@ fn dispatch(command: Command, program: &Program) -> anyhow::Result<Exit> {
         Command::Repair(args) => repair::execute(&args, program),
         Command::Compact(args) => compact::execute(&args, program),
         Command::Recalculate(args) => recalculate::execute(&args, program),
+        Command::Backfill(args) => backfill::execute(&args, program),
         Command::Gc(args) => gc::execute(&args, program),
     }
 }

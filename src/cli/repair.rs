@@ -1,6 +1,7 @@
 //! `snapback repair`
 
 mod losses;
+pub(super) mod no_such_loss;
 
 use std::collections::BTreeSet;
 
@@ -22,8 +23,7 @@ use crate::{
     model::{OffsetRange, Partition},
     store::Throttle,
 };
-pub(super) use losses::NoSuchLoss;
-use losses::{Losses, Lost};
+use losses::{Losses, Lost, place};
 
 const EXAMPLES: &str = "\
 Without --apply it changes nothing, and says what it would do. Wrong values whose file is whole are calculated again from the
@@ -320,10 +320,6 @@ async fn one(
     )
 }
 
-fn place(mend: &Mend) -> String {
-    format!("partition {}, offsets {}", mend.partition, mend.range.range)
-}
-
 fn text(plan: &RepairPlan, losses: &Losses, outcome: &Outcome) -> String {
     let mut text = String::new();
     for mend in &plan.manifests {
@@ -368,7 +364,7 @@ fn text(plan: &RepairPlan, losses: &Losses, outcome: &Outcome) -> String {
         text.push_str(&format!("{place}: a page is put together again\n"));
         text.push_str(&format!("  {}\n", shown(&what(page))));
     }
-    text.push_str(&losses.text(outcome));
+    text.push_str(&losses.text(&outcome.lost));
     for left in &outcome.left {
         text.push_str(&format!("not mended: {}\n", shown(left)));
     }

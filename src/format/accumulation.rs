@@ -25,6 +25,8 @@ pub struct Accumulation {
     start: Offset,
     end: Offset,
     replacement: Option<Replacement>,
+    /// What it is made for.
+    made_for: MadeFor,
     absent: AbsentBuilder,
     filtered: u64,
     /// What tells filtered from absent offsets, once there are both.
@@ -40,6 +42,7 @@ impl Accumulation {
             start,
             end: start,
             replacement: None,
+            made_for: MadeFor::Append,
             absent: AbsentBuilder::default(),
             filtered: 0,
             listed: None,
@@ -57,6 +60,21 @@ impl Accumulation {
         };
         Accumulation {
             replacement: Some(replacement),
+            ..Accumulation::new(start)
+        }
+    }
+
+    /// The same for outcomes that the chain does not have and that are added later. Given the calculation `published`, results
+    /// and rejects come with corrections: what was published of them, if anything, is not known.
+    #[must_use]
+    pub fn filling(start: Offset, published: Option<Fingerprint>) -> Accumulation {
+        let replacement = published.map(|fingerprint| Replacement {
+            before: fingerprint.clone(),
+            now: fingerprint,
+        });
+        Accumulation {
+            replacement,
+            made_for: MadeFor::Repair,
             ..Accumulation::new(start)
         }
     }
@@ -123,7 +141,10 @@ impl Accumulation {
                 outcomes.results(),
                 outcomes.rejects(),
                 outcomes.filtered(),
-                Changed::All,
+                match self.made_for {
+                    MadeFor::Append => Changed::All,
+                    MadeFor::Repair | MadeFor::Compact => Changed::Stored,
+                },
             )?;
         }
         self.end = range.end();
@@ -135,6 +156,7 @@ impl Accumulation {
     pub fn take(&mut self) -> Accumulation {
         let next = Accumulation {
             replacement: self.replacement.clone(),
+            made_for: self.made_for,
             ..Accumulation::new(self.end)
         };
         std::mem::replace(self, next)
@@ -144,6 +166,7 @@ impl Accumulation {
     pub fn restart(&mut self) {
         *self = Accumulation {
             replacement: self.replacement.take(),
+            made_for: self.made_for,
             ..Accumulation::new(self.start)
         };
     }
@@ -163,7 +186,7 @@ impl Accumulation {
             absent,
             filtered: self.filtered,
         };
-        let mut encoded = files.finish(range, (MadeFor::Append, record), None, identity)?;
+        let mut encoded = files.finish(range, (self.made_for, record), None, identity)?;
         encoded.absent = self.listed;
         Ok(encoded)
     }

@@ -1,8 +1,10 @@
 //! The one way in which a chain grows: `apply(base, edit) -> manifest`, a pure function.
 
+mod backfill;
 mod declarations;
 mod following;
 mod giving_up;
+mod new_segments;
 
 use bytes::Bytes;
 use chrono::SubsecRound;
@@ -14,9 +16,11 @@ use super::{
     validate,
 };
 use crate::model::{Counts, Digest, Offset, OffsetRange, Partition, Sequence};
+use backfill::backfill;
 use declarations::declarations;
 use following::{follow, outcomes};
 use giving_up::give_up;
+use new_segments::{check_append, check_segments, in_order};
 
 /// The manifest that follows `base` by `edit`.
 ///
@@ -111,6 +115,15 @@ pub fn apply_and_encode(
                 replaced,
             },
         ) => give_up(base, (range, reason), replaced, stamp)?,
+        (
+            Some(base),
+            Edit::Backfill {
+                range,
+                segments,
+                counts,
+                record,
+            },
+        ) => backfill(base, range, segments, (counts, record), stamp)?,
         (
             Some(base),
             Edit::Repair {
@@ -292,6 +305,7 @@ fn first(pipeline: Pipeline, partition: Partition, origin: Offset, stamp: Stamp)
         oldest: Sequence::FIRST,
         committed: None,
         origin,
+        published_from: None,
         end: origin,
         counts: Counts::default(),
         forward: None,
@@ -319,57 +333,6 @@ fn check_start(base: &Manifest, range: OffsetRange) -> Result<(), ApplyError> {
         return Err(ApplyError::Empty { at: range.start() });
     }
     Ok(())
-}
-
-fn check_append(
-    range: OffsetRange,
-    segments: &[Segment],
-    counts: Counts,
-    record: &RowlessRecord,
-) -> Result<(), ApplyError> {
-    if counts.lost > 0 {
-        return Err(ApplyError::LostInAppend {
-            range,
-            lost: counts.lost,
-        });
-    }
-    validate::check_sum(counts, range)?;
-    if !record.is_of(range, Rowless::of(counts)) {
-        return Err(ApplyError::OtherRecord { range });
-    }
-    check_segments(range, segments, counts.outcomes())
-}
-
-/// Each is of the range, and of the outcomes in it; no two are of one kind.
-fn check_segments(
-    range: OffsetRange,
-    segments: &[Segment],
-    outcomes: u64,
-) -> Result<(), ApplyError> {
-    for (index, segment) in segments.iter().enumerate() {
-        let twice = segments[..index]
-            .iter()
-            .any(|other| other.kind == segment.kind);
-        let too_many = segment.rows > outcomes;
-        if twice || too_many || segment.range != range || segment.rows == 0 {
-            return Err(ApplyError::ForeignSegment {
-                path: segment.path.to_string(),
-                range,
-            });
-        }
-    }
-    Ok(())
-}
-
-/// Results and rejects, and corrections, which get their revision.
-fn in_order(mut segments: Vec<Segment>, sequence: Sequence) -> (Vec<Segment>, Vec<Segment>) {
-    segments.sort_by_key(|segment| segment.kind);
-    for segment in &mut segments {
-        segment.revision = (segment.kind == SegmentKind::Corrections).then_some(sequence);
-    }
-    segments
-        .into_iter()
-        .partition(|segment| segment.revision.is_none())
 }
 
 #[cfg(test)]

@@ -115,6 +115,9 @@ fn body(manifest: &Manifest) -> Vec<u8> {
     member(&mut out, "oldest", &manifest.oldest);
     member(&mut out, "committed", &manifest.committed);
     member(&mut out, "origin", &manifest.origin);
+    if let Some(from) = &manifest.published_from {
+        member(&mut out, "published_from", from);
+    }
     member(&mut out, "end", &manifest.end);
     member(&mut out, "counts", &manifest.counts);
     if let Some(forward) = &manifest.forward {

@@ -52,6 +52,18 @@ pub enum Edit {
         /// The results and rejects that are live in this range, which nobody can read.
         replaced: Vec<Segment>,
     },
+    /// Outcomes of offsets that the chain does not have: those of a gap or a part of one, or of what ends at its origin.
+    Backfill {
+        /// The offsets.
+        range: OffsetRange,
+        /// At most one segment of results, one of rejects and one of corrections, all of exactly this range. The corrections
+        /// are the outcomes that are to be published.
+        segments: Vec<Segment>,
+        /// What the offsets are.
+        counts: Counts,
+        /// Which of them have no row.
+        record: RowlessRecord,
+    },
     /// Other outcomes for offsets that the chain holds. Which offsets have an outcome stays as it is; so do all corrections,
     /// published or not (I6).
     Repair {
@@ -104,6 +116,7 @@ impl Edit {
     pub fn segments(&self) -> &[Segment] {
         match self {
             Edit::Append { segments, .. }
+            | Edit::Backfill { segments, .. }
             | Edit::Repair { segments, .. }
             | Edit::Compact { segments, .. } => segments,
             Edit::Bind { .. }
@@ -197,6 +210,12 @@ pub enum ApplyError {
     #[error("the page of {range} is not what is listed of it")]
     NotThePage {
         /// The page's range.
+        range: OffsetRange,
+    },
+    /// A backfill brings what the chain has.
+    #[error("the chain has offsets of {range}, or it neither lies in a gap nor ends at the origin")]
+    NotLacking {
+        /// The edit's range.
         range: OffsetRange,
     },
     /// A repair has another number of outcomes than what it replaces.

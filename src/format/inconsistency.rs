@@ -134,6 +134,20 @@ pub enum Inconsistency {
         /// What does not fit.
         detail: &'static str,
     },
+    /// What a backfill says about itself does not fit.
+    #[error("the backfill of {range} does not fit: {detail}")]
+    Backfill {
+        /// The range.
+        range: OffsetRange,
+        /// What does not fit.
+        detail: &'static str,
+    },
+    /// Outcomes cannot have been published as they came from an offset on that is not inside.
+    #[error("outcomes cannot have been published as they came from offset {from} on")]
+    PublishedFrom {
+        /// The offset.
+        from: Offset,
+    },
     /// What a repair says that it replaced is live, or is not what it can replace, or its counts are not those of its range.
     #[error("the repair of {range} does not fit: {detail}")]
     Repair {

@@ -100,6 +100,13 @@ pub enum EditSummary {
         /// The segments that are live no more, as the base listed them.
         replaced: Vec<Segment>,
     },
+    /// A gap, or a part of one, gave way to outcomes; or the chain begins earlier, with them.
+    Backfill {
+        /// The offsets.
+        range: OffsetRange,
+        /// What they are now.
+        counts: Counts,
+    },
     /// The outcomes of one range gave way to others.
     Repair {
         /// The offsets.
@@ -134,7 +141,7 @@ pub enum EditSummary {
 }
 
 impl EditSummary {
-    /// The edit's name: `bind`, `append`, `accept-loss`, `give-up`, `repair`, `compact`, `retire`, `seal`, `reopen`.
+    /// The edit's name: `bind`, `append`, `accept-loss`, `give-up`, `backfill`, `repair`, `compact`, `retire`, `seal`, `reopen`.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
@@ -142,6 +149,7 @@ impl EditSummary {
             EditSummary::Append { .. } => "append",
             EditSummary::AcceptLoss { .. } => "accept-loss",
             EditSummary::GiveUp { .. } => "give-up",
+            EditSummary::Backfill { .. } => "backfill",
             EditSummary::Repair { .. } => "repair",
             EditSummary::Compact { .. } => "compact",
             EditSummary::Retire { .. } => "retire",
@@ -177,6 +185,9 @@ pub struct Manifest {
     pub committed: Option<KnownCommit>,
     /// The first offset that the chain accounts for.
     pub origin: Offset,
+    /// The first offset whose outcomes were published as they came, where the chain has begun earlier since: those before it
+    /// have only corrections, if anything.
+    pub published_from: Option<Offset>,
     /// The first offset that it does not account for: the frontier.
     pub end: Offset,
     /// What became of `[origin, end)`.
@@ -230,6 +241,7 @@ impl Manifest {
     pub fn added(&self) -> impl Iterator<Item = &Segment> + Clone {
         let range = match self.edit {
             EditSummary::Append { range, .. }
+            | EditSummary::Backfill { range, .. }
             | EditSummary::Repair { range, .. }
             | EditSummary::Compact { range, .. } => Some(range),
             EditSummary::Bind
@@ -256,6 +268,7 @@ impl Manifest {
             | EditSummary::Compact { replaced, .. } => replaced,
             EditSummary::Bind
             | EditSummary::Append { .. }
+            | EditSummary::Backfill { .. }
             | EditSummary::AcceptLoss { .. }
             | EditSummary::Retire { .. }
             | EditSummary::Seal { .. }

@@ -27,6 +27,7 @@ mod entries;
 mod facts;
 mod file_name;
 mod forward;
+mod gaps;
 mod inconsistency;
 mod known_commit;
 mod layout;

@@ -22,6 +22,8 @@ use crate::{
 pub(super) enum Changed<'c> {
     /// All of them; what they replace is not known.
     All,
+    /// All that have a row: of filtered events nothing was published.
+    Stored,
     /// These.
     Rows(&'c Changes),
 }
@@ -178,7 +180,8 @@ impl OpenCorrections {
             (OutcomeKind::Filtered, &filtered),
         ] {
             let (rows, before) = match changed {
-                Changed::All => (batch.clone(), None),
+                Changed::Stored if kind == OutcomeKind::Filtered => continue,
+                Changed::All | Changed::Stored => (batch.clone(), None),
                 Changed::Rows(changes) => {
                     let changes = match kind {
                         OutcomeKind::Result => &changes.results,

@@ -1,5 +1,6 @@
 //! What must hold within one manifest or page, whoever wrote it: I4, and paths that are the partition's own.
 
+mod backfill;
 mod edits;
 mod giving_up;
 mod parts;
@@ -72,6 +73,7 @@ pub(super) fn check(manifest: &Manifest) -> Result<(), Inconsistency> {
         return Err(Inconsistency::Page { range, detail });
     }
     giving_up::check(&layout, manifest)?;
+    backfill::check(manifest, whole)?;
     check_repair(&layout, manifest)?;
     check_compaction(&layout, manifest)?;
     check_paging(&layout, manifest)

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     failpoint::{self, Point},
-    format::{ApplyError, Edit, Encoded, Manifest, Page, Segment, SilentRange},
+    format::{ApplyError, Edit, Encoded, Gap, Manifest, Page, Segment, SilentRange},
     model::OffsetRange,
     store::{Path, StoreError},
 };
@@ -34,6 +34,8 @@ enum Purpose {
     Repair,
     /// They are the same outcomes in fewer files.
     Compact,
+    /// They are outcomes that the chain does not have.
+    Fill,
 }
 
 /// What became of a repair.
@@ -74,6 +76,15 @@ impl Repair {
         Repair {
             purpose: Purpose::Compact,
             ..Repair::new(replaced, encoded)
+        }
+    }
+
+    /// Files of outcomes that the chain does not have: of a gap, or from before its origin.
+    #[must_use]
+    pub fn filling(encoded: Encoded) -> Repair {
+        Repair {
+            purpose: Purpose::Fill,
+            ..Repair::new(Vec::new(), encoded)
         }
     }
 
@@ -127,6 +138,12 @@ impl Repair {
                 range,
                 replaced,
                 segments,
+            },
+            Purpose::Fill => Edit::Backfill {
+                range,
+                segments,
+                counts: self.encoded.counts,
+                record: self.encoded.record.clone(),
             },
         }
     }
@@ -205,6 +222,9 @@ pub async fn write_repair(
             return Ok(Repaired::Done(ours));
         }
         let is_live = match &repair.silent {
+            _ if matches!(repair.purpose, Purpose::Fill) => newest.is_some_and(|newest| {
+                newest.lacks(repair.range) && newest.pages_over(repair.range).next().is_none()
+            }),
             Some(silent) => newest.is_some_and(|newest| is_silent(silent, &newest.open.silent)),
             None => are_live(&repair.replaced, live()),
         };
@@ -229,7 +249,7 @@ pub async fn write_repair(
         let put_at = repair.put.as_ref().and_then(|put| put.at);
         let appended = match chain.append(edit, put_at).await {
             // What is live, or silent, in the range is not what it was made of.
-            Err(ChainError::Apply(ApplyError::NotLive { .. })) => {
+            Err(ChainError::Apply(ApplyError::NotLive { .. } | ApplyError::NotLacking { .. })) => {
                 repair.abandon(chain).await;
                 return Ok(Repaired::Overtaken);
             }
@@ -276,7 +296,11 @@ async fn restore(chain: &Chain, live: &[Segment]) -> Result<(), StoreError> {
 
 /// The page of the newest manifest that lists what a repair was made of; `None` when none does.
 async fn page_of(chain: &Chain, repair: &Repair) -> Result<Option<Box<Page>>, ChainError> {
+    let in_gap = |gap: &Gap| {
+        gap.range.start() <= repair.range.start() && repair.range.end() <= gap.range.end()
+    };
     let is_live = |page: &Page| match &repair.silent {
+        _ if matches!(repair.purpose, Purpose::Fill) => page.gaps.iter().any(in_gap),
         Some(silent) => is_silent(silent, &page.silent),
         None => are_live(&repair.replaced, page.files()),
     };

@@ -19,6 +19,7 @@ mod a_long_history;
 mod a_worker_that_hangs;
 mod added_partitions;
 mod another_host;
+mod backfill;
 mod broker_trouble;
 mod calculations;
 mod carry;

@@ -22,6 +22,8 @@ use crate::{
 pub(super) struct Held {
     range: OffsetRange,
     gaps: Vec<OffsetRange>,
+    /// What lies before was not published as it came.
+    published_from: Offset,
     newest: Sequence,
 }
 
@@ -29,9 +31,15 @@ impl Held {
     pub fn of(manifest: &Listed) -> Held {
         Held {
             range: manifest.range(),
+            published_from: manifest.published_from.unwrap_or(manifest.origin),
             gaps: manifest.gaps.iter().map(|gap| gap.range).collect(),
             newest: manifest.sequence,
         }
+    }
+
+    /// Whether an outcome must have been published as it came.
+    fn published(&self, offset: Offset) -> bool {
+        offset >= self.published_from && self.contains(offset)
     }
 
     fn contains(&self, offset: Offset) -> bool {
@@ -187,7 +195,7 @@ impl Expected for First {
             return Ok(Offset::new(offset).map(|offset| Due {
                 key: Key::first(offset),
                 // What was given up since cannot be compared with anything.
-                required: required && self.held.contains(offset),
+                required: required && self.held.published(offset),
             }));
         }
     }
@@ -202,6 +210,9 @@ impl Expected for First {
                 Some(false) => Compared::NotDue("its outcome was of another kind then".to_owned()),
                 _ => Compared::Same,
             });
+        }
+        if !self.held.published(key.offset) {
+            return Ok(Compared::Unknown);
         }
         let row = self.rows.find(offset)?.filter(|row| row.offset == offset);
         if self.rows.is_unreadable(offset) || self.corrected.is_unreadable(offset) {

@@ -72,6 +72,12 @@ pub enum RecalculateError {
         /// The range.
         range: OffsetRange,
     },
+    /// The outcomes of events that the history does not have do not fit into memory at a time.
+    #[error("the outcomes of {range} are too many to be made at a time")]
+    TooManyEvents {
+        /// The range.
+        range: OffsetRange,
+    },
     /// Recalculated rows are not those that are stored: a defect.
     #[error("the recalculated rows of {range} are not those of the same offsets")]
     OtherOffsets {

@@ -30,7 +30,7 @@ pub use results::ResultsTopic;
 
 use crate::{
     calculation::{CalculationError, Evaluator},
-    format::{Identity, SilentRange},
+    format::{Encoded, Identity, SilentRange},
     history::{Chain, Repair, fetch_segment},
     kafka::{Connection, Reader},
     model::OffsetRange,
@@ -185,6 +185,33 @@ impl Recalculator {
         };
         let encoded = tokio::task::spawn_blocking(work).await??;
         Ok(Repair::new(damaged.segments.clone(), encoded))
+    }
+}
+
+impl Recalculator {
+    /// Makes files of a range that the history does not have, from its events; nothing is stored by it. With `publishes`, its
+    /// results and rejects are corrections.
+    ///
+    /// # Errors
+    /// [`RecalculateError::TooManyEvents`] when it is to be made in smaller parts; when Kafka does not hold all of it any
+    /// more, or cannot be read.
+    pub async fn fill(
+        &self,
+        chain: &Chain,
+        range: OffsetRange,
+        publishes: bool,
+    ) -> Result<Encoded, RecalculateError> {
+        let (recalculator, identity) = (self.clone(), chain.identity().clone());
+        let ours = self.evaluator.fingerprint();
+        let published = publishes.then(|| ours.clone());
+        let work = move || {
+            let needs = format!("the history does not have {range}");
+            let events = recalculator.events(&identity.topic, needs)?;
+            recalculator
+                .range(identity, range)
+                .of_missing(&events, published)
+        };
+        tokio::task::spawn_blocking(work).await?
     }
 }
 

@@ -1,6 +1,6 @@
 //! One range from its events alone: the files that hold it are damaged or gone. Blocking.
 
-use super::{RecalculateError, events::Events, range::Range, window::Window};
+use super::{RecalculateError, choice::MOST_BYTES, events::Events, range::Range, window::Window};
 use crate::{
     calculation::{Evaluated, Fingerprint},
     format::{Accumulation, Encoded, RangeOutcomes},
@@ -42,6 +42,29 @@ impl Range<'_> {
             return Err(events.are_others(range, detail));
         }
         Ok(rebuilt.close(&self.identity)?)
+    }
+
+    /// The files of offsets that the history does not have. With the calculation `published`, their results and rejects
+    /// become corrections.
+    ///
+    /// # Errors
+    /// When they are too many to be made at a time; when Kafka does not hold them any more, or cannot be read.
+    pub(super) fn of_missing(
+        &self,
+        events: &Events,
+        published: Option<Fingerprint>,
+    ) -> Result<Encoded, RecalculateError> {
+        let (partition, range) = (self.identity.partition, self.range);
+        let mut made = Accumulation::filling(range.start(), published);
+        events.read(partition, range, self.patience, |batch| {
+            self.add(&mut made, batch)?;
+            match made.bytes() > MOST_BYTES {
+                true => Err(RecalculateError::TooManyEvents { range }),
+                false => Ok(()),
+            }
+        })?;
+        append(&mut made, range.end(), Evaluated::empty(self.evaluator))?;
+        Ok(made.close(&self.identity)?)
     }
 
     fn add(&self, rebuilt: &mut Accumulation, batch: &Batch) -> Result<(), RecalculateError> {

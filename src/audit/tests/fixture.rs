@@ -41,7 +41,7 @@ pub(super) fn square() -> Arc<dyn Calculation> {
     builtin("square").unwrap()
 }
 
-fn evaluator() -> Evaluator {
+pub(in crate::audit) fn evaluator() -> Evaluator {
     evaluator_of(FIELDS)
 }
 
@@ -117,6 +117,21 @@ pub(super) async fn snapshot_of(
     end: i64,
     absent: impl Fn(i64) -> bool,
 ) {
+    let mut accumulation = Accumulation::new(at(start));
+    accumulation
+        .append(&outcomes(evaluator, start, end, absent))
+        .unwrap();
+    let mut pending = Pending::from(accumulation.close(chain.identity()).unwrap());
+    write_snapshot(chain, &mut pending).await.unwrap();
+}
+
+/// The outcomes of these offsets.
+pub(in crate::audit) fn outcomes(
+    evaluator: &Evaluator,
+    start: i64,
+    end: i64,
+    absent: impl Fn(i64) -> bool,
+) -> RangeOutcomes {
     let payload = |offset: i64| match is_bad(offset) {
         true => format!("{{\"number\": \"{offset}\"}}"),
         false => format!("{{\"number\": {offset}}}"),
@@ -135,11 +150,7 @@ pub(super) async fn snapshot_of(
         })
         .collect();
     let evaluated = evaluator.evaluate(events.into_iter()).unwrap();
-    let mut accumulation = Accumulation::new(at(start));
-    let outcomes = RangeOutcomes::new(range(start, end), evaluated).unwrap();
-    accumulation.append(&outcomes).unwrap();
-    let mut pending = Pending::from(accumulation.close(chain.identity()).unwrap());
-    write_snapshot(chain, &mut pending).await.unwrap();
+    RangeOutcomes::new(range(start, end), evaluated).unwrap()
 }
 
 /// Partition 0: `[100, 400)` in three snapshots, nothing absent. Partition 1: `[0, 300)` with markers at
@@ -301,6 +312,12 @@ pub(super) async fn history(store: &Store, partition: i32) -> Vec<(Edit, Stamp)>
                 range,
                 reason,
                 replaced,
+            },
+            EditSummary::Backfill { range, counts } => Edit::Backfill {
+                range,
+                segments: manifest.added().cloned().collect(),
+                counts,
+                record: testing::record(range, counts),
             },
             EditSummary::Retire { oldest } => Edit::Retire { oldest },
             EditSummary::Seal { .. } | EditSummary::Reopen { .. } => {

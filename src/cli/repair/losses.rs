@@ -1,23 +1,12 @@
 //! What `--accept-loss` is about, and what is said of it.
 
-use super::{Mend, Outcome, Rewriting, place};
+use super::{super::rewriting::Rewriting, no_such_loss::NoSuchLoss};
 use crate::{
-    audit::{self, Acceptance, RepairPlan, SourceError},
+    audit::{self, Acceptance, Mend, RepairPlan, SourceError},
     format::Gap,
     model::{Offset, OffsetRange, Partition},
     recovery::Invocation,
 };
-
-/// A range was accepted as lost that is none.
-#[derive(Debug, thiserror::Error)]
-#[error(
-    "--accept-loss {partition}:{range} is no range that has to be made again from Kafka; {there}. Nothing was changed"
-)]
-pub(in crate::cli) struct NoSuchLoss {
-    partition: Partition,
-    range: OffsetRange,
-    there: String,
-}
 
 /// A range that is a gap now.
 #[derive(serde::Serialize)]
@@ -36,6 +25,11 @@ impl Lost {
             end: range.end(),
         }
     }
+}
+
+/// Where a range is, for people.
+pub(super) fn place(mend: &Mend) -> String {
+    format!("partition {}, offsets {}", mend.partition, mend.range.range)
 }
 
 /// The losses that the operator has accepted.
@@ -106,7 +100,7 @@ impl Losses {
     }
 
     /// What has become of them.
-    pub fn text(&self, outcome: &Outcome) -> String {
+    pub fn text(&self, lost: &[Lost]) -> String {
         let mut text = String::new();
         for (partition, gap) in &self.gaps {
             let (range, at) = (gap.range, gap.accepted_at.to_rfc3339());
@@ -114,7 +108,7 @@ impl Losses {
                 "partition {partition}, offsets {range}: recorded as lost already, at {at}\n"
             ));
         }
-        for lost in &outcome.lost {
+        for lost in lost {
             text.push_str(&format!(
                 "LOST: partition {}, offsets {}-{}: nothing has them any more; they are a gap now\n",
                 lost.partition, lost.start, lost.end

@@ -1,6 +1,6 @@
 //! What `verify` found, for people.
 
-use super::shown;
+use super::super::out::shown;
 use crate::{audit::Report, store::Store};
 
 /// So many files of others are named.

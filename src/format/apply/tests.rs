@@ -1,4 +1,5 @@
 mod any_edits;
+mod backfill;
 mod giving_up;
 mod growing;
 mod reading;

@@ -25,6 +25,8 @@ pub(super) struct Document {
     oldest: Sequence,
     committed: Option<KnownCommit>,
     origin: Offset,
+    #[serde(default)]
+    published_from: Option<Offset>,
     end: Offset,
     counts: Counts,
     #[serde(default)]
@@ -60,6 +62,7 @@ impl Document {
             oldest: self.oldest,
             committed: self.committed,
             origin: self.origin,
+            published_from: self.published_from,
             end: self.end,
             pages: pages.collect::<Result<_, _>>()?,
             open: OpenList {
@@ -110,6 +113,11 @@ pub(super) enum EditLine {
         reason: GapReason,
         replaced: Vec<SegmentLine<String>>,
     },
+    Backfill {
+        start: Offset,
+        end: Offset,
+        counts: Counts,
+    },
     Repair {
         start: Offset,
         end: Offset,
@@ -155,6 +163,11 @@ impl From<&EditSummary> for EditLine {
                 end: range.end(),
                 reason,
                 replaced: replaced.iter().map(SegmentLine::from).collect(),
+            },
+            EditSummary::Backfill { range, counts } => EditLine::Backfill {
+                start: range.start(),
+                end: range.end(),
+                counts,
             },
             EditSummary::Repair {
                 range,
@@ -204,6 +217,10 @@ impl TryFrom<EditLine> for EditSummary {
                 range: range(start, end)?,
                 reason,
                 replaced: segments(replaced)?,
+            },
+            EditLine::Backfill { start, end, counts } => EditSummary::Backfill {
+                range: range(start, end)?,
+                counts,
             },
             EditLine::Repair {
                 start,

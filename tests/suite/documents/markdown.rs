@@ -223,7 +223,7 @@ fn comparable(text: &str) -> String {
     let mut text = text.to_owned();
     for (pattern, stands_for_it) in [
         (r"sha256:[0-9a-f]{4}\.\.\.", "sha256:DIGEST"),
-        (r"-[0-9a-f]{8}\.parquet", "-ID.parquet"),
+        (r"-[0-9a-f]{8}\.(parquet|json)", "-ID.$1"),
         (r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?Z", "TIME"),
         (r"\d+ bytes", "N bytes"),
         (r"\d+(\.\d+)? ?(ns|µs|ms|s)\b", "DURATION"),

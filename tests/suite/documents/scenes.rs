@@ -11,6 +11,7 @@ use snapback::model::Partition;
 use snapback::store::{Store, StoreConfig, StoreUrl};
 
 use super::falsified;
+use crate::backfill::begun_late;
 use crate::calculations::of_another_program;
 use crate::mixed_types;
 use crate::outside::{LIMIT, Pipeline, Place, committed_events, in_a_shell};
@@ -65,6 +66,7 @@ impl Scenes {
                 delete_records(&pipeline.brokers, &pipeline.events, 0, 40);
                 Scene::of(&pipeline)
             }
+            "numbers-begun-late" => Scene::of(&begun_late(Place::folder())),
             "orders" => orders(),
             other => panic!("there is no scene {other}"),
         }

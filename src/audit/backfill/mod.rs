@@ -1,0 +1,159 @@
+//! `backfill`: outcomes of what a history does not have, from the events that Kafka still has.
+//!
+//! In flow a partition's newest manifest and what Kafka can give out of its topic; out flow a [`BackfillPlan`] and, for each
+//! part of what can be filled, one edit of the chain. The outcomes are those of the calculation that the chain has on record.
+//! Those of a gap become corrections, which the partition's owner publishes once (I6): whether they were published
+//! before is not known. Before the origin, the chain begins earlier, part by part, down from where it began: so it never has a
+//! hole (I2), and whoever stops in between goes on later.
+//!
+//! Memory: the files of one part, and a batch of events.
+
+mod choice;
+
+pub use choice::{BackfillPlan, Fill, Lack, Unfilled};
+
+use std::{collections::BTreeMap, time::Duration};
+
+use super::{
+    AuditError, RecalculateError, Recalculator, RepairError, check_segments, is_its_source,
+};
+use crate::{
+    calculation::Calculations,
+    format::{Manifest, Segment, SegmentKind},
+    history::{Chain, Repair, Repaired, write_repair},
+    kafka::{Admin, Connection},
+    model::{Counts, OffsetRange, Partition},
+    recovery::Invocation,
+    store::Throttle,
+};
+
+/// How long a question to a broker may take.
+const ASK: Duration = Duration::from_secs(30);
+/// How long what was stored is read back.
+const CHECK: Duration = Duration::from_secs(600);
+
+/// What became of a range.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filled {
+    /// What its offsets are now, as far as it was filled.
+    pub counts: Counts,
+    /// The outcomes that are to be published.
+    pub corrections: u64,
+    /// Parts that stay as they were, and why.
+    pub left: Vec<(OffsetRange, String)>,
+}
+
+/// What Kafka can give out of the partitions of a topic: up to the first transaction that is open.
+///
+/// # Errors
+/// When Kafka has another topic than the one that the store was made from, or does not answer.
+pub async fn readable_events(
+    connection: &Connection,
+    manifests: &[Manifest],
+) -> Result<BTreeMap<Partition, OffsetRange>, AuditError> {
+    let connection = connection.clone();
+    let asked: Vec<_> = manifests
+        .iter()
+        .map(|manifest| (manifest.partition, manifest.pipeline.clone()))
+        .collect();
+    let ask = move || {
+        let mut readable = BTreeMap::new();
+        if asked.is_empty() {
+            return Ok(readable);
+        }
+        let admin = Admin::connect(&connection, ASK)?;
+        for (partition, pipeline) in asked {
+            is_its_source(&pipeline, &admin)?;
+            let ends = admin.watermarks(&pipeline.events_topic, partition)?;
+            let range = OffsetRange::new(ends.start, ends.stable_end);
+            readable.insert(partition, range.unwrap_or(OffsetRange::empty(ends.start)));
+        }
+        Ok(readable)
+    };
+    tokio::task::spawn_blocking(ask).await?
+}
+
+/// Fills a range, part by part, and reads back what it stored. With `publishes`, its outcomes become corrections. `progress` is
+/// told the offsets of each part that is done.
+///
+/// # Errors
+/// When the store, or Kafka, is away; call it again then. A part that cannot be filled is in [`Filled::left`].
+pub async fn fill(
+    recalculator: &Recalculator,
+    calculations: &Calculations,
+    chain: &mut Chain,
+    (fill, publishes): (&Fill, bool),
+    throttle: &Throttle,
+    progress: &dyn Fn(u64),
+) -> Result<Filled, RepairError> {
+    let mut filled = Filled::default();
+    let mut parts = fill.parts();
+    while let Some(part) = parts.pop() {
+        let made = recalculator.fill(chain, part, publishes);
+        let why = match throttle.compute(made).await {
+            Ok(encoded) => {
+                let counts = encoded.counts;
+                throttle.take(2 * encoded.bytes() as u64).await;
+                match write_repair(chain, &mut Repair::filling(encoded)).await? {
+                    Repaired::Done(segments) => {
+                        filled.corrections += corrections(&segments);
+                        match wrong(recalculator, calculations, chain, segments).await? {
+                            Some(why) => why,
+                            None => {
+                                filled.counts = filled.counts + counts;
+                                progress(part.len());
+                                continue;
+                            }
+                        }
+                    }
+                    Repaired::Overtaken => {
+                        "another edit has changed it meanwhile; run this command again".to_owned()
+                    }
+                }
+            }
+            Err(RecalculateError::TooManyEvents { range }) => match fill.halves(part) {
+                Some(halves) => {
+                    parts.extend(halves);
+                    continue;
+                }
+                None => RecalculateError::TooManyEvents { range }.to_string(),
+            },
+            Err(error) if error.is_retryable() => return Err(RepairError::Read(error)),
+            Err(error) => error.to_string(),
+        };
+        filled.left.push((part, why));
+        if fill.lack == Lack::BeforeOrigin {
+            // Nothing before it can be added without it.
+            break;
+        }
+    }
+    Ok(filled)
+}
+
+fn corrections(segments: &[Segment]) -> u64 {
+    let corrections = segments.iter();
+    let corrections = corrections.filter(|segment| segment.kind == SegmentKind::Corrections);
+    corrections.map(|segment| segment.rows).sum()
+}
+
+/// What is wrong with what was stored, if anything is.
+async fn wrong(
+    recalculator: &Recalculator,
+    calculations: &Calculations,
+    chain: &Chain,
+    segments: Vec<Segment>,
+) -> Result<Option<String>, RepairError> {
+    let declared = [recalculator.evaluator.declaration()];
+    let invocation = Invocation::new("backfill");
+    let store = chain.store();
+    let checked =
+        check_segments(store, calculations, &declared, &invocation, segments, CHECK).await;
+    if let Some(error) = checked.failure {
+        return Err(error.into());
+    }
+    let found = checked.findings.iter().find(|finding| finding.is_damage());
+    Ok(found.map(|finding| format!("what is stored now is not right: {finding}")))
+}
+
+#[cfg(test)]
+mod tests;
