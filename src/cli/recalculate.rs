@@ -20,7 +20,9 @@ use crate::{
     },
     config::{ConfigError, Output, key},
     format::{SegmentKind, UnreadPage},
-    history::{Chain, CorrectionsProgress, Repair, Repaired, read_listed, write_repair},
+    history::{
+        Chain, CorrectionsProgress, Repair, Repaired, read_listed, seal_when_long, write_repair,
+    },
     model::{OffsetRange, Partition},
 };
 
@@ -262,6 +264,9 @@ async fn one(
             let overtaken = "another edit has changed it meanwhile; run this command again";
             Left::add(&mut left, &range, &overtaken);
             continue;
+        }
+        if args.apply {
+            seal_when_long(&mut chain).await.context(place)?;
         }
         done.difference.add(difference);
     }

@@ -55,7 +55,7 @@ pub use race::{
     is_silent, may_list, rebase,
 };
 pub use repair::{Repair, Repaired, write_repair};
-pub use seal::{Sealed, write_seal};
+pub use seal::{Sealed, seal_when_long, write_seal};
 pub use tail::{ChainError, ChainTail, Found, contains, list_manifests, load_manifest, load_tail};
 pub use tidy::{Tidied, readopt, tidy};
 pub use write::{Pending, SnapshotError, Written, write_snapshot};

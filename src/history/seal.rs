@@ -1,7 +1,7 @@
 //! From a range of the open list to a page that the chain lists, whoever else appends meanwhile.
 
 use super::{
-    Appended, Chain, ChainError, SnapshotError,
+    Appended, Chain, ChainError, MergeLimits, Obstacles, SnapshotError, choose_seal,
     listed::load_page,
     race::{LISTED_WITHIN, is_never_listed},
     write::RACES,
@@ -93,6 +93,26 @@ pub async fn write_seal(chain: &mut Chain, range: OffsetRange) -> Result<Sealed,
         partition: chain.partition(),
         races: RACES,
     }))
+}
+
+/// Seals what nothing joins any more for as long as the open list is longer than two pages: for who changes ranges of one page after
+/// the other, each of which is reopened for that.
+///
+/// # Errors
+/// As [`write_seal`].
+pub async fn seal_when_long(chain: &mut Chain) -> Result<(), SnapshotError> {
+    let next = |chain: &Chain| {
+        let newest = chain.newest()?;
+        let is_long = newest.open.segments.len() > 2 * Page::MOST_FILES;
+        is_long.then(|| choose_seal(newest, MergeLimits::LARGEST, &Obstacles::default()))?
+    };
+    while let Some(range) = next(chain) {
+        if let Sealed::Left(error) = write_seal(chain, range).await? {
+            tracing::debug!("partition {}: {error}", chain.partition());
+            break;
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

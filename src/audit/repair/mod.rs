@@ -29,7 +29,7 @@ use crate::{
     format::{Layout, Listed, Segment, SegmentKind},
     history::{
         Chain, ChainError, ChainTail, Repair, Repaired, Restored, load_tail, read_listed,
-        restore_segment, write_repair,
+        restore_segment, seal_when_long, write_repair,
     },
     model::Partition,
     recovery::Invocation,
@@ -124,7 +124,10 @@ pub async fn mend(
         Err(left) => return Ok(left),
     };
     let segments = match write_repair(chain, &mut repair).await? {
-        Repaired::Done(segments) => segments,
+        Repaired::Done(segments) => {
+            seal_when_long(chain).await?;
+            segments
+        }
         Repaired::Overtaken => return Ok(Mended::Overtaken),
     };
     read_back(calculations, chain, mend, segments).await

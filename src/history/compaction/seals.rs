@@ -18,7 +18,7 @@ const RUN_BYTES: u64 = 42;
 
 /// The range that is sealed next; `None` when nothing is to be.
 ///
-/// It has at least 64 segments, none of which any merge will ever take in, and no page and no damaged segment inside. It
+/// It has at least 64 segments, or all between two pages, none of which any merge will ever take in, and no page and no damaged segment inside. It
 /// begins where the last page before it ends, so that what has no row before its first segment goes with it.
 ///
 /// What somebody with more memory would merge is left open for them, unless the list is long: then it is judged by `limits`,
@@ -29,7 +29,7 @@ pub fn choose_seal(
     limits: MergeLimits,
     obstacles: &Obstacles,
 ) -> Option<OffsetRange> {
-    if manifest.open.segments.len() < FEWEST {
+    if manifest.open.segments.len() < FEWEST && manifest.pages.is_empty() {
         return None;
     }
     let of_all = choose(manifest, MergeLimits::LARGEST, obstacles);
@@ -50,7 +50,12 @@ fn choose(manifest: &Manifest, limits: MergeLimits, obstacles: &Obstacles) -> Op
         .filter_map(|(start, stretch)| {
             let last = stretch.iter().rposition(is_closed)?;
             let closed = unmerged(manifest, &stretch[..=last], limits, obstacles);
-            longest(manifest, start, closed)
+            // What lies between two pages becomes no more.
+            let is_all = closed.len() == stretch.len();
+            let mut pages = manifest.pages.iter().map(|page| page.range.start());
+            let is_followed = pages.any(|page| closed.iter().all(|one| one.range.end() <= page));
+            let fewest = if is_all && is_followed { 1 } else { FEWEST };
+            longest(manifest, start, closed, fewest)
         })
         .find(|range| !obstacles.unsealed.contains(range))
 }
@@ -68,7 +73,12 @@ fn growing(
 }
 
 /// As many of these ranges as a page takes; `None` when they are too few for one.
-fn longest(manifest: &Manifest, start: Offset, closed: &[Range<'_>]) -> Option<OffsetRange> {
+fn longest(
+    manifest: &Manifest,
+    start: Offset,
+    closed: &[Range<'_>],
+    fewest: usize,
+) -> Option<OffsetRange> {
     let (mut chosen, mut files) = (None, 0);
     for range in closed {
         let whole = OffsetRange::new(start, range.range.end()).ok()?;
@@ -82,7 +92,7 @@ fn longest(manifest: &Manifest, start: Offset, closed: &[Range<'_>]) -> Option<O
         if files + corrections > Page::MOST_FILES || bytes > Page::MAX_BYTES / 2 {
             break;
         }
-        chosen = (files >= FEWEST).then_some(whole);
+        chosen = (files >= fewest).then_some(whole);
     }
     chosen
 }

@@ -319,3 +319,29 @@ async fn tidying_moves_nothing_in_the_range_of_a_page_that_cannot_be_read() {
     let tail = load_tail(&store, next.layout(), PARTITION).await.unwrap();
     assert_eq!(tail.newest.unwrap().pages.len(), 2);
 }
+
+#[tokio::test]
+async fn who_changes_page_after_page_seals_what_is_done() {
+    let store = Store::memory();
+    let mut ours = bound(&store, "ours", &clock(), 0).await;
+    let (end, reason) = (257 * 20, crate::format::GapReason::Expired);
+    for start in (0..end).step_by(20) {
+        let loss = range(start, start + 1);
+        let edit = Edit::AcceptLoss {
+            range: loss,
+            reason,
+        };
+        let _ = ours.append(edit, None).await.unwrap();
+        let mut outcomes = pending(start + 1, start + 20);
+        write_snapshot(&mut ours, &mut outcomes).await.unwrap();
+    }
+    let live = ours.newest().unwrap().live_files();
+    assert_eq!(ours.newest().unwrap().open.segments.len(), 514);
+    seal_when_long(&mut ours).await.unwrap();
+    let newest = ours.newest().unwrap();
+    assert_eq!((newest.pages.len(), newest.live_files()), (1, live));
+    assert!(newest.open.segments.len() <= 2 * Page::MOST_FILES);
+    // Nothing is done while it is short.
+    seal_when_long(&mut ours).await.unwrap();
+    assert_eq!(ours.newest().unwrap().pages.len(), 1);
+}

@@ -177,14 +177,31 @@ impl Work for Compaction {
             .shown
             .recalculated
             .load(std::sync::atomic::Ordering::SeqCst);
-        if background.recalculator.is_some() && !is_recalculated {
-            // Small ranges are recalculated first.
-            return Due::Nothing;
-        }
         let newest = known.newest;
         self.newest = Some(newest.sequence);
         if self.unsealed_at != self.newest {
             self.obstacles.unsealed.clear();
+        }
+        let limits = MergeLimits::within(site.budget.background);
+        if let Some(recalculator) = background
+            .recalculator
+            .as_ref()
+            .filter(|_| !is_recalculated)
+        {
+            // Small ranges are recalculated before they are merged. What was in a page goes back into one before the next page is
+            // opened, so that the list stays short.
+            let ours = recalculator.evaluator.fingerprint();
+            let is_done = |range: &OffsetRange| {
+                let segments = newest.open.segments.iter();
+                let mut inside = segments.filter(|segment| segment.range.overlaps(*range));
+                inside.all(|segment| segment.fingerprint == *ours)
+            };
+            let seal = choose_seal(newest, limits, &self.obstacles).filter(is_done);
+            self.next = seal.map(Next::Seal);
+            return match self.next {
+                Some(_) => Due::Urgent,
+                None => Due::Nothing,
+            };
         }
         let since = match self.end {
             Some((end, since)) if end == newest.end => since,
@@ -194,7 +211,6 @@ impl Work for Compaction {
         let rest = site.store_side.snapshot_interval * INTERVALS_OF_REST;
         let rests_at = since + rest.max(REST);
         let at_rest = rests_at <= known.now;
-        let limits = MergeLimits::within(site.budget.background);
         let merge = choose_merge(newest, limits, &self.obstacles, at_rest).map(Next::Merge);
         let seal = || choose_seal(newest, limits, &self.obstacles).map(Next::Seal);
         self.next = merge.or_else(seal);

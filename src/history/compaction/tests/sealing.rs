@@ -71,6 +71,9 @@ fn the_choice_of_a_page_goes_around_damage_and_other_pages() {
     // One page before and one behind: what lies between is sealed as soon as it is right again.
     next = with_a_page(next, OffsetRange::new(at(0), at(20)).unwrap());
     assert_eq!(chosen_seal(&next, &Obstacles::default()), Some((20, 710)));
+    // It becomes no more, so a few suffice.
+    next = with_a_page(next, OffsetRange::new(at(20), at(690)).unwrap());
+    assert_eq!(chosen_seal(&next, &Obstacles::default()), Some((690, 710)));
 }
 
 #[test]
