@@ -20,6 +20,20 @@ use super::{
 /// Where Amazon's machines ask for their credentials: what is tried when none are given.
 const METADATA_SERVICE: &str = "169.254.169.254";
 
+/// How our TLS begins to say that a certificate is not accepted, and why.
+const CERTIFICATE: &str = "invalid peer certificate: ";
+
+/// What is said where one side speaks TLS and the other does not, by servers and by our TLS; and what the endpoint should
+/// begin with. Servers that say nothing of it look like any that breaks connections.
+const PROTOCOLS: [(&str, &str); 3] = [
+    ("HTTP request to an HTTPS server", "https://"),
+    ("plain HTTP request was sent to HTTPS port", "https://"),
+    (
+        "received corrupt message of type InvalidContentType",
+        "http://",
+    ),
+];
+
 /// The call that failed.
 pub(super) struct Call<'a> {
     pub operation: &'static str,
@@ -112,6 +126,23 @@ impl Call<'_> {
         {
             return StoreError::WrongRegion {
                 location: self.location,
+                source: Box::new(error),
+            };
+        }
+        let endpoint = || self.place.endpoint().to_owned();
+        if let Some((_, reason)) = text.split_once(CERTIFICATE) {
+            let reason = reason.split(" <- ").next().unwrap_or_default();
+            return StoreError::Untrusted {
+                endpoint: endpoint(),
+                reason: reason.to_owned(),
+                source: Box::new(error),
+            };
+        }
+        let instead = PROTOCOLS.iter().find(|(said, _)| text.contains(said));
+        if let Some((_, instead)) = instead {
+            return StoreError::WrongProtocol {
+                endpoint: endpoint(),
+                instead,
                 source: Box::new(error),
             };
         }
@@ -244,7 +275,27 @@ mod tests {
                 "Error performing GET - Server returned non-2xx status code: {status}: <Code>{code}</Code>"
             )
         };
-        let cases: [(&str, &str, String, &str); 12] = [
+        let cases: [(&str, &str, String, &str); 15] = [
+            (
+                "a certificate",
+                LIST,
+                "client error (Connect) <- invalid peer certificate: Expired <- x".to_owned(),
+                "the certificate of http://localhost:1 is not accepted: Expired; if",
+            ),
+            (
+                "TLS where none is expected",
+                LIST,
+                "client error (Connect) <- received corrupt message of type InvalidContentType"
+                    .to_owned(),
+                "write it with http://",
+            ),
+            (
+                "no TLS where it is expected",
+                LIST,
+                "Server returned non-2xx status code: 400 Bad Request: Client sent an HTTP request to an HTTPS server."
+                    .to_owned(),
+                "write it with https://",
+            ),
             (
                 "denied",
                 LIST,

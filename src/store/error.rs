@@ -121,6 +121,28 @@ pub enum StoreError {
         /// What the back end said.
         source: Cause,
     },
+    /// The server's certificate is not accepted, so nothing was sent.
+    #[error(
+        "the certificate of {endpoint} is not accepted: {reason}; if its authority is one of your own, name a file with that authority's certificate in AWS_CA_BUNDLE"
+    )]
+    Untrusted {
+        /// The server.
+        endpoint: String,
+        /// What is wrong with the certificate.
+        reason: String,
+        /// What the back end said.
+        source: Cause,
+    },
+    /// The server speaks TLS and the endpoint says that it does not, or the other way round.
+    #[error("{endpoint} does not speak this protocol; write it with {instead}")]
+    WrongProtocol {
+        /// The server.
+        endpoint: String,
+        /// How its address begins.
+        instead: &'static str,
+        /// What the back end said.
+        source: Cause,
+    },
     /// No connection could be made, so nothing was sent.
     #[error("cannot connect to {endpoint}; is it running, and is --s3-endpoint right?")]
     Unreachable {
@@ -218,6 +240,8 @@ impl StoreError {
             | StoreError::NoCredentials { .. }
             | StoreError::Denied { .. }
             | StoreError::WrongRegion { .. }
+            | StoreError::Untrusted { .. }
+            | StoreError::WrongProtocol { .. }
             | StoreError::IgnoresPutIfAbsent { .. } => true,
             StoreError::Local { .. } => !self.is_retryable(),
             StoreError::NotFound { .. }

@@ -71,6 +71,7 @@ mod slow_to_join;
 mod sql;
 mod status;
 mod store_conformance;
+mod store_tls;
 mod store_trouble;
 mod support;
 mod timestamps;

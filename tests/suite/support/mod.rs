@@ -6,6 +6,7 @@
 
 mod blocking;
 mod cache;
+mod certificates;
 mod heavy;
 mod http;
 mod kafka;
@@ -21,6 +22,8 @@ mod topics;
 mod wait;
 
 pub use blocking::block_on;
+#[allow(unused_imports, reason = "the soak has no use for it")]
+pub use certificates::Certificates;
 pub use heavy::heavy;
 pub use http::Status;
 pub use kafka::{Kafka, kafka};

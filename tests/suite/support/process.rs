@@ -8,6 +8,7 @@
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::Write as _;
+use std::os::unix::fs::chown;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -27,7 +28,7 @@ pub fn snapback<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Program {
 }
 
 /// A program to run: in an empty folder of its own, without the variables of the environment that configure
-/// snapback, its log, its fail points or S3, and with empty standard input.
+/// snapback, its log, its fail points, S3 or its proxies, and with empty standard input.
 pub struct Program {
     command: Command,
     /// Holds the output and, unless the test has set another, is the working folder.
@@ -52,6 +53,7 @@ impl Program {
             let text = name.to_string_lossy();
             if text.starts_with("SNAPBACK_")
                 || text.starts_with("AWS_")
+                || text.to_ascii_lowercase().ends_with("_proxy")
                 || ["RUST_LOG", "FAILPOINTS"].contains(&&*text)
             {
                 command.env_remove(name);
@@ -100,6 +102,30 @@ impl Program {
         variables: impl IntoIterator<Item = (K, V)>,
     ) -> Self {
         self.command.envs(variables);
+        self
+    }
+
+    /// Runs it as another user, which only root may ask for. Where that user cannot come to the program, it is copied.
+    pub fn by_user(mut self, user: u32) -> Self {
+        let folder = self.scratch.path().to_owned();
+        let own = folder.join("program");
+        fs::copy(self.command.get_program(), &own).expect("a program in a file");
+        let mut command = Command::new(&own);
+        command.args(self.command.get_args());
+        for (name, value) in self.command.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        let work = self.command.get_current_dir().expect("set from the start");
+        for place in [&folder, &own, work] {
+            chown(place, Some(user), Some(user)).expect("root may");
+        }
+        // What it locks lies in a folder of this user's.
+        command.env("TMPDIR", &folder).current_dir(work);
+        command.stdin(Stdio::null()).uid(user).gid(user);
+        self.command = command;
         self
     }
 

@@ -9,10 +9,11 @@ use std::time::Duration;
 
 use futures::TryStreamExt;
 use object_store::aws::{AmazonS3, AmazonS3Builder};
-use object_store::{ClientOptions, ObjectStore, RetryConfig};
+use object_store::{Certificate, ClientOptions, ObjectStore, RetryConfig};
 
 use super::blocking::block_on;
 use super::cache::{installed, run_tool};
+use super::certificates::Certificates;
 use super::port::Port;
 use super::server::Server;
 use super::wait::poll;
@@ -69,6 +70,8 @@ pub struct S3Server {
     name: &'static str,
     server: Server,
     endpoint: String,
+    /// Of an authority that only the tests know.
+    certificates: Option<Certificates>,
     _port: Port,
 }
 
@@ -89,7 +92,21 @@ impl S3Server {
         Self::try_start().unwrap_or_else(|error| panic!("{error}"))
     }
 
-    /// `http://host:port`, as in `--s3-endpoint`.
+    /// A private server that speaks TLS, with a certificate of [`Certificates`]; it is versitygw in any case.
+    #[track_caller]
+    pub fn start_with_tls() -> Self {
+        let started =
+            Certificates::get().and_then(|made| Self::try_start_as(&VERSITYGW, Some(made)));
+        started.unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// The file that names who signed its certificate.
+    pub fn authority(&self) -> PathBuf {
+        let certificates = self.certificates.as_ref();
+        certificates.expect("a server with TLS").authority()
+    }
+
+    /// `http://host:port` or `https://host:port`, as in `--s3-endpoint`.
     pub fn endpoint(&self) -> &str {
         &self.endpoint
     }
@@ -132,6 +149,7 @@ impl S3Server {
     /// The configuration of [`S3Server::client`], for a test that changes it.
     pub fn builder(&self) -> AmazonS3Builder {
         AmazonS3Builder::new()
+            .with_client_options(self.options())
             .with_endpoint(&self.endpoint)
             .with_bucket_name(BUCKET)
             .with_region(REGION)
@@ -158,11 +176,33 @@ impl S3Server {
         self.ready().unwrap_or_else(|error| panic!("{error}"));
     }
 
+    /// What its clients trust.
+    fn options(&self) -> ClientOptions {
+        let options = ClientOptions::new().with_allow_http(true);
+        match &self.certificates {
+            None => options,
+            Some(certificates) => {
+                let pem = fs::read(certificates.authority()).expect("a file of the cache");
+                let certificate = Certificate::from_pem(&pem).expect("a certificate");
+                options.with_root_certificate(certificate)
+            }
+        }
+    }
+
     fn try_start() -> Result<Self, String> {
-        let tool = chosen()?;
+        Self::try_start_as(chosen()?, None)
+    }
+
+    fn try_start_as(tool: &Tool, certificates: Option<Certificates>) -> Result<Self, String> {
         let mut command = Command::new(tool.binary()?);
         let port = Port::reserve()?;
         let address = format!("127.0.0.1:{}", port.number());
+        let mut protocol = "http";
+        if let Some(certificates) = &certificates {
+            protocol = "https";
+            command.arg("--cert").arg(certificates.server());
+            command.arg("--key").arg(certificates.key());
+        }
         (tool.configure)(&mut command, &address);
 
         let folder = Server::new_folder()?;
@@ -175,7 +215,8 @@ impl S3Server {
         let store = Self {
             name: tool.name,
             server,
-            endpoint: format!("http://{address}"),
+            endpoint: format!("{protocol}://{address}"),
+            certificates,
             _port: port,
         };
         store.ready()?;
@@ -190,11 +231,7 @@ impl S3Server {
                 max_retries: 0,
                 ..RetryConfig::default()
             })
-            .with_client_options(
-                ClientOptions::new()
-                    .with_allow_http(true)
-                    .with_timeout(Duration::from_secs(2)),
-            )
+            .with_client_options(self.options().with_timeout(Duration::from_secs(2)))
             .build()
             .map_err(|error| format!("cannot make an S3 client: {error}"))?;
         poll(READY_WITHIN, || {
