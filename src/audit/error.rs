@@ -1,13 +1,10 @@
 //! Why verifying could not be finished; what it finds is a [`Finding`](super::Finding) instead.
 
-use std::time::Duration;
-
 use super::source::SourceError;
 use crate::{
     calculation::CalculationError,
     history::ChainError,
     kafka::KafkaError,
-    model::Partition,
     query::TopicError,
     store::{Path, StoreError},
 };
@@ -51,18 +48,6 @@ pub enum AuditError {
     /// The store was made from other topics than those that Kafka has.
     #[error(transparent)]
     Source(#[from] SourceError),
-    /// A transaction hides what was committed after it began.
-    #[error(
-        "a transaction has been open in {topic:?} partition {partition} for {waited:?}: what was published after it began cannot be read yet (it ends by itself after its transaction.timeout.ms)"
-    )]
-    OpenTransaction {
-        /// The topic.
-        topic: String,
-        /// Its partition.
-        partition: Partition,
-        /// How long it was waited for.
-        waited: Duration,
-    },
     /// A task of the audit itself failed.
     #[error("the audit failed, which is a defect of snapback: {0}")]
     Task(#[from] tokio::task::JoinError),
@@ -75,6 +60,19 @@ impl AuditError {
         match self {
             AuditError::Store(error) => error.is_retryable(),
             AuditError::Chain(error) => error.is_retryable(),
+            _ => false,
+        }
+    }
+}
+
+impl AuditError {
+    /// Whether it keeps no other partition: it lies at what is stored of this one, and the store answers.
+    #[must_use]
+    pub fn keeps_no_other(&self) -> bool {
+        match self {
+            AuditError::Unreadable { .. } => true,
+            AuditError::Store(error) => error.concerns_the_object(),
+            AuditError::Chain(error) => error.keeps_no_other(),
             _ => false,
         }
     }

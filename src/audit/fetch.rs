@@ -29,7 +29,7 @@ async fn is_live(
                 listed => Ok(listed?),
             }
         }
-        Err(ChainError::Store(error)) if error.concerns_the_object() => Ok(true),
+        Err(error) if error.keeps_no_other() => Ok(true),
         Err(error) => Err(error.into()),
     }
 }

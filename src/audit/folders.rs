@@ -8,7 +8,7 @@ use std::{
 use super::{AuditError, Finding, FindingKind, instructions};
 use crate::{
     format::{Layout, Listed, Manifest, SegmentKind},
-    history::{ChainError, ChainTail, load_tail, read_listed},
+    history::{ChainTail, load_tail, read_listed},
     model::{Offset, OffsetRange, Partition, Sequence},
     query::{TopicError, UnknownFile, partition_at},
     store::{Entry, Path, Store, Unreadable},
@@ -171,7 +171,7 @@ pub(super) async fn orphans(
     // The processor may have gone on meanwhile: what a newer manifest lists, or is gone, is none.
     let tail = match load_tail(store, layout, partition).await {
         // It is a finding of the chain's.
-        Err(ChainError::Store(error)) if error.concerns_the_object() => ChainTail::default(),
+        Err(error) if error.keeps_no_other() => ChainTail::default(),
         tail => tail?,
     };
     let now = match tail.newest {

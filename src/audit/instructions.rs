@@ -6,7 +6,8 @@ use super::Finding;
 use crate::{
     calculation::Declaration,
     format::{PageLink, Segment},
-    model::{Digest, Offset, Sequence},
+    kafka::FaultKind,
+    model::{Digest, Offset, Partition, Sequence},
     recovery::Invocation,
 };
 
@@ -39,7 +40,7 @@ impl Commands {
         ])
     }
 
-    /// Completes the commands of a remedy.
+    /// Completes the commands of a finding's remedy.
     pub fn complete(&self, finding: &mut Finding) {
         for (short, command) in &self.0 {
             finding.remedy = finding.remedy.replace(short, &format!("`{command}`"));
@@ -270,5 +271,41 @@ pub(super) fn stale_revision(topic: &str) -> String {
     format!(
         "{RUN} publishes corrections that still wait as soon as it owns the partition; while it runs, its status \
          shows how many wait. If none do, {topic} was deleted and created anew: readers can take the outcomes from the snapshots"
+    )
+}
+
+/// Messages that no client can read.
+pub(super) fn unreadable_messages(kind: FaultKind) -> String {
+    match kind {
+        FaultKind::TooLarge => {
+            "let the client take larger batches (-X receive.message.max.bytes=2147483647), and verify again".to_owned()
+        }
+        FaultKind::Unsupported => {
+            "verify again with a version of snapback whose client knows this format or compression".to_owned()
+        }
+        _ => "if another replica of the partition is whole, let its broker lead (kafka-leader-election.sh, or stop the broker that \
+             leads now), and verify again; if none is, no client can read them any more, and nothing can be said of them until \
+             retention has removed them"
+            .to_owned(),
+    }
+}
+
+/// A log that goes on, and gives nothing.
+pub(super) fn silent_log() -> String {
+    "a batch of the log with a wrong length does that: the broker's own log, and `kafka-dump-log.sh` on its files, say more; if \
+     another replica of the partition is whole, let its broker lead (kafka-leader-election.sh), and verify again"
+        .to_owned()
+}
+
+/// Outcomes that are stored and cannot be read.
+pub(super) fn unreadable_store() -> String {
+    "`snapback verify` names what cannot be read, and says what can be done about it".to_owned()
+}
+
+/// A transaction that hides what was published after it began.
+pub(super) fn open_transaction(topic: &str, partition: Partition) -> String {
+    format!(
+        "verify again when it has ended: by itself after its transaction.timeout.ms; `kafka-transactions.sh describe-producers \
+         --topic {topic} --partition {partition}` says whose it is, and docs/recovery.md how to end one that hangs"
     )
 }

@@ -3,7 +3,8 @@
 //! In flow a store, a topic's layout, and the calculations that this program has; out flows a [`Report`] of
 //! [`Finding`]s, each with its place and its remedy. Verifying changes nothing; only the last level asks Kafka, and
 //! [`verify_events`], which reads the events again that have no row.
-//! Damage is never an error: an `Err` means that nothing could be said.
+//! Damage is never an error: an `Err` means that nothing could be said. What a topic holds and nobody can read is [`Unread`]:
+//! the report names it, and says nothing of it; everything else is verified.
 //!
 //! [`Recalculator`] brings stored history of another calculation ([`outdated`]) under this one; [`mend`] puts right what was
 //! found wrong, as [`plan_repair`] says; a [`Scrubber`] does both beside a running processor, group by group.
@@ -31,6 +32,7 @@
 //! and which now reads as nothing but absent offsets. Such a store is consistent in itself; only Kafka
 //! knows better.
 
+mod around;
 mod backfill;
 mod chain;
 mod check;
@@ -57,6 +59,7 @@ mod semantic;
 mod source;
 mod statement;
 mod succession;
+mod unread;
 mod verification;
 mod verify;
 
@@ -84,4 +87,5 @@ pub use rereading::verify_events;
 pub use scrub::{MOST_WRONG, Scrubbed, Scrubber, Step, Then, Verified};
 pub use source::{SourceError, is_its_source};
 pub use statement::{Changed, Comparison, Scope, Statement, StatementError, compare};
+pub use unread::Unread;
 pub use verify::{Options, Progress, verify};

@@ -3,7 +3,7 @@
 use chrono::SecondsFormat;
 use serde::Serialize;
 
-use super::{Finding, inspect::Inspected, instructions::Commands};
+use super::{Finding, Unread, inspect::Inspected, instructions::Commands};
 use crate::{
     calculation::Declaration,
     format::{Gap, GapReason},
@@ -18,7 +18,7 @@ pub struct Published {
     pub messages: u64,
     /// Messages beyond the first of their outcome and revision.
     pub copies: u64,
-    /// Stored outcomes that the topics cannot tell anything about any more.
+    /// Stored outcomes that the topics cannot tell anything about: their messages are gone, or cannot be read.
     pub not_checkable: u64,
     /// Messages that name no event of the topic that was verified, or stand in a partition that is not theirs.
     pub unknown: u64,
@@ -74,7 +74,7 @@ pub struct LostRange {
 /// What verifying a topic found. Serialised, it is the document of `verify -o json`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Report {
-    /// Whether nothing has to be done; accepted losses and notices do not count against it.
+    /// Whether nothing has to be done, and everything could be read; accepted losses and notices do not count against it.
     pub clean: bool,
     /// The partitions that were verified.
     pub partitions: u64,
@@ -108,6 +108,9 @@ pub struct Report {
     pub kafka: Option<Reread>,
     /// What was found, by partition and offset.
     pub findings: Vec<Finding>,
+    /// What could not be read of the topics, by topic, partition and offset: nothing is said about it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unread: Vec<Unread>,
     /// Files of others beside ours, which harm nobody.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unknown_files: Vec<UnknownFile>,
@@ -161,11 +164,12 @@ impl Report {
     pub(super) fn with_published(
         mut self,
         published: Published,
-        findings: Vec<Finding>,
+        (findings, unread): (Vec<Finding>, Vec<Unread>),
         commands: &Commands,
     ) -> Report {
         self.published = Some(published);
         self.findings.extend(findings);
+        self.unread.extend(unread);
         self.close(commands)
     }
 
@@ -173,11 +177,12 @@ impl Report {
     pub(super) fn with_reread(
         mut self,
         reread: Reread,
-        findings: Vec<Finding>,
+        (findings, unread): (Vec<Finding>, Vec<Unread>),
         commands: &Commands,
     ) -> Report {
         self.kafka = Some(reread);
         self.findings.extend(findings);
+        self.unread.extend(unread);
         self.close(commands)
     }
 
@@ -188,10 +193,13 @@ impl Report {
         self.findings.sort_by_cached_key(Finding::order);
         self.lost_ranges
             .sort_by_key(|lost| (lost.partition, lost.start));
+        // Several readings of one partition come to the same place.
+        self.unread.sort_unstable();
+        self.unread.dedup();
         self.unknown_files.sort_unstable();
         self.calculations
             .sort_by(|a, b| a.declaration.fingerprint.cmp(&b.declaration.fingerprint));
-        self.clean = !self.findings.iter().any(Finding::is_damage);
+        self.clean = self.unread.is_empty() && !self.findings.iter().any(Finding::is_damage);
         self
     }
 }

@@ -10,7 +10,7 @@ use super::{
     Exit,
     out::{self, shown},
     program::Program,
-    rewriting::{Rewriting, RewritingArgs, closed_lines},
+    rewriting::{Rewriting, RewritingArgs, closed_lines, each, stopped_lines},
     session::{Session, runtime, stored},
 };
 use crate::{
@@ -73,6 +73,11 @@ struct Outcome {
     /// Partitions that cannot be read, and why.
     #[serde(rename = "unreadable", skip_serializing_if = "BTreeMap::is_empty")]
     closed: BTreeMap<Partition, String>,
+    /// Partitions that could not be done, and why.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    stopped: BTreeMap<Partition, String>,
+    #[serde(skip)]
+    failed: Option<Exit>,
 }
 
 /// Plans merges, or makes them.
@@ -90,10 +95,11 @@ pub(super) fn execute(args: &CompactArgs, program: &Program) -> anyhow::Result<E
     let outcome = runtime.block_on(compact(args, &rewriting, &compactor))?;
     let is_done =
         |one: &Done| one.left.is_empty() && (outcome.applied || one.merges + one.pages == 0);
-    let exit = match outcome.partitions.iter().all(is_done) {
+    let exit = match (outcome.failed, outcome.partitions.iter().all(is_done)) {
+        (Some(exit), _) => exit,
         _ if !outcome.closed.is_empty() => Exit::Unreachable,
-        true => Exit::Done,
-        false => Exit::Findings,
+        (None, true) => Exit::Done,
+        (None, false) => Exit::Findings,
     };
     let text = match session.output.output {
         Output::Json => serde_json::to_string(&outcome)?,
@@ -113,16 +119,18 @@ async fn compact(
         closed: chosen.closed,
         ..Outcome::default()
     };
-    for partition in chosen.readable {
+    let each = each(chosen.readable, async |partition| {
         let chain = rewriting
             .chain(partition, rewriting.given.declaration())
             .await?;
-        let done = match args.apply {
-            true => merge(chain, compactor).await?,
-            false => plan(&chain)?,
-        };
-        outcome.partitions.push(done);
-    }
+        match args.apply {
+            true => merge(chain, compactor).await,
+            false => plan(&chain),
+        }
+    });
+    let each = each.await;
+    outcome.partitions = each.done;
+    (outcome.stopped, outcome.failed) = (each.stopped, each.failed);
     Ok(outcome)
 }
 
@@ -234,6 +242,7 @@ fn text(outcome: &Outcome) -> String {
         }
     }
     text.push_str(&closed_lines(&outcome.closed));
+    text.push_str(&stopped_lines(&outcome.stopped));
     let edits: usize = outcome
         .partitions
         .iter()

@@ -172,7 +172,7 @@ fn of_audit(error: &AuditError) -> Exit {
         AuditError::Source(error) => of_source(error),
         AuditError::Chain(error) => of_chain(error),
         AuditError::Store(error) => of_store(error),
-        AuditError::OpenTransaction { .. } | AuditError::Task(_) => Exit::Unreachable,
+        AuditError::Task(_) => Exit::Unreachable,
     }
 }
 

@@ -10,7 +10,9 @@ use super::{
     Exit,
     out::{self, shown},
     program::Program,
-    rewriting::{Events, OpenPartition, Rewriting, RewritingArgs, closed_lines},
+    rewriting::{
+        Events, OpenPartition, Rewriting, RewritingArgs, closed_lines, each, stopped_lines,
+    },
     session::{Session, progress_bar, runtime, stored},
 };
 use crate::{
@@ -101,6 +103,11 @@ struct Outcome {
     /// Partitions that cannot be read, and why.
     #[serde(rename = "unreadable", skip_serializing_if = "BTreeMap::is_empty")]
     closed: BTreeMap<Partition, String>,
+    /// Partitions that could not be done, and why.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    stopped: BTreeMap<Partition, String>,
+    #[serde(skip)]
+    failed: Option<Exit>,
 }
 
 /// Counts what would change, or changes it.
@@ -130,10 +137,11 @@ pub(super) fn execute(args: &RecalculateArgs, program: &Program) -> anyhow::Resu
     let rewriting = Rewriting::new(&session, stored, "recalculate")?;
     let outcome = runtime.block_on(recalculate(args, &rewriting))?;
     let done = |one: &Done| one.left.is_empty() && (outcome.applied || one.ranges == 0);
-    let exit = match outcome.partitions.iter().all(done) {
+    let exit = match (outcome.failed, outcome.partitions.iter().all(done)) {
+        (Some(exit), _) => exit,
         _ if !outcome.closed.is_empty() => Exit::Unreachable,
-        true => Exit::Done,
-        false => Exit::Findings,
+        (None, true) => Exit::Done,
+        (None, false) => Exit::Findings,
     };
     let text = match session.output.output {
         Output::Json => serde_json::to_string(&outcome)?,
@@ -156,11 +164,14 @@ async fn recalculate(args: &RecalculateArgs, rewriting: &Rewriting) -> anyhow::R
         }
         None => None,
     };
-    for partition in chosen.readable {
+    let each = each(chosen.readable, async |partition| {
         let given = Arc::clone(&rewriting.given);
         let open = rewriting.open(partition, given, Events::Perhaps).await?;
-        outcome.partitions.push(one(args, open, &mut file).await?);
-    }
+        one(args, open, &mut file).await
+    });
+    let each = each.await;
+    outcome.partitions = each.done;
+    (outcome.stopped, outcome.failed) = (each.stopped, each.failed);
     if let (Some(file), Some(path)) = (file, &args.to) {
         let closed = file.close();
         closed.with_context(|| format!("cannot write {}", path.display()))?;
@@ -356,6 +367,7 @@ fn text(outcome: &Outcome) -> String {
         }
     }
     text.push_str(&closed_lines(&outcome.closed));
+    text.push_str(&stopped_lines(&outcome.stopped));
     let all = |count: fn(&Done) -> u64| outcome.partitions.iter().map(count).sum::<u64>();
     let different = all(|one| one.difference.all());
     text.push_str(&match (outcome.applied, all(|one| one.ranges as u64)) {

@@ -13,11 +13,12 @@ use super::{
     program::Program,
     rewriting::{Events, OpenPartition, Rewriting, RewritingArgs},
     session::{Session, progress_bar, runtime, stored},
+    verify::unread_text,
 };
 use crate::{
     audit::{
         self, Finding, Level, ManifestRemedy, Mend, Mended, Options, PageMended, RepairPlan,
-        Report, Source,
+        Report, Source, Unread,
     },
     config::{self, Output},
     model::{OffsetRange, Partition},
@@ -72,6 +73,9 @@ struct Outcome {
     /// Ranges that are recorded as lost now.
     lost: Vec<Lost>,
     applied: bool,
+    /// Events that could not be read: whether something has to be mended there is not known.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    unread: Vec<Unread>,
     /// The first error for which a range could not be tried to the end.
     #[serde(skip)]
     failed: Option<Exit>,
@@ -99,7 +103,7 @@ pub(super) fn execute(args: &RepairArgs, program: &Program) -> anyhow::Result<Ex
     let (accepted, invocation) = (&args.accept_loss, options.invocation);
     let losses = Losses::of(accepted, invocation, &rewriting, &plan);
     let losses = runtime.block_on(losses)?;
-    let outcome = match args.apply {
+    let mut outcome = match args.apply {
         true => runtime.block_on(apply(&rewriting, &plan, &losses, &throttle))?,
         false => Outcome {
             ranges: plan.mends.len(),
@@ -109,11 +113,12 @@ pub(super) fn execute(args: &RepairArgs, program: &Program) -> anyhow::Result<Ex
             ..Outcome::default()
         },
     };
+    outcome.unread = report.unread;
     let planned = outcome.ranges + outcome.manifests + outcome.pages;
     let is_done = outcome.left.is_empty() && (outcome.applied || planned == 0);
     let exit = match outcome.failed {
         Some(exit) => exit,
-        None if !plan.closed.is_empty() => Exit::Unreachable,
+        None if !plan.closed.is_empty() || !outcome.unread.is_empty() => Exit::Unreachable,
         None if is_done => Exit::Done,
         None => Exit::Findings,
     };
@@ -365,6 +370,9 @@ fn text(plan: &RepairPlan, losses: &Losses, outcome: &Outcome) -> String {
         text.push_str(&format!("  {}\n", shown(&what(page))));
     }
     text.push_str(&losses.text(&outcome.lost));
+    for unread in &outcome.unread {
+        text.push_str(&unread_text(unread));
+    }
     for left in &outcome.left {
         text.push_str(&format!("not mended: {}\n", shown(left)));
     }

@@ -11,6 +11,7 @@ use anyhow::Context as _;
 use clap::Args;
 
 use super::{
+    Exit,
     args::{CalculationArgs, Common, EventsArgs, KafkaArgs, StoreArgs},
     out,
     session::Session,
@@ -122,6 +123,60 @@ pub(super) struct Chosen {
     pub closed: BTreeMap<Partition, String>,
 }
 
+/// So many partitions in a row may fail: then the others are not tried, since Kafka or the store is away.
+const MOST_FAILURES: usize = 3;
+
+/// What became of partitions that were done one after the other.
+pub(super) struct Each<T> {
+    /// Those that were done.
+    pub done: Vec<T>,
+    /// Those that were not, and why.
+    pub stopped: BTreeMap<Partition, String>,
+    /// How the command ends because of the first of them.
+    pub failed: Option<Exit>,
+}
+
+/// Does each of the partitions: one that fails keeps no other.
+pub(super) async fn each<T>(
+    partitions: BTreeSet<Partition>,
+    mut work: impl AsyncFnMut(Partition) -> anyhow::Result<T>,
+) -> Each<T> {
+    let mut each = Each {
+        done: Vec::new(),
+        stopped: BTreeMap::new(),
+        failed: None,
+    };
+    let mut in_a_row = 0;
+    for partition in partitions {
+        if in_a_row == MOST_FAILURES {
+            let why = format!("not tried, after {MOST_FAILURES} others in a row could not be done");
+            each.stopped.insert(partition, why);
+            continue;
+        }
+        match work(partition).await {
+            Ok(done) => {
+                each.done.push(done);
+                in_a_row = 0;
+            }
+            Err(error) => {
+                tracing::error!("partition {partition}: {error:#}");
+                each.failed.get_or_insert(Exit::of(&error));
+                each.stopped.insert(partition, format!("{error:#}"));
+                in_a_row += 1;
+            }
+        }
+    }
+    each
+}
+
+/// A line for each partition that was not done.
+pub(super) fn stopped_lines(stopped: &BTreeMap<Partition, String>) -> String {
+    let line = |(partition, why): (&Partition, &String)| {
+        format!("partition {partition}: stopped: {}\n", out::shown(why))
+    };
+    stopped.iter().map(line).collect()
+}
+
 /// What a command could do nothing with: a line for each.
 pub(super) fn closed_lines(closed: &BTreeMap<Partition, String>) -> String {
     let line = |(partition, why): (&Partition, &String)| {
@@ -224,5 +279,36 @@ impl Rewriting {
             chain,
             recalculator,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::bail;
+
+    use super::*;
+
+    /// Which of ten partitions are done when those fail.
+    fn done(failing: &[i32]) -> (Vec<i32>, Vec<i32>, Option<Exit>) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build();
+        let work = async |partition: Partition| match failing.contains(&partition.0) {
+            true => bail!("away"),
+            false => Ok(partition.0),
+        };
+        let ten = (0..10).map(Partition).collect();
+        let each = runtime.unwrap().block_on(each(ten, work));
+        let stopped = each.stopped.keys().map(|partition| partition.0);
+        (each.done, stopped.collect(), each.failed)
+    }
+
+    #[test]
+    fn a_partition_that_fails_keeps_no_other_unless_all_do() {
+        let all: Vec<i32> = (0..10).collect();
+        assert_eq!(done(&[]), (all.clone(), vec![], None));
+        let failed = Some(Exit::Unreachable);
+        let others = vec![0, 2, 3, 4, 5, 6, 7, 8, 9];
+        assert_eq!(done(&[1]), (others, vec![1], failed));
+        assert_eq!(done(&[0, 2, 4, 6]).0, [1, 3, 5, 7, 8, 9]);
+        assert_eq!(done(&[2, 3, 4]), (vec![0, 1], all[2..].to_vec(), failed));
     }
 }

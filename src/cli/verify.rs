@@ -17,19 +17,18 @@ use super::{
     session::{Session, progress_bar, runtime, stored},
 };
 use crate::{
-    audit::{
-        self, AuditError, Comparison, Options, OutputTopics, Report, Scope, Statement,
-        StatementError,
-    },
+    audit::{self, Comparison, Options, OutputTopics, Report, Scope, Statement, StatementError},
     config::{self, ConfigError, Delivery, Flags, Output, key},
     model::Partition,
     query,
 };
 use text::text;
+pub(super) use text::unread_text;
 
 const EXAMPLES: &str = "\
-Ends with 0 when everything holds, with 1 when there are findings. It changes nothing. Only the level published and --kafka need
-Kafka: the one reads the results and the dead letters, and compares them with what is stored; the other reads events again.
+Ends with 0 when everything holds, with 1 when there are findings, with 3 when something could not be read: it is named, and everything
+else is verified. It changes nothing. Only the level published and --kafka need Kafka: the one reads the results and the dead letters,
+and compares them with what is stored; the other reads events again.
 
 Examples:
   snapback verify                                recompute every result in ./snapshots
@@ -155,7 +154,7 @@ pub(super) fn execute(args: &VerifyArgs, program: &Program) -> anyhow::Result<Ex
     let scope = match &args.statement {
         Some(_) => {
             let scope = Scope::of(&store, &layout, options.partitions.as_ref());
-            Some(runtime.block_on(scope)?)
+            runtime.block_on(scope)?
         }
         None => None,
     };
@@ -226,27 +225,16 @@ pub(super) fn execute(args: &VerifyArgs, program: &Program) -> anyhow::Result<Ex
         };
     }
     if let Some(statement) = &against {
-        match runtime.block_on(audit::compare(statement, &store, &layout)) {
-            Ok(compared) => said.compared = Some(compared),
-            // Verifying has found it, and says what can be done.
-            Err(error @ AuditError::Unreadable { .. }) if !report.clean => {
-                tracing::error!("the store is not compared with the statement: {error}");
-            }
-            Err(error) => return Err(error.into()),
-        }
+        let compared = runtime.block_on(audit::compare(statement, &store, &layout))?;
+        said.compared = Some(compared);
     }
-    let compared = said.compared.as_ref();
-    let holds = compared.is_none_or(|one| one.changed.is_empty());
+    let exit = said.exit(&report);
     let text = match session.output.output {
         Output::Json => serde_json::to_string(&Document {
             report: &report,
             against: said.compared.as_ref(),
         })?,
         Output::Table => text(&report, &store) + &said.text(args),
-    };
-    let exit = match report.clean && holds {
-        true => Exit::Done,
-        false => Exit::Findings,
     };
     out::end_with(exit, &text)
 }
@@ -270,6 +258,18 @@ struct Said {
 }
 
 impl Said {
+    /// What could not be checked goes before what was found: another verification can say more.
+    fn exit(&self, report: &Report) -> Exit {
+        let compared = self.compared.as_ref();
+        // What of the store cannot be read, verifying has found.
+        let unread = compared.is_some_and(|one| !one.unread.is_empty()) && report.clean;
+        match compared.is_none_or(|one| one.changed.is_empty()) {
+            _ if unread || !report.unread.is_empty() => Exit::Unreachable,
+            true if report.clean => Exit::Done,
+            _ => Exit::Findings,
+        }
+    }
+
     fn text(&self, args: &VerifyArgs) -> String {
         let mut text = String::new();
         if let Some(path) = &args.statement {
@@ -277,7 +277,7 @@ impl Said {
             text.push_str(&match &self.stated {
                 Some(summary) => format!("stated in {}: {}\n", shown(&path), shown(summary)),
                 None => format!(
-                    "{} is not written: what is stored is not clean\n",
+                    "{} is not written: what is stored is not clean, or was not read whole\n",
                     shown(&path)
                 ),
             });
@@ -293,6 +293,9 @@ impl Said {
                 changed.end,
                 shown(&changed.detail)
             ));
+        }
+        for unread in &compared.unread {
+            text.push_str(&unread_text(unread));
         }
         text.push_str(&format!(
             "{} of {} blocks with {} outcomes are as stated at {}\n",

@@ -125,6 +125,17 @@ impl ChainError {
             _ => false,
         }
     }
+
+    /// Whether it keeps no other partition: it lies at what is stored of this one, and the store answers. What a newer snapback
+    /// writes is judged by none before it.
+    #[must_use]
+    pub fn keeps_no_other(&self) -> bool {
+        match self {
+            ChainError::Store(error) => error.concerns_the_object(),
+            ChainError::Newer { .. } => false,
+            error => !error.is_retryable(),
+        }
+    }
 }
 
 /// The newest end of a chain.

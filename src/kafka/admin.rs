@@ -19,9 +19,10 @@ pub use offsets::{CommittedOffset, Watermarks};
 pub use topics::Topic;
 
 use super::{
+    codes::is_definite,
     connection::Connection,
     context::Context,
-    error::{Failure, KafkaError, is_definite},
+    error::{Failure, KafkaError},
     raw,
 };
 

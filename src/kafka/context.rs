@@ -19,7 +19,10 @@ use rdkafka::{
     types::RDKafkaRespErr,
 };
 
-use super::error::{Failure, KafkaError, is_denied, is_passing};
+use super::{
+    codes::{is_denied, is_passing},
+    error::{Failure, KafkaError},
+};
 use crate::model::Partition;
 
 /// The same trouble is logged at most this often.

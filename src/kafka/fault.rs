@@ -3,7 +3,7 @@
 use rdkafka::error::RDKafkaErrorCode as Code;
 
 use super::{
-    error::{is_denied, is_passing},
+    codes::{is_denied, is_passing},
     raw::Trouble,
 };
 use crate::model::Offset;

@@ -25,6 +25,7 @@
 
 mod admin;
 mod batch;
+mod codes;
 mod connection;
 mod context;
 mod error;

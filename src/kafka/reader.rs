@@ -19,6 +19,7 @@ use super::{
     connection::Connection,
     context::Context,
     error::{Failure, KafkaError},
+    fault::{Fault, FaultKind},
     raw::{self, Order, RangeReader, Trouble},
 };
 use crate::model::{Offset, OffsetRange, Partition};
@@ -66,8 +67,8 @@ impl Reader {
     /// end at or below the partition's stable end.
     ///
     /// # Errors
-    /// [`KafkaError::OutOfRange`] when the range does not begin in the log; [`KafkaError::Idle`] when nothing comes for
-    /// `idle`.
+    /// [`KafkaError::OutOfRange`] when the range does not begin in the log; [`KafkaError::Unreadable`] when messages of it cannot
+    /// be read; [`KafkaError::Idle`] when nothing comes for `idle`.
     pub fn read(
         &self,
         partition: Partition,
@@ -84,16 +85,16 @@ impl Reader {
         while position < range.end() {
             serve(&self.consumer);
             let mut messages = queue.take(BATCH, WAIT);
-            // Whatever comes after it is not contiguous with what came before.
-            if let Some(trouble) = messages.clean(self.order(partition, position)) {
-                return Err(self.troubled(partition, trouble));
-            }
+            // Whatever comes after it is not contiguous with what came before, which is right.
+            let trouble = messages.clean(self.order(partition, position));
             messages.truncate(range.end().get());
             let batch = Batch::of(messages);
-            let now = self
-                .position(partition)
-                .max(batch.as_ref().map(|b| b.last_offset().plus(1)))
-                .unwrap_or(position);
+            let taken = batch.as_ref().map(|batch| batch.last_offset().plus(1));
+            let now = match trouble {
+                Some(_) => taken,
+                None => self.position(partition).max(taken),
+            };
+            let now = now.unwrap_or(position);
             if now > position {
                 (position, heard) = (now, Instant::now());
             }
@@ -103,6 +104,9 @@ impl Reader {
                 }
                 // However long that took, the log was not silent meanwhile.
                 heard = Instant::now();
+            }
+            if let Some(trouble) = trouble.filter(|_| position < range.end()) {
+                return Err(self.troubled(partition, trouble));
             }
             if position < range.end() && heard.elapsed() > idle {
                 return Err(self.idle(partition, range, position, idle));
@@ -129,12 +133,22 @@ impl Reader {
     }
 
     fn troubled(&self, partition: Partition, trouble: Trouble) -> KafkaError {
-        match Offset::new(trouble.offset) {
-            Some(offset) if trouble.code == Code::AutoOffsetReset => KafkaError::OutOfRange {
-                topic: self.topic.clone(),
+        let fault = Fault::of(&trouble);
+        let topic = || self.topic.clone();
+        match (Offset::new(trouble.offset), fault.kind) {
+            (Some(offset), _) if trouble.code == Code::AutoOffsetReset => KafkaError::OutOfRange {
+                topic: topic(),
                 partition,
                 offset,
             },
+            (Some(offset), kind) if !matches!(kind, FaultKind::Denied | FaultKind::Passing) => {
+                KafkaError::Unreadable {
+                    topic: topic(),
+                    partition,
+                    offset,
+                    fault,
+                }
+            }
             _ => {
                 let failure = Failure {
                     text: trouble.text,

@@ -13,9 +13,10 @@ use rdkafka::{
 
 use super::{
     admin::serve,
+    codes::{is_denied, is_passing},
     connection::Connection,
     context::Context,
-    error::{Failure, KafkaError, is_denied, is_passing},
+    error::{Failure, KafkaError},
     raw::{Order, RangeReader},
 };
 use crate::model::{Event, Offset, Partition};

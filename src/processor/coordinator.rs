@@ -124,6 +124,7 @@ pub fn run(
             }
         }
     }
+    shared.holds.say_all();
     summary.mended = shared.board.look().scrub.mended;
     let mut found = shared.store_side.findings.take();
     summary.reject_line = shared.reject_line(&summary.rejects);

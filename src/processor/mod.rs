@@ -27,6 +27,7 @@ mod connect;
 mod coordinator;
 mod error;
 mod group;
+mod holds;
 mod instance;
 mod keeper;
 mod limits;

@@ -105,12 +105,14 @@ impl NewPipeline<'_> {
             .take(self.partitions as usize)
             .map(Partition)
             .collect();
-        let committed = self
-            .admin
-            .committed(&pipeline.group, &pipeline.events, &partitions);
-        match committed {
+        let (group, topic) = (&pipeline.group, &pipeline.events);
+        match self.admin.committed_where_stable(group, topic, &partitions) {
             Err(KafkaError::OpenTransaction { .. }) => Ok(false),
-            committed => Ok(committed?.values().all(Option::is_none)),
+            committed => {
+                let committed = committed?;
+                let is_stable = committed.len() == partitions.len();
+                Ok(is_stable && committed.values().all(Option::is_none))
+            }
         }
     }
 

@@ -15,6 +15,7 @@ use super::{
     Instance, ProcessorError, Stop, WorkerError,
     carried_times::CarriedTimes,
     connect::{connect, output},
+    holds::Holds,
     limits,
     mixed_types::ColumnCheck,
     namesake,
@@ -72,6 +73,8 @@ pub struct Shared {
     pub targets: Targets,
     /// Whether a right that is missing is waited for.
     pub rights: Rights,
+    /// Held partitions of which the log was not told yet.
+    pub holds: Holds,
 }
 
 impl Shared {
@@ -187,6 +190,7 @@ impl Shared {
             admin,
             targets,
             rights: Rights::new(settings.exit_at_end),
+            holds: Holds::default(),
             settings,
         })
     }

@@ -95,10 +95,25 @@ impl StoreWait {
         self.trouble.is(reason, text);
     }
 
+    /// Shows nothing any more.
+    pub fn shows_nothing(&self) {
+        self.trouble.is_over();
+    }
+
     /// Says that an attempt failed, and waits until the next; `false` when there is to be none. What does not pass by
     /// itself, like a missing right, may need a person: it is said louder, and tried again all the same.
     pub async fn again(&mut self, reason: Reason, passes: bool, text: &str) -> bool {
         let pause = self.postpone(reason, passes, text);
+        self.pause(pause).await
+    }
+
+    /// Waits until the next attempt without a word: it is said elsewhere why it waits. `false` when there is to be none.
+    pub async fn quietly(&mut self) -> bool {
+        let pause = self.pauses.next();
+        self.pause(pause).await
+    }
+
+    async fn pause(&self, pause: Duration) -> bool {
         let until = tokio::time::Instant::now() + pause;
         while !self.is_over() {
             let left = until.saturating_duration_since(tokio::time::Instant::now());

@@ -9,7 +9,7 @@ use serde::{Serialize, Serializer};
 use super::{QueryError, TopicError, topics};
 use crate::{
     format::{ColumnTypes, GapReason, Layout, Listed, Manifest, SegmentKind},
-    history::{ChainError, Found, load_manifest, load_tail, read_all_listed},
+    history::{Found, load_manifest, load_tail, read_all_listed},
     model::{Digest, Offset, Partition, Sequence, is_zero},
     store::Store,
 };
@@ -151,7 +151,7 @@ pub async fn list(store: &Store, layout: &Layout) -> Result<Listing, QueryError>
         let tail = match load_tail(store, layout, partition).await {
             Ok(tail) => tail,
             // One partition that cannot be read does not hide the others.
-            Err(ChainError::Store(error)) if error.concerns_the_object() => {
+            Err(error) if error.keeps_no_other() => {
                 let why = format!("its newest manifest cannot be read: {error}");
                 return Ok((partition, Err(why)));
             }

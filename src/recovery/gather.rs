@@ -164,19 +164,24 @@ impl Gatherer {
     /// The facts of partitions whose chains are read.
     async fn beside_logs(
         &self,
-        seen: BTreeMap<Partition, Seen>,
+        mut seen: BTreeMap<Partition, Seen>,
         size_at_first: Option<u32>,
         tell: impl Fn(Step),
     ) -> Result<BTreeMap<Partition, Result<Gathered, GatherError>>, GatherError> {
-        let partitions: Vec<Partition> = seen.keys().copied().collect();
+        let mut answers = BTreeMap::new();
+        let mut partitions: Vec<Partition> = seen.keys().copied().collect();
         tell(Step::Committed);
         let mut committed = self.committed(&partitions).await?;
+        // Those on which a transaction is open keep no other.
+        partitions.retain(|partition| committed.contains_key(partition));
+        let open = seen.extract_if(.., |partition, _| !committed.contains_key(partition));
+        answers.extend(open.map(|(partition, _)| (partition, Err(self.open_transaction()))));
         failpoint::at(Point::CommittedRead);
         tell(Step::Rest);
         let before: BTreeMap<_, _> = seen.iter().map(|(at, seen)| (*at, seen.head())).collect();
         let tidying = join_all(
             seen.into_iter()
-                .map(|(partition, seen)| self.tidied(seen, committed.get(&partition))),
+                .map(|(partition, seen)| self.tidied(seen, of(&committed, partition))),
         );
         let (tidied, logs, ours) =
             tokio::join!(tidying, self.logs(&partitions), self.ours(size_at_first));
@@ -191,11 +196,11 @@ impl Gatherer {
             committed = self.committed(&partitions).await?;
         }
         failpoint::at(Point::FactsGathered);
-        let mut answers = BTreeMap::new();
         for (partition, tidied) in partitions.into_iter().zip(tidied) {
-            let committed = committed.get(&partition).cloned();
             let log = logs.remove(&partition);
+            let committed = committed.get(&partition).cloned();
             let answer = async {
+                let committed = committed.ok_or_else(|| self.open_transaction())?;
                 let (seen, tidied) = tidied?;
                 let log = log.ok_or(GatherError::NoLog { partition })??;
                 let ours = ours.clone();
@@ -262,22 +267,30 @@ impl Gatherer {
         })
     }
 
+    /// What the group has committed, without the partitions on which an open transaction changes it, unless it is so on each.
     async fn committed(
         &self,
         partitions: &[Partition],
-    ) -> Result<BTreeMap<Partition, Committed>, GatherError> {
+    ) -> Result<BTreeMap<Partition, Option<Committed>>, GatherError> {
         let (admin, partitions) = (Arc::clone(&self.admin), partitions.to_vec());
         let (group, topic) = (
             self.identity.group.clone(),
             self.identity.events_topic.clone(),
         );
-        let answer =
-            tokio::task::spawn_blocking(move || admin.committed(&group, &topic, &partitions))
-                .await??;
-        Ok(answer
-            .into_iter()
-            .filter_map(|(partition, committed)| Some((partition, committed?.into())))
+        let ask = move || admin.committed_where_stable(&group, &topic, &partitions);
+        let answer = tokio::task::spawn_blocking(ask).await??;
+        let committed = answer.into_iter();
+        Ok(committed
+            .map(|(partition, committed)| (partition, committed.map(Committed::from)))
             .collect())
+    }
+
+    /// Why nothing is known of what is committed for a partition.
+    fn open_transaction(&self) -> GatherError {
+        GatherError::Kafka(KafkaError::OpenTransaction {
+            group: self.identity.group.clone(),
+            topic: self.identity.events_topic.clone(),
+        })
     }
 
     async fn logs(
@@ -306,4 +319,11 @@ impl Gatherer {
         .await??;
         Ok(logs)
     }
+}
+
+fn of(
+    committed: &BTreeMap<Partition, Option<Committed>>,
+    partition: Partition,
+) -> Option<&Committed> {
+    committed.get(&partition).and_then(Option::as_ref)
 }

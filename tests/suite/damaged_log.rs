@@ -7,12 +7,13 @@ use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::time::Duration;
 
+use serde_json::{Value, json};
 use snapback::kafka::{Connection, KafkaError, Reader};
 use snapback::model::{Offset, OffsetRange, Partition};
 
 use crate::outside::{Offsets, Pipeline, Place, event, in_a_shell, printed_commands};
 use crate::support::process::Finished;
-use crate::support::{create_topic, heavy, kafka, produce_one_batch, unique};
+use crate::support::{create_topic, heavy, kafka, produce_one_batch, snapback, unique};
 
 /// Before a batch's checksum: its first offset, its length, the leader's epoch, the version of its format.
 const BEFORE_THE_CHECKSUM: usize = 17;
@@ -237,4 +238,89 @@ fn a_batch_with_a_wrong_length_is_waited_for_and_that_is_said() {
     change(&log, length, |byte| byte ^ 1);
     pipeline.run_to_end().run().expect_code(0);
     pipeline.check();
+}
+
+/// A report of `verify` with these flags, which ends with 3.
+fn unchecked(pipeline: &Pipeline, flags: &[&str]) -> Value {
+    let names = ["--brokers", &pipeline.brokers, "--events", &pipeline.events];
+    let finished = snapback(["verify", "-o", "json", "--results", &pipeline.results])
+        .args(names)
+        .args(pipeline.store_args())
+        .args(flags)
+        .run()
+        .expect_code(3);
+    serde_json::from_str(&finished.stdout).expect("a report")
+}
+
+/// The one place that a report names as not read: topic, partition, start and end.
+fn unread(report: &Value) -> (&str, i64, i64, i64) {
+    let places = report["unread"].as_array().expect("places");
+    assert_eq!(places.len(), 1, "{report:#}");
+    assert_eq!(report["clean"], false, "{report:#}");
+    assert_eq!(report["findings"], json!([]), "{report:#}");
+    let place = &places[0];
+    let remedy = place["remedy"].as_str().expect("a remedy");
+    assert!(remedy.contains("kafka-leader-election.sh"), "{remedy}");
+    let number = |name: &str| place[name].as_i64().expect("a number");
+    let topic = place["topic"].as_str().expect("a topic");
+    (topic, number("partition"), number("start"), number("end"))
+}
+
+#[test]
+fn a_damaged_batch_of_the_results_is_named_and_everything_else_is_compared() {
+    let pipeline = Pipeline::new(2, Place::folder());
+    for start in [0, 20, 40] {
+        for partition in 0..2 {
+            pipeline.send_numbers(partition, start..start + 20);
+        }
+        pipeline.run_to_end().run().expect_code(0);
+    }
+    let log = kafka().log_file(&pipeline.results, 1);
+    // Each batch of results is followed by the marker of its transaction.
+    let second = batches(&log)[2].clone();
+    let was = change(&log, second.end - 20, |byte| byte ^ 1);
+    let report = unchecked(&pipeline, &["--level", "published"]);
+    assert_eq!(unread(&report), (&*pipeline.results, 1, 21, 41));
+    let published = json!({"messages": 100, "copies": 0, "not_checkable": 20, "unknown": 0});
+    assert_eq!(report["published"], published, "{report:#}");
+    assert_eq!(report["results"], 120, "{report:#}");
+    change(&log, second.end - 20, |_| was);
+    let verify = snapback(["verify", "--level", "published"])
+        .args(["--results", &pipeline.results])
+        .args(["--brokers", &pipeline.brokers, "--events", &pipeline.events])
+        .args(pipeline.store_args());
+    verify.run().expect_code(0);
+}
+
+#[test]
+fn a_damaged_batch_of_events_is_named_by_verify_and_repair() {
+    let pipeline = Pipeline::new(2, Place::folder());
+    for partition in 0..2 {
+        for start in [0, 20, 40] {
+            let twenty = numbers(start..start + 20);
+            produce_one_batch(
+                &pipeline.brokers,
+                &pipeline.events,
+                partition,
+                "lz4",
+                twenty,
+            );
+        }
+    }
+    let condition = ["--where", "number % 2 = 0"];
+    let run = pipeline.run_to_end().args(condition);
+    run.run().expect_code(0);
+    let log = kafka().log_file(&pipeline.events, 0);
+    let second = batches(&log)[1].clone();
+    change(&log, second.end - 20, |byte| byte ^ 1);
+    let report = unchecked(&pipeline, &["--kafka"]);
+    assert_eq!(unread(&report), (&*pipeline.events, 0, 20, 40));
+    let counts = json!({"filtered": 50, "not_checkable": 10, "not_compared": 0, "unstored": 0});
+    assert_eq!(report["kafka"], counts, "{report:#}");
+    let repair = snapback(["repair", "--kafka", "-o", "json"])
+        .args(["--brokers", &pipeline.brokers, "--events", &pipeline.events])
+        .args(pipeline.store_args());
+    let finished = repair.run().expect_code(3);
+    let repair: Value = serde_json::from_str(&finished.stdout).expect("JSON");
+    assert_eq!(repair["unread"], report["unread"]);
 }

@@ -5,12 +5,14 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
+use std::thread::sleep;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::outside::{LIMIT, Offsets, Pipeline, Place, wait_until_committed};
 use crate::sample::{self, Copy};
-use crate::support::{eventually, python, s3, snapback};
+use crate::support::{Status, eventually, python, s3, snapback};
 
 /// What people and programs leave beside segments, below `results/`, and a word of what each is.
 const STRANGERS: [(&str, &str); 9] = [
@@ -222,13 +224,10 @@ fn a_folder_of_manifests_that_leads_nowhere_hides_no_other_partition() {
 
 #[test]
 fn places_of_mode_000_hide_no_other_partition() {
-    // SAFETY-free way to know whether modes mean anything to this user.
-    let probe = tempfile::tempdir().expect("a temporary folder");
     let closed = |path: &Path| {
         fs::set_permissions(path, fs::Permissions::from_mode(0o000)).expect("a folder of ours");
     };
-    closed(probe.path());
-    let is_root = fs::read_dir(probe.path()).is_ok();
+    let is_root = is_root();
     for place in ["_manifests/partition=1", "results/partition=1"] {
         let store = sample::copy();
         closed(&store.path(place));
@@ -295,12 +294,154 @@ fn a_partition_that_cannot_be_read_is_held_alone_and_goes_on_when_it_can() {
         let log = running.stderr_so_far();
         log.contains(IS_HELD).then_some(())
     });
+    assert!(!running.stderr_so_far().contains("recovery waits"));
     fs::remove_file(&manifest).expect("a link");
     fs::write(&manifest, content).expect("a writable folder");
     wait_until_committed(&pipeline, 80);
     running.signal(libc::SIGTERM);
     running.wait(LIMIT).expect_code(0);
     pipeline.check();
+}
+
+/// Several attempts at what cannot be read.
+const ATTEMPTS: Duration = Duration::from_secs(7);
+
+#[test]
+fn partitions_that_cannot_be_read_have_one_reason_and_one_line() {
+    let pipeline = Pipeline::new(3, Place::folder());
+    for partition in 0..3 {
+        pipeline.send_numbers(partition, 0..20);
+    }
+    pipeline.run_to_end().run().expect_code(0);
+    let topic = pipeline.store.path().join(&pipeline.events);
+    for partition in [1, 2] {
+        spoil_file(&newest(
+            &topic.join(format!("_manifests/partition={partition}")),
+        ));
+    }
+    let mut running = pipeline.run().args(Status::ANYWHERE).spawn();
+    let status = Status::of(&running);
+    status.wait_until(LIMIT, "held partitions", |seen| held(seen) == 2);
+    sleep(ATTEMPTS);
+    let seen = status.seen();
+    let reasons = seen["degraded"].as_array().expect("a list");
+    let reasons: Vec<&Value> = reasons.iter().map(|one| &one["reason"]).collect();
+    assert_eq!(reasons, ["partitions-held"], "{seen:#}");
+    let log = running.stderr_so_far();
+    let about: Vec<&str> = log
+        .lines()
+        .filter(|line| line.contains("cannot be read"))
+        .collect();
+    assert_eq!(about.len(), 1, "{log}");
+    let begins = format!("partitions 1, 2 of topic {} are held: ", pipeline.events);
+    assert!(about[0].contains(&begins), "{log}");
+    running.signal(libc::SIGTERM);
+    running.wait(LIMIT).expect_code(4);
+}
+
+fn held(seen: &Value) -> usize {
+    let partitions = seen["partitions"].as_array().expect("a list").iter();
+    partitions.filter(|one| one["phase"] == "held").count()
+}
+
+/// Somebody whose rights the modes of files bound, as nobody's do who runs these tests as root.
+const NOBODY: u32 = 65534;
+
+/// Everything below `folder` is this user's.
+fn give(folder: &Path, user: u32) {
+    std::os::unix::fs::chown(folder, Some(user), Some(user)).expect("root may");
+    for entry in fs::read_dir(folder).expect("a folder").flatten() {
+        let path = entry.path();
+        match path.is_dir() {
+            true => give(&path, user),
+            false => std::os::unix::fs::chown(path, Some(user), Some(user)).expect("root may"),
+        }
+    }
+}
+
+#[test]
+fn a_partition_whose_files_have_mode_000_is_held_alone_and_said_once() {
+    let pipeline = Pipeline::new(2, Place::folder());
+    for partition in 0..2 {
+        pipeline.send_numbers(partition, 0..20);
+    }
+    pipeline.run_to_end().run().expect_code(0);
+    let root = pipeline.store.path();
+    let is_root = is_root();
+    if is_root {
+        fs::set_permissions(
+            root.parent().expect("a folder"),
+            fs::Permissions::from_mode(0o755),
+        )
+        .expect("a folder of ours");
+        give(&root, NOBODY);
+    }
+    let closed = root.join(&pipeline.events).join("_manifests/partition=1");
+    let set = |mode| fs::set_permissions(&closed, fs::Permissions::from_mode(mode)).expect("ours");
+    set(0o000);
+    for partition in 0..2 {
+        pipeline.send_numbers(partition, 20..40);
+    }
+    let program = pipeline.run().args(Status::ANYWHERE);
+    let mut running = if is_root {
+        program.by_user(NOBODY)
+    } else {
+        program
+    }
+    .spawn();
+    wait_until_committed(&pipeline, 60);
+    let status = Status::of(&running);
+    let seen = status.wait_until(LIMIT, "a held partition", |seen| held(seen) == 1);
+    assert_eq!(seen["partitions"][1]["phase"], "held", "{seen:#}");
+    sleep(ATTEMPTS);
+    let log = running.stderr_so_far();
+    assert_eq!(log.matches(IS_HELD).count(), 1, "{log}");
+    assert!(
+        log.contains("no permission; check the owner and mode"),
+        "{log}"
+    );
+    assert!(running.is_running(), "{log}");
+    set(0o700);
+    wait_until_committed(&pipeline, 80);
+    running.signal(libc::SIGTERM);
+    running.wait(LIMIT).expect_code(0);
+    pipeline.check();
+}
+
+/// Whether modes mean nothing to whoever runs these tests.
+fn is_root() -> bool {
+    let probe = tempfile::tempdir().expect("a temporary folder");
+    fs::set_permissions(probe.path(), fs::Permissions::from_mode(0o000)).expect("ours");
+    fs::read_dir(probe.path()).is_ok()
+}
+
+#[test]
+fn statements_are_compared_as_far_as_the_store_can_be_read() {
+    let store = sample::copy();
+    let statement = store.path("statement.json");
+    let statement = statement.to_str().expect("text");
+    let verify = |flags: [&str; 2]| store.snapback(&["verify", "-o", "json"]).args(flags);
+    verify(["--statement", statement]).run().expect_code(0);
+    spoil_file(&newest(&store.path("results/partition=1")));
+    let against = |code| -> Value {
+        let finished = verify(["--against", statement]).run().expect_code(code);
+        serde_json::from_str(&finished.stdout).expect("JSON")
+    };
+    let report = against(1);
+    let compared = &report["against"];
+    assert_eq!(compared["changed"], json!([]), "{report:#}");
+    assert_eq!(compared["blocks"], 1, "{report:#}");
+    let unread = compared["unread"].as_array().expect("a list");
+    assert_eq!(unread.len(), 1, "{report:#}");
+    assert_eq!(unread[0]["partition"], 1, "{report:#}");
+    // The newest manifest as well: there is a report all the same, and nothing is stated.
+    spoil_file(&newest(&store.path("_manifests/partition=1")));
+    assert_eq!(against(1)["against"]["unread"][0]["partition"], 1);
+    fs::remove_file(statement).expect("a statement");
+    let report = verify(["--statement", statement]).run().expect_code(1);
+    let report: Value = serde_json::from_str(&report.stdout).expect("JSON");
+    assert_eq!(report["partitions"], 2, "{report:#}");
+    assert!(!Path::new(statement).exists());
 }
 
 #[test]

@@ -11,6 +11,9 @@
 //! | before it, and missing | late, and no longer missing |
 //! | before it, and not missing | published twice |
 //! | before the first that the log still holds | the new beginning of what can be checked |
+//!
+//! Where messages of the topic cannot be read, what is due up to the next one may be among them: it is counted, and not
+//! called missing.
 
 use std::collections::BTreeMap;
 
@@ -81,6 +84,10 @@ pub(super) struct Lane<E> {
     stretch: u64,
     settled: Option<u64>,
     was_twice: bool,
+    /// What came last could not be read.
+    is_blind: bool,
+    /// Due, and perhaps among what could not be read.
+    pub unread: u64,
     /// Messages of keys that are due.
     pub messages: u64,
     pub faults: Faults,
@@ -98,6 +105,8 @@ impl<E: Expected> Lane<E> {
             stretch: 0,
             settled: None,
             was_twice: false,
+            is_blind: false,
+            unread: 0,
             messages: 0,
             faults: Faults::default(),
         }
@@ -126,6 +135,14 @@ impl<E: Expected> Lane<E> {
         Ok(())
     }
 
+    /// Messages of the topic could not be read here; `late` says whether those that are missing so far may be among them.
+    pub fn pass_unread(&mut self, late: bool) {
+        self.is_blind = true;
+        if late {
+            self.unread += std::mem::take(&mut self.recent).len() as u64;
+        }
+    }
+
     /// Whether `key` was published before.
     fn pass(&mut self, key: Key) -> Result<bool, E::Error> {
         let first = key.revision.is_none();
@@ -143,7 +160,10 @@ impl<E: Expected> Lane<E> {
         if key < self.next {
             return Ok(self.recent.remove(&key).is_none());
         }
-        self.lack(self.next, key)?;
+        match std::mem::take(&mut self.is_blind) {
+            true => self.count_unread(self.next, Some(key))?,
+            false => self.lack(self.next, key)?,
+        }
         self.next = key.after();
         Ok(false)
     }
@@ -168,6 +188,20 @@ impl<E: Expected> Lane<E> {
         Ok(())
     }
 
+    /// What is due in `[from, to)` may be among what could not be read.
+    fn count_unread(&mut self, from: Key, to: Option<Key>) -> Result<(), E::Error> {
+        self.stretch += 1;
+        let mut from = from;
+        while let Some(due) = self.expected.due_from(from)? {
+            if to.is_some_and(|to| due.key >= to) {
+                break;
+            }
+            self.unread += u64::from(self.must_be_there(due));
+            from = due.key.after();
+        }
+        Ok(())
+    }
+
     fn must_be_there(&self, due: Due) -> bool {
         let held = self.whole || self.floor.is_some_and(|floor| due.key.offset >= floor);
         due.required && held
@@ -185,6 +219,9 @@ impl<E: Expected> Lane<E> {
         }
         if !self.whole && self.floor.is_none() {
             return Ok(());
+        }
+        if self.is_blind {
+            return self.count_unread(self.next, None);
         }
         self.stretch += 1;
         let mut from = self.next;

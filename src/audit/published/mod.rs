@@ -12,6 +12,8 @@
 //! - Retention: outcomes below the smallest source offset that a topic still has of a partition are *not checkable*. A topic
 //!   whose log begins at 0 has lost nothing.
 //! - Compaction (`cleanup.policy`): what was published again under the same key need not be there.
+//! - Messages that cannot be read, or that an open transaction hides ([`Unread`](super::Unread)): what may be among them is
+//!   *not checkable* either, and the report is not clean.
 //! - Outcomes of segments that cannot be read, and those in accepted gaps, are not compared; nor is what the topics have of
 //!   offsets after the newest manifests.
 //! - At-least-once delivery may publish an outcome twice: such a finding is a notice.
@@ -46,7 +48,7 @@ use super::{
 };
 use crate::{
     format::{Layout, Listed, SegmentKind},
-    history::{ChainError, load_tail, read_listed},
+    history::{load_tail, read_listed},
     kafka::Admin,
     model::Partition,
     store::Store,
@@ -99,17 +101,22 @@ pub async fn verify_published(
     let mut work = stream::iter(readings).buffer_unordered(parallelism);
     let mut tick = tokio::time::interval(TICK);
     let (mut published, mut findings) = (Published::default(), Vec::new());
+    let mut unread = Vec::new();
     loop {
         tokio::select! {
             done = work.next() => match done {
-                Some(done) => published.add(done?, &mut findings),
+                Some(done) => {
+                    let mut read = done?;
+                    unread.append(&mut read.unread);
+                    published.add(read, &mut findings);
+                }
                 None => break,
             },
             _ = tick.tick() => progress(read.load(Ordering::Relaxed), total),
         }
     }
     let commands = Commands::of(&options.invocation);
-    Ok(report.with_published(published, findings, &commands))
+    Ok(report.with_published(published, (findings, unread), &commands))
 }
 
 impl Published {
@@ -149,7 +156,7 @@ pub(super) async fn newest_manifests(
     {
         let tail = match load_tail(store, layout, partition).await {
             // The findings of `verify` say so; the others are compared.
-            Err(ChainError::Store(error)) if error.concerns_the_object() => continue,
+            Err(error) if error.keeps_no_other() => continue,
             tail => tail?,
         };
         if let Some(newest) = tail.newest {

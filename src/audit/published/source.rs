@@ -87,6 +87,17 @@ impl Source {
         }
     }
 
+    /// Messages of the topic could not be read here.
+    pub fn pass_unread(&mut self) {
+        // What goes back after a failure may come late.
+        let late = self.topic.copies;
+        self.first.pass_unread(late);
+        self.corrected.pass_unread(late);
+        if let Some(taken_back) = &mut self.taken_back {
+            taken_back.pass_unread(late);
+        }
+    }
+
     /// A correction follows its first publication, so it is in the log if that is.
     fn share_floor(&mut self) {
         let floor = self.first.floor;
@@ -104,6 +115,7 @@ impl Source {
         self.first.finish()?;
         let (whole, floor) = (self.topic.whole, self.first.floor);
         compared.not_checkable = self.first.expected.not_checkable(whole, floor)?;
+        compared.not_checkable += self.first.unread;
         let mut lanes = vec![(
             FindingKind::Unpublished,
             self.first.messages,
@@ -111,6 +123,7 @@ impl Source {
         )];
         for mut lane in [self.corrected].into_iter().chain(self.taken_back) {
             lane.finish()?;
+            compared.not_checkable += lane.unread;
             lanes.push((FindingKind::StaleRevision, lane.messages, lane.faults));
         }
         for (missing, messages, faults) in lanes {

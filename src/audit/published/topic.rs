@@ -18,7 +18,10 @@ use super::{
     source::{Compared, Source, Topic},
 };
 use crate::{
-    audit::AuditError,
+    audit::{
+        AuditError, Unread,
+        around::{Log, Piece},
+    },
     format::{Listed, SegmentKind},
     kafka::{Admin, Batch, Connection, KafkaError, Reader},
     model::{OffsetRange, Partition},
@@ -36,9 +39,17 @@ pub(super) struct Description {
     connection: Connection,
     topic: Topic,
     /// What the log of each partition holds.
-    logs: BTreeMap<Partition, OffsetRange>,
+    logs: BTreeMap<Partition, Held>,
     /// The partitions of which a reading has been made.
     read: Vec<Partition>,
+}
+
+/// What a partition's log holds of committed messages.
+#[derive(Clone, Debug)]
+struct Held {
+    range: OffsetRange,
+    /// What a transaction hides that has not ended.
+    hidden: Option<Unread>,
 }
 
 /// Partitions of a topic, to be read for a few partitions of the events.
@@ -47,7 +58,7 @@ pub(super) struct Reading {
     connection: Connection,
     topic: Topic,
     sources: Vec<(Files, Arc<Listed>)>,
-    logs: Vec<(Partition, OffsetRange)>,
+    logs: Vec<(Partition, Held)>,
     /// Another reading of the same partitions counts the unknown messages.
     is_first: bool,
     /// Where results belong, by the number of partitions that the store is bound to.
@@ -60,10 +71,11 @@ pub(super) struct Reading {
 pub(super) struct Read {
     pub compared: Vec<Compared>,
     pub unknown: u64,
+    pub unread: Vec<Unread>,
 }
 
 impl Description {
-    /// Asks the brokers, and waits until no transaction hides what is committed.
+    /// Asks the brokers, and waits for transactions that hide what is committed, for all partitions together.
     pub fn of(
         admin: &Arc<Admin>,
         topics: &OutputTopics,
@@ -79,8 +91,9 @@ impl Description {
         })?;
         let policy = admin.topic_config(name, "cleanup.policy")?;
         let mut logs = BTreeMap::new();
+        let deadline = Instant::now() + OPEN_TRANSACTION;
         for partition in (0..).map(Partition).take(found.partitions as usize) {
-            logs.insert(partition, log(admin, name, partition)?);
+            logs.insert(partition, held(admin, name, partition, deadline)?);
         }
         Ok(Description {
             admin: Arc::clone(admin),
@@ -117,12 +130,12 @@ impl Description {
         places: Vec<Partition>,
     ) -> Reading {
         let is_first = places.iter().any(|place| !self.read.contains(place));
-        let logs: Vec<(Partition, OffsetRange)> = places
+        let logs: Vec<(Partition, Held)> = places
             .iter()
-            .filter_map(|place| Some((*place, *self.logs.get(place)?)))
+            .filter_map(|place| Some((*place, self.logs.get(place)?.clone())))
             .collect();
         self.read.extend(places);
-        let whole = logs.iter().all(|(_, log)| log.start().get() == 0);
+        let whole = logs.iter().all(|(_, log)| log.range.start().get() == 0);
         let bound = manifests.first();
         let bound = bound.map(|manifest| manifest.pipeline.results_partitions);
         let sources = manifests.into_iter().map(|manifest| {
@@ -150,61 +163,98 @@ impl Description {
     }
 }
 
-/// What a partition's log holds of committed messages.
-fn log(admin: &Admin, topic: &str, partition: Partition) -> Result<OffsetRange, AuditError> {
+/// What a partition's log holds. A transaction that hides what was published after it began is waited for.
+fn held(
+    admin: &Admin,
+    topic: &str,
+    partition: Partition,
+    deadline: Instant,
+) -> Result<Held, AuditError> {
     let marks = admin.watermarks(topic, partition)?;
-    let (target, asked) = (marks.end, Instant::now());
+    let (start, target) = (marks.start, marks.end);
     let mut stable = marks.stable_end;
-    while stable < target {
-        if asked.elapsed() > OPEN_TRANSACTION {
-            return Err(AuditError::OpenTransaction {
-                topic: topic.to_owned(),
-                partition,
-                waited: OPEN_TRANSACTION,
-            });
-        }
+    while stable < target && Instant::now() < deadline {
         thread::sleep(PAUSE);
         stable = admin.watermarks(topic, partition)?.stable_end;
     }
-    let range = OffsetRange::new(marks.start, stable);
-    Ok(range.unwrap_or(OffsetRange::empty(marks.start)))
+    let range = |start, end| OffsetRange::new(start, end).unwrap_or(OffsetRange::empty(start));
+    let hidden = range(stable.max(start), target);
+    let hides = !hidden.is_empty();
+    Ok(Held {
+        range: range(start, stable),
+        hidden: hides.then(|| Unread::hidden(topic, partition, hidden, OPEN_TRANSACTION)),
+    })
 }
 
 impl Reading {
     /// The offsets to read.
     pub fn len(&self) -> u64 {
-        self.logs.iter().map(|(_, log)| log.len()).sum()
+        self.logs.iter().map(|(_, log)| log.range.len()).sum()
     }
 
     /// Reads and compares. Blocks; `progress` counts the offsets.
     pub fn run(self, progress: &AtomicU64) -> Result<Read, AuditError> {
         let mut merge = Merge::new(&self);
-        if self.len() > 0 {
-            let reader = Reader::open(&self.connection, &self.topic.name)?;
-            for (place, log) in &self.logs {
-                let log = self.remaining(*place, *log)?;
-                let mut done = log.start();
-                let mut failure = None;
-                reader.read(*place, log, IDLE, |batch| {
-                    let taken = merge.take(*place, &batch);
-                    let end = batch.last_offset().plus(1);
-                    progress.fetch_add(end.get().abs_diff(done.get()), Ordering::Relaxed);
-                    done = end;
-                    match taken {
-                        Ok(()) => ControlFlow::Continue(()),
-                        Err(error) => {
-                            failure = Some(error);
-                            ControlFlow::Break(())
-                        }
-                    }
-                })?;
-                if let Some(failure) = failure {
-                    return Err(failure);
-                }
-                progress.fetch_add(log.end().get().abs_diff(done.get()), Ordering::Relaxed);
+        let mut reader = None;
+        for (place, log) in &self.logs {
+            if !log.range.is_empty() {
+                let reader = match &reader {
+                    Some(reader) => reader,
+                    None => reader.insert(Reader::open(&self.connection, &self.topic.name)?),
+                };
+                self.read(*place, log.range, reader, &mut merge, progress)?;
+            }
+            if let Some(hidden) = &log.hidden {
+                merge.pass_unread();
+                merge.unread.push(hidden.clone());
             }
         }
         merge.finish()
+    }
+
+    /// Reads one partition of the topic.
+    fn read(
+        &self,
+        place: Partition,
+        log: OffsetRange,
+        reader: &Reader,
+        merge: &mut Merge<'_>,
+        progress: &AtomicU64,
+    ) -> Result<(), AuditError> {
+        let range = self.remaining(place, log)?;
+        let mut done = range.start();
+        let mut failure = None;
+        let at = Log {
+            connection: &self.connection,
+            topic: &self.topic.name,
+            partition: place,
+        };
+        let unread = at.read_around(reader, range, IDLE, |piece| {
+            let batch = match piece {
+                Piece::Batch(batch) => batch,
+                Piece::Unread => {
+                    merge.pass_unread();
+                    return ControlFlow::Continue(());
+                }
+            };
+            let taken = merge.take(place, &batch);
+            let end = batch.last_offset().plus(1);
+            progress.fetch_add(end.get().abs_diff(done.get()), Ordering::Relaxed);
+            done = end;
+            match taken {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(error) => {
+                    failure = Some(error);
+                    ControlFlow::Break(())
+                }
+            }
+        })?;
+        if let Some(failure) = failure {
+            return Err(failure);
+        }
+        merge.unread.extend(unread);
+        progress.fetch_add(range.end().get().abs_diff(done.get()), Ordering::Relaxed);
+        Ok(())
     }
 
     /// The log without what retention has removed since it was described.
@@ -220,6 +270,7 @@ struct Merge<'r> {
     reading: &'r Reading,
     sources: BTreeMap<Partition, Source>,
     unknown: u64,
+    unread: Vec<Unread>,
 }
 
 impl<'r> Merge<'r> {
@@ -232,6 +283,7 @@ impl<'r> Merge<'r> {
             reading,
             sources: sources.collect(),
             unknown: 0,
+            unread: Vec::new(),
         }
     }
 
@@ -260,6 +312,11 @@ impl<'r> Merge<'r> {
         Ok(())
     }
 
+    /// Messages could not be read here, whosesoever they are.
+    fn pass_unread(&mut self) {
+        self.sources.values_mut().for_each(Source::pass_unread);
+    }
+
     fn finish(self) -> Result<Read, AuditError> {
         let sources = self.sources.into_values();
         Ok(Read {
@@ -269,6 +326,7 @@ impl<'r> Merge<'r> {
             } else {
                 0
             },
+            unread: self.unread,
         })
     }
 }

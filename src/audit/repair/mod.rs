@@ -28,7 +28,7 @@ use crate::{
     calculation::Calculations,
     format::{Layout, Listed, Segment, SegmentKind},
     history::{
-        Chain, ChainError, ChainTail, Repair, Repaired, Restored, load_tail, read_listed,
+        Chain, ChainTail, Repair, Repaired, Restored, load_tail, read_listed,
         restore_segment, seal_when_long, write_repair,
     },
     model::Partition,
@@ -57,7 +57,7 @@ pub async fn plan_repair(
     for (partition, findings) in by_partition {
         let tail = match load_tail(store, layout, partition).await {
             // A finding says so; the other partitions can be mended.
-            Err(ChainError::Store(error)) if error.concerns_the_object() => {
+            Err(error) if error.keeps_no_other() => {
                 plan.closed.push(partition);
                 ChainTail::default()
             }

@@ -8,7 +8,7 @@
 //! A range none of whose offsets lacks a row is not read. Of the others every event is, beside the stored rows: one without
 //! a row must be one that the condition leaves out, under the calculation that is on record for its range, and none may lie
 //! at an offset that the log is said never to deliver. What Kafka does not hold any more is *not checkable*: counted, and no
-//! finding.
+//! finding; what it holds and nobody can read is named ([`Unread`]), and the report is not clean.
 //!
 //! Memory: the files of one range for each reader, a batch of their rows and one of events.
 
@@ -27,7 +27,7 @@ use std::{
 use futures::{StreamExt as _, stream};
 
 use super::{
-    AuditError, Finding, FindingKind, Options, Report, Reread,
+    AuditError, Finding, FindingKind, Options, Report, Reread, Unread,
     groups::group,
     instructions::{self, Commands},
     published::newest_manifests,
@@ -93,6 +93,7 @@ pub async fn verify_events(
             store: store.clone(),
             layout: layout.clone(),
             calculations: calculations.clone(),
+            connection: connection.clone(),
             read: Arc::clone(&read),
         };
         // Without events to read there is no need of a client.
@@ -106,13 +107,15 @@ pub async fn verify_events(
     let mut work = stream::iter(work).buffer_unordered(parallelism);
     let mut tick = tokio::time::interval(TICK);
     let (mut counts, mut findings) = (Reread::default(), Vec::new());
+    let mut unread = Vec::new();
     loop {
         tokio::select! {
             done = work.next() => match done {
                 Some(done) => {
-                    let (more, found) = done?;
-                    counts.add(more);
-                    findings.extend(found);
+                    let mut read = done?;
+                    counts.add(read.counts);
+                    findings.append(&mut read.findings);
+                    unread.append(&mut read.unread);
                 }
                 None => break,
             },
@@ -120,7 +123,7 @@ pub async fn verify_events(
         }
     }
     let commands = Commands::of(&options.invocation);
-    Ok(report.with_reread(counts, findings, &commands))
+    Ok(report.with_reread(counts, (findings, unread), &commands))
 }
 
 /// What Kafka has of each partition.
@@ -192,8 +195,16 @@ struct Context {
     store: Store,
     layout: Layout,
     calculations: Calculations,
+    connection: Connection,
     /// The offsets read so far.
     read: Arc<AtomicU64>,
+}
+
+/// What reading a partition again gave.
+struct Done {
+    counts: Reread,
+    findings: Vec<Finding>,
+    unread: Vec<Unread>,
 }
 
 /// A partition: the ranges that have offsets without a row.
@@ -235,20 +246,22 @@ impl Work {
         OffsetRange::new(start, end).unwrap_or(OffsetRange::empty(range.start()))
     }
 
-    async fn run(
-        self,
-        context: Context,
-        reader: Option<Arc<Reader>>,
-    ) -> Result<(Reread, Vec<Finding>), AuditError> {
+    async fn run(self, context: Context, reader: Option<Arc<Reader>>) -> Result<Done, AuditError> {
         let mut counts = Reread::default();
         let mut findings: Vec<Finding> = self.uncommitted(&mut counts).into_iter().collect();
+        let mut unread = Vec::new();
         for range in &self.ranges {
-            let found = self.range(&context, reader.as_ref(), range).await?;
+            let mut found = self.range(&context, reader.as_ref(), range).await?;
             counts.add(found.counts);
+            unread.append(&mut found.unread);
             let detailed = findings.len() < DETAILED;
             findings.extend(found.findings(self.newest.partition, detailed));
         }
-        Ok((counts, findings))
+        Ok(Done {
+            counts,
+            findings,
+            unread,
+        })
     }
 
     /// Reads one range again.
@@ -269,13 +282,17 @@ impl Work {
         for segment in recorded.segments() {
             match fetch_segment(&context.store, &context.layout, segment).await {
                 Ok(fetched) => files.push((segment.kind, fetched.bytes)),
-                Err(FetchError::Store(error)) => return Err(AuditError::Store(error)),
+                Err(FetchError::Store(error)) if !error.concerns_the_object() => {
+                    return Err(AuditError::Store(error));
+                }
                 // That is a finding of `verify`; without the rows, nothing can be said here.
                 Err(_) => return Ok(recorded.not_checkable()),
             }
         }
         let task = Task {
             reader: Arc::clone(reader),
+            connection: context.connection.clone(),
+            topic: context.layout.topic().to_owned(),
             partition: self.newest.partition,
             readable,
             declared: declared.cloned(),

@@ -12,7 +12,8 @@ use std::{
 use arrow_array::RecordBatch;
 
 use super::super::{
-    AuditError, Finding, FindingKind, Reread,
+    AuditError, Finding, FindingKind, Reread, Unread,
+    around::{Log, Piece},
     coverage::Listed,
     instructions,
     recalculate::{File, RecalculateError, Stored, open},
@@ -22,7 +23,7 @@ use crate::{
     calculation::{Declaration, Evaluator, Fingerprint},
     events::columns::offsets,
     format::{Absent, Segment, SilentRange},
-    kafka::{Batch, KafkaError, Reader},
+    kafka::{Batch, Connection, KafkaError, Reader},
     model::{Event, OffsetRange, Partition},
 };
 
@@ -82,6 +83,8 @@ impl Recorded {
 /// What reading a range again gave.
 pub(super) struct Found {
     pub counts: Reread,
+    /// What of its events could not be read.
+    pub unread: Vec<Unread>,
     range: OffsetRange,
     declared: Option<Declaration>,
     /// Filtered, although the condition lets them through.
@@ -94,6 +97,7 @@ impl Found {
     fn new(range: OffsetRange, declared: Option<Declaration>) -> Found {
         Found {
             counts: Reread::default(),
+            unread: Vec::new(),
             range,
             declared,
             wrong_filtered: Listed::default(),
@@ -155,6 +159,8 @@ impl Found {
 /// What a range is read with.
 pub(super) struct Task {
     pub reader: Arc<Reader>,
+    pub connection: Connection,
+    pub topic: String,
     pub partition: Partition,
     /// The part of it that Kafka holds.
     pub readable: OffsetRange,
@@ -180,23 +186,31 @@ impl Task {
         let mut failure = stored.up_to(start - 1).err();
         let mut seen = 0;
         if failure.is_none() {
-            let read = self
-                .reader
-                .read(self.partition, self.readable, PATIENCE, |batch| {
-                    let events = batch.len() as u64;
-                    match self.batch(&mut stored, &absent, &batch, &mut found) {
-                        Ok(without_row) => seen += without_row,
-                        Err(error) => failure = Some(error),
-                    }
-                    self.read.fetch_add(events, Ordering::Relaxed);
-                    match failure {
-                        None => ControlFlow::Continue(()),
-                        Some(_) => ControlFlow::Break(()),
-                    }
-                });
+            let log = Log {
+                connection: &self.connection,
+                topic: &self.topic,
+                partition: self.partition,
+            };
+            let read = log.read_around(&self.reader, self.readable, PATIENCE, |piece| {
+                // What may be in it is not checkable.
+                let Piece::Batch(batch) = piece else {
+                    return ControlFlow::Continue(());
+                };
+                let events = batch.len() as u64;
+                match self.batch(&mut stored, &absent, &batch, &mut found) {
+                    Ok(without_row) => seen += without_row,
+                    Err(error) => failure = Some(error),
+                }
+                self.read.fetch_add(events, Ordering::Relaxed);
+                match failure {
+                    None => ControlFlow::Continue(()),
+                    Some(_) => ControlFlow::Break(()),
+                }
+            });
             match read {
                 // Retention has gone on meanwhile.
-                Ok(()) | Err(KafkaError::OutOfRange { .. }) => {}
+                Err(KafkaError::OutOfRange { .. }) => {}
+                Ok(unread) => found.unread = unread,
                 Err(error) => return Err(error.into()),
             }
         }

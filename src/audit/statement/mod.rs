@@ -14,12 +14,12 @@ mod rows;
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, SecondsFormat, SubsecRound, Utc};
-use futures::{StreamExt as _, TryStreamExt as _, stream};
+use futures::{StreamExt as _, stream};
 use serde::{Deserialize, Serialize};
 
 pub use document::StatementError;
 
-use super::{AuditError, Level, Report};
+use super::{AuditError, Level, Report, Unread};
 use crate::{
     calculation::Declaration,
     format::{Layout, Listed, Manifest, SegmentKind},
@@ -117,10 +117,13 @@ pub struct Comparison {
     pub outcomes: u64,
     /// Those that are different.
     pub changed: Vec<Changed>,
+    /// Partitions that could not be read: nothing is said about them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unread: Vec<Unread>,
 }
 
 impl Scope {
-    /// Looks at the partitions: all, or those in `wanted`.
+    /// Looks at the partitions: all, or those in `wanted`; `None` when nothing of them can be read.
     ///
     /// # Errors
     /// When nothing is stored of the topic, or the store does not answer.
@@ -128,13 +131,20 @@ impl Scope {
         store: &Store,
         layout: &Layout,
         wanted: Option<&BTreeSet<Partition>>,
-    ) -> Result<Scope, AuditError> {
+    ) -> Result<Option<Scope>, AuditError> {
         let (mut heads, mut counts, mut first) = (Vec::new(), Counts::default(), None);
-        for partition in query::manifests(store, layout).await?.into_keys() {
+        let there = query::manifests(store, layout).await?;
+        let is_missing = there.is_empty();
+        for partition in there.into_keys() {
             if wanted.is_some_and(|wanted| !wanted.contains(&partition)) {
                 continue;
             }
-            let Some(newest) = load_tail(store, layout, partition).await?.newest else {
+            let newest = match load_tail(store, layout, partition).await {
+                // Verifying finds it, so that nothing is stated.
+                Err(error) if error.keeps_no_other() => continue,
+                tail => tail?.newest,
+            };
+            let Some(newest) = newest else {
                 continue;
             };
             heads.push(Head {
@@ -147,14 +157,14 @@ impl Scope {
             counts = counts + newest.counts;
             first.get_or_insert(newest);
         }
-        match first {
-            Some(first) => Ok(Scope {
-                heads,
-                counts,
-                first,
-            }),
-            None => Err(query::TopicError::missing(store, layout).await?.into()),
+        if is_missing {
+            return Err(query::TopicError::missing(store, layout).await?.into());
         }
+        Ok(first.map(|first| Scope {
+            heads,
+            counts,
+            first,
+        }))
     }
 }
 
@@ -170,7 +180,10 @@ impl Statement {
         now: DateTime<Utc>,
         (store, layout): (&Store, &Layout),
     ) -> Result<Statement, AuditError> {
-        let blocks = stored(store, layout, &scope.heads).await?;
+        let mut blocks = Vec::new();
+        for (_, stored) in stored(store, layout, &scope.heads).await {
+            blocks.append(&mut stored?);
+        }
         let pipeline = scope.first.pipeline;
         let calculations = report.calculations.iter().map(|with| Compared {
             declaration: with.declaration.clone(),
@@ -220,10 +233,11 @@ impl Statement {
     }
 }
 
-/// Compares what a store holds with a statement. Offsets that came after it are not looked at.
+/// Compares what a store holds with a statement. Offsets that came after it are not looked at. A partition of which something
+/// cannot be read is named, and keeps no other.
 ///
 /// # Errors
-/// When the store does not answer, or a file is not what its manifest says: then verifying has found that.
+/// When the store does not answer.
 pub async fn compare(
     statement: &Statement,
     store: &Store,
@@ -232,8 +246,15 @@ pub async fn compare(
     let mut changed = Vec::new();
     let mut there = Vec::new();
     let mut newest = BTreeMap::new();
+    let mut unread = Vec::new();
     for head in &statement.partitions {
-        let tail = load_tail(store, layout, head.partition).await?;
+        let tail = match load_tail(store, layout, head.partition).await {
+            Err(error) if error.keeps_no_other() => {
+                unread.push(head.unread(layout, &error.into()));
+                continue;
+            }
+            tail => tail?,
+        };
         let held = tail
             .newest
             .as_ref()
@@ -260,7 +281,17 @@ pub async fn compare(
             detail,
         });
     }
-    let now = stored(store, layout, &there).await?;
+    let mut now = Vec::new();
+    for (head, stored) in stored(store, layout, &there).await {
+        match stored {
+            Ok(mut blocks) => now.append(&mut blocks),
+            Err(error) if error.keeps_no_other() => {
+                newest.remove(&head.partition);
+                unread.push(head.unread(layout, &error));
+            }
+            Err(error) => return Err(error),
+        }
+    }
     let now: BTreeMap<(Partition, Offset), &Block> = now
         .iter()
         .map(|block| ((block.partition, block.start), block))
@@ -283,14 +314,17 @@ pub async fn compare(
             detail,
         });
     }
-    let outcomes = statement.blocks.iter();
+    let was_read = |block: &&Block| unread.iter().all(|one| one.partition != block.partition);
+    let compared: Vec<&Block> = statement.blocks.iter().filter(was_read).collect();
     Ok(Comparison {
         written_at: statement.written_at.clone(),
-        blocks: statement.blocks.len() as u64,
-        outcomes: outcomes
+        blocks: compared.len() as u64,
+        outcomes: compared
+            .iter()
             .map(|block| block.results.rows + block.rejects.rows)
             .sum(),
         changed,
+        unread,
     })
 }
 
@@ -331,15 +365,30 @@ fn different(stated: &Block, now: &Block, newest: &Listed, since: Option<Sequenc
     parts.join("; ")
 }
 
-/// The blocks that a store holds of these partitions.
-async fn stored(store: &Store, layout: &Layout, heads: &[Head]) -> Result<Vec<Block>, AuditError> {
+impl Head {
+    /// Nothing is said of it.
+    fn unread(&self, layout: &Layout, error: &AuditError) -> Unread {
+        let range = OffsetRange::new(self.start, self.end);
+        let range = range.unwrap_or(OffsetRange::empty(self.start));
+        Unread::stored(layout.topic(), self.partition, range, error)
+    }
+}
+
+/// The blocks that a store holds of each of these partitions.
+async fn stored(
+    store: &Store,
+    layout: &Layout,
+    heads: &[Head],
+) -> Vec<(Head, Result<Vec<Block>, AuditError>)> {
     let parallelism = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let partitions = stream::iter(heads.to_vec()).map(|head| {
         let (store, layout) = (store.clone(), layout.clone());
-        async move { tokio::spawn(of_partition(store, layout, head)).await? }
+        async move {
+            let stored = tokio::spawn(of_partition(store, layout, head.clone())).await;
+            (head, stored.unwrap_or_else(|error| Err(error.into())))
+        }
     });
-    let blocks: Vec<Vec<Block>> = partitions.buffered(parallelism).try_collect().await?;
-    Ok(blocks.into_iter().flatten().collect())
+    partitions.buffered(parallelism).collect().await
 }
 
 async fn of_partition(store: Store, layout: Layout, head: Head) -> Result<Vec<Block>, AuditError> {

@@ -11,7 +11,7 @@ use crate::{
 };
 
 async fn statement(store: &Store) -> Statement {
-    let scope = Scope::of(store, &layout(), None).await.unwrap();
+    let scope = Scope::of(store, &layout(), None).await.unwrap().unwrap();
     let report = audit(store, Level::Semantic).await;
     assert!(report.clean);
     let now = DateTime::UNIX_EPOCH;
@@ -84,7 +84,7 @@ async fn another_value_is_named_with_the_repair_that_made_it() {
     assert_eq!((*partition, *start, *end), (0, 100, 400));
     assert!(detail.ends_with(&expected[3..]), "{detail}");
     // What was wrong when it was stated, and is mended now.
-    let scope = Scope::of(&store, &layout(), None).await.unwrap();
+    let scope = Scope::of(&store, &layout(), None).await.unwrap().unwrap();
     let report = audit(&store, Level::Semantic).await;
     let (level, now, layout) = (Level::Semantic, DateTime::UNIX_EPOCH, layout());
     let wrong = Statement::of(scope, &report, level, now, (&store, &layout));

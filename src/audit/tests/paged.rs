@@ -27,7 +27,7 @@ async fn paged() -> (Store, Vec<PageLink>) {
 }
 
 async fn statement(store: &Store) -> String {
-    let scope = Scope::of(store, &layout(), None).await.unwrap();
+    let scope = Scope::of(store, &layout(), None).await.unwrap().unwrap();
     let report = audit(store, Level::Semantic).await;
     let now = chrono::DateTime::UNIX_EPOCH;
     let level = Level::Semantic;

@@ -1,13 +1,29 @@
 //! What `verify` found, for people.
 
 use super::super::out::shown;
-use crate::{audit::Report, store::Store};
+use crate::{
+    audit::{Report, Unread},
+    store::Store,
+};
 
 /// So many files of others are named.
 const MOST_UNKNOWN: usize = 100;
 
 /// So many ranges that are lost are named.
 const MOST_LOST: usize = 100;
+
+/// What could not be read, and so was not checked.
+pub(in crate::cli) fn unread_text(unread: &Unread) -> String {
+    format!(
+        "could not be checked: {}, partition {}, offsets {}-{}\n  {}\n  {}\n",
+        shown(&unread.topic),
+        unread.partition,
+        unread.start,
+        unread.end,
+        shown(&unread.detail),
+        shown(&unread.remedy)
+    )
+}
 
 /// The report as text.
 pub(super) fn text(report: &Report, store: &Store) -> String {
@@ -27,6 +43,9 @@ pub(super) fn text(report: &Report, store: &Store) -> String {
             shown(&finding.detail),
             shown(&finding.remedy)
         ));
+    }
+    for unread in &report.unread {
+        text.push_str(&unread_text(unread));
     }
     for file in report.unknown_files.iter().take(MOST_UNKNOWN) {
         text.push_str(&format!(
@@ -63,7 +82,7 @@ pub(super) fn text(report: &Report, store: &Store) -> String {
         ));
     }
     text.push_str(&format!(
-        "{}: {} partitions, {} offsets = {} results + {} rejects{} + {} absent + {} lost; {} not compared, {} findings\n",
+        "{}: {} partitions, {} offsets = {} results + {} rejects{} + {} absent + {} lost; {} not compared, {} findings{}\n",
         match (report.clean, report.lost) {
             (true, 0) => "clean",
             (true, _) => "clean but for what is lost",
@@ -80,7 +99,11 @@ pub(super) fn text(report: &Report, store: &Store) -> String {
         report.absent,
         report.lost,
         report.not_compared,
-        report.findings.len()
+        report.findings.len(),
+        match report.unread.len() {
+            0 => String::new(),
+            places => format!(", {places} places could not be read"),
+        }
     ));
     if let Some(published) = report.published {
         text.push_str(&format!(

@@ -3,7 +3,8 @@
 use std::{
     collections::BTreeMap,
     sync::{Arc, PoisonError},
-    time::Duration,
+    thread,
+    time::{Duration, Instant},
 };
 
 use rdkafka::{
@@ -14,9 +15,19 @@ use rdkafka::{
 
 use super::Admin;
 use crate::{
-    kafka::{context::Context, error::KafkaError},
+    kafka::{
+        codes::is_passing,
+        context::Context,
+        error::KafkaError,
+        raw::{self, GroupOffset},
+    },
     model::{Offset, Partition},
 };
+
+/// How long a group's offsets are asked for together, before those that are stable are told apart.
+const TOGETHER: Duration = Duration::from_secs(1);
+/// Between two questions for those that are stable.
+const AGAIN: Duration = Duration::from_millis(100);
 
 /// Where a partition begins and ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,21 +102,67 @@ impl Admin {
         topic: &str,
         partitions: &[Partition],
     ) -> Result<BTreeMap<Partition, Option<CommittedOffset>>, KafkaError> {
-        let doing = format!("read the committed offsets of group {group:?} in {topic:?}");
-        let consumer = self.asker(group)?;
-        let mut asked = TopicPartitionList::with_capacity(partitions.len());
-        for partition in partitions {
-            asked.add_partition(topic, partition.0);
+        match self.committed_within(group, topic, partitions, self.timeout)? {
+            Some(committed) => Ok(committed),
+            None => Err(self.open_transaction(group, topic)?),
         }
-        let answer = match consumer.committed_offsets(asked, self.timeout) {
-            Err(NativeError::MetadataFetch(Code::OperationTimedOut)) => {
-                // The group's coordinator did not answer: is anybody there?
-                self.ask(&self.stable, &doing, |consumer, timeout| {
-                    consumer.fetch_metadata(Some(topic), timeout)
-                })?;
-                let (group, topic) = (group.to_owned(), topic.to_owned());
-                return Err(KafkaError::OpenTransaction { group, topic });
+    }
+
+    /// The same, as far as no transaction is open: partitions whose offset an open one changes are left out when there are
+    /// others. It waits only while there are no others.
+    ///
+    /// # Errors
+    /// As [`committed`](Admin::committed), when such a transaction is open on each of them.
+    pub fn committed_where_stable(
+        &self,
+        group: &str,
+        topic: &str,
+        partitions: &[Partition],
+    ) -> Result<BTreeMap<Partition, Option<CommittedOffset>>, KafkaError> {
+        if partitions.len() < 2 {
+            return self.committed(group, topic, partitions);
+        }
+        let deadline = Instant::now() + self.timeout;
+        let together = TOGETHER.min(self.timeout);
+        if let Some(all) = self.committed_within(group, topic, partitions, together)? {
+            return Ok(all);
+        }
+        let asked = list(topic, partitions);
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(self.open_transaction(group, topic)?);
             }
+            match raw::group_offsets(&self.stable, group, &asked, left) {
+                Ok(found) => {
+                    let stable = stable(found);
+                    if !stable.is_empty() {
+                        return Ok(stable);
+                    }
+                }
+                // Whose turn it is to answer for the group changes, or nobody did in time.
+                Err(failure) if is_passing(failure.code) => {}
+                Err(failure) => {
+                    let doing = reading(group, topic);
+                    return Err(self.failed(&self.stable, &doing, failure));
+                }
+            }
+            thread::sleep(AGAIN);
+        }
+    }
+
+    /// What is committed; `None` when the group's coordinator did not say it in time.
+    fn committed_within(
+        &self,
+        group: &str,
+        topic: &str,
+        partitions: &[Partition],
+        within: Duration,
+    ) -> Result<Option<BTreeMap<Partition, Option<CommittedOffset>>>, KafkaError> {
+        let doing = reading(group, topic);
+        let consumer = self.asker(group)?;
+        let answer = match consumer.committed_offsets(list(topic, partitions), within) {
+            Err(NativeError::MetadataFetch(Code::OperationTimedOut)) => return Ok(None),
             other => other.map_err(|error| self.failed(&consumer, &doing, error))?,
         };
         let mut found = BTreeMap::new();
@@ -124,7 +181,17 @@ impl Admin {
             };
             found.insert(Partition(element.partition()), committed);
         }
-        Ok(found)
+        Ok(Some(found))
+    }
+
+    /// Why the group's coordinator says nothing, if anybody is there at all.
+    fn open_transaction(&self, group: &str, topic: &str) -> Result<KafkaError, KafkaError> {
+        let doing = reading(group, topic);
+        self.ask(&self.stable, &doing, |consumer, timeout| {
+            consumer.fetch_metadata(Some(topic), timeout)
+        })?;
+        let (group, topic) = (group.to_owned(), topic.to_owned());
+        Ok(KafkaError::OpenTransaction { group, topic })
     }
 
     fn asker(&self, group: &str) -> Result<Arc<BaseConsumer<Context>>, KafkaError> {
@@ -178,6 +245,34 @@ impl Admin {
         }
         Ok(found)
     }
+}
+
+fn reading(group: &str, topic: &str) -> String {
+    format!("read the committed offsets of group {group:?} in {topic:?}")
+}
+
+fn list(topic: &str, partitions: &[Partition]) -> TopicPartitionList {
+    let mut asked = TopicPartitionList::with_capacity(partitions.len());
+    for partition in partitions {
+        asked.add_partition(topic, partition.0);
+    }
+    asked
+}
+
+/// Those that no open transaction changes.
+fn stable(found: Vec<(i32, GroupOffset)>) -> BTreeMap<Partition, Option<CommittedOffset>> {
+    let known = found.into_iter().filter_map(|(partition, offset)| {
+        let committed = match offset {
+            GroupOffset::Open => return None,
+            GroupOffset::Nothing => None,
+            GroupOffset::At(offset, metadata) => {
+                let offset = Offset::new(offset);
+                offset.map(|offset| CommittedOffset { offset, metadata })
+            }
+        };
+        Some((Partition(partition), committed))
+    });
+    known.collect()
 }
 
 fn offset_or_zero(offset: i64) -> Offset {

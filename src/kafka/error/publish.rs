@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use rdkafka::error::RDKafkaErrorCode as Code;
 
-use super::{Failure, KafkaError, is_denied, is_membership, is_passing};
+use super::{
+    super::codes::{is_denied, is_membership, is_passing},
+    Failure, KafkaError,
+};
 
 /// Answers about permissions or topics: somebody has to change something first.
 fn needs_an_operator(code: Code) -> bool {

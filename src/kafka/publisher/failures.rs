@@ -8,7 +8,10 @@ use rdkafka::{
 };
 
 use super::Publisher;
-use crate::kafka::error::{Disposition, Failure, PublishError, is_passing};
+use crate::kafka::{
+    codes::is_passing,
+    error::{Disposition, Failure, PublishError},
+};
 
 impl Publisher {
     pub(super) fn refused(

@@ -6,8 +6,9 @@ use rdkafka::{error::RDKafkaErrorCode as Code, producer::ThreadedProducer};
 
 use super::Publisher;
 use crate::kafka::{
+    codes::is_passing,
     context::Context,
-    error::{Failure, PublishError, is_passing},
+    error::{Failure, PublishError},
     raw::TopicQuestion as Question,
 };
 

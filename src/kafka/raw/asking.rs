@@ -210,13 +210,13 @@ impl<C> TopicQuestion<C> {
 }
 
 impl QueueEvent {
-    fn error(&self) -> RDKafkaRespErr {
+    pub(super) fn error(&self) -> RDKafkaRespErr {
         // SAFETY: the event is alive.
         unsafe { sys::rd_kafka_event_error(self.0.as_ptr()) }
     }
 }
 
-fn check(error: RDKafkaRespErr) -> Result<(), Failure> {
+pub(super) fn check(error: RDKafkaRespErr) -> Result<(), Failure> {
     match error {
         RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR => Ok(()),
         error => Err(Failure::of(error.into())),

@@ -7,6 +7,7 @@ mod asking;
 mod messages;
 mod order;
 mod producing;
+mod stable;
 
 use std::{
     ffi::{CStr, CString, c_char, c_void},
@@ -28,6 +29,7 @@ pub(super) use asking::{
 pub(super) use messages::{Messages, PartitionQueue, RangeReader};
 pub(super) use order::{Order, Trouble};
 pub(super) use producing::{Outgoing, TopicHandle, flush, send_offsets};
+pub(super) use stable::{GroupOffset, group_offsets};
 
 use super::{context::Context, error::Failure};
 

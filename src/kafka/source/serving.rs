@@ -10,12 +10,7 @@ use rdkafka::{
 
 use super::{Source, SourceEvent};
 use crate::{
-    kafka::{
-        context::Rebalance,
-        error::{Failure, is_refusal},
-        fault::Fault,
-        raw,
-    },
+    kafka::{codes::is_refusal, context::Rebalance, error::Failure, fault::Fault, raw},
     model::Partition,
 };
 

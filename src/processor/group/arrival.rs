@@ -144,8 +144,7 @@ async fn gather(shared: Arc<Shared>, mut batch: Vec<Seated>, sender: Sender<Repo
     let since = Instant::now();
     let no_end = shared.transaction_timeout() + BEYOND;
     let says = |reason, text: &str| waits_for(reason, text, since.elapsed(), no_end);
-    let mut closed_since = None;
-    let mut is_held = false;
+    let mut closed: Option<Closed> = None;
     while !batch.is_empty() {
         let is_alone = batch.len() == 1;
         let error = match gather_once(&shared, &batch, &wait, says).await {
@@ -168,26 +167,59 @@ async fn gather(shared: Arc<Shared>, mut batch: Vec<Seated>, sender: Sender<Repo
                 error
             }
         };
-        match &batch[..] {
+        let goes_on = match &batch[..] {
             [only] if error.lies_at_the_partition() => {
-                let closed = closed_since.get_or_insert_with(Instant::now);
-                if !is_held && closed.elapsed() >= HELD_AFTER {
-                    is_held = true;
+                let closed = closed.get_or_insert_with(Closed::begin);
+                if closed.is_news(&error.to_string()) {
                     let refusal = Box::new(closed_to_us(&shared, only.partition(), &error));
                     let planned = Box::new(Planned::Refused(refusal));
                     reporter(&only.wanted, &sender).tell(News::Planned(planned));
                 }
+                // Who holds it says why.
+                match closed.told {
+                    Some(_) => wait.shows_nothing(),
+                    None => wait.show(reason(&error), &format!("recovery waits: {error}")),
+                }
+                wait.quietly().await
             }
-            _ => closed_since = None,
-        }
-        let reason = reason(&error);
-        let text = says(reason, &format!("recovery waits: {error}"));
-        let passes = !error.lies_at_the_partition();
-        if !wait.again(reason, passes, &text).await {
+            _ => {
+                closed = None;
+                let reason = reason(&error);
+                let text = says(reason, &format!("recovery waits: {error}"));
+                let passes = !error.lies_at_the_partition();
+                wait.again(reason, passes, &text).await
+            }
+        };
+        if !goes_on {
             return;
         }
         batch.retain(|one| !one.wanted.is_over.load(Ordering::SeqCst));
         wait.is_for(&partitions(&batch));
+    }
+}
+
+/// Something stored of a partition cannot be read: the partition is held when that lasts, and again when it is something else.
+struct Closed {
+    since: Instant,
+    /// What the one that holds it was told.
+    told: Option<String>,
+}
+
+impl Closed {
+    fn begin() -> Closed {
+        Closed {
+            since: Instant::now(),
+            told: None,
+        }
+    }
+
+    /// Whether this is to be told; it is told once.
+    fn is_news(&mut self, error: &str) -> bool {
+        if self.since.elapsed() < HELD_AFTER || self.told.as_deref() == Some(error) {
+            return false;
+        }
+        self.told = Some(error.to_owned());
+        true
     }
 }
 
@@ -327,6 +359,18 @@ fn reason(error: &GatherError) -> Reason {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_cannot_be_read_is_told_when_it_lasts_and_again_only_when_it_is_something_else() {
+        let mut closed = Closed::begin();
+        assert!(!closed.is_news("a link to itself"), "it may pass");
+        closed.since -= HELD_AFTER;
+        let told = ["a link", "a link", "a link", "no right", "no right"];
+        assert_eq!(
+            told.map(|error| closed.is_news(error)),
+            [true, false, false, true, false]
+        );
+    }
 
     #[test]
     fn only_a_transaction_that_outlives_every_time_out_needs_an_operator() {

@@ -11,6 +11,8 @@ pub struct Denial {
     pub(super) pauses: Pauses,
     /// When the next attempt is made.
     pub(super) until: Instant,
+    /// Whether offsets may not be committed, although what they are of is published: at-least-once delivery.
+    pub(super) offsets: bool,
     /// Partitions whose events may not be read.
     pub(super) unread: BTreeSet<Partition>,
 }

@@ -219,6 +219,7 @@ impl Worker {
             self.commit_if_due()?;
             self.relieve_memory();
             self.report_progress();
+            self.shared.holds.say();
             self.log_tally();
             wait = if moved == 0 {
                 IDLE_WAIT
@@ -294,7 +295,7 @@ impl Worker {
 
     /// Moves every active partition by at most one batch; returns the events taken.
     fn advance_all(&mut self) -> Result<usize, WorkerError> {
-        if self.is_full() {
+        if self.is_full() || self.may_not_commit() {
             return Ok(0);
         }
         let fetching = self.owned.values().filter(|owned| owned.is_fetching());

@@ -183,10 +183,13 @@ impl Worker {
 
     /// Holds `partition`: says why, fetches nothing, lets the others go on.
     pub(super) fn hold(&mut self, partition: Partition, refusal: Box<Refusal>) {
-        tracing::error!("{refusal}");
         let Some(owned) = self.owned.get_mut(&partition) else {
             return;
         };
+        let is_said = matches!(&owned.phase, Phase::Held(before) if *before == refusal);
+        if !is_said {
+            self.shared.holds.add((*refusal).clone());
+        }
         if owned.fetch == Fetch::Running
             && let Err(error) = self.source.pause(&[partition])
         {

@@ -23,6 +23,7 @@ impl Worker {
             trouble: board.trouble(&[]),
             pauses: Pauses::OF_RIGHTS,
             until: Instant::now(),
+            offsets: false,
             unread: BTreeSet::new(),
         });
         denial.trouble.is(Reason::Denied, words);
@@ -40,11 +41,24 @@ impl Worker {
         self.denied(words).unread.insert(partition);
     }
 
-    /// Offsets may not be committed: what they are of is published, and they are committed later.
+    /// Offsets may not be committed: what they are of is published, and they are committed later. Only at-least-once delivery
+    /// comes here, and whoever owns the partitions when the right is back may publish it once more: that is said, and no more
+    /// is published meanwhile.
     pub(super) fn denied_offsets(&mut self, words: &str) {
-        let until = self.denied(words).until;
+        let words = format!(
+            "{words}; what is published and not committed may be published once more (at-least-once delivery), and nothing else is published until then"
+        );
+        let denial = self.denied(&words);
+        denial.offsets = true;
+        let until = denial.until;
         let pause = until.saturating_duration_since(Instant::now());
         self.cadence.postpone(pause.max(RETRY_PAUSE));
+    }
+
+    /// Whether what is published waits for the right to commit its offsets.
+    pub(super) fn may_not_commit(&self) -> bool {
+        let denied = self.denial.as_ref().is_some_and(|denial| denial.offsets);
+        denied && self.cadence.owners().next().is_some()
     }
 
     /// Serves the group until the next attempt is to be made, or the processor stops.

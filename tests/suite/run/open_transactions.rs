@@ -1,8 +1,16 @@
 //! Transactions of other producers that are open before the end of the topic.
 
+use std::time::Instant;
+
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::{ClientConfig, TopicPartitionList};
+
 use super::holes::transactional;
 use super::*;
 use crate::support::Status;
+
+/// How soon partitions begin on which nothing is open; a second on a machine that does nothing else.
+const SOON: Duration = Duration::from_secs(20);
 
 type Open = ThreadedProducer<DefaultProducerContext>;
 
@@ -98,4 +106,52 @@ fn a_running_process_says_that_it_waits_for_a_transaction() {
     });
     running.signal(libc::SIGTERM);
     running.wait(LIMIT).expect_code(0);
+}
+
+/// Another producer's transaction that commits an offset of the group for one partition; it is open.
+fn commits_openly(pipeline: &Pipeline, partition: i32) -> Open {
+    let consumer: BaseConsumer = ClientConfig::new()
+        .set("bootstrap.servers", &pipeline.brokers)
+        .set("group.id", &pipeline.group)
+        .create()
+        .expect("a consumer");
+    let group = consumer.group_metadata().expect("a group");
+    let producer = transactional(&pipeline.brokers);
+    producer.begin_transaction().expect("a transaction");
+    let mut offsets = TopicPartitionList::new();
+    let offset = rdkafka::Offset::Offset(7);
+    let added = offsets.add_partition_offset(&pipeline.events, partition, offset);
+    added.expect("an offset");
+    let sent = producer.send_offsets_to_transaction(&offsets, &group, LIMIT);
+    sent.expect("offsets in a transaction");
+    producer
+}
+
+#[test]
+fn an_open_commit_of_one_partition_keeps_no_other() {
+    let pipeline = Pipeline::new(3, Place::folder());
+    for partition in 0..3 {
+        pipeline.send_numbers(partition, 0..20);
+    }
+    let producer = commits_openly(&pipeline, 1);
+    let began = Instant::now();
+    let mut running = pipeline.run().args(Status::ANYWHERE).spawn();
+    let status = Status::of(&running);
+    status.wait_until(LIMIT, "the others", |seen| {
+        [0, 2]
+            .iter()
+            .all(|at| seen["partitions"][at]["position"] == 20)
+    });
+    println!("the others are done after {:.1?}", began.elapsed());
+    assert!(began.elapsed() < SOON, "{:?}", began.elapsed());
+    let seen = status.wait_until(LIMIT, "a reason", |seen| {
+        Status::detail(seen, "open-transaction").is_some()
+    });
+    assert_eq!(seen["degraded"][0]["partitions"], json!([1]), "{seen:#}");
+    assert_eq!(seen["partitions"][1]["phase"], "recovering", "{seen:#}");
+    producer.abort_transaction(LIMIT).expect("an abort");
+    wait_until_committed(&pipeline, 60);
+    running.signal(libc::SIGTERM);
+    running.wait(LIMIT).expect_code(0);
+    pipeline.check();
 }

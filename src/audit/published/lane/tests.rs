@@ -169,6 +169,43 @@ fn a_wrong_value_is_wrong_each_time_and_is_not_missing() {
     assert_eq!(lane.messages, 5);
 }
 
+/// A topic of which a place cannot be read; what is missing, and how many are perhaps in it.
+fn around_a_gap(before: &[i64], late: bool, after: &[i64]) -> (Vec<(i64, i64, u64)>, u64) {
+    let mut lane = Lane::new(stored([1, 2, 5, 6, 9]), true);
+    for offset in before {
+        publish(&mut lane, key(*offset), &offset.to_string());
+    }
+    lane.pass_unread(late);
+    for offset in after {
+        publish(&mut lane, key(*offset), &offset.to_string());
+    }
+    let Ok(()) = lane.finish();
+    assert_eq!(lane.faults.twice.count() + lane.faults.wrong.count(), 0);
+    (brief(&lane.faults.missing), lane.unread)
+}
+
+#[test]
+fn what_may_be_in_a_place_that_cannot_be_read_is_counted_and_not_missing() {
+    assert_eq!(around_a_gap(&[1, 2], false, &[6, 9]), (vec![], 1));
+    assert_eq!(around_a_gap(&[], false, &[6, 9]), (vec![], 3));
+    assert_eq!(around_a_gap(&[1, 2], false, &[]), (vec![], 3));
+    assert_eq!(around_a_gap(&[], false, &[]), (vec![], 5));
+    assert_eq!(around_a_gap(&[1, 2, 5, 6, 9], false, &[]), (vec![], 0));
+    // Before it and after it, everything is as it was.
+    assert_eq!(
+        around_a_gap(&[1, 5], false, &[9]),
+        (vec![(2, 3, 1)], 1),
+        "missing before it"
+    );
+    assert_eq!(
+        around_a_gap(&[1, 2], false, &[5, 9]),
+        (vec![(6, 7, 1)], 0),
+        "missing after it"
+    );
+    // Who publishes again from an earlier offset on may have done so there.
+    assert_eq!(around_a_gap(&[1, 5], true, &[9]), (vec![], 2));
+}
+
 #[test]
 fn what_compaction_may_remove_is_not_missing() {
     let mut stored = stored([1, 2, 3]);
