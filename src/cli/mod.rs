@@ -30,6 +30,7 @@ mod rewriting;
 mod run;
 mod session;
 mod snapshots;
+mod unread;
 mod verify;
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand, error::ErrorKind};

@@ -13,7 +13,7 @@ use super::{
     program::Program,
     rewriting::{Events, OpenPartition, Rewriting, RewritingArgs},
     session::{Session, progress_bar, runtime, stored},
-    verify::unread_text,
+    unread::unread_text,
 };
 use crate::{
     audit::{

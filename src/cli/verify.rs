@@ -15,6 +15,7 @@ use super::{
     out::{self, shown},
     program::Program,
     session::{Session, progress_bar, runtime, stored},
+    unread::unread_text,
 };
 use crate::{
     audit::{self, Comparison, Options, OutputTopics, Report, Scope, Statement, StatementError},
@@ -23,7 +24,6 @@ use crate::{
     query,
 };
 use text::text;
-pub(super) use text::unread_text;
 
 const EXAMPLES: &str = "\
 Ends with 0 when everything holds, with 1 when there are findings, with 3 when something could not be read: it is named, and everything

@@ -1,8 +1,8 @@
 //! What `verify` found, for people.
 
-use super::super::out::shown;
 use crate::{
-    audit::{Report, Unread},
+    audit::Report,
+    cli::{out::shown, unread::unread_text},
     store::Store,
 };
 
@@ -11,19 +11,6 @@ const MOST_UNKNOWN: usize = 100;
 
 /// So many ranges that are lost are named.
 const MOST_LOST: usize = 100;
-
-/// What could not be read, and so was not checked.
-pub(in crate::cli) fn unread_text(unread: &Unread) -> String {
-    format!(
-        "could not be checked: {}, partition {}, offsets {}-{}\n  {}\n  {}\n",
-        shown(&unread.topic),
-        unread.partition,
-        unread.start,
-        unread.end,
-        shown(&unread.detail),
-        shown(&unread.remedy)
-    )
-}
 
 /// The report as text.
 pub(super) fn text(report: &Report, store: &Store) -> String {
