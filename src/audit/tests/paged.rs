@@ -181,7 +181,7 @@ async fn a_page_that_cannot_be_made_again_exactly_is_left() {
 #[tokio::test]
 async fn a_statement_is_compared_as_far_as_pages_can_be_read() {
     let (store, pages) = paged().await;
-    let scope = Scope::of(&store, &layout(), None).await.unwrap();
+    let scope = Scope::of(&store, &layout(), None).await.unwrap().unwrap();
     let report = audit(&store, Level::Semantic).await;
     let (now, level) = (chrono::DateTime::UNIX_EPOCH, Level::Semantic);
     let statement = Statement::of(scope, &report, level, now, (&store, &layout())).await;
