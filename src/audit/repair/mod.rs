@@ -28,8 +28,8 @@ use crate::{
     calculation::Calculations,
     format::{Layout, Listed, Segment, SegmentKind},
     history::{
-        Chain, ChainTail, Repair, Repaired, Restored, load_tail, read_listed,
-        restore_segment, seal_when_long, write_repair,
+        Chain, ChainTail, Repair, Repaired, Restored, load_tail, read_listed, restore_segment,
+        seal_when_long, write_repair,
     },
     model::Partition,
     recovery::Invocation,
