@@ -127,12 +127,12 @@ impl ChainError {
     }
 
     /// Whether it keeps no other partition: it lies at what is stored of this one, and the store answers. What a newer snapback
-    /// writes is judged by none before it.
+    /// writes, or nobody who writes this store can have written, is judged by a person first.
     #[must_use]
     pub fn keeps_no_other(&self) -> bool {
         match self {
             ChainError::Store(error) => error.concerns_the_object(),
-            ChainError::Newer { .. } => false,
+            ChainError::Newer { .. } | ChainError::StrayNumber { .. } => false,
             error => !error.is_retryable(),
         }
     }
