@@ -136,7 +136,7 @@ pub fn measure(mut command: Command, watcher: &Watcher, events: u64) -> Measured
 }
 
 /// CPU time and peak memory of our child `pid`, once it has ended.
-fn usage_if_ended(pid: u32) -> Option<(Duration, u64)> {
+pub fn usage_if_ended(pid: u32) -> Option<(Duration, u64)> {
     let mut status = 0;
     // SAFETY: all-zero is a valid rusage; wait4 fills it for our own child.
     let (ended, usage) = unsafe {

@@ -54,6 +54,7 @@ pub use connect::open_store;
 pub use coordinator::{Summary, run};
 pub use error::{ProcessorError, WorkerError};
 pub use instance::{Instance, InstanceError};
+pub use keeper::{LoneEnd, LoneKeeper, LoneSettings};
 pub use limits::{results_topic, untold_results_topic};
 pub use memory::Budget;
 pub(crate) use panics::{panic_message, start_task};

@@ -112,6 +112,16 @@ impl Store {
         }
     }
 
+    /// The same store with its back end wrapped: the seam for tests and measurements that count what is asked of it.
+    #[must_use]
+    pub fn wrapped(
+        mut self,
+        wrap: impl FnOnce(Arc<dyn ObjectStore>) -> Arc<dyn ObjectStore>,
+    ) -> Store {
+        self.backend = wrap(self.backend);
+        self
+    }
+
     /// The same store, trying failed calls again for this long instead of 15 seconds.
     #[must_use]
     pub fn retrying_for(mut self, retry_for: Duration) -> Store {

@@ -28,6 +28,7 @@ mod compaction;
 mod compose;
 mod corpus;
 mod corrections;
+mod costs;
 mod crash;
 mod crash_points;
 mod damaged_log;

@@ -52,7 +52,8 @@ pub type Present = (Sequence, DateTime<Utc>);
 
 /// The numbers that `oldest` is to be raised to, one edit each, ascending; none when there is nothing to gain.
 ///
-/// `present` are those that change more than the `oldest`. The newest [`NEWEST_KEPT`] of them stay, all that are younger than `keep`, and those from `committed`'s head on. `stated` is what the
+/// `present` are those that change more than the `oldest`. The newest [`NEWEST_KEPT`] of them stay, unless as many edits follow them
+/// here, all that are younger than `keep`, and those from `committed`'s head on. `stated` is what the
 /// newest manifest says now, `effective` is the [`floor`].
 #[must_use]
 pub fn raises(
@@ -74,14 +75,19 @@ pub fn raises(
     };
     let rest = now - newest.1;
     let lowest = present.first().map_or(target, |(number, _)| *number);
-    if rest >= keep && target.0 >= lowest.max(effective).0 + WORTH_SETTLING {
-        let steps = (target.0 + 1 - NEWEST_KEPT as u64..=target.0).map(Sequence);
+    // The steps are the newest hundred then, so what is raised to is bounded by the commit alone.
+    let last = newest.0.min(committed).0;
+    let first = (last + 1).saturating_sub(NEWEST_KEPT as u64);
+    if rest >= keep && last >= lowest.max(effective).0 + WORTH_SETTLING {
+        let steps = (first..=last).map(Sequence);
         return steps.filter(|step| *step > stated).collect();
     }
-    let worth = if rest < AT_REST {
-        WORTH_RAISING
+    let (worth, target) = if rest < AT_REST {
+        (WORTH_RAISING, target)
     } else {
-        WORTH_RAISING_AT_REST
+        // What is raised now must leave the steps in which it settles later.
+        let lower = target.0.saturating_sub(NEWEST_KEPT as u64);
+        (WORTH_RAISING_AT_REST, Sequence(lower))
     };
     let is_worth_it = target.0 >= stated.0 + worth;
     is_worth_it.then_some(target).into_iter().collect()

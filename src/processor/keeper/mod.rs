@@ -18,6 +18,7 @@ mod corrections;
 mod done;
 mod handle;
 mod jobs;
+mod lone;
 mod next;
 mod recalculation;
 mod rewriting;
@@ -35,6 +36,7 @@ use tokio::{sync::mpsc::UnboundedReceiver, task::JoinSet, time::Instant};
 
 pub use append::append_until_done;
 pub use handle::{KeeperHandle, Stage};
+pub use lone::{LoneEnd, LoneKeeper, LoneSettings};
 pub use recalculation::recalculator;
 pub use start::KeeperStart;
 

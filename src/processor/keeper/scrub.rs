@@ -25,8 +25,9 @@ use crate::{
     store::StoreError,
 };
 
-/// How often what was verified is written down.
-const SAVE_EVERY: Duration = Duration::from_secs(60);
+/// How often what was verified is written down, once the first round is over: each time is a request, and what is verified again
+/// after a restart because it was not written down is little.
+const SAVE_EVERY: Duration = Duration::from_secs(10 * 60);
 /// When to try again what could not be read, or mended now.
 const LATER: Duration = Duration::from_secs(15);
 /// The rows that are read at a time, decoded and calculated again.
@@ -47,6 +48,7 @@ pub struct Scrub {
     pages: Pages,
     /// Until it is read, `None`.
     verified: Option<Verified>,
+    began: Instant,
     saved: Option<Instant>,
     is_saved: bool,
     rests_until: Option<Instant>,
@@ -65,6 +67,7 @@ impl Scrub {
             shown: Scrubbing::new(board, partition),
             pages: Pages::default(),
             verified: None,
+            began: Instant::now(),
             saved: None,
             is_saved: true,
             rests_until: None,
@@ -139,9 +142,14 @@ impl Scrub {
             }
             Err(error) => self.later(site, &error.to_string()),
         };
-        let is_time = self.saved.is_none_or(|saved| saved.elapsed() >= SAVE_EVERY);
-        if !self.is_saved && (is_time || self.idle.is_some()) {
-            self.save(chain, &verified).await;
+        if !self.is_saved {
+            let is_first = self.saved.is_none() && self.idle.is_some();
+            let due = self.saved.unwrap_or(self.began) + SAVE_EVERY;
+            if is_first || due <= Instant::now() {
+                self.save(chain, &verified).await;
+            } else if let Some((_, until)) = &mut self.idle {
+                *until = due.min(*until);
+            }
         }
         self.verified = Some(verified);
         done

@@ -68,6 +68,7 @@ struct Shared {
     mode: Mutex<Mode>,
     random: Mutex<StdRng>,
     met: Mutex<BTreeMap<Fault, u32>>,
+    requests: Mutex<BTreeMap<&'static str, u64>>,
     lists: Mutex<BTreeMap<String, Vec<u8>>>,
     ended: AtomicBool,
 }
@@ -90,6 +91,7 @@ impl Proxy {
             mode: Mutex::new(Mode::Honest),
             random: Mutex::new(StdRng::seed_from_u64(seed)),
             met: Mutex::default(),
+            requests: Mutex::default(),
             lists: Mutex::default(),
             ended: AtomicBool::new(false),
         });
@@ -125,6 +127,11 @@ impl Proxy {
     pub fn met(&self) -> BTreeMap<Fault, u32> {
         lock(&self.shared.met).clone()
     }
+
+    /// The requests that came so far, by their kind.
+    pub fn requests(&self) -> BTreeMap<&'static str, u64> {
+        lock(&self.shared.requests).clone()
+    }
 }
 
 impl Drop for Proxy {
@@ -142,6 +149,7 @@ impl Shared {
             return client.shutdown(Shutdown::Both);
         }
         let request = Request::read(&mut client)?;
+        *lock(&self.requests).entry(request.kind()).or_default() += 1;
         let mode = lock(&self.mode).clone();
         let fault = match mode {
             Mode::Down => return client.shutdown(Shutdown::Both),
@@ -205,9 +213,8 @@ impl Shared {
             return None;
         }
         let fault = FAULTS[random.random_range(0..FAULTS.len())];
-        let list = request.line.starts_with("GET") && request.line.contains("list-type=2");
         match fault {
-            Fault::StaleList if !list => Some(Fault::Slow),
+            Fault::StaleList if request.kind() != "LIST" => Some(Fault::Slow),
             Fault::Torn if request.body.is_empty() => Some(Fault::Reset),
             other => Some(other),
         }
@@ -266,6 +273,18 @@ impl Request {
             headers,
             body,
         })
+    }
+
+    /// As S3 bills it.
+    fn kind(&self) -> &'static str {
+        match self.line.split(' ').next() {
+            Some("GET") if self.line.contains("list-type=2") => "LIST",
+            Some("GET") => "GET",
+            Some("HEAD") => "HEAD",
+            Some("DELETE") => "DELETE",
+            Some("PUT") => "PUT",
+            _ => "another",
+        }
     }
 
     /// The head, asking the server to end the connection with its answer.
