@@ -15,6 +15,7 @@ use crate::{
 };
 
 const EXAMPLES: &str = "\
+Of a large segment only its end and the part that has the row are read; that all of it is whole, `snapback verify` proves.
 Ends with 0 when it is known what became of the offset, with 1 when the snapshots do not reach it, or the newest is damaged.
 
 Examples:

@@ -5,6 +5,8 @@ use chrono::{DateTime, SecondsFormat};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+mod row;
+
 use super::{
     QueryError,
     topics::{TopicError, manifests},
@@ -13,9 +15,9 @@ use crate::{
     events::{MessageBuffer, ResultEncoder, columns},
     format::{
         Absent, GapReason, Layout, Listed, Manifest, OutcomeText, Segment, SegmentError,
-        SegmentKind, SegmentReader, each_change, read_segment,
+        SegmentKind, each_change,
     },
-    history::{FetchError, fetch_segment, load_tail, read_listed_of},
+    history::{load_tail, read_listed_of},
     model::{Offset, OffsetRange, Partition, Sequence},
     store::Store,
 };
@@ -154,7 +156,10 @@ impl Corrected {
     }
 }
 
-/// Looks up one offset, in the newest manifest and the segments of its range. Memory: one segment.
+/// Looks up one offset: newest manifest, page, segment, row. Of a large segment only the end is read, which says where its rows
+/// are, and the part that must have the row: it is known to be what was stored as far as it can be decoded; the whole segment is
+/// what [`verify`](crate::audit::verify) proves. What cannot be decoded is read as a whole, and named. Memory: one segment of up to
+/// 256 KiB, or a part of a row group.
 ///
 /// # Errors
 /// When there is no such partition, or the store cannot be read; when a segment is damaged or gone, it is named.
@@ -164,20 +169,10 @@ pub async fn lookup(
     partition: Partition,
     offset: Offset,
 ) -> Result<Lookup, QueryError> {
-    let there = manifests(store, layout).await?;
-    if there.is_empty() {
-        return Err(TopicError::missing(store, layout).await?.into());
-    }
-    if !there.contains_key(&partition) {
-        let (topic, there) = (layout.topic().to_owned(), there.into_keys().collect());
-        return Err(TopicError::NoSuchPartition {
-            topic,
-            partition,
-            there,
-        }
-        .into());
-    }
     let tail = load_tail(store, layout, partition).await?;
+    if tail.highest.is_none() {
+        return Err(missing(store, layout, partition).await?.into());
+    }
     let newest = tail.newest.ok_or_else(|| QueryError::Damaged {
         location: store.locate(&layout.manifests(partition)),
         detail: "none of its manifests can be read".to_owned(),
@@ -196,6 +191,24 @@ pub async fn lookup(
         damaged: tail.damaged.iter().map(|one| one.sequence).collect(),
         fate: place.fate().await?,
         corrections: place.corrections().await?,
+    })
+}
+
+/// What there is instead of the partition: that takes a listing of all of them.
+async fn missing(
+    store: &Store,
+    layout: &Layout,
+    partition: Partition,
+) -> Result<TopicError, QueryError> {
+    let there = manifests(store, layout).await?;
+    if there.is_empty() {
+        return Ok(TopicError::missing(store, layout).await?);
+    }
+    let (topic, there) = (layout.topic().to_owned(), there.into_keys().collect());
+    Ok(TopicError::NoSuchPartition {
+        topic,
+        partition,
+        there,
     })
 }
 
@@ -243,18 +256,18 @@ impl Place<'_> {
         let silent = silent.find(|silent| silent.range.contains(offset));
         let mut record = silent.map(|silent| silent.record.clone());
         for segment in self.segments(SegmentKind::Results) {
-            let file = self.open(segment).await?;
-            record = Some(file.facts().record());
-            if let Some(row) = self.row(segment, file)? {
+            let (of_file, row) = self.row(segment).await?;
+            record = Some(of_file);
+            if let Some(row) = row {
                 let message = self.message(segment, &row)?;
                 let stored = stored(segment, &row);
                 return Ok(Fate::Result(StoredResult { message, stored }));
             }
         }
         for segment in self.segments(SegmentKind::Rejects) {
-            let file = self.open(segment).await?;
-            record = Some(file.facts().record());
-            if let Some(row) = self.row(segment, file)? {
+            let (of_file, row) = self.row(segment).await?;
+            record = Some(of_file);
+            if let Some(row) = row {
                 let reasons = columns::reasons(&row).filter(|reasons| reasons.is_valid(0));
                 return Ok(Fate::Reject(StoredReject {
                     reason: reasons.map_or_else(String::new, |r| r.value(0).to_owned()),
@@ -283,8 +296,7 @@ impl Place<'_> {
             let Some(revision) = segment.revision else {
                 continue;
             };
-            let file = self.open(segment).await?;
-            let Some(row) = self.row(segment, file)? else {
+            let (_, Some(row)) = self.row(segment).await? else {
                 continue;
             };
             let (topic, partition) = (self.layout.topic(), self.newest.partition);
@@ -306,32 +318,6 @@ impl Place<'_> {
     fn segments(&self, kind: SegmentKind) -> impl Iterator<Item = &Segment> {
         let all = self.newest.files();
         all.filter(move |segment| segment.kind == kind && segment.range.contains(self.offset))
-    }
-
-    async fn open(&self, segment: &Segment) -> Result<SegmentReader, QueryError> {
-        let file = fetch_segment(self.store, self.layout, segment).await;
-        let file = file.map_err(|error| match error {
-            FetchError::Store(error) if !error.concerns_the_object() => QueryError::Store(error),
-            error => self.damaged(segment, &error),
-        })?;
-        read_segment(file.bytes).map_err(|error| self.damaged(segment, &error))
-    }
-
-    /// The row of the offset, if the segment has one.
-    fn row(
-        &self,
-        segment: &Segment,
-        file: SegmentReader,
-    ) -> Result<Option<RecordBatch>, QueryError> {
-        for batch in file {
-            let batch = batch.map_err(|error| self.damaged(segment, &error))?;
-            let row = columns::offsets(&batch)
-                .and_then(|offsets| offsets.binary_search(&self.offset.get()).ok());
-            if let Some(row) = row {
-                return Ok(Some(batch.slice(row, 1)));
-            }
-        }
-        Ok(None)
     }
 
     fn message(&self, segment: &Segment, row: &RecordBatch) -> Result<Box<RawValue>, QueryError> {

@@ -5,7 +5,7 @@ use crate::{
     format::{Edit, GapReason, Identity, Layout, Pipeline, RowlessRecord},
     history::{Chain, Clock},
     model::{Counts, Offset, OffsetRange, Partition, Sequence},
-    query::{QueryError, TopicError, list, show},
+    query::{QueryError, TopicError, list, lookup, show},
     store::Store,
 };
 
@@ -153,4 +153,46 @@ async fn what_is_not_there_is_an_error_that_names_what_is() {
         error.to_string().contains("it holds none of any topic"),
         "{error}"
     );
+}
+
+#[tokio::test]
+async fn a_row_of_a_large_segment_is_looked_up_by_parts_of_it() {
+    let (store, clock) = (Store::memory(), crate::history::testing::clock());
+    let mut chain = crate::history::testing::bound(&store, "ours", &clock, 0).await;
+    let mut outcomes = crate::history::testing::pending(0, 300_000);
+    crate::history::write_snapshot(&mut chain, &mut outcomes)
+        .await
+        .unwrap();
+    let segments = chain.newest().unwrap().open.segments.clone();
+    assert!(segments[0].bytes > 256 << 10, "{}", segments[0].bytes);
+    let partition = chain.partition();
+    let fate = async |offset| {
+        let offset = Offset::new(offset).unwrap();
+        lookup(&store, &layout(), partition, offset).await
+    };
+    for (offset, expected) in [
+        (1, "result"),
+        (299_999, "result"),
+        (5, "reject"),
+        (10, "absent"),
+    ] {
+        let found = fate(offset).await.unwrap();
+        let found = serde_json::to_value(&found).unwrap();
+        assert_eq!(found["fate"], expected, "{offset}");
+        if expected == "result" {
+            assert_eq!(found["message"]["number"], offset);
+        }
+    }
+    // What cannot be made sense of is read as a whole, and named.
+    let results = &segments[0];
+    let file = store.get(&results.path, results.bytes).await.unwrap();
+    let mut damaged = file.to_vec();
+    let end = damaged.len() - 20;
+    damaged[end] ^= 1;
+    store.put(&results.path, damaged.into()).await.unwrap();
+    let error = fate(1).await.unwrap_err();
+    assert!(matches!(error, QueryError::Damaged { .. }), "{error}");
+    store.put(&results.path, file.slice(..1000)).await.unwrap();
+    let error = fate(1).await.unwrap_err();
+    assert!(matches!(error, QueryError::Damaged { .. }), "{error}");
 }

@@ -38,6 +38,7 @@ mod folder;
 mod listing;
 mod local;
 mod open;
+mod parts;
 mod path;
 mod patience;
 mod place;

@@ -1,0 +1,117 @@
+//! The row of an offset in a segment: of a small one from the whole file, of a large one from its parts.
+
+use arrow_array::RecordBatch;
+use bytes::Bytes;
+
+use super::{super::QueryError, Place};
+use crate::{
+    events::columns,
+    format::{RowlessRecord, Segment, SegmentEnd, read_segment},
+    history::{FetchError, fetch_segment},
+    model::Offset,
+    store::StoreError,
+};
+
+/// A segment up to this size is read whole, and its digest is checked.
+const WHOLE: u64 = 256 << 10;
+/// So much of the end of a larger one is read at first: it has the footer nearly always.
+const END: u64 = 64 << 10;
+/// No footer is larger.
+const MOST_END: u64 = 16 << 20;
+
+/// What a segment has of an offset: which offsets have no row in any file of its range, and the row, if it has one.
+type Row = (RowlessRecord, Option<RecordBatch>);
+
+impl Place<'_> {
+    pub(super) async fn row(&self, segment: &Segment) -> Result<Row, QueryError> {
+        if segment.bytes > WHOLE
+            && let Some(row) = self.row_of_parts(segment).await?
+        {
+            return Ok(row);
+        }
+        let file = fetch_segment(self.store, self.layout, segment).await;
+        let file = file.map_err(|error| match error {
+            FetchError::Store(error) if !error.concerns_the_object() => QueryError::Store(error),
+            error => self.damaged(segment, &error),
+        })?;
+        let file = read_segment(file.bytes).map_err(|error| self.damaged(segment, &error))?;
+        let record = file.facts().record();
+        for batch in file {
+            let batch = batch.map_err(|error| self.damaged(segment, &error))?;
+            if let Some(row) = row_of(&batch, self.offset) {
+                return Ok((record, Some(row)));
+            }
+        }
+        Ok((record, None))
+    }
+
+    /// `None` when the file is not at its own path, has another size, or cannot be made sense of: then all of it is read, which
+    /// says what is wrong.
+    async fn row_of_parts(&self, segment: &Segment) -> Result<Option<Row>, QueryError> {
+        let (mut most, mut end) = (END, None);
+        // The footer, and the index of pages before it.
+        for _ in 0..3 {
+            let read = self.store.get_end(&segment.path, most).await;
+            let Some((bytes, size)) = of_the_object(read)? else {
+                return Ok(None);
+            };
+            if size != segment.bytes {
+                return Ok(None);
+            }
+            match guarded(move || SegmentEnd::read(&bytes, size)).await {
+                Some(Ok(Ok(read))) => {
+                    end = Some(read);
+                    break;
+                }
+                Some(Ok(Err(needed))) if (most + 1..=MOST_END).contains(&needed) => most = needed,
+                _ => return Ok(None),
+            }
+        }
+        let Some(end) = end else { return Ok(None) };
+        let record = end.record();
+        let offset = self.offset;
+        let placed = guarded(move || {
+            let place = end.place(offset);
+            (end, place)
+        });
+        let Some((end, place)) = placed.await else {
+            return Ok(None);
+        };
+        let Some(place) = place else {
+            return Ok(Some((record, None)));
+        };
+        let mut parts: Vec<Bytes> = Vec::new();
+        for part in &place.parts {
+            if part.start >= part.end || part.end > segment.bytes {
+                return Ok(None);
+            }
+            let read = self.store.get_range(&segment.path, part.clone()).await;
+            let Some(bytes) = of_the_object(read)? else {
+                return Ok(None);
+            };
+            parts.push(bytes);
+        }
+        let row = guarded(move || end.row(offset, &place, parts)).await;
+        Ok(row.and_then(Result::ok).map(|row| (record, row)))
+    }
+}
+
+/// What was read; `None` when something is wrong with the object.
+fn of_the_object<T>(read: Result<T, StoreError>) -> Result<Option<T>, QueryError> {
+    match read {
+        Ok(read) => Ok(Some(read)),
+        Err(error) if error.is_not_found() || error.concerns_the_object() => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Decodes on a thread of its own; `None` when the decoder panics, as it may over damaged bytes.
+async fn guarded<T: Send + 'static>(decode: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    tokio::task::spawn_blocking(decode).await.ok()
+}
+
+fn row_of(batch: &RecordBatch, offset: Offset) -> Option<RecordBatch> {
+    let offsets = columns::offsets(batch)?;
+    let row = offsets.binary_search(&offset.get()).ok()?;
+    Some(batch.slice(row, 1))
+}
