@@ -230,7 +230,7 @@ pub async fn write_repair(
         };
         if !is_live {
             // What nothing joins any more is sealed: a merge of it is not needed.
-            if matches!(repair.purpose, Purpose::Repair)
+            if matches!(repair.purpose, Purpose::Repair | Purpose::Fill)
                 && let Some(page) = page_of(chain, repair).await?
             {
                 // Only what is in the open list is changed. It is sealed again when it has come to rest.
