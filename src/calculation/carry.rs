@@ -84,7 +84,14 @@ impl fmt::Display for Carry {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
+    use crate::{
+        calculation::{Calculations, Evaluator, builtin},
+        events::{Fields, MessageBuffer, ResultEncoder},
+        model::{Event, Offset, Partition},
+    };
 
     #[test]
     fn what_is_carried_is_read_in_any_order_and_written_in_one() {
@@ -113,5 +120,98 @@ mod tests {
             let error = Carry::parse(text).unwrap_err().to_string();
             assert!(error.contains(part), "{text}: {error}");
         }
+    }
+
+    fn evaluator(carry: &str) -> Evaluator {
+        let evaluator = Evaluator::new(Fields::default(), builtin("square").unwrap()).unwrap();
+        evaluator.with_carry(Carry::parse(carry).unwrap_or_default())
+    }
+
+    #[test]
+    fn what_is_carried_is_declared_and_part_of_the_fingerprint() {
+        let mut fingerprints = BTreeSet::new();
+        for carry in ["", "key", "timestamp", "key, timestamp"] {
+            let evaluator = evaluator(carry);
+            let declared = evaluator.declaration();
+            assert_eq!(declared.carry.as_deref().unwrap_or_default(), carry);
+            assert_eq!(declared.carries_keys(), carry.contains("key"));
+            fingerprints.insert(declared.fingerprint.clone());
+            let again = Calculations::new(builtin).evaluator(&declared).unwrap();
+            assert_eq!(again.declaration(), declared);
+            assert_eq!(again.results_schema(), evaluator.results_schema());
+            assert_eq!(again.carry(), evaluator.carry());
+        }
+        assert_eq!(fingerprints.len(), 4);
+        let mut forged = evaluator("key").declaration();
+        forged.carry = Some("timestamp".to_owned());
+        assert!(Calculations::new(builtin).evaluator(&forged).is_err());
+    }
+
+    #[test]
+    fn a_message_has_the_key_of_its_event_and_its_source_beside_it() {
+        let keys = [Some(&b"customer"[..]), None, Some(b""), Some(b"events/0/1")];
+        let events = keys.into_iter().enumerate().map(|(at, key)| Event {
+            offset: Offset::ZERO.plus(at as u64),
+            timestamp: None,
+            key,
+            payload: Some(br#"{"number":7}"#),
+        });
+        let events: Vec<Event<'_>> = events.collect();
+        let messages = |carry: &str, own: bool| {
+            let evaluator = evaluator(carry);
+            let evaluated = evaluator.evaluate(events.iter().copied()).unwrap();
+            let encoder = ResultEncoder::new("events", &evaluator.results_schema()).unwrap();
+            let encoder = if own {
+                encoder
+            } else {
+                encoder.with_sources_as_keys()
+            };
+            let mut messages = MessageBuffer::new();
+            encoder
+                .encode(Partition(3), &evaluated.results, &mut messages)
+                .unwrap();
+            messages
+        };
+        let carried = messages("key", true);
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+        let found: Vec<_> = (0..4)
+            .map(|at| {
+                (
+                    text(carried.get(at).unwrap().0),
+                    carried.source(at).map(text),
+                )
+            })
+            .collect();
+        let source = |at| Some(format!("events/3/{at}"));
+        assert_eq!(
+            found,
+            [
+                ("customer".to_owned(), source(0)),
+                // An event without a key: the source is the key.
+                ("events/3/1".to_owned(), None),
+                (String::new(), source(2)),
+                ("events/0/1".to_owned(), source(3)),
+            ]
+        );
+        // The header counts for the size that a topic takes.
+        let plain = messages("timestamp", true);
+        let sources = messages("key", false);
+        assert_eq!((carried.len(), carried.source(9)), (4, None));
+        let total: usize = (0..4).map(|at| carried.size(at)).sum();
+        assert_eq!(carried.bytes(), total);
+        for at in 0..4 {
+            assert_eq!(plain.source(at), None);
+            assert_eq!(plain.get(at), sources.get(at));
+            assert_eq!(
+                plain.size(at),
+                "events/3/0".len() + r#"{"number":7,"result":49}"#.len()
+            );
+            // So does a correction, which has its source as its key.
+            assert!(carried.size(at) >= sources.size(at));
+        }
+        assert_eq!(
+            carried.size(0) - plain.size(0),
+            "customer".len() + "snapback-source".len() + 12
+        );
     }
 }

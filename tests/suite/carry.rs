@@ -5,9 +5,9 @@ use std::time::{Duration, SystemTime};
 use serde_json::json;
 
 use crate::corrections::header;
-use crate::outside::{Pipeline, Place};
+use crate::outside::{Pipeline, Place, wait_until_committed};
 use crate::recalculation::RECALCULATE;
-use crate::support::{Record, create_topic_with, python, read_all};
+use crate::support::{Record, create_topic_with, produce, python, read_all, set_topic_config};
 
 const SCRIPT: &str = include_str!("python/carried.py");
 const CARRY: [&str; 2] = ["--carry", "key,timestamp"];
@@ -148,5 +148,80 @@ fn results_carry_the_keys_and_times_of_their_events_and_corrections_their_source
     verify(&pipeline);
     run(&[&other[..], &RECALCULATE].concat());
     assert_eq!(results(&pipeline).len(), published + 1);
+    verify(&pipeline);
+}
+
+/// In which a topic takes times of the future.
+const FAR: (&str, &str) = ("message.timestamp.after.max.ms", "9223372036854775807");
+
+#[test]
+fn a_time_that_the_topic_does_not_take_any_more_is_left_out() {
+    let pipeline = Pipeline::without_events_topic(Place::folder());
+    for topic in [&pipeline.events, &pipeline.results] {
+        create_topic_with(&pipeline.brokers, topic, 1, &[FAR]);
+    }
+    // Of the year 2100.
+    let future = 4_102_444_800_000_i64;
+    let send = |number: i64| {
+        let event = json!([["a", future + number, format!("{{\"number\":{number}}}")]]);
+        python().run(
+            SCRIPT,
+            &[&pipeline.brokers, &pipeline.events, &event.to_string()],
+        );
+    };
+    send(0);
+    let running = pipeline.run().args(CARRY).spawn();
+    wait_until_committed(&pipeline, 1);
+    // The processor has asked at its start; what a broker refuses from now on, it learns by that.
+    set_topic_config(&pipeline.brokers, &pipeline.results, (FAR.0, "3600000"));
+    send(1);
+    wait_until_committed(&pipeline, 2);
+    send(2);
+    wait_until_committed(&pipeline, 3);
+    running.kill();
+    let times: Vec<_> = results(&pipeline).into_iter().map(|one| one.time).collect();
+    assert_eq!(times[0], Some(future));
+    assert_eq!(times.len(), 3);
+    assert!(
+        times[1..]
+            .iter()
+            .all(|time| time.is_some_and(|time| time < future)),
+        "{times:?}"
+    );
+    pipeline.run_to_end().args(CARRY).run().expect_code(0);
+    assert_eq!(results(&pipeline).len(), 3);
+    verify(&pipeline);
+}
+
+#[test]
+fn a_carried_key_counts_for_the_size_that_the_topic_takes() {
+    let pipeline = Pipeline::new(1, Place::folder());
+    let limit = ("max.message.bytes", "2000");
+    create_topic_with(&pipeline.brokers, &pipeline.results, 1, &[limit]);
+    let event = |key: usize| {
+        let key = (key > 0).then(|| "k".repeat(key).into_bytes());
+        (Some(0), key, Some(br#"{"number":7}"#.to_vec()))
+    };
+    produce(
+        &pipeline.brokers,
+        &pipeline.events,
+        [event(1_700), event(1_960), event(0), event(3_000)],
+    );
+    pipeline.run_to_end().args(CARRY).run().expect_code(0);
+    let keys: Vec<usize> = results(&pipeline).iter().map(|one| one.key.len()).collect();
+    assert_eq!(keys, [1_700, format!("{}/0/2", pipeline.events).len()]);
+    let letters = read_all(&pipeline.brokers, &pipeline.rejects);
+    let reasons = letters
+        .iter()
+        .map(|letter| header(letter, "snapback-reason").expect("a reason"));
+    assert!(
+        reasons
+            .clone()
+            .all(|reason| reason.starts_with("too-large: "))
+    );
+    assert_eq!(reasons.count(), 2);
+    verify(&pipeline);
+    // A start without it decides otherwise only about what comes.
+    pipeline.run_to_end().run().expect_code(0);
     verify(&pipeline);
 }
