@@ -251,9 +251,9 @@ pub(super) fn unpublished(topic: &str) -> String {
 /// Outcomes that are in their topic more than once; with at-least-once delivery that may be.
 pub(super) fn published_twice(expected: bool) -> String {
     if expected {
-        "at-least-once delivery may do that after a crash: the copies have the same key, readers keep one of them".to_owned()
+        "at-least-once delivery may do that after a crash: the copies have the same source, readers keep one of them".to_owned()
     } else {
-        "the copies have the same key: readers keep one of them; nothing can be taken out of a topic. If the processor ran \
+        "the copies have the same source: readers keep one of them; nothing can be taken out of a topic. If the processor ran \
          with --delivery at-least-once, say so here, too"
             .to_owned()
     }

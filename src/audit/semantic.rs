@@ -62,6 +62,11 @@ pub(super) fn results(evaluator: &Evaluator, batch: &RecordBatch) -> Compared {
             return Compared::OtherColumns(detail);
         }
     }
+    if columns::carries_keys(batch.schema_ref()) != columns::carries_keys(&declared) {
+        let detail =
+            "the column of keys is not marked as its calculation says (--carry)".to_owned();
+        return Compared::OtherColumns(detail);
+    }
     let mut columns: Vec<Column<'_>> = Vec::new();
     for (field, calculated) in evaluator.output().fields().iter().zip(&outcomes.columns) {
         let name = Identifier(field.name());

@@ -197,6 +197,11 @@ mod tests {
         let plain = messages("timestamp", true);
         let sources = messages("key", false);
         assert_eq!((carried.len(), carried.source(9)), (4, None));
+        let schema = |carry| evaluator(carry).results_schema();
+        for (carry, any) in [("key", true), ("timestamp", false)] {
+            let encoder = ResultEncoder::new("events", &schema(carry)).unwrap();
+            assert_eq!(encoder.is_of_any_size(), any);
+        }
         let total: usize = (0..4).map(|at| carried.size(at)).sum();
         assert_eq!(carried.bytes(), total);
         for at in 0..4 {

@@ -57,7 +57,7 @@ impl fmt::Display for NoText {
             NoText::Malformed => "the text is not JSON; test it in a CASE first",
             NoText::Twice => "a member on the path occurs twice, of which DuckDB and Spark take different ones",
             NoText::Number => "a number there with a fraction or an exponent is spelled otherwise in DuckDB than in Spark; 0 and from 0.001 to 9999999 are not; declare a field with its PATH",
-            NoText::HalfAPair => "a string there holds half of a surrogate pair, which is no text",
+            NoText::HalfAPair => "a string in it holds half of a surrogate pair, which is no text",
             NoText::Astral => "an object or array there holds a character beyond U+FFFF, which Spark escapes and DuckDB does not; take its strings one by one",
             NoText::Null => "null there is NULL in DuckDB and a text in Spark; declare a field with its PATH",
             NoText::TooLarge => "it has more than Spark reads: 1000 levels, numbers of 1000 digits, or names of 50000 bytes",
@@ -77,7 +77,13 @@ impl JsonPath {
     /// # Errors
     /// What is wrong with it, and what to write.
     pub(crate) fn parse(text: &str) -> Result<JsonPath, String> {
-        let steps = Path::steps_of(text)?;
+        let steps = Path::steps_of(text).map_err(|why| {
+            // Where a field's path takes quotes, this one does not.
+            why.replace(
+                "write ['name'] for others",
+                "declare a field with its PATH for others",
+            )
+        })?;
         let quoted = steps.iter().find_map(|step| match step {
             Step::Member(name) if !Path::is_shorthand(name) => Some(name),
             _ => None,
@@ -109,9 +115,7 @@ impl JsonPath {
         if search.twice {
             return Err(NoText::Twice);
         }
-        if is_too_large(text) {
-            return Err(NoText::TooLarge);
-        }
+        check(text)?;
         let Some(found) = found else {
             return Ok(None);
         };
@@ -257,49 +261,55 @@ fn write_string(text: &str, to: &mut String) -> Result<(), NoText> {
     Ok(())
 }
 
-/// Whether Spark gives up on a text, which is well-formed JSON.
-fn is_too_large(text: &str) -> bool {
+/// Whether both engines read a text, which is well-formed JSON, to its end: Spark gives up on what is too large, and DuckDB on a
+/// string anywhere that stands for no text.
+fn check(text: &str) -> Result<(), NoText> {
     // What is shorter than each of the limits cannot pass one.
-    if text.len() <= MOST_DIGITS {
-        return false;
+    if text.len() <= MOST_DIGITS && !text.contains("\\u") {
+        return Ok(());
     }
     let mut open = Vec::new();
     let mut scanner = Scanner::new(text, &mut open);
     let mut depth = 0_usize;
-    while let Ok(byte) = scanner.peek() {
+    while !scanner.is_at_end() {
         let start = scanner.at();
-        let past = match byte {
-            b'"' => scanner.string().map(drop),
-            b'-' | b'0'..=b'9' => scanner.value(),
-            _ => scanner.next().map(drop),
-        };
-        let length = scanner.since(start).len();
-        let beyond = match byte {
-            b'{' | b'[' => {
-                depth += 1;
-                depth > DEEPEST
-            }
-            b'}' | b']' => {
-                depth = depth.saturating_sub(1);
-                false
-            }
+        let byte = scanner.peek()?;
+        match byte {
             b'"' => {
+                let has_escape = scanner.string()?.has_escape;
+                let token = scanner.since(start);
+                if has_escape {
+                    string(token)?;
+                }
                 scanner.space();
                 let is_name = scanner.peek() == Ok(b':');
-                length
+                if token.len()
                     > if is_name {
                         LONGEST_NAME
                     } else {
                         LONGEST_STRING
                     }
+                {
+                    return Err(NoText::TooLarge);
+                }
             }
-            _ => length > MOST_DIGITS,
-        };
-        if past.is_err() || beyond {
-            return true;
+            b'-' | b'0'..=b'9' => {
+                scanner.value()?;
+                if scanner.since(start).len() > MOST_DIGITS {
+                    return Err(NoText::TooLarge);
+                }
+            }
+            _ => {
+                scanner.next()?;
+                depth += usize::from(matches!(byte, b'{' | b'['));
+                depth = depth.saturating_sub(usize::from(matches!(byte, b'}' | b']')));
+                if depth > DEEPEST {
+                    return Err(NoText::TooLarge);
+                }
+            }
         }
     }
-    false
+    Ok(())
 }
 
 #[cfg(test)]

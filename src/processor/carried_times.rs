@@ -1,10 +1,10 @@
 //! Which times of events the results topic takes, where results carry them (`--carry timestamp`). A message whose time is refused
-//! would hold its partition, so it goes without.
+//! would hold its partition, and one whose time is older than the topic keeps messages could be deleted at once: they go without.
 
 use std::{
     ops::RangeInclusive,
     sync::{Mutex, PoisonError},
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 use super::rules::Settings;
@@ -13,11 +13,15 @@ use crate::kafka::Admin;
 /// So far apart a broker's clock and ours are taken to be at most, with the time that a message is on its way.
 const APART: Duration = Duration::from_secs(60);
 
+/// After a broker has refused a time, none is carried for so long: what it takes may not be known.
+const PAUSE: Duration = Duration::from_secs(300);
+
 /// What the topic takes; asked again when a broker refuses something.
 pub(super) struct CarriedTimes {
     topic: String,
     /// `None` where no times are carried.
     bounds: Mutex<Option<Bounds>>,
+    refused: Mutex<Option<Instant>>,
 }
 
 /// How far from its broker's clock the time of a message may be, in milliseconds; `None` for any.
@@ -34,6 +38,7 @@ impl CarriedTimes {
         CarriedTimes {
             topic: topic.to_owned(),
             bounds: Mutex::new(bounds),
+            refused: Mutex::new(None),
         }
     }
 
@@ -45,8 +50,21 @@ impl CarriedTimes {
         }
     }
 
+    /// Carries no time for a while, because a broker has refused one.
+    pub(super) fn leave_out(&self) {
+        *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
+    fn pauses(&self) -> bool {
+        let refused = *self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        refused.is_some_and(|refused| refused.elapsed() < PAUSE)
+    }
+
     /// The times, in milliseconds since 1970, that messages may have now.
     pub(super) fn now(&self) -> RangeInclusive<i64> {
+        if self.pauses() {
+            return RangeInclusive::new(1, 0);
+        }
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
         let now = now.map_or(0, |since| since.as_millis());
         let bounds = self.bounds().unwrap_or(Bounds::USUAL);
@@ -78,8 +96,9 @@ impl Bounds {
     fn of(settings: &Settings) -> Bounds {
         // What the broker replaces, it does not refuse.
         let is_replaced = settings.timestamp_type.as_deref() == Some("LogAppendTime");
+        let oldest = [settings.before, settings.retention];
         Bounds {
-            before: settings.before.filter(|_| !is_replaced),
+            before: oldest.into_iter().flatten().min().filter(|_| !is_replaced),
             after: settings.after.filter(|_| !is_replaced),
         }
     }
@@ -155,5 +174,33 @@ mod tests {
         };
         assert_eq!(Bounds::of(&settings("LogAppendTime")), none);
         assert_ne!(Bounds::of(&settings("CreateTime")), none);
+    }
+
+    #[test]
+    fn a_time_older_than_the_topic_keeps_messages_is_not_carried() {
+        let bounds = |before, retention| {
+            let settings = Settings {
+                before,
+                retention,
+                ..Settings::default()
+            };
+            Bounds::of(&settings).before
+        };
+        assert_eq!(bounds(None, Some(7)), Some(7));
+        assert_eq!(bounds(Some(5), Some(7)), Some(5));
+        assert_eq!(bounds(Some(9), Some(7)), Some(7));
+        assert_eq!(bounds(None, None), None);
+    }
+
+    #[test]
+    fn after_a_time_was_refused_none_is_carried_for_a_while() {
+        let times = CarriedTimes {
+            topic: "results".to_owned(),
+            bounds: Mutex::new(Some(Bounds::USUAL)),
+            refused: Mutex::new(None),
+        };
+        assert!(times.now().contains(&1));
+        times.leave_out();
+        assert!(times.now().is_empty());
     }
 }

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use crate::{
+    calculation::Carry,
     config::PipelineConfig,
     kafka::{Admin, KafkaError, Topic},
     recovery::Limits,
@@ -28,18 +29,29 @@ pub(super) struct Settings {
     /// How far from the broker's clock the time of a message may be, in milliseconds.
     pub(super) before: Option<u64>,
     pub(super) after: Option<u64>,
+    /// After how many milliseconds the topic deletes messages, by their times.
+    pub(super) retention: Option<u64>,
 }
 
 /// Says, in a line each, which settings of the output topics bear on what is written to them. A topic whose settings may not
 /// be read is named by those who need one.
-pub(super) fn say(admin: &Admin, pipeline: &PipelineConfig) {
+pub(super) fn say(admin: &Admin, pipeline: &PipelineConfig, carry: Carry) {
     for (topic, content) in [
         (&pipeline.results, Content::Results),
         (&pipeline.rejects, Content::Rejects),
     ] {
         match Settings::ask(admin, topic) {
-            Ok(settings) => {
-                for line in settings.lines(topic, content) {
+            Ok(mut settings) => {
+                let mut lines = Vec::new();
+                if content == Content::Results && carry.any() {
+                    lines = settings.of_carrying(topic, carry);
+                    if carry.timestamp() {
+                        // They are met: see `CarriedTimes`.
+                        (settings.before, settings.after) = (None, None);
+                    }
+                }
+                lines.extend(settings.lines(topic, content));
+                for line in lines {
                     tracing::warn!("{line}");
                 }
             }
@@ -50,7 +62,15 @@ pub(super) fn say(admin: &Admin, pipeline: &PipelineConfig) {
 
 impl Settings {
     pub(super) fn ask(admin: &Admin, topic: &str) -> Result<Settings, KafkaError> {
-        let [cleanup_policy, bytes, timestamp_type, before, after] = admin.topic_configs(
+        let [
+            cleanup_policy,
+            bytes,
+            timestamp_type,
+            before,
+            after,
+            difference,
+            retention,
+        ] = admin.topic_configs(
             topic,
             [
                 "cleanup.policy",
@@ -58,16 +78,42 @@ impl Settings {
                 "message.timestamp.type",
                 "message.timestamp.before.max.ms",
                 "message.timestamp.after.max.ms",
+                // What brokers before 3.6 have instead of these two.
+                "message.timestamp.difference.max.ms",
+                "retention.ms",
             ],
         )?;
         let number = |told: Option<String>| told?.parse().ok();
+        let difference = number(difference);
+        let deletes = cleanup_policy
+            .as_deref()
+            .is_none_or(|policy| policy.contains("delete"));
         Ok(Settings {
             cleanup_policy,
             max_message_bytes: number(bytes),
             timestamp_type,
-            before: number(before),
-            after: number(after),
+            before: number(before).or(difference),
+            after: number(after).or(difference),
+            retention: number(retention).filter(|_| deletes),
         })
+    }
+
+    /// What they mean for results that carry something of their events.
+    fn of_carrying(&self, topic: &str, carry: Carry) -> Vec<String> {
+        let mut lines = Vec::new();
+        let policy = self.cleanup_policy.as_deref().unwrap_or_default();
+        if carry.key() && is_compacted(policy) {
+            lines.push(format!(
+                "the results topic {topic} is compacted (cleanup.policy={policy}), and with --carry key results have the keys of their events: of those with equal keys only the newest stays, and a correction or retraction, which has its source as its key, replaces none of them"
+            ));
+        }
+        let is_replaced = self.timestamp_type.as_deref() == Some("LogAppendTime");
+        if let Some(millis) = self.retention.filter(|_| carry.timestamp() && !is_replaced) {
+            lines.push(format!(
+                "the results topic {topic} deletes messages whose time is {millis} ms ago (retention.ms): results of older events go without the time of their event, so that they are not deleted at once. With retention.ms=-1 they carry it"
+            ));
+        }
+        lines
     }
 
     fn lines(&self, topic: &str, content: Content) -> Vec<String> {
@@ -181,6 +227,7 @@ mod tests {
             timestamp_type: Some("CreateTime".to_owned()),
             before: Some(i64::MAX as u64),
             after: Some(3_600_000),
+            retention: None,
         };
         for settings in [usual(), Settings::default()] {
             for content in [Content::Results, Content::Rejects] {
@@ -192,6 +239,7 @@ mod tests {
             timestamp_type: Some("LogAppendTime".to_owned()),
             before: Some(1),
             after: Some(1),
+            retention: None,
             ..usual()
         };
         assert_eq!(its_own.lines("t", Content::Results).len(), 1);
@@ -205,6 +253,7 @@ mod tests {
             timestamp_type: Some("CreateTime".to_owned()),
             before: Some(1),
             after: Some(2),
+            retention: None,
         };
         let results = narrow.lines("squares", Content::Results);
         let rejects = narrow.lines("dlq", Content::Rejects);

@@ -154,7 +154,7 @@ impl Shared {
             writer: format!("{} {}", settings.invocation.program(), instance.name()),
             clock: Clock::system(),
         };
-        rules::say(&admin, &settings.pipeline);
+        rules::say(&admin, &settings.pipeline, settings.calculation.carry);
         let rejects_topic = &settings.pipeline.rejects;
         let need_keys = rules::rejects_need_keys(&admin, rejects_topic, false);
         Ok(Shared {

@@ -58,6 +58,8 @@ fn results_carry_the_keys_and_times_of_their_events_and_corrections_their_source
     let pipeline = Pipeline::without_events_topic(Place::folder());
     let far = ("message.timestamp.after.max.ms", "9223372036854775807");
     create_topic_with(&pipeline.brokers, &pipeline.events, 1, &[far]);
+    let forever = ("retention.ms", "-1");
+    create_topic_with(&pipeline.brokers, &pipeline.results, 1, &[forever]);
     let source = |offset: i64| format!("{}/0/{offset}", pipeline.events);
     let now = SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)
@@ -223,5 +225,102 @@ fn a_carried_key_counts_for_the_size_that_the_topic_takes() {
     verify(&pipeline);
     // A start without it decides otherwise only about what comes.
     pipeline.run_to_end().run().expect_code(0);
+    verify(&pipeline);
+}
+
+#[test]
+fn what_a_carried_key_made_too_large_is_a_reject_again_in_a_replay() {
+    let pipeline = Pipeline::new(1, Place::folder());
+    let limit = ("max.message.bytes", "100000");
+    create_topic_with(&pipeline.brokers, &pipeline.results, 1, &[limit]);
+    let event = |key: usize| {
+        let key = (key > 0).then(|| "k".repeat(key).into_bytes());
+        (Some(0), key, Some(br#"{"number":7}"#.to_vec()))
+    };
+    produce(
+        &pipeline.brokers,
+        &pipeline.events,
+        [event(10), event(100_000), event(0)],
+    );
+    let running = pipeline
+        .run()
+        .args(["--carry", "key", "--snapshot-interval", "1h"]);
+    let running = running.spawn();
+    wait_until_committed(&pipeline, 3);
+    running.kill();
+    pipeline
+        .run_to_end()
+        .args(["--carry", "key"])
+        .run()
+        .expect_code(0);
+    assert_eq!(results(&pipeline).len(), 2);
+    assert_eq!(read_all(&pipeline.brokers, &pipeline.rejects).len(), 1);
+    verify(&pipeline);
+}
+
+#[test]
+fn a_time_older_than_the_topic_keeps_is_left_out_and_that_is_said() {
+    let pipeline = Pipeline::new(1, Place::folder());
+    let week = ("retention.ms", "604800000");
+    create_topic_with(&pipeline.brokers, &pipeline.results, 1, &[week]);
+    let now = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .expect("after 1970");
+    let recent = i64::try_from(now.as_millis()).expect("not so far") - 3_600_000;
+    let events = json!([
+        ["a", THEN, r#"{"number":1}"#],
+        ["b", recent, r#"{"number":2}"#]
+    ]);
+    python().run(
+        SCRIPT,
+        &[&pipeline.brokers, &pipeline.events, &events.to_string()],
+    );
+    let run = pipeline
+        .run_to_end()
+        .args(["--carry", "timestamp"])
+        .run()
+        .expect_code(0);
+    assert!(run.stderr.contains("retention.ms"), "{}", run.stderr);
+    let found = results(&pipeline);
+    // The key is not carried: it is the source, and no header names it.
+    assert!(
+        found
+            .iter()
+            .all(|one| one.source.is_none() && one.key.starts_with(&pipeline.events))
+    );
+    let times: Vec<_> = found.iter().map(|one| one.time.expect("a time")).collect();
+    assert!(times[0] > recent && times[1] == recent, "{times:?}");
+    verify(&pipeline);
+}
+
+#[test]
+fn on_a_compacted_topic_it_is_said_what_carried_keys_mean() {
+    let pipeline = Pipeline::new(1, Place::folder());
+    let compacted = ("cleanup.policy", "compact");
+    create_topic_with(&pipeline.brokers, &pipeline.results, 1, &[compacted]);
+    // An event without a key has one on such a topic, too: its source.
+    let event = |key: Option<&[u8]>| {
+        (
+            Some(0),
+            key.map(<[u8]>::to_vec),
+            Some(br#"{"number":7}"#.to_vec()),
+        )
+    };
+    produce(
+        &pipeline.brokers,
+        &pipeline.events,
+        [event(Some(b"a")), event(Some(b"a")), event(None)],
+    );
+    let run = pipeline
+        .run_to_end()
+        .args(["--carry", "key"])
+        .run()
+        .expect_code(0);
+    assert!(
+        run.stderr.contains("replaces none of them"),
+        "{}",
+        run.stderr
+    );
+    assert_eq!(results(&pipeline).len(), 3);
     verify(&pipeline);
 }

@@ -55,8 +55,9 @@ impl Rows {
             let encoder = ResultEncoder::new(topic, results.schema_ref()).ok()?;
             let mut messages = MessageBuffer::new();
             encoder.encode(partition, results, &mut messages).ok()?;
-            let keys = columns::keys(results).cloned();
-            Some(Contents::Messages(messages, keys))
+            // Corrections have their sources as keys.
+            let keys = columns::keys(results).filter(|_| what == What::Results);
+            Some(Contents::Messages(messages, keys.cloned()))
         };
         let (offsets, contents) = match what {
             What::Results => (all.to_vec(), messages(batch)?),
@@ -123,7 +124,10 @@ impl Rows {
             }
             // Which of the two forms it has is not asked: a calculation that carries another thing leaves what is published.
             (Contents::Messages(messages, keys), Body::Carried(key, value)) => {
-                let stored = keys.as_ref().filter(|keys| keys.is_valid(row));
+                let Some(keys) = keys else {
+                    return Some("it has a key of its own, and is a correction".to_owned());
+                };
+                let stored = Some(keys).filter(|keys| keys.is_valid(row));
                 let stored = stored.map(|keys| keys.value(row));
                 if stored != Some(*key) {
                     let (is, stored) = (shown(Some(key)), shown(stored));

@@ -222,7 +222,9 @@ impl Range<'_> {
         };
         let message = |rows: &RecordBatch, row| self.messages(&rows.slice(row, 1));
         let (before, now) = (message(stored, before)?, message(results, row)?);
-        Ok(before.get(0) == now.get(0))
+        // Its key may be that of its event now, and was its source before.
+        let value = |messages: &MessageBuffer| messages.get(0).map(|(_, value)| value.to_vec());
+        Ok(value(&before) == value(&now))
     }
 
     /// Makes rejects of the results that the results topic does not take, and did not take before.
@@ -246,9 +248,8 @@ impl Range<'_> {
                 continue;
             }
             fits[row] = false;
-            let (offset, size) = (offsets[row], messages.get(row));
-            let bytes = size.map_or(0, |(key, value)| key.len() + value.len());
-            let reason = too_large(bytes, &topic.name, topic.limit);
+            let offset = offsets[row];
+            let reason = too_large(messages.size(row), &topic.name, topic.limit);
             let reject = match batch {
                 Some(batch) => batch
                     .iter()

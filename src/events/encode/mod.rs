@@ -112,12 +112,11 @@ impl ResultEncoder {
         }
     }
 
-    /// Whether a message can be of any size, because it holds text.
+    /// Whether a message can be of any size, because it holds text or has the key of its event.
     #[must_use]
-    pub fn has_text(&self) -> bool {
-        self.columns
-            .iter()
-            .any(|column| column.data_type == DataType::Utf8)
+    pub fn is_of_any_size(&self) -> bool {
+        let mut columns = self.columns.iter();
+        self.carries_keys || columns.any(|column| column.data_type == DataType::Utf8)
     }
 
     /// Adds the message of each result of `partition` to `into`, after what it holds already.

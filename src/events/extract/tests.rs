@@ -130,6 +130,13 @@ fn what_the_engines_differ_on_has_no_text() {
             r#"{"k":{"\ud83d\udc4d":1}}"#.to_owned(),
             NoText::Astral,
         ),
+        // DuckDB reads nothing of such a text.
+        (
+            "$.k",
+            r#"{"a":"\ud83d","k":1}"#.to_owned(),
+            NoText::HalfAPair,
+        ),
+        ("$.k", r#"{"\udc4d":0,"k":1}"#.to_owned(), NoText::HalfAPair),
         ("$.k[0]", r#"{"k":[null]}"#.to_owned(), NoText::Null),
         ("$", "null".to_owned(), NoText::Null),
         ("$.k", nested(1000), NoText::TooLarge),
@@ -191,6 +198,7 @@ fn a_path_is_read_as_both_engines_read_it_or_refused() {
         ("$['1']", "declare a field with its PATH"),
         ("$['']", "declare a field with its PATH"),
         ("$.", "a name after a dot"),
+        ("$.1", "declare a field with its PATH for others"),
     ] {
         let error = JsonPath::parse(text).expect_err(text);
         assert!(error.contains(part), "{text}: {error}");

@@ -216,6 +216,17 @@ impl PublishError {
         }
     }
 
+    /// Whether a broker refuses a message for its time.
+    #[must_use]
+    pub fn refuses_a_time(&self) -> bool {
+        match self {
+            PublishError::Refused { source, .. } | PublishError::Undelivered { source, .. } => {
+                source.code == Code::InvalidTimestamp
+            }
+            _ => false,
+        }
+    }
+
     /// Whether it only says that the client threw messages away, after another error.
     pub(in crate::kafka) fn is_purged(&self) -> bool {
         matches!(

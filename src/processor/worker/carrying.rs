@@ -13,8 +13,8 @@ use crate::{
 impl Worker {
     /// Publishes the messages of `results`, which are made.
     ///
-    /// A time that the topic would refuse is left out and counted; so are all times of events that are tried alone, because a
-    /// broker has just refused one of them.
+    /// A time that the topic would refuse, or delete at once, is left out and counted; so are all times for a while after a broker
+    /// has refused one.
     pub(super) fn publish_carrying(
         &mut self,
         partition: Partition,
@@ -23,13 +23,12 @@ impl Worker {
         let carry = self.evaluator.carry();
         let times = Timestamps::of(results).filter(|_| carry.timestamp());
         let taken = self.shared.carried_times.now();
-        let alone = self.narrows(partition);
         let pipeline = &self.shared.settings.pipeline;
         let to = self.shared.results_partition(partition);
         let mut left_out = 0;
         for (row, message) in self.messages.iter().enumerate() {
             let time = times.and_then(|times| times.get(row));
-            let carried = time.filter(|time| !alone && taken.contains(time));
+            let carried = time.filter(|time| taken.contains(time));
             left_out += u64::from(time.is_some() && carried.is_none());
             let source = self.messages.source(row);
             let header = source.map(|source| (SOURCE_HEADER, Some(source)));

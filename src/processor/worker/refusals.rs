@@ -35,6 +35,9 @@ impl Worker {
         let Some((topic, to)) = error.refused_at() else {
             return false;
         };
+        if error.refuses_a_time() {
+            self.shared.carried_times.leave_out();
+        }
         let pipeline = &self.shared.settings.pipeline;
         let is_suspect = |of: Partition| match topic {
             _ if topic == pipeline.results => self.shared.results_partition(of) == to,

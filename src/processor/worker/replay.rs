@@ -65,7 +65,7 @@ impl Worker {
         let limit = owned.limits.results;
         let evaluated = self.evaluate(partition, end, batch.iter().take(count))?;
         // What was too large to be published was published as a reject.
-        let evaluated = if self.encoder.has_text() || limit < SMALL_LIMIT {
+        let evaluated = if self.encoder.is_of_any_size() || limit < SMALL_LIMIT {
             self.encode(partition, batch, evaluated)?
         } else {
             evaluated

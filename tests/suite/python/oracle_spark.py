@@ -11,8 +11,9 @@ import re
 import sys
 import tempfile
 
-from pyspark.sql import SparkSession
+from pyspark.sql import SparkSession, functions
 from pyspark.sql.classic.column import Column
+from pyspark.sql.types import DateType, StructType, TimestampType
 
 # So many expressions in a query.
 TOGETHER = 50
@@ -46,12 +47,33 @@ def evaluated(number, expression):
     return Column(java.classic.ExpressionUtils.column(tried)).alias(f"v{number}")
 
 
+def number(column, kind):
+    """A time as its number: Python has no first day of the year 1, and none of the year 10000."""
+    if isinstance(kind, TimestampType):
+        return functions.unix_micros(column)
+    return functions.unix_date(column) if isinstance(kind, DateType) else column
+
+
+def plain(table):
+    """The rows of a table, with numbers for times."""
+    columns = []
+    for field in table.schema.fields:
+        column, kind = functions.col(field.name), field.dataType
+        if isinstance(kind, StructType):
+            value = number(column["value"], kind.fields[0].dataType)
+            column = functions.when(column.isNotNull(), functions.struct(value.alias("value")))
+        else:
+            column = number(column, kind)
+        columns.append(column.alias(field.name))
+    return table.select(*columns).collect()
+
+
 def values(both, cases, numbers):
     """Spark's rows for these expressions; one that Spark does not take is among the errors."""
     try:
         ours = [name for number in numbers for name in (f"c{number}", f"r{number}")]
         theirs = [evaluated(number, cases[number]["spark"]) for number in numbers]
-        return both.select("row_number", *ours, *theirs).collect(), {}
+        return plain(both.select("row_number", *ours, *theirs)), {}
     except Exception as error:
         if len(numbers) == 1:
             # It may evaluate a part of an expression before it, where nothing catches an error of one row.
@@ -77,7 +99,7 @@ for folder in sys.argv[1:]:
     total += len(cases)
     both = spark.read.parquet(f"{folder}/both.parquet")
     names = [name for name in both.columns if not re.fullmatch(r"row_number|[cr][0-9]+", name)]
-    inputs = {row.row_number: row for row in both.select("row_number", *names).collect()}
+    inputs = {row.row_number: row for row in plain(both.select("row_number", *names))}
     for start in range(0, len(cases), TOGETHER):
         numbers = range(start, min(start + TOGETHER, len(cases)))
         rows, errors = values(both, cases, numbers)
