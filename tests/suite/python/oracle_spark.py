@@ -47,7 +47,7 @@ def evaluated(number, expression):
     return Column(java.classic.ExpressionUtils.column(tried)).alias(f"v{number}")
 
 
-def number(column, kind):
+def without_time(column, kind):
     """A time as its number: Python has no first day of the year 1, and none of the year 10000."""
     if isinstance(kind, TimestampType):
         return functions.unix_micros(column)
@@ -60,10 +60,10 @@ def plain(table):
     for field in table.schema.fields:
         column, kind = functions.col(field.name), field.dataType
         if isinstance(kind, StructType):
-            value = number(column["value"], kind.fields[0].dataType)
+            value = without_time(column["value"], kind.fields[0].dataType)
             column = functions.when(column.isNotNull(), functions.struct(value.alias("value")))
         else:
-            column = number(column, kind)
+            column = without_time(column, kind)
         columns.append(column.alias(field.name))
     return table.select(*columns).collect()
 
