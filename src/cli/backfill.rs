@@ -25,7 +25,7 @@ const EXAMPLES: &str = "\
 What the history of a partition does not have is read from Kafka, calculated as the history has it on record, and stored: the
 accepted gaps, and everything before its origin, where `--start latest` or another consumer had left it. Outcomes of gaps are
 published, as corrections with a revision, once, by the processor that owns the partition; those before the origin only with
---publish. Without --apply it changes nothing, and says what it would do. It may run beside `snapback run`.
+--publish-before-origin. Without --apply it changes nothing, and says what it would do. It may run beside `snapback run`.
 Ends with 0 when nothing is missing that Kafka has, else with 1.
 
 Examples:
@@ -154,12 +154,28 @@ async fn backfill(args: &BackfillArgs, rewriting: &Rewriting) -> anyhow::Result<
 
 /// The calculation that the history has on record, the newest where there are several; the given one where nothing is stored.
 fn recorded(rewriting: &Rewriting, newest: &Manifest) -> Result<Arc<Evaluator>, String> {
-    let last = newest.open.segments.last();
-    let last = last.map(|segment| &segment.fingerprint).or_else(|| {
-        let page = newest.pages.last()?;
-        page.results.keys().next_back()
+    let segments = newest.open.segments.iter();
+    let segments = segments.map(|segment| (segment.range.end(), Ok(&segment.fingerprint)));
+    let silent = newest.open.silent.iter();
+    let silent = silent.filter_map(|one| Some((one.range.end(), Ok(one.fingerprint.as_ref()?))));
+    let pages = newest.pages.iter().filter_map(|page| {
+        let mut all = page.results.keys();
+        let of = match (all.next()?, all.next()) {
+            (one, None) => Ok(one),
+            (_, Some(_)) => Err(page.range),
+        };
+        Some((page.range.end(), of))
     });
-    let declared = last.and_then(|fingerprint| newest.declaration(fingerprint));
+    let last = segments.chain(silent).chain(pages).max_by_key(|one| one.0);
+    let declared = match last {
+        None => None,
+        Some((_, Ok(fingerprint))) => newest.declaration(fingerprint),
+        Some((_, Err(range))) => {
+            return Err(format!(
+                "the newest outcomes, {range}, are of several calculations; snapback recalculate --apply makes them one"
+            ));
+        }
+    };
     let Some(declared) = declared else {
         return Ok(Arc::clone(&rewriting.given));
     };

@@ -64,8 +64,8 @@ impl Accumulation {
         }
     }
 
-    /// The same for outcomes that the chain does not have and that are added later. Given the calculation `published`, results
-    /// and rejects come with corrections: what was published of them, if anything, is not known.
+    /// The same for outcomes that the chain does not have and that are added later. Given the calculation `published`, each
+    /// of them comes with a correction, filtered ones too: what was published of them, if anything, is not known.
     #[must_use]
     pub fn filling(start: Offset, published: Option<Fingerprint>) -> Accumulation {
         let replacement = published.map(|fingerprint| Replacement {
@@ -141,10 +141,7 @@ impl Accumulation {
                 outcomes.results(),
                 outcomes.rejects(),
                 outcomes.filtered(),
-                match self.made_for {
-                    MadeFor::Append => Changed::All,
-                    MadeFor::Repair | MadeFor::Compact => Changed::Stored,
-                },
+                Changed::All,
             )?;
         }
         self.end = range.end();

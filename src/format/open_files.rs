@@ -22,8 +22,6 @@ use crate::{
 pub(super) enum Changed<'c> {
     /// All of them; what they replace is not known.
     All,
-    /// All that have a row: of filtered events nothing was published.
-    Stored,
     /// These.
     Rows(&'c Changes),
 }
@@ -180,8 +178,7 @@ impl OpenCorrections {
             (OutcomeKind::Filtered, &filtered),
         ] {
             let (rows, before) = match changed {
-                Changed::Stored if kind == OutcomeKind::Filtered => continue,
-                Changed::All | Changed::Stored => (batch.clone(), None),
+                Changed::All => (batch.clone(), None),
                 Changed::Rows(changes) => {
                     let changes = match kind {
                         OutcomeKind::Result => &changes.results,

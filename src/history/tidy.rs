@@ -290,7 +290,10 @@ impl Chain {
         let mut kept = Vec::new();
         for path in &self.left_alone {
             let name = self.layout().parse_segment(path);
-            let covered = name.is_some_and(|name| name.range.start() < newest.end);
+            // What ends before the origin may be a backfill's, and in the chain a moment later.
+            let covered = name.is_some_and(|name| {
+                name.range.start() < newest.end && name.range.end() > newest.origin
+            });
             if !covered {
                 kept.push(path.clone());
             } else if let Err(error) = self.retire_unlisted(path).await {

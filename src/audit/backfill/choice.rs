@@ -81,8 +81,7 @@ impl BackfillPlan {
                 continue;
             };
             let lack = Lack::Gap(gap.reason);
-            if gap.reason == GapReason::Refused {
-                let why = "no output topic took what was to be published of them";
+            if let Some(why) = stays(gap.reason) {
                 plan.leave(partition, Some(range), lack, why);
                 continue;
             }
@@ -180,6 +179,19 @@ impl Fill {
 }
 
 /// What two ranges have in common; `None` when that is nothing.
+/// Why a gap stays a gap whatever Kafka holds of it; `None` when it may be filled.
+const fn stays(reason: GapReason) -> Option<&'static str> {
+    match reason {
+        GapReason::Expired | GapReason::Truncated | GapReason::Foreign | GapReason::Unreadable => {
+            None
+        }
+        // Of an event that is gone from the log nothing would say that it had an outcome.
+        GapReason::Compacted => Some("compaction has removed events that had outcomes"),
+        GapReason::Damaged => Some("what outcomes they had is not known any more"),
+        GapReason::Refused => Some("no output topic took what was to be published of them"),
+    }
+}
+
 fn common(one: OffsetRange, other: OffsetRange) -> Option<OffsetRange> {
     let (start, end) = (one.start().max(other.start()), one.end().min(other.end()));
     let common = OffsetRange::new(start, end).ok();

@@ -145,10 +145,12 @@ async fn gaps_are_filled_as_far_as_kafka_has_them() {
         let is_published = |fill: &Fill| fill.is_published(false);
         assert!(plan.fills.iter().all(is_published));
     }
-    let mut refused = newest;
-    refused.gaps[0].reason = GapReason::Refused;
-    let plan = BackfillPlan::of(&refused, range(0, 300), None);
-    assert_eq!(brief(&plan), (vec![], vec![range(101, 200)]));
+    for reason in [GapReason::Refused, GapReason::Compacted, GapReason::Damaged] {
+        let mut kept = newest.clone();
+        kept.gaps[0].reason = reason;
+        let plan = BackfillPlan::of(&kept, range(0, 300), None);
+        assert_eq!(brief(&plan), (vec![], vec![range(101, 200)]), "{reason}");
+    }
 }
 
 #[tokio::test]

@@ -52,9 +52,14 @@ fn choose(manifest: &Manifest, limits: MergeLimits, obstacles: &Obstacles) -> Op
             let closed = unmerged(manifest, &stretch[..=last], limits, obstacles);
             // What lies between two pages becomes no more.
             let is_all = closed.len() == stretch.len();
-            let mut pages = manifest.pages.iter().map(|page| page.range.start());
-            let is_followed = pages.any(|page| closed.iter().all(|one| one.range.end() <= page));
-            let fewest = if is_all && is_followed { 1 } else { FEWEST };
+            let pages = || manifest.pages.iter().map(|page| page.range);
+            let is_followed =
+                pages().any(|page| closed.iter().all(|one| one.range.end() <= page.start()));
+            // The history may still begin earlier.
+            let is_led =
+                pages().any(|page| closed.iter().all(|one| page.end() <= one.range.start()));
+            let is_between = is_led && is_followed;
+            let fewest = if is_all && is_between { 1 } else { FEWEST };
             longest(manifest, start, closed, fewest)
         })
         .find(|range| !obstacles.unsealed.contains(range))

@@ -96,6 +96,21 @@ async fn a_young_orphan_of_another_is_left_alone_until_it_is_covered() {
 }
 
 #[tokio::test]
+async fn what_may_be_added_before_the_origin_is_covered_by_nothing() {
+    let (store, clock) = (Store::memory(), real_clock());
+    let mut ours = bound(&store, "ours", &clock, 60).await;
+    write(&mut ours, pending(60, 90)).await;
+    let young = orphan(&store, "other", 1, 0, 60).await;
+    let head = ours.tail().head();
+    let tidied = tidy(&mut ours, head).await.unwrap();
+    assert_eq!(tidied.left_alone, young);
+    write(&mut ours, pending(90, 120)).await;
+    for file in &young {
+        assert!(store.head(file).await.unwrap().is_some(), "{file}");
+    }
+}
+
+#[tokio::test]
 async fn an_old_orphan_goes_to_the_attic() {
     let (store, clock) = (Store::memory(), real_clock());
     let mut ours = bound(&store, "ours", &clock, 0).await;

@@ -77,6 +77,19 @@ fn the_choice_of_a_page_goes_around_damage_and_other_pages() {
 }
 
 #[test]
+fn what_lies_before_the_first_page_may_still_grow() {
+    let over = |start, end| {
+        let at = |offset| Offset::new(offset).unwrap();
+        OffsetRange::new(at(start), at(end)).unwrap()
+    };
+    let large = small(30 * KIB * KIB);
+    let few = with_a_page(manifest(&[large; 150]), over(50, 1500));
+    assert_eq!(chosen_seal(&few, &Obstacles::default()), None);
+    let many = with_a_page(manifest(&[large; 150]), over(700, 1500));
+    assert_eq!(chosen_seal(&many, &Obstacles::default()), Some((0, 700)));
+}
+
+#[test]
 fn a_plan_seals_what_is_left_of_a_long_history() {
     let manifest = manifest(&[small(30 * KIB * KIB); 600]);
     let plan = plan_merges(&manifest, MergeLimits::LARGEST);
