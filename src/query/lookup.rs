@@ -158,7 +158,7 @@ impl Corrected {
 
 /// Looks up one offset: newest manifest, page, segment, row. Of a large segment only the end is read, which says where its rows
 /// are, and the part that must have the row: it is known to be what was stored as far as it can be decoded; the whole segment is
-/// what [`verify`](crate::audit::verify) proves. What cannot be decoded is read as a whole, and named. Memory: one segment of up to
+/// what `snapback verify` proves. What cannot be decoded is read as a whole, and named. Memory: one segment of up to
 /// 256 KiB, or a part of a row group.
 ///
 /// # Errors

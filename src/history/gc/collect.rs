@@ -8,6 +8,7 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use super::{
     super::{Appended, Chain, ChainError, Found, load_manifest, race::LISTED_WITHIN},
     Walk,
+    blocked_by::BlockedBy,
     choice::{
         Blocked, Choice, Facts, FilePlaces, Files, Link, NEWEST_KEPT, Notes, Present, choose,
         floor, raises,
@@ -17,8 +18,8 @@ use super::{
 };
 use crate::{
     failpoint::{self, Point},
-    format::{Edit, FileName, Layout, PageName},
-    model::{Partition, Sequence},
+    format::{Edit, FileName},
+    model::Sequence,
     store::{Path, StoreError},
 };
 
@@ -26,34 +27,6 @@ use crate::{
 const BATCH: usize = 500;
 /// Deletions on their way at a time.
 const AT_A_TIME: usize = 8;
-
-/// What cannot be read, so that it is not known what is needed, and nothing is deleted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BlockedBy {
-    /// A manifest that stays.
-    Manifest(Sequence),
-    /// A page that one of them lists.
-    Page(PageName),
-}
-
-impl BlockedBy {
-    fn of(chain: &Chain, error: ChainError) -> Result<BlockedBy, ChainError> {
-        let page = match &error {
-            ChainError::UnreadPage { path, .. } => chain.layout().parse_page(path),
-            _ => None,
-        };
-        page.map(BlockedBy::Page).ok_or(error)
-    }
-
-    /// Where it is.
-    #[must_use]
-    pub fn path(self, layout: &Layout, partition: Partition) -> Path {
-        match self {
-            BlockedBy::Manifest(number) => layout.manifest(partition, number),
-            BlockedBy::Page(name) => layout.named(&FileName::Page(name)),
-        }
-    }
-}
 
 /// What can be done for a partition.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -6,12 +6,14 @@
 //!
 //! Kept here: nothing that a retained manifest lists is deleted (I7); while one of them cannot be read, nothing is.
 
+mod blocked_by;
 pub mod choice;
 mod collect;
 mod files;
 mod notes;
 mod walk;
 
+pub use blocked_by::BlockedBy;
 pub use choice::NEWEST_KEPT;
-pub use collect::{BlockedBy, Collected, Collection, collect, plan_collection};
+pub use collect::{Collected, Collection, collect, plan_collection};
 pub use walk::Walk;
