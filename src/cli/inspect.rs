@@ -27,7 +27,7 @@ Ends with 0 when the file is whole, with 1 when it is not, with 4 when a newer s
 
 Examples:
   snapback inspect snapshots/events/_manifests/partition=0/00000000000000000001.json
-  snapback inspect events/_manifests/partition=0/00000000000000000001.json --store s3://bucket/snapshots -o json";
+  snapback inspect --store s3://bucket/x events/_pages/partition=0/0-400-1a2b3c4d.json";
 
 /// What one file is: a segment, a manifest or a page, what it says of itself, and whether it is whole
 #[derive(Debug, Args)]
