@@ -49,6 +49,7 @@ mod level;
 mod pages;
 mod partition;
 mod published;
+mod readable;
 mod recalculate;
 mod repair;
 mod report;
@@ -66,7 +67,7 @@ mod verify;
 #[cfg(test)]
 mod tests;
 
-pub use backfill::{BackfillPlan, Fill, Filled, Lack, Unfilled, fill, readable_events};
+pub use backfill::{BackfillPlan, Fill, Filled, Lack, Unfilled, fill};
 pub use check::{Checked, check_segments};
 pub use compact::{CompactError, Compactor, Merged};
 pub use error::AuditError;
@@ -74,13 +75,15 @@ pub use finding::{Finding, FindingKind, Severity};
 pub use level::{Level, NotALevel};
 pub use pages::{PageMended, mend_page, unread_pages};
 pub use published::{OutputTopics, verify_published};
+pub use readable::readable_events;
 pub use recalculate::{
     Difference, DifferencesFile, DifferencesFileError, Different, Outdated, RecalculateError,
     Recalculator, ResultsTopic, each_difference, outdated,
 };
 pub use repair::{
-    Acceptance, ManifestMend, ManifestRemedy, Mend, Mended, RepairError, RepairPlan, Source,
-    accept_loss, judge_loss, mend, mend_manifests, plan_repair, read_back,
+    Acceptance, Loss, ManifestMend, ManifestRemedy, Mend, Mended, RepairError, RepairPlan, Source,
+    accept_loss, find_loss, judge_loss, keep_rest, mend, mend_manifests, plan_repair, read_back,
+    unfinished_loss,
 };
 pub use report::{ComparedWith, LostRange, Published, Report, Reread};
 pub use rereading::verify_events;

@@ -178,7 +178,7 @@ fn of_audit(error: &AuditError) -> Exit {
 
 fn of_source(error: &SourceError) -> Exit {
     match error {
-        SourceError::Other { .. } => Exit::Refused,
+        SourceError::Other { .. } | SourceError::NoTopic { .. } => Exit::Refused,
         SourceError::Kafka(error) => of_kafka(error),
     }
 }

@@ -2,6 +2,7 @@
 
 mod losses;
 pub(super) mod no_such_loss;
+mod ranges;
 
 use std::collections::BTreeSet;
 
@@ -11,20 +12,21 @@ use super::{
     Exit,
     out::{self, shown},
     program::Program,
-    rewriting::{Events, OpenPartition, Rewriting, RewritingArgs},
+    rewriting::{Rewriting, RewritingArgs},
     session::{Session, progress_bar, runtime, stored},
     unread::unread_text,
 };
 use crate::{
     audit::{
-        self, Finding, Level, ManifestRemedy, Mend, Mended, Options, PageMended, RepairPlan,
-        Report, Source, Unread,
+        self, Finding, Level, ManifestRemedy, Mended, Options, PageMended, RepairPlan, Report,
+        Source, Unread,
     },
     config::{self, Output},
     model::{OffsetRange, Partition},
     store::Throttle,
 };
 use losses::{Losses, Lost, place};
+use ranges::{Opened, one};
 
 const EXAMPLES: &str = "\
 Without --apply it changes nothing, and says what it would do. Wrong values whose file is whole are calculated again from the
@@ -101,6 +103,7 @@ pub(super) fn execute(args: &RepairArgs, program: &Program) -> anyhow::Result<Ex
     let (store, layout) = (&rewriting.store, &rewriting.layout);
     let plan = runtime.block_on(audit::plan_repair(store, layout, &report))?;
     let (accepted, invocation) = (&args.accept_loss, options.invocation);
+    losses::among(accepted, given.partitions().as_ref())?;
     let losses = Losses::of(accepted, invocation, &rewriting, &plan);
     let losses = runtime.block_on(losses)?;
     let mut outcome = match args.apply {
@@ -249,21 +252,30 @@ async fn apply(
             .compute(one(rewriting, &mut last, losses, mend))
             .await
         {
-            Ok(Mended::Done { rows, corrections }) => {
+            Ok((Mended::Done { rows, corrections }, _)) => {
                 tracing::info!("{place}: mended, {rows} outcomes, {corrections} corrections");
                 outcome.ranges += 1;
                 outcome.corrections += corrections;
             }
-            Ok(Mended::Overtaken) => outcome.left.push(format!(
+            Ok((Mended::Overtaken, _)) => outcome.left.push(format!(
                 "{place}: another edit has changed it meanwhile; run this command again"
             )),
-            Ok(Mended::Left(why)) => outcome.left.push(format!("{place}: {why}")),
-            Ok(Mended::Gone(why)) => outcome.left.push(losses.offer(mend, &why)),
-            Ok(Mended::Lost { offsets }) => {
-                tracing::warn!(
-                    "{place}: recorded as lost, {offsets} offsets, as the operator said"
-                );
-                outcome.lost.push(Lost::of(mend));
+            Ok((Mended::Left(why) | Mended::Gone(why), exit)) => {
+                outcome.left.push(format!("{place}: {why}"));
+                outcome.failed = outcome.failed.or(exit);
+            }
+            Ok((
+                Mended::Lost {
+                    lost,
+                    kept,
+                    corrections,
+                },
+                _,
+            )) => {
+                let count = lost.len();
+                tracing::warn!("{place}: {count} offsets recorded as lost, as the operator said");
+                outcome.lost.push(Lost::of(mend.partition, lost, kept));
+                outcome.corrections += corrections;
             }
             Err(error) => {
                 tracing::error!("{place}: {error:#}");
@@ -273,56 +285,30 @@ async fn apply(
             }
         }
     }
+    for (partition, gap) in losses.gaps() {
+        let place = format!("partition {partition}, offsets {}", gap.range);
+        match ranges::finish(rewriting, *partition, gap).await {
+            Ok(Some(Mended::Lost {
+                lost,
+                kept,
+                corrections,
+            })) => {
+                outcome.lost.push(Lost::of(*partition, lost, kept));
+                outcome.corrections += corrections;
+            }
+            Ok(Some(Mended::Left(why))) => outcome.left.push(format!("{place}: {why}")),
+            Ok(None) => outcome.lost.push(Lost::of(*partition, gap.range, None)),
+            Ok(Some(_)) => outcome.left.push(format!(
+                "{place}: another edit has changed it meanwhile; run this command again"
+            )),
+            Err(error) => {
+                tracing::error!("{place}: {error:#}");
+                outcome.left.push(format!("{place}: {error:#}"));
+                outcome.failed.get_or_insert(Exit::of(&error));
+            }
+        }
+    }
     Ok(outcome)
-}
-
-/// A partition that is open for mends from one source.
-type Opened = (Source, OpenPartition);
-
-async fn one(
-    rewriting: &Rewriting,
-    last: &mut Option<Opened>,
-    losses: &Losses,
-    mend: &Mend,
-) -> anyhow::Result<Mended> {
-    let declared = &mend.declaration;
-    let evaluator = match rewriting.calculations.evaluator(declared) {
-        Ok(evaluator) => evaluator,
-        Err(why) => {
-            let why = format!("it is of {declared}, which this program cannot calculate: {why}");
-            return Ok(Mended::Left(why));
-        }
-    };
-    let is_open = |(source, open): &Opened| {
-        let ours = &open.chain.identity().declaration;
-        open.chain.partition() == mend.partition && *ours == *declared && *source == mend.source
-    };
-    let open = match last.take().filter(is_open) {
-        Some(open) => open,
-        None => {
-            let events = match mend.source {
-                Source::Attic | Source::StoredInputs => Events::NotAtAll,
-                Source::Events | Source::Kafka => Events::Perhaps,
-            };
-            let open = match rewriting.open(mend.partition, evaluator, events).await {
-                Err(error) if losses::is_of_other_topic(&error) && losses.accepts(mend) => {
-                    let declaration = mend.declaration.clone();
-                    let mut chain = rewriting.chain(mend.partition, declaration).await?;
-                    return Ok(audit::accept_loss(&mut chain, mend).await?);
-                }
-                open => open?,
-            };
-            (mend.source, open)
-        }
-    };
-    let (_, open) = last.insert(open);
-    let (chain, recalculator) = (&mut open.chain, &open.recalculator);
-    Ok(
-        match audit::mend(recalculator, &rewriting.calculations, chain, mend).await? {
-            Mended::Gone(_) if losses.accepts(mend) => audit::accept_loss(chain, mend).await?,
-            mended => mended,
-        },
-    )
 }
 
 fn text(plan: &RepairPlan, losses: &Losses, outcome: &Outcome) -> String {
@@ -346,14 +332,16 @@ fn text(plan: &RepairPlan, losses: &Losses, outcome: &Outcome) -> String {
         }
     }
     for mend in &plan.mends {
+        let is_lost = outcome.lost.iter().any(|lost| lost.is_of(mend));
         let from = match mend.source {
+            Source::Kafka if is_lost => "not all of its events are in Kafka any more",
             Source::Attic => "put back from the attic",
             Source::StoredInputs => "calculated again from the stored inputs",
             Source::Events => "made again from its rows and the events in Kafka",
             Source::Kafka => "made again from the events in Kafka",
         };
-        let else_lost = match losses.accepts(mend) {
-            true => "; where Kafka does not hold them any more, the range is recorded as lost",
+        let else_lost = match losses.accepts(mend) && !is_lost {
+            true => "; what Kafka does not hold of them any more is recorded as lost",
             false => "",
         };
         text.push_str(&format!("{}: {from}{else_lost}\n", place(mend)));

@@ -56,7 +56,7 @@ pub enum Fate {
     AbsentOrFiltered,
     /// The log never delivered it: a transaction's marker, an aborted or compacted record.
     Absent,
-    /// It was gone before it was read, which an operator accepted.
+    /// It was gone before it was read, or what was stored of it is, which an operator accepted.
     Lost {
         /// Why.
         reason: GapReason,

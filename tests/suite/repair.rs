@@ -200,6 +200,8 @@ fn another_topic_of_the_same_name_is_not_read() {
         finished.stderr.contains("made from another topic"),
         "{finished:?}"
     );
+    let accepting = "--accept-loss 0:0-40";
+    assert!(finished.stdout.contains(accepting), "{finished:?}");
     assert!(file.exists());
     assert_eq!(pipeline.findings(), ["digest-mismatch".to_owned()].into());
 }

@@ -12,23 +12,18 @@ mod choice;
 
 pub use choice::{BackfillPlan, Fill, Lack, Unfilled};
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
-use super::{
-    AuditError, RecalculateError, Recalculator, RepairError, check_segments, is_its_source,
-};
+use super::{RecalculateError, Recalculator, RepairError, check_segments};
 use crate::{
     calculation::Calculations,
-    format::{Manifest, Segment, SegmentKind},
+    format::{Segment, SegmentKind},
     history::{Chain, Repair, Repaired, write_repair},
-    kafka::{Admin, Connection},
-    model::{Counts, OffsetRange, Partition},
+    model::{Counts, OffsetRange},
     recovery::Invocation,
     store::Throttle,
 };
 
-/// How long a question to a broker may take.
-const ASK: Duration = Duration::from_secs(30);
 /// How long what was stored is read back.
 const CHECK: Duration = Duration::from_secs(600);
 
@@ -41,36 +36,6 @@ pub struct Filled {
     pub corrections: u64,
     /// Parts that stay as they were, and why.
     pub left: Vec<(OffsetRange, String)>,
-}
-
-/// What Kafka can give out of the partitions of a topic: up to the first transaction that is open.
-///
-/// # Errors
-/// When Kafka has another topic than the one that the store was made from, or does not answer.
-pub async fn readable_events(
-    connection: &Connection,
-    manifests: &[Manifest],
-) -> Result<BTreeMap<Partition, OffsetRange>, AuditError> {
-    let connection = connection.clone();
-    let asked: Vec<_> = manifests
-        .iter()
-        .map(|manifest| (manifest.partition, manifest.pipeline.clone()))
-        .collect();
-    let ask = move || {
-        let mut readable = BTreeMap::new();
-        if asked.is_empty() {
-            return Ok(readable);
-        }
-        let admin = Admin::connect(&connection, ASK)?;
-        for (partition, pipeline) in asked {
-            is_its_source(&pipeline, &admin)?;
-            let ends = admin.watermarks(&pipeline.events_topic, partition)?;
-            let range = OffsetRange::new(ends.start, ends.stable_end);
-            readable.insert(partition, range.unwrap_or(OffsetRange::empty(ends.start)));
-        }
-        Ok(readable)
-    };
-    tokio::task::spawn_blocking(ask).await?
 }
 
 /// Fills a range, part by part, and reads back what it stored. With `publishes`, its outcomes become corrections. `progress` is

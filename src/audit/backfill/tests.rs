@@ -5,9 +5,9 @@ use crate::{
         succession::difference,
         tests::fixture::{audit, chain, evaluator, newest, outcomes, range, sample},
     },
-    format::{Accumulation, GapReason},
+    format::{Accumulation, GapReason, Manifest},
     history::{Sealed, write_seal},
-    model::Offset,
+    model::{Offset, Partition},
 };
 
 /// Fills a range, as the events give it.

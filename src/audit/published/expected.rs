@@ -292,12 +292,13 @@ impl Expected for Corrections {
         let key = Key { revision, offset };
         Ok(Some(Due {
             key,
-            required: self.held.contains(offset) && self.is_kept(key)?,
+            // One that was made before its range was given up is published all the same.
+            required: self.held.range.contains(offset) && self.is_kept(key)?,
         }))
     }
 
     fn compare(&mut self, key: Key, body: &Body<'_>) -> Result<Compared, AuditError> {
-        if !self.held.contains(key.offset) || key.revision > Some(self.held.newest) {
+        if !self.held.range.contains(key.offset) || key.revision > Some(self.held.newest) {
             return Ok(Compared::Unknown);
         }
         let (index, offset) = self.place(key);
@@ -310,6 +311,9 @@ impl Expected for Corrections {
                 && self.rows.segments()[found.index].revision == key.revision
         };
         let Some(found) = found.filter(is_it) else {
+            if !self.held.contains(key.offset) {
+                return Ok(Compared::Unknown);
+            }
             return Ok(Compared::NotDue(
                 "the store has no such correction".to_owned(),
             ));

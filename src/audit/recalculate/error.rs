@@ -56,6 +56,34 @@ pub enum RecalculateError {
         /// What is different.
         detail: String,
     },
+    /// The range would have to be made of events that are out of the log.
+    #[error("{needs}; Kafka does not hold the events of {range} any more: {source}")]
+    NotInLog {
+        /// What the stored files lack.
+        needs: String,
+        /// The range.
+        range: OffsetRange,
+        /// Which is out of the log.
+        source: Box<KafkaError>,
+    },
+    /// The events of a range give another number of results and rejects than those that are on record.
+    #[error(
+        "{needs}; the events that Kafka has of {range} give {found_results} results and {found_rejects} rejects, the manifest states {stated_results} and {stated_rejects}: `max.message.bytes` of the results topic was another then, or the log was compacted since. With the limit that it had, it can be mended"
+    )]
+    OtherCounts {
+        /// What the stored files lack.
+        needs: String,
+        /// The range.
+        range: OffsetRange,
+        /// The results that they give.
+        found_results: u64,
+        /// The rejects that they give.
+        found_rejects: u64,
+        /// The results on record.
+        stated_results: u64,
+        /// The rejects on record.
+        stated_rejects: u64,
+    },
     /// Events that the calculation before left out may have an outcome now.
     #[error(
         "{count} events were filtered under another condition or other fields, and are not stored"
@@ -103,10 +131,10 @@ impl RecalculateError {
         }
     }
 
-    /// Whether what a range would have to be made of is in Kafka no more: no later call succeeds.
+    /// Whether what a range would have to be made of is out of the log: no later call succeeds.
     #[must_use]
     pub const fn is_for_good(&self) -> bool {
-        matches!(self, RecalculateError::OtherEvents { .. })
+        matches!(self, RecalculateError::NotInLog { .. })
     }
 }
 

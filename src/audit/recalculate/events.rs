@@ -35,7 +35,11 @@ impl Events {
             return Err(failure);
         }
         read.map_err(|error| match error {
-            KafkaError::OutOfRange { .. } => self.are_others(range, error.to_string()),
+            source @ KafkaError::OutOfRange { .. } => RecalculateError::NotInLog {
+                needs: self.needs.clone(),
+                range,
+                source: Box::new(source),
+            },
             source => RecalculateError::Events {
                 needs: self.needs.clone(),
                 source: Box::new(source),

@@ -35,11 +35,14 @@ impl Range<'_> {
         append(&mut rebuilt, range.end(), nothing)?;
         let found = rebuilt.counts();
         if (found.results, found.rejects) != (stated.results, stated.rejects) {
-            let detail = format!(
-                "it gives {} results and {} rejects, the manifest states {} and {}",
-                found.results, found.rejects, stated.results, stated.rejects
-            );
-            return Err(events.are_others(range, detail));
+            return Err(RecalculateError::OtherCounts {
+                needs: events.needs.clone(),
+                range,
+                found_results: found.results,
+                found_rejects: found.rejects,
+                stated_results: stated.results,
+                stated_rejects: stated.rejects,
+            });
         }
         Ok(rebuilt.close(&self.identity)?)
     }

@@ -1,25 +1,47 @@
-//! Ranges that nothing has any more: an operator accepts that they are lost, and they become gaps.
+//! Ranges that cannot be mended, because Kafka does not hold all of their events any more: an operator accepts that what is gone
+//! is lost, and it becomes a gap.
 //!
 //! Nothing but exactly the range of one mend is accepted, one that would have to be made again from events alone: of
-//! anything else, what is stored is right, or can be put right.
+//! anything else, what is stored is right, or can be put right. Of this range, only what is out of the log is lost. The rest is
+//! made again: it is read before anything is given up, and stored after.
 
-use super::{Mend, Mended, RepairError, RepairPlan, Source};
+use super::{Mend, Mended, Recalculator, RepairError, RepairPlan, Source, read_back};
 use crate::{
-    format::{Gap, GapReason, Layout},
-    history::{Chain, GivenUp, give_up, load_tail},
-    model::{OffsetRange, Partition},
+    audit::{AuditError, Outdated, RecalculateError, check_segments, readable_events},
+    calculation::Calculations,
+    format::{EditSummary, Encoded, Gap, GapReason, Layout, Manifest, Segment},
+    history::{
+        Chain, FetchError, GivenUp, Repair, Repaired, fetch_segment, give_up, load_tail,
+        write_repair,
+    },
+    kafka::Connection,
+    model::{Counts, OffsetRange, Partition},
+    recovery::Invocation,
     store::Store,
 };
 
 /// What the acceptance of a loss is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Acceptance {
-    /// A range that has to be made again from events. It is lost if these are gone.
+    /// A range that has to be made again from events. What of these is gone is lost.
     Range,
-    /// A gap that is on record.
+    /// A gap that is on record: of this range, or of what was lost of it.
     Gap(Gap),
     /// No such range; these of the partition could be accepted.
     Nothing(Vec<OffsetRange>),
+}
+
+/// What is lost of a range that cannot be mended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Loss {
+    /// The offsets whose events Kafka has no more.
+    pub lost: OffsetRange,
+    /// The others, which are made again.
+    pub kept: Option<OffsetRange>,
+    /// What is on record of the whole range.
+    pub counts: Counts,
+    /// Files of the range that are whole. They give way with the others, and what they have of [`lost`](Loss::lost) is lost, too.
+    pub whole: Vec<Segment>,
 }
 
 /// Judges what an operator has accepted as lost by what there is to mend.
@@ -42,24 +64,310 @@ pub async fn judge_loss(
     }
     let tail = load_tail(store, layout, partition).await?;
     let mut gaps = tail.newest.into_iter().flat_map(|newest| newest.gaps);
-    Ok(match gaps.find(|gap| gap.range == range) {
+    let is_of_it = |gap: &Gap| {
+        let begins_it = gap.range.start() == range.start() && gap.range.end() < range.end();
+        gap.range == range || begins_it && gap.reason == GapReason::Damaged
+    };
+    Ok(match gaps.find(is_of_it) {
         Some(gap) => Acceptance::Gap(gap),
         None => Acceptance::Nothing(may_be_lost),
     })
 }
 
-/// Makes a gap of a range that nothing has any more, as an operator has accepted.
+/// What is lost of a range that could not be mended, by what Kafka and the store have now; or why nothing of it is.
 ///
 /// # Errors
-/// When the store is away; call it again then.
-pub async fn accept_loss(chain: &mut Chain, mend: &Mend) -> Result<Mended, RepairError> {
-    let (range, segments) = (mend.range.range, &mend.range.segments);
-    Ok(
-        match give_up(chain, range, GapReason::Damaged, segments).await? {
-            GivenUp::Done => Mended::Lost {
-                offsets: range.len(),
-            },
-            GivenUp::Overtaken => Mended::Overtaken,
+/// When the store, or Kafka, is away.
+pub async fn find_loss(
+    connection: &Connection,
+    calculations: &Calculations,
+    chain: &Chain,
+    mend: &Mend,
+) -> Result<Result<Loss, String>, RepairError> {
+    let range = mend.range.range;
+    let newest: Vec<Manifest> = chain.newest().cloned().into_iter().collect();
+    let parts = match readable_events(connection, &newest).await {
+        Ok(readable) => match readable.get(&mend.partition) {
+            Some(readable) => parts(range, *readable),
+            None => return Ok(Err("the partition has no manifest".to_owned())),
         },
-    )
+        Err(AuditError::Source(error)) if error.is_gone() => Ok((range, None)),
+        Err(error) => return Err(error.into()),
+    };
+    let (lost, kept) = match parts {
+        Ok(parts) => parts,
+        Err(why) => return Ok(Err(why)),
+    };
+    let whole = whole_files(calculations, chain, mend).await?;
+    Ok(whole.map(|whole| Loss {
+        lost,
+        kept,
+        counts: mend.range.counts(),
+        whole,
+    }))
+}
+
+/// The part of a range that begins below what Kafka can give, and the rest.
+pub(super) fn parts(
+    range: OffsetRange,
+    readable: OffsetRange,
+) -> Result<(OffsetRange, Option<OffsetRange>), String> {
+    let gone = readable.start().min(range.end());
+    let lost = OffsetRange::new(range.start(), gone).ok();
+    let Some(lost) = lost.filter(|lost| !lost.is_empty()) else {
+        return Err(format!(
+            "the log holds offsets from {} on",
+            readable.start()
+        ));
+    };
+    let kept = OffsetRange::new(gone, range.end()).ok();
+    let kept = kept.filter(|kept| !kept.is_empty());
+    match kept {
+        Some(kept) if readable.end() < kept.end() => Err(format!(
+            "what can be read of the log ends at {} now, within what is stored",
+            readable.end()
+        )),
+        kept => Ok((lost, kept)),
+    }
+}
+
+/// The files of a range that are whole, as they are now; or why none of it is to be given up.
+async fn whole_files(
+    calculations: &Calculations,
+    chain: &Chain,
+    mend: &Mend,
+) -> Result<Result<Vec<Segment>, String>, RepairError> {
+    let (store, segments) = (chain.store(), &mend.range.segments);
+    let mut whole = Vec::new();
+    for segment in segments {
+        match fetch_segment(store, chain.layout(), segment).await {
+            Ok(_) => whole.push(segment.clone()),
+            Err(FetchError::Store(error)) if error.concerns_the_object() => {
+                return Ok(Err(format!(
+                    "that a file cannot be read does not say that it is damaged: {error}"
+                )));
+            }
+            Err(FetchError::Store(error)) => return Err(error.into()),
+            Err(
+                FetchError::Missing { .. }
+                | FetchError::Damaged { .. }
+                | FetchError::TooLarge { .. },
+            ) => {}
+        }
+    }
+    if whole.len() < segments.len() {
+        return Ok(Ok(whole));
+    }
+    // The files are what their manifest lists: it is what is in them.
+    let (declared, invocation) = ([mend.declaration.clone()], Invocation::new("repair"));
+    let limit = super::CHECK;
+    let (own, all) = (segments.clone(), calculations);
+    let checked = check_segments(store, all, &declared, &invocation, own, limit).await;
+    if let Some(error) = checked.failure {
+        return Err(error.into());
+    }
+    let damage: Vec<_> = checked
+        .findings
+        .iter()
+        .filter(|one| one.is_damage())
+        .collect();
+    if damage.is_empty() {
+        return Ok(Err("its files are whole now".to_owned()));
+    }
+    whole.retain(|segment| {
+        let path = Some(segment.path.as_str());
+        !damage
+            .iter()
+            .any(|finding| finding.segment.as_deref() == path)
+    });
+    Ok(Ok(whole))
+}
+
+/// Makes a gap of what is lost of a range, as an operator has accepted, and makes the rest again. What is damaged is looked at
+/// once more right before.
+///
+/// # Errors
+/// When the store, or Kafka, is away; call it again then.
+pub async fn accept_loss(
+    recalculator: Option<&Recalculator>,
+    calculations: &Calculations,
+    chain: &mut Chain,
+    mend: &Mend,
+    loss: &Loss,
+) -> Result<Mended, RepairError> {
+    let mut rest = match (loss.kept, recalculator) {
+        (None, _) => None,
+        (Some(kept), Some(recalculator)) => Some(Rest::new(recalculator, mend, kept)),
+        (Some(kept), None) => {
+            return Ok(Mended::Left(format!(
+                "Kafka has {kept}, which this program cannot calculate: it would be lost with the rest"
+            )));
+        }
+    };
+    if let Some(rest) = &mut rest {
+        match rest.make(chain).await {
+            Err(error) if error.is_retryable() => return Err(RepairError::Read(error)),
+            Err(error) => return Ok(Mended::Left(error.to_string())),
+            Ok(()) => {}
+        }
+        if let Some(why) = rest.exceeds(loss.counts) {
+            return Ok(Mended::Left(why));
+        }
+    }
+    if let Err(why) = whole_files(calculations, chain, mend).await? {
+        return Ok(Mended::Left(why));
+    }
+    let (range, segments) = (mend.range.range, &mend.range.segments);
+    match give_up(chain, range, GapReason::Damaged, segments).await? {
+        GivenUp::Done => {}
+        GivenUp::Overtaken => return Ok(Mended::Overtaken),
+    }
+    let corrections = match &mut rest {
+        None => 0,
+        Some(rest) => match rest.store(calculations, chain, mend).await? {
+            Mended::Done { corrections, .. } => corrections,
+            mended => return Ok(mended),
+        },
+    };
+    Ok(Mended::Lost {
+        lost: loss.lost,
+        kept: loss.kept,
+        corrections,
+    })
+}
+
+/// The range that the newest edit of a partition gave up, if it is `gap`: whoever did it may have stopped before it made the
+/// rest again.
+#[must_use]
+pub fn unfinished_loss(newest: &Manifest, gap: &Gap) -> Option<Mend> {
+    let EditSummary::GiveUp {
+        range, replaced, ..
+    } = &newest.edit
+    else {
+        return None;
+    };
+    let declared = replaced.first().map(|segment| &segment.fingerprint);
+    let declaration = declared.and_then(|fingerprint| newest.declaration(fingerprint));
+    (*range == gap.range).then_some(Mend {
+        partition: newest.partition,
+        range: Outdated {
+            range: *range,
+            segments: replaced.clone(),
+            silent: None,
+        },
+        declaration: declaration?.clone(),
+        source: Source::Kafka,
+        findings: Vec::new(),
+    })
+}
+
+/// Makes what Kafka still has of an unfinished loss again.
+///
+/// # Errors
+/// When the store, or Kafka, is away; call it again then.
+pub async fn keep_rest(
+    recalculator: &Recalculator,
+    calculations: &Calculations,
+    connection: &Connection,
+    chain: &mut Chain,
+    mend: &Mend,
+) -> Result<Option<Mended>, RepairError> {
+    let newest: Vec<Manifest> = chain.newest().cloned().into_iter().collect();
+    let readable = readable_events(connection, &newest).await?;
+    let readable = readable.get(&mend.partition).copied();
+    let Some(Ok((lost, Some(kept)))) = readable.map(|readable| parts(mend.range.range, readable))
+    else {
+        return Ok(None);
+    };
+    let mut rest = Rest::new(recalculator, mend, kept);
+    match rest.make(chain).await {
+        Err(error) if error.is_retryable() => return Err(RepairError::Read(error)),
+        Err(error) => return Ok(Some(Mended::Left(error.to_string()))),
+        Ok(()) => {}
+    }
+    Ok(Some(match rest.store(calculations, chain, mend).await? {
+        Mended::Done { corrections, .. } => Mended::Lost {
+            lost,
+            kept: Some(kept),
+            corrections,
+        },
+        mended => mended,
+    }))
+}
+
+/// What Kafka still has of a range that is given up, part by part: one part is made before the one before it is forgotten.
+struct Rest<'r> {
+    recalculator: &'r Recalculator,
+    /// Whether it may have been published otherwise.
+    corrects: bool,
+    /// What is yet to be made, the next part last.
+    parts: Vec<OffsetRange>,
+    made: Option<Encoded>,
+}
+
+impl<'r> Rest<'r> {
+    fn new(recalculator: &'r Recalculator, mend: &Mend, kept: OffsetRange) -> Self {
+        Rest {
+            recalculator,
+            corrects: !mend.findings.is_empty() && mend.may_have_been_published_wrong(),
+            parts: vec![kept],
+            made: None,
+        }
+    }
+
+    /// Makes the next part; nothing is stored by it.
+    async fn make(&mut self, chain: &Chain) -> Result<(), RecalculateError> {
+        while let Some(part) = self.parts.pop() {
+            match self.recalculator.fill(chain, part, self.corrects).await {
+                Err(RecalculateError::TooManyEvents { .. }) if part.len() > 1 => {
+                    let middle = part.start().plus(part.len() / 2);
+                    let halves = [(middle, part.end()), (part.start(), middle)];
+                    let halves = halves.map(|(start, end)| OffsetRange::new(start, end));
+                    self.parts.extend(halves.into_iter().flatten());
+                }
+                made => {
+                    self.made = Some(made?);
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether what was made is more than what is on record of all.
+    fn exceeds(&self, stated: Counts) -> Option<String> {
+        let made = self.made.as_ref()?;
+        let counts = made.counts;
+        (counts.results > stated.results || counts.rejects > stated.rejects).then(|| {
+            format!(
+                "the events of {} alone give {} results and {} rejects, more than the {} and {} on record of all: `max.message.bytes` of the results topic was another then, or the log was compacted since",
+                made.range, counts.results, counts.rejects, stated.results, stated.rejects
+            )
+        })
+    }
+
+    /// Stores all of it in the place of the gap.
+    async fn store(
+        &mut self,
+        calculations: &Calculations,
+        chain: &mut Chain,
+        mend: &Mend,
+    ) -> Result<Mended, RepairError> {
+        let mut total = 0;
+        while let Some(made) = self.made.take() {
+            let segments = match write_repair(chain, &mut Repair::filling(made)).await? {
+                Repaired::Done(segments) => segments,
+                Repaired::Overtaken => return Ok(Mended::Overtaken),
+            };
+            match read_back(calculations, chain, mend, segments).await? {
+                Mended::Done { corrections, .. } => total += corrections,
+                mended => return Ok(mended),
+            }
+            self.make(chain).await.map_err(RepairError::Read)?;
+        }
+        Ok(Mended::Done {
+            rows: mend.range.outcomes(),
+            corrections: total,
+        })
+    }
 }

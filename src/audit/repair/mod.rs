@@ -18,9 +18,11 @@ use std::{
     time::Duration,
 };
 
-pub use losses::{Acceptance, accept_loss, judge_loss};
+pub use losses::{
+    Acceptance, Loss, accept_loss, find_loss, judge_loss, keep_rest, unfinished_loss,
+};
 pub use manifests::{ManifestMend, ManifestRemedy, mend_manifests};
-pub use outcome::{Mended, RepairError};
+pub use outcome::{Mended, RepairError, Unmade};
 pub use plan::{Mend, RepairPlan, Source};
 
 use super::{Finding, FindingKind, Outdated, Recalculator, Report, check_segments};
@@ -121,7 +123,8 @@ pub async fn mend(
     }
     let mut repair = match make(recalculator, chain, mend).await? {
         Ok(repair) => repair,
-        Err(left) => return Ok(left),
+        Err(Unmade::Left(why)) => return Ok(Mended::Left(why)),
+        Err(Unmade::Gone(why)) => return Ok(Mended::Gone(why)),
     };
     let segments = match write_repair(chain, &mut repair).await? {
         Repaired::Done(segments) => {
@@ -138,7 +141,7 @@ pub(super) async fn make(
     recalculator: &Recalculator,
     chain: &Chain,
     mend: &Mend,
-) -> Result<Result<Repair, Mended>, RepairError> {
+) -> Result<Result<Repair, Unmade>, RepairError> {
     let made = match mend.source {
         Source::Attic | Source::StoredInputs => recalculator.recalculate(chain, &mend.range).await,
         Source::Events => recalculator.reread(chain, &mend.range).await,
@@ -152,9 +155,9 @@ pub(super) async fn make(
         Err(error) if error.is_retryable() => Err(RepairError::Read(error)),
         // Where it was to be made of its events alone, nothing else has it.
         Err(error) if error.is_for_good() && mend.source == Source::Kafka => {
-            Ok(Err(Mended::Gone(error.to_string())))
+            Ok(Err(Unmade::Gone(error.to_string())))
         }
-        Err(error) => Ok(Err(Mended::Left(error.to_string()))),
+        Err(error) => Ok(Err(Unmade::Left(error.to_string()))),
     }
 }
 

@@ -3,6 +3,7 @@
 use super::super::{AuditError, RecalculateError};
 use crate::{
     history::{ChainError, SnapshotError},
+    model::OffsetRange,
     store::StoreError,
 };
 
@@ -16,16 +17,29 @@ pub enum Mended {
         /// Those of them that are to be published as corrections.
         corrections: u64,
     },
-    /// It is a gap: so many offsets have no outcome any more, as an operator has accepted.
+    /// What nothing has of it is a gap, as an operator has accepted; the rest was made again.
     Lost {
-        /// The offsets.
-        offsets: u64,
+        /// The gap.
+        lost: OffsetRange,
+        /// What was made again.
+        kept: Option<OffsetRange>,
+        /// Outcomes of it that are to be published as corrections.
+        corrections: u64,
     },
     /// Another edit has changed the range meanwhile: it has to be looked at again.
     Overtaken,
     /// It is as it was, and this is why.
     Left(String),
-    /// It is as it was, and nothing has any more what it would have to be made of: why.
+    /// It is as it was, and not all events that it would have to be made of are in the log: why.
+    Gone(String),
+}
+
+/// Why nothing was made that mends a range.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unmade {
+    /// It cannot be made as things are.
+    Left(String),
+    /// Not all events that it would have to be made of are in the log.
     Gone(String),
 }
 

@@ -6,7 +6,7 @@ use super::*;
 use crate::{
     audit::succession::difference,
     audit::{
-        FindingKind, Level, ResultsTopic,
+        FindingKind, Level, RecalculateError, ResultsTopic,
         tests::{
             fixture::{audit, chain, falsify, newest, range, sample},
             rows::wrong_value,
@@ -148,8 +148,20 @@ async fn a_range_that_nothing_has_becomes_a_gap_that_verify_names_and_no_other_r
     assert!(matches!(expired, Acceptance::Gap(_)), "{expired:?}");
 
     let mut chain = chain(&store, 0).await;
-    let done = accept_loss(&mut chain, &plan.mends[0]).await.unwrap();
-    assert_eq!(done, Mended::Lost { offsets: 100 });
+    let (calculations, mend) = (Calculations::new(builtin), &plan.mends[0]);
+    let loss = Loss {
+        lost,
+        kept: None,
+        counts: mend.range.counts(),
+        whole: Vec::new(),
+    };
+    let done = accept_loss(None, &calculations, &mut chain, mend, &loss).await;
+    let gap = Mended::Lost {
+        lost,
+        kept: None,
+        corrections: 0,
+    };
+    assert_eq!(done.unwrap(), gap);
     let nothing = RepairPlan::default();
     let again = judge_loss(&store, &layout(), &nothing, (Partition(0), lost)).await;
     assert!(matches!(again, Ok(Acceptance::Gap(_))), "{again:?}");
@@ -160,6 +172,88 @@ async fn a_range_that_nothing_has_becomes_a_gap_that_verify_names_and_no_other_r
     let ranges = ranges.map(|lost| (lost.partition.0, lost.start.get(), lost.reason));
     let expected = [(0, 100, GapReason::Damaged), (1, 101, GapReason::Expired)];
     assert_eq!(ranges.collect::<Vec<_>>(), expected);
+}
+
+#[tokio::test]
+async fn a_file_that_is_restored_before_the_edit_is_not_given_up() {
+    let store = sample().await;
+    let base = newest(&store, 0).await;
+    let path = base.open.segments[0].path.clone();
+    let file = store.get(&path, u64::MAX).await.unwrap();
+    store.delete(&path).await.unwrap();
+    let plan = plan(&store).await;
+    let mend = &plan.mends[0];
+    let (calculations, mut chain) = (Calculations::new(builtin), chain(&store, 0).await);
+    let loss = Loss {
+        lost: mend.range.range,
+        kept: None,
+        counts: mend.range.counts(),
+        whole: Vec::new(),
+    };
+    store.put(&path, file).await.unwrap();
+    let done = accept_loss(None, &calculations, &mut chain, mend, &loss).await;
+    assert_eq!(
+        done.unwrap(),
+        Mended::Left("its files are whole now".to_owned())
+    );
+    assert_eq!(newest(&store, 0).await, base);
+}
+
+#[tokio::test]
+async fn what_kafka_has_is_not_given_up_by_a_program_that_cannot_calculate_it() {
+    let store = sample().await;
+    let base = newest(&store, 0).await;
+    store.delete(&base.open.segments[0].path).await.unwrap();
+    let plan = plan(&store).await;
+    let mend = &plan.mends[0];
+    let (calculations, mut chain) = (Calculations::new(builtin), chain(&store, 0).await);
+    let loss = Loss {
+        lost: range(100, 150),
+        kept: Some(range(150, 200)),
+        counts: mend.range.counts(),
+        whole: Vec::new(),
+    };
+    let done = accept_loss(None, &calculations, &mut chain, mend, &loss).await;
+    assert!(matches!(done, Ok(Mended::Left(_))), "{done:?}");
+    assert_eq!(newest(&store, 0).await, base);
+}
+
+#[test]
+fn only_what_is_out_of_the_log_is_lost() {
+    let of = |readable| losses::parts(range(100, 200), readable).ok();
+    assert_eq!(of(range(0, 500)), None);
+    assert_eq!(of(range(100, 500)), None);
+    let rest = Some(range(120, 200));
+    assert_eq!(of(range(120, 500)), Some((range(100, 120), rest)));
+    assert_eq!(of(range(200, 500)), Some((range(100, 200), None)));
+    assert_eq!(of(range(300, 300)), Some((range(100, 200), None)));
+    // The log is shorter than what was made of it.
+    assert_eq!(of(range(0, 0)), None);
+    assert_eq!(of(range(120, 150)), None);
+}
+
+#[test]
+fn other_counts_do_not_say_that_the_events_are_gone() {
+    let range = range(0, 10);
+    let counts = RecalculateError::OtherCounts {
+        needs: "it is damaged".to_owned(),
+        range,
+        found_results: 9,
+        found_rejects: 1,
+        stated_results: 10,
+        stated_rejects: 0,
+    };
+    assert!(!counts.is_for_good() && !counts.is_retryable());
+    let out = RecalculateError::NotInLog {
+        needs: "it is damaged".to_owned(),
+        range,
+        source: Box::new(crate::kafka::KafkaError::OutOfRange {
+            topic: "events".to_owned(),
+            partition: Partition(0),
+            offset: range.start(),
+        }),
+    };
+    assert!(out.is_for_good());
 }
 
 #[tokio::test]

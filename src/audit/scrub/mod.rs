@@ -31,7 +31,7 @@ use super::{
     RepairPlan, Source,
     groups::Group,
     instructions::{self, Commands},
-    repair::{in_attic, make, put_back},
+    repair::{Unmade, in_attic, make, put_back},
     verification::Verification,
     verify::examine,
 };
@@ -267,13 +267,10 @@ impl Scrubber {
 }
 
 /// Why a range stays as it is.
-fn why(left: Mended) -> String {
-    match left {
-        Mended::Left(why) => why,
-        Mended::Gone(why) => format!("{why}; `snapback repair --apply` says what can be done"),
-        Mended::Done { .. } | Mended::Lost { .. } | Mended::Overtaken => {
-            "it was changed meanwhile".to_owned()
-        }
+fn why(unmade: Unmade) -> String {
+    match unmade {
+        Unmade::Left(why) => why,
+        Unmade::Gone(why) => format!("{why}; `snapback repair --apply` says what can be done"),
     }
 }
 

@@ -9,16 +9,19 @@ use super::{flip_a_byte, repair};
 use crate::outside::{
     LIMIT, Offsets, Pipeline, Place, committed_events, in_a_shell, wait_until_committed,
 };
-use crate::support::{Program, block_on, delete_records, s3, snapback};
+use crate::support::{Program, block_on, delete_records, s3, set_topic_config, snapback};
 
 /// The offsets of each snapshot.
 const EACH: i64 = 40;
 
-/// Three snapshots of numbers and malformed events, the first of which is damaged; Kafka does not hold its events any more.
+/// As many of the first snapshot's events are gone from Kafka.
+const GONE: i64 = EACH / 2;
+
+/// Three snapshots of numbers and malformed events, the first of which is damaged; Kafka has only half of its events.
 pub fn with_a_range_that_is_gone(place: Place) -> Pipeline {
     let pipeline = stored(place);
     damage_the_first(&pipeline);
-    delete_records(&pipeline.brokers, &pipeline.events, 0, EACH / 2);
+    delete_records(&pipeline.brokers, &pipeline.events, 0, GONE);
     pipeline
 }
 
@@ -60,10 +63,10 @@ pub fn accepting(pipeline: &Pipeline) -> Program {
     )
 }
 
-/// The outcomes of the first snapshot are lost, and nothing else is missing.
+/// The outcomes whose events are gone are lost, and nothing else is missing.
 pub fn check(pipeline: &Pipeline) {
-    let expected = pipeline.expected().only(|(_, offset)| offset >= EACH);
-    let lost = EACH.unsigned_abs();
+    let expected = pipeline.expected().only(|(_, offset)| offset >= GONE);
+    let lost = GONE.unsigned_abs();
     pipeline.check_stored(&expected, Offsets { absent: 0, lost });
     let flags = ["--level", "published", "--brokers", &pipeline.brokers];
     let topics = ["--results", &pipeline.results];
@@ -71,7 +74,7 @@ pub fn check(pipeline: &Pipeline) {
     let gap = &verified["lost_ranges"][0];
     assert_eq!(
         (&gap["start"], &gap["end"], &gap["reason"]),
-        (&json!(0), &json!(EACH), &json!("damaged"))
+        (&json!(0), &json!(GONE), &json!("damaged"))
     );
 }
 
@@ -85,6 +88,14 @@ fn what_nothing_has_becomes_a_gap_when_somebody_says_so(place: Place) {
         .find(|text| text.contains("--accept-loss"));
     let command = command.unwrap_or_else(|| panic!("{refused:?}"));
     assert!(command.contains("--accept-loss 0:0-40"), "{command}");
+    for said in [
+        "records 20 of its 40 offsets as lost, for good: 0-20",
+        "0-40 has 36 results and 4 rejects",
+        "Kafka has 20-40, which is made again",
+        "The file of its 4 rejects is whole",
+    ] {
+        assert!(refused.stdout.contains(said), "{said}: {refused:?}");
+    }
     assert_eq!(pipeline.findings(), ["digest-mismatch".to_owned()].into());
     // A plan changes nothing.
     let planned = repair(&pipeline, &["--accept-loss", "0:0-40"]).run();
@@ -97,7 +108,11 @@ fn what_nothing_has_becomes_a_gap_when_somebody_says_so(place: Place) {
         .run()
         .expect_code(0);
     assert!(
-        done.stdout.contains("LOST: partition 0, offsets 0-40"),
+        done.stdout.contains("LOST: partition 0, offsets 0-20: "),
+        "{done:?}"
+    );
+    assert!(
+        !done.stdout.contains("0-40: made again from the events"),
         "{done:?}"
     );
     check(&pipeline);
@@ -112,7 +127,7 @@ fn what_nothing_has_becomes_a_gap_when_somebody_says_so(place: Place) {
     );
     assert!(
         text.stdout
-            .contains("lost: partition 0, offsets 0-40: damaged, accepted at 20")
+            .contains("lost: partition 0, offsets 0-20: damaged, accepted at 20")
     );
     let again = in_a_shell(command)
         .envs(pipeline.env())
@@ -160,6 +175,42 @@ fn what_kafka_still_has_is_mended_and_nothing_else_is_given_up() {
     pipeline.check();
 }
 
+/// A link that leads to itself cannot be read: that says nothing about the file.
+#[test]
+fn a_file_that_only_cannot_be_read_is_not_offered_as_lost() {
+    let pipeline = stored(Place::folder());
+    let file = pipeline.segments("results", 0).remove(0);
+    std::fs::remove_file(&file).expect("a file");
+    std::os::unix::fs::symlink(&file, &file).expect("a link");
+    delete_records(&pipeline.brokers, &pipeline.events, 0, GONE);
+    let flags = ["--accept-loss", "0:0-40", "--apply"];
+    for flags in [&["--apply"], flags.as_slice()] {
+        let refused = repair(&pipeline, flags).run().expect_code(1);
+        assert!(
+            refused.stdout.contains("does not say that it is damaged"),
+            "{refused:?}"
+        );
+        assert!(!refused.stdout.contains("--accept-loss"), "{refused:?}");
+    }
+}
+
+/// A limit that was raised since gives other counts: Kafka has every event.
+#[test]
+fn other_counts_are_not_offered_as_lost() {
+    let pipeline = stored(Place::folder());
+    damage_the_first(&pipeline);
+    set_topic_config(
+        &pipeline.brokers,
+        &pipeline.results,
+        ("max.message.bytes", "1"),
+    );
+    let flags = ["--accept-loss", "0:0-40", "--apply"];
+    let left = repair(&pipeline, &flags).run().expect_code(1);
+    assert!(left.stdout.contains("max.message.bytes"), "{left:?}");
+    assert!(!left.stdout.contains("LOST"), "{left:?}");
+    assert_eq!(pipeline.findings(), ["digest-mismatch".to_owned()].into());
+}
+
 /// The commits of a process that runs meanwhile count what was published: a replay after its death gives exactly that.
 #[test]
 fn a_processor_goes_on_beside_a_loss_and_is_replayed_exactly_when_it_is_killed() {
@@ -171,7 +222,7 @@ fn a_processor_goes_on_beside_a_loss_and_is_replayed_exactly_when_it_is_killed()
     pipeline.send_numbers(0, 1_000..1_100);
     wait_until_committed(&pipeline, 3 * EACH + 100);
     damage_the_first(&pipeline);
-    delete_records(&pipeline.brokers, &pipeline.events, 0, EACH / 2);
+    delete_records(&pipeline.brokers, &pipeline.events, 0, GONE);
     accepting(&pipeline).run().expect_code(0);
     pipeline.send_numbers(0, 2_000..2_100);
     wait_until_committed(&pipeline, 3 * EACH + 200);

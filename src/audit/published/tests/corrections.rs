@@ -7,12 +7,12 @@ use crate::{
     audit::{
         FindingKind, Recalculator, ResultsTopic, outdated,
         published::source::Topic,
-        tests::fixture::{at, bind, brief, chain_of, newest, range},
+        tests::fixture::{at, bind, brief, chain, chain_of, newest, range},
     },
     calculation::{Evaluator, builtin},
     events::Fields,
-    format::{Accumulation, RangeOutcomes, SegmentKind},
-    history::{Pending, write_repair, write_snapshot},
+    format::{Accumulation, GapReason, RangeOutcomes, SegmentKind},
+    history::{GivenUp, Pending, give_up, write_repair, write_snapshot},
     kafka::Connection,
     model::Event,
     store::Store,
@@ -126,6 +126,39 @@ async fn corrections_are_compared_each_with_its_revision() {
     let mut newer = published(revision);
     newer.push(value(0, "{}").revised(revision + 1));
     assert_eq!(compare(&store, 0, results(), &newer).await.findings, []);
+}
+
+#[tokio::test]
+async fn corrections_of_what_was_given_up_since_are_due_and_its_first_publications_are_not() {
+    use FindingKind::{PublishedWrong, StaleRevision};
+    let (store, revision) = corrected().await;
+    let replaced = newest(&store, 0).await.open.segments;
+    let mut chain = chain(&store, 0).await;
+    let done = give_up(&mut chain, range(0, 5), GapReason::Damaged, &replaced).await;
+    assert_eq!(done.unwrap(), GivenUp::Done);
+    let results = || topic(SegmentKind::Results);
+    let sent = published(revision);
+    assert_eq!(compare(&store, 0, results(), &sent).await.findings, []);
+    for (at, expected) in [
+        (0, None),
+        (2, None),
+        (3, Some(0)),
+        (4, Some(2)),
+        (5, Some(1)),
+    ] {
+        let mut sent = published(revision);
+        sent.remove(at);
+        let compared = compare(&store, 0, results(), &sent).await;
+        let expected: Vec<_> = expected
+            .map(|offset| (StaleRevision, 0, offset, offset + 1))
+            .into_iter()
+            .collect();
+        assert_eq!(brief(&compared.findings), expected, "{at}");
+    }
+    let mut wrong = published(revision);
+    wrong[4] = value(2, "{}").revised(revision);
+    let compared = compare(&store, 0, results(), &wrong).await;
+    assert_eq!(brief(&compared.findings), [(PublishedWrong, 0, 2, 3)]);
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ proptest! {
     #[test]
     fn any_sequence_of_edits_keeps_the_chain_whole(
         edits in prop::collection::vec(
-            (0..20u64, 0..5u64, 0..5u64, 0..6u8, any::<prop::sample::Index>()),
+            (0..20u64, 0..5u64, 0..5u64, 0..7u8, any::<prop::sample::Index>()),
             1..40,
         )
     ) {
@@ -46,7 +46,25 @@ proptest! {
                 manifest = next;
                 continue;
             }
-            if kind >= 4 && !ranges.is_empty() {
+            if kind == 6 && !ranges.is_empty() {
+                let over = ranges[which.index(ranges.len())];
+                let replaced = live(&manifest, over);
+                let edit = Edit::GiveUp { range: over, reason: GapReason::Damaged, replaced: replaced.clone() };
+                let next = apply(Some(&manifest), edit, stamp()).unwrap();
+                // I2, I4, I6: the offsets stay accounted for, and every correction stays.
+                prop_assert_eq!(next.range(), manifest.range());
+                prop_assert_eq!(next.counts.offsets(), next.range().len());
+                prop_assert_eq!(next.counts.lost, manifest.counts.lost + over.len());
+                let rows: u64 = replaced.iter().map(|segment| segment.rows).sum();
+                prop_assert_eq!(next.counts.stored() + rows, manifest.counts.stored());
+                prop_assert_eq!(&next.open.corrections, &manifest.open.corrections);
+                prop_assert!(next.gaps.iter().any(|gap| gap.range == over));
+                prop_assert!(live(&next, over).is_empty());
+                prop_assert_eq!(Manifest::decode(&next.encode()).unwrap(), next.clone());
+                manifest = next;
+                continue;
+            }
+            if (kind == 4 || kind == 5) && !ranges.is_empty() {
                 // From one live segment to another, and back: nothing that is live changes.
                 let before = all(&manifest, &pages);
                 let reopened = (kind == 5 && !pages.is_empty()).then(|| which.index(pages.len()));

@@ -1,0 +1,110 @@
+//! One range: mended, or what is said of it, or given up where the operator has accepted that.
+
+use super::{
+    super::{
+        exit::Exit,
+        rewriting::{Events, OpenPartition, Rewriting},
+    },
+    losses::{self, Losses, place},
+};
+use crate::{
+    audit::{self, Mend, Mended, Source},
+    format::Gap,
+    history::load_tail,
+    model::Partition,
+};
+
+/// A partition that is open for mends from one source.
+pub(super) type Opened = (Source, OpenPartition);
+
+/// Mends one range; or says what is lost of it, with the exit code where that is not [`Exit::Findings`]; or records that.
+pub(super) async fn one(
+    rewriting: &Rewriting,
+    last: &mut Option<Opened>,
+    losses: &Losses,
+    mend: &Mend,
+) -> anyhow::Result<(Mended, Option<Exit>)> {
+    let (why, exit) = match tried(rewriting, last, mend).await {
+        Ok(Mended::Gone(why)) => (why, None),
+        Err(error) if mend.source == Source::Kafka && losses::is_of_no_topic(&error) => {
+            tracing::error!("{}: {error:#}", place(mend));
+            (format!("{error:#}"), Some(Exit::of(&error)))
+        }
+        mended => return Ok((mended?, None)),
+    };
+    let (connection, calculations) = (&rewriting.connection, &rewriting.calculations);
+    let declaration = mend.declaration.clone();
+    let mut chain = rewriting.chain(mend.partition, declaration).await?;
+    let loss = match audit::find_loss(connection, calculations, &chain, mend).await? {
+        Ok(loss) => loss,
+        Err(held) => return Ok((Mended::Left(format!("{why}; {held}")), exit)),
+    };
+    if !losses.accepts(mend) {
+        return Ok((Mended::Gone(losses.offer(mend, &loss, &why)), exit));
+    }
+    let open = last.as_ref().map(|(_, open)| &open.recalculator);
+    let mended = audit::accept_loss(open, calculations, &mut chain, mend, &loss).await?;
+    Ok((mended, None))
+}
+
+/// Mends one range; one that this program cannot calculate is as one whose events are gone.
+async fn tried(
+    rewriting: &Rewriting,
+    last: &mut Option<Opened>,
+    mend: &Mend,
+) -> anyhow::Result<Mended> {
+    let declared = &mend.declaration;
+    let before = last.take();
+    let evaluator = match rewriting.calculations.evaluator(declared) {
+        Ok(evaluator) => evaluator,
+        Err(why) => {
+            let why = format!("it is of {declared}, which this program cannot calculate: {why}");
+            return Ok(match mend.source {
+                Source::Kafka => Mended::Gone(why),
+                Source::Attic | Source::StoredInputs | Source::Events => Mended::Left(why),
+            });
+        }
+    };
+    let is_open = |(source, open): &Opened| {
+        let ours = &open.chain.identity().declaration;
+        open.chain.partition() == mend.partition && *ours == *declared && *source == mend.source
+    };
+    let open = match before.filter(is_open) {
+        Some(open) => open,
+        None => {
+            let events = match mend.source {
+                Source::Attic | Source::StoredInputs => Events::NotAtAll,
+                Source::Events | Source::Kafka => Events::Perhaps,
+            };
+            let open = rewriting.open(mend.partition, evaluator, events).await?;
+            (mend.source, open)
+        }
+    };
+    let (_, open) = last.insert(open);
+    let (chain, recalculator) = (&mut open.chain, &open.recalculator);
+    Ok(audit::mend(recalculator, &rewriting.calculations, chain, mend).await?)
+}
+
+/// Makes again what Kafka has of a range that was given up by a command that stopped right after; `None` when nothing is to be
+/// done.
+pub(super) async fn finish(
+    rewriting: &Rewriting,
+    partition: Partition,
+    gap: &Gap,
+) -> anyhow::Result<Option<Mended>> {
+    let tail = load_tail(&rewriting.store, &rewriting.layout, partition).await?;
+    let newest = tail.newest.as_ref();
+    let Some(mend) = newest.and_then(|newest| audit::unfinished_loss(newest, gap)) else {
+        return Ok(None);
+    };
+    let Ok(evaluator) = rewriting.calculations.evaluator(&mend.declaration) else {
+        return Ok(None);
+    };
+    let mut open = match rewriting.open(partition, evaluator, Events::Perhaps).await {
+        Err(error) if losses::is_of_no_topic(&error) => return Ok(None),
+        open => open?,
+    };
+    let (connection, calculations) = (&rewriting.connection, &rewriting.calculations);
+    let (recalculator, chain) = (&open.recalculator, &mut open.chain);
+    Ok(audit::keep_rest(recalculator, calculations, connection, chain, &mend).await?)
+}
