@@ -261,7 +261,7 @@ pub fn unfinished_loss(newest: &Manifest, gap: &Gap) -> Option<Mend> {
     })
 }
 
-/// Makes what Kafka still has of an unfinished loss again.
+/// Makes what Kafka still has of an unfinished loss again, and moves what is left of its files to the attic.
 ///
 /// # Errors
 /// When the store, or Kafka, is away; call it again then.
@@ -272,11 +272,14 @@ pub async fn keep_rest(
     chain: &mut Chain,
     mend: &Mend,
 ) -> Result<Option<Mended>, RepairError> {
+    let (range, segments) = (mend.range.range, &mend.range.segments);
+    if give_up(chain, range, GapReason::Damaged, segments).await? == GivenUp::Overtaken {
+        return Ok(Some(Mended::Overtaken));
+    }
     let newest: Vec<Manifest> = chain.newest().cloned().into_iter().collect();
     let readable = readable_events(connection, &newest).await?;
     let readable = readable.get(&mend.partition).copied();
-    let Some(Ok((lost, Some(kept)))) = readable.map(|readable| parts(mend.range.range, readable))
-    else {
+    let Some(Ok((lost, Some(kept)))) = readable.map(|readable| parts(range, readable)) else {
         return Ok(None);
     };
     let mut rest = Rest::new(recalculator, mend, kept);

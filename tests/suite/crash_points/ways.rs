@@ -330,7 +330,7 @@ fn collecting(scene: &mut Scene, point: Point) {
     scene.dies_at(point, 0, gc, |_, _| {});
 }
 
-/// A range that nothing has any more is recorded as lost by a command that dies.
+/// A range whose events are partly gone is recorded as lost by a command that dies; once more, it makes the rest again.
 fn giving_up(scene: &mut Scene, point: Point) {
     scene.becomes(
         repair::losses::with_a_range_that_is_gone,
@@ -338,6 +338,15 @@ fn giving_up(scene: &mut Scene, point: Point) {
     );
     let accepting = repair::losses::accepting(&scene.pipeline);
     scene.dies_at(point, 0, accepting, |_, _| {});
+    let again = repair::losses::accepting(&scene.pipeline).run();
+    // It has found files that the first one had not moved away yet.
+    let again = again.expect_code(1);
+    assert!(
+        again.stdout.contains(
+            r#""lost":[{"partition":0,"start":0,"end":20,"kept":{"start":20,"end":40}}]"#
+        ),
+        "{again:?}"
+    );
 }
 
 /// Suspended inside a transaction, until its partition is another's: it cannot commit it any more.
