@@ -24,8 +24,8 @@ pub const WORTH_RAISING_AT_REST: u64 = 3_000;
 pub const AT_REST: TimeDelta = TimeDelta::hours(1);
 
 /// Where all manifests are old, no newer ones come by themselves: `oldest` is raised in so many edits that the last takes effect,
-/// if at least this many manifests can go then that change more. What the edits of the last time left is no reason for new ones.
-pub const WORTH_SETTLING: usize = NEWEST_KEPT + 1;
+/// if at least this many manifests can go then.
+pub const WORTH_SETTLING: u64 = 2 * NEWEST_KEPT as u64;
 
 /// What one manifest of a chain says, as far as a collection needs it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,12 +74,11 @@ pub fn raises(
         return Vec::new();
     };
     let rest = now - newest.1;
+    let lowest = present.first().map_or(target, |(number, _)| *number);
     // The steps are the newest hundred then, so what is raised to is bounded by the commit alone.
     let last = newest.0.min(committed).0;
     let first = (last + 1).saturating_sub(NEWEST_KEPT as u64);
-    let goes = |number: &Sequence| *number >= effective && number.0 < first;
-    let gain = present.iter().filter(|(number, _)| goes(number)).count();
-    if rest >= keep && gain >= WORTH_SETTLING {
+    if rest >= keep && last >= lowest.max(effective).0 + WORTH_SETTLING {
         let steps = (first..=last).map(Sequence);
         return steps.filter(|step| *step > stated).collect();
     }

@@ -337,34 +337,3 @@ fn a_partition_has_as_many_manifests_as_promised() {
         assert!(rests <= rested, "every {interval} s: {rests} at rest");
     }
 }
-
-/// Hundreds of manifests, then an event a day, each of them followed by a day's rest.
-#[test]
-fn a_partition_with_an_event_a_day_is_not_settled_every_day() {
-    let time = |hours: i64| now() + TimeDelta::hours(hours);
-    let floor = |present: &[Simulated]| present[present.len().saturating_sub(NEWEST_KEPT)].2;
-    let mut present: Vec<Simulated> = (1..=330).map(|number| (number, 0, 1, false)).collect();
-    let mut edits = 0;
-    for hours in 1..60 * 26 {
-        let (number, _, stated, _) = present[present.len() - 1];
-        if hours % 26 == 0 {
-            present.push((number + 1, hours, stated, false));
-        }
-        let facts = present.iter().filter(|(.., retires)| !retires);
-        let facts: Vec<Present> = facts
-            .map(|(number, written, ..)| (Sequence(*number), time(*written)))
-            .collect();
-        let (number, _, stated, _) = present[present.len() - 1];
-        let (stated, effective) = (Sequence(stated), Sequence(floor(&present)));
-        let committed = Some(Sequence(number));
-        let raised = raises(&facts, stated, effective, committed, KEEP, time(hours));
-        edits += raised.len();
-        for (index, oldest) in raised.iter().enumerate() {
-            present.push((number + 1 + index as u64, hours, oldest.0, true));
-        }
-        let floor = floor(&present);
-        present.retain(|(number, ..)| *number >= floor);
-    }
-    assert_eq!(edits, NEWEST_KEPT);
-    assert!(present.len() <= 270, "{}", present.len());
-}
