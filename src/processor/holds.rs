@@ -9,7 +9,7 @@ use std::{
 use crate::{model::Partition, recovery::Refusal};
 
 /// How long after the first the others of a batch are waited for.
-const TOGETHER: Duration = Duration::from_secs(1);
+const TOGETHER: Duration = Duration::from_secs(3);
 
 /// See the module.
 #[derive(Debug, Default)]
