@@ -186,16 +186,14 @@ fn main() -> ExitCode {
     let folder = tempfile::tempdir().expect("a folder");
     let server = S3Server::start();
     let holds = runtime.block_on(async {
-        let local = StoreConfig {
-            url: folder
+        let local = StoreConfig::new(
+            folder
                 .path()
                 .display()
                 .to_string()
                 .parse()
                 .expect("a folder"),
-            s3_endpoint: None,
-            env: Vec::new(),
-        };
+        );
         let env = server.env().into_iter();
         let bucket = StoreConfig {
             url: format!("s3://{}/lookup", server.bucket())

@@ -141,6 +141,21 @@ impl OffsetRange {
     pub fn overlaps(self, other: OffsetRange) -> bool {
         self.start < other.end && other.start < self.end
     }
+
+    /// Whether all of `inner` lies inside; an empty range does where it lies between the ends.
+    #[must_use]
+    pub fn includes(self, inner: OffsetRange) -> bool {
+        self.start <= inner.start && inner.end <= self.end
+    }
+
+    /// What the two ranges have in common; `None` when that is nothing.
+    #[must_use]
+    pub fn common(self, other: OffsetRange) -> Option<OffsetRange> {
+        self.overlaps(other).then(|| OffsetRange {
+            start: self.start.max(other.start),
+            end: self.end.min(other.end),
+        })
+    }
 }
 
 impl fmt::Display for OffsetRange {

@@ -265,16 +265,14 @@ pub fn a_month(days: u64, table: &mut Table) {
     const SNAPSHOTS: u64 = 2_880;
     const MONTH: u64 = 30;
     let (folder, real) = (tempfile::tempdir().expect("a folder"), real());
-    let config = StoreConfig {
-        url: folder
+    let config = StoreConfig::new(
+        folder
             .path()
             .display()
             .to_string()
             .parse()
             .expect("a folder"),
-        s3_endpoint: None,
-        env: Vec::new(),
-    };
+    );
     let store = real.block_on(Store::open(&config)).expect("a folder");
     jumping(async {
         let trickle = Trickle {

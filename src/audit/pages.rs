@@ -175,10 +175,8 @@ async fn of_segments(
     for kind in [SegmentKind::Results, SegmentKind::Rejects] {
         let folder = layout.segments(kind, newest.partition);
         for entry in store.list(&folder).await? {
-            let inside = layout.parse_segment(&entry.path).is_some_and(|name| {
-                link.range.start() <= name.range.start() && name.range.end() <= link.range.end()
-            });
-            if inside {
+            let name = layout.parse_segment(&entry.path);
+            if name.is_some_and(|name| link.range.includes(name.range)) {
                 files.push((entry.path, entry.size));
             }
         }

@@ -58,15 +58,18 @@ struct Missing {
     what: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     why: Option<String>,
+    #[serde(skip)]
+    is_published: bool,
 }
 
 impl Missing {
-    fn of(fill: &Fill) -> Missing {
+    fn of(fill: &Fill, publishes_past: bool) -> Missing {
         Missing {
             start: fill.range.start().get(),
             end: fill.range.end().get(),
             what: fill.lack.to_string(),
             why: None,
+            is_published: fill.is_published(publishes_past),
         }
     }
 
@@ -76,6 +79,7 @@ impl Missing {
             end: unfilled.range.end().get(),
             what: unfilled.lack.to_string(),
             why: Some(unfilled.why.clone()),
+            is_published: false,
         }
     }
 }
@@ -123,7 +127,7 @@ pub(super) fn execute(args: &BackfillArgs, program: &Program) -> anyhow::Result<
     };
     let text = match session.output.output {
         Output::Json => serde_json::to_string(&outcome)?,
-        Output::Table => text(&outcome, args.publish_before_origin),
+        Output::Table => text(&outcome),
     };
     out::end_with(exit, &text)
 }
@@ -193,13 +197,14 @@ async fn one(
     let partition = newest.partition;
     let evaluator = recorded(rewriting, newest);
     let declaration = evaluator.as_ref().ok().map(|one| one.declaration());
+    let missing = |fill| Missing::of(fill, args.publish_before_origin);
     let mut done = Done {
         partition: partition.0,
         calculation: declaration
             .as_ref()
             .map(Declaration::to_string)
             .unwrap_or_default(),
-        ranges: plan.fills.iter().map(Missing::of).collect(),
+        ranges: plan.fills.iter().map(missing).collect(),
         left: plan.left.iter().map(Missing::left).collect(),
         filled: Counts::default(),
         corrections: 0,
@@ -260,11 +265,10 @@ async fn one(
     Ok(done)
 }
 
-fn text(outcome: &Outcome, publishes_past: bool) -> String {
+fn text(outcome: &Outcome) -> String {
     let mut text = String::new();
     for one in &outcome.partitions {
         for missing in &one.ranges {
-            let is_published = publishes_past || missing.what.starts_with("a gap");
             text.push_str(&format!(
                 "partition {}, offsets {}-{}: {}, from Kafka under {}; {}\n",
                 one.partition,
@@ -272,7 +276,7 @@ fn text(outcome: &Outcome, publishes_past: bool) -> String {
                 missing.end,
                 missing.what,
                 shown(&one.calculation),
-                match is_published {
+                match missing.is_published {
                     true => "published as corrections",
                     false => "not published",
                 }

@@ -115,15 +115,7 @@ pub(super) fn execute(args: &RecalculateArgs, program: &Program) -> anyhow::Resu
     let given = &args.rewriting;
     let session = Session::begin(&given.common, given.flags())?.of(program);
     let is_given = |key| session.layers.given(key).is_some();
-    let given_any = [
-        key::CALCULATION,
-        key::FIELDS,
-        key::WHERE,
-        key::PUBLISH,
-        key::CARRY,
-    ]
-    .into_iter()
-    .any(is_given);
+    let given_any = key::OF_CALCULATION.into_iter().any(is_given);
     if !given_any {
         return Err(ConfigError::NotGiven {
             command: "recalculate",

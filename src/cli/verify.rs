@@ -130,14 +130,7 @@ pub(super) fn execute(args: &VerifyArgs, program: &Program) -> anyhow::Result<Ex
     };
     let (store, layout) = stored(&runtime, &session)?;
     let is_given = |key| session.layers.given(key).is_some();
-    let given = [
-        key::CALCULATION,
-        key::FIELDS,
-        key::WHERE,
-        key::PUBLISH,
-        key::CARRY,
-    ];
-    let given = given.into_iter().any(is_given);
+    let given = key::OF_CALCULATION.into_iter().any(is_given);
     let calculations = calculation.known()?;
     let options = Options {
         given: given.then(|| calculations.running()).flatten(),

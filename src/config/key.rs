@@ -81,6 +81,8 @@ pub const WHERE: Key = Key::without_default("where", "every event");
 pub const PUBLISH: Key = Key::without_default("publish", "every column");
 /// What messages have of their events.
 pub const CARRY: Key = Key::without_default("carry", "nothing");
+/// What a calculation consists of.
+pub const OF_CALCULATION: [Key; 5] = [CALCULATION, FIELDS, WHERE, PUBLISH, CARRY];
 /// How data is written to stdout.
 pub const OUTPUT: Key = Key::new("output", "table");
 /// How log lines are written to stderr.

@@ -88,46 +88,44 @@ pub(crate) fn source() -> [Field; 4] {
 /// What marks a column of results that messages do not hold, in the metadata of its Arrow field.
 const PUBLISHED: (&str, &str) = ("snapback.published", "false");
 
-/// A column of results, as one that messages do not hold.
-pub(crate) fn kept_back(column: Field) -> Field {
-    let (key, value) = PUBLISHED;
+/// What marks the column of keys where messages have the key of their event, in the metadata of its Arrow field.
+const CARRIED: (&str, &str) = ("snapback.carried", "true");
+
+fn marked(column: Field, (key, value): (&str, &str)) -> Field {
     let mut metadata = column.metadata().clone();
     metadata.insert(key.to_owned(), value.to_owned());
     column.with_metadata(metadata)
 }
 
-/// Whether messages hold a column of results.
-pub(crate) fn is_published(column: &Field) -> bool {
-    let (key, value) = PUBLISHED;
-    let marked = column.metadata().get(key).is_some_and(|mark| mark == value);
-    !marked && !SOURCE.contains(&column.name().as_str())
+fn is_marked(column: &Field, (key, value): (&str, &str)) -> bool {
+    column.metadata().get(key).is_some_and(|mark| mark == value)
 }
 
-/// What marks the column of keys where messages have the key of their event, in the metadata of its Arrow field.
-const CARRIED: (&str, &str) = ("snapback.carried", "true");
+/// A column of results, as one that messages do not hold.
+pub(crate) fn kept_back(column: Field) -> Field {
+    marked(column, PUBLISHED)
+}
+
+/// Whether messages hold a column of results.
+pub(crate) fn is_published(column: &Field) -> bool {
+    !is_marked(column, PUBLISHED) && !SOURCE.contains(&column.name().as_str())
+}
 
 /// The columns of results whose messages have the keys of their events, if `keys` says so.
 pub(crate) fn carrying(results: &Schema, keys: bool) -> SchemaRef {
-    let marked = results.fields().iter().map(|field| {
+    let columns = results.fields().iter().map(|field| {
         if !keys || field.name() != KEY {
             return Arc::clone(field);
         }
-        let (key, value) = CARRIED;
-        let mut metadata = field.metadata().clone();
-        metadata.insert(key.to_owned(), value.to_owned());
-        Arc::new(Field::clone(field).with_metadata(metadata))
+        Arc::new(marked(Field::clone(field), CARRIED))
     });
-    Arc::new(Schema::new(marked.collect::<Vec<_>>()))
+    Arc::new(Schema::new(columns.collect::<Vec<_>>()))
 }
 
 /// Whether messages of results with these columns have the keys of their events.
 pub(crate) fn carries_keys(results: &Schema) -> bool {
-    let (key, value) = CARRIED;
-    let mut marks = results
-        .fields()
-        .iter()
-        .map(|field| field.metadata().get(key));
-    marks.any(|mark| mark.is_some_and(|mark| mark == value))
+    let mut columns = results.fields().iter();
+    columns.any(|column| is_marked(column, CARRIED))
 }
 
 /// What rejects have besides.

@@ -15,7 +15,7 @@
 use std::{borrow::Cow, fmt};
 
 use super::{
-    decode::{Malformed, Scanner},
+    decode::{Malformed, Scanner, text},
     path::{Path, Step},
 };
 
@@ -189,15 +189,9 @@ impl<'a> Search<'a, '_> {
     }
 }
 
-/// What a string says.
+/// What a string says. The token is a string of JSON but for the one thing that only unescaping shows.
 fn string(token: &str) -> Result<Cow<'_, str>, NoText> {
-    let inner = &token[1..token.len() - 1];
-    if !inner.contains('\\') {
-        return Ok(inner.into());
-    }
-    // The token is a string of JSON but for the one thing that only unescaping shows.
-    let text: Result<String, _> = serde_json::from_str(token);
-    text.map(Cow::from).map_err(|_| NoText::HalfAPair)
+    text(token).map_err(|_| NoText::HalfAPair)
 }
 
 fn number(token: &str) -> Result<Cow<'_, str>, NoText> {

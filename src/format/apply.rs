@@ -18,7 +18,7 @@ use super::{
 use crate::model::{Counts, Digest, Offset, OffsetRange, Partition, Sequence};
 use backfill::backfill;
 use declarations::declarations;
-use following::{follow, outcomes};
+use following::{check_live, follow, outcomes};
 use giving_up::give_up;
 use new_segments::{check_append, check_segments, in_order};
 
@@ -164,15 +164,7 @@ fn repair(
     (segments, record): (Vec<Segment>, RowlessRecord),
     stamp: Stamp,
 ) -> Result<Manifest, ApplyError> {
-    let is_replaced = |segment: &Segment| segment.range.overlaps(range);
-    let live = base
-        .open
-        .segments
-        .iter()
-        .filter(|segment| is_replaced(segment));
-    if !live.eq(&replaced) || replaced.iter().any(|s| s.range != range) {
-        return Err(ApplyError::NotLive { range });
-    }
+    check_live(base, range, &replaced)?;
     let mut before = outcomes(&replaced);
     match replaced.first() {
         Some(file) => before.filtered = file.rowless.filtered,

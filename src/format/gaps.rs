@@ -7,7 +7,7 @@ impl Manifest {
     /// The gap that has all of `range`.
     #[must_use]
     pub fn gap_over(&self, range: OffsetRange) -> Option<&Gap> {
-        let has = |gap: &&Gap| gap.range.start() <= range.start() && range.end() <= gap.range.end();
+        let has = |gap: &&Gap| gap.range.includes(range);
         self.gaps.iter().find(has).filter(|_| !range.is_empty())
     }
 

@@ -117,6 +117,6 @@ impl PageLink {
     /// Whether this is the page that is listed. Its digest covers all but where it lies.
     #[must_use]
     pub fn is_to(&self, page: &Page) -> bool {
-        *self == PageLink::to(self.path.clone(), page, self.bytes)
+        self.digest == page.digest && *self == PageLink::to(self.path.clone(), page, self.bytes)
     }
 }

@@ -52,7 +52,7 @@ impl RowlessRecord {
         let Absent::Ranges(runs) = &self.absent else {
             return true;
         };
-        let inside = |run: &OffsetRange| range.start() <= run.start() && run.end() <= range.end();
+        let inside = |run: &OffsetRange| range.includes(*run);
         runs.iter().all(inside) && runs.iter().map(|run| run.len()).sum::<u64>() == rowless.absent
     }
 }

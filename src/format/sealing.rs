@@ -62,10 +62,7 @@ impl Page {
         };
         let segments = listed(&manifest.open.segments);
         let mut corrections = listed(&manifest.open.corrections);
-        corrections.retain(|one| {
-            let inside = range.start() <= one.range.start() && one.range.end() <= range.end();
-            inside && takes(one)
-        });
+        corrections.retain(|one| range.includes(one.range) && takes(one));
         let gaps = manifest.gaps.iter().filter(|gap| within(gap.range));
         let silent = manifest.open.silent.iter().filter(|one| within(one.range));
         let has = |declared: &&Declaration| {

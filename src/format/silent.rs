@@ -48,14 +48,14 @@ impl SilentRange {
     /// one and it would have to be cut.
     #[must_use]
     pub fn part(&self, range: OffsetRange) -> Option<SilentRange> {
-        let range = common(self.range, range)?;
+        let range = self.range.common(range)?;
         if range == self.range {
             return Some(self.clone());
         }
         let Absent::Ranges(runs) = &self.record.absent else {
             return None;
         };
-        let runs: Vec<_> = runs.iter().filter_map(|run| common(*run, range)).collect();
+        let runs: Vec<_> = runs.iter().filter_map(|run| run.common(range)).collect();
         let absent: u64 = runs.iter().map(|run| run.len()).sum();
         let filtered = range.len().saturating_sub(absent);
         Some(SilentRange {
@@ -174,13 +174,6 @@ fn outside(list: &[SilentRange], range: OffsetRange) -> Option<Vec<SilentRange>>
         }
     }
     Some(parts)
-}
-
-/// What two ranges have in common; `None` when that is nothing.
-fn common(one: OffsetRange, other: OffsetRange) -> Option<OffsetRange> {
-    let (start, end) = (one.start().max(other.start()), one.end().min(other.end()));
-    let common = OffsetRange::new(start, end).ok();
-    common.filter(|common| !common.is_empty())
 }
 
 #[cfg(test)]

@@ -128,16 +128,11 @@ pub async fn lists(
     let Some(name) = layout.parse_segment(path) else {
         return Ok(false);
     };
-    for link in manifest.pages_over(name.range) {
-        let page = load_page(store, layout, link).await?;
-        if page
-            .map_err(|unread| ChainError::from(&unread))?
-            .lists(path)
-        {
-            return Ok(true);
-        }
-    }
-    Ok(false)
+    let found = find_in(store, layout, (manifest, name.range), |page| {
+        page.lists(path)
+    })
+    .await?;
+    Ok(found.is_some())
 }
 
 /// The first page over a range of the newest manifest of which something holds; `None` when it holds of none.
@@ -149,9 +144,20 @@ pub(super) async fn find_page(
     range: OffsetRange,
     holds: impl Fn(&Page) -> bool,
 ) -> Result<Option<Box<Page>>, ChainError> {
-    let pages = chain.newest().into_iter();
-    for link in pages.flat_map(|newest| newest.pages_over(range)) {
-        let page = load_page(chain.store(), chain.layout(), link).await?;
+    let Some(newest) = chain.newest() else {
+        return Ok(None);
+    };
+    find_in(chain.store(), chain.layout(), (newest, range), holds).await
+}
+
+async fn find_in(
+    store: &Store,
+    layout: &Layout,
+    (manifest, range): (&Manifest, OffsetRange),
+    holds: impl Fn(&Page) -> bool,
+) -> Result<Option<Box<Page>>, ChainError> {
+    for link in manifest.pages_over(range) {
+        let page = load_page(store, layout, link).await?;
         let page = page.map_err(|unread| ChainError::from(&unread))?;
         if holds(&page) {
             return Ok(Some(Box::new(page)));

@@ -3,7 +3,7 @@
 use super::{
     Appended, Chain, ChainError, SnapshotError,
     attic::{self, check_segment},
-    listed::{find_page, read_listed_of},
+    listed::{find_page, read_listed_of, whole},
     race::{LISTED_WITHIN, are_live, is_never_listed, is_silent},
     write::{Put, RACES, sweep},
 };
@@ -276,10 +276,7 @@ async fn restore_live(chain: &Chain, range: OffsetRange) -> Result<(), ChainErro
     let Some(newest) = chain.newest().cloned() else {
         return Ok(());
     };
-    let listed = read_listed_of(chain.store(), chain.layout(), newest, range).await?;
-    if let Some(unread) = listed.unread().first() {
-        return Err(unread.into());
-    }
+    let listed = whole(read_listed_of(chain.store(), chain.layout(), newest, range).await?)?;
     let live = listed.files().filter(|one| one.range.overlaps(range));
     let live: Vec<Segment> = live.cloned().collect();
     Ok(restore(chain, &live).await?)
@@ -296,9 +293,7 @@ async fn restore(chain: &Chain, live: &[Segment]) -> Result<(), StoreError> {
 
 /// The page of the newest manifest that lists what a repair was made of; `None` when none does.
 async fn page_of(chain: &Chain, repair: &Repair) -> Result<Option<Box<Page>>, ChainError> {
-    let in_gap = |gap: &Gap| {
-        gap.range.start() <= repair.range.start() && repair.range.end() <= gap.range.end()
-    };
+    let in_gap = |gap: &Gap| gap.range.includes(repair.range);
     let is_live = |page: &Page| match &repair.silent {
         _ if matches!(repair.purpose, Purpose::Fill) => page.gaps.iter().any(in_gap),
         Some(silent) => is_silent(silent, &page.silent),

@@ -176,8 +176,7 @@ async fn restore(
 fn is_complete(newest: &Manifest, link: &PageLink, files: &[StoredSegment]) -> bool {
     let is_across = |file: &StoredSegment| {
         let (own, range) = (file.name.range, link.range);
-        let inside = range.start() <= own.start() && own.end() <= range.end();
-        own.overlaps(range) && !inside && !newest.open.lists(&file.path)
+        own.overlaps(range) && !range.includes(own) && !newest.open.lists(&file.path)
     };
     if files.iter().any(is_across) {
         return false;
@@ -205,10 +204,9 @@ fn in_page<'f>(
         .map(|segment| &segment.path)
         .collect();
     let range = link.range;
-    files.iter().filter(move |file| {
-        let own = file.name.range;
-        range.start() <= own.start() && own.end() <= range.end() && !open.contains(&file.path)
-    })
+    files
+        .iter()
+        .filter(move |file| range.includes(file.name.range) && !open.contains(&file.path))
 }
 
 /// Puts back what was moved and is listed by now.

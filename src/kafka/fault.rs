@@ -2,11 +2,18 @@
 
 use rdkafka::error::RDKafkaErrorCode as Code;
 
-use super::{
-    codes::{is_denied, is_passing},
-    raw::Trouble,
-};
+use super::codes::{is_denied, is_passing};
 use crate::model::Offset;
+
+/// A message that says what went wrong.
+#[derive(Debug)]
+pub(super) struct Trouble {
+    pub(super) code: Code,
+    pub(super) text: String,
+    pub(super) offset: i64,
+    /// Up to where its batch may reach, when the messages themselves show it.
+    pub(super) until: Option<i64>,
+}
 
 /// What is wrong with events that cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -19,8 +19,8 @@ use super::{
     connection::Connection,
     context::Context,
     error::{Failure, KafkaError},
-    fault::{Fault, FaultKind},
-    raw::{self, Order, RangeReader, Trouble},
+    fault::{Fault, FaultKind, Trouble},
+    raw::{self, Order, RangeReader},
 };
 use crate::model::{Offset, OffsetRange, Partition};
 

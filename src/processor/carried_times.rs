@@ -4,7 +4,7 @@
 use std::{
     ops::RangeInclusive,
     sync::{Mutex, PoisonError},
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, Instant},
 };
 
 use super::rules::Settings;
@@ -65,10 +65,8 @@ impl CarriedTimes {
         if self.pauses() {
             return RangeInclusive::new(1, 0);
         }
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-        let now = now.map_or(0, |since| since.as_millis());
         let bounds = self.bounds().unwrap_or(Bounds::USUAL);
-        bounds.at(i64::try_from(now).unwrap_or(i64::MAX))
+        bounds.at(chrono::Utc::now().timestamp_millis())
     }
 
     fn bounds(&self) -> Option<Bounds> {
@@ -95,7 +93,7 @@ impl Bounds {
 
     fn of(settings: &Settings) -> Bounds {
         // What the broker replaces, it does not refuse.
-        let is_replaced = settings.timestamp_type.as_deref() == Some("LogAppendTime");
+        let is_replaced = settings.replaces_times();
         let oldest = [settings.before, settings.retention];
         Bounds {
             before: oldest.into_iter().flatten().min().filter(|_| !is_replaced),

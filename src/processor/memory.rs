@@ -35,7 +35,8 @@ impl Budget {
     /// Five twelfths of it are for queues: they are what keeps a worker from waiting for the broker (with a quarter for
     /// both it is a fifth slower). A quarter is for outcomes, which are encoded as soon as they are committed, to about a fifth of
     /// their size; a file that is closed stays in memory until it is stored. A sixth of all is for background work, which
-    /// has one turn in the process: what it holds for seconds, at its slow rate, must not stop new events. The last sixth stays free for what the allocator needs.
+    /// has one turn in the process: what it holds for seconds, at its slow rate, must not stop new events. The last sixth
+    /// stays free for what the allocator needs.
     #[must_use]
     pub fn of_worker(memory: u64, workers: usize) -> Budget {
         let shared = memory.saturating_sub(PROCESS).max(memory / 4);

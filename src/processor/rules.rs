@@ -98,6 +98,11 @@ impl Settings {
         })
     }
 
+    /// Whether the broker gives messages times of its own.
+    pub(super) fn replaces_times(&self) -> bool {
+        self.timestamp_type.as_deref() == Some("LogAppendTime")
+    }
+
     /// What they mean for results that carry something of their events.
     fn of_carrying(&self, topic: &str, carry: Carry) -> Vec<String> {
         let mut lines = Vec::new();
@@ -107,8 +112,8 @@ impl Settings {
                 "the results topic {topic} is compacted (cleanup.policy={policy}), and with --carry key results have the keys of their events: of those with equal keys only the newest stays, and a correction or retraction, which has its source as its key, replaces none of them"
             ));
         }
-        let is_replaced = self.timestamp_type.as_deref() == Some("LogAppendTime");
-        if let Some(millis) = self.retention.filter(|_| carry.timestamp() && !is_replaced) {
+        let counts = carry.timestamp() && !self.replaces_times();
+        if let Some(millis) = self.retention.filter(|_| counts) {
             lines.push(format!(
                 "the results topic {topic} deletes messages whose time is {millis} ms ago (retention.ms): results of older events go without the time of their event, so that they are not deleted at once. With retention.ms=-1 they carry it"
             ));
@@ -140,7 +145,7 @@ impl Settings {
                 "the {name} topic {topic} takes messages of at most {bytes} bytes (max.message.bytes): {what}"
             ));
         }
-        if self.timestamp_type.as_deref() == Some("LogAppendTime") {
+        if self.replaces_times() {
             lines.push(format!(
                 "the {name} topic {topic} gives messages the time at which its broker takes them (message.timestamp.type=LogAppendTime)"
             ));

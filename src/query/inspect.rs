@@ -12,7 +12,6 @@ use crate::{
         check_segment, read_segment,
     },
     model::{Counts, Digest, Offset, OffsetRange, Partition, Sequence},
-    store::Path,
 };
 
 /// What begins a Parquet file.
@@ -124,12 +123,17 @@ pub struct Says {
 pub fn inspect(name: &str, file: Bytes) -> Inspected {
     let bytes = file.len() as u64;
     let of_file = Digest::of(&file);
-    let newer = is_newer(&file);
-    let (kind, digest, says, damage) = if file.starts_with(PARQUET) {
+    let Read {
+        kind,
+        digest,
+        says,
+        damage,
+        newer,
+    } = if file.starts_with(PARQUET) {
         // The decoder may panic on a damaged file.
         let read = catch_unwind(AssertUnwindSafe(|| segment(file)));
         let panicked = "decoding it panicked".to_owned();
-        read.unwrap_or((FileKind::Unknown, None, None, Some(panicked)))
+        read.unwrap_or(Read::unknown(panicked, false))
     } else {
         document(&file)
     };
@@ -146,25 +150,26 @@ pub fn inspect(name: &str, file: Bytes) -> Inspected {
     }
 }
 
-/// Whether a newer snapback wrote a file.
-fn is_newer(file: &Bytes) -> bool {
-    let of_segment = || {
-        let read = catch_unwind(AssertUnwindSafe(|| read_segment(file.clone()).err()));
-        let error = read.ok().flatten();
-        matches!(error, Some(SegmentError::Facts(FactsError::Newer { .. })))
-    };
-    let of_document = || {
-        let manifest = Manifest::decode(file).err();
-        manifest.is_some_and(|error| error.is_newer())
-            || Page::decode(file).is_err_and(|error| error.is_newer())
-    };
-    match file.starts_with(PARQUET) {
-        true => of_segment(),
-        false => of_document(),
-    }
+/// What reading a file gave.
+struct Read {
+    kind: FileKind,
+    digest: Option<Digest>,
+    says: Option<Says>,
+    damage: Option<String>,
+    newer: bool,
 }
 
-type Read = (FileKind, Option<Digest>, Option<Says>, Option<String>);
+impl Read {
+    fn unknown(damage: String, newer: bool) -> Read {
+        Read {
+            kind: FileKind::Unknown,
+            digest: None,
+            says: None,
+            damage: Some(damage),
+            newer,
+        }
+    }
+}
 
 fn segment(file: Bytes) -> Read {
     let (facts, rows, damage) = match check_segment(file.clone()) {
@@ -175,7 +180,10 @@ fn segment(file: Bytes) -> Read {
                 reader.rows(),
                 Some(damage.to_string()),
             ),
-            Err(error) => return (FileKind::Unknown, None, None, Some(error.to_string())),
+            Err(error) => {
+                let newer = matches!(error, SegmentError::Facts(FactsError::Newer { .. }));
+                return Read::unknown(error.to_string(), newer);
+            }
         },
     };
     let kind = match facts.kind {
@@ -183,24 +191,33 @@ fn segment(file: Bytes) -> Read {
         SegmentKind::Rejects => FileKind::Rejects,
         SegmentKind::Corrections => FileKind::Corrections,
     };
-    (kind, None, Some(Says::of_segment(facts, rows)), damage)
+    Read {
+        kind,
+        digest: None,
+        says: Some(Says::of_segment(facts, rows)),
+        damage,
+        newer: false,
+    }
 }
 
 /// A manifest or a page.
 fn document(file: &[u8]) -> Read {
+    let read = |kind, digest, says| Read {
+        kind,
+        digest: Some(digest),
+        says: Some(says),
+        damage: None,
+        newer: false,
+    };
     let not_a_manifest = match Manifest::decode(file) {
         Ok(manifest) => {
             let says = Says::of_manifest(&manifest);
-            let digest = Some(manifest.digest());
-            return (FileKind::Manifest, digest, Some(says), None);
+            return read(FileKind::Manifest, manifest.digest(), says);
         }
         Err(error) => error,
     };
     let not_a_page = match Page::decode(file) {
-        Ok(page) => {
-            let digest = Some(page.digest());
-            return (FileKind::Page, digest, Some(Says::of_page(&page)), None);
-        }
+        Ok(page) => return read(FileKind::Page, page.digest(), Says::of_page(&page)),
         Err(error) => error,
     };
     // One of the members that only one of them has.
@@ -208,37 +225,33 @@ fn document(file: &[u8]) -> Read {
         let text = String::from_utf8_lossy(file);
         text.contains(member)
     };
-    match (has("\"pipeline\":"), has("\"topic\":")) {
-        (true, _) => (
-            FileKind::Manifest,
-            None,
-            None,
-            Some(not_a_manifest.to_string()),
-        ),
-        (false, true) => (FileKind::Page, None, None, Some(not_a_page.to_string())),
+    let (kind, damage) = match (has("\"pipeline\":"), has("\"topic\":")) {
+        (true, _) => (FileKind::Manifest, not_a_manifest.to_string()),
+        (false, true) => (FileKind::Page, not_a_page.to_string()),
         (false, false) => {
             let text = "neither a Parquet file, nor a manifest or a page";
-            (FileKind::Unknown, None, None, Some(text.to_owned()))
+            (FileKind::Unknown, text.to_owned())
         }
+    };
+    Read {
+        kind,
+        ..Read::unknown(damage, not_a_manifest.is_newer() || not_a_page.is_newer())
     }
 }
 
 /// What is wrong with the name of a file, if it is one that a file of its kind can have.
 fn misnamed(name: &str, kind: FileKind, says: &Says) -> Option<String> {
     let layout = Layout::new(&says.topic).ok()?;
+    let partition = says.partition;
     let folder = match kind {
-        FileKind::Results => "results",
-        FileKind::Rejects => "rejects",
-        FileKind::Corrections => "corrections",
-        FileKind::Manifest => "_manifests",
-        FileKind::Page => "_pages",
+        FileKind::Results => layout.segments(SegmentKind::Results, partition),
+        FileKind::Rejects => layout.segments(SegmentKind::Rejects, partition),
+        FileKind::Corrections => layout.segments(SegmentKind::Corrections, partition),
+        FileKind::Manifest => layout.manifests(partition),
+        FileKind::Page => layout.pages(partition),
         FileKind::Unknown => return None,
     };
-    let path = format!(
-        "{}/{folder}/partition={}/{name}",
-        says.topic, says.partition
-    );
-    let path = Path::parse(&path).ok()?;
+    let path = folder.join(name).ok()?;
     let fits = match layout.parse_manifest(&path) {
         Some((_, number)) => Some(number) == says.sequence,
         None => {

@@ -4,7 +4,6 @@ use std::ops::Range;
 
 use bytes::Bytes;
 use object_store::{GetOptions, GetRange};
-use tokio::time::Instant;
 
 use super::{Path, Store, StoreError, classify::GET, patience::deadline};
 
@@ -45,13 +44,8 @@ impl Store {
             let size = object.meta.size;
             let stated = object.range.end.saturating_sub(object.range.start);
             let bytes = self.call(GET, path, deadline(most), object.bytes()).await?;
-            if bytes.len() as u64 == stated {
-                return Ok((bytes, size));
-            }
-            let cut = format!("{} of {stated} bytes arrived", bytes.len());
-            Err(self
-                .about(GET, path, Instant::now())
-                .unavailable(cut.into()))
+            self.whole(path, stated, bytes.len() as u64)?;
+            Ok((bytes, size))
         };
         self.patience.persist(read).await
     }

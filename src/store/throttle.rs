@@ -33,27 +33,24 @@ struct Shared {
     paid_at: Mutex<Instant>,
     /// Held by who computes; when the next one may.
     core: tokio::sync::Mutex<Instant>,
-    thread: Option<QuietThread>,
+    thread: QuietThread,
 }
 
-/// A thread that gives way to all others of the process: for blocking work alone, the runtime runs no task.
+/// A thread that gives way to all others of the process: for blocking work alone, the runtime runs no task. `None`: such work is
+/// done by the others.
 #[derive(Debug)]
 struct QuietThread(Option<Runtime>);
 
 impl QuietThread {
-    /// `None` when there is no thread to be had: such work is done by the others then.
-    fn new() -> Option<QuietThread> {
+    fn new() -> QuietThread {
         let runtime = Builder::new_current_thread()
             .max_blocking_threads(1)
             .thread_name("background")
             .on_thread_start(give_way)
             .build();
-        let error = match runtime {
-            Ok(runtime) => return Some(QuietThread(Some(runtime))),
-            Err(error) => error,
-        };
-        tracing::warn!("background work has no thread of its own: {error}");
-        None
+        let no_thread =
+            |error: &_| tracing::warn!("background work has no thread of its own: {error}");
+        QuietThread(runtime.inspect_err(no_thread).ok())
     }
 }
 
@@ -90,10 +87,10 @@ impl Throttle {
     /// As fast as it goes: for a command that has nothing else to do.
     #[must_use]
     pub fn unlimited() -> Throttle {
-        Throttle::new(None, None)
+        Throttle::new(None, QuietThread(None))
     }
 
-    fn new(rate: Option<NonZeroU64>, thread: Option<QuietThread>) -> Throttle {
+    fn new(rate: Option<NonZeroU64>, thread: QuietThread) -> Throttle {
         Throttle(Arc::new(Shared {
             rate,
             paid_at: Mutex::new(Instant::now()),
@@ -147,8 +144,7 @@ impl Throttle {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, JoinError> {
-        let thread = self.0.thread.as_ref();
-        let runtime = thread.and_then(|thread| thread.0.as_ref());
+        let runtime = self.0.thread.0.as_ref();
         let timed = move || {
             let began = computed();
             let done = work();

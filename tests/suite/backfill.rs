@@ -23,13 +23,6 @@ fn apply(pipeline: &Pipeline, flags: &[&str]) -> Value {
     serde_json::from_str(&done.expect_code(0).stdout).expect("JSON")
 }
 
-/// The store has everything, and the topics have what they should.
-fn verify(pipeline: &Pipeline, code: i32) -> Value {
-    let flags = ["--level", "published", "--brokers", &pipeline.brokers];
-    let topics = ["--results", &pipeline.results];
-    pipeline.verify_with(&[flags.as_slice(), &topics].concat(), code)
-}
-
 /// A pipeline that begins at the end of a topic with 60 events, one of which is malformed, and processes 40 more.
 pub fn begun_late(place: Place) -> Pipeline {
     let pipeline = Pipeline::new(1, place);
@@ -72,7 +65,7 @@ fn what_lies_before_the_origin_is_stored_and_not_published(place: Place) {
     pipeline.check_stored(&pipeline.expected(), Offsets::default());
     let after = read_all(&pipeline.brokers, &pipeline.results).len();
     assert_eq!(after, before + 30);
-    assert_eq!(verify(&pipeline, 0)["offsets"], 130);
+    assert_eq!(pipeline.verify_published(0)["offsets"], 130);
 }
 
 #[test]
@@ -103,7 +96,7 @@ fn what_lies_before_the_origin_is_published_once_when_somebody_says_so() {
     }
     assert_eq!(published.len(), 100);
     assert_eq!(read_all(&pipeline.brokers, &pipeline.rejects).len(), 1);
-    verify(&pipeline, 0);
+    pipeline.verify_published(0);
 }
 
 /// A loss that was accepted although the events are there: the store had no other way then.
@@ -147,7 +140,7 @@ fn a_gap_is_filled_beside_a_running_processor_which_publishes_it_once() {
         );
     }
     pipeline.check_stored(&pipeline.expected(), Offsets::default());
-    verify(&pipeline, 0);
+    pipeline.verify_published(0);
 }
 
 /// Whenever it dies, what is left behind is a history without a hole, and the next one goes on.
@@ -174,7 +167,7 @@ fn a_backfill_that_dies_is_done_by_the_next_one() {
     pipeline.run_to_end().run().expect_code(0);
     pipeline.check_stored(&pipeline.expected(), Offsets::default());
     assert!(published(&pipeline).values().all(|all| all.len() == 1));
-    assert_eq!(verify(&pipeline, 0)["offsets"], 100);
+    assert_eq!(pipeline.verify_published(0)["offsets"], 100);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! `--carry`: results have the keys and the times of their events; their corrections have not.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use serde_json::json;
 
@@ -39,16 +39,14 @@ fn results(pipeline: &Pipeline) -> Vec<Seen> {
     all.into_iter().map(seen).collect()
 }
 
+/// An event with a key of so many bytes; 0: without one.
+fn event(key: usize) -> (Option<i32>, Option<Vec<u8>>, Option<Vec<u8>>) {
+    let key = (key > 0).then(|| "k".repeat(key).into_bytes());
+    (Some(0), key, Some(br#"{"number":7}"#.to_vec()))
+}
+
 fn verify(pipeline: &Pipeline) {
-    let topics = [
-        "--level",
-        "published",
-        "--brokers",
-        &pipeline.brokers,
-        "--results",
-        &pipeline.results,
-    ];
-    let report = pipeline.verify_with(&topics, 0);
+    let report = pipeline.verify_published(0);
     assert_eq!(report["findings"], json!([]));
     assert_eq!(report["published"]["unknown"], 0, "{report}");
 }
@@ -56,15 +54,11 @@ fn verify(pipeline: &Pipeline) {
 #[test]
 fn results_carry_the_keys_and_times_of_their_events_and_corrections_their_sources() {
     let pipeline = Pipeline::without_events_topic(Place::folder());
-    let far = ("message.timestamp.after.max.ms", "9223372036854775807");
-    create_topic_with(&pipeline.brokers, &pipeline.events, 1, &[far]);
+    create_topic_with(&pipeline.brokers, &pipeline.events, 1, &[FAR]);
     let forever = ("retention.ms", "-1");
     create_topic_with(&pipeline.brokers, &pipeline.results, 1, &[forever]);
     let source = |offset: i64| format!("{}/0/{offset}", pipeline.events);
-    let now = SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .expect("after 1970");
-    let now = i64::try_from(now.as_millis()).expect("not so far");
+    let now = chrono::Utc::now().timestamp_millis();
     let day = i64::try_from(Duration::from_hours(24).as_millis()).expect("not so long");
     let events = json!([
         ["customer-1", THEN, r#"{"number":1}"#],
@@ -200,10 +194,6 @@ fn a_carried_key_counts_for_the_size_that_the_topic_takes() {
     let pipeline = Pipeline::new(1, Place::folder());
     let limit = ("max.message.bytes", "2000");
     create_topic_with(&pipeline.brokers, &pipeline.results, 1, &[limit]);
-    let event = |key: usize| {
-        let key = (key > 0).then(|| "k".repeat(key).into_bytes());
-        (Some(0), key, Some(br#"{"number":7}"#.to_vec()))
-    };
     produce(
         &pipeline.brokers,
         &pipeline.events,
@@ -233,10 +223,6 @@ fn what_a_carried_key_made_too_large_is_a_reject_again_in_a_replay() {
     let pipeline = Pipeline::new(1, Place::folder());
     let limit = ("max.message.bytes", "100000");
     create_topic_with(&pipeline.brokers, &pipeline.results, 1, &[limit]);
-    let event = |key: usize| {
-        let key = (key > 0).then(|| "k".repeat(key).into_bytes());
-        (Some(0), key, Some(br#"{"number":7}"#.to_vec()))
-    };
     produce(
         &pipeline.brokers,
         &pipeline.events,
@@ -263,10 +249,7 @@ fn a_time_older_than_the_topic_keeps_is_left_out_and_that_is_said() {
     let pipeline = Pipeline::new(1, Place::folder());
     let week = ("retention.ms", "604800000");
     create_topic_with(&pipeline.brokers, &pipeline.results, 1, &[week]);
-    let now = SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .expect("after 1970");
-    let recent = i64::try_from(now.as_millis()).expect("not so far") - 3_600_000;
+    let recent = chrono::Utc::now().timestamp_millis() - 3_600_000;
     let events = json!([
         ["a", THEN, r#"{"number":1}"#],
         ["b", recent, r#"{"number":2}"#]

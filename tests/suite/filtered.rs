@@ -45,19 +45,6 @@ fn counts(report: &Value) -> Value {
     json!([names.map(|name| &report[name]), report["findings"]])
 }
 
-/// Verified against the topics.
-fn of_topics(pipeline: &Pipeline) -> Value {
-    let flags = [
-        "--level",
-        "published",
-        "--brokers",
-        &pipeline.brokers,
-        "--results",
-        &pipeline.results,
-    ];
-    pipeline.verify_with(&flags, 0)
-}
-
 fn fate(pipeline: &Pipeline, offset: i64) -> Value {
     let source = format!("0/{offset}");
     let found = snapback([
@@ -112,7 +99,7 @@ fn they_are_counted(place: Place) {
         .expect_code(0);
     let listed: Value = serde_json::from_str(&listed.stdout).expect("JSON");
     assert_eq!(listed["partitions"][0]["filtered"], 4, "{listed:#}");
-    let all = of_topics(&pipeline);
+    let all = pipeline.verify_published(0);
     assert_eq!(all["findings"], json!([]));
 }
 
@@ -252,7 +239,7 @@ fn a_changed_condition_is_put_on_history(place: Place) {
         assert_eq!(dead_letters(&pipeline).len(), 4);
         let report = pipeline.verify_with(&[&FIELDS[..], &NEW].concat(), 0);
         assert_eq!(counts(&report), json!([[4, 2, 6, 0, 0], []]), "{report:#}");
-        let all = of_topics(&pipeline);
+        let all = pipeline.verify_published(0);
         assert_eq!(all["findings"], json!([]), "{all:#}");
     }
 }

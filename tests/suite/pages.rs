@@ -12,7 +12,6 @@ use snapback::events::Fields;
 use snapback::format::{Accumulation, Edit, GapReason, Identity, RangeOutcomes};
 use snapback::history::{Appended, Chain, Clock, Pending, write_snapshot};
 use snapback::model::{Event, Offset, OffsetRange, Partition};
-use snapback::store::{Store, StoreConfig, StoreUrl};
 
 use crate::a_long_history::gc;
 use crate::compaction::POLL;
@@ -52,14 +51,7 @@ pub fn one_page(place: Place) -> Pipeline {
 }
 
 async fn append_between_losses(pipeline: &Pipeline) {
-    let url: StoreUrl = pipeline.store.url().parse().expect("a store");
-    let mut config = StoreConfig::new(url);
-    if let Place::Bucket { server, .. } = &pipeline.store {
-        config.s3_endpoint = Some(server.endpoint().to_owned());
-        let env = pipeline.env().into_iter();
-        config.env = env.map(|(name, value)| (name.to_owned(), value)).collect();
-    }
-    let store = Store::open(&config).await.expect("the store");
+    let store = pipeline.open_store().await;
     let fields = Fields::parse("number BIGINT NOT NULL").expect("a declaration");
     let square = builtin("square").expect("a calculation");
     let evaluator = Evaluator::new(fields, square).expect("they fit");

@@ -65,15 +65,7 @@ fn messages_hold_what_is_chosen_and_the_snapshots_everything() {
     let root = pipeline.store.path().join(&pipeline.events);
     let printed = python().run(EMAILS, &[root.to_str().expect("text")]);
     assert_eq!(printed.trim(), "['ann@example.com']");
-    let topics = [
-        "--level",
-        "published",
-        "--brokers",
-        &pipeline.brokers,
-        "--results",
-        &pipeline.results,
-    ];
-    let report = pipeline.verify_with(&topics, 0);
+    let report = pipeline.verify_published(0);
     assert_eq!(report["not_compared"], 0);
 
     // The same columns in another order are the same; others are another calculation, which a run without a flag keeps.
@@ -96,7 +88,7 @@ fn messages_hold_what_is_chosen_and_the_snapshots_everything() {
         [(None, value(r#"{"who":"a***"}"#))]
     );
     assert_eq!(published(&pipeline)[&0].len(), 1);
-    pipeline.verify_with(&topics, 0);
+    pipeline.verify_published(0);
 
     // Recalculated, what was published is published as it is chosen now.
     run(&pipeline, "total")
@@ -106,7 +98,7 @@ fn messages_hold_what_is_chosen_and_the_snapshots_everything() {
     let all = published(&pipeline);
     let (first, last) = (all[&0].last().expect("two"), all[&2].last().expect("two"));
     assert_eq!([&first.1, &last.1], [&value(r#"{"total":10.00}"#); 2]);
-    pipeline.verify_with(&topics, 0);
+    pipeline.verify_published(0);
     let shown = store_command(&pipeline, &["lookup", "0/0"])
         .run()
         .expect_code(0)
@@ -127,7 +119,7 @@ fn messages_hold_what_is_chosen_and_the_snapshots_everything() {
         .args(["--publish", "total"]);
     silent.args(RECALCULATE).run().expect_code(0);
     assert_eq!(published(&pipeline), all);
-    let report = pipeline.verify_with(&topics, 0);
+    let report = pipeline.verify_published(0);
     let calculation = &report["calculations"][0]["calculation"];
     assert_eq!(*calculation, Value::from(changed[3]));
 }

@@ -81,16 +81,6 @@ fn every_reader_can_show_every_timestamp_and_the_original_is_kept() {
     assert_eq!(summary["recalculated"], 10);
     check_columns(&pipeline);
     assert_eq!(pipeline.verify_with(&fields, 0)["raw_timestamps"], 4);
-    let published = pipeline.verify_with(
-        &[
-            "--level",
-            "published",
-            "--brokers",
-            &pipeline.brokers,
-            "--results",
-            &pipeline.results,
-        ],
-        0,
-    );
+    let published = pipeline.verify_published(0);
     assert_eq!(published["clean"], true);
 }

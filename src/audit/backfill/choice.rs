@@ -67,8 +67,8 @@ impl BackfillPlan {
     pub fn of(newest: &Manifest, readable: OffsetRange, wanted: Option<OffsetRange>) -> Self {
         let mut plan = BackfillPlan::default();
         let partition = newest.partition;
-        let wanted = |range| match wanted {
-            Some(wanted) => common(range, wanted),
+        let wanted = |range: OffsetRange| match wanted {
+            Some(wanted) => range.common(wanted),
             None => Some(range),
         };
         let before = OffsetRange::new(Offset::ZERO, newest.origin).ok();
@@ -85,7 +85,7 @@ impl BackfillPlan {
                 plan.leave(partition, Some(range), lack, why);
                 continue;
             }
-            let found = common(range, readable);
+            let found = range.common(readable);
             let (start, end) = match found {
                 Some(found) => (found.start(), found.end()),
                 None => (range.end(), range.end()),
@@ -178,7 +178,6 @@ impl Fill {
     }
 }
 
-/// What two ranges have in common; `None` when that is nothing.
 /// Why a gap stays a gap whatever Kafka holds of it; `None` when it may be filled.
 const fn stays(reason: GapReason) -> Option<&'static str> {
     match reason {
@@ -190,10 +189,4 @@ const fn stays(reason: GapReason) -> Option<&'static str> {
         GapReason::Damaged => Some("what outcomes they had is not known any more"),
         GapReason::Refused => Some("no output topic took what was to be published of them"),
     }
-}
-
-fn common(one: OffsetRange, other: OffsetRange) -> Option<OffsetRange> {
-    let (start, end) = (one.start().max(other.start()), one.end().min(other.end()));
-    let common = OffsetRange::new(start, end).ok();
-    common.filter(|common| !common.is_empty())
 }

@@ -12,20 +12,16 @@ mod choice;
 
 pub use choice::{BackfillPlan, Fill, Lack, Unfilled};
 
-use std::time::Duration;
-
-use super::{RecalculateError, Recalculator, RepairError, check_segments};
+use super::{
+    RecalculateError, Recalculator, RepairError,
+    repair::{corrections, first_damage},
+};
 use crate::{
     calculation::Calculations,
-    format::{Segment, SegmentKind},
     history::{Chain, Repair, Repaired, write_repair},
     model::{Counts, OffsetRange},
-    recovery::Invocation,
     store::Throttle,
 };
-
-/// How long what was stored is read back.
-const CHECK: Duration = Duration::from_secs(600);
 
 /// What became of a range.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -62,8 +58,9 @@ pub async fn fill(
                 match write_repair(chain, &mut Repair::filling(encoded)).await? {
                     Repaired::Done(segments) => {
                         filled.corrections += corrections(&segments);
-                        match wrong(recalculator, calculations, chain, segments).await? {
-                            Some(why) => why,
+                        let declared = (recalculator.evaluator.declaration(), "backfill");
+                        match first_damage(calculations, chain, declared, segments).await? {
+                            Some(finding) => format!("what is stored now is not right: {finding}"),
                             None => {
                                 filled.counts = filled.counts + counts;
                                 progress(part.len());
@@ -93,31 +90,6 @@ pub async fn fill(
         }
     }
     Ok(filled)
-}
-
-fn corrections(segments: &[Segment]) -> u64 {
-    let corrections = segments.iter();
-    let corrections = corrections.filter(|segment| segment.kind == SegmentKind::Corrections);
-    corrections.map(|segment| segment.rows).sum()
-}
-
-/// What is wrong with what was stored, if anything is.
-async fn wrong(
-    recalculator: &Recalculator,
-    calculations: &Calculations,
-    chain: &Chain,
-    segments: Vec<Segment>,
-) -> Result<Option<String>, RepairError> {
-    let declared = [recalculator.evaluator.declaration()];
-    let invocation = Invocation::new("backfill");
-    let store = chain.store();
-    let checked =
-        check_segments(store, calculations, &declared, &invocation, segments, CHECK).await;
-    if let Some(error) = checked.failure {
-        return Err(error.into());
-    }
-    let found = checked.findings.iter().find(|finding| finding.is_damage());
-    Ok(found.map(|finding| format!("what is stored now is not right: {finding}")))
 }
 
 #[cfg(test)]

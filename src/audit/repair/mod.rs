@@ -27,7 +27,7 @@ pub use plan::{Mend, RepairPlan, Source};
 
 use super::{Finding, FindingKind, Outdated, Recalculator, Report, check_segments};
 use crate::{
-    calculation::Calculations,
+    calculation::{Calculations, Declaration},
     format::{Layout, Listed, Segment, SegmentKind},
     history::{
         Chain, ChainTail, Repair, Repaired, Restored, load_tail, read_listed, restore_segment,
@@ -171,23 +171,46 @@ pub async fn read_back(
     mend: &Mend,
     segments: Vec<Segment>,
 ) -> Result<Mended, RepairError> {
-    let corrections = segments.iter();
-    let corrections = corrections.filter(|segment| segment.kind == SegmentKind::Corrections);
-    let corrections = corrections.map(|segment| segment.rows).sum();
-    let (declared, invocation) = ([mend.declaration.clone()], Invocation::new("repair"));
-    let store = chain.store();
-    let checked =
-        check_segments(store, calculations, &declared, &invocation, segments, CHECK).await;
-    if let Some(error) = checked.failure {
-        return Err(error.into());
-    }
-    Ok(match checked.findings.iter().find(|one| one.is_damage()) {
+    let corrections = corrections(&segments);
+    let declared = mend.declaration.clone();
+    let damage = first_damage(calculations, chain, (declared, "repair"), segments).await?;
+    Ok(match damage {
         Some(finding) => Mended::Left(format!("what is stored now is not right either: {finding}")),
         None => Mended::Done {
             rows: mend.range.outcomes(),
             corrections,
         },
     })
+}
+
+/// How many outcomes the segments have to publish.
+pub(super) fn corrections(segments: &[Segment]) -> u64 {
+    let corrections = segments.iter();
+    let corrections = corrections.filter(|segment| segment.kind == SegmentKind::Corrections);
+    corrections.map(|segment| segment.rows).sum()
+}
+
+/// What is wrong with segments that were stored for a command, if anything is.
+pub(super) async fn first_damage(
+    calculations: &Calculations,
+    chain: &Chain,
+    (declared, command): (Declaration, &str),
+    segments: Vec<Segment>,
+) -> Result<Option<Finding>, RepairError> {
+    let (store, invocation) = (chain.store(), Invocation::new(command));
+    let checked = check_segments(
+        store,
+        calculations,
+        &[declared],
+        &invocation,
+        segments,
+        CHECK,
+    )
+    .await;
+    if let Some(error) = checked.failure {
+        return Err(error.into());
+    }
+    Ok(checked.findings.into_iter().find(Finding::is_damage))
 }
 
 pub(super) async fn put_back(

@@ -11,7 +11,7 @@ use arrow_schema::ArrowError;
 
 use column::Column;
 pub(crate) use column::{Bytes, Numbers};
-pub(super) use json::{Malformed, Scanner, is_number};
+pub(super) use json::{Malformed, Scanner, is_number, text};
 
 use super::fields::Fields;
 

@@ -3,8 +3,8 @@
 use chrono::SubsecRound;
 
 use crate::{
-    format::{Link, Manifest, Segment, SegmentKind, Stamp},
-    model::Counts,
+    format::{ApplyError, Link, Manifest, Segment, SegmentKind, Stamp},
+    model::{Counts, OffsetRange},
 };
 
 /// The rows of results and rejects.
@@ -18,6 +18,20 @@ pub(super) fn outcomes(segments: &[Segment]) -> Counts {
         rejects: rows(SegmentKind::Rejects),
         ..Counts::default()
     }
+}
+
+/// Checks that `replaced` are all live results and rejects over `range`, each of exactly this range.
+pub(super) fn check_live(
+    base: &Manifest,
+    range: OffsetRange,
+    replaced: &[Segment],
+) -> Result<(), ApplyError> {
+    let live = base.open.segments.iter();
+    let live = live.filter(|segment| segment.range.overlaps(range));
+    if live.eq(replaced) && replaced.iter().all(|segment| segment.range == range) {
+        return Ok(());
+    }
+    Err(ApplyError::NotLive { range })
 }
 
 /// The base under the next free number, not yet edited.

@@ -1,6 +1,6 @@
 //! Outcomes that can be had from nowhere any more give way to a gap.
 
-use super::following::{follow, outcomes};
+use super::following::{check_live, follow, outcomes};
 use crate::{
     format::{ApplyError, EditSummary, Forward, Gap, GapReason, Manifest, Rowless, Segment, Stamp},
     model::OffsetRange,
@@ -14,18 +14,10 @@ pub(super) fn give_up(
     replaced: Vec<Segment>,
     stamp: Stamp,
 ) -> Result<Manifest, ApplyError> {
-    let is_replaced = |segment: &Segment| segment.range.overlaps(range);
-    let live = base
-        .open
-        .segments
-        .iter()
-        .filter(|segment| is_replaced(segment));
     let Some(first) = replaced.first() else {
         return Err(ApplyError::NotLive { range });
     };
-    if !live.eq(&replaced) || replaced.iter().any(|segment| segment.range != range) {
-        return Err(ApplyError::NotLive { range });
-    }
+    check_live(base, range, &replaced)?;
     let (rows, Rowless { absent, filtered }) = (outcomes(&replaced), first.rowless);
     let mut next = follow(base, stamp);
     // Whoever says so calculates nothing.
@@ -35,7 +27,8 @@ pub(super) fn give_up(
         edited: Some(next.sequence),
         ..base.forward()
     });
-    next.open.segments.retain(|segment| !is_replaced(segment));
+    let segments = &mut next.open.segments;
+    segments.retain(|segment| !segment.range.overlaps(range));
     next.counts.results -= rows.results;
     next.counts.rejects -= rows.rejects;
     next.counts.filtered -= filtered;

@@ -83,7 +83,7 @@ pub(super) fn check_link(
 }
 
 pub(super) fn check_inside(range: OffsetRange, whole: OffsetRange) -> Result<(), Inconsistency> {
-    if whole.start() <= range.start() && range.end() <= whole.end() {
+    if whole.includes(range) {
         return Ok(());
     }
     Err(Inconsistency::Outside { range, whole })

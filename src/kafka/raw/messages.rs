@@ -11,13 +11,9 @@ use rdkafka::{
     bindings as sys, consumer::Consumer, error::RDKafkaErrorCode as Code, types::RDKafkaRespErr,
 };
 
-use super::{
-    Client, Queue, bytes, c_string, millis,
-    order::{Order, Trouble},
-    text,
-};
+use super::{Client, Queue, bytes, c_string, millis, order::Order, text};
 use crate::{
-    kafka::{error::Failure, source::Signal},
+    kafka::{error::Failure, fault::Trouble, source::Signal},
     model::{Event, Offset},
 };
 

@@ -27,7 +27,7 @@ pub(super) use asking::{
     Membership, TopicQuestion, commit, hurry_groups, log_end, mock_bootstrap, position, topic_id,
 };
 pub(super) use messages::{Messages, PartitionQueue, RangeReader};
-pub(super) use order::{Order, Trouble};
+pub(super) use order::Order;
 pub(super) use producing::{Outgoing, TopicHandle, flush, send_offsets};
 pub(super) use stable::{GroupOffset, group_offsets};
 

@@ -5,17 +5,7 @@
 
 use rdkafka::error::RDKafkaErrorCode as Code;
 
-use crate::model::Offset;
-
-/// A message that says what went wrong.
-#[derive(Debug)]
-pub(in crate::kafka) struct Trouble {
-    pub(in crate::kafka) code: Code,
-    pub(in crate::kafka) text: String,
-    pub(in crate::kafka) offset: i64,
-    /// Up to where its batch may reach, when the messages themselves show it.
-    pub(in crate::kafka) until: Option<i64>,
-}
+use crate::{kafka::fault::Trouble, model::Offset};
 
 /// Which offsets may come next.
 #[derive(Clone, Copy, Debug)]

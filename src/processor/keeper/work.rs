@@ -127,8 +127,9 @@ pub struct Site {
 
 impl Site {
     /// Waits until so much memory is free, and holds it until the step, or what it made, is over; `false` when the work is to
-    /// end first. What this site held before it holds no more. What is larger than the share of background work waits for room among outcomes; what fits nowhere
-    /// waits until it is alone and few outcomes are held, and consumption pauses meanwhile.
+    /// end first. What this site held before it holds no more. What is larger than the share of background work waits for
+    /// room among outcomes; what fits nowhere waits until it is alone and few outcomes are held, and consumption pauses
+    /// meanwhile.
     pub async fn reserve(&self, bytes: u64) -> bool {
         while !self.fits(bytes) {
             if self.store_side.stop.is_requested() {

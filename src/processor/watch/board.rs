@@ -68,20 +68,16 @@ impl Board {
         let pipeline = &settings.pipeline;
         let calculation = &settings.calculation;
         let schema = calculation.fields.schema();
+        let declared = calculation.evaluator().ok().map(|it| it.declaration());
+        let (publish, carry) = declared.map_or((None, None), |it| (it.publish, it.carry));
         let about = About {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             instance: instance.to_owned(),
             calculation: calculation.calculation.text(&schema),
             condition: calculation.condition.as_ref().map(|it| it.text(&schema)),
             fields: calculation.fields.to_string(),
-            publish: calculation
-                .evaluator()
-                .ok()
-                .and_then(|it| it.declaration().publish),
-            carry: calculation
-                .carry
-                .any()
-                .then(|| calculation.carry.to_string()),
+            publish,
+            carry,
             group: pipeline.group.clone(),
             events: pipeline.events.clone(),
             results: pipeline.results.clone(),

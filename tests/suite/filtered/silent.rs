@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{EVENTS, FIELDS, NEW, OLD, RECALCULATE, all, counts, fate, of_topics, run};
+use super::{EVENTS, FIELDS, NEW, OLD, RECALCULATE, all, counts, fate, run};
 use crate::corrections::published;
 use crate::outside::{LIMIT, Pipeline, Place};
 use crate::support::{delete_records, snapback};
@@ -68,7 +68,7 @@ fn a_range_that_was_filtered_as_a_whole_is_read_again_under_another_condition() 
     assert_eq!(all(&seen[&1]), [Some(r#"{"a":-2,"b":5,"result":25}"#)]);
     let report = pipeline.verify_with(&[&FIELDS[..], &NEW].concat(), 0);
     assert_eq!(counts(&report), json!([[7, 0, 3, 0, 0], []]), "{report:#}");
-    assert_eq!(of_topics(&pipeline)["findings"], json!([]));
+    assert_eq!(pipeline.verify_published(0)["findings"], json!([]));
     let nothing = recalculated(&pipeline, &[], 0);
     assert_eq!(nothing["ranges"], 0);
     assert_eq!(fate(&pipeline, 2), "filtered");
@@ -100,7 +100,7 @@ fn a_silent_range_that_kafka_does_not_hold_any_more_stays_and_is_named() {
         ),
         (&json!(0), &json!(3))
     );
-    assert_eq!(of_topics(&pipeline)["findings"], json!([]));
+    assert_eq!(pipeline.verify_published(0)["findings"], json!([]));
 }
 
 #[test]

@@ -5,11 +5,24 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use serde_json::Value;
+use snapback::store::{Store, StoreConfig, StoreUrl};
 
 use super::{LIMIT, Outcomes, Pipeline, Place};
 use crate::support::{python, snapback};
 
 impl Pipeline {
+    /// The store, as the library opens it.
+    pub async fn open_store(&self) -> Store {
+        let url: StoreUrl = self.store.url().parse().expect("a store");
+        let mut config = StoreConfig::new(url);
+        if let Place::Bucket { server, .. } = &self.store {
+            config.s3_endpoint = Some(server.endpoint().to_owned());
+            let env = self.env().into_iter();
+            config.env = env.map(|(name, value)| (name.to_owned(), value)).collect();
+        }
+        Store::open(&config).await.expect("the store")
+    }
+
     /// The report of `snapback verify`, which ends with this exit code.
     #[track_caller]
     pub fn verify(&self, code: i32) -> Value {
@@ -29,6 +42,14 @@ impl Pipeline {
         serde_json::from_str(&finished.stdout).unwrap_or_else(|error| {
             panic!("verify printed no report: {error}\n{}", finished.stdout)
         })
+    }
+
+    /// The same, compared with the topics.
+    #[track_caller]
+    pub fn verify_published(&self, code: i32) -> Value {
+        let (level, topics) = (["--level", "published"], ["--brokers", &self.brokers]);
+        let results = ["--results", &self.results];
+        self.verify_with(&[level, topics, results].concat(), code)
     }
 
     /// The kinds of what `verify` finds, sorted; it ends with exit code 1.

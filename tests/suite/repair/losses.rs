@@ -68,9 +68,7 @@ pub fn check(pipeline: &Pipeline) {
     let expected = pipeline.expected().only(|(_, offset)| offset >= GONE);
     let lost = GONE.unsigned_abs();
     pipeline.check_stored(&expected, Offsets { absent: 0, lost });
-    let flags = ["--level", "published", "--brokers", &pipeline.brokers];
-    let topics = ["--results", &pipeline.results];
-    let verified = pipeline.verify_with(&[flags.as_slice(), &topics].concat(), 0);
+    let verified = pipeline.verify_published(0);
     let gap = &verified["lost_ranges"][0];
     assert_eq!(
         (&gap["start"], &gap["end"], &gap["reason"]),

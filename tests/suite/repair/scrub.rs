@@ -77,9 +77,7 @@ fn a_wrong_value_is_mended_and_corrected_once(place: Place) {
         assert!(publications.iter().all(|(_, is)| *is == value(&square)));
     }
     assert_eq!(published.len(), 210);
-    let flags = ["--level", "published", "--brokers", &pipeline.brokers];
-    let topics = ["--results", &pipeline.results];
-    pipeline.verify_with(&[flags.as_slice(), &topics].concat(), 0);
+    pipeline.verify_published(0);
 }
 
 #[test]

@@ -9,7 +9,6 @@ use snapback::events::Fields;
 use snapback::format::{Absent, Changes, Identity, Rewriter, Segment, SegmentKind, read_segment};
 use snapback::history::{Chain, Clock, Repair, Repaired, fetch_segment, write_repair};
 use snapback::model::{Event, Partition, Reject};
-use snapback::store::{Store, StoreConfig, StoreUrl};
 
 use super::apply;
 use crate::corrections::{published, value};
@@ -34,14 +33,7 @@ pub async fn store_wrong_column(
     column: &str,
     wrong: impl Fn(usize) -> bool,
 ) {
-    let url: StoreUrl = pipeline.store.url().parse().expect("a store");
-    let mut config = StoreConfig::new(url);
-    if let Place::Bucket { server, .. } = &pipeline.store {
-        config.s3_endpoint = Some(server.endpoint().to_owned());
-        let env = pipeline.env().into_iter();
-        config.env = env.map(|(name, value)| (name.to_owned(), value)).collect();
-    }
-    let store = Store::open(&config).await.expect("the store");
+    let store = pipeline.open_store().await;
     let fields = Fields::parse(fields).expect("a declaration");
     let calculation = builtin(calculation).expect("a calculation");
     let evaluator = Evaluator::new(fields, calculation).expect("they fit");
@@ -158,9 +150,7 @@ fn they_are_calculated_again_and_a_running_processor_publishes_each_correction_o
         }
     }
     assert_eq!(published.len(), 20);
-    let flags = ["--level", "published", "--brokers", &pipeline.brokers];
-    let topics = ["--results", &pipeline.results];
-    pipeline.verify_with(&[flags.as_slice(), &topics].concat(), 0);
+    pipeline.verify_published(0);
 }
 
 #[test]

@@ -22,6 +22,7 @@ pub(super) use places::Found;
 use places::{Places, Unreadable};
 pub(in crate::events) use scan::{Malformed, Scanner, is_number};
 use single::Single;
+pub(in crate::events) use value::text;
 
 use super::{
     super::{fields::Fields, reason::ReasonCode},

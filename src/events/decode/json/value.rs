@@ -108,7 +108,7 @@ fn is_uuid(text: &str) -> bool {
 }
 
 /// What a JSON string says.
-fn text(token: &str) -> Result<Cow<'_, str>, ReasonCode> {
+pub(in crate::events) fn text(token: &str) -> Result<Cow<'_, str>, ReasonCode> {
     let inner = token
         .strip_prefix('"')
         .and_then(|rest| rest.strip_suffix('"'))

@@ -13,18 +13,7 @@ fn give_up(manifest: &Manifest, over: OffsetRange) -> Edit {
 
 /// Three appends, the middle one with corrections of its own.
 fn third() -> Manifest {
-    let over = range(110, 120);
-    let edit = Edit::Append {
-        range: over,
-        segments: vec![
-            with_absent(1, segment(SegmentKind::Results, over, 6, 3)),
-            with_absent(1, segment(SegmentKind::Rejects, over, 3, 3)),
-            segment(SegmentKind::Corrections, over, 9, 3),
-        ],
-        counts: counts(6, 3, 1),
-        record: record(over, counts(6, 3, 1)),
-    };
-    let second = apply(Some(&second()), edit, stamp()).unwrap();
+    let second = super::replacing::corrected();
     let next = append(range(120, 130), counts(10, 0, 0), 4);
     apply(Some(&second), next, stamp()).unwrap()
 }

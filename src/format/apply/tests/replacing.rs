@@ -43,7 +43,7 @@ fn corrections_get_the_number_of_the_manifest_that_brings_them() {
 }
 
 /// A third manifest's append of `[110, 120)`, with corrections.
-fn corrected() -> Manifest {
+pub(super) fn corrected() -> Manifest {
     let over = range(110, 120);
     let edit = Edit::Append {
         range: over,
