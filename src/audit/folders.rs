@@ -11,7 +11,7 @@ use crate::{
     history::{ChainTail, load_tail, read_listed},
     model::{Offset, OffsetRange, Partition, Sequence},
     query::{TopicError, UnknownFile, partition_at},
-    store::{Entry, Path, Store, Unreadable},
+    store::{Entry, Path, Store, StoreError, Unreadable},
 };
 
 /// How long a segment that continues the chain may wait for its manifest.
@@ -185,11 +185,19 @@ pub(super) async fn orphans(
         let known = listed.contains(entry.path.as_str())
             || is_unknown(layout, newest, entry)
             || is_on_its_way(layout, newest.end, entry, SystemTime::now());
-        if !known && store.head(&entry.path).await?.is_some() {
+        if !known && is_there(store, &entry.path).await? {
             findings.push(orphan(store, layout, newest, &entry.path));
         }
     }
     Ok(findings)
+}
+
+/// Whether something has this name still, be it a file or not.
+async fn is_there(store: &Store, path: &Path) -> Result<bool, StoreError> {
+    match store.head(path).await {
+        Err(error) if error.concerns_the_object() => Ok(true),
+        found => Ok(found?.is_some()),
+    }
 }
 
 fn paths(manifest: &Listed) -> BTreeSet<&str> {

@@ -16,8 +16,8 @@ use futures::{
 };
 use object_store::{
     CopyMode, CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta,
-    ObjectStore, PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult, RenameOptions,
-    RenameTargetMode, Result, local::LocalFileSystem, path::Path,
+    ObjectStore, ObjectStoreExt as _, PutMode, PutMultipartOptions, PutOptions, PutPayload,
+    PutResult, RenameOptions, RenameTargetMode, Result, local::LocalFileSystem, path::Path,
 };
 
 use super::{
@@ -72,6 +72,17 @@ impl LocalFolder {
             work(&folder)
         };
         tokio::task::spawn_blocking(settled).await?
+    }
+
+    /// What lies under the name of an object and is none is not for reading: a pipe would never end, and the rest looks as if
+    /// nothing were there.
+    async fn check_object(&self, location: &Path) -> Result<()> {
+        let (file, location) = (self.files.path_to_filesystem(location)?, location.clone());
+        let check = move || walk::no_object(&file, location.as_ref());
+        match tokio::task::spawn_blocking(check).await? {
+            Some(error) => Err(error.into()),
+            None => Ok(()),
+        }
     }
 
     /// What cannot be made durable is not there for who would build on it.
@@ -174,11 +185,13 @@ impl ObjectStore for LocalFolder {
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
         self.before_reading().await?;
+        self.check_object(location).await?;
         self.files.get_opts(location, options).await
     }
 
     async fn get_ranges(&self, location: &Path, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
         self.before_reading().await?;
+        self.check_object(location).await?;
         self.files.get_ranges(location, ranges).await
     }
 
@@ -186,7 +199,25 @@ impl ObjectStore for LocalFolder {
         &self,
         locations: BoxStream<'static, Result<Path>>,
     ) -> BoxStream<'static, Result<Path>> {
-        self.files.delete_stream(locations)
+        let own = self.clone();
+        let files = locations.map_ok(move |location| (own.clone(), location));
+        let deleted = files.and_then(|(own, location)| async move {
+            let path = own.files.path_to_filesystem(&location)?;
+            let place = path.clone();
+            let is_folder = move || fs::symlink_metadata(place).is_ok_and(|about| about.is_dir());
+            if tokio::task::spawn_blocking(is_folder).await? {
+                // A folder is no object: nothing of ours is there.
+                return Err(Error::from(DiskError {
+                    action: Action::Remove,
+                    path,
+                    landed: false,
+                    source: io::ErrorKind::NotFound.into(),
+                }));
+            }
+            own.files.delete(&location).await?;
+            Ok(location)
+        });
+        deleted.boxed()
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {

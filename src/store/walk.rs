@@ -1,5 +1,8 @@
 //! Listing a folder so that nothing in it hides the rest: what cannot be the name of an object is left out and said once, and
 //! a place that cannot be read is an error among the objects, after which the listing goes on.
+//!
+//! Whatever has the name of an object is listed, also if it is none: a link that leads nowhere, a pipe, a folder. Nobody could
+//! create the object, so who reads it must not be told that it is not there ([`no_object`]).
 
 use std::{
     fs, io,
@@ -139,21 +142,20 @@ impl Walk {
             return Some(());
         }
         let about = match fs::metadata(&path) {
-            // A link that leads nowhere has a name, and cannot be read: that is for the reader to say.
-            Err(error) if error.raw_os_error() == Some(libc::ELOOP) => entry.metadata(),
+            // Unless it has vanished meanwhile, it is a link that leads nowhere.
+            Err(error) if leads_nowhere(&error) => entry.metadata(),
             about => about,
         };
-        match about {
-            Ok(about) if about.is_dir() => self.folder(&path, &relative, ancestors),
-            Ok(about) if about.is_file() || about.is_symlink() => match is_before {
-                true => Some(()),
-                false => self.object(key, &about),
-            },
-            Ok(_) => {
-                self.unknown.note(&path.display().to_string());
-                Some(())
-            }
-            Err(error) => self.failed(&path, error),
+        let about = match about {
+            Ok(about) => about,
+            Err(error) => return self.failed(&path, error),
+        };
+        if !is_before && (!about.is_dir() || has_name_of_a_file(&relative)) {
+            self.object(key, &about)?;
+        }
+        match about.is_dir() {
+            true => self.folder(&path, &relative, ancestors),
+            false => Some(()),
         }
     }
 
@@ -197,17 +199,57 @@ impl Walk {
     }
 }
 
+/// What is wrong with what lies where an object should, if it is none; `None` also where nothing lies. Blocks.
+pub(super) fn no_object(path: &FilePath, relative: &str) -> Option<DiskError> {
+    let what = match fs::metadata(path) {
+        Ok(about) if about.is_file() => return None,
+        Ok(about) if about.is_dir() => match has_name_of_a_file(relative) {
+            true => "it is a folder",
+            false => return None,
+        },
+        Ok(_) => "it is neither a file nor a folder",
+        Err(error) if leads_nowhere(&error) && fs::symlink_metadata(path).is_ok() => {
+            "it is a link that leads nowhere"
+        }
+        // Reading says it.
+        Err(_) => return None,
+    };
+    Some(DiskError {
+        action: Action::Read,
+        path: path.to_owned(),
+        landed: false,
+        source: io::Error::other(what),
+    })
+}
+
+/// Whether an object may have this name: files of ours end like this, folders never do, but for that of a topic.
+fn has_name_of_a_file(relative: &str) -> bool {
+    let is_below_a_topic = relative.split('/').count() > DEEPEST_TOPIC;
+    is_below_a_topic
+        && [".json", ".parquet"]
+            .iter()
+            .any(|end| relative.ends_with(end))
+}
+
+/// A topic is the first part of a path, or the second, in the attic.
+const DEEPEST_TOPIC: usize = 2;
+
+fn leads_nowhere(error: &io::Error) -> bool {
+    let is_missing = [io::ErrorKind::NotFound, io::ErrorKind::NotADirectory];
+    is_missing.contains(&error.kind()) || error.raw_os_error() == Some(libc::ELOOP)
+}
+
 #[cfg(test)]
 mod tests {
     use std::{
         ffi::OsStr,
-        os::unix::{ffi::OsStrExt as _, fs::symlink},
+        os::unix::{ffi::OsStrExt as _, fs::symlink, net::UnixListener},
     };
 
     use bytes::Bytes;
 
     use super::*;
-    use crate::store::{Entry, Store, StoreConfig, StoreUrl, local::LocalFolder};
+    use crate::store::{Created, Entry, Store, StoreConfig, StoreUrl, local::LocalFolder};
 
     fn path(text: &str) -> Path {
         Path::parse(text).unwrap()
@@ -231,6 +273,10 @@ mod tests {
         symlink("..", place("t/b/up")).unwrap();
         symlink("itself", place("t/b/itself")).unwrap();
         symlink("nowhere", place("t/b/dangling")).unwrap();
+        symlink("two/three", place("t/b/through")).unwrap();
+        UnixListener::bind(place("t/b/socket")).unwrap();
+        fs::create_dir(place("t/b/folder.json")).unwrap();
+        fs::create_dir(place("t/b/folder")).unwrap();
         symlink("../b", place("t/c/linked")).unwrap();
         let names = |entries: Vec<Entry>| -> Vec<String> {
             entries
@@ -243,18 +289,53 @@ mod tests {
             all,
             [
                 "t/a/one",
+                "t/b/dangling",
+                "t/b/folder.json",
                 "t/b/itself",
+                "t/b/socket",
+                "t/b/through",
                 "t/b/two",
+                "t/c/linked/dangling",
+                "t/c/linked/folder.json",
                 "t/c/linked/itself",
+                "t/c/linked/socket",
+                "t/c/linked/through",
                 "t/c/linked/two",
                 "t/c/three"
             ]
         );
+        fs::remove_file(place("t/b/up")).unwrap();
+        let after = store.list_after(&path("t/b"), &path("t/b/socket")).await;
+        assert_eq!(names(after.unwrap()), ["t/b/through", "t/b/two"]);
         // Each once: four names and the loop, on both ways to them.
         assert_eq!(backend.left_out().len(), 10, "{:#?}", backend.left_out());
         let url = StoreUrl::Local(root.path().to_owned());
         let store = Store::open(&StoreConfig::new(url)).await.unwrap();
-        let error = store.get(&path("t/b/itself"), 10).await.unwrap_err();
-        assert!(error.concerns_the_object(), "{error}");
+        let spoiled = ["itself", "dangling", "through", "socket", "folder.json"];
+        for name in spoiled {
+            let at = path(&format!("t/b/{name}"));
+            let errors = [
+                store.get(&at, 10).await.unwrap_err(),
+                store.get_range(&at, 0..1).await.unwrap_err(),
+                store.head(&at).await.unwrap_err(),
+            ];
+            for error in errors {
+                assert!(error.concerns_the_object(), "{name}: {error}");
+            }
+            let created = store.create(&at, Bytes::from_static(b"x")).await;
+            assert_eq!(created.unwrap(), Created::Exists, "{name}");
+        }
+        for name in ["folder", "nothing"] {
+            let error = store.get(&path(&format!("t/b/{name}")), 10).await;
+            assert!(error.unwrap_err().is_not_found(), "{name}");
+        }
+        // Links and sockets go as files do; a folder is nobody's to remove.
+        for name in spoiled {
+            store.delete(&path(&format!("t/b/{name}"))).await.unwrap();
+        }
+        assert_eq!(
+            names(store.list(&path("t/b")).await.unwrap()),
+            ["t/b/folder.json", "t/b/two"]
+        );
     }
 }

@@ -208,6 +208,35 @@ fn an_unreadable_manifest_hides_no_other_partition() {
     one_of_two_is_unreadable(|store| spoil_file(&newest(&store.path("_manifests/partition=1"))));
 }
 
+/// What has the name of the newest manifest may be one, whatever it is: nobody may go on from an older one.
+#[test]
+fn what_lies_under_the_name_of_the_newest_manifest_is_never_passed_over() {
+    type Spoil = fn(&Path);
+    let spoils: [(&str, Spoil); 4] = [
+        ("nowhere", |path| symlink("nowhere", path).expect("a link")),
+        ("through", |path| {
+            symlink("/dev/null/file", path).expect("a link");
+        }),
+        ("a socket", |path| {
+            drop(std::os::unix::net::UnixListener::bind(path).expect("a socket"));
+        }),
+        ("a folder", |path| fs::create_dir(path).expect("a folder")),
+    ];
+    for (name, spoil) in spoils {
+        eprintln!("{name}");
+        one_of_two_is_unreadable(|store| {
+            let newest = newest(&store.path("_manifests/partition=1"));
+            fs::remove_file(&newest).expect("a file");
+            let relative = Path::new(newest.file_name().expect("a name"));
+            // A socket's path may not be long.
+            let there = tempfile::tempdir().expect("a folder");
+            let short = there.path().join("m");
+            symlink(newest.parent().expect("a folder"), &short).expect("a link");
+            spoil(&short.join(relative));
+        });
+    }
+}
+
 #[test]
 fn an_unreadable_segment_hides_no_other_partition() {
     one_of_two_is_unreadable(|store| spoil_file(&newest(&store.path("results/partition=1"))));
