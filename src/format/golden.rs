@@ -188,7 +188,7 @@ fn a_golden_repair_reads_and_is_written_again_to_the_byte() {
 }
 
 #[test]
-fn a_golden_loss_reads_and_is_written_again_to_the_byte() {
+fn a_golden_loss_and_what_fills_it_read_and_are_written_again_to_the_byte() {
     let [results, rejects] = segments();
     let base = manifest(&results, &rejects);
     let edit = Edit::GiveUp {
@@ -201,6 +201,18 @@ fn a_golden_loss_reads_and_is_written_again_to_the_byte() {
     let read = Manifest::decode(&bytes).unwrap();
     assert_eq!(read.encode(), bytes);
     assert_eq!(read, expected);
+    let encoded = encoded();
+    let edit = Edit::Backfill {
+        range: encoded.range,
+        segments: base.open.segments.clone(),
+        counts: encoded.counts,
+        record: encoded.record,
+    };
+    let filled = apply(Some(&expected), edit, stamp()).unwrap();
+    let bytes = golden("v1/backfill.json", || filled.encode().to_vec());
+    let read = Manifest::decode(&bytes).unwrap();
+    assert_eq!(read.encode(), bytes);
+    assert_eq!(read, filled);
 }
 
 #[test]

@@ -1,7 +1,10 @@
 //! Manifests, which anybody who can write to the store can forge, with a digest that is right.
 
 use sha2::{Digest as _, Sha256};
-use snapback::format::{Layout, Manifest, Page, SegmentKind};
+use snapback::format::{
+    Edit, GapReason, Layout, Manifest, Page, RowlessRecord, SegmentKind, Stamp, apply,
+};
+use snapback::model::{Counts, Offset, OffsetRange};
 use snapback::store::Path;
 
 use super::layout::stays_inside;
@@ -70,8 +73,67 @@ fn examine(manifest: Option<Manifest>) {
     assert!(manifest.live_files() >= files);
     let elsewhere = Path::parse("etc/passwd").expect("a path");
     assert!(!manifest.open.lists(&elsewhere));
+    edit(&manifest);
     let corrections = |added: &&snapback::format::Segment| added.kind == SegmentKind::Corrections;
     assert!(manifest.added().filter(corrections).count() <= manifest.open.corrections.len());
+}
+
+/// What is given up of it, and filled again, leaves a manifest that holds; or the edit is refused.
+fn edit(manifest: &Manifest) {
+    let Some(calculation) = manifest.calculations.first() else {
+        return;
+    };
+    let stamp = || Stamp {
+        writer: "fuzz".to_owned(),
+        created_at: manifest.created_at,
+        calculation: calculation.clone(),
+        known: manifest.calculations.clone(),
+        committed: None,
+        skipped: Vec::new(),
+    };
+    let holds = |next: &Manifest| {
+        let written = next.encode();
+        let again = Manifest::decode(&written).expect("what was written can be read");
+        assert_same(next, &again);
+        assert_eq!(next.range().len(), next.counts.offsets());
+    };
+    let gaps = manifest.gaps.iter().map(|gap| gap.range);
+    let before = OffsetRange::new(Offset::ZERO, manifest.origin).ok();
+    let mut lacking: Vec<(Manifest, OffsetRange)> = Vec::new();
+    lacking.extend(gaps.chain(before).map(|range| (manifest.clone(), range)));
+    if let Some(range) = manifest.open.segments.first().map(|one| one.range) {
+        let inside = manifest
+            .open
+            .segments
+            .iter()
+            .filter(|one| one.range == range);
+        let edit = Edit::GiveUp {
+            range,
+            reason: GapReason::Damaged,
+            replaced: inside.cloned().collect(),
+        };
+        if let Ok(next) = apply(Some(manifest), edit, stamp()) {
+            holds(&next);
+            assert_eq!(next.counts.lost, manifest.counts.lost + range.len());
+            lacking.push((next, range));
+        }
+    }
+    for (base, range) in lacking {
+        let edit = Edit::Backfill {
+            range,
+            segments: Vec::new(),
+            counts: Counts {
+                absent: range.len(),
+                ..Counts::default()
+            },
+            record: RowlessRecord::all_absent(range),
+        };
+        if let Ok(next) = apply(Some(&base), edit, stamp()) {
+            holds(&next);
+            assert_eq!(next.end, base.end);
+            assert!(next.gaps.iter().all(|gap| !gap.range.overlaps(range)));
+        }
+    }
 }
 
 /// All but the digest, which is that of the text it came with.

@@ -9,7 +9,7 @@ proptest! {
     #[test]
     fn any_sequence_of_edits_keeps_the_chain_whole(
         edits in prop::collection::vec(
-            (0..20u64, 0..5u64, 0..5u64, 0..7u8, any::<prop::sample::Index>()),
+            (0..20u64, 0..5u64, 0..5u64, 0..9u8, any::<prop::sample::Index>()),
             1..40,
         )
     ) {
@@ -60,6 +60,46 @@ proptest! {
                 prop_assert_eq!(&next.open.corrections, &manifest.open.corrections);
                 prop_assert!(next.gaps.iter().any(|gap| gap.range == over));
                 prop_assert!(live(&next, over).is_empty());
+                prop_assert_eq!(Manifest::decode(&next.encode()).unwrap(), next.clone());
+                manifest = next;
+                continue;
+            }
+            if kind >= 7 {
+                // A part of a gap, from somewhere in it on, or what ends at the origin.
+                let gaps: Vec<_> = manifest.gaps.iter().map(|gap| gap.range).collect();
+                let length = results + rejects + absent;
+                let gap = which.index(gaps.len() + 1).checked_sub(1).map(|index| gaps[index]);
+                let (start, end) = match gap {
+                    Some(gap) => {
+                        let start = gap.start().plus(rejects).min(gap.end());
+                        (start, start.plus(length).min(gap.end()))
+                    }
+                    None => {
+                        let origin = manifest.origin.get() as u64;
+                        (at((origin - length.min(origin)) as i64), manifest.origin)
+                    }
+                };
+                let over = OffsetRange::new(start, end).unwrap();
+                let results = results.min(over.len());
+                let rejects = rejects.min(over.len() - results);
+                let filled = counts(results, rejects, over.len() - results - rejects);
+                let edit = super::backfill::fill(over, filled, id as u32);
+                let next = apply(Some(&manifest), edit, stamp());
+                if over.is_empty() || manifest.pages_over(over).next().is_some() {
+                    prop_assert!(next.is_err());
+                    continue;
+                }
+                let next = next.unwrap();
+                // I2, I4, I6: nothing that was there changes, and what is not filled stays lost.
+                prop_assert_eq!(next.end, manifest.end);
+                prop_assert_eq!(next.origin, over.start().min(manifest.origin));
+                prop_assert_eq!(next.counts.offsets(), next.range().len());
+                let lost: u64 = next.gaps.iter().map(|gap| gap.range.len()).sum();
+                prop_assert_eq!(next.counts.lost, lost);
+                prop_assert!(next.gaps.iter().all(|gap| !gap.range.overlaps(over)));
+                prop_assert!(manifest.open.files().all(|segment| next.open.files().any(|now| now == segment)));
+                // Commits go on counting from what was recorded as it came.
+                prop_assert_eq!(next.forward().outcomes, manifest.forward().outcomes);
                 prop_assert_eq!(Manifest::decode(&next.encode()).unwrap(), next.clone());
                 manifest = next;
                 continue;

@@ -3,7 +3,7 @@
 use super::*;
 use crate::format::Gap;
 
-fn fill(over: OffsetRange, counts: Counts, id: u32) -> Edit {
+pub(super) fn fill(over: OffsetRange, counts: Counts, id: u32) -> Edit {
     let Edit::Append {
         range,
         mut segments,
