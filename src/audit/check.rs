@@ -7,11 +7,11 @@ use std::{
 
 use super::{
     AuditError, Finding,
+    examine::examine,
     groups::{Group, group},
     inspect::Inspected,
     instructions::Commands,
     verification::Verification,
-    verify::examine,
 };
 use crate::{
     calculation::{Calculations, Declaration},

@@ -7,7 +7,7 @@ use super::{
     AuditError, Finding,
     fetch::fetch,
     groups::Group,
-    inspect::{Evaluators, File, Inspected, Task, inspect},
+    inspect::{Content, Evaluators, File, Inspected, Task, inspect},
     instructions::Commands,
     verification::Verification,
 };
@@ -176,7 +176,7 @@ impl Work<'_> {
         let (context, partition) = (self.context.clone(), self.partition);
         let evaluators = self.evaluators.clone();
         let work = move || {
-            let bytes: Option<Vec<_>> = files.iter().map(|file| file.bytes.clone()).collect();
+            let bytes: Option<Vec<_>> = files.iter().map(File::bytes).collect();
             let inspected = look(&context, partition, &group, &mut files, &evaluators);
             let is_damaged = inspected.findings.iter().any(Finding::is_damage);
             let added = bytes.filter(|_| !is_damaged).map(|bytes| merger.add(bytes));
@@ -197,7 +197,7 @@ impl Work<'_> {
         let files = files.map(|(segment, file)| File {
             segment: segment.clone(),
             location: self.context.store.locate(&segment.path),
-            bytes: Some(file.bytes.clone()),
+            content: Some(Content::Bytes(file.bytes.clone())),
         });
         let mut files: Vec<File> = files.collect();
         let (context, partition) = (self.context.clone(), self.partition);

@@ -1,7 +1,10 @@
 //! A listed segment's file, from wherever it lies, or the finding that says why it cannot be had.
 
 use super::{
-    AuditError, Finding, FindingKind, inspect::File, instructions, verification::Verification,
+    AuditError, Finding, FindingKind,
+    inspect::{Content, File},
+    instructions,
+    verification::Verification,
 };
 use crate::{
     format::{Layout, Segment},
@@ -115,7 +118,7 @@ pub(super) async fn fetch(
     let file = File {
         segment: segment.clone(),
         location,
-        bytes,
+        content: bytes.map(Content::Bytes),
     };
     Ok((file, finding))
 }

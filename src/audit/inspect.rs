@@ -14,11 +14,15 @@ use super::{
     coverage::{Coverage, Covered, Listed},
     groups::Group,
     instructions,
+    parts::Parts,
     rows::{Rows, Subject},
 };
 use crate::{
     calculation::{Evaluator, Fingerprint},
-    format::{Segment, SegmentFacts, SegmentKind, SegmentReader, read_segment},
+    format::{
+        Segment, SegmentEnd, SegmentFacts, SegmentKind, SegmentReader, read_segment,
+        read_segment_in_parts,
+    },
     model::{OffsetRange, Partition},
 };
 
@@ -28,7 +32,25 @@ pub(super) struct File {
     /// Where it was found, for people.
     pub location: String,
     /// `None` when there is nothing to inspect; the fetch has reported that.
-    pub bytes: Option<Bytes>,
+    pub content: Option<Content>,
+}
+
+impl File {
+    /// All of it, when that is in memory.
+    pub fn bytes(&self) -> Option<Bytes> {
+        match &self.content {
+            Some(Content::Bytes(bytes)) => Some(bytes.clone()),
+            Some(Content::Parts(..)) | None => None,
+        }
+    }
+}
+
+/// What is in a file.
+pub(super) enum Content {
+    /// All of it, which has the digest that its manifest lists.
+    Bytes(Bytes),
+    /// Its end; the rest comes part by part.
+    Parts(Box<SegmentEnd>, Parts),
 }
 
 /// What to look for.
@@ -99,7 +121,7 @@ pub(super) fn inspect(
     let (mut results, mut rejects) = (Lane::default(), Lane::default());
     for file in files.iter_mut() {
         // Taken, so that the reader holds the only copy.
-        let Some(bytes) = file.bytes.take() else {
+        let Some(content) = file.content.take() else {
             continue;
         };
         let subject = Subject {
@@ -107,7 +129,7 @@ pub(super) fn inspect(
             partition: task.partition,
             location: &file.location,
         };
-        match open(&subject, bytes) {
+        match open(&subject, content) {
             Err(finding) => inspected.findings.push(*finding),
             Ok(reader) => {
                 inspected
@@ -176,10 +198,16 @@ pub(super) fn inspect(
     Some(inspected)
 }
 
-/// Opens a segment whose digest agrees with its manifest.
-fn open(subject: &Subject<'_>, bytes: Bytes) -> Result<SegmentReader, Box<Finding>> {
-    // The digest agrees, so only a writer's mistake (or malice) can bring the decoder to panic.
-    let why = match catch_unwind(AssertUnwindSafe(|| read_segment(bytes))) {
+/// Opens a segment.
+fn open(subject: &Subject<'_>, content: Content) -> Result<SegmentReader, Box<Finding>> {
+    let read = || match content {
+        Content::Bytes(bytes) => read_segment(bytes),
+        Content::Parts(end, parts) => {
+            read_segment_in_parts(*end, Box::new(move |part| parts.read(part)))
+        }
+    };
+    // Where the digest agrees, only a writer's mistake (or malice) can bring the decoder to panic.
+    let why = match catch_unwind(AssertUnwindSafe(read)) {
         Ok(Ok(reader)) => return Ok(reader),
         Ok(Err(error)) => error.to_string(),
         Err(_) => "the Parquet decoder panicked".to_owned(),

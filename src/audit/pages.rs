@@ -12,10 +12,10 @@ use super::{AuditError, Finding, FindingKind, RepairError, instructions};
 use crate::{
     format::{
         EditSummary, Layout, Listed, Manifest, Page, PageLink, RowlessRecord, Segment, SegmentKind,
-        SilentRange, UnreadPage, check_segment,
+        SilentRange, UnreadPage,
     },
-    history::{Found, list_manifests, load_manifest, load_page, load_tail},
-    model::{Digest, Offset, OffsetRange, Partition},
+    history::{Found, describe_segment, list_manifests, load_manifest, load_page, load_tail},
+    model::{Offset, OffsetRange, Partition},
     store::{Path, Store, StoreError},
 };
 
@@ -186,7 +186,10 @@ async fn of_segments(
         return Ok(None);
     }
     let read: Vec<Option<Segment>> = stream::iter(files)
-        .map(|(path, bytes)| segment(store, path, bytes))
+        .map(async |(path, bytes)| {
+            let described = describe_segment(store, &path, path.clone(), bytes).await?;
+            Ok::<_, StoreError>(described.map(|(segment, _)| segment))
+        })
         .buffered(AT_A_TIME)
         .try_collect()
         .await?;
@@ -199,33 +202,6 @@ async fn of_segments(
     manifest.open.silent = silent(newest, link.range, &segments);
     manifest.open.segments = segments;
     Ok(exactly(link, &manifest, |_| false))
-}
-
-/// A segment as a manifest lists it, from its file; `None` when that is damaged.
-async fn segment(store: &Store, path: Path, bytes: u64) -> Result<Option<Segment>, RepairError> {
-    let file = match store.get(&path, bytes).await {
-        Ok(file) => file,
-        Err(StoreError::TooLarge { .. }) => return Ok(None),
-        Err(error) if error.is_not_found() => return Ok(None),
-        Err(error) => return Err(error.into()),
-    };
-    // The decoder may panic on a damaged file.
-    let read = move || {
-        let (digest, bytes) = (Digest::of(&file), file.len() as u64);
-        let (facts, rows) = check_segment(file).ok()?;
-        Some(Segment {
-            path,
-            kind: facts.kind,
-            range: facts.range,
-            rows,
-            rowless: facts.rowless(),
-            bytes,
-            digest,
-            fingerprint: facts.declaration.fingerprint,
-            revision: None,
-        })
-    };
-    Ok(tokio::task::spawn_blocking(read).await.ok().flatten())
 }
 
 /// What lies between segments and gaps: ranges of nothing but absent offsets, as far as can be told.

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use super::{error::AuditError, source::is_its_source};
 use crate::{
-    format::Manifest,
+    format::{Manifest, Pipeline},
     kafka::{Admin, Connection},
     model::{OffsetRange, Partition},
 };
@@ -32,12 +32,21 @@ pub async fn readable_events(
         }
         let admin = Admin::connect(&connection, ASK)?;
         for (partition, pipeline) in asked {
-            is_its_source(&pipeline, &admin)?;
-            let ends = admin.watermarks(&pipeline.events_topic, partition)?;
-            let range = OffsetRange::new(ends.start, ends.stable_end);
-            readable.insert(partition, range.unwrap_or(OffsetRange::empty(ends.start)));
+            readable.insert(partition, readable_of(&admin, &pipeline, partition)?);
         }
         Ok(readable)
     };
     tokio::task::spawn_blocking(ask).await?
+}
+
+/// The same of one partition. Blocks.
+pub(super) fn readable_of(
+    admin: &Admin,
+    pipeline: &Pipeline,
+    partition: Partition,
+) -> Result<OffsetRange, AuditError> {
+    is_its_source(pipeline, admin)?;
+    let ends = admin.watermarks(&pipeline.events_topic, partition)?;
+    let readable = OffsetRange::new(ends.start, ends.stable_end);
+    Ok(readable.unwrap_or(OffsetRange::empty(ends.start)))
 }

@@ -1,6 +1,8 @@
 //! What every task of verifying needs.
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
+
+use tokio::sync::Semaphore;
 
 use super::{Level, groups::Group, inspect::Evaluators};
 use crate::{
@@ -8,6 +10,9 @@ use crate::{
     format::{Layout, Segment},
     store::Store,
 };
+
+/// Segments of more bytes are read in parts, unless something else is said.
+pub(super) const LARGE: u64 = 16 << 20;
 
 /// What every task needs.
 #[derive(Clone)]
@@ -20,6 +25,10 @@ pub(super) struct Verification {
     pub given: Option<Declaration>,
     /// When to give up.
     pub until: Option<Instant>,
+    /// Segments of more bytes are read in parts.
+    pub large: u64,
+    /// What the groups that are read at a time may take of memory, in kilobytes; `None` when they are read one by one.
+    pub memory: Option<Arc<Semaphore>>,
 }
 
 impl Verification {
@@ -32,6 +41,8 @@ impl Verification {
             calculations,
             given: None,
             until: None,
+            large: LARGE,
+            memory: None,
         }
     }
 

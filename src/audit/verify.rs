@@ -1,24 +1,25 @@
 //! `verify`: partitions are walked, then their segments inspected, several at a time.
 //!
-//! Memory: one group of segments per slot (its compressed files and a batch of decoded rows of each), the
-//! newest manifest and a few of its predecessors per slot, and the listing of the folders. It does not
-//! grow with the rows.
+//! Memory: of the segments that are read at a time no more than [`MEMORY`] (small files, a row group of each large one, and a
+//! batch of decoded rows), the newest manifest and a few of its predecessors per slot, and the listing of the folders. It does
+//! not grow with the rows.
 
 use std::{collections::BTreeSet, num::NonZeroUsize, sync::Arc, thread::available_parallelism};
 
 use futures::{Stream, StreamExt as _, stream};
+use tokio::sync::Semaphore;
 
 use super::{
     AuditError, Finding, FindingKind, Level, Report, chain,
-    fetch::fetch,
+    examine::{MEMORY, examine},
     folders::{Folder, Folders, folders, orphans, taken_for_ours, unreadable},
     groups::{Group, group},
-    inspect::{Evaluators, Inspected, Task, inspect},
+    inspect::Inspected,
     instructions::{self, Commands},
     pages,
     partition::{self, Examined},
     report::ComparedWith,
-    verification::Verification,
+    verification::{LARGE, Verification},
 };
 use crate::{
     calculation::{Calculations, Declaration},
@@ -41,6 +42,8 @@ pub struct Options {
     pub given: Option<Declaration>,
     /// How the program was started.
     pub invocation: Invocation,
+    /// Segments of more bytes are read in parts, so that they are never in memory as a whole.
+    pub large: u64,
 }
 
 impl Default for Options {
@@ -51,6 +54,7 @@ impl Default for Options {
             partitions: None,
             given: None,
             invocation: Invocation::new("verify"),
+            large: LARGE,
         }
     }
 }
@@ -90,6 +94,8 @@ pub async fn verify(
         calculations: calculations.clone(),
         given: options.given.clone(),
         until: None,
+        large: options.large,
+        memory: Some(Arc::new(Semaphore::new(MEMORY))),
     };
     let (chosen, unknown_files) = chosen(&context, options).await?;
     let files = || chosen.iter().flat_map(|(_, folder)| &folder.files);
@@ -284,33 +290,4 @@ async fn walk(
         group,
     }));
     Ok(work)
-}
-
-/// Fetches and inspects one group; `None` when the time was over before the end.
-pub(super) async fn examine(
-    context: Verification,
-    partition: Partition,
-    group: Group,
-    evaluators: Evaluators,
-) -> Result<Option<Inspected>, AuditError> {
-    let mut files = Vec::with_capacity(group.segments.len());
-    let mut findings = Vec::new();
-    for segment in &group.segments {
-        let (file, finding) = fetch(&context, partition, segment).await?;
-        files.push(file);
-        findings.extend(finding);
-    }
-    let inspected = tokio::task::spawn_blocking(move || {
-        let task = Task {
-            topic: context.layout.topic(),
-            partition,
-            level: context.level,
-            until: context.until,
-        };
-        inspect(&task, &group, &mut files, &evaluators)
-    });
-    Ok(inspected.await?.map(|mut inspected| {
-        inspected.findings.extend(findings);
-        inspected
-    }))
 }

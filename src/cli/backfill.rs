@@ -118,6 +118,7 @@ pub(super) fn execute(args: &BackfillArgs, program: &Program) -> anyhow::Result<
     let session = Session::begin(&given.common, given.flags())?.of(program);
     let runtime = runtime()?;
     let rewriting = Rewriting::new(&session, stored(&runtime, &session)?, "backfill")?;
+    let rewriting = rewriting.throttled(given.throttle());
     let outcome = runtime.block_on(backfill(args, &rewriting))?;
     let done = |one: &Done| one.failed == 0 && (outcome.applied || one.ranges.is_empty());
     let exit = match outcome.partitions.iter().all(done) {
@@ -242,7 +243,6 @@ async fn one(
     }
     let bar = progress_bar("filling {pos} of {len} offsets [{wide_bar}] {eta}");
     bar.set_length(plan.fills.iter().map(|fill| fill.range.len()).sum());
-    let throttle = args.rewriting.throttle();
     for fill in &plan.fills {
         let publishes = fill.is_published(args.publish_before_origin);
         let progress = |offsets| bar.inc(offsets);
@@ -251,7 +251,7 @@ async fn one(
             &rewriting.calculations,
             &mut open.chain,
             (fill, publishes),
-            &throttle,
+            &rewriting.throttle,
             &progress,
         );
         let filled = filled.await?;

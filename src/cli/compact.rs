@@ -14,13 +14,10 @@ use super::{
     session::{Session, runtime, stored},
 };
 use crate::{
-    audit::{Compactor, Merged},
+    audit::Compactor,
     config::Output,
     format::Manifest,
-    history::{
-        Chain, MergeLimits, Obstacles, Repaired, Sealed, choose_merge, choose_seal, plan_merges,
-        write_repair, write_seal,
-    },
+    history::{Chain, MergeLimits, plan_merges},
     model::Partition,
 };
 
@@ -35,9 +32,6 @@ Examples:
   snapback compact                               what would be merged in ./snapshots
   snapback compact --apply                       merge it
   snapback compact --apply --store s3://bucket/snapshots --partition 3";
-
-/// So often in a row may others change what is merged.
-const RACES: u32 = 32;
 
 /// Merge small segments of stored history into few large ones
 #[derive(Debug, Args)]
@@ -168,52 +162,12 @@ async fn merge(mut chain: Chain, compactor: &Compactor) -> anyhow::Result<Done> 
         done.segments_after = done.segments_before;
         return Ok(done);
     }
-    let (mut obstacles, mut races) = (Obstacles::default(), 0);
-    while let Some(merge) = chain
-        .newest()
-        .and_then(|newest| choose_merge(newest, MergeLimits::LARGEST, &obstacles, true))
-    {
-        let place = format!("partition {}, offsets {}", chain.partition(), merge.range);
-        match compactor
-            .merge(&chain, &merge)
-            .await
-            .context(place.clone())?
-        {
-            Merged::Ready(mut repair) => {
-                match write_repair(&mut chain, &mut repair)
-                    .await
-                    .context(place.clone())?
-                {
-                    Repaired::Done(_) => (done.merges, races) = (done.merges + 1, 0),
-                    Repaired::Overtaken if races < RACES => races += 1,
-                    Repaired::Overtaken => {
-                        done.left
-                            .push(format!("{place}: others change it all the time"));
-                        break;
-                    }
-                }
-            }
-            Merged::Apart(start) => _ = obstacles.apart.insert(start),
-            Merged::Damaged(start, findings) => {
-                obstacles.damaged.insert(start);
-                done.left.extend(findings.iter().map(ToString::to_string));
-            }
-        }
-    }
-    while let Some(range) = chain
-        .newest()
-        .and_then(|newest| choose_seal(newest, MergeLimits::LARGEST, &obstacles))
-    {
-        let place = format!("partition {}, offsets {range}", chain.partition());
-        match write_seal(&mut chain, range).await.context(place)? {
-            Sealed::Done(_) => done.pages += 1,
-            // Others change it, or it is too much for a page: nothing is wrong with it.
-            Sealed::Left(error) => {
-                tracing::info!("{error}");
-                obstacles.unsealed.insert(range);
-            }
-        }
-    }
+    let partition = chain.partition();
+    let settled = compactor.settle(&mut chain, true).await;
+    let settled = settled.with_context(|| format!("partition {partition}"))?;
+    done.merges = settled.merges;
+    done.pages = settled.pages;
+    done.left = settled.left;
     done.segments_after = live_segments(&chain);
     Ok(done)
 }

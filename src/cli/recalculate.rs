@@ -127,6 +127,7 @@ pub(super) fn execute(args: &RecalculateArgs, program: &Program) -> anyhow::Resu
     let runtime = runtime()?;
     let stored = stored(&runtime, &session)?;
     let rewriting = Rewriting::new(&session, stored, "recalculate")?;
+    let rewriting = rewriting.throttled(given.throttle());
     let outcome = runtime.block_on(recalculate(args, &rewriting))?;
     let done = |one: &Done| one.left.is_empty() && (outcome.applied || one.ranges == 0);
     let exit = match (outcome.failed, outcome.partitions.iter().all(done)) {
@@ -225,7 +226,7 @@ async fn one(
     let mut ranges = outdated(&newest, &ours, Some(all));
     ranges.retain(|range| args.wants(range));
     let cut_off = chain.why_cut_off().filter(|_| args.apply);
-    let (partition, throttle) = (chain.partition(), args.rewriting.throttle());
+    let (partition, throttle) = (chain.partition(), recalculator.throttle.clone());
     let mut left: Vec<Left> = Vec::new();
     let bar = progress_bar("recalculating {pos} of {len} outcomes [{wide_bar}] {eta}");
     bar.set_length(ranges.iter().map(Outdated::outcomes).sum());

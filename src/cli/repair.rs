@@ -23,7 +23,6 @@ use crate::{
     },
     config::{self, Output},
     model::{OffsetRange, Partition},
-    store::Throttle,
 };
 use losses::{Losses, Lost, place};
 use ranges::{Opened, one};
@@ -89,12 +88,12 @@ pub(super) fn execute(args: &RepairArgs, program: &Program) -> anyhow::Result<Ex
     let session = Session::begin(&given.common, given.flags())?.of(program);
     let runtime = runtime()?;
     let rewriting = Rewriting::new(&session, stored(&runtime, &session)?, "repair")?;
+    let rewriting = rewriting.throttled(given.throttle());
     let options = Options {
         partitions: given.partitions(),
         invocation: session.layers.invocation("repair"),
         ..Options::default()
     };
-    let throttle = given.throttle();
     let report = runtime.block_on(verify(&rewriting, &options))?;
     let report = match args.reread {
         true => runtime.block_on(reread(&rewriting, &options, report))?,
@@ -107,7 +106,7 @@ pub(super) fn execute(args: &RepairArgs, program: &Program) -> anyhow::Result<Ex
     let losses = Losses::of(accepted, invocation, &rewriting, &plan);
     let losses = runtime.block_on(losses)?;
     let mut outcome = match args.apply {
-        true => runtime.block_on(apply(&rewriting, &plan, &losses, &throttle))?,
+        true => runtime.block_on(apply(&rewriting, &plan, &losses))?,
         false => Outcome {
             ranges: plan.mends.len(),
             manifests: plan.manifests.len(),
@@ -174,7 +173,6 @@ async fn apply(
     rewriting: &Rewriting,
     plan: &RepairPlan,
     losses: &Losses,
-    throttle: &Throttle,
 ) -> anyhow::Result<Outcome> {
     let mut outcome = Outcome {
         left: plan.left.iter().map(ToString::to_string).collect(),
@@ -233,6 +231,7 @@ async fn apply(
             held.insert(mend.partition);
         }
     }
+    let throttle = &rewriting.throttle;
     let mut last: Option<Opened> = None;
     // Where Kafka did not answer once, nobody waits for it again.
     let mut unreachable = BTreeSet::new();

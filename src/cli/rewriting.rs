@@ -111,6 +111,8 @@ pub(super) struct Rewriting {
     /// The one that was given.
     pub given: Arc<Evaluator>,
     pub connection: Connection,
+    /// How fast it may go.
+    pub throttle: Throttle,
     /// The command, for what it writes.
     name: &'static str,
 }
@@ -216,8 +218,15 @@ impl Rewriting {
             connection: config::connection(&session.layers)?,
             store,
             layout,
+            throttle: Throttle::unlimited(),
             name,
         })
+    }
+
+    /// The same, no faster than this.
+    pub fn throttled(mut self, throttle: Throttle) -> Rewriting {
+        self.throttle = throttle;
+        self
     }
 
     /// The partitions that were asked for, which must be there; all without such a wish.
@@ -274,6 +283,7 @@ impl Rewriting {
             results,
             events: (events == Events::Perhaps).then(|| self.connection.clone()),
             patience: PATIENCE,
+            throttle: self.throttle.clone(),
         };
         Ok(OpenPartition {
             chain,

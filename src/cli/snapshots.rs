@@ -1,7 +1,7 @@
 //! `snapback snapshots`
 
 use bytesize::ByteSize;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
 use clap::{Args, Subcommand};
 use comfy_table::{Table, presets};
 use serde::Serialize;
@@ -15,7 +15,7 @@ use super::{
 use crate::{
     config::{Flags, Output},
     model::{Partition, Sequence},
-    query::{self, Listing, PartitionEntry, Shown},
+    query::{self, Listing, PartitionEntry, SegmentEntry, Shown},
 };
 
 const EXAMPLES: &str = "\
@@ -242,13 +242,14 @@ fn show_text(snapshot: &Shown) -> String {
     ] {
         facts.add_row(vec![name.to_owned(), shown(&value).into_owned()]);
     }
-    let mut segments = table(&["segment", "rows", "bytes", "calculation"]);
+    let mut segments = table(&["segment", "rows", "bytes", "calculation", "verified"]);
     for segment in &snapshot.segment_list {
         segments.add_row(vec![
             shown(&segment.path).into_owned(),
             segment.rows.to_string(),
             ByteSize(segment.bytes).to_string(),
             segment.fingerprint.clone(),
+            verified(segment),
         ]);
     }
     let mut text = format!("{facts}\n\n{segments}");
@@ -262,6 +263,12 @@ fn show_text(snapshot: &Shown) -> String {
         ));
     }
     text
+}
+
+/// When a segment was last verified.
+fn verified(segment: &SegmentEntry) -> String {
+    let text = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::Secs, true);
+    segment.verified_at.map_or("never".to_owned(), text)
 }
 
 fn table(header: &[&str]) -> Table {

@@ -42,6 +42,7 @@ mod page;
 mod paging;
 mod read;
 mod rewrite;
+mod row_groups;
 mod rowless;
 mod rows;
 mod rows_by_offset;
@@ -49,6 +50,7 @@ mod sealing;
 mod segment;
 mod silent;
 mod validate;
+mod verified;
 
 pub use absent::{Absent, AbsentBuilder, NotAbsent};
 pub use accumulation::Accumulation;
@@ -75,14 +77,16 @@ pub use merge::{Added, Merger};
 pub use open_list::OpenList;
 pub use outcomes::{OutcomesError, RangeOutcomes};
 pub use page::{Page, PageLink};
-pub use read::{SegmentReader, check_segment, read_segment};
+pub use read::{SegmentReader, check_segment, read_segment, read_segment_in_parts};
 pub use rewrite::{Rewriter, repair_memory};
+pub use row_groups::{ReadPart, RowsPlace};
 pub use rowless::{Rowless, RowlessRecord};
 pub(crate) use rows::rows_size;
 pub use rows_by_offset::{RowPlace, SegmentEnd};
 pub use sealing::PageError;
 pub use segment::{Encoded, EncodedSegment, SegmentError, SegmentWriter};
 pub use silent::{SilentRange, same_silence_outside};
+pub use verified::{LastVerified, Verified};
 
 #[cfg(test)]
 mod golden;

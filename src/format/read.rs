@@ -3,18 +3,17 @@
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use bytes::Bytes;
-use parquet::{
-    arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder},
-    file::metadata::{ParquetMetaData, RowGroupMetaData},
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader,
+    ParquetRecordBatchReaderBuilder,
 };
 
-use super::{FactsError, SegmentError, SegmentFacts, own_digest, segment::check_offsets};
+use super::{
+    FactsError, SegmentEnd, SegmentError, SegmentFacts, own_digest,
+    row_groups::{ReadPart, RowGroups, batch_rows},
+    segment::check_offsets,
+};
 use crate::model::Digest;
-
-/// Most rows in one batch of a reader.
-const BATCH_ROWS: usize = 64 * 1024;
-/// What the rows of one batch take in memory, about: the values of large rows, as far as the file states them.
-const BATCH_BYTES: usize = 4 << 20;
 
 /// The rows of a segment, batch by batch.
 ///
@@ -25,7 +24,15 @@ pub struct SegmentReader {
     own_digest: Digest,
     schema: SchemaRef,
     rows: u64,
-    batches: ParquetRecordBatchReader,
+    batches: Batches,
+}
+
+/// Where the rows come from.
+enum Batches {
+    /// A file in memory.
+    File(ParquetRecordBatchReader),
+    /// A file of which a row group at a time is.
+    Parts(Box<RowGroups>),
 }
 
 /// Opens a segment: reads its footer, no rows yet.
@@ -46,21 +53,36 @@ pub fn read_segment(bytes: Bytes) -> Result<SegmentReader, SegmentError> {
         own_digest,
         schema,
         rows,
-        batches,
+        batches: Batches::File(batches),
     })
 }
 
-/// How many rows a batch has: a file may have rows of a megabyte, of which its own size says nothing.
-fn batch_rows(file: &ParquetMetaData) -> usize {
-    let chunks = file.row_groups().iter().flat_map(RowGroupMetaData::columns);
-    let bytes = chunks.map(|chunk| {
-        let values = chunk.unencoded_byte_array_data_bytes();
-        values.unwrap_or(0).max(chunk.uncompressed_size())
-    });
-    let bytes = usize::try_from(bytes.sum::<i64>()).unwrap_or(usize::MAX);
-    let rows = usize::try_from(file.file_metadata().num_rows()).unwrap_or(1);
-    let of_a_row = bytes / rows.max(1) + 1;
-    (BATCH_BYTES / of_a_row).clamp(1, BATCH_ROWS)
+/// Opens a segment of which a row group at a time is in memory: `read` gives the parts of its file.
+///
+/// # Errors
+/// When Arrow has no types for its columns.
+pub fn read_segment_in_parts(
+    end: SegmentEnd,
+    read: ReadPart,
+) -> Result<SegmentReader, SegmentError> {
+    let SegmentEnd {
+        facts,
+        own_digest,
+        metadata,
+        bytes,
+    } = end;
+    let rows = u64::try_from(metadata.file_metadata().num_rows()).unwrap_or(0);
+    let batch_rows = batch_rows(&metadata);
+    let metadata = ArrowReaderMetadata::try_new(metadata, ArrowReaderOptions::new())?;
+    let schema = metadata.schema().clone();
+    let groups = RowGroups::new(metadata, bytes, batch_rows, read);
+    Ok(SegmentReader {
+        facts,
+        own_digest,
+        schema,
+        rows,
+        batches: Batches::Parts(Box::new(groups)),
+    })
 }
 
 impl SegmentReader {
@@ -87,9 +109,12 @@ impl Iterator for SegmentReader {
     type Item = Result<RecordBatch, SegmentError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.batches
-            .next()
-            .map(|batch| batch.map_err(SegmentError::from))
+        match &mut self.batches {
+            Batches::File(batches) => batches
+                .next()
+                .map(|batch| batch.map_err(SegmentError::from)),
+            Batches::Parts(groups) => groups.next(),
+        }
     }
 }
 

@@ -22,16 +22,18 @@ use parquet::{
 };
 
 use super::{RowlessRecord, SegmentError, SegmentFacts, rows};
-use crate::model::Offset;
+use crate::model::{Digest, Offset};
 
 /// A row is read in at most so many parts.
 const MOST_PARTS: usize = 2;
 
 /// What the end of a segment's file says about it: what it is, and where its rows are.
 pub struct SegmentEnd {
-    facts: SegmentFacts,
-    metadata: Arc<ParquetMetaData>,
-    bytes: u64,
+    pub(super) facts: SegmentFacts,
+    pub(super) own_digest: Digest,
+    pub(super) metadata: Arc<ParquetMetaData>,
+    /// The size of the file.
+    pub(super) bytes: u64,
 }
 
 /// Where the row of an offset is, if it has one.
@@ -58,9 +60,11 @@ impl SegmentEnd {
         }
         let metadata = reader.finish()?;
         let pairs = metadata.file_metadata().key_value_metadata();
-        let (facts, _) = SegmentFacts::from_metadata(pairs.map_or(&[][..], Vec::as_slice))?;
+        let (facts, own_digest) =
+            SegmentFacts::from_metadata(pairs.map_or(&[][..], Vec::as_slice))?;
         Ok(Ok(SegmentEnd {
             facts,
+            own_digest,
             metadata: Arc::new(metadata),
             bytes,
         }))
@@ -70,6 +74,17 @@ impl SegmentEnd {
     #[must_use]
     pub fn record(&self) -> RowlessRecord {
         self.facts.record()
+    }
+
+    /// The bytes of the largest part of the file that is read at a time, row group by row group.
+    #[must_use]
+    pub fn largest_part(&self) -> u64 {
+        let groups = self.metadata.row_groups().iter();
+        let bytes = groups.map(|group| {
+            let columns = group.columns().iter();
+            columns.map(|column| column.byte_range().1).sum()
+        });
+        bytes.max().unwrap_or(0)
     }
 
     /// Where the row of an offset must be; `None` when it has none.
@@ -161,10 +176,7 @@ impl SegmentEnd {
         parts: Vec<Bytes>,
     ) -> Result<Option<RecordBatch>, SegmentError> {
         let starts = place.parts.iter().map(|part| part.start);
-        let file = Parts {
-            bytes: self.bytes,
-            parts: starts.zip(parts).collect(),
-        };
+        let file = Parts::new(self.bytes, starts.zip(parts));
         let options = ArrowReaderOptions::new();
         let metadata = ArrowReaderMetadata::try_new(Arc::clone(&self.metadata), options)?;
         let selected = RowSelection::from(vec![
@@ -216,13 +228,21 @@ fn together(mut parts: Vec<Range<u64>>) -> Vec<Range<u64>> {
 }
 
 /// Parts of a file, as the decoder reads one.
-struct Parts {
+pub(super) struct Parts {
     bytes: u64,
     /// Each with where it starts, ascending.
     parts: Vec<(u64, Bytes)>,
 }
 
 impl Parts {
+    /// Of a file of `bytes` bytes.
+    pub(super) fn new(bytes: u64, parts: impl IntoIterator<Item = (u64, Bytes)>) -> Parts {
+        Parts {
+            bytes,
+            parts: parts.into_iter().collect(),
+        }
+    }
+
     /// Everything from `start` on in the part that has it.
     fn from(&self, start: u64) -> Result<Bytes, ParquetError> {
         let after = self.parts.partition_point(|(first, _)| *first <= start);

@@ -29,6 +29,8 @@ use crate::{
 
 /// The most rows in one row group: what a reader must hold at a time.
 const ROW_GROUP_ROWS: usize = 1 << 20;
+/// And the most bytes, as they are encoded; about.
+const ROW_GROUP_BYTES: usize = 16 << 20;
 /// The rows that are encoded at a time take about so many bytes. Whether a page is full is looked at after them: rows of a
 /// megabyte each must not make a page of a gigabyte.
 const PIECE: usize = 4 << 20;
@@ -277,6 +279,7 @@ fn properties(schema: &SchemaRef) -> WriterProperties {
         .set_statistics_enabled(EnabledStatistics::Chunk)
         .set_offset_index_disabled(true)
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
+        .set_max_row_group_bytes(Some(ROW_GROUP_BYTES))
         .set_sorting_columns(Some(vec![SortingColumn {
             column_idx: 0,
             descending: false,

@@ -4,16 +4,14 @@
 
 use std::cmp::Reverse;
 
-use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
-use super::{Appended, Chain, ChainError, folders::StoredSegment};
+use super::{Appended, Chain, ChainError, described::describe_segment, folders::StoredSegment};
 use crate::{
     calculation::Declaration,
     failpoint::{self, Point},
-    format::{Edit, MadeFor, RowlessRecord, Segment, SegmentFacts, SegmentKind, check_segment},
-    model::{Counts, Digest, Offset, OffsetRange},
-    store::StoreError,
+    format::{Edit, MadeFor, RowlessRecord, Segment, SegmentFacts, SegmentKind},
+    model::{Counts, Offset, OffsetRange},
 };
 
 /// An append put together from unlisted files.
@@ -135,15 +133,10 @@ async fn inspect(
     chain: &Chain,
     file: &StoredSegment,
 ) -> Result<Option<(Segment, SegmentFacts)>, ChainError> {
-    let bytes = match chain.store().get(&file.place, file.size).await {
-        Ok(bytes) => bytes,
-        Err(error) if error.is_not_found() => return Ok(None),
-        Err(StoreError::TooLarge { .. }) => return Ok(None),
-        Err(error) => return Err(error.into()),
-    };
-    let size = bytes.len() as u64;
-    let Some((digest, facts, rows)) = verify(bytes).await else {
-        tracing::warn!(path = %file.place, "an unlisted segment cannot be read, so it is not adopted");
+    let (store, place) = (chain.store(), &file.place);
+    let described = describe_segment(store, place, file.path.clone(), file.size).await?;
+    let Some((segment, facts)) = described else {
+        tracing::warn!(path = %place, "an unlisted segment cannot be read, so it is not adopted");
         return Ok(None);
     };
     let fits = facts.topic == chain.layout().topic()
@@ -152,26 +145,5 @@ async fn inspect(
         && facts.range == file.name.range
         && facts.made_for == MadeFor::Append
         && facts.declaration.bytes() <= Declaration::MAX_BYTES;
-    let segment = Segment {
-        path: file.path.clone(),
-        kind: facts.kind,
-        range: facts.range,
-        rows,
-        rowless: facts.rowless(),
-        bytes: size,
-        digest,
-        fingerprint: facts.declaration.fingerprint.clone(),
-        revision: None,
-    };
     Ok(fits.then_some((segment, facts)))
-}
-
-/// On a thread of its own: it takes a while, and the decoder may panic on a damaged file.
-async fn verify(bytes: Bytes) -> Option<(Digest, SegmentFacts, u64)> {
-    let work = move || {
-        let digest = Digest::of(&bytes);
-        let (facts, rows) = check_segment(bytes).ok()?;
-        Some((digest, facts, rows))
-    };
-    tokio::task::spawn_blocking(work).await.ok().flatten()
 }

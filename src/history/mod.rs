@@ -14,6 +14,7 @@
 //! - [`tidy`] brings the folders in line with the chain after a crash: what is whole is adopted, what is left over goes.
 //! - [`collect`] takes away what the history does not need any more.
 //! - [`read_listed`] reads the pages of a manifest, so that all that is live is known; nobody else does.
+//! - [`load_verified`] says when each segment was last verified.
 //! - [`next_corrections`] says which corrections are to be published next.
 //!
 //! Kept here: segments are durable before a manifest lists them (I3); manifests follow each other without a fork (I4);
@@ -24,6 +25,7 @@ mod attic;
 mod chain;
 mod clock;
 mod compaction;
+mod described;
 mod folders;
 mod gc;
 mod giving_up;
@@ -32,17 +34,22 @@ mod next_corrections;
 mod race;
 mod repair;
 mod seal;
+mod segment_end;
 mod tail;
 mod tidy;
+mod verified;
 mod write;
 
-pub use attic::{FetchError, Fetched, FoundAt, Restored, fetch_segment, restore_segment};
+pub use attic::{
+    FetchError, Fetched, FoundAt, Restored, check_segment, fetch_segment, restore_segment,
+};
 pub use chain::{Appended, Chain};
 pub use clock::Clock;
 pub use compaction::{
     CompactionPlan, MANY_SEGMENTS, Merge, MergeLimits, Obstacles, choose_merge, choose_seal,
     plan_merges,
 };
+pub use described::describe_segment;
 pub use gc::{
     BlockedBy, Collected, Collection, NEWEST_KEPT, Walk, choice as gc_choice, collect,
     plan_collection,
@@ -56,8 +63,10 @@ pub use race::{
 };
 pub use repair::{Repair, Repaired, write_repair};
 pub use seal::{Sealed, seal_when_long, write_seal};
+pub use segment_end::read_segment_end;
 pub use tail::{ChainError, ChainTail, Found, contains, list_manifests, load_manifest, load_tail};
 pub use tidy::{Tidied, readopt, tidy};
+pub use verified::load_verified;
 pub use write::{Pending, SnapshotError, Written, write_snapshot};
 
 #[cfg(test)]

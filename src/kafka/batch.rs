@@ -41,6 +41,16 @@ impl Batch {
         self.messages.len()
     }
 
+    /// The bytes of their keys and payloads.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        let bytes = self.iter().map(|event| {
+            let parts = [event.key, event.payload];
+            parts.into_iter().flatten().map(<[u8]>::len).sum::<usize>()
+        });
+        bytes.sum::<usize>() as u64
+    }
+
     /// The events, in offset order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = Event<'_>> + Clone {
         self.messages.events()

@@ -70,6 +70,11 @@ impl BackgroundSettings {
         settings: &RunConfig,
         recalculator: Recalculator,
     ) -> Result<BackgroundSettings, CalculationError> {
+        let throttle = Throttle::of(settings.background_rate);
+        let recalculator = Recalculator {
+            throttle: throttle.clone(),
+            ..recalculator
+        };
         let scrub = settings.scrub;
         let calculations = settings.calculation.known()?;
         let scrubber = Scrubber {
@@ -84,7 +89,7 @@ impl BackgroundSettings {
             compactor: Compactor {
                 calculations,
                 invocation: settings.invocation.clone(),
-                throttle: Throttle::of(settings.background_rate),
+                throttle,
             },
             recalculator: recalculates.then_some(recalculator),
             scrub: (scrub.mode != Scrub::Off).then(|| ScrubSettings {

@@ -8,8 +8,8 @@ use serde::{Serialize, Serializer};
 
 use super::{QueryError, TopicError, topics};
 use crate::{
-    format::{ColumnTypes, GapReason, Layout, Listed, Manifest, SegmentKind},
-    history::{Found, load_manifest, load_tail, read_all_listed},
+    format::{ColumnTypes, GapReason, Layout, Listed, Manifest, SegmentKind, Verified},
+    history::{Found, load_manifest, load_tail, load_verified, read_all_listed},
     model::{Digest, Offset, Partition, Sequence, is_zero},
     store::Store,
 };
@@ -136,6 +136,9 @@ pub struct SegmentEntry {
     pub digest: Digest,
     /// The fingerprint of its calculation.
     pub fingerprint: String,
+    /// When a running processor last verified it; `None` when that is not known.
+    #[serde(serialize_with = "rfc3339_or_null")]
+    pub verified_at: Option<DateTime<Utc>>,
 }
 
 /// The newest snapshot of each partition.
@@ -269,7 +272,8 @@ pub async fn show(
         }
     };
     let listed = read_all_listed(store, layout, manifest).await?;
-    Ok(shown(store, layout, &listed, damaged))
+    let verified = load_verified(store, layout, partition).await?;
+    Ok(shown(store, layout, &listed, damaged, &verified))
 }
 
 async fn numbered(
@@ -327,7 +331,23 @@ fn entry(manifest: &Manifest, damaged: Vec<Sequence>) -> PartitionEntry {
     }
 }
 
-fn shown(store: &Store, layout: &Layout, manifest: &Listed, damaged: Vec<Sequence>) -> Shown {
+fn rfc3339_or_null<S: Serializer>(
+    time: &Option<DateTime<Utc>>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    match time {
+        Some(time) => rfc3339(time, serializer),
+        None => serializer.serialize_none(),
+    }
+}
+
+fn shown(
+    store: &Store,
+    layout: &Layout,
+    manifest: &Listed,
+    damaged: Vec<Sequence>,
+    verified: &Verified,
+) -> Shown {
     let gaps = manifest.gaps.iter().map(|gap| GapEntry {
         start: gap.range.start(),
         end: gap.range.end(),
@@ -343,6 +363,7 @@ fn shown(store: &Store, layout: &Layout, manifest: &Listed, damaged: Vec<Sequenc
         bytes: segment.bytes,
         digest: segment.digest,
         fingerprint: segment.fingerprint.to_string(),
+        verified_at: verified.at(&segment.path),
     });
     Shown {
         store: store.uri(),

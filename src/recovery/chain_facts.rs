@@ -1,14 +1,19 @@
 //! Reads the chain of one partition, tidies it, and tells the facts that follow from it.
 
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
 use super::{
     ChainFacts, Committed, Damage, GoodChain,
     gather::{GatherError, Gatherer},
     seen::Seen,
 };
 use crate::{
-    format::{Identity, Manifest, ManifestError},
-    history::{self, Chain, ChainError, Clock, Tidied, tidy},
+    format::{Identity, Layout, Manifest, ManifestError},
+    history::{self, Chain, ChainError, Found, Tidied, load_manifest, tidy},
     model::{Digest, Partition, Sequence},
+    store::Store,
 };
 
 impl Gatherer {
@@ -114,17 +119,38 @@ impl Gatherer {
                 history::contains(&self.store, &self.layout, partition, head, tail.highest).await?
             }
         };
-        Ok(ChainFacts::Good(good(
-            newest,
-            head_known,
-            damage,
-            &self.clock,
-        )))
+        let bound_at = bound_at(&self.store, &self.layout, newest).await?;
+        let bound = bound_at.and_then(|at| (self.clock.now() - at).to_std().ok());
+        Ok(ChainFacts::Good(good(newest, head_known, damage, bound)))
     }
 }
 
-fn good(newest: &Manifest, head_known: bool, damage: Vec<Damage>, clock: &Clock) -> GoodChain {
-    let age = (clock.now() - newest.created_at).to_std().ok();
+/// When a partition was bound whose processor has recorded nothing since. A backfill may have made its history begin earlier
+/// meanwhile: that says nothing about commits.
+async fn bound_at(
+    store: &Store,
+    layout: &Layout,
+    newest: &Manifest,
+) -> Result<Option<DateTime<Utc>>, ChainError> {
+    if newest.end != newest.published_from.unwrap_or(newest.origin) {
+        return Ok(None);
+    }
+    if newest.sequence == Sequence::FIRST {
+        return Ok(Some(newest.created_at));
+    }
+    let first = load_manifest(store, layout, newest.partition, Sequence::FIRST).await?;
+    Ok(match first {
+        Found::Good(first) => Some(first.created_at),
+        Found::Damaged { .. } | Found::Missing => None,
+    })
+}
+
+fn good(
+    newest: &Manifest,
+    head_known: bool,
+    damage: Vec<Damage>,
+    bound: Option<Duration>,
+) -> GoodChain {
     GoodChain {
         pipeline: newest.pipeline.clone(),
         sequence: newest.sequence,
@@ -135,7 +161,7 @@ fn good(newest: &Manifest, head_known: bool, damage: Vec<Damage>, clock: &Clock)
         revision: newest.forward().edited.max(newest.revision()),
         lost: newest.forward().lost,
         head_known,
-        age,
+        bound,
         damage,
     }
 }
@@ -143,12 +169,39 @@ fn good(newest: &Manifest, head_known: bool, damage: Vec<Damage>, clock: &Clock)
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{format::testing::with_sealed_corrections, model::Sequence};
+    use crate::{
+        format::testing::{encoded, identity, time, with_sealed_corrections},
+        history::{Repair, testing, write_repair},
+        model::Sequence,
+        store::Store,
+    };
+
+    #[tokio::test]
+    async fn a_backfill_before_the_first_commit_does_not_hide_that_nothing_was_committed() {
+        let (store, clock) = (Store::memory(), testing::clock());
+        let mut chain = testing::bound(&store, "writer", &clock, 100).await;
+        let layout = chain.layout().clone();
+        let age = async |chain: &Chain| {
+            let newest = chain.newest().unwrap();
+            let bound_at = bound_at(&store, &layout, newest).await.unwrap();
+            bound_at.map(|at| at >= time())
+        };
+        assert_eq!(age(&chain).await, Some(true));
+        let mut earlier = Repair::filling(encoded(60, 100, &identity("writer")));
+        write_repair(&mut chain, &mut earlier).await.unwrap();
+        assert!(chain.newest().unwrap().sequence > Sequence::FIRST);
+        assert_eq!(age(&chain).await, Some(true));
+        let mut first = testing::pending(100, 120);
+        history::write_snapshot(&mut chain, &mut first)
+            .await
+            .unwrap();
+        assert_eq!(age(&chain).await, None, "what was stored was committed");
+    }
 
     #[test]
     fn a_replay_knows_of_corrections_that_are_in_a_page() {
         let newest = with_sealed_corrections(5);
-        let chain = good(&newest, true, Vec::new(), &Clock::system());
+        let chain = good(&newest, true, Vec::new(), None);
         assert_eq!(chain.revision, Some(Sequence(5)));
     }
 }

@@ -129,8 +129,9 @@ pub struct GoodChain {
     /// Whether the `head` of the commit metadata is in this chain (a damaged manifest at its number counts as present).
     /// Without a commit of ours: not asked, any value.
     pub head_known: bool,
-    /// How long ago the manifest was written; `None` when the clocks disagree.
-    pub age: Option<Duration>,
+    /// How long ago the partition was bound to the store, if the processor has recorded nothing since; `None` when it has, and
+    /// when nobody knows.
+    pub bound: Option<Duration>,
     /// Newer manifests, or segments of this one, that are damaged or missing.
     pub damage: Vec<Damage>,
 }

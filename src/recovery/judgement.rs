@@ -11,7 +11,7 @@ use super::{
     metadata::{Authored, CommitMetadata},
     refusal::Cause,
 };
-use crate::model::{Offset, OffsetRange, Sequence};
+use crate::model::{Offset, OffsetRange};
 
 /// A partition bound to the store less than this ago cannot have lost its group offsets to expiry (brokers keep those of an
 /// empty group for a week by default): its first commit simply did not happen.
@@ -147,9 +147,7 @@ fn without_committed(facts: &Facts, policy: &Policy, chain: &GoodChain) -> Judge
     let outcomes = chain.outcomes();
     // frontier <= committed (I1) <= log end: where the two meet, what was committed is known.
     let nothing_follows = facts.log.end == at;
-    let never_committed = chain.sequence == Sequence::FIRST
-        && chain.end == chain.origin
-        && chain.age.is_some_and(|age| age < FRESHLY_BOUND);
+    let never_committed = chain.bound.is_some_and(|age| age < FRESHLY_BOUND);
     let expired = range(at, facts.log.start);
     if nothing_follows || (never_committed && expired.is_none()) {
         return Ok((Plan::Continue { at, outcomes }, commit(at, outcomes)));

@@ -101,17 +101,28 @@ impl Throttle {
 
     /// Waits until the bytes that others took are paid for, then takes these: before they are read or written.
     pub async fn take(&self, bytes: u64) {
-        let Some(rate) = self.0.rate else { return };
+        if let Some(begins) = self.take_from(bytes) {
+            tokio::time::sleep_until(begins).await;
+        }
+    }
+
+    /// The same on a thread that may block.
+    pub fn take_blocking(&self, bytes: u64) {
+        if let Some(begins) = self.take_from(bytes) {
+            std::thread::sleep(begins.saturating_duration_since(Instant::now()));
+        }
+    }
+
+    /// When these may be read or written.
+    fn take_from(&self, bytes: u64) -> Option<Instant> {
+        let rate = self.0.rate?;
         #[expect(clippy::cast_precision_loss, reason = "bytes of a file, or of a few")]
         let costs = Duration::from_secs_f64(bytes as f64 / rate.get() as f64);
-        let begins = {
-            let paid_at = &self.0.paid_at;
-            let mut paid_at = paid_at.lock().unwrap_or_else(PoisonError::into_inner);
-            let begins = (*paid_at).max(Instant::now());
-            *paid_at = begins + costs;
-            begins
-        };
-        tokio::time::sleep_until(begins).await;
+        let paid_at = &self.0.paid_at;
+        let mut paid_at = paid_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let begins = (*paid_at).max(Instant::now());
+        *paid_at = begins + costs;
+        Some(begins)
     }
 
     /// Awaits work that keeps one core busy, one at a time; the next begins after a rest as long as the work took.
@@ -198,6 +209,15 @@ mod tests {
             Duration::ZERO,
             "nothing is owed after a pause"
         );
+    }
+
+    #[test]
+    fn what_blocks_pays_as_well() {
+        let (throttle, began) = (throttle(1000), std::time::Instant::now());
+        throttle.take_blocking(100);
+        throttle.take_blocking(100);
+        throttle.take_blocking(100);
+        assert!(began.elapsed() >= Duration::from_millis(200));
     }
 
     #[tokio::test(start_paused = true)]

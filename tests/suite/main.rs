@@ -77,4 +77,5 @@ mod store_trouble;
 mod support;
 mod timestamps;
 mod unknown_files;
+mod verify_memory;
 mod zombies;

@@ -7,9 +7,6 @@ use crate::{
     model::{Offset, OffsetRange, Partition},
 };
 
-/// So many offsets are read at a time at most: what an edit brings stays bounded.
-const AT_A_TIME: u64 = 1 << 17;
-
 /// Why a range is not in the history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lack {
@@ -147,12 +144,13 @@ impl Fill {
         matches!(self.lack, Lack::Gap(_)) || before_origin
     }
 
-    /// The parts in which it is filled, the last one first: what lies before the origin grows down from there.
-    pub(super) fn parts(&self) -> Vec<OffsetRange> {
+    /// The parts in which it is filled, none of more than `at_a_time` offsets, the first one last: what lies before the origin grows
+    /// down from there.
+    pub(super) fn parts(&self, at_a_time: u64) -> Vec<OffsetRange> {
         let (mut at, end) = (self.range.start(), self.range.end());
         let mut parts = Vec::new();
         while at < end {
-            let step = AT_A_TIME - at.get().unsigned_abs() % AT_A_TIME;
+            let step = at_a_time - at.get().unsigned_abs() % at_a_time;
             let border = at.plus(step).min(end);
             parts.extend(OffsetRange::new(at, border).ok());
             at = border;

@@ -13,15 +13,20 @@ mod choice;
 pub use choice::{BackfillPlan, Fill, Lack, Unfilled};
 
 use super::{
-    RecalculateError, Recalculator, RepairError,
+    Compactor, RecalculateError, Recalculator, RepairError,
     repair::{corrections, first_damage},
 };
 use crate::{
-    calculation::Calculations,
+    calculation::{Calculations, Declaration},
+    format::Encoded,
     history::{Chain, Repair, Repaired, write_repair},
     model::{Counts, OffsetRange},
+    recovery::Invocation,
     store::Throttle,
 };
+
+/// So many offsets are read at a time at most: what an edit brings stays bounded.
+const AT_A_TIME: u64 = 1 << 17;
 
 /// What became of a range.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -35,7 +40,8 @@ pub struct Filled {
 }
 
 /// Fills a range, part by part, and reads back what it stored. With `publishes`, its outcomes become corrections. `progress` is
-/// told the offsets of each part that is done.
+/// told the offsets of each part that is done. What it adds is merged and sealed when it is much: there may be no processor that
+/// does it.
 ///
 /// # Errors
 /// When the store, or Kafka, is away; call it again then. A part that cannot be filled is in [`Filled::left`].
@@ -47,49 +53,99 @@ pub async fn fill(
     throttle: &Throttle,
     progress: &dyn Fn(u64),
 ) -> Result<Filled, RepairError> {
-    let mut filled = Filled::default();
-    let mut parts = fill.parts();
-    while let Some(part) = parts.pop() {
+    let making = Making {
+        fill,
+        parts: fill.parts(AT_A_TIME),
+        declaration: recalculator.evaluator.declaration(),
+        compactor: Compactor {
+            calculations: calculations.clone(),
+            invocation: Invocation::new("backfill"),
+            throttle: throttle.clone(),
+        },
+    };
+    let make = async |chain: &Chain, part| {
         let made = recalculator.fill(chain, part, publishes);
-        let why = match throttle.compute(made).await {
-            Ok(encoded) => {
-                let counts = encoded.counts;
-                throttle.take(2 * encoded.bytes() as u64).await;
-                match write_repair(chain, &mut Repair::filling(encoded)).await? {
-                    Repaired::Done(segments) => {
-                        filled.corrections += corrections(&segments);
-                        let declared = (recalculator.evaluator.declaration(), "backfill");
-                        match first_damage(calculations, chain, declared, segments).await? {
-                            Some(finding) => format!("what is stored now is not right: {finding}"),
-                            None => {
-                                filled.counts = filled.counts + counts;
-                                progress(part.len());
-                                continue;
-                            }
-                        }
+        throttle.compute(made).await
+    };
+    making.run(chain, make, progress).await
+}
+
+/// A range that is being filled.
+struct Making<'f> {
+    fill: &'f Fill,
+    /// The last one is the next.
+    parts: Vec<OffsetRange>,
+    declaration: Declaration,
+    compactor: Compactor,
+}
+
+impl Making<'_> {
+    async fn run(
+        mut self,
+        chain: &mut Chain,
+        make: impl AsyncFn(&Chain, OffsetRange) -> Result<Encoded, RecalculateError>,
+        progress: &dyn Fn(u64),
+    ) -> Result<Filled, RepairError> {
+        let mut filled = Filled::default();
+        while let Some(part) = self.parts.pop() {
+            let why = match make(chain, part).await {
+                Ok(encoded) => match self.store(chain, encoded, &mut filled).await? {
+                    None => {
+                        progress(part.len());
+                        self.compactor.settle_when_long(chain).await;
+                        continue;
                     }
-                    Repaired::Overtaken => {
-                        "another edit has changed it meanwhile; run this command again".to_owned()
+                    Some(why) => why,
+                },
+                Err(RecalculateError::TooManyEvents { range }) => match self.fill.halves(part) {
+                    Some(halves) => {
+                        self.parts.extend(halves);
+                        continue;
                     }
-                }
+                    None => RecalculateError::TooManyEvents { range }.to_string(),
+                },
+                Err(error) if error.is_retryable() => return Err(RepairError::Read(error)),
+                Err(error) => error.to_string(),
+            };
+            filled.left.push((part, why));
+            if self.fill.lack == Lack::BeforeOrigin {
+                // Nothing before it can be added without it.
+                break;
             }
-            Err(RecalculateError::TooManyEvents { range }) => match fill.halves(part) {
-                Some(halves) => {
-                    parts.extend(halves);
-                    continue;
-                }
-                None => RecalculateError::TooManyEvents { range }.to_string(),
-            },
-            Err(error) if error.is_retryable() => return Err(RepairError::Read(error)),
-            Err(error) => error.to_string(),
-        };
-        filled.left.push((part, why));
-        if fill.lack == Lack::BeforeOrigin {
-            // Nothing before it can be added without it.
-            break;
         }
+        Ok(filled)
     }
-    Ok(filled)
+
+    /// Stores a part, and reads it back; or says why it is not filled.
+    async fn store(
+        &self,
+        chain: &mut Chain,
+        encoded: Encoded,
+        filled: &mut Filled,
+    ) -> Result<Option<String>, RepairError> {
+        let counts = encoded.counts;
+        let throttle = &self.compactor.throttle;
+        throttle.take(2 * encoded.bytes() as u64).await;
+        let segments = match write_repair(chain, &mut Repair::filling(encoded)).await? {
+            Repaired::Done(segments) => segments,
+            Repaired::Overtaken => {
+                let why = "another edit has changed it meanwhile; run this command again";
+                return Ok(Some(why.to_owned()));
+            }
+        };
+        filled.corrections += corrections(&segments);
+        let declared = (self.declaration.clone(), "backfill");
+        let calculations = &self.compactor.calculations;
+        Ok(
+            match first_damage(calculations, chain, declared, segments).await? {
+                Some(finding) => Some(format!("what is stored now is not right: {finding}")),
+                None => {
+                    filled.counts = filled.counts + counts;
+                    None
+                }
+            },
+        )
+    }
 }
 
 #[cfg(test)]

@@ -3,22 +3,29 @@ use crate::{
     audit::{
         Level,
         succession::difference,
-        tests::fixture::{audit, chain, evaluator, newest, outcomes, range, sample},
+        tests::fixture::{audit, bind, chain, evaluator, newest, outcomes, range, sample},
     },
+    calculation::builtin,
     format::{Accumulation, GapReason, Manifest},
-    history::{Sealed, write_seal},
+    history::{MANY_SEGMENTS, Sealed, write_seal},
     model::{Offset, Partition},
+    store::Store,
 };
 
-/// Fills a range, as the events give it.
-async fn filled(chain: &mut Chain, over: OffsetRange, publishes: bool) -> Repaired {
+/// What the events of a range give.
+fn made(chain: &Chain, over: OffsetRange, publishes: bool) -> Encoded {
     let evaluator = evaluator();
     let published = publishes.then(|| evaluator.fingerprint().clone());
     let mut made = Accumulation::filling(over.start(), published);
     let (start, end) = (over.start().get(), over.end().get());
     made.append(&outcomes(&evaluator, start, end, |offset| offset % 10 == 9))
         .unwrap();
-    let encoded = made.close(chain.identity()).unwrap();
+    made.close(chain.identity()).unwrap()
+}
+
+/// Fills a range, as the events give it.
+async fn filled(chain: &mut Chain, over: OffsetRange, publishes: bool) -> Repaired {
+    let encoded = made(chain, over, publishes);
     let done = write_repair(chain, &mut Repair::filling(encoded)).await;
     done.unwrap()
 }
@@ -196,7 +203,7 @@ fn a_history_grows_down_part_by_part_and_a_gap_is_filled_from_its_start() {
         lack,
     };
     let borders = |fill: &Fill| {
-        let mut parts = fill.parts();
+        let mut parts = fill.parts(AT_A_TIME);
         let mut borders = Vec::new();
         while let Some(part) = parts.pop() {
             borders.push((part.start().get(), part.end().get()));
@@ -215,4 +222,36 @@ fn a_history_grows_down_part_by_part_and_a_gap_is_filled_from_its_start() {
     assert_eq!(halves, Some([range(3, 7), range(0, 3)]));
     let one = OffsetRange::new(Offset::ZERO, Offset::ZERO.plus(1)).unwrap();
     assert_eq!(of(Lack::BeforeOrigin).halves(one), None);
+}
+
+#[tokio::test]
+async fn a_long_backfill_is_merged_while_no_processor_is_there() {
+    let store = Store::memory();
+    let mut chain = chain(&store, 0).await;
+    bind(&mut chain, 1500).await;
+    let fill = Fill {
+        partition: Partition(0),
+        range: range(0, 1500),
+        lack: Lack::BeforeOrigin,
+    };
+    // Each of 150 parts brings a file of results and one of rejects.
+    let making = Making {
+        fill: &fill,
+        parts: fill.parts(10),
+        declaration: evaluator().declaration(),
+        compactor: Compactor {
+            calculations: Calculations::new(builtin),
+            invocation: Invocation::new("backfill"),
+            throttle: Throttle::unlimited(),
+        },
+    };
+    let make = async |chain: &Chain, part| Ok(made(chain, part, false));
+    let filled = making.run(&mut chain, make, &|_| ()).await.unwrap();
+    assert_eq!((filled.counts.offsets(), filled.left), (1500, Vec::new()));
+    let newest = newest(&store, 0).await;
+    assert_eq!(newest.origin, Offset::ZERO);
+    assert!(newest.open.segments.len() <= MANY_SEGMENTS);
+    let report = audit(&store, Level::Semantic).await;
+    assert!(report.clean, "{:#?}", report.findings);
+    assert_eq!(report.offsets, 1500);
 }

@@ -6,16 +6,19 @@ use super::RecalculateError;
 use crate::{
     kafka::{Batch, KafkaError, Reader},
     model::{OffsetRange, Partition},
+    store::Throttle,
 };
 
 /// Where they are, and what they are needed for.
 pub(super) struct Events {
     pub reader: Reader,
     pub needs: String,
+    /// What is read is taken from it.
+    pub throttle: Throttle,
 }
 
 impl Events {
-    /// Hands the events of `range` to `each`, in order, until it fails. Kafka may say nothing for `patience`.
+    /// Hands the events of `range` to `each`, in order, until it fails. Kafka may say nothing for `patience`. Blocks.
     pub fn read(
         &self,
         partition: Partition,
@@ -26,6 +29,7 @@ impl Events {
         let mut failure = None;
         let read = self.reader.read(partition, range, patience, |batch| {
             failure = each(&batch).err();
+            self.throttle.take_blocking(batch.bytes());
             match failure {
                 None => ControlFlow::Continue(()),
                 Some(_) => ControlFlow::Break(()),

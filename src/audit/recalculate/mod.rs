@@ -34,6 +34,7 @@ use crate::{
     history::{Chain, Repair, fetch_segment},
     kafka::{Connection, Reader},
     model::OffsetRange,
+    store::Throttle,
 };
 use events::Events;
 pub(super) use open::{File, open};
@@ -51,6 +52,8 @@ pub struct Recalculator {
     pub events: Option<Connection>,
     /// How long Kafka may say nothing while a range is read again.
     pub patience: Duration,
+    /// What is read of Kafka again is taken from it.
+    pub throttle: Throttle,
 }
 
 impl Recalculator {
@@ -149,7 +152,11 @@ impl Recalculator {
             return Err(RecalculateError::NoEvents { needs });
         };
         match Reader::open(events, topic) {
-            Ok(reader) => Ok(Events { reader, needs }),
+            Ok(reader) => Ok(Events {
+                reader,
+                needs,
+                throttle: self.throttle.clone(),
+            }),
             Err(source) => {
                 let source = Box::new(source);
                 Err(RecalculateError::Events { needs, source })

@@ -18,7 +18,7 @@ use crate::{
     },
     history::{Appended, CorrectionsProgress, Pending, Repaired, write_repair, write_snapshot},
     model::{Event, Offset, OffsetRange, Partition, Sequence},
-    store::Store,
+    store::{Store, Throttle},
 };
 
 /// The square of one of two fields; without it, the event is a reject whose reason says which.
@@ -55,6 +55,7 @@ fn recalculator(evaluator: Evaluator) -> Recalculator {
         },
         events: Some(Connection::new("127.0.0.1:1", Vec::new(), "tests").unwrap()),
         patience: Duration::from_millis(200),
+        throttle: Throttle::unlimited(),
     }
 }
 

@@ -11,8 +11,8 @@ use crate::{
     calculation::Calculations,
     format::{EditSummary, Encoded, Gap, GapReason, Layout, Manifest, Segment},
     history::{
-        Chain, FetchError, GivenUp, Repair, Repaired, fetch_segment, give_up, load_tail,
-        write_repair,
+        Chain, FetchError, Found, GivenUp, Repair, Repaired, fetch_segment, give_up, load_manifest,
+        load_tail, write_repair,
     },
     kafka::Connection,
     model::{Counts, OffsetRange, Partition},
@@ -236,32 +236,47 @@ pub async fn accept_loss(
     })
 }
 
-/// The range that the newest edit of a partition gave up, if it is `gap`: whoever did it may have stopped before it made the
-/// rest again.
-#[must_use]
-pub fn unfinished_loss(newest: &Manifest, gap: &Gap) -> Option<Mend> {
-    let EditSummary::GiveUp {
-        range, replaced, ..
-    } = &newest.edit
-    else {
-        return None;
-    };
-    let declared = replaced.first().map(|segment| &segment.fingerprint);
-    let declaration = declared.and_then(|fingerprint| newest.declaration(fingerprint));
-    (*range == gap.range).then_some(Mend {
-        partition: newest.partition,
-        range: Outdated {
-            range: *range,
-            segments: replaced.clone(),
-            silent: None,
-        },
-        declaration: declaration?.clone(),
-        source: Source::Kafka,
-        findings: Vec::new(),
-    })
+/// The range of which `gap` is what was given up, or what is left of it: whoever gave it up may have stopped before it made the
+/// rest again. `None` when that is so long ago that no manifest says it any more.
+///
+/// # Errors
+/// When the store is away.
+pub async fn unfinished_loss(chain: &Chain, gap: &Gap) -> Result<Option<Mend>, RepairError> {
+    let (store, layout) = (chain.store(), chain.layout());
+    let mut next = chain.newest().cloned();
+    while let Some(manifest) = next.filter(|manifest| manifest.created_at >= gap.accepted_at) {
+        if let EditSummary::GiveUp {
+            range, replaced, ..
+        } = &manifest.edit
+            && range.start() == gap.range.start()
+            && range.includes(gap.range)
+        {
+            let declared = replaced.first().map(|segment| &segment.fingerprint);
+            let declared = declared.and_then(|fingerprint| manifest.declaration(fingerprint));
+            return Ok(declared.map(|declaration| Mend {
+                partition: manifest.partition,
+                range: Outdated {
+                    range: *range,
+                    segments: replaced.clone(),
+                    silent: None,
+                },
+                declaration: declaration.clone(),
+                source: Source::Kafka,
+                findings: Vec::new(),
+            }));
+        }
+        let Some(base) = manifest.base else { break };
+        let found = load_manifest(store, layout, chain.partition(), base.sequence).await?;
+        next = match found {
+            Found::Good(base) => Some(*base),
+            Found::Damaged { .. } | Found::Missing => None,
+        };
+    }
+    Ok(None)
 }
 
-/// Makes what Kafka still has of an unfinished loss again, and moves what is left of its files to the attic.
+/// Makes what Kafka still has of an unfinished loss again, as far as that is still a `gap`, and moves what is left of its files to
+/// the attic.
 ///
 /// # Errors
 /// When the store, or Kafka, is away; call it again then.
@@ -270,10 +285,12 @@ pub async fn keep_rest(
     calculations: &Calculations,
     connection: &Connection,
     chain: &mut Chain,
-    mend: &Mend,
+    (mend, gap): (&Mend, &Gap),
 ) -> Result<Option<Mended>, RepairError> {
-    let (range, segments) = (mend.range.range, &mend.range.segments);
-    if give_up(chain, range, GapReason::Damaged, segments).await? == GivenUp::Overtaken {
+    let (range, segments) = (gap.range, &mend.range.segments);
+    if range == mend.range.range
+        && give_up(chain, range, GapReason::Damaged, segments).await? == GivenUp::Overtaken
+    {
         return Ok(Some(Mended::Overtaken));
     }
     let newest: Vec<Manifest> = chain.newest().cloned().into_iter().collect();

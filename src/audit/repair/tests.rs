@@ -8,15 +8,18 @@ use crate::{
     audit::{
         FindingKind, Level, RecalculateError, ResultsTopic,
         tests::{
-            fixture::{audit, chain, falsify, newest, range, sample},
+            fixture::{at, audit, chain, evaluator, newest, outcomes, range, sample, snapshot},
+            forging::falsify,
             rows::wrong_value,
         },
     },
     calculation::{Calculations, Evaluator, builtin},
     events::Fields,
-    format::{GapReason, Manifest},
+    format::{Accumulation, Gap, GapReason, Manifest},
+    history::{GivenUp, Repair, Repaired, give_up, write_repair},
     kafka::Connection,
     model::{Offset, OffsetRange},
+    store::Throttle,
 };
 
 fn layout() -> Layout {
@@ -35,6 +38,7 @@ fn recalculator() -> Recalculator {
         },
         events: Some(Connection::new("127.0.0.1:1", Vec::new(), "tests").unwrap()),
         patience: Duration::from_millis(200),
+        throttle: Throttle::unlimited(),
     }
 }
 
@@ -313,4 +317,37 @@ async fn the_worst_finding_of_a_range_decides_and_what_is_about_no_range_is_left
     assert!(mend.may_have_been_published_wrong());
     assert_eq!(mend.findings, findings[..2]);
     assert_eq!(plan.left, findings[2..]);
+}
+
+#[tokio::test]
+async fn a_loss_whose_rest_was_not_made_again_is_found_whatever_came_after_it() {
+    let store = sample().await;
+    let base = newest(&store, 0).await;
+    let lost = range(200, 300);
+    let of_range = base.open.segments.iter().filter(|one| one.range == lost);
+    let replaced: Vec<Segment> = of_range.cloned().collect();
+    let mut chain = chain(&store, 0).await;
+    let done = give_up(&mut chain, lost, GapReason::Damaged, &replaced).await;
+    assert_eq!(done.unwrap(), GivenUp::Done);
+    // A processor goes on, and somebody makes a part of the rest again.
+    snapshot(&mut chain, 400, 410, |_| false).await;
+    let mut made = Accumulation::filling(at(280), None);
+    made.append(&outcomes(&evaluator(), 280, 300, |_| false))
+        .unwrap();
+    let mut rest = Repair::filling(made.close(chain.identity()).unwrap());
+    let done = write_repair(&mut chain, &mut rest).await.unwrap();
+    assert!(matches!(done, Repaired::Done(_)));
+    let gaps = newest(&store, 0).await.gaps;
+    let [gap] = &gaps[..] else { panic!("{gaps:?}") };
+    assert_eq!(gap.range, range(200, 280));
+    let found = losses::unfinished_loss(&chain, gap).await.unwrap();
+    let found = found.expect("the edit that gave it up");
+    assert_eq!((found.range.range, found.range.segments), (lost, replaced));
+    // Another gap is none of it.
+    let other = Gap {
+        range: range(250, 280),
+        ..*gap
+    };
+    let found = losses::unfinished_loss(&chain, &other).await;
+    assert_eq!(found.unwrap(), None);
 }

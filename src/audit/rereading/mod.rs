@@ -31,8 +31,8 @@ use super::{
     groups::group,
     instructions::{self, Commands},
     published::newest_manifests,
+    readable::readable_of,
     recalculate::silent_parts,
-    source::is_its_source,
 };
 use crate::{
     calculation::Calculations,
@@ -137,11 +137,8 @@ fn places(
     }
     let admin = Admin::connect(connection, ASK)?;
     for (partition, manifest) in manifests {
-        is_its_source(&manifest.pipeline, &admin)?;
-        let ends = admin.watermarks(&manifest.pipeline.events_topic, *partition)?;
-        let readable = OffsetRange::new(ends.start, ends.stable_end);
         let place = Place {
-            readable: readable.unwrap_or(OffsetRange::empty(ends.start)),
+            readable: readable_of(&admin, &manifest.pipeline, *partition)?,
             committed: None,
         };
         places.insert(*partition, place);

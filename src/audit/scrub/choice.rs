@@ -4,11 +4,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use super::{
-    super::groups::{Group, group},
-    verified::Verified,
-};
-use crate::format::Listed;
+use super::super::groups::{Group, group};
+use crate::format::{Listed, Verified};
 
 /// What was found wrong, and stayed so, is looked at again sooner: somebody may have put it right.
 const LOOK_AGAIN: Duration = Duration::from_secs(60);

@@ -15,7 +15,6 @@
 
 mod choice;
 mod judge;
-mod verified;
 
 use std::time::Duration;
 
@@ -24,20 +23,19 @@ use chrono::{DateTime, Utc};
 use choice::{Next, next};
 pub use judge::MOST_WRONG;
 use judge::{Judgement, judge};
-pub use verified::Verified;
 
 use super::{
     AuditError, Finding, FindingKind, Mend, Mended, RecalculateError, Recalculator, RepairError,
     RepairPlan, Source,
+    examine::examine,
     groups::Group,
     instructions::{self, Commands},
     repair::{Unmade, in_attic, make, put_back},
     verification::Verification,
-    verify::examine,
 };
 use crate::{
     calculation::Calculations,
-    format::{Listed, Segment},
+    format::{Listed, Segment, Verified},
     history::{Chain, Repair, load_tail, read_listed_of},
     model::OffsetRange,
     recovery::Invocation,
@@ -291,3 +289,5 @@ fn not_deterministic(mend: &Mend) -> Finding {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod verified_tests;

@@ -17,7 +17,8 @@ use crate::{
     audit::{
         Level, ResultsTopic,
         tests::{
-            fixture::{audit, brief, chain, falsify, newest, sample, segment},
+            fixture::{audit, brief, chain, newest, sample, segment},
+            forging::falsify,
             rows::wrong_value,
         },
     },
@@ -27,7 +28,7 @@ use crate::{
     format::SegmentKind,
     history::{Repaired, read_listed, write_repair},
     kafka::Connection,
-    store::Store,
+    store::{Store, Throttle},
 };
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -45,6 +46,7 @@ fn scrubber(mends: bool) -> Scrubber {
             },
             events: Some(Connection::new("127.0.0.1:1", Vec::new(), "tests").unwrap()),
             patience: Duration::from_millis(200),
+            throttle: Throttle::unlimited(),
         },
         calculations: Calculations::new(builtin),
         invocation: Invocation::new("run"),

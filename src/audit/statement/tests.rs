@@ -4,8 +4,11 @@ use super::*;
 use crate::{
     audit::{
         Mended, mend, plan_repair,
-        tests::fixture::{audit, chain, falsify, layout, sample, snapshot},
         tests::rows::wrong_value,
+        tests::{
+            fixture::{audit, chain, layout, sample, snapshot},
+            forging::falsify,
+        },
     },
     calculation::{Calculations, Evaluator, builtin},
 };
@@ -119,6 +122,7 @@ async fn repair(store: &Store, report: &Report) {
         },
         events: None,
         patience: std::time::Duration::ZERO,
+        throttle: crate::store::Throttle::unlimited(),
     };
     for one in &plan.mends {
         let mut chain = chain(store, one.partition.0).await;

@@ -12,9 +12,10 @@ use arrow_schema::{DataType, Field, Schema};
 use super::{
     damage::kinds,
     fixture::{
-        FIELDS, audit, audit_with, bind, brief, chain, chain_of, declaration, evaluator_of,
-        falsify, history, layout, newest, replay, sample, snapshot, snapshot_of,
+        FIELDS, audit, audit_with, bind, brief, chain, chain_of, declaration, evaluator_of, layout,
+        newest, sample, snapshot, snapshot_of,
     },
+    forging::{falsify, history, replay},
     rows::wrong_value,
 };
 use crate::{

@@ -8,7 +8,8 @@ use arrow_array::{
 use arrow_select::concat::concat_batches;
 
 use super::{
-    fixture::{audit, audit_with, brief, falsify, sample},
+    fixture::{audit, audit_with, brief, sample},
+    forging::falsify,
     rows::{replace, row, take, without, wrong_value},
 };
 use crate::{

@@ -2,8 +2,9 @@
 
 use bytes::Bytes;
 
-use super::fixture::{
-    at, audit, bind, chain, get, history, layout, replay, rewrite, sample, segment, snapshot,
+use super::{
+    fixture::{at, audit, bind, chain, get, layout, sample, segment, snapshot},
+    forging::{history, replay, rewrite},
 };
 use crate::{
     audit::{Finding, FindingKind, Level},

@@ -4,6 +4,7 @@ mod calculations;
 mod consistent;
 mod damage;
 pub(super) mod fixture;
+pub(super) mod forging;
 mod paged;
 pub(super) mod rows;
 mod single;

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use super::fixture::{FIELDS, brief, declaration, falsify, newest, sample, segment};
+use super::{
+    fixture::{FIELDS, brief, declaration, newest, sample, segment},
+    forging::falsify,
+};
 use crate::{
     audit::{Checked, FindingKind, check_segments},
     calculation::{Calculations, builtin},

@@ -3,9 +3,10 @@
 use super::{
     damage::{Damage::*, apply_to, kinds, put},
     fixture::{
-        at, audit, audit_with, bind, brief, chain, edit, falsify, get, layout, newest, range,
-        sample, segment, snapshot,
+        at, audit, audit_with, bind, brief, chain, edit, get, layout, newest, range, sample,
+        segment, snapshot,
     },
+    forging::falsify,
 };
 use crate::{
     audit::{AuditError, FindingKind, Level, Options, Severity, verify},

@@ -10,7 +10,6 @@ use super::{
 use crate::{
     audit::{self, Mend, Mended, Source},
     format::Gap,
-    history::load_tail,
     model::Partition,
 };
 
@@ -92,9 +91,10 @@ pub(super) async fn finish(
     partition: Partition,
     gap: &Gap,
 ) -> anyhow::Result<Option<Mended>> {
-    let tail = load_tail(&rewriting.store, &rewriting.layout, partition).await?;
-    let newest = tail.newest.as_ref();
-    let Some(mend) = newest.and_then(|newest| audit::unfinished_loss(newest, gap)) else {
+    let chain = rewriting
+        .chain(partition, rewriting.given.declaration())
+        .await?;
+    let Some(mend) = audit::unfinished_loss(&chain, gap).await? else {
         return Ok(None);
     };
     let Ok(evaluator) = rewriting.calculations.evaluator(&mend.declaration) else {
@@ -106,5 +106,5 @@ pub(super) async fn finish(
     };
     let (connection, calculations) = (&rewriting.connection, &rewriting.calculations);
     let (recalculator, chain) = (&open.recalculator, &mut open.chain);
-    Ok(audit::keep_rest(recalculator, calculations, connection, chain, &mend).await?)
+    Ok(audit::keep_rest(recalculator, calculations, connection, chain, (&mend, gap)).await?)
 }

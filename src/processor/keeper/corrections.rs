@@ -1,6 +1,9 @@
-//! Reading the next corrections for the worker to publish.
+//! Reading the next corrections for the worker to publish. In memory at a time: a small file, or a row group of a large one.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arrow_array::RecordBatch;
+use bytes::Bytes;
 
 use super::{
     super::{
@@ -14,14 +17,23 @@ use super::{
 };
 use crate::{
     failpoint::{self, Point},
-    format::{SegmentError, read_segment, rows_size, split_corrections},
-    history::{Chain, FetchError, PendingCorrections, fetch_segment},
+    format::{
+        RowsPlace, Segment, SegmentEnd, SegmentError, read_segment, rows_size, split_corrections,
+    },
+    history::{
+        Chain, FetchError, FoundAt, PendingCorrections, check_segment, fetch_segment,
+        read_segment_end,
+    },
+    store::Path,
 };
 
 /// The most corrections in one transaction.
 const MOST_ROWS: usize = 50_000;
 /// The most memory that they may take, in bytes, unless one row takes more.
 const MOST_BYTES: usize = 8 << 20;
+
+/// Of a larger file only the row group is read that has the next corrections: it may have millions of them.
+const LARGE: u64 = 4 << 20;
 
 /// Why corrections cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -42,12 +54,13 @@ pub async fn load(
     chain: Box<Chain>,
     pending: PendingCorrections,
     shown: Arc<Shown>,
+    known: LargeFile,
 ) -> Finished {
     let partition = chain.partition();
     let until = Until::Leave(Arc::clone(&shown.leaving));
     let mut wait = StoreWait::of_keeper(&store_side, "corrections", partition, until);
     loop {
-        let error = match read(&chain, &pending).await {
+        let error = match read(&chain, &pending, (LARGE, &known)).await {
             Ok(loaded) => {
                 failpoint::at(Point::CorrectionsLoaded);
                 return Finished::new(chain, Done::Loaded(Some(Box::new(loaded))));
@@ -68,30 +81,101 @@ pub async fn load(
     }
 }
 
-async fn read(chain: &Chain, pending: &PendingCorrections) -> Result<Loaded, LoadError> {
-    let file = fetch_segment(chain.store(), chain.layout(), &pending.segment).await?;
-    let pending = pending.clone();
-    tokio::task::spawn_blocking(move || {
-        let mut skip = pending.from;
-        for batch in read_segment(file.bytes)? {
-            let batch = batch?;
-            let rows = batch.num_rows() as u64;
-            if rows <= skip {
-                skip -= rows;
-                continue;
-            }
-            let from = usize::try_from(skip).unwrap_or(usize::MAX);
-            let mut count = (batch.num_rows() - from).min(MOST_ROWS);
-            let mut part = batch.slice(from, count);
-            while count > 1 && rows_size(&part) > MOST_BYTES {
-                count /= 2;
-                part = batch.slice(from, count);
-            }
-            let rows = split_corrections(&part)?;
-            let progress = pending.published(count as u64);
-            return Ok(Loaded { rows, progress });
-        }
-        Err(LoadError::Short { from: pending.from })
-    })
-    .await?
+/// A file of corrections that is too large to be read again for each transaction: it was compared with its digest, and this is its
+/// end.
+#[derive(Clone, Default)]
+pub struct LargeFile(Arc<Mutex<Option<Known>>>);
+
+/// The path of a file, and its end.
+type Known = (Path, Arc<SegmentEnd>);
+
+impl LargeFile {
+    fn of(&self, segment: &Segment) -> Option<Arc<SegmentEnd>> {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = known.as_ref().filter(|(path, _)| *path == segment.path);
+        known.map(|(_, end)| Arc::clone(end))
+    }
+
+    fn set(&self, segment: &Segment, end: &Arc<SegmentEnd>) {
+        let known = Some((segment.path.clone(), Arc::clone(end)));
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = known;
+    }
 }
+
+async fn read(
+    chain: &Chain,
+    pending: &PendingCorrections,
+    (large, known): (u64, &LargeFile),
+) -> Result<Loaded, LoadError> {
+    let pending = pending.clone();
+    if pending.segment.bytes > large
+        && let Some((end, place, part)) = part_of(chain, &pending, known).await?
+    {
+        let work = move || next_rows(end.rows(&place, part)?, 0, &pending);
+        return tokio::task::spawn_blocking(work).await?;
+    }
+    let file = fetch_segment(chain.store(), chain.layout(), &pending.segment).await?;
+    let work = move || next_rows(read_segment(file.bytes)?, pending.from, &pending);
+    tokio::task::spawn_blocking(work).await?
+}
+
+/// The part of a large file that has the next rows; `None` when it is to be read as a whole.
+async fn part_of(
+    chain: &Chain,
+    pending: &PendingCorrections,
+    known: &LargeFile,
+) -> Result<Option<(Arc<SegmentEnd>, RowsPlace, Bytes)>, LoadError> {
+    let (store, segment, from) = (chain.store(), &pending.segment, pending.from);
+    let end = match known.of(segment) {
+        Some(end) => end,
+        None => {
+            if check_segment(store, chain.layout(), segment).await? != FoundAt::OwnPath {
+                return Ok(None);
+            }
+            let read = read_segment_end(store, segment).await;
+            let Some((end, _)) = read.map_err(FetchError::from)? else {
+                return Ok(None);
+            };
+            let end = Arc::new(end);
+            known.set(segment, &end);
+            end
+        }
+    };
+    let place = end.rows_from(from).ok_or(LoadError::Short { from })?;
+    match store.get_range(&segment.path, place.part.clone()).await {
+        Ok(part) => Ok(Some((end, place, part))),
+        // It may be in the attic.
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) => Err(FetchError::from(error).into()),
+    }
+}
+
+/// The next rows of `batches`, after `skip` of them.
+fn next_rows(
+    batches: impl Iterator<Item = Result<RecordBatch, SegmentError>>,
+    mut skip: u64,
+    pending: &PendingCorrections,
+) -> Result<Loaded, LoadError> {
+    for batch in batches {
+        let batch = batch?;
+        let rows = batch.num_rows() as u64;
+        if rows <= skip {
+            skip -= rows;
+            continue;
+        }
+        let from = usize::try_from(skip).unwrap_or(usize::MAX);
+        let mut count = (batch.num_rows() - from).min(MOST_ROWS);
+        let mut part = batch.slice(from, count);
+        while count > 1 && rows_size(&part) > MOST_BYTES {
+            count /= 2;
+            part = batch.slice(from, count);
+        }
+        let rows = split_corrections(&part)?;
+        let progress = pending.published(count as u64);
+        return Ok(Loaded { rows, progress });
+    }
+    Err(LoadError::Short { from: pending.from })
+}
+
+#[cfg(test)]
+mod tests;

@@ -186,6 +186,7 @@ fn background(evaluator: Arc<Evaluator>, settings: &LoneSettings) -> BackgroundS
                 results: untold_results_topic("results"),
                 events: None,
                 patience: Duration::ZERO,
+                throttle: Throttle::unlimited(),
             },
             calculations: calculations.clone(),
             invocation: invocation.clone(),

@@ -54,6 +54,7 @@ use crate::{
     recovery::AcceptLoss,
 };
 use background::Background;
+use corrections::LargeFile;
 use done::{Done, Finished};
 use handle::{Order, Shown};
 use next::{Next, Situation, next};
@@ -78,6 +79,8 @@ struct Keeper {
     asked: bool,
     loss: Option<AcceptLoss>,
     load: Option<PendingCorrections>,
+    /// The file that they were read from last, if it is large.
+    large_file: LargeFile,
     published: Option<CorrectionsProgress>,
     /// The last commit since this began.
     committed: Option<KnownCommit>,
@@ -245,7 +248,10 @@ impl Keeper {
                 None => self.chain = Some(chain),
             },
             Next::LoadCorrections => match self.load.take() {
-                Some(pending) => self.spawn(corrections::load(store_side, chain, pending, shown)),
+                Some(pending) => {
+                    let known = self.large_file.clone();
+                    self.spawn(corrections::load(store_side, chain, pending, shown, known));
+                }
                 None => self.chain = Some(chain),
             },
             Next::Write => match self.background.write(chain) {

@@ -26,6 +26,7 @@ use crate::{
     format::{Listed, PageLink, repair_memory},
     history::{self, Chain, CorrectionsProgress, next_corrections, read_listed_of},
     model::{Digest, Offset, Partition},
+    store::Throttle,
 };
 
 /// How long Kafka may say nothing while a range is read again.
@@ -79,6 +80,7 @@ pub fn recalculator(settings: &RunConfig, results_limit: u64) -> Result<Recalcul
         },
         events: Some(settings.connection.clone()),
         patience: PATIENCE,
+        throttle: Throttle::unlimited(),
     })
 }
 

@@ -18,11 +18,10 @@ use super::{
     work::{Due, Known, Rewritten, Site, Step, Work, Written},
 };
 use crate::{
-    audit::{self, Finding, Mend, Mended, Scrubbed, Source, Then, Verified, read_back},
-    format::{Listed, repair_memory},
-    history::{Chain, Pages, Repair},
+    audit::{self, Finding, Mend, Mended, Scrubbed, Source, Then, read_back},
+    format::{Listed, Verified, repair_memory},
+    history::{Chain, Pages, Repair, load_verified},
     model::{Offset, Partition, Sequence},
-    store::StoreError,
 };
 
 /// How often what was verified is written down, once the first round is over: each time is a request, and what is verified again
@@ -92,7 +91,8 @@ impl Scrub {
         self.show_unread(site, chain, &newest);
         let mut verified = match self.verified.take() {
             Some(verified) => verified,
-            None => match load(chain).await {
+            // What earlier rounds have verified.
+            None => match load_verified(chain.store(), chain.layout(), chain.partition()).await {
                 Ok(verified) => verified,
                 Err(error) => return self.later(site, &error.to_string()),
             },
@@ -326,19 +326,6 @@ impl Work for Scrub {
             }
         }
         .boxed()
-    }
-}
-
-/// What earlier rounds have verified.
-async fn load(chain: &Chain) -> Result<Verified, StoreError> {
-    let path = chain.layout().verified(chain.partition());
-    match chain.store().get(&path, Verified::MOST_BYTES).await {
-        Ok(bytes) => Ok(Verified::decode(&bytes)),
-        Err(error) if error.concerns_the_object() || error.is_not_found() => {
-            Ok(Verified::default())
-        }
-        Err(StoreError::TooLarge { .. }) => Ok(Verified::default()),
-        Err(error) => Err(error),
     }
 }
 

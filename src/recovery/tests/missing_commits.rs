@@ -58,7 +58,7 @@ fn a_partition_that_was_bound_and_killed_before_its_first_commit_continues_at_it
         ..with_chain(|chain| {
             (chain.sequence, chain.origin, chain.end, chain.counts) =
                 (Sequence::FIRST, at(50), at(50), results(0));
-            chain.age = age;
+            chain.bound = age;
         })
     };
     let fresh = bound(Some(Duration::from_secs(3600)));

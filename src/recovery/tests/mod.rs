@@ -99,7 +99,7 @@ fn chain() -> GoodChain {
         revision: None,
         lost: 0,
         head_known: true,
-        age: Some(Duration::from_secs(60)),
+        bound: None,
         damage: Vec::new(),
     }
 }

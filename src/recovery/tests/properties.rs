@@ -38,7 +38,7 @@ fn chains() -> impl Strategy<Value = ChainFacts> {
                 revision: None,
                 lost,
                 head_known,
-                age: age.map(Duration::from_secs),
+                bound: age.filter(|_| a == b).map(Duration::from_secs),
                 damage: Vec::new(),
             })
         });

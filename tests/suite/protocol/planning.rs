@@ -103,7 +103,7 @@ impl Product {
                 revision: None,
                 lost: entry.real.counts.lost,
                 head_known: worker.head_known,
-                age: Some(Duration::ZERO),
+                bound: (entry.real.end == entry.real.origin).then_some(Duration::ZERO),
                 damage: Vec::new(),
             })
         });

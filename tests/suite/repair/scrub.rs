@@ -9,7 +9,7 @@ use super::wrong_values::store_wrong_values;
 use crate::corrections::{published, value};
 use crate::outside::{LIMIT, Pipeline, Place, wait_until_committed};
 use crate::support::process::Running;
-use crate::support::{Status, block_on, eventually, s3};
+use crate::support::{Status, block_on, eventually, s3, snapback};
 
 /// A processor that scrubs as fast as it may, and where it tells of itself.
 fn scrubbing(pipeline: &Pipeline, flags: &[&str]) -> (Running, Status) {
@@ -147,9 +147,27 @@ fn what_is_only_to_be_reported_and_what_is_wrong_in_many_places_stays_as_it_is()
     }
 }
 
+fn show(pipeline: &Pipeline, output: &str) -> String {
+    let shown = snapback(["snapshots", "show", "0", "-o", output])
+        .args(["--events", &pipeline.events])
+        .args(pipeline.store_args())
+        .run();
+    shown.expect_code(0).stdout
+}
+
 #[test]
 fn a_restart_goes_on_with_what_was_not_verified() {
     let pipeline = stored(Place::folder());
+    let last_verified = || -> Vec<Value> {
+        let shown = show(&pipeline, "json");
+        let shown: Value = serde_json::from_str(&shown).expect("JSON");
+        let segments = shown["segment_list"].as_array().expect("a list");
+        segments
+            .iter()
+            .map(|one| one["verified_at"].clone())
+            .collect()
+    };
+    assert_eq!(last_verified(), [Value::Null, Value::Null]);
     let (running, _) = scrubbing(&pipeline, &[]);
     let name = format!("{}/_verified/partition=0.json", pipeline.events);
     let path = pipeline.store.path().join(name);
@@ -162,8 +180,16 @@ fn a_restart_goes_on_with_what_was_not_verified() {
         (!segments.is_empty() && segments.values().all(verified)).then_some(())
     });
     stop(running, 0);
+    let verified = last_verified();
+    assert!(verified.iter().all(Value::is_string), "{verified:?}");
+    let shown = show(&pipeline, "table");
+    assert!(
+        shown.contains("verified") && !shown.contains("never"),
+        "{shown}"
+    );
     // Whatever becomes of it, nothing depends on it.
     std::fs::write(&path, "{").expect("a writable store");
+    assert!(last_verified().iter().all(Value::is_null));
     pipeline.verify(0);
     let (running, _) = scrubbing(&pipeline, &[]);
     stop(running, 0);

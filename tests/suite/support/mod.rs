@@ -8,6 +8,8 @@ mod blocking;
 mod cache;
 mod certificates;
 mod heavy;
+#[allow(dead_code, reason = "not all benches make history")]
+mod history;
 mod http;
 mod kafka;
 mod memory;
@@ -25,6 +27,8 @@ pub use blocking::block_on;
 #[allow(unused_imports, reason = "the soak has no use for it")]
 pub use certificates::Certificates;
 pub use heavy::heavy;
+#[allow(unused_imports, reason = "not all benches make history")]
+pub use history::MadeHistory;
 pub use http::Status;
 pub use kafka::{Kafka, kafka};
 #[allow(unused_imports, reason = "only the soak uses it")]

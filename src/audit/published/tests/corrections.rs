@@ -15,7 +15,7 @@ use crate::{
     history::{GivenUp, Pending, give_up, write_repair, write_snapshot},
     kafka::Connection,
     model::Event,
-    store::Store,
+    store::{Store, Throttle},
 };
 
 /// The square of one of two fields; without it, the event is a reject whose reason says which.
@@ -66,6 +66,7 @@ async fn corrected() -> (Store, u64) {
         },
         events: Some(Connection::new("127.0.0.1:1", Vec::new(), "tests").unwrap()),
         patience: Duration::ZERO,
+        throttle: Throttle::unlimited(),
     };
     let mut repair = recalculator.recalculate(&chain, &outdated).await.unwrap();
     write_repair(&mut chain, &mut repair).await.unwrap();

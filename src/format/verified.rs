@@ -9,10 +9,8 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    format::{Listed, Segment},
-    store::Path,
-};
+use super::{Listed, Segment};
+use crate::store::Path;
 
 /// The version of its form; of any other, nothing is known.
 const FORMAT: u32 = 1;
@@ -22,12 +20,12 @@ const FORMAT: u32 = 1;
 pub struct Verified {
     format: u32,
     /// By the path of the segment.
-    segments: BTreeMap<String, Entry>,
+    segments: BTreeMap<String, LastVerified>,
 }
 
 /// What is known of a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Entry {
+pub struct LastVerified {
     /// When a scrub first saw it.
     pub seen: DateTime<Utc>,
     /// When it was last verified.
@@ -69,7 +67,7 @@ impl Verified {
         let mut before = std::mem::take(&mut self.segments);
         let segments = newest.files().map(|segment| {
             let path = segment.path.to_string();
-            let entry = before.remove(&path).unwrap_or(Entry {
+            let entry = before.remove(&path).unwrap_or(LastVerified {
                 seen: now,
                 verified: None,
                 findings: 0,
@@ -98,7 +96,9 @@ impl Verified {
         }
     }
 
-    pub(super) fn get(&self, segment: &Segment) -> Option<&Entry> {
+    /// What is known of a segment.
+    #[must_use]
+    pub fn get(&self, segment: &Segment) -> Option<&LastVerified> {
         self.segments.get(segment.path.as_str())
     }
 
@@ -117,34 +117,5 @@ impl Verified {
         }
         let times = newest.files().map(|segment| self.at(&segment.path));
         times.min().flatten()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::audit::tests::fixture::{newest, sample};
-
-    #[tokio::test]
-    async fn it_is_stored_and_read_and_anything_else_is_as_good_as_none() {
-        let newest = Listed::open_list_of(&newest(&sample().await, 0).await);
-        let now = Utc::now();
-        let mut verified = Verified::default();
-        verified.follow(&newest, now);
-        assert_eq!(verified.since(&newest), None);
-        verified.mark(&newest.open.segments[1..], now, 2);
-        assert_eq!(verified.since(&newest), None, "one never was");
-        verified.mark(&newest.open.segments[..1], now, 0);
-        assert_eq!(verified.since(&newest), Some(now));
-        let read = Verified::decode(&verified.encode());
-        assert_eq!(read.since(&newest), Some(now));
-        for damaged in [&b""[..], b"{}", b"[1]", br#"{"format":2,"segments":{}}"#] {
-            assert_eq!(Verified::decode(damaged), Verified::default());
-        }
-        // What is live no more is forgotten.
-        let mut fewer = newest.manifest().clone();
-        fewer.open.segments.truncate(1);
-        verified.follow(&Listed::open_list_of(&fewer), now);
-        assert_eq!(verified.segments.len(), 1);
     }
 }

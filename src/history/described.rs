@@ -1,0 +1,48 @@
+//! What a segment's file says about itself, for who has no manifest that lists it.
+
+use bytes::Bytes;
+
+use crate::{
+    format::{Segment, SegmentFacts, check_segment},
+    model::Digest,
+    store::{Path, Store, StoreError},
+};
+
+/// Reads a whole file at `place`: the segment as a manifest would list it under `path`, and what else it says of itself. `None` when it
+/// is gone, has more than `size` bytes, or is not to the row what it says.
+///
+/// # Errors
+/// When the store cannot be read.
+pub async fn describe_segment(
+    store: &Store,
+    place: &Path,
+    path: Path,
+    size: u64,
+) -> Result<Option<(Segment, SegmentFacts)>, StoreError> {
+    let file = match store.get(place, size).await {
+        Ok(file) => file,
+        Err(error) if error.is_not_found() => return Ok(None),
+        Err(StoreError::TooLarge { .. }) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    // On a thread of its own: it takes a while, and the decoder may panic on a damaged file.
+    let described = tokio::task::spawn_blocking(move || describe(path, file)).await;
+    Ok(described.ok().flatten())
+}
+
+fn describe(path: Path, file: Bytes) -> Option<(Segment, SegmentFacts)> {
+    let (digest, bytes) = (Digest::of(&file), file.len() as u64);
+    let (facts, rows) = check_segment(file).ok()?;
+    let segment = Segment {
+        path,
+        kind: facts.kind,
+        range: facts.range,
+        rows,
+        rowless: facts.rowless(),
+        bytes,
+        digest,
+        fingerprint: facts.declaration.fingerprint.clone(),
+        revision: None,
+    };
+    Some((segment, facts))
+}

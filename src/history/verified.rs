@@ -1,0 +1,26 @@
+//! What a scrub knows of one partition, read from beside its chain.
+
+use crate::{
+    format::{Layout, Verified},
+    model::Partition,
+    store::{Store, StoreError},
+};
+
+/// When each live segment was last verified, as far as that is known: what cannot be read says nothing, and fails nobody.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn load_verified(
+    store: &Store,
+    layout: &Layout,
+    partition: Partition,
+) -> Result<Verified, StoreError> {
+    let path = layout.verified(partition);
+    match store.get(&path, Verified::MOST_BYTES).await {
+        Ok(bytes) => Ok(Verified::decode(&bytes)),
+        Err(error) if error.concerns_the_object() || error.is_not_found() => {
+            Ok(Verified::default())
+        }
+        Err(error) => Err(error),
+    }
+}
