@@ -5,8 +5,9 @@
 //! create the object, so who reads it must not be told that it is not there ([`no_object`]).
 
 use std::{
+    ffi::OsStr,
     fs, io,
-    os::unix::fs::MetadataExt as _,
+    os::unix::{ffi::OsStrExt as _, fs::MetadataExt as _},
     path::{Path as FilePath, PathBuf},
     sync::Arc,
 };
@@ -117,11 +118,15 @@ impl Walk {
         relative: &str,
         ancestors: &mut Vec<Ancestor>,
     ) -> Option<()> {
-        let path = entry.path();
         let name = entry.file_name();
         if relative.is_empty() && name == STAGING {
             return Some(());
         }
+        // A folder may have thousands of files of which the last is asked for: these need neither a path nor a look.
+        if self.is_before(relative, &name) && entry.file_type().is_ok_and(|kind| kind.is_file()) {
+            return Some(());
+        }
+        let path = entry.path();
         let shown = name.to_string_lossy();
         let relative = match relative {
             "" => shown.into_owned(),
@@ -136,11 +141,7 @@ impl Walk {
             let end = if path.is_dir() { "/" } else { "" };
             return self.add(Err(Strange(relative + end).into()));
         };
-        // A plain file that comes before needs no look: its name says it.
         let is_before = self.after.as_ref().is_some_and(|after| relative <= *after);
-        if is_before && entry.file_type().is_ok_and(|kind| kind.is_file()) {
-            return Some(());
-        }
         let about = match fs::metadata(&path) {
             // Unless it has vanished meanwhile, it is a link that leads nowhere.
             Err(error) if leads_nowhere(&error) => entry.metadata(),
@@ -157,6 +158,13 @@ impl Walk {
             true => self.folder(&path, &relative, ancestors),
             false => Some(()),
         }
+    }
+
+    /// Whether a name in the folder `relative`, which lies on the way to what is listed after, comes before that.
+    fn is_before(&self, relative: &str, name: &OsStr) -> bool {
+        let after = self.after.as_deref();
+        let after = after.and_then(|after| after.strip_prefix(relative)?.strip_prefix('/'));
+        after.is_some_and(|after| name.as_bytes() <= after.as_bytes())
     }
 
     fn object(&mut self, location: Key, about: &fs::Metadata) -> Option<()> {
@@ -241,10 +249,7 @@ fn leads_nowhere(error: &io::Error) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::{
-        ffi::OsStr,
-        os::unix::{ffi::OsStrExt as _, fs::symlink, net::UnixListener},
-    };
+    use std::os::unix::{fs::symlink, net::UnixListener};
 
     use bytes::Bytes;
 
