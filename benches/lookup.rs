@@ -1,6 +1,7 @@
-//! What became of one event, in a history of 10,000 segments: milliseconds and requests, in memory, in a folder, in a bucket.
+//! What became of one event, in a history of 10,000 ranges and in one of a billion events: milliseconds, requests and bytes, in
+//! memory, in a folder, in a bucket.
 //!
-//! `cargo bench --bench lookup`, or `-- 1000` for so many segments.
+//! `cargo bench --bench lookup`, or `-- 1000` for so many ranges.
 #![allow(
     clippy::expect_used,
     clippy::unwrap_used,
@@ -11,6 +12,9 @@
 #[allow(dead_code)]
 #[path = "../tests/suite/costs/counted.rs"]
 mod counted;
+#[allow(dead_code)]
+#[path = "../tests/suite/lookup/history.rs"]
+mod history;
 #[allow(dead_code, unused_imports)]
 #[path = "../tests/suite/support/mod.rs"]
 mod support;
@@ -20,200 +24,162 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
-use snapback::calculation::{Evaluator, builtin};
-use snapback::events::Fields;
-use snapback::format::{
-    Accumulation, Edit, Identity, Layout, Pipeline, RangeOutcomes, Stamp, apply,
-};
+use snapback::format::Layout;
 use snapback::history::Clock;
-use snapback::model::{Event, Offset, OffsetRange, Partition};
 use snapback::query::{Fate, lookup};
 use snapback::store::{Path, Store, StoreConfig};
+use tokio::runtime::Handle;
 
 use crate::counted::counted;
+use crate::history::{PARTITION, Shape, TOPIC, objects};
 use crate::support::S3Server;
 
-const SEGMENTS: u64 = 10_000;
-const ROWS: u64 = 1_000;
-/// Of each segment, one event in so many is a reject.
-const REJECT_EVERY: u64 = 500;
+const RANGES: u64 = 10_000;
 const LOOKUPS: u64 = 40;
-const PARTITION: Partition = Partition(0);
-const AT_A_TIME: usize = 16;
-/// What a lookup may ask for.
-const RESULT: u64 = 6;
-const REJECT: u64 = 10;
+/// Objects that are put at a time.
+const AT_A_TIME: usize = 64;
+/// What a lookup may ask for, of a result and of a reject.
+const MOST: [u64; 2] = [6, 10];
 
-fn offset(number: u64) -> Offset {
-    Offset::ZERO.plus(number)
+/// A history to look up events in.
+struct Case {
+    name: String,
+    shape: Shape,
+    objects: Vec<(Path, Bytes)>,
 }
 
-fn evaluator() -> Evaluator {
-    let fields = Fields::parse("number BIGINT NOT NULL").expect("fields");
-    let square = builtin("square").expect("square");
-    Evaluator::new(fields, square).expect("square of a BIGINT")
-}
-
-fn outcomes(evaluator: &Evaluator, start: u64) -> RangeOutcomes {
-    let numbers = start..start + ROWS;
-    let payload = |number: u64| match number % REJECT_EVERY {
-        1 => "no JSON".to_owned(),
-        _ => format!("{{\"number\":{number}}}"),
-    };
-    let payloads: Vec<String> = numbers.map(payload).collect();
-    let events = payloads.iter().enumerate().map(|(index, payload)| Event {
-        offset: offset(start + index as u64),
-        timestamp: Some(1_795_000_000_000 + index as i64),
-        key: None,
-        payload: Some(payload.as_bytes()),
-    });
-    let evaluated = evaluator.evaluate(events).expect("squares");
-    let range = OffsetRange::new(offset(start), offset(start + ROWS)).expect("ascending");
-    RangeOutcomes::new(range, evaluated).expect("of this range")
-}
-
-/// The objects of a history of so many segments of each kind; of its manifests the newest.
-fn objects(segments: u64) -> Vec<(Path, Bytes)> {
-    let (evaluator, clock) = (evaluator(), Clock::system());
-    let layout = Layout::new("events").expect("a topic");
-    let identity = Identity {
-        topic: "events".to_owned(),
-        partition: PARTITION,
-        declaration: evaluator.declaration(),
-        writer: "bench".to_owned(),
-    };
-    let stamp = || Stamp {
-        writer: identity.writer.clone(),
-        created_at: clock.now(),
-        calculation: identity.declaration.clone(),
-        known: Vec::new(),
-        committed: None,
-        skipped: Vec::new(),
-    };
-    let pipeline = Pipeline {
-        cluster_id: None,
-        group: "recalc_group".to_owned(),
-        events_topic: "events".to_owned(),
-        events_topic_id: None,
-        events_partitions: Some(1),
-        results_topic: "results".to_owned(),
-        results_partitions: 1,
-    };
-    let bind = Edit::Bind {
-        pipeline,
-        partition: PARTITION,
-        origin: Offset::ZERO,
-    };
-    let mut manifest = apply(None, bind, stamp()).expect("the first");
-    let mut objects = Vec::new();
-    for start in (0..segments * ROWS).step_by(ROWS as usize) {
-        let mut accumulation = Accumulation::new(offset(start));
-        let outcomes = outcomes(&evaluator, start);
-        accumulation.append(&outcomes).expect("contiguous");
-        let encoded = accumulation.close(&identity).expect("encodes");
-        let named = encoded.segments().map(|file| {
-            let segment = file.named(&layout, clock.segment_id());
-            objects.push((segment.path.clone(), file.bytes.clone()));
-            segment
+impl Case {
+    fn new(name: &str, shape: Shape) -> Case {
+        let began = Instant::now();
+        let objects = objects(shape, |ranges| {
+            if ranges.is_multiple_of(2_560) {
+                println!(
+                    "  {ranges} of {} ranges, {:.0?}",
+                    shape.ranges,
+                    began.elapsed()
+                );
+            }
         });
-        let edit = Edit::Append {
-            range: encoded.range,
-            segments: named.collect(),
-            counts: encoded.counts,
-            record: encoded.record.clone(),
-        };
-        manifest = apply(Some(&manifest), edit, stamp()).expect("an append");
+        let bytes: usize = objects.iter().map(|(_, bytes)| bytes.len()).sum();
+        let (_, manifest) = objects.last().expect("the newest manifest");
+        println!(
+            "{name}: {} ranges of {} events, {} objects, {} MB, a manifest of {} kB, made in {:.1?}",
+            shape.ranges,
+            shape.rows,
+            objects.len(),
+            bytes / 1_000_000,
+            manifest.len() / 1000,
+            began.elapsed()
+        );
+        Case {
+            name: name.to_owned(),
+            shape,
+            objects,
+        }
     }
-    let path = layout.manifest(PARTITION, manifest.sequence);
-    let bytes = manifest.encode();
-    println!(
-        "{segments} ranges of {ROWS} events, a manifest of {} kB",
-        bytes.len() / 1000
-    );
-    objects.push((path, bytes));
-    objects
+
+    /// Looks up events that have a result, then such that are rejects; whether the bounds hold.
+    async fn measure(&self, place: &str, store: &Store) -> bool {
+        let real = (place != "memory").then(Handle::current);
+        let (store, counter) = counted(store.clone(), &Clock::system(), self.shape.rows, real);
+        let began = Instant::now();
+        stream::iter(&self.objects)
+            .map(|(path, bytes)| store.put(path, bytes.clone()))
+            .buffer_unordered(AT_A_TIME)
+            .try_collect::<()>()
+            .await
+            .expect("a writable store");
+        let name = &self.name;
+        println!("{name}, {place}: stored in {:.1?}", began.elapsed());
+        let layout = Layout::new(TOPIC).expect("a topic");
+        let mut holds = true;
+        for (index, kind) in ["result", "reject"].into_iter().enumerate() {
+            let (mut times, mut requests, mut bytes) = (Vec::new(), 0, 0);
+            for number in 0..LOOKUPS {
+                let range = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) % self.shape.ranges;
+                let at = self.shape.events(range)[index];
+                let before = counter.counts().all();
+                let began = Instant::now();
+                let found = lookup(&store, &layout, PARTITION, at).await;
+                times.push(began.elapsed());
+                let asked = counter.counts().all() - before;
+                requests = requests.max(asked.all());
+                bytes = bytes.max(asked.bytes_got);
+                let fate = found.expect("a readable store").fate;
+                let is_right = match kind {
+                    "result" => matches!(fate, Fate::Result(_)),
+                    _ => matches!(fate, Fate::Reject(_)),
+                };
+                assert!(is_right, "{at}: {fate:?}");
+            }
+            times.sort_unstable();
+            let ms = |time: Duration| time.as_secs_f64() * 1e3;
+            let most = MOST[index];
+            println!(
+                "{name}, {place}: a {kind} in {:.1} ms (median; the slowest {:.1} ms), {requests} requests (at most {most}), {:.1} kB read",
+                ms(times[times.len() / 2]),
+                ms(times[times.len() - 1]),
+                bytes as f64 / 1e3
+            );
+            holds &= requests <= most;
+        }
+        holds
+    }
 }
 
-/// Looks up events that have a result, then such that are rejects; whether the bounds hold.
-async fn measure(name: &str, store: Store, objects: &[(Path, Bytes)], segments: u64) -> bool {
-    let (store, counter) = counted(store, &Clock::system(), ROWS, None);
-    stream::iter(objects)
-        .map(|(path, bytes)| store.put(path, bytes.clone()))
-        .buffer_unordered(AT_A_TIME)
-        .try_collect::<()>()
-        .await
-        .expect("a writable store");
-    let layout = Layout::new("events").expect("a topic");
-    let mut holds = true;
-    for (kind, place, most) in [("result", 0, RESULT), ("reject", 1, REJECT)] {
-        let (mut times, mut requests, mut bytes) = (Vec::new(), 0, 0);
-        for number in 0..LOOKUPS {
-            let segment = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) % segments;
-            let at = offset(segment * ROWS + place);
-            let before = counter.counts().all();
-            let began = Instant::now();
-            let found = lookup(&store, &layout, PARTITION, at).await;
-            times.push(began.elapsed());
-            let asked = counter.counts().all() - before;
-            requests = requests.max(asked.all());
-            bytes = bytes.max(asked.bytes_got);
-            let fate = found.expect("a readable store").fate;
-            let is_right = match kind {
-                "result" => matches!(fate, Fate::Result(_)),
-                _ => matches!(fate, Fate::Reject(_)),
-            };
-            assert!(is_right, "{at}: {fate:?}");
-        }
-        times.sort_unstable();
-        let ms = |time: Duration| time.as_secs_f64() * 1e3;
-        println!(
-            "{name}: a {kind} in {:.1} ms (median; the slowest {:.1} ms), {requests} requests (at most {most}), {:.1} kB read",
-            ms(times[times.len() / 2]),
-            ms(times[times.len() - 1]),
-            bytes as f64 / 1e3
-        );
-        holds &= requests <= most;
-    }
-    holds
+/// A store of each kind; folder and server last as long as the others.
+async fn stores(
+    name: &str,
+    folder: &std::path::Path,
+    server: &S3Server,
+) -> [(&'static str, Store); 3] {
+    let folder = folder.display().to_string();
+    let local = StoreConfig::new(folder.parse().expect("a folder"));
+    let env = server.env().into_iter();
+    let bucket = StoreConfig {
+        url: format!("s3://{}/{name}", server.bucket())
+            .parse()
+            .expect("a bucket"),
+        s3_endpoint: Some(server.endpoint().to_owned()),
+        env: env.map(|(name, value)| (name.to_owned(), value)).collect(),
+    };
+    let local = Store::open(&local).await.expect("a folder");
+    let bucket = Store::open(&bucket).await.expect("a bucket");
+    [
+        ("memory", Store::memory()),
+        ("folder", local),
+        ("bucket", bucket),
+    ]
 }
 
 fn main() -> ExitCode {
     let args = std::env::args().skip(1);
-    let segments = args.filter_map(|arg| arg.parse().ok()).next();
-    let segments: u64 = segments.unwrap_or(SEGMENTS);
-    let objects = objects(segments);
+    let ranges = args.filter_map(|arg| arg.parse().ok()).next();
+    let many = Shape {
+        ranges: ranges.unwrap_or(RANGES),
+        rows: 1_000,
+        stored_every: 1,
+        corrects: false,
+    };
+    // Of merged segments as large as they become.
+    let large = Shape {
+        ranges: 1_000,
+        rows: 1_000_000,
+        stored_every: 500,
+        corrects: false,
+    };
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    let folder = tempfile::tempdir().expect("a folder");
     let server = S3Server::start();
-    let holds = runtime.block_on(async {
-        let local = StoreConfig::new(
-            folder
-                .path()
-                .display()
-                .to_string()
-                .parse()
-                .expect("a folder"),
-        );
-        let env = server.env().into_iter();
-        let bucket = StoreConfig {
-            url: format!("s3://{}/lookup", server.bucket())
-                .parse()
-                .expect("a bucket"),
-            s3_endpoint: Some(server.endpoint().to_owned()),
-            env: env.map(|(name, value)| (name.to_owned(), value)).collect(),
-        };
-        let local = Store::open(&local).await.expect("a folder");
-        let bucket = Store::open(&bucket).await.expect("a bucket");
-        let mut holds = true;
-        for (name, store) in [
-            ("memory", Store::memory()),
-            ("folder", local),
-            ("bucket", bucket),
-        ] {
-            holds &= measure(name, store, &objects, segments).await;
-        }
-        holds
-    });
+    let mut holds = true;
+    for (name, shape) in [("many", many), ("billion", large)] {
+        let case = Case::new(name, shape);
+        let folder = tempfile::tempdir().expect("a folder");
+        runtime.block_on(async {
+            for (place, store) in stores(name, folder.path(), &server).await {
+                holds &= case.measure(place, &store).await;
+            }
+        });
+    }
     if holds {
         ExitCode::SUCCESS
     } else {

@@ -24,8 +24,14 @@ use parquet::{
 use super::{RowlessRecord, SegmentError, SegmentFacts, rows};
 use crate::model::{Digest, Offset};
 
-/// A row is read in at most so many parts.
-const MOST_PARTS: usize = 2;
+/// Parts that are no further apart are read as one.
+const NEAR: u64 = 64 << 10;
+/// A row is read in so many parts.
+const FEW_PARTS: usize = 2;
+/// More parts are read where that leaves out so many bytes for each further one.
+const WORTH_A_PART: u64 = 1 << 20;
+/// There are never more.
+const MOST_PARTS: usize = 16;
 
 /// What the end of a segment's file says about it: what it is, and where its rows are.
 pub struct SegmentEnd {
@@ -208,7 +214,7 @@ fn may_have(group: &RowGroupMetaData, offset: i64) -> bool {
         && offsets.max_opt().is_none_or(|most| offset <= *most)
 }
 
-/// The same bytes in at most [`MOST_PARTS`] parts: the largest gaps between them are left out.
+/// The same bytes in a few parts: what lies between those that are near each other is read, too.
 fn together(mut parts: Vec<Range<u64>>) -> Vec<Range<u64>> {
     parts.sort_by_key(|part| part.start);
     let mut apart: Vec<Range<u64>> = Vec::new();
@@ -218,9 +224,19 @@ fn together(mut parts: Vec<Range<u64>>) -> Vec<Range<u64>> {
             _ => apart.push(part),
         }
     }
-    while apart.len() > MOST_PARTS {
-        let gap = |index: &usize| apart[index + 1].start - apart[*index].end;
-        let smallest = (0..apart.len() - 1).min_by_key(gap).unwrap_or(0);
+    let gap = |apart: &[Range<u64>], index: usize| apart[index + 1].start - apart[index].end;
+    while let Some(smallest) = (1..apart.len())
+        .map(|index| index - 1)
+        .min_by_key(|index| gap(&apart, *index))
+    {
+        let worth = match apart.len() {
+            parts if parts <= FEW_PARTS => NEAR,
+            parts if parts <= MOST_PARTS => WORTH_A_PART,
+            _ => u64::MAX,
+        };
+        if gap(&apart, smallest) >= worth {
+            break;
+        }
         let next = apart.remove(smallest + 1);
         apart[smallest].end = next.end;
     }

@@ -19,7 +19,7 @@ use super::{
     absent_runs::AbsentRuns,
     facts::FactsError,
     layout::Layout,
-    own_digest,
+    own_digest, page_index,
     rows::{self, OFFSET_COLUMN},
 };
 use crate::{
@@ -27,9 +27,8 @@ use crate::{
     model::{Counts, Digest, Offset, OffsetRange},
 };
 
-/// The most rows in one row group: what a reader must hold at a time.
+/// The most rows in one row group, and about its most bytes as they are encoded: what a reader must hold at a time.
 const ROW_GROUP_ROWS: usize = 1 << 20;
-/// And the most bytes, as they are encoded; about.
 const ROW_GROUP_BYTES: usize = 16 << 20;
 /// The rows that are encoded at a time take about so many bytes. Whether a page is full is looked at after them: rows of a
 /// megabyte each must not make a page of a gigabyte.
@@ -160,6 +159,8 @@ pub struct SegmentWriter {
     writer: ArrowWriter<Vec<u8>>,
     rows: u64,
     next: Offset,
+    /// The bytes of rows since the row group was last looked at.
+    unmeasured: usize,
 }
 
 impl SegmentWriter {
@@ -179,6 +180,7 @@ impl SegmentWriter {
             writer: ArrowWriter::try_new(Vec::new(), schema, Some(properties))?,
             rows: 0,
             next: start,
+            unmeasured: 0,
         })
     }
 
@@ -201,11 +203,18 @@ impl SegmentWriter {
     pub fn write(&mut self, batch: &RecordBatch) -> Result<(), SegmentError> {
         let range = OffsetRange::everything_from(self.start);
         self.next = check_offsets(self.kind, range, self.next, batch)?;
-        let rows = batch.num_rows();
-        let step = rows.div_ceil(rows::rows_size(batch) / PIECE + 1).max(1);
+        let (rows, size) = (batch.num_rows(), rows::rows_size(batch));
+        let step = rows.div_ceil(size / PIECE + 1).max(1);
         for start in (0..rows).step_by(step) {
             self.writer
                 .write(&batch.slice(start, step.min(rows - start)))?;
+            self.unmeasured += size.min(PIECE);
+            if self.unmeasured >= PIECE {
+                self.unmeasured = 0;
+                if self.writer.in_progress_size() >= ROW_GROUP_BYTES {
+                    self.writer.flush()?;
+                }
+            }
         }
         self.rows += rows as u64;
         Ok(())
@@ -226,7 +235,7 @@ impl SegmentWriter {
         for pair in facts.to_metadata() {
             self.writer.append_key_value_metadata(pair);
         }
-        let mut bytes = self.writer.into_inner()?;
+        let mut bytes = page_index::finish(self.writer)?;
         let key = own_digest::KEY;
         own_digest::write(&mut bytes).ok_or(FactsError::Missing { key })?;
         bytes.shrink_to_fit();
@@ -277,9 +286,7 @@ fn properties(schema: &SchemaRef) -> WriterProperties {
         .set_created_by(format!("snapback {}", env!("CARGO_PKG_VERSION")))
         .set_compression(Compression::ZSTD(zstd))
         .set_statistics_enabled(EnabledStatistics::Chunk)
-        .set_offset_index_disabled(true)
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
-        .set_max_row_group_bytes(Some(ROW_GROUP_BYTES))
         .set_sorting_columns(Some(vec![SortingColumn {
             column_idx: 0,
             descending: false,
@@ -294,6 +301,11 @@ fn properties(schema: &SchemaRef) -> WriterProperties {
             _ => false,
         };
         builder = builder.set_column_dictionary_enabled(column.clone(), repeats);
+        // Which page has an offset: the page index says it of this column alone.
+        if field.name() == OFFSET_COLUMN {
+            builder =
+                builder.set_column_statistics_enabled(column.clone(), EnabledStatistics::Page);
+        }
         if field.name() == OFFSET_COLUMN || matches!(field.data_type(), DataType::Timestamp(..)) {
             builder = builder.set_column_encoding(column, Encoding::DELTA_BINARY_PACKED);
         }

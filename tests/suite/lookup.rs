@@ -1,11 +1,21 @@
 //! `lookup`: what became of one event, as the store has it.
 
-use serde_json::{Value, json};
+pub mod history;
 
+use bytes::Bytes;
+use serde_json::{Value, json};
+use snapback::format::Layout;
+use snapback::history::Clock;
+use snapback::model::Offset;
+use snapback::store::{Path, Store, StoreConfig};
+
+use self::history::{PARTITION, Shape, TOPIC, objects};
+use crate::costs::counted::{Counted, Requests, counted};
 use crate::outside::{LIMIT, Pipeline, Place};
 use crate::recalculation::{NEW, RECALCULATE, history};
 use crate::support::process::Finished;
-use crate::support::{s3, snapback};
+use crate::support::proxy::Proxy;
+use crate::support::{heavy, s3, snapback};
 
 fn lookup(pipeline: &Pipeline, source: &str, flags: &[&str]) -> Finished {
     snapback(["lookup", source, "--events", &pipeline.events])
@@ -107,4 +117,97 @@ fn what_cannot_be_looked_up_is_named() {
         "{damaged}"
     );
     assert!(damaged.contains("snapback verify"), "{damaged}");
+}
+
+/// A bucket behind a proxy that counts what it is asked for.
+struct Bucket {
+    runtime: tokio::runtime::Runtime,
+    store: Store,
+    counter: Counted,
+    proxy: Proxy,
+    url: String,
+}
+
+impl Bucket {
+    fn with(objects: Vec<(Path, Bytes)>, span: u64) -> Bucket {
+        let server = s3();
+        let url = Place::bucket(server).url();
+        let proxy = Proxy::before(server.endpoint(), 0);
+        let env = server.env().into_iter();
+        let config = StoreConfig {
+            url: url.parse().expect("a store"),
+            s3_endpoint: Some(proxy.endpoint().to_owned()),
+            env: env.map(|(name, value)| (name.to_owned(), value)).collect(),
+        };
+        let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+        let real = runtime.handle();
+        let (store, counter) = runtime.block_on(async {
+            let store = Store::open(&config).await.expect("a bucket");
+            let (store, counter) = counted(store, &Clock::system(), span, Some(real.clone()));
+            for (path, bytes) in objects {
+                store.put(&path, bytes).await.expect("a writable bucket");
+            }
+            (store, counter)
+        });
+        Bucket {
+            runtime,
+            store,
+            counter,
+            proxy,
+            url,
+        }
+    }
+
+    fn seen(&self) -> u64 {
+        self.proxy.requests().values().sum()
+    }
+
+    /// What became of an offset, and what that has asked for: as the counter says and as the proxy sees it, of the library and of the program.
+    fn lookup(&self, offset: Offset) -> (Value, Requests) {
+        let layout = Layout::new(TOPIC).expect("a topic");
+        let (seen, counted) = (self.seen(), self.counter.counts().all());
+        let found = snapback::query::lookup(&self.store, &layout, PARTITION, offset);
+        let found = self.runtime.block_on(found).expect("a readable store");
+        let found = serde_json::to_value(found).expect("JSON");
+        let asked = self.counter.counts().all() - counted;
+        assert_eq!(self.seen() - seen, asked.all(), "{asked:?}");
+        let shown = snapback(["lookup", &format!("{PARTITION}/{offset}"), "-o", "json"])
+            .args(["--events", TOPIC, "--store", &self.url])
+            .args(["--s3-endpoint", self.proxy.endpoint()])
+            .envs(s3().env())
+            .limit(LIMIT)
+            .run()
+            .expect_code(0);
+        let shown: Value = serde_json::from_str(&shown.stdout).expect("JSON");
+        assert_eq!(shown, found);
+        // It opens the store first, by a listing that says whether there is such a bucket.
+        assert_eq!(self.seen() - seen, asked.all() + 1 + asked.all());
+        (found, asked)
+    }
+}
+
+#[test]
+fn a_bucket_is_asked_little_of_a_long_history() {
+    let _turn = heavy();
+    let shape = Shape {
+        ranges: 300,
+        rows: 60_000,
+        stored_every: 200,
+        corrects: true,
+    };
+    let bucket = Bucket::with(objects(shape, |_| ()), shape.rows);
+    // The listing, the newest manifest, the page, the end of the segment, two parts of it.
+    let [result, reject] = shape.events(200);
+    let (found, asked) = bucket.lookup(result);
+    assert_eq!((&found["fate"], asked.all()), (&json!("result"), 6));
+    assert!(asked.bytes_got < 800_000, "{asked:?}");
+    // The same of the results, which have no row of it; and the rejects, which are few, as a whole.
+    let (found, asked) = bucket.lookup(reject);
+    assert_eq!((&found["fate"], asked.all()), (&json!("reject"), 7));
+    assert!(asked.bytes_got < 800_000, "{asked:?}");
+    // A range that is in no page yet; the end of its corrections, and two parts of them.
+    let [result, _] = shape.last();
+    let (found, asked) = bucket.lookup(result);
+    assert_eq!(found["corrections"].as_array().map(Vec::len), Some(1));
+    assert_eq!((&found["fate"], asked.all()), (&json!("result"), 5 + 3));
 }

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::format::testing::{at, encoded, identity, results};
 
-/// The rows of these offsets one by one, each from no more than two parts of the file.
+/// The rows of these offsets one by one, each from no more than two parts of the file, which is not large.
 fn found(file: &Bytes, tail: usize, offsets: impl Iterator<Item = i64>) -> Vec<i64> {
     let size = file.len() as u64;
     let mut tail = tail;
@@ -36,7 +36,7 @@ fn found(file: &Bytes, tail: usize, offsets: impl Iterator<Item = i64>) -> Vec<i
     found
 }
 
-/// The same rows with an index of pages, a few thousand rows in each.
+/// The same rows with a page index, a few thousand rows in each page.
 fn with_page_index(file: &Bytes) -> Bytes {
     let builder = ParquetRecordBatchReaderBuilder::try_new(file.clone()).unwrap();
     let pairs = builder.metadata().file_metadata().key_value_metadata();
@@ -91,29 +91,37 @@ fn a_row_is_found_by_parts_of_the_file() {
 }
 
 #[test]
-fn of_a_file_with_an_index_of_pages_little_is_read() {
-    let files = encoded(100, 70_000, &identity("writer"));
-    let file = with_page_index(&files.results.unwrap().bytes);
-    let end = SegmentEnd::read(&file, file.len() as u64);
+fn of_a_large_file_only_the_pages_of_the_row_are_read() {
+    let files = encoded(100, 1_500_000, &identity("writer"));
+    let file = files.results.unwrap().bytes;
+    let end = SegmentEnd::read(&file.slice(file.len() - (64 << 10)..), file.len() as u64);
     let end = end.unwrap().ok().unwrap();
-    let place = end.place(at(69_998)).unwrap();
-    let read: u64 = place.parts.iter().map(|part| part.end - part.start).sum();
-    let parts = place.parts.iter();
-    let parts = parts.map(|part| file.slice(part.start as usize..part.end as usize));
-    let row = end.row(at(69_998), &place, parts.collect()).unwrap();
-    assert_eq!(row.unwrap().columns(), results([69_998]).columns());
-    assert!(read * 4 < file.len() as u64, "{read} of {}", file.len());
+    for offset in [101, 700_001, 1_499_998] {
+        let place = end.place(at(offset)).unwrap();
+        let read: u64 = place.parts.iter().map(|part| part.end - part.start).sum();
+        let parts = place.parts.iter();
+        let parts = parts.map(|part| file.slice(part.start as usize..part.end as usize));
+        let row = end.row(at(offset), &place, parts.collect()).unwrap();
+        assert_eq!(row.unwrap().columns(), results([offset]).columns());
+        assert!(
+            read * 8 < file.len() as u64,
+            "{offset}: {read} of {}",
+            file.len()
+        );
+    }
 }
 
 proptest! {
     #[test]
     fn parts_are_put_together_and_nothing_is_left_out(
-        parts in prop::collection::vec((0..1000_u64, 1..50_u64), 1..12)
+        parts in prop::collection::vec((0..100_000_u64, 1..5_000_u64), 1..60)
     ) {
-        let parts: Vec<Range<u64>> = parts.iter().map(|(start, length)| *start..start + length).collect();
+        let parts = parts.iter().map(|(start, length)| (start << 10, length << 10));
+        let parts: Vec<Range<u64>> = parts.map(|(start, length)| start..start + length).collect();
         let made = together(parts.clone());
         prop_assert!(made.len() <= MOST_PARTS);
-        prop_assert!(made.windows(2).all(|pair| pair[0].end < pair[1].start));
+        let least = if made.len() > FEW_PARTS { WORTH_A_PART } else { NEAR };
+        prop_assert!(made.windows(2).all(|pair| pair[1].start - pair[0].end >= least));
         for part in parts {
             prop_assert!(made.iter().any(|made| made.start <= part.start && part.end <= made.end));
         }

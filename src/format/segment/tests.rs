@@ -56,6 +56,26 @@ fn columns_are_stored_as_every_reader_can_read_them() {
 }
 
 #[test]
+fn a_row_group_of_large_rows_is_not_large() {
+    const MEGABYTE: usize = 1 << 20;
+    let mut random = <rand::rngs::StdRng as rand::SeedableRng>::seed_from_u64(1);
+    let mut payload = vec![0; MEGABYTE];
+    let rejects = (0..24).map(|offset| {
+        rand::Rng::fill_bytes(&mut random, &mut payload);
+        crate::model::Reject {
+            payload: Some(payload.clone()),
+            ..crate::format::testing::reject(offset)
+        }
+    });
+    let batch = crate::format::outcomes::rejects_batch(&rejects.collect::<Vec<_>>());
+    let mut writer = SegmentWriter::new(SegmentKind::Rejects, at(0), batch.schema()).unwrap();
+    writer.write(&batch).unwrap();
+    let metadata = writer.writer.finish().unwrap();
+    let rows = metadata.row_groups().iter().map(|group| group.num_rows());
+    assert_eq!(rows.collect::<Vec<_>>(), [16, 8]);
+}
+
+#[test]
 fn a_file_of_somebody_else_is_refused() {
     let batch = crate::format::testing::results(0..3);
     let mut writer = ArrowWriter::try_new(Vec::new(), batch.schema(), None).unwrap();

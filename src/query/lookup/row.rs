@@ -1,21 +1,23 @@
 //! The row of an offset in a segment: of a small one from the whole file, of a large one from its parts.
 
+use std::ops::Range;
+
 use arrow_array::RecordBatch;
 use bytes::Bytes;
+use futures::future::try_join_all;
 
 use super::{super::QueryError, Place};
 use crate::{
     events::columns,
-    format::{RowlessRecord, Segment, SegmentEnd, read_segment},
+    format::{READ_WHOLE, RowlessRecord, Segment, SegmentEnd, read_segment},
     history::{FetchError, fetch_segment},
     model::Offset,
     store::StoreError,
 };
 
-/// A segment up to this size is read whole, and its digest is checked.
-const WHOLE: u64 = 256 << 10;
-/// So much of the end of a larger one is read at first: it has the footer nearly always.
+/// So much of the end of a large segment is read at first, or this share of it: it has the footer and the page index nearly always.
 const END: u64 = 64 << 10;
+const SHARE: u64 = 256;
 /// No footer is larger.
 const MOST_END: u64 = 16 << 20;
 
@@ -24,7 +26,7 @@ type Row = (RowlessRecord, Option<RecordBatch>);
 
 impl Place<'_> {
     pub(super) async fn row(&self, segment: &Segment) -> Result<Row, QueryError> {
-        if segment.bytes > WHOLE
+        if segment.bytes > READ_WHOLE
             && let Some(row) = self.row_of_parts(segment).await?
         {
             return Ok(row);
@@ -48,8 +50,8 @@ impl Place<'_> {
     /// `None` when the file is not at its own path, has another size, or cannot be made sense of: then all of it is read, which
     /// says what is wrong.
     async fn row_of_parts(&self, segment: &Segment) -> Result<Option<Row>, QueryError> {
-        let (mut most, mut end) = (END, None);
-        // The footer, and the index of pages before it.
+        let (mut most, mut end) = (END.max(segment.bytes / SHARE), None);
+        // The footer, and the page index before it.
         for _ in 0..3 {
             let read = self.store.get_end(&segment.path, most).await;
             let Some((bytes, size)) = of_the_object(read)? else {
@@ -80,17 +82,18 @@ impl Place<'_> {
         let Some(place) = place else {
             return Ok(Some((record, None)));
         };
-        let mut parts: Vec<Bytes> = Vec::new();
-        for part in &place.parts {
-            if part.start >= part.end || part.end > segment.bytes {
-                return Ok(None);
-            }
-            let read = self.store.get_range(&segment.path, part.clone()).await;
-            let Some(bytes) = of_the_object(read)? else {
-                return Ok(None);
-            };
-            parts.push(bytes);
+        let is_of_the_file = |part: &Range<u64>| part.start < part.end && part.end <= segment.bytes;
+        if !place.parts.iter().all(is_of_the_file) {
+            return Ok(None);
         }
+        let parts = place.parts.iter().map(|part| async {
+            let read = self.store.get_range(&segment.path, part.clone()).await;
+            of_the_object(read)
+        });
+        let parts = try_join_all(parts).await?;
+        let Some(parts) = parts.into_iter().collect::<Option<Vec<Bytes>>>() else {
+            return Ok(None);
+        };
         let row = guarded(move || end.row(offset, &place, parts)).await;
         Ok(row.and_then(Result::ok).map(|row| (record, row)))
     }
