@@ -10,10 +10,10 @@ use super::{
     groups::Group,
     inspect::{Content, Evaluators, File, Inspected, Task, inspect},
     parts::{self, Parts},
-    verification::Verification,
+    verification::{LARGE, Verification},
 };
 use crate::{
-    format::{Segment, SegmentEnd},
+    format::{ROW_GROUP_ROWS, Segment, SegmentEnd},
     model::Partition,
     store::Path,
 };
@@ -23,6 +23,12 @@ pub(super) const MEMORY: usize = 144 << 10;
 
 /// What a group takes besides its files: the rows of a batch as they are decoded and as they are calculated, in kilobytes.
 const ROWS: u64 = 12 << 10;
+
+/// What is in memory of a segment's file at a time, about: of a large one a row group, whose rows are as large as others.
+pub(super) fn in_memory(segment: &Segment) -> u64 {
+    let of_rows = segment.bytes.saturating_mul(ROW_GROUP_ROWS as u64) / segment.rows.max(1);
+    segment.bytes.min(of_rows.max(LARGE))
+}
 
 /// Fetches and inspects one group; `None` when the time was over before the end.
 pub(super) async fn examine(
@@ -128,4 +134,27 @@ async fn room(
     let permits = kilobytes.min(MEMORY as u64);
     let permits = u32::try_from(permits).unwrap_or(u32::MAX);
     memory.acquire_many_owned(permits).await.ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::tests::fixture::{newest, sample};
+
+    #[tokio::test]
+    async fn of_a_large_segment_only_a_part_is_in_memory() {
+        let newest = newest(&sample().await, 0).await;
+        let of = |bytes, rows| {
+            in_memory(&Segment {
+                bytes,
+                rows,
+                ..newest.open.segments[0].clone()
+            })
+        };
+        let mib = |count: u64| count << 20;
+        assert_eq!(of(mib(10), 5), mib(10));
+        assert_eq!(of(mib(128), 10_000_000), mib(16));
+        assert_eq!(of(mib(128), 2 << 20), mib(64));
+        assert_eq!(of(mib(128), 5), mib(128));
+    }
 }

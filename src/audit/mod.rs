@@ -90,7 +90,7 @@ pub use repair::{
 };
 pub use report::{ComparedWith, LostRange, Published, Report, Reread};
 pub use rereading::verify_events;
-pub use scrub::{MOST_WRONG, Scrubbed, Scrubber, Step, Then};
+pub use scrub::{MOST_WRONG, Scrubbed, Scrubber, Step, Takes, Then};
 pub use settling::{SettleError, Settled};
 pub use source::{SourceError, is_its_source};
 pub use statement::{Changed, Comparison, Scope, Statement, StatementError, compare};

@@ -86,6 +86,7 @@ pub use rowless::{Rowless, RowlessRecord};
 pub(crate) use rows::rows_size;
 pub use rows_by_offset::{RowPlace, SegmentEnd};
 pub use sealing::PageError;
+pub(crate) use segment::ROW_GROUP_ROWS;
 pub use segment::{Encoded, EncodedSegment, SegmentError, SegmentWriter};
 pub use silent::{SilentRange, same_silence_outside};
 pub use verified::{LastVerified, Verified};

@@ -28,7 +28,7 @@ use crate::{
 };
 
 /// The most rows in one row group, and about its most bytes as they are encoded: what a reader must hold at a time.
-const ROW_GROUP_ROWS: usize = 1 << 20;
+pub(crate) const ROW_GROUP_ROWS: usize = 1 << 20;
 const ROW_GROUP_BYTES: usize = 16 << 20;
 /// The rows that are encoded at a time take about so many bytes. Whether a page is full is looked at after them: rows of a
 /// megabyte each must not make a page of a gigabyte.

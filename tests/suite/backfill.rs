@@ -1,5 +1,7 @@
 //! `backfill`: what a history does not have comes from Kafka, is published once, and the history has no hole.
 
+use std::time::{Duration, Instant};
+
 use serde_json::{Value, json};
 
 use crate::corrections::{published, value};
@@ -178,4 +180,38 @@ fn what_kafka_has_no_more_is_said() {
     let gone = "stays missing: partition 0, offsets 0-30: before the origin: Kafka does not hold them any more";
     assert!(done.stdout.contains(gone), "{done:?}");
     assert_eq!(pipeline.verify(0)["offsets"], 70);
+}
+
+/// Nothing was committed, whoever made the history begin earlier meanwhile.
+#[test]
+fn a_backfill_before_the_first_commit_keeps_nobody_from_starting() {
+    let pipeline = Pipeline::new(1, Place::folder());
+    pipeline.send_numbers(0, 0..30);
+    let latest = ["--start", "latest"];
+    let dies = pipeline.run_to_end().args(latest);
+    let dies = dies.env("FAILPOINTS", "bound=return").run();
+    assert!(dies.stderr.contains("dies at the fail point"), "{dies:?}");
+    let done = apply(&pipeline, &[]);
+    assert_eq!(done["partitions"][0]["filled"]["results"], 30, "{done}");
+    pipeline.send_numbers(0, 30..50);
+    pipeline.run_to_end().run().expect_code(0);
+    pipeline.check_stored(&pipeline.expected(), Offsets::default());
+    let published = read_all(&pipeline.brokers, &pipeline.results).len();
+    assert_eq!(published, 20);
+}
+
+/// What is stored of these events is little; what is read is not.
+#[test]
+fn what_is_read_from_kafka_counts_for_the_rate() {
+    let pipeline = Pipeline::new(1, Place::folder());
+    let padding = "x".repeat(4000);
+    let padded = |number| format!(r#"{{"number":{number},"padding":"{padding}"}}"#);
+    pipeline.send(0, (0..1000).map(padded));
+    let latest = ["--start", "latest"];
+    pipeline.run_to_end().args(latest).run().expect_code(0);
+    let began = Instant::now();
+    let done = apply(&pipeline, &["--max-rate", "1MiB"]);
+    assert_eq!(done["partitions"][0]["filled"]["results"], 1000, "{done}");
+    // Nearly four megabytes.
+    assert!(began.elapsed() > Duration::from_secs(3));
 }

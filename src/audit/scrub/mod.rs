@@ -11,7 +11,8 @@
 //! - What a newer manifest does not list any more is no finding.
 //!
 //! Which offsets have an outcome never changes (I4), and what changes becomes corrections (I6): it mends as `repair` does.
-//! Memory: the files of one group, their successors, and a batch of rows of each.
+//! Memory: the files of one group, of large ones a row group at a time, and a batch of rows of each; where it is damaged, all of its
+//! files, and their successors.
 
 mod choice;
 mod judge;
@@ -27,7 +28,7 @@ use judge::{Judgement, judge};
 use super::{
     AuditError, Finding, FindingKind, Mend, Mended, RecalculateError, Recalculator, RepairError,
     RepairPlan, Source,
-    examine::examine,
+    examine::{examine, in_memory},
     groups::Group,
     instructions::{self, Commands},
     repair::{Unmade, in_attic, make, put_back},
@@ -68,6 +69,15 @@ pub struct Scrubbed {
     pub then: Then,
 }
 
+/// What verifying a group takes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Takes {
+    /// The bytes of its files, which are read.
+    pub bytes: u64,
+    /// Those of them that are in memory at a time.
+    pub memory: u64,
+}
+
 /// What becomes of a group that was verified.
 pub enum Then {
     /// Nothing: it is right, or live no more.
@@ -93,12 +103,15 @@ pub enum Step {
 }
 
 impl Scrubber {
-    /// How large the files of the next group are, in bytes; 0 when none is due.
+    /// What verifying the next group takes; nothing when none is due.
     #[must_use]
-    pub fn next_bytes(&self, newest: &Listed, verified: &Verified, now: DateTime<Utc>) -> u64 {
+    pub fn next_takes(&self, newest: &Listed, verified: &Verified, now: DateTime<Utc>) -> Takes {
         match next(newest, verified, now, self.every) {
-            Next::Verify(group) => group.segments.iter().map(|segment| segment.bytes).sum(),
-            Next::Rest(_) => 0,
+            Next::Verify(group) => Takes {
+                bytes: group.segments.iter().map(|segment| segment.bytes).sum(),
+                memory: group.segments.iter().map(in_memory).sum(),
+            },
+            Next::Rest(_) => Takes::default(),
         }
     }
 

@@ -18,7 +18,7 @@ use super::{
     work::{Due, Known, Rewritten, Site, Step, Work, Written},
 };
 use crate::{
-    audit::{self, Finding, Mend, Mended, Scrubbed, Source, Then, read_back},
+    audit::{self, Finding, Mend, Mended, Scrubbed, Source, Takes, Then, read_back},
     format::{Listed, Verified, repair_memory},
     history::{Chain, Pages, Repair, load_verified},
     model::{Offset, Partition, Sequence},
@@ -100,8 +100,8 @@ impl Scrub {
         let mut scrubber = self.settings.scrubber.clone();
         let now = chain.clock().now();
         verified.follow(&newest, now);
-        let bytes = scrubber.next_bytes(&newest, &verified, now);
-        if bytes > 0 && !site.reserve(bytes + BATCHES).await {
+        let Takes { bytes, memory } = scrubber.next_takes(&newest, &verified, now);
+        if bytes > 0 && !site.reserve(memory + BATCHES).await {
             return Step::Done;
         }
         site.throttle().take(bytes).await;

@@ -21,27 +21,30 @@ fn chains() -> impl Strategy<Value = ChainFacts> {
         1_u64..3,
         any::<bool>(),
         option::of(0_u64..200_000),
-        0..20,
+        // Losses and backfills inside of the history: commits count what it was.
+        (0..20, -4_i64..5, option::of(1_u64..4)),
     )
-        .prop_map(|(a, b, outcomes, lost, sequence, head_known, age, other)| {
-            let mut pipeline = pipeline();
-            if other == 0 {
-                pipeline.group = "other".into();
-            }
-            ChainFacts::Good(GoodChain {
-                pipeline,
-                sequence: Sequence(sequence),
-                origin: a.min(b),
-                end: a.max(b),
-                counts: results(outcomes),
-                beside: 0,
-                revision: None,
-                lost,
-                head_known,
-                bound: age.filter(|_| a == b).map(Duration::from_secs),
-                damage: Vec::new(),
-            })
-        });
+        .prop_map(
+            |(a, b, outcomes, lost, sequence, head_known, age, (other, beside, revision))| {
+                let mut pipeline = pipeline();
+                if other == 0 {
+                    pipeline.group = "other".into();
+                }
+                ChainFacts::Good(GoodChain {
+                    pipeline,
+                    sequence: Sequence(sequence),
+                    origin: a.min(b),
+                    end: a.max(b),
+                    counts: results(outcomes),
+                    beside,
+                    revision: revision.map(Sequence),
+                    lost,
+                    head_known,
+                    bound: age.filter(|_| a == b).map(Duration::from_secs),
+                    damage: Vec::new(),
+                })
+            },
+        );
     prop_oneof![
         2 => Just(ChainFacts::Absent),
         1 => Just(ChainFacts::Unreadable { damage: Vec::new() }),
@@ -118,6 +121,7 @@ fn carried_out(facts: &Facts, decision: &Decision) -> Facts {
             good.end = loss.range.end();
             good.lost += loss.range.len();
             good.sequence = good.sequence.next();
+            good.bound = None;
             after.replayed = None;
         }
         _ => {}
