@@ -63,7 +63,7 @@ async fn try_once(
     for segment in &group.segments {
         let is_large = segment.bytes > context.large && !as_a_whole.contains(&segment.path);
         large.push(match is_large {
-            true => parts::open(&context.store, segment).await,
+            true => parts::open(&context.store, segment, context.end).await,
             false => None,
         });
     }

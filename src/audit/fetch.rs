@@ -107,11 +107,10 @@ pub(super) async fn fetch(
         }
         Err(FetchError::Store(error)) if error.concerns_the_object() => (
             None,
-            Some(finding(
-                FindingKind::Unreadable,
-                error.to_string(),
-                restore(),
-            )),
+            Some(
+                finding(FindingKind::Unreadable, error.to_string(), restore())
+                    .of_a_file_not_given(),
+            ),
         ),
         Err(FetchError::Store(error)) => return Err(error.into()),
     };

@@ -128,6 +128,9 @@ pub struct Finding {
     /// The highest of the numbers whose manifests cannot be used, if it is about those.
     #[serde(skip)]
     pub manifest: Option<Sequence>,
+    /// The store does not give the file out: what is in it is not known, and was written as it should be.
+    #[serde(skip)]
+    pub not_given: bool,
     /// What was found.
     pub detail: String,
     /// What can be done about it.
@@ -149,6 +152,14 @@ impl fmt::Display for Finding {
 }
 
 impl Finding {
+    /// It is about a file that the store does not give out.
+    pub(super) fn of_a_file_not_given(self) -> Finding {
+        Finding {
+            not_given: true,
+            ..self
+        }
+    }
+
     pub(super) fn new(
         kind: FindingKind,
         partition: Partition,
@@ -163,6 +174,7 @@ impl Finding {
             end: range.end(),
             segment: None,
             manifest: None,
+            not_given: false,
             detail: detail.into(),
             remedy: remedy.into(),
             severity: match kind {

@@ -31,6 +31,8 @@ struct Reading {
     /// Everything before it was read.
     at: u64,
     digester: Digester,
+    /// A part could not be read, or another was asked for: what is said of the rows says nothing of the file.
+    failed: bool,
     /// The end of the file, and where it starts.
     end: Bytes,
     end_at: u64,
@@ -40,8 +42,15 @@ struct Reading {
 
 /// The end of a segment's file that is to be read in parts. `None` when it is not as its manifest says: then it is to be read as a
 /// whole.
-pub(super) async fn open(store: &Store, segment: &Segment) -> Option<(SegmentEnd, Parts)> {
-    let (read, end) = read_segment_end(store, segment).await.ok().flatten()?;
+pub(super) async fn open(
+    store: &Store,
+    segment: &Segment,
+    first: u64,
+) -> Option<(SegmentEnd, Parts)> {
+    let (read, end) = read_segment_end(store, segment, first)
+        .await
+        .ok()
+        .flatten()?;
     Some((read, Parts::new(store.clone(), segment.clone(), end)))
 }
 
@@ -54,6 +63,7 @@ impl Parts {
             end_at: segment.bytes.saturating_sub(end.len() as u64),
             segment,
             at: 0,
+            failed: false,
             digester: Digester::default(),
             end,
             ask,
@@ -71,18 +81,24 @@ impl Parts {
     pub fn are_whole(&self) -> bool {
         let mut reading = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let bytes = reading.segment.bytes;
-        while reading.at < bytes {
+        while !reading.failed && reading.at < bytes {
             let part = reading.at..bytes.min(reading.at + PIECE);
             if reading.read(part).is_err() {
                 return false;
             }
         }
-        reading.digest() == reading.segment.digest
+        !reading.failed && reading.digest() == reading.segment.digest
     }
 }
 
 impl Reading {
     fn read(&mut self, part: Range<u64>) -> io::Result<Bytes> {
+        let read = self.next(part);
+        self.failed |= read.is_err();
+        read
+    }
+
+    fn next(&mut self, part: Range<u64>) -> io::Result<Bytes> {
         if part.start != self.at || part.end < part.start || part.end > self.segment.bytes {
             let text = format!("bytes {part:?} do not follow byte {}", self.at);
             return Err(io::Error::new(io::ErrorKind::InvalidInput, text));

@@ -4,8 +4,8 @@
 use super::{CompactError, Compactor, Merged};
 use crate::{
     history::{
-        Chain, MANY_SEGMENTS, MergeLimits, Obstacles, Repaired, Sealed, SnapshotError,
-        choose_merge, choose_seal, write_repair, write_seal,
+        Chain, MergeLimits, Obstacles, Repaired, Sealed, SnapshotError, choose_merge, choose_seal,
+        write_repair, write_seal,
     },
     model::OffsetRange,
 };
@@ -57,21 +57,36 @@ impl Compactor {
     ///
     /// # Errors
     /// When the store is away, or new files cannot be made; what was done before stays.
-    pub async fn settle(&self, chain: &mut Chain, at_rest: bool) -> Result<Settled, SettleError> {
-        let (mut settled, mut obstacles) = (Settled::default(), Obstacles::default());
-        let mut races = 0;
+    pub async fn settle(
+        &self,
+        chain: &mut Chain,
+        obstacles: &mut Obstacles,
+        at_rest: bool,
+    ) -> Result<Settled, SettleError> {
+        let (mut settled, mut races) = (Settled::default(), 0);
         while let Some(merge) = chain
             .newest()
-            .and_then(|newest| choose_merge(newest, MergeLimits::LARGEST, &obstacles, at_rest))
+            .and_then(|newest| choose_merge(newest, MergeLimits::LARGEST, obstacles, at_rest))
         {
             let range = merge.range;
             let merged = self.merge(chain, &merge).await;
-            let merged = merged.map_err(|source| SettleError::Merge {
-                range,
-                source: Box::new(source),
-            })?;
+            let merged = match merged {
+                Ok(merged) => merged,
+                Err(source) if source.is_retryable() => {
+                    let source = Box::new(source);
+                    return Err(SettleError::Merge { range, source });
+                }
+                Err(source) => {
+                    // These stay as they are; others can be merged all the same.
+                    let inputs = merge.inputs.iter().flat_map(|input| input.first());
+                    obstacles.apart.extend(inputs.map(|one| one.range.start()));
+                    settled.left.push(source.to_string());
+                    continue;
+                }
+            };
             match merged {
                 Merged::Ready(mut repair) => {
+                    self.throttle.take(2 * repair.files().bytes() as u64).await;
                     let written = write_repair(chain, &mut repair).await;
                     match written.map_err(unwritten(range))? {
                         Repaired::Done(_) => (settled.merges, races) = (settled.merges + 1, 0),
@@ -94,7 +109,7 @@ impl Compactor {
         }
         while let Some(range) = chain
             .newest()
-            .and_then(|newest| choose_seal(newest, MergeLimits::LARGEST, &obstacles))
+            .and_then(|newest| choose_seal(newest, MergeLimits::LARGEST, obstacles))
         {
             let sealed = write_seal(chain, range).await;
             match sealed.map_err(unwritten(range))? {
@@ -109,15 +124,25 @@ impl Compactor {
         Ok(settled)
     }
 
-    /// The same when the open list is longer than it should be, for who adds to it: whoever comes next tries what fails again.
-    pub async fn settle_when_long(&self, chain: &mut Chain) {
+    /// The same when the open list is longer than `most`, for who adds to it: whoever comes next tries what fails again.
+    pub async fn settle_when_longer(
+        &self,
+        most: usize,
+        chain: &mut Chain,
+        obstacles: &mut Obstacles,
+    ) {
         let newest = chain.newest();
-        if newest.is_none_or(|newest| newest.open.segments.len() <= MANY_SEGMENTS) {
+        if newest.is_none_or(|newest| newest.open.segments.len() <= most) {
             return;
         }
-        if let Err(error) = self.settle(chain, false).await {
-            let partition = chain.partition();
-            tracing::warn!("partition {partition}: what is stored is not merged: {error}");
+        let partition = chain.partition();
+        match self.settle(chain, obstacles, false).await {
+            Ok(settled) => settled.left.iter().for_each(|left| {
+                tracing::warn!("partition {partition}: not merged: {left}");
+            }),
+            Err(error) => {
+                tracing::warn!("partition {partition}: what is stored is not merged: {error}");
+            }
         }
     }
 }

@@ -8,6 +8,7 @@ use super::{Level, groups::Group, inspect::Evaluators};
 use crate::{
     calculation::{Calculations, Declaration},
     format::{Layout, Segment},
+    history::END,
     store::Store,
 };
 
@@ -27,6 +28,8 @@ pub(super) struct Verification {
     pub until: Option<Instant>,
     /// Segments of more bytes are read in parts.
     pub large: u64,
+    /// So much of their end at first.
+    pub end: u64,
     /// What the groups that are read at a time may take of memory, in kilobytes; `None` when they are read one by one.
     pub memory: Option<Arc<Semaphore>>,
 }
@@ -42,6 +45,7 @@ impl Verification {
             given: None,
             until: None,
             large: LARGE,
+            end: END,
             memory: None,
         }
     }

@@ -24,7 +24,7 @@ use super::{
 use crate::{
     calculation::{Calculations, Declaration},
     format::{ColumnTypes, Layout, Manifest},
-    history::read_listed,
+    history::{END, read_listed},
     model::Partition,
     query::{TopicError, UnknownFile},
     recovery::Invocation,
@@ -95,6 +95,7 @@ pub async fn verify(
         given: options.given.clone(),
         until: None,
         large: options.large,
+        end: END,
         memory: Some(Arc::new(Semaphore::new(MEMORY))),
     };
     let (chosen, unknown_files) = chosen(&context, options).await?;

@@ -17,7 +17,7 @@ use crate::{
     audit::Compactor,
     config::Output,
     format::Manifest,
-    history::{Chain, MergeLimits, plan_merges},
+    history::{Chain, MergeLimits, Obstacles, plan_merges},
     model::Partition,
 };
 
@@ -163,7 +163,9 @@ async fn merge(mut chain: Chain, compactor: &Compactor) -> anyhow::Result<Done> 
         return Ok(done);
     }
     let partition = chain.partition();
-    let settled = compactor.settle(&mut chain, true).await;
+    let settled = compactor
+        .settle(&mut chain, &mut Obstacles::default(), true)
+        .await;
     let settled = settled.with_context(|| format!("partition {partition}"))?;
     done.merges = settled.merges;
     done.pages = settled.pages;

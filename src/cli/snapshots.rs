@@ -242,7 +242,7 @@ fn show_text(snapshot: &Shown) -> String {
     ] {
         facts.add_row(vec![name.to_owned(), shown(&value).into_owned()]);
     }
-    let mut segments = table(&["segment", "rows", "bytes", "calculation", "verified"]);
+    let mut segments = table(&["segment", "rows", "bytes", "calculation", "last scrubbed"]);
     for segment in &snapshot.segment_list {
         segments.add_row(vec![
             shown(&segment.path).into_owned(),
@@ -265,14 +265,53 @@ fn show_text(snapshot: &Shown) -> String {
     text
 }
 
-/// When a segment was last verified.
+/// When the scrub last verified a segment, as far as that is known.
 fn verified(segment: &SegmentEntry) -> String {
-    let text = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::Secs, true);
-    segment.verified_at.map_or("never".to_owned(), text)
+    let Some(at) = segment.verified_at else {
+        return "-".to_owned();
+    };
+    let at = at.to_rfc3339_opts(SecondsFormat::Secs, true);
+    match segment.verified_findings {
+        0 => at,
+        1 => format!("{at} (1 finding)"),
+        count => format!("{at} ({count} findings)"),
+    }
 }
 
 fn table(header: &[&str]) -> Table {
     let mut table = Table::new();
     table.load_preset(presets::NOTHING).set_header(header);
     table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        format::SegmentKind,
+        model::{Digest, Offset},
+    };
+
+    #[test]
+    fn a_segment_that_was_found_damaged_does_not_look_verified() {
+        let shown = |verified_at: Option<&str>, verified_findings| {
+            verified(&SegmentEntry {
+                path: "a".to_owned(),
+                kind: SegmentKind::Results,
+                start: Offset::ZERO,
+                end: Offset::ZERO,
+                rows: 0,
+                bytes: 0,
+                digest: Digest::of(b""),
+                fingerprint: String::new(),
+                verified_at: verified_at.map(|at| at.parse().unwrap()),
+                verified_findings,
+            })
+        };
+        let at = "2026-11-28T08:00:00Z";
+        assert_eq!(shown(None, 0), "-");
+        assert_eq!(shown(Some(at), 0), at);
+        assert_eq!(shown(Some(at), 1), format!("{at} (1 finding)"));
+        assert_eq!(shown(Some(at), 2), format!("{at} (2 findings)"));
+    }
 }

@@ -96,7 +96,8 @@ impl RowGroups {
 /// Rows of a segment that are in one part of its file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RowsPlace {
-    row_group: usize,
+    /// The number of the row group.
+    pub row_group: usize,
     /// So many rows of the group come before them.
     skip: usize,
     /// The bytes that they are read from.
@@ -104,6 +105,27 @@ pub struct RowsPlace {
 }
 
 impl SegmentEnd {
+    /// The parts in which the file is read row group by row group; they follow each other from its first byte on. `None` when the row
+    /// groups do not.
+    #[must_use]
+    pub fn row_group_parts(&self) -> Option<Vec<Range<u64>>> {
+        let mut start = 0;
+        let parts = self.metadata.row_groups().iter().map(|group| {
+            let part = start..end_of(group);
+            start = part.end;
+            (part.start <= part.end && part.end <= self.bytes).then_some(part)
+        });
+        parts.collect()
+    }
+
+    /// The bytes of the largest of these parts.
+    #[must_use]
+    pub fn largest_part(&self) -> u64 {
+        let parts = self.row_group_parts().unwrap_or_default();
+        let bytes = parts.iter().map(|part| part.end - part.start);
+        bytes.max().unwrap_or(self.bytes)
+    }
+
     /// Where the rows from this one on are, up to the end of their row group; `None` after the last one.
     #[must_use]
     pub fn rows_from(&self, row: u64) -> Option<RowsPlace> {

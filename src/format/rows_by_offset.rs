@@ -82,17 +82,6 @@ impl SegmentEnd {
         self.facts.record()
     }
 
-    /// The bytes of the largest part of the file that is read at a time, row group by row group.
-    #[must_use]
-    pub fn largest_part(&self) -> u64 {
-        let groups = self.metadata.row_groups().iter();
-        let bytes = groups.map(|group| {
-            let columns = group.columns().iter();
-            columns.map(|column| column.byte_range().1).sum()
-        });
-        bytes.max().unwrap_or(0)
-    }
-
     /// Where the row of an offset must be; `None` when it has none.
     #[must_use]
     pub fn place(&self, offset: Offset) -> Option<RowPlace> {

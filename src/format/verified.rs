@@ -102,6 +102,13 @@ impl Verified {
         self.segments.get(segment.path.as_str())
     }
 
+    /// When a segment was last verified, and how many findings that gave.
+    #[must_use]
+    pub fn last(&self, path: &Path) -> Option<(DateTime<Utc>, u64)> {
+        let entry = self.segments.get(path.as_str())?;
+        Some((entry.verified?, entry.findings))
+    }
+
     /// When a segment was last verified.
     #[must_use]
     pub fn at(&self, path: &Path) -> Option<DateTime<Utc>> {

@@ -136,7 +136,7 @@ async fn inspect(
     let (store, place) = (chain.store(), &file.place);
     let described = describe_segment(store, place, file.path.clone(), file.size).await?;
     let Some((segment, facts)) = described else {
-        tracing::warn!(path = %place, "an unlisted segment cannot be read, so it is not adopted");
+        tracing::warn!(path = %place, "an unlisted segment is gone or cannot be read, so it is not adopted");
         return Ok(None);
     };
     let fits = facts.topic == chain.layout().topic()

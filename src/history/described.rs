@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// Reads a whole file at `place`: the segment as a manifest would list it under `path`, and what else it says of itself. `None` when it
-/// is gone, has more than `size` bytes, or is not to the row what it says.
+/// is gone, cannot be read, has more than `size` bytes, or is not to the row what it says.
 ///
 /// # Errors
 /// When the store cannot be read.
@@ -22,7 +22,7 @@ pub async fn describe_segment(
     let file = match store.get(place, size).await {
         Ok(file) => file,
         Err(error) if error.is_not_found() => return Ok(None),
-        Err(StoreError::TooLarge { .. }) => return Ok(None),
+        Err(error) if error.concerns_the_object() => return Ok(None),
         Err(error) => return Err(error),
     };
     // On a thread of its own: it takes a while, and the decoder may panic on a damaged file.

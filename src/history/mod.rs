@@ -40,9 +40,7 @@ mod tidy;
 mod verified;
 mod write;
 
-pub use attic::{
-    FetchError, Fetched, FoundAt, Restored, check_segment, fetch_segment, restore_segment,
-};
+pub use attic::{FetchError, Fetched, FoundAt, Restored, fetch_segment, restore_segment};
 pub use chain::{Appended, Chain};
 pub use clock::Clock;
 pub use compaction::{
@@ -63,7 +61,7 @@ pub use race::{
 };
 pub use repair::{Repair, Repaired, write_repair};
 pub use seal::{Sealed, seal_when_long, write_seal};
-pub use segment_end::read_segment_end;
+pub use segment_end::{END, read_segment_end};
 pub use tail::{ChainError, ChainTail, Found, contains, list_manifests, load_manifest, load_tail};
 pub use tidy::{Tidied, readopt, tidy};
 pub use verified::load_verified;

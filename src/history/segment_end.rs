@@ -8,28 +8,40 @@ use crate::{
 };
 
 /// What is read of the end at first. Nearly always it has everything that says where the rows are.
-const END: u64 = 128 << 10;
+pub const END: u64 = 128 << 10;
+/// And at most.
+const MOST_END: u64 = 4 << 20;
 
-/// Reads the end of a segment's file at its own path, with the bytes of which it is; `None` when it is not as its manifest says: then
-/// the file is to be read as a whole, which says what is wrong.
+/// Reads the end of a segment's file at its own path, at first so many bytes, with the bytes of which it is; `None` when it is not as
+/// its manifest says, or makes no sense: then the file is to be read as a whole, which says what is wrong.
 ///
 /// # Errors
 /// When it cannot be read.
 pub async fn read_segment_end(
     store: &Store,
     segment: &Segment,
+    first: u64,
 ) -> Result<Option<(SegmentEnd, Bytes)>, StoreError> {
-    let mut most = END;
-    // The second time it is known how much is needed.
-    for _ in 0..2 {
+    let mut most = first;
+    // The footer, and the index of pages before it.
+    for _ in 0..3 {
         let (end, size) = store.get_end(&segment.path, most).await?;
         if size != segment.bytes {
             return Ok(None);
         }
-        match SegmentEnd::read(&end, size) {
-            Ok(Ok(read)) => return Ok(Some((read, end))),
-            Ok(Err(needed)) => most = needed.min(size),
-            Err(_) => return Ok(None),
+        let bytes = end.clone();
+        // Nothing was compared with a digest yet: a damaged footer may bring the decoder to panic.
+        let read = tokio::task::spawn_blocking(move || {
+            let read = SegmentEnd::read(&bytes, size).ok()?;
+            match read {
+                Ok(read) => read.row_group_parts().map(|_| Ok(read)),
+                Err(needed) => Some(Err(needed)),
+            }
+        });
+        match read.await.ok().flatten() {
+            Some(Ok(read)) => return Ok(Some((read, end))),
+            Some(Err(needed)) if (most + 1..=MOST_END).contains(&needed) => most = needed,
+            Some(Err(_)) | None => return Ok(None),
         }
     }
     Ok(None)

@@ -266,7 +266,7 @@ async fn is_dead(chain: &Chain, file: &StoredSegment) -> Result<bool, ChainError
             .await
             .is_some_and(|w| w == chain.identity().writer)),
         Err(error) if error.is_not_found() => Ok(false),
-        Err(StoreError::TooLarge { .. }) => Ok(false),
+        Err(error) if error.concerns_the_object() => Ok(false),
         Err(error) => Err(error.into()),
     }
 }

@@ -139,6 +139,9 @@ pub struct SegmentEntry {
     /// When a running processor last verified it; `None` when that is not known.
     #[serde(serialize_with = "rfc3339_or_null")]
     pub verified_at: Option<DateTime<Utc>>,
+    /// What was found wrong with it then.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub verified_findings: u64,
 }
 
 /// The newest snapshot of each partition.
@@ -272,7 +275,12 @@ pub async fn show(
         }
     };
     let listed = read_all_listed(store, layout, manifest).await?;
-    let verified = load_verified(store, layout, partition).await?;
+    // It is advice: what cannot be read says nothing, and keeps nothing from being shown.
+    let verified = load_verified(store, layout, partition).await;
+    let verified = verified.unwrap_or_else(|error| {
+        tracing::debug!("when its segments were verified is not known: {error}");
+        Verified::default()
+    });
     Ok(shown(store, layout, &listed, damaged, &verified))
 }
 
@@ -363,7 +371,8 @@ fn shown(
         bytes: segment.bytes,
         digest: segment.digest,
         fingerprint: segment.fingerprint.to_string(),
-        verified_at: verified.at(&segment.path),
+        verified_at: verified.last(&segment.path).map(|(at, _)| at),
+        verified_findings: verified.last(&segment.path).map_or(0, |(_, count)| count),
     });
     Shown {
         store: store.uri(),

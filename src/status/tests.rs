@@ -207,6 +207,7 @@ fn in_trouble() -> ProcessView {
         end: Offset::ZERO.plus(8),
         segment: Some("events/results/partition=1/a.parquet".to_owned()),
         manifest: None,
+        not_given: false,
         detail: "offset 7 is stored with the result <50>; recalculated, it is 49".to_owned(),
         remedy: "`snapback repair --apply`".to_owned(),
         severity: Severity::Damage,

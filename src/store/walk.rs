@@ -90,6 +90,9 @@ impl Walk {
         let about = match fs::metadata(folder) {
             Ok(about) if about.is_dir() => about,
             Ok(_) => return Some(()),
+            Err(error) if leads_nowhere(&error) && folder.is_symlink() => {
+                return self.leads_nowhere(folder);
+            }
             Err(error) => return self.failed(folder, error),
         };
         let own = (about.dev(), about.ino());
@@ -129,7 +132,7 @@ impl Walk {
         let path = entry.path();
         let shown = name.to_string_lossy();
         let relative = match relative {
-            "" => shown.into_owned(),
+            "" => shown.to_string(),
             relative => format!("{relative}/{shown}"),
         };
         let is_text = name.to_str().is_some();
@@ -151,6 +154,9 @@ impl Walk {
             Ok(about) => about,
             Err(error) => return self.failed(&path, error),
         };
+        if about.is_symlink() && is_of_a_partition(&shown) {
+            return self.leads_nowhere(&path);
+        }
         if !is_before && (!about.is_dir() || has_name_of_a_file(&relative)) {
             self.object(key, &about)?;
         }
@@ -175,6 +181,12 @@ impl Walk {
             e_tag: None,
             version: None,
         }))
+    }
+
+    /// A link where a folder should be: nobody knows what it should have.
+    fn leads_nowhere(&mut self, path: &FilePath) -> Option<()> {
+        let source = io::Error::other("it is a link that leads nowhere");
+        self.failed(path, source)
     }
 
     /// What vanished while it was looked at is not there; the rest is said.
@@ -237,6 +249,12 @@ fn has_name_of_a_file(relative: &str) -> bool {
         && [".json", ".parquet"]
             .iter()
             .any(|end| relative.ends_with(end))
+}
+
+/// Whether a folder of ours has this name, and no object.
+fn is_of_a_partition(name: &str) -> bool {
+    let number = name.strip_prefix("partition=");
+    number.is_some_and(|number| !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()))
 }
 
 /// A topic is the first part of a path, or the second, in the attic.

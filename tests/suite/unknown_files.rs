@@ -208,6 +208,15 @@ fn an_unreadable_manifest_hides_no_other_partition() {
     one_of_two_is_unreadable(|store| spoil_file(&newest(&store.path("_manifests/partition=1"))));
 }
 
+#[test]
+fn a_folder_of_manifests_that_is_a_link_to_nothing_hides_nothing() {
+    one_of_two_is_unreadable(|store| {
+        let folder = store.path("_manifests/partition=1");
+        fs::remove_dir_all(&folder).expect("a folder");
+        symlink("nowhere", &folder).expect("a link");
+    });
+}
+
 /// What has the name of the newest manifest may be one, whatever it is: nobody may go on from an older one.
 #[test]
 fn what_lies_under_the_name_of_the_newest_manifest_is_never_passed_over() {

@@ -1,6 +1,7 @@
 //! Manifests, which anybody who can write to the store can forge, with a digest that is right.
 
 use sha2::{Digest as _, Sha256};
+use snapback::calculation::Declaration;
 use snapback::format::{
     Edit, GapReason, Layout, Manifest, Page, RowlessRecord, SegmentKind, Stamp, apply,
 };
@@ -80,9 +81,17 @@ fn examine(manifest: Option<Manifest>) {
 
 /// What is given up of it, and filled again, leaves a manifest that holds; or the edit is refused.
 fn edit(manifest: &Manifest) {
-    let Some(calculation) = manifest.calculations.first() else {
-        return;
+    let declared = || Declaration {
+        fingerprint: "00112233445566aa".parse().expect("a fingerprint"),
+        calculation: manifest.calculation.clone(),
+        condition: None,
+        fields: manifest.fields.clone(),
+        results: "result DECIMAL(38,0) NOT NULL".to_owned(),
+        publish: None,
+        carry: None,
     };
+    let calculation = manifest.calculations.first().cloned();
+    let calculation = calculation.unwrap_or_else(declared);
     let stamp = || Stamp {
         writer: "fuzz".to_owned(),
         created_at: manifest.created_at,

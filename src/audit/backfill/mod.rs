@@ -18,8 +18,8 @@ use super::{
 };
 use crate::{
     calculation::{Calculations, Declaration},
-    format::Encoded,
-    history::{Chain, Repair, Repaired, write_repair},
+    format::{Encoded, Page},
+    history::{Chain, MANY_SEGMENTS, Obstacles, Repair, Repaired, write_repair},
     model::{Counts, OffsetRange},
     recovery::Invocation,
     store::Throttle,
@@ -62,6 +62,7 @@ pub async fn fill(
             invocation: Invocation::new("backfill"),
             throttle: throttle.clone(),
         },
+        obstacles: Obstacles::default(),
     };
     let make = async |chain: &Chain, part| {
         let made = recalculator.fill(chain, part, publishes);
@@ -77,6 +78,8 @@ struct Making<'f> {
     parts: Vec<OffsetRange>,
     declaration: Declaration,
     compactor: Compactor,
+    /// What it does not merge.
+    obstacles: Obstacles,
 }
 
 impl Making<'_> {
@@ -92,7 +95,15 @@ impl Making<'_> {
                 Ok(encoded) => match self.store(chain, encoded, &mut filled).await? {
                     None => {
                         progress(part.len());
-                        self.compactor.settle_when_long(chain).await;
+                        // A gap under a page reopens it for each part.
+                        let most = match self.fill.lack {
+                            Lack::BeforeOrigin => MANY_SEGMENTS,
+                            Lack::Gap(_) => 2 * Page::MOST_FILES,
+                        };
+                        let compactor = &self.compactor;
+                        let settled =
+                            compactor.settle_when_longer(most, chain, &mut self.obstacles);
+                        settled.await;
                         continue;
                     }
                     Some(why) => why,

@@ -7,7 +7,7 @@ use crate::{
     },
     calculation::builtin,
     format::{Accumulation, GapReason, Manifest},
-    history::{MANY_SEGMENTS, Sealed, write_seal},
+    history::{Sealed, write_seal},
     model::{Offset, Partition},
     store::Store,
 };
@@ -244,6 +244,7 @@ async fn a_long_backfill_is_merged_while_no_processor_is_there() {
             invocation: Invocation::new("backfill"),
             throttle: Throttle::unlimited(),
         },
+        obstacles: Obstacles::default(),
     };
     let make = async |chain: &Chain, part| Ok(made(chain, part, false));
     let filled = making.run(&mut chain, make, &|_| ()).await.unwrap();

@@ -243,35 +243,51 @@ pub async fn accept_loss(
 /// When the store is away.
 pub async fn unfinished_loss(chain: &Chain, gap: &Gap) -> Result<Option<Mend>, RepairError> {
     let (store, layout) = (chain.store(), chain.layout());
+    let load = async |number| {
+        let found = load_manifest(store, layout, chain.partition(), number).await?;
+        Ok::<_, RepairError>(match found {
+            Found::Good(manifest) => Some(*manifest),
+            Found::Damaged { .. } | Found::Missing => None,
+        })
+    };
     let mut next = chain.newest().cloned();
-    while let Some(manifest) = next.filter(|manifest| manifest.created_at >= gap.accepted_at) {
+    while let Some(manifest) = next {
+        let mut gaps = manifest.gaps.iter();
+        if !gaps.any(|one| one.range.includes(gap.range)) {
+            return Ok(None);
+        }
+        let Some(number) = manifest.base.as_ref().map(|base| base.sequence) else {
+            return Ok(None);
+        };
+        next = load(number).await?;
         if let EditSummary::GiveUp {
             range, replaced, ..
         } = &manifest.edit
             && range.start() == gap.range.start()
             && range.includes(gap.range)
         {
-            let declared = replaced.first().map(|segment| &segment.fingerprint);
-            let declared = declared.and_then(|fingerprint| manifest.declaration(fingerprint));
-            return Ok(declared.map(|declaration| Mend {
+            // A calculation without outcomes is forgotten: the last manifest that had some of it knows it.
+            let fingerprint = replaced.first().map(|segment| &segment.fingerprint);
+            let mut knowing = [Some(&manifest), next.as_ref()].into_iter().flatten();
+            let declaration = knowing.find_map(|one| one.declaration(fingerprint?).cloned());
+            return Ok(declaration.map(|declaration| Mend {
                 partition: manifest.partition,
                 range: Outdated {
                     range: *range,
                     segments: replaced.clone(),
                     silent: None,
                 },
-                declaration: declaration.clone(),
+                declaration,
                 source: Source::Kafka,
                 findings: Vec::new(),
             }));
         }
-        let Some(base) = manifest.base else { break };
-        let found = load_manifest(store, layout, chain.partition(), base.sequence).await?;
-        next = match found {
-            Found::Good(base) => Some(*base),
-            Found::Damaged { .. } | Found::Missing => None,
-        };
     }
+    tracing::warn!(
+        "partition {}: the manifest that gave {} up is gone: whether a part of the range could have been made again is not known",
+        chain.partition(),
+        gap.range
+    );
     Ok(None)
 }
 
@@ -315,6 +331,14 @@ pub async fn keep_rest(
     }))
 }
 
+/// A part in two. The upper one is the next: so what is left of a gap begins where the gap began, and is found again.
+pub(super) fn halves(part: OffsetRange) -> impl Iterator<Item = OffsetRange> {
+    let middle = part.start().plus(part.len() / 2);
+    let halves = [(part.start(), middle), (middle, part.end())];
+    let halves = halves.map(|(start, end)| OffsetRange::new(start, end));
+    halves.into_iter().flatten()
+}
+
 /// What Kafka still has of a range that is given up, part by part: one part is made before the one before it is forgotten.
 struct Rest<'r> {
     recalculator: &'r Recalculator,
@@ -329,7 +353,8 @@ impl<'r> Rest<'r> {
     fn new(recalculator: &'r Recalculator, mend: &Mend, kept: OffsetRange) -> Self {
         Rest {
             recalculator,
-            corrects: !mend.findings.is_empty() && mend.may_have_been_published_wrong(),
+            // Without findings nobody knows.
+            corrects: mend.findings.is_empty() || mend.may_have_been_published_wrong(),
             parts: vec![kept],
             made: None,
         }
@@ -340,10 +365,7 @@ impl<'r> Rest<'r> {
         while let Some(part) = self.parts.pop() {
             match self.recalculator.fill(chain, part, self.corrects).await {
                 Err(RecalculateError::TooManyEvents { .. }) if part.len() > 1 => {
-                    let middle = part.start().plus(part.len() / 2);
-                    let halves = [(middle, part.end()), (part.start(), middle)];
-                    let halves = halves.map(|(start, end)| OffsetRange::new(start, end));
-                    self.parts.extend(halves.into_iter().flatten());
+                    self.parts.extend(halves(part));
                 }
                 made => {
                     self.made = Some(made?);

@@ -53,7 +53,7 @@ impl Mend {
             matches!(
                 finding.kind,
                 FindingKind::DigestMismatch | FindingKind::MissingSegment
-            )
+            ) || finding.not_given
         };
         !self.findings.iter().all(was_right)
     }

@@ -8,7 +8,9 @@ use crate::{
     audit::{
         FindingKind, Level, RecalculateError, ResultsTopic,
         tests::{
-            fixture::{at, audit, chain, evaluator, newest, outcomes, range, sample, snapshot},
+            fixture::{
+                at, audit, bind, chain, evaluator, newest, outcomes, range, sample, snapshot,
+            },
             forging::falsify,
             rows::wrong_value,
         },
@@ -19,7 +21,7 @@ use crate::{
     history::{GivenUp, Repair, Repaired, give_up, write_repair},
     kafka::Connection,
     model::{Offset, OffsetRange},
-    store::Throttle,
+    store::{Store, Throttle},
 };
 
 fn layout() -> Layout {
@@ -350,4 +352,65 @@ async fn a_loss_whose_rest_was_not_made_again_is_found_whatever_came_after_it() 
     };
     let found = losses::unfinished_loss(&chain, &other).await;
     assert_eq!(found.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_loss_of_the_last_outcomes_of_a_calculation_is_found_with_it() {
+    let store = Store::memory();
+    let mut chain = chain(&store, 0).await;
+    bind(&mut chain, 0).await;
+    snapshot(&mut chain, 0, 100, |_| false).await;
+    let all = newest(&store, 0).await.open.segments;
+    let done = give_up(&mut chain, range(0, 100), GapReason::Damaged, &all).await;
+    assert_eq!(done.unwrap(), GivenUp::Done);
+    let gap = newest(&store, 0).await.gaps[0];
+    // Whatever its writer's clock said.
+    let gap = Gap {
+        accepted_at: gap.accepted_at + chrono::TimeDelta::days(1),
+        ..gap
+    };
+    let found = losses::unfinished_loss(&chain, &gap).await.unwrap();
+    assert_eq!(
+        found.map(|mend| mend.declaration),
+        Some(evaluator().declaration())
+    );
+}
+
+#[test]
+fn what_is_made_again_comes_from_the_top_down() {
+    let mut parts: Vec<OffsetRange> = losses::halves(range(100, 200)).collect();
+    assert_eq!(parts.pop(), Some(range(150, 200)));
+    assert_eq!(parts.pop(), Some(range(100, 150)));
+}
+
+#[tokio::test]
+async fn that_a_file_is_not_given_out_says_nothing_about_what_was_published() {
+    let store = sample().await;
+    let newest = newest(&store, 0).await;
+    let path = &newest.open.segments[0].path;
+    let finding = |not_given: bool| {
+        let finding = Finding::new(
+            FindingKind::Unreadable,
+            Partition(0),
+            range(100, 200),
+            "",
+            "",
+        );
+        let finding = finding.of(path);
+        match not_given {
+            true => finding.of_a_file_not_given(),
+            false => finding,
+        }
+    };
+    let publishes = |not_given| {
+        let listed = crate::format::Listed::open_list_of(&newest);
+        let findings = vec![finding(not_given)];
+        let plan = RepairPlan::of(&listed, Partition(0), findings, &BTreeSet::new());
+        plan.mends[0].may_have_been_published_wrong()
+    };
+    assert!(
+        publishes(false),
+        "its digest held: it was written like this"
+    );
+    assert!(!publishes(true));
 }

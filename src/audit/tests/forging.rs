@@ -165,6 +165,7 @@ pub(super) fn rewrite(
         });
     let properties = WriterProperties::builder()
         .set_key_value_metadata(Some(pairs.collect()))
+        .set_max_row_group_row_count(Some(1_000))
         .build();
     let mut writer = ArrowWriter::try_new(Vec::new(), schema, Some(properties)).unwrap();
     writer.write(&batch).unwrap();

@@ -5,6 +5,7 @@ mod consistent;
 mod damage;
 pub(super) mod fixture;
 pub(super) mod forging;
+mod in_parts;
 mod paged;
 pub(super) mod rows;
 mod single;

@@ -53,6 +53,7 @@ fn find(facts: &mut Facts, kind: FindingKind, severity: Severity) {
         end: offset(2),
         segment: None,
         manifest: None,
+        not_given: false,
         detail: format!("found {kind}"),
         remedy: "none".to_owned(),
         severity,

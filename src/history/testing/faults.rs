@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::{StreamExt as _, stream::BoxStream};
 use object_store::{
-    CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta,
+    CopyOptions, Error, GetOptions, GetRange, GetResult, ListResult, MultipartUpload, ObjectMeta,
     ObjectStore, PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult, RenameOptions,
     Result, memory::InMemory, path::Path,
 };
@@ -49,6 +49,7 @@ struct Script {
     creations: Vec<Bytes>,
     puts_fail: bool,
     deletes_left: Option<u32>,
+    parts_left: Option<u32>,
 }
 
 /// A store in memory with a script.
@@ -77,6 +78,16 @@ impl Faulty {
     /// Has every deletion fail after so many.
     pub(crate) fn deletes_fail_after(&self, deletes: Option<u32>) {
         self.script.lock().unwrap().deletes_left = deletes;
+    }
+
+    /// Has one read of a part of an object fail after so many.
+    pub(crate) fn one_part_fails_after(&self, parts: u32) {
+        self.script.lock().unwrap().parts_left = Some(parts);
+    }
+
+    /// Whether it has failed.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.script.lock().unwrap().parts_left.is_none()
     }
 
     /// Has nothing go wrong any more; what is held back stays so.
@@ -194,6 +205,14 @@ impl ObjectStore for Faulty {
     }
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
+        if matches!(options.range, Some(GetRange::Bounded(_))) {
+            let mut script = self.script.lock().unwrap();
+            let left = script.parts_left;
+            script.parts_left = left.and_then(|left| left.checked_sub(1));
+            if left == Some(0) {
+                return Self::error();
+            }
+        }
         let result = self.inner.get_opts(location, options).await;
         if matches!(result, Err(Error::NotFound { .. })) {
             self.after_try().await;

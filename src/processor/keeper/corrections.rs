@@ -20,11 +20,9 @@ use crate::{
     format::{
         RowsPlace, Segment, SegmentEnd, SegmentError, read_segment, rows_size, split_corrections,
     },
-    history::{
-        Chain, FetchError, FoundAt, PendingCorrections, check_segment, fetch_segment,
-        read_segment_end,
-    },
-    store::Path,
+    history::{Chain, END, FetchError, PendingCorrections, fetch_segment, read_segment_end},
+    model::{Digest, Digester},
+    store::{Path, Store, StoreError},
 };
 
 /// The most corrections in one transaction.
@@ -81,23 +79,25 @@ pub async fn load(
     }
 }
 
-/// A file of corrections that is too large to be read again for each transaction: it was compared with its digest, and this is its
-/// end.
+/// A file of corrections that is too large to be read again for each transaction: what is known of it since it was compared with its
+/// digest.
 #[derive(Clone, Default)]
-pub struct LargeFile(Arc<Mutex<Option<Known>>>);
+pub struct LargeFile(Arc<Mutex<Option<Arc<Known>>>>);
 
-/// The path of a file, and its end.
-type Known = (Path, Arc<SegmentEnd>);
+struct Known {
+    path: Path,
+    end: SegmentEnd,
+    /// Of the part of each row group, so that nothing is published that was compared with nothing.
+    digests: Vec<Digest>,
+}
 
 impl LargeFile {
-    fn of(&self, segment: &Segment) -> Option<Arc<SegmentEnd>> {
+    fn of(&self, segment: &Segment) -> Option<Arc<Known>> {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = known.as_ref().filter(|(path, _)| *path == segment.path);
-        known.map(|(_, end)| Arc::clone(end))
+        known.clone().filter(|known| known.path == segment.path)
     }
 
-    fn set(&self, segment: &Segment, end: &Arc<SegmentEnd>) {
-        let known = Some((segment.path.clone(), Arc::clone(end)));
+    fn set(&self, known: Option<Arc<Known>>) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = known;
     }
 }
@@ -109,9 +109,9 @@ async fn read(
 ) -> Result<Loaded, LoadError> {
     let pending = pending.clone();
     if pending.segment.bytes > large
-        && let Some((end, place, part)) = part_of(chain, &pending, known).await?
+        && let Some((known, place, part)) = part_of(chain, &pending, known).await?
     {
-        let work = move || next_rows(end.rows(&place, part)?, 0, &pending);
+        let work = move || next_rows(known.end.rows(&place, part)?, 0, &pending);
         return tokio::task::spawn_blocking(work).await?;
     }
     let file = fetch_segment(chain.store(), chain.layout(), &pending.segment).await?;
@@ -119,34 +119,64 @@ async fn read(
     tokio::task::spawn_blocking(work).await?
 }
 
-/// The part of a large file that has the next rows; `None` when it is to be read as a whole.
+/// The part of a large file that has the next rows; `None` when it is to be read as a whole, which says what is wrong.
 async fn part_of(
     chain: &Chain,
     pending: &PendingCorrections,
-    known: &LargeFile,
-) -> Result<Option<(Arc<SegmentEnd>, RowsPlace, Bytes)>, LoadError> {
+    large_file: &LargeFile,
+) -> Result<Option<(Arc<Known>, RowsPlace, Bytes)>, LoadError> {
     let (store, segment, from) = (chain.store(), &pending.segment, pending.from);
-    let end = match known.of(segment) {
-        Some(end) => end,
+    let known = match large_file.of(segment) {
+        Some(known) => known,
         None => {
-            if check_segment(store, chain.layout(), segment).await? != FoundAt::OwnPath {
-                return Ok(None);
-            }
-            let read = read_segment_end(store, segment).await;
-            let Some((end, _)) = read.map_err(FetchError::from)? else {
+            let Some(known) = of_the_object(compare(store, segment).await)?.flatten() else {
                 return Ok(None);
             };
-            let end = Arc::new(end);
-            known.set(segment, &end);
-            end
+            let known = Arc::new(known);
+            large_file.set(Some(Arc::clone(&known)));
+            known
         }
     };
-    let place = end.rows_from(from).ok_or(LoadError::Short { from })?;
-    match store.get_range(&segment.path, place.part.clone()).await {
-        Ok(part) => Ok(Some((end, place, part))),
-        // It may be in the attic.
-        Err(error) if error.is_not_found() => Ok(None),
-        Err(error) => Err(FetchError::from(error).into()),
+    let place = known.end.rows_from(from);
+    let place = place.ok_or(LoadError::Short { from })?;
+    let read = store.get_range(&segment.path, place.part.clone()).await;
+    let part = of_the_object(read)?;
+    let expected = known.digests.get(place.row_group);
+    let is_right = |part: &Bytes| expected == Some(&Digest::of(part));
+    Ok(part.filter(is_right).map(|part| (known, place, part)))
+}
+
+/// Compares a file with its digest, a row group in memory at a time; `None` when it is another, or makes no sense.
+async fn compare(store: &Store, segment: &Segment) -> Result<Option<Known>, StoreError> {
+    let Some((end, _)) = read_segment_end(store, segment, END).await? else {
+        return Ok(None);
+    };
+    let Some(parts) = end.row_group_parts() else {
+        return Ok(None);
+    };
+    let (mut whole, mut digests, mut at) = (Digester::default(), Vec::new(), 0);
+    for part in parts {
+        at = part.end;
+        let bytes = store.get_range(&segment.path, part).await?;
+        whole.update(&bytes);
+        digests.push(Digest::of(&bytes));
+    }
+    while at < segment.bytes {
+        let piece = at..segment.bytes.min(at + LARGE);
+        at = piece.end;
+        whole.update(&store.get_range(&segment.path, piece).await?);
+    }
+    let path = segment.path.clone();
+    let known = Known { path, end, digests };
+    Ok((whole.finish() == segment.digest).then_some(known))
+}
+
+/// What was read; `None` when something is wrong with the file at this path.
+fn of_the_object<T>(read: Result<T, StoreError>) -> Result<Option<T>, FetchError> {
+    match read {
+        Ok(read) => Ok(Some(read)),
+        Err(error) if error.is_not_found() || error.concerns_the_object() => Ok(None),
+        Err(error) => Err(error.into()),
     }
 }
 

@@ -14,7 +14,6 @@ use crate::{
     },
     history::testing,
     model::{Digest, Offset, Sequence},
-    store::Store,
 };
 
 const ROWS: i64 = 60_000;
@@ -91,7 +90,10 @@ async fn corrections_of_a_large_file_are_read_a_row_group_at_a_time() {
         (in_parts.0, in_parts.1, in_parts.2)
     );
     // What one read takes does not grow with the file.
-    let (end, _) = read_segment_end(&store, &segment).await.unwrap().unwrap();
+    let (end, _) = read_segment_end(&store, &segment, 16)
+        .await
+        .unwrap()
+        .unwrap();
     let mut row = 0;
     while let Some(place) = end.rows_from(row) {
         let bytes = place.part.end - place.part.start;
@@ -114,6 +116,31 @@ async fn a_large_file_is_compared_with_its_digest_before_anything_of_it_is_publi
         from: 0,
     };
     let read = read(&chain, &pending, (0, &LargeFile::default())).await;
+    assert!(matches!(
+        read,
+        Err(LoadError::Fetch(FetchError::Damaged { .. }))
+    ));
+}
+
+#[tokio::test]
+async fn what_is_damaged_between_two_transactions_is_not_published() {
+    let (store, chain, segment) = stored().await;
+    let known = LargeFile::default();
+    let pending = |from| PendingCorrections {
+        sequence: Sequence(7),
+        segment: segment.clone(),
+        from,
+    };
+    read(&chain, &pending(0), (0, &known)).await.unwrap();
+    let (end, _) = read_segment_end(&store, &segment, END)
+        .await
+        .unwrap()
+        .unwrap();
+    let part = end.rows_from(7_000).unwrap().part;
+    let mut file = store.get(&segment.path, u64::MAX).await.unwrap().to_vec();
+    file[usize::try_from(part.start).unwrap() + 100] ^= 1;
+    store.put(&segment.path, file.into()).await.unwrap();
+    let read = read(&chain, &pending(7_000), (0, &known)).await;
     assert!(matches!(
         read,
         Err(LoadError::Fetch(FetchError::Damaged { .. }))
