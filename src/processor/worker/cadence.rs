@@ -1,4 +1,4 @@
-//! When the open transaction began, and who takes part in it.
+//! When the open transaction began, who takes part in it, and when it is to be committed.
 
 use std::{
     collections::BTreeMap,
@@ -13,7 +13,10 @@ use crate::model::Partition;
 pub struct Cadence {
     interval: Duration,
     open: Option<Open>,
+    /// When the last commit began.
     last: Instant,
+    /// How long the last commit took.
+    took: Duration,
     /// Nothing is committed before.
     not_before: Option<Instant>,
 }
@@ -31,6 +34,7 @@ impl Cadence {
             interval,
             open: None,
             last: Instant::now(),
+            took: Duration::ZERO,
             not_before: None,
         }
     }
@@ -68,6 +72,12 @@ impl Cadence {
         }
     }
 
+    /// It is committed, and there is none any more.
+    pub fn committed(&mut self) {
+        self.took = self.last.elapsed();
+        self.close();
+    }
+
     /// There is none any more.
     pub fn close(&mut self) {
         self.open = None;
@@ -91,7 +101,49 @@ impl Cadence {
 
     /// Whether it is time to commit.
     pub fn is_due(&self) -> bool {
-        let since = self.open.as_ref().map_or(self.last, |open| open.since);
+        let since = self.open.as_ref().map_or(self.last, |open| {
+            due_since(self.interval, self.last, self.took, open.since)
+        });
         since.elapsed() >= self.interval && self.may_commit()
+    }
+}
+
+/// From when on the interval of a transaction counts that was opened at `opened`, after a commit that began at `last` and took
+/// `took`.
+///
+/// Under a steady stream commits *begin* an interval apart: what arrives while one is made waits for the next, and would
+/// otherwise wait for the one as well. After a rest, and where commits take long, the interval counts from the first event:
+/// of the time between two commits, at least half goes to events.
+fn due_since(interval: Duration, last: Instant, took: Duration, opened: Instant) -> Instant {
+    let share = took.max(interval / 2).min(interval);
+    let early = opened.checked_sub(interval - share).unwrap_or(opened);
+    let is_steady = opened.saturating_duration_since(last) < interval;
+    if is_steady { last.max(early) } else { opened }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commits_begin_an_interval_apart_and_leave_half_of_the_time_to_events() {
+        let began = Instant::now();
+        let at = |millis| began + Duration::from_millis(millis);
+        for (took, opened, due, why) in [
+            (10, 10, 100, "an interval after the last one"),
+            (10, 45, 100, "so far"),
+            (10, 55, 105, "less than half an interval would be left"),
+            (10, 99, 149, "so far, too"),
+            (10, 100, 200, "after a rest: of the first event"),
+            (10, 5_000, 5_100, "so far, too"),
+            (50, 50, 100, "a commit may take half of it"),
+            (60, 60, 120, "a longer one leaves as much time to events"),
+            (100, 100, 200, "up to an interval"),
+            (3_000, 3_000, 3_100, "and no more"),
+        ] {
+            let took = Duration::from_millis(took);
+            let since = due_since(Duration::from_millis(100), began, took, at(opened));
+            assert_eq!(since + Duration::from_millis(100), at(due), "{why}");
+        }
     }
 }

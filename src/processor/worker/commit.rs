@@ -86,7 +86,7 @@ impl Worker {
             Ok(Attempt::Made) => {
                 failpoint::at(Point::Committed);
                 self.summary.counters.commits += 1;
-                self.cadence.close();
+                self.cadence.committed();
                 self.regrouping = None;
                 let published = |owned: &Owned| owned.sent.messages() > 0;
                 self.have_committed(self.owned.values().any(published));
