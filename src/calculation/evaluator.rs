@@ -11,54 +11,16 @@ use arrow_buffer::BooleanBufferBuilder;
 use arrow_schema::{DataType, Field as ArrowField, Schema, SchemaRef};
 
 use super::{
-    Calculation, CalculationError, Carry, Condition, Declaration, Engine, Fingerprint, Outcomes,
-    Publish,
+    Calculation, CalculationError, Carry, Condition, Declaration, Engine, Evaluated, Fingerprint,
+    Outcomes, Publish,
     batch::{Batch, batch_error, kept, rejected},
     calling, results,
     sql::{Filter, Sifted},
 };
 use crate::{
     events::{Bytes, Decoder, Fields, Format, Numbers, columns},
-    model::{Event, Offset, Reject},
+    model::{Event, Reject},
 };
-
-/// The outcomes of a batch of events: each event is in exactly one of the three.
-#[derive(Clone, Debug)]
-pub struct Evaluated {
-    /// The results, with the [results schema](Evaluator::results_schema), ascending by offset.
-    pub results: RecordBatch,
-    /// The events without a result, ascending by offset.
-    pub rejects: Vec<Reject>,
-    /// The offsets of the events that the condition leaves out, ascending.
-    pub filtered: Vec<Offset>,
-}
-
-impl Evaluated {
-    /// How many of the events have a timestamp that readers cannot show.
-    #[must_use]
-    pub fn raw_timestamps(&self) -> u64 {
-        let results = columns::Timestamps::of(&self.results);
-        let is_raw = |reject: &&Reject| columns::split_timestamp(reject.timestamp).1.is_some();
-        let rejects = self.rejects.iter().filter(is_raw).count() as u64;
-        results.map_or(0, columns::Timestamps::raw) + rejects
-    }
-
-    /// How many events these are.
-    #[must_use]
-    pub fn outcomes(&self) -> usize {
-        self.results.num_rows() + self.rejects.len() + self.filtered.len()
-    }
-
-    /// The outcome of no events at all, in the schemas of `evaluator`.
-    #[must_use]
-    pub fn empty(evaluator: &Evaluator) -> Evaluated {
-        Evaluated {
-            results: RecordBatch::new_empty(evaluator.results_schema()),
-            rejects: Vec::new(),
-            filtered: Vec::new(),
-        }
-    }
-}
 
 /// Declared fields and a calculation that works on them.
 ///

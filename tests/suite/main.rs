@@ -77,5 +77,6 @@ mod store_trouble;
 mod support;
 mod timestamps;
 mod unknown_files;
+mod unreadable;
 mod verify_memory;
 mod zombies;

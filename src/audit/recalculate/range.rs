@@ -154,7 +154,7 @@ impl Range<'_> {
 
     fn evaluate(&self, window: &Window) -> Result<Evaluated, RecalculateError> {
         let evaluator = self.evaluator;
-        let mut evaluated = Evaluated::empty(evaluator);
+        let mut evaluated = Evaluated::empty(evaluator.results_schema());
         if let Some((results, fields)) = window.results() {
             evaluated = evaluator.reevaluate(results, fields)?;
         }

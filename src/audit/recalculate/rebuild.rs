@@ -31,7 +31,7 @@ impl Range<'_> {
         events.read(partition, range, self.patience, |batch| {
             self.add(&mut rebuilt, batch)
         })?;
-        let nothing = Evaluated::empty(self.evaluator);
+        let nothing = Evaluated::empty(self.evaluator.results_schema());
         append(&mut rebuilt, range.end(), nothing)?;
         let found = rebuilt.counts();
         if (found.results, found.rejects) != (stated.results, stated.rejects) {
@@ -66,7 +66,11 @@ impl Range<'_> {
                 false => Ok(()),
             }
         })?;
-        append(&mut made, range.end(), Evaluated::empty(self.evaluator))?;
+        append(
+            &mut made,
+            range.end(),
+            Evaluated::empty(self.evaluator.results_schema()),
+        )?;
         Ok(made.close(&self.identity)?)
     }
 

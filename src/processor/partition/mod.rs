@@ -24,6 +24,7 @@ mod narrowing;
 mod newest;
 mod outbox;
 mod phase;
+mod replay;
 mod sent;
 mod wish;
 
@@ -32,15 +33,14 @@ pub use narrowing::Narrowing;
 pub use newest::Newest;
 pub use outbox::{Loaded, Outbox};
 pub use phase::{Count, Phase, Replaying};
+pub use replay::ReplayEnd;
 pub use sent::Sent;
 pub use wish::Wish;
 
 use crate::{
     format::RangeOutcomes,
     model::{Offset, Partition, Sequence},
-    recovery::{
-        Cause, Commit, Facts, Limits, OutcomeCounts, Plan, Refusal, RefusedEvent, Replay, Replayed,
-    },
+    recovery::{Cause, Commit, Facts, Limits, OutcomeCounts, Plan, Refusal, RefusedEvent},
 };
 
 /// Tells one ownership of a partition from the next, so that a report about an earlier one is not taken for this one.
@@ -102,21 +102,6 @@ pub struct Owned {
 
 /// So often in a row events must not be readable at one place before it is looked at whether they ever will be.
 const MOST_HALTS: u32 = 3;
-
-/// What the end of a replay leads to.
-#[derive(Debug)]
-pub enum ReplayEnd {
-    /// It is not the end.
-    GoesOn,
-    /// It was only counted, and the number is right: it is read again, and kept.
-    ReadAgain,
-    /// Everything is there again; the partition runs.
-    Done { found: u64 },
-    /// Everything is there again, under another calculation: it must be stored before the next commit.
-    Correct { found: u64 },
-    /// The outcomes are not as many as were committed, or of other kinds.
-    Miscounted { found: Replayed },
-}
 
 impl Owned {
     /// A partition just assigned, about which nothing is known.
@@ -195,14 +180,6 @@ impl Owned {
     /// Whether nothing is done with it.
     pub fn is_held(&self) -> bool {
         matches!(self.phase, Phase::Held(_))
-    }
-
-    /// What is replayed.
-    pub fn replay(&self) -> Option<&Replay> {
-        match &self.phase {
-            Phase::Replaying(replaying) => Some(&replaying.replay),
-            _ => None,
-        }
     }
 
     /// Takes in what the newest manifest says now.
@@ -304,86 +281,6 @@ impl Owned {
                 self.fetch = Fetch::StartAt(at);
             }
         }
-    }
-
-    /// What is replayed is only counted from now on, because memory does not hold all of it; whether that is new.
-    pub fn count_replay(&mut self) -> bool {
-        let outcomes = self.books.outcomes();
-        let Phase::Replaying(replaying) = &mut self.phase else {
-            return false;
-        };
-        if replaying.count != Count::Pending {
-            return false;
-        }
-        let replay = &replaying.replay;
-        let found = outcomes.since(replay.at_start).unwrap_or_default();
-        replaying.count = Count::Counting(found.outcomes());
-        self.books = Books::new(replay.range.start(), replay.at_start);
-        true
-    }
-
-    /// Counts events of a replay that is only counted; whether it is one.
-    pub fn count_events(&mut self, events: u64) -> bool {
-        match &mut self.phase {
-            Phase::Replaying(replaying) => match &mut replaying.count {
-                Count::Counting(found) => {
-                    *found += events;
-                    true
-                }
-                Count::Pending | Count::Right => false,
-            },
-            _ => false,
-        }
-    }
-
-    /// Everything before `position` has been read. Where that is the end of the range that is replayed and the number of
-    /// outcomes is right, the books must be brought to it: [the rest](Owned::rest_of_replay) is absent.
-    ///
-    /// Does nothing while the consumer is to start again: what has been read was read before that.
-    pub fn end_replay(&mut self, position: Offset) -> ReplayEnd {
-        if self.fetch != Fetch::Running {
-            return ReplayEnd::GoesOn;
-        }
-        let found_kept = self.books.outcomes();
-        let Phase::Replaying(replaying) = &mut self.phase else {
-            return ReplayEnd::GoesOn;
-        };
-        let replay = &replaying.replay;
-        if position < replay.range.end() {
-            return ReplayEnd::GoesOn;
-        }
-        if let Count::Counting(found) = replaying.count {
-            let counted = Replayed::Counted(found);
-            if !replay.expected.admits(counted) {
-                return ReplayEnd::Miscounted { found: counted };
-            }
-            self.fetch = Fetch::StartAt(replay.range.start());
-            replaying.count = Count::Right;
-            return ReplayEnd::ReadAgain;
-        }
-        let found = found_kept.since(replay.at_start).unwrap_or_default();
-        let calculated = Replayed::Calculated(found);
-        if !replay.expected.admits(calculated) {
-            return ReplayEnd::Miscounted { found: calculated };
-        }
-        let found = found.outcomes();
-        if replay.replaces.is_some() {
-            self.phase = Phase::Storing;
-            self.fetch = Fetch::Paused;
-            return ReplayEnd::Correct { found };
-        }
-        self.phase = Phase::Running;
-        ReplayEnd::Done { found }
-    }
-
-    /// What a replay whose range has been read to `position` still lacks in the books: it is absent.
-    pub fn rest_of_replay(&self, position: Offset) -> Option<Offset> {
-        let Phase::Replaying(replaying) = &self.phase else {
-            return None;
-        };
-        let end = replaying.replay.range.end();
-        let kept = self.fetch == Fetch::Running && !matches!(replaying.count, Count::Counting(_));
-        (kept && position >= end && self.books.end() < end).then_some(end)
     }
 
     /// Whether everything is stored that had to be before something else decides.

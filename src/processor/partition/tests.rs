@@ -7,7 +7,7 @@ use crate::{
     model::{Digest, OffsetRange, Sequence},
     processor::watch::Stored,
     recovery::{
-        AcceptLoss, ChainFacts, Expected, Head, Limits, LogFacts, LossReason, OutcomeCounts,
+        AcceptLoss, ChainFacts, Expected, Head, Limits, LogFacts, LossReason, OutcomeCounts, Replay,
     },
 };
 

@@ -246,6 +246,6 @@ impl Worker {
 
     /// No events at all.
     pub(super) fn nothing(&self) -> Evaluated {
-        Evaluated::empty(&self.evaluator)
+        Evaluated::empty(self.evaluator.results_schema())
     }
 }

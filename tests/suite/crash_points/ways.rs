@@ -1,5 +1,7 @@
 //! How a process is brought to each of the points.
 
+mod history;
+
 use std::time::{Duration, Instant};
 
 use rand::RngExt;
@@ -7,12 +9,7 @@ use rand::seq::IndexedRandom;
 use snapback::failpoint::Point;
 
 use super::scene::Scene;
-use crate::a_long_history;
-use crate::corrections;
-use crate::outside::{LIMIT, Offsets, Pipeline, committed_events, wait_until_committed, writers};
-use crate::pages;
-use crate::recalculation;
-use crate::repair;
+use crate::outside::{LIMIT, Offsets, committed_events, wait_until_committed, writers};
 use crate::support::process::Running;
 use crate::support::{
     commit_as_stranger, delete_records, eventually, has_open_transaction, set_topic_config,
@@ -71,7 +68,7 @@ pub fn die(scene: &mut Scene, point: Point) {
         | Point::CorrectionsStored
         | Point::CorrectionsLoaded
         | Point::CorrectionsSent
-        | Point::CorrectionsCommitted => correcting(scene, point),
+        | Point::CorrectionsCommitted => history::correcting(scene, point),
         Point::FormerSlotEnded => with_fewer_workers(scene, point),
         Point::Fetched
         | Point::Calculated
@@ -109,15 +106,15 @@ pub fn die(scene: &mut Scene, point: Point) {
         | Point::RepairPut
         | Point::RepairAppended
         | Point::SupersededMoved
-        | Point::RepairStored => recalculating(scene, point),
-        Point::RepairLost | Point::RepairAbandoned => recalculating_too_late(scene, point),
-        Point::LossAccepted => giving_up(scene, point),
-        Point::SealBegun | Point::PagePut | Point::PageSealed => sealing(scene, point),
-        Point::PageReopened => reopening(scene, point),
+        | Point::RepairStored => history::recalculating(scene, point),
+        Point::RepairLost | Point::RepairAbandoned => history::recalculating_too_late(scene, point),
+        Point::LossAccepted => history::giving_up(scene, point),
+        Point::SealBegun | Point::PagePut | Point::PageSealed => history::sealing(scene, point),
+        Point::PageReopened => history::reopening(scene, point),
         Point::OldestRaised
         | Point::OrphansNoted
         | Point::FileCollected
-        | Point::ManifestCollected => collecting(scene, point),
+        | Point::ManifestCollected => history::collecting(scene, point),
         Point::FileStaged | Point::FileSynced | Point::FileNamed | Point::FolderSynced => {
             scene.dies_under_load(point, 12);
         }
@@ -227,55 +224,6 @@ fn accepting_a_loss(scene: &mut Scene, point: Point) {
     scene.expected = Some((expected, Offsets { absent: 0, lost }));
 }
 
-/// What is published and not stored comes from an older calculation.
-fn correcting(scene: &mut Scene, point: Point) {
-    scene.becomes(corrections::crashed, corrections::check_corrected);
-    scene.flags.extend(corrections::DOUBLE.map(str::to_owned));
-    let life = scene.life();
-    scene.dies_at(point, 0, life, |_, _| {});
-}
-
-/// Stored history is brought under another calculation.
-fn recalculating(scene: &mut Scene, point: Point) {
-    old_history(scene);
-    let life = scene.life();
-    scene.dies_at(point, 2, life, |_, _| {});
-}
-
-fn old_history(scene: &mut Scene) {
-    scene.becomes(recalculation::history, recalculation::check_recalculated);
-    scene.flags.extend(recalculation::NEW.map(str::to_owned));
-    scene
-        .flags
-        .extend(recalculation::RECALCULATE.map(str::to_owned));
-}
-
-/// A process is suspended between the new segments of a range and their manifest; another takes over, and appends first:
-/// something else, or the same range.
-fn recalculating_too_late(scene: &mut Scene, point: Point) {
-    old_history(scene);
-    let actions = format!("repair-put=1*sleep(3000);{}=return", point.name());
-    let mut suspended = scene.life().env("FAILPOINTS", actions).spawn();
-    let segments = recalculation::SEGMENTS;
-    eventually(LIMIT, "new segments without a manifest", || {
-        let put = scene.objects("corrections/partition=0");
-        let there = scene.objects("results/partition=0").len() > segments;
-        (there && !put.is_empty()).then_some(())
-    });
-    suspended.signal(libc::SIGSTOP);
-    scene.pipeline.send(0, recalculation::EVENTS);
-    let flags = scene.flags.clone();
-    if point == Point::RepairLost {
-        // The successor leaves the range as it is.
-        let setting = scene.flags.iter_mut().find(|flag| *flag == "recalculate");
-        *setting.expect("the setting") = "keep".to_owned();
-    }
-    scene.life_to_end().run().expect_code(0);
-    scene.flags = flags;
-    suspended.signal(libc::SIGCONT);
-    scene.died_at(point, suspended, &mut |_, _| {});
-}
-
 /// A life with two workers is killed; the next one has one.
 fn with_fewer_workers(scene: &mut Scene, point: Point) {
     scene.flags = ["--workers", "2"].map(str::to_owned).into();
@@ -301,52 +249,6 @@ fn rewinding(scene: &mut Scene, point: Point) {
     );
     let life = scene.life().env("FAILPOINTS", actions).spawn();
     scene.died_at(point, life, &mut |scene, _| scene.feed_on());
-}
-
-/// A processor makes a page of segments that nothing joins any more.
-fn sealing(scene: &mut Scene, point: Point) {
-    scene.becomes(pages::closed_segments, pages::check);
-    let life = scene.life();
-    scene.dies_at(point, 0, life, |scene, _| pages::feed(&scene.pipeline));
-}
-
-/// A segment of a page is damaged, and `repair` is about to change the page.
-fn reopening(scene: &mut Scene, point: Point) {
-    scene.becomes(pages::one_page, pages::check);
-    let segment = scene.objects("results/partition=0").remove(1);
-    scene.damage(&segment);
-    let repair = pages::repair(&scene.pipeline);
-    scene.dies_at(point, 0, repair, |_, _| {});
-    pages::repair(&scene.pipeline).run().expect_code(0);
-}
-
-/// A history that is old and at rest, of which `gc` dies.
-fn collecting(scene: &mut Scene, point: Point) {
-    scene.becomes(
-        a_long_history::with_something_of_everything,
-        Pipeline::check,
-    );
-    let gc = a_long_history::gc(&scene.pipeline, &["--apply"]);
-    scene.dies_at(point, 0, gc, |_, _| {});
-}
-
-/// A range whose events are partly gone is recorded as lost by a command that dies; once more, it makes the rest again.
-fn giving_up(scene: &mut Scene, point: Point) {
-    scene.becomes(
-        repair::losses::with_a_range_that_is_gone,
-        repair::losses::check,
-    );
-    let accepting = repair::losses::accepting(&scene.pipeline);
-    scene.dies_at(point, 0, accepting, |_, _| {});
-    let again = repair::losses::accepting(&scene.pipeline).run();
-    // It has found files that the first one had not moved away yet.
-    let again = again.expect_code(1);
-    assert!(
-        again.stdout.contains(
-            r#""lost":[{"partition":0,"start":0,"end":20,"kept":{"start":20,"end":40}}]"#
-        ),
-        "{again:?}"
-    );
 }
 
 /// Suspended inside a transaction, until its partition is another's: it cannot commit it any more.

@@ -5,6 +5,7 @@
 
 mod calls;
 mod literals;
+mod numbers;
 
 use std::fmt::{self, Write as _};
 
@@ -15,15 +16,11 @@ use super::{
     functions::Function,
     nullable::is_nullable,
     tree::{Arithmetic, Columns, Extreme, Kind, Node, Scalar, Truth, Unit},
-    types::BIGINT_DIGITS,
 };
 use crate::{
     calculation::Engine,
     events::{FieldType, columns::RESULT},
 };
-
-/// Whole numbers of so many digits are exact as DOUBLE.
-const EXACT_DIGITS: u8 = 15;
 
 /// Whose words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -182,15 +179,6 @@ impl Printer<'_> {
         self.compared(right)
     }
 
-    /// Two numbers of the type that the operation works on; beside another BIGINT, one that stands in the text may be an INTEGER.
-    fn numbers(&mut self, left: &Node, symbol: &str, right: &Node) -> fmt::Result {
-        let stands = |node: &Node| matches!(node.kind, Kind::Literal(_));
-        match stands(left) && stands(right) {
-            true => self.between(left, symbol, right),
-            false => self.comparison(left, symbol, right),
-        }
-    }
-
     fn list(&mut self, name: &str, nodes: &[Node]) -> fmt::Result {
         write!(self.text, "{name}(")?;
         for (index, node) in nodes.iter().enumerate() {
@@ -201,44 +189,6 @@ impl Printer<'_> {
         }
         self.text.push(')');
         Ok(())
-    }
-
-    fn cast(&mut self, value: &Node, data_type: FieldType) -> fmt::Result {
-        // DuckDB's DOUBLE of a whole DECIMAL is not always the nearest; that of its text is.
-        let inexact = match (value.data_type, data_type) {
-            (FieldType::Decimal { precision, scale }, FieldType::Double) => {
-                scale == 0 && precision > EXACT_DIGITS
-            }
-            _ => false,
-        };
-        self.text.push_str("CAST(");
-        // DuckDB's points in time have a zone, which is UTC, and which their texts would show.
-        let zoned = value.data_type == FieldType::Timestamp && data_type == FieldType::Varchar;
-        let duckdb = self.spelling == Spelling::Engine(Engine::DuckDb);
-        match &value.kind {
-            _ if inexact && duckdb => self.cast(value, FieldType::Varchar)?,
-            _ if zoned && duckdb => {
-                self.text.push_str("CAST(");
-                self.node(value)?;
-                self.text.push_str(" AS TIMESTAMP)");
-            }
-            Kind::Literal(Scalar::BigInt(number)) => write!(self.text, "{number}")?,
-            _ => self.node(value)?,
-        }
-        let data_type = self.data_type(data_type);
-        write!(self.text, " AS {data_type})")
-    }
-
-    /// Whether it is a product, to which Spark gives one digit more than we and DuckDB do: with it, another operation could
-    /// come to more than 38 digits, and Spark would round.
-    fn is_longer(&self, node: &Node) -> bool {
-        let decimal = matches!(node.data_type, FieldType::Decimal { .. });
-        let product = match &node.kind {
-            Kind::Arithmetic(Arithmetic::Multiply, ..) => true,
-            Kind::Call(function, _) => *function == Function::Square,
-            _ => false,
-        };
-        self.is_spark() && decimal && product
     }
 
     fn node(&mut self, node: &Node) -> fmt::Result {
@@ -398,24 +348,5 @@ impl Printer<'_> {
         self.text.push_str(") IS NOT TRUE THEN ");
         self.node(value)?;
         self.text.write_str(" END")
-    }
-
-    fn arithmetic(&mut self, op: Arithmetic, left: &Node, right: &Node) -> fmt::Result {
-        if self.is_canonical() {
-            return self.chain(Binding::of_arithmetic(op), left, op.symbol(), right);
-        }
-        match (op, left.data_type) {
-            (Arithmetic::IntegerDivide, _) if !self.is_spark() => self.numbers(left, "//", right),
-            // DuckDB's product of two short DECIMALs has at most 18 digits.
-            (Arithmetic::Multiply, FieldType::Decimal { precision, scale })
-                if !self.is_spark() && precision < BIGINT_DIGITS =>
-            {
-                let precision = BIGINT_DIGITS;
-                self.cast(left, FieldType::Decimal { precision, scale })?;
-                self.text.push_str(" * ");
-                self.operand(right)
-            }
-            _ => self.numbers(left, op.symbol(), right),
-        }
     }
 }
