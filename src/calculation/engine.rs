@@ -91,8 +91,9 @@ impl Engine {
                     true => "SET TimeZone = 'UTC';\n",
                     false => "",
                 };
+                // Files of other calculations may have other columns.
                 format!(
-                    "{zone}SELECT *\nFROM read_parquet({}, hive_partitioning = true)\nWHERE {differs};",
+                    "{zone}SELECT *\nFROM read_parquet({}, hive_partitioning = true, union_by_name = true)\nWHERE {differs};",
                     self.text(files)
                 )
             }
@@ -104,6 +105,7 @@ impl Engine {
                 };
                 format!(
                     "SET spark.sql.ansi.enabled = true;\nSET spark.sql.session.timeZone = UTC;\n\
+                     SET spark.sql.parquet.mergeSchema = true;\n\
                      SELECT _metadata.file_path, *\nFROM parquet.`{}`\nWHERE {differs};",
                     files.replace('`', "``")
                 )
@@ -138,7 +140,7 @@ mod tests {
         let query = Engine::DuckDb.differing("it's/*.parquet", &columns, false);
         assert_eq!(
             query,
-            "SELECT *\nFROM read_parquet('it''s/*.parquet', hive_partitioning = true)\n\
+            "SELECT *\nFROM read_parquet('it''s/*.parquet', hive_partitioning = true, union_by_name = true)\n\
              WHERE a IS DISTINCT FROM x + y\n   OR b IS DISTINCT FROM (x < y);"
         );
         let query = Engine::Spark.differing("s3://bucket/*.parquet", &columns, false);
