@@ -100,7 +100,7 @@ struct Needed {
 fn measure(cores: usize, line: &[String]) -> Needed {
     let runs = (0..ROUNDS).map(|_| {
         let cores = cores.to_string();
-        let args: Vec<&str> = [cores.as_str()]
+        let args: Vec<&str> = [".", cores.as_str()]
             .into_iter()
             .chain(line.iter().map(String::as_str))
             .collect();
