@@ -14,7 +14,7 @@ const TAIL: usize = 8;
 
 /// Puts the digest in its place in a file that has [`UNKNOWN`] there; `None` when it has not.
 pub(super) fn write(file: &mut [u8]) -> Option<()> {
-    let at = find(file, UNKNOWN)?;
+    let at = find(file, KEY, UNKNOWN)?;
     let digest = Digest::of(file).to_string();
     file[at..at + UNKNOWN.len()].copy_from_slice(digest.as_bytes());
     Some(())
@@ -22,14 +22,14 @@ pub(super) fn write(file: &mut [u8]) -> Option<()> {
 
 /// The digest of a file that states `stated` in its metadata; `None` when it does not.
 pub(super) fn actual(file: &[u8], stated: Digest) -> Option<Digest> {
-    let at = find(file, &stated.to_string())?;
+    let at = find(file, KEY, &stated.to_string())?;
     let (before, rest) = file.split_at(at);
     let after = &rest[UNKNOWN.len()..];
     Some(Digest::of_parts([before, UNKNOWN.as_bytes(), after]))
 }
 
-/// Where the value stands in the footer: behind its key.
-fn find(file: &[u8], value: &str) -> Option<usize> {
+/// Where the value of a key stands in the footer of a file, of which no more than the end is needed.
+pub(super) fn find(file: &[u8], key: &str, value: &str) -> Option<usize> {
     let tail = file.len().checked_sub(TAIL)?;
     let length: [u8; 4] = file.get(tail..tail + 4)?.try_into().ok()?;
     let start = tail.checked_sub(usize::try_from(u32::from_le_bytes(length)).ok()?)?;
@@ -41,6 +41,6 @@ fn find(file: &[u8], value: &str) -> Option<usize> {
             .position(|window| window == text)
             .map(|at| from + at)
     };
-    let key = place(KEY, 0)?;
-    place(value, key + KEY.len()).map(|at| start + at)
+    let at = place(key, 0)?;
+    place(value, at + key.len()).map(|at| start + at)
 }

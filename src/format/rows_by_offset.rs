@@ -21,7 +21,7 @@ use parquet::{
     },
 };
 
-use super::{RowlessRecord, SegmentError, SegmentFacts, rows};
+use super::{RowlessRecord, SegmentError, SegmentFacts, page_index, rows};
 use crate::model::{Digest, Offset};
 
 /// Parts that are no further apart are read as one.
@@ -68,6 +68,9 @@ impl SegmentEnd {
         let pairs = metadata.file_metadata().key_value_metadata();
         let (facts, own_digest) =
             SegmentFacts::from_metadata(pairs.map_or(&[][..], Vec::as_slice))?;
+        if !page_index::is_whole(end, bytes, &metadata, own_digest) {
+            return Err(SegmentError::PageIndex);
+        }
         Ok(Ok(SegmentEnd {
             facts,
             own_digest,

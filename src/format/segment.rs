@@ -51,6 +51,9 @@ pub enum SegmentError {
         /// What its bytes have.
         actual: Digest,
     },
+    /// The file's digest of its page index and footer is not that of their bytes.
+    #[error("the page index or the footer is damaged")]
+    PageIndex,
     /// The file is not one of snapback's, or of a newer format.
     #[error(transparent)]
     Facts(#[from] FactsError),

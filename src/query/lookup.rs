@@ -278,12 +278,22 @@ impl Place<'_> {
         }
         Ok(
             match record.map(|record| (record.absent, record.filtered)) {
-                None | Some((_, 0)) => Fate::Absent,
+                None | Some((Absent::Digest(_), 0)) => Fate::Absent,
                 Some((Absent::Digest(_), _)) => Fate::AbsentOrFiltered,
-                Some((Absent::Ranges(runs), _)) => {
-                    match runs.iter().any(|run| run.contains(offset)) {
-                        true => Fate::Absent,
-                        false => Fate::Filtered,
+                Some((Absent::Ranges(runs), filtered)) => {
+                    let is_absent = runs.iter().any(|run| run.contains(offset));
+                    match (
+                        is_absent,
+                        filtered,
+                        self.segments(SegmentKind::Results).next(),
+                    ) {
+                        (true, ..) => Fate::Absent,
+                        (false, 0, Some(segment)) => {
+                            let detail = "it has no row of this offset, which is not absent";
+                            return Err(self.damaged(segment, &detail));
+                        }
+                        (false, 0, None) => Fate::Absent,
+                        (false, ..) => Fate::Filtered,
                     }
                 }
             },

@@ -166,6 +166,8 @@ pub(super) fn rewrite(
     let properties = WriterProperties::builder()
         .set_key_value_metadata(Some(pairs.collect()))
         .set_max_row_group_row_count(Some(1_000))
+        .set_statistics_enabled(parquet::file::properties::EnabledStatistics::Chunk)
+        .set_offset_index_disabled(true)
         .build();
     let mut writer = ArrowWriter::try_new(Vec::new(), schema, Some(properties)).unwrap();
     writer.write(&batch).unwrap();

@@ -6,7 +6,10 @@ use parquet::{
 use proptest::prelude::*;
 
 use super::*;
-use crate::format::testing::{at, encoded, identity, results};
+use crate::format::{
+    own_digest, page_index,
+    testing::{at, encoded, identity, results},
+};
 
 /// The rows of these offsets one by one, each from no more than two parts of the file, which is not large.
 fn found(file: &Bytes, tail: usize, offsets: impl Iterator<Item = i64>) -> Vec<i64> {
@@ -41,7 +44,14 @@ fn with_page_index(file: &Bytes) -> Bytes {
     let builder = ParquetRecordBatchReaderBuilder::try_new(file.clone()).unwrap();
     let pairs = builder.metadata().file_metadata().key_value_metadata();
     let pairs = pairs.unwrap().iter();
-    let pairs = pairs.filter(|pair| pair.key != "ARROW:schema").cloned();
+    let pairs = pairs.filter(|pair| pair.key.starts_with("snapback."));
+    let pairs = pairs.filter(|pair| pair.key != page_index::KEY);
+    let pairs = pairs.cloned().map(|mut pair| {
+        if pair.key == own_digest::KEY {
+            pair.value = Some(own_digest::UNKNOWN.to_owned());
+        }
+        pair
+    });
     let offsets = ColumnPath::from(rows::OFFSET_COLUMN);
     let properties = WriterProperties::builder()
         .set_key_value_metadata(Some(pairs.collect()))
@@ -56,7 +66,9 @@ fn with_page_index(file: &Bytes) -> Bytes {
     for batch in builder.build().unwrap() {
         writer.write(&batch.unwrap()).unwrap();
     }
-    writer.into_inner().unwrap().into()
+    let mut file = page_index::finish(writer).unwrap();
+    own_digest::write(&mut file).unwrap();
+    file.into()
 }
 
 #[test]
@@ -108,6 +120,30 @@ fn of_a_large_file_only_the_pages_of_the_row_are_read() {
             "{offset}: {read} of {}",
             file.len()
         );
+    }
+}
+
+#[test]
+fn a_flipped_bit_of_the_page_index_or_the_footer_leads_to_no_row() {
+    let files = encoded(100, 70_000, &identity("writer"));
+    let file = with_page_index(&files.results.unwrap().bytes);
+    let size = file.len() as u64;
+    let end = SegmentEnd::read(&file, size).unwrap().ok().unwrap();
+    let chunks = end.metadata.row_groups().iter();
+    let chunks = chunks.flat_map(RowGroupMetaData::columns);
+    let start = chunks.filter_map(|chunk| chunk.column_index_offset()).min();
+    let start = start.unwrap() as usize;
+    assert!(start + 1_000 < file.len(), "{start} of {}", file.len());
+    let stated = end.own_digest.to_string();
+    let own = own_digest::find(&file, own_digest::KEY, &stated).unwrap();
+    for at in (start..file.len()).filter(|at| !(own..own + stated.len()).contains(at)) {
+        let mut damaged = file.slice(start..).to_vec();
+        damaged[at - start] ^= 1 << (at % 8);
+        let read = std::panic::catch_unwind(|| {
+            SegmentEnd::read(&damaged.into(), size).is_ok_and(|read| read.is_ok())
+        });
+        // The decoder may panic; whoever calls it expects that.
+        assert!(!read.unwrap_or(false), "byte {at}");
     }
 }
 
