@@ -243,6 +243,7 @@ fn golden_segments_read_back_to_the_value() {
     }
 }
 
+mod carried;
 mod compaction;
 mod pages;
 mod repair;

@@ -32,9 +32,9 @@ struct Bounds {
 }
 
 impl CarriedTimes {
-    /// Those of `topic`, if times are `carried` at all.
-    pub(super) fn of(admin: &Admin, topic: &str, carried: bool) -> CarriedTimes {
-        let bounds = carried.then(|| Bounds::ask(admin, topic));
+    /// Those of `topic`, which has these settings as far as its broker tells them, if times are `carried` at all.
+    pub(super) fn of(topic: &str, settings: Option<&Settings>, carried: bool) -> CarriedTimes {
+        let bounds = carried.then(|| settings.map_or(Bounds::USUAL, Bounds::of));
         CarriedTimes {
             topic: topic.to_owned(),
             bounds: Mutex::new(bounds),

@@ -33,31 +33,32 @@ pub(super) struct Settings {
     pub(super) retention: Option<u64>,
 }
 
-/// Says, in a line each, which settings of the output topics bear on what is written to them. A topic whose settings may not
-/// be read is named by those who need one.
-pub(super) fn say(admin: &Admin, pipeline: &PipelineConfig, carry: Carry) {
+/// Says, in a line each, which settings of the output topics bear on what is written to them, and returns those of the results
+/// topic. A topic whose settings may not be read is named by those who need one.
+pub(super) fn say(admin: &Admin, pipeline: &PipelineConfig, carry: Carry) -> Option<Settings> {
+    let mut of_results = None;
     for (topic, content) in [
         (&pipeline.results, Content::Results),
         (&pipeline.rejects, Content::Rejects),
     ] {
         match Settings::ask(admin, topic) {
-            Ok(mut settings) => {
-                let mut lines = Vec::new();
-                if content == Content::Results && carry.any() {
-                    lines = settings.of_carrying(topic, carry);
-                    if carry.timestamp() {
-                        // They are met: see `CarriedTimes`.
-                        (settings.before, settings.after) = (None, None);
-                    }
-                }
-                lines.extend(settings.lines(topic, content));
-                for line in lines {
+            Ok(settings) => {
+                let carry = if content == Content::Results {
+                    carry
+                } else {
+                    Carry::default()
+                };
+                for line in settings.lines(topic, content, carry) {
                     tracing::warn!("{line}");
+                }
+                if content == Content::Results {
+                    of_results = Some(settings);
                 }
             }
             Err(error) => tracing::debug!("{error}"),
         }
     }
+    of_results
 }
 
 impl Settings {
@@ -112,6 +113,11 @@ impl Settings {
                 "the results topic {topic} is compacted (cleanup.policy={policy}), and with --carry key results have the keys of their events: of those with equal keys only the newest stays, and a correction or retraction, which has its source as its key, replaces none of them"
             ));
         }
+        if carry.timestamp() && self.replaces_times() {
+            lines.push(format!(
+                "the results topic {topic} gives messages the time at which its broker takes them (message.timestamp.type=LogAppendTime): with --carry timestamp, too, results do not have the times of their events. With message.timestamp.type=CreateTime they have"
+            ));
+        }
         let counts = carry.timestamp() && !self.replaces_times();
         if let Some(millis) = self.retention.filter(|_| counts) {
             lines.push(format!(
@@ -121,8 +127,9 @@ impl Settings {
         lines
     }
 
-    fn lines(&self, topic: &str, content: Content) -> Vec<String> {
-        let mut lines = Vec::new();
+    /// What they mean for messages that carry this of their events.
+    fn lines(&self, topic: &str, content: Content, carry: Carry) -> Vec<String> {
+        let mut lines = self.of_carrying(topic, carry);
         let policy = self.cleanup_policy.as_deref().unwrap_or_default();
         // Of dead letters more is to be said; see `rejects_need_keys`.
         if is_compacted(policy) && content == Content::Results {
@@ -146,9 +153,16 @@ impl Settings {
             ));
         }
         if self.replaces_times() {
-            lines.push(format!(
-                "the {name} topic {topic} gives messages the time at which its broker takes them (message.timestamp.type=LogAppendTime)"
-            ));
+            // Carrying says more.
+            if !carry.timestamp() {
+                lines.push(format!(
+                    "the {name} topic {topic} gives messages the time at which its broker takes them (message.timestamp.type=LogAppendTime)"
+                ));
+            }
+            return lines;
+        }
+        if carry.timestamp() {
+            // The bounds are met: see `CarriedTimes`.
             return lines;
         }
         for (bound, side) in [(self.before, "before"), (self.after, "after")] {
@@ -236,7 +250,10 @@ mod tests {
         };
         for settings in [usual(), Settings::default()] {
             for content in [Content::Results, Content::Rejects] {
-                assert!(settings.lines("t", content).is_empty(), "{settings:?}");
+                assert!(
+                    settings.lines("t", content, Carry::default()).is_empty(),
+                    "{settings:?}"
+                );
             }
         }
         // The broker's own time is never out of its bounds.
@@ -247,7 +264,13 @@ mod tests {
             retention: None,
             ..usual()
         };
-        assert_eq!(its_own.lines("t", Content::Results).len(), 1);
+        for (carry, part) in [
+            ("key", "takes them"),
+            ("timestamp", "do not have the times of their events"),
+        ] {
+            let lines = its_own.lines("t", Content::Results, Carry::parse(carry).unwrap());
+            assert!(lines.len() == 1 && lines[0].contains(part), "{lines:?}");
+        }
     }
 
     #[test]
@@ -260,8 +283,8 @@ mod tests {
             after: Some(2),
             retention: None,
         };
-        let results = narrow.lines("squares", Content::Results);
-        let rejects = narrow.lines("dlq", Content::Rejects);
+        let results = narrow.lines("squares", Content::Results, Carry::default());
+        let rejects = narrow.lines("dlq", Content::Rejects, Carry::default());
         for (line, said) in [
             (&results[0], "only the newest stays"),
             (&results[1], "becomes a reject"),
@@ -273,5 +296,12 @@ mod tests {
             assert!(line.contains(said), "{said} is not in {line}");
         }
         assert_eq!((results.len(), rejects.len()), (4, 3));
+        // Times that are carried are within the bounds.
+        let carrying = narrow.lines(
+            "squares",
+            Content::Results,
+            Carry::parse("timestamp").unwrap(),
+        );
+        assert_eq!(carrying, results[..2]);
     }
 }

@@ -154,15 +154,16 @@ impl Shared {
             writer: format!("{} {}", settings.invocation.program(), instance.name()),
             clock: Clock::system(),
         };
-        rules::say(&admin, &settings.pipeline, settings.calculation.carry);
+        let carry = settings.calculation.carry;
+        let results_settings = rules::say(&admin, &settings.pipeline, carry);
         let rejects_topic = &settings.pipeline.rejects;
         let need_keys = rules::rejects_need_keys(&admin, rejects_topic, false);
         Ok(Shared {
             rejects_need_keys: AtomicBool::new(need_keys),
             carried_times: CarriedTimes::of(
-                &admin,
                 &settings.pipeline.results,
-                settings.calculation.carry.timestamp(),
+                results_settings.as_ref(),
+                carry.timestamp(),
             ),
             store_side: Arc::new(StoreSide::new(
                 settings.snapshot_interval,

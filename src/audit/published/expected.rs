@@ -12,7 +12,6 @@ use super::{
 };
 use crate::{
     audit::AuditError,
-    calculation::Declaration,
     format::{Listed, OutcomeKind, Segment, SegmentKind},
     model::{Offset, OffsetRange, Sequence},
 };
@@ -119,8 +118,6 @@ pub(super) struct First {
     corrected: Corrected,
     /// Whether the topic may have lost messages whose keys were published again.
     compacted: bool,
-    /// Whether messages may have the keys of their events, which may be equal.
-    has_equal_keys: bool,
 }
 
 impl First {
@@ -137,9 +134,6 @@ impl First {
             rows: Cursor::new(files.clone(), what, segments),
             corrected: Corrected::of(files, manifest),
             compacted,
-            // Letters always have the keys of their events.
-            has_equal_keys: kind == SegmentKind::Rejects
-                || manifest.calculations.iter().any(Declaration::carries_keys),
         }
     }
 
@@ -179,9 +173,7 @@ impl Expected for First {
             let (offset, required) = match (row, corrected) {
                 (None, None) => return Ok(None),
                 (Some(row), corrected) if corrected.as_ref().is_none_or(|c| row < c.offset) => {
-                    let replaceable = self.compacted && self.has_equal_keys;
-                    let known = !self.corrected.is_unreadable(row);
-                    (row, !replaceable && known)
+                    (row, !self.corrected.is_unreadable(row))
                 }
                 (_, Some(corrected)) => match self.is_mine(&corrected) {
                     Some(false) => {

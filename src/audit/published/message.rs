@@ -103,6 +103,11 @@ pub(super) fn result<'m>(
     })
 }
 
+/// Whether a message names its source beside its key, as one does that has the key of its event.
+pub(super) fn names_its_source(headers: &[Header]) -> bool {
+    headers.iter().any(|(name, _)| name == SOURCE_HEADER)
+}
+
 /// Reads a dead letter; `None` when it names no event of the topic `events`.
 pub(super) fn letter<'m>(
     events: &str,

@@ -11,7 +11,9 @@
 //! Only what the topics can still hold is claimed:
 //! - Retention: outcomes below the smallest source offset that a topic still has of a partition are *not checkable*. A topic
 //!   whose log begins at 0 has lost nothing.
-//! - Compaction (`cleanup.policy`): what was published again under the same key need not be there.
+//! - Compaction (`cleanup.policy`): what was published again under the same key need not be there. Messages that have the keys
+//!   of their events (dead letters, and results with `--carry key`) may be replaced by those of other events: of a partition
+//!   whose segments or whose messages say that it has such ones, what is missing is *not checkable*.
 //! - Messages that cannot be read, or that an open transaction hides ([`Unread`](super::Unread)): what may be among them is
 //!   *not checkable* either, and the report is not clean.
 //! - Outcomes of segments that cannot be read, and those in accepted gaps, are not compared; nor is what the topics have of

@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     audit::{AuditError, Finding, FindingKind, instructions},
+    calculation::Declaration,
     format::{Listed, SegmentKind},
     model::{Offset, Partition},
 };
@@ -42,6 +43,8 @@ pub(super) struct Compared {
 pub(super) struct Source {
     partition: Partition,
     topic: Topic,
+    /// Whether messages may have the keys of their events, which may be equal: compaction leaves the newest of them.
+    has_equal_keys: bool,
     first: Lane<First>,
     /// Corrections with a value, or with a letter.
     corrected: Lane<Corrections>,
@@ -66,6 +69,9 @@ impl Source {
         let first = First::of(files, manifest, topic.kind, compacted);
         Source {
             partition: files.partition,
+            // Letters always have the keys of their events.
+            has_equal_keys: topic.kind == SegmentKind::Rejects
+                || manifest.calculations.iter().any(Declaration::carries_keys),
             first: Lane::new(first, topic.whole),
             corrected,
             taken_back,
@@ -85,6 +91,11 @@ impl Source {
             (Some(taken_back), Body::Value(None)) => taken_back.publish(key, body),
             _ => self.corrected.publish(key, body),
         }
+    }
+
+    /// The topic has a message with the key of its event, so there may have been others: what is stored now need not say so.
+    pub fn carries_keys(&mut self) {
+        self.has_equal_keys = true;
     }
 
     /// Messages of the topic could not be read here.
@@ -116,6 +127,11 @@ impl Source {
         let (whole, floor) = (self.topic.whole, self.first.floor);
         compared.not_checkable = self.first.expected.not_checkable(whole, floor)?;
         compared.not_checkable += self.first.unread;
+        if self.topic.compacted && self.has_equal_keys {
+            // A newer message of the same key may have replaced it.
+            let missing = std::mem::take(&mut self.first.faults.missing);
+            compared.not_checkable += missing.count();
+        }
         let mut lanes = vec![(
             FindingKind::Unpublished,
             self.first.messages,

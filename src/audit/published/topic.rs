@@ -269,6 +269,8 @@ impl Reading {
 struct Merge<'r> {
     reading: &'r Reading,
     sources: BTreeMap<Partition, Source>,
+    /// Whether one of the messages has the key of its event, whatever its source.
+    carries_keys: bool,
     unknown: u64,
     unread: Vec<Unread>,
 }
@@ -282,6 +284,7 @@ impl<'r> Merge<'r> {
         Merge {
             reading,
             sources: sources.collect(),
+            carries_keys: false,
             unknown: 0,
             unread: Vec::new(),
         }
@@ -292,6 +295,7 @@ impl<'r> Merge<'r> {
         for (index, event) in batch.iter().enumerate() {
             // Headers that no client reads are none of ours.
             let headers = batch.headers(index).unwrap_or_default();
+            self.carries_keys |= message::names_its_source(&headers);
             let read = match reading.topic.kind {
                 SegmentKind::Rejects => {
                     message::letter(&reading.events, event.key, event.payload, &headers)
@@ -317,7 +321,10 @@ impl<'r> Merge<'r> {
         self.sources.values_mut().for_each(Source::pass_unread);
     }
 
-    fn finish(self) -> Result<Read, AuditError> {
+    fn finish(mut self) -> Result<Read, AuditError> {
+        if self.carries_keys && self.reading.topic.kind == SegmentKind::Results {
+            self.sources.values_mut().for_each(Source::carries_keys);
+        }
         let sources = self.sources.into_values();
         Ok(Read {
             compared: sources.map(Source::finish).collect::<Result<_, _>>()?,

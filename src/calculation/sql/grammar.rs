@@ -82,6 +82,24 @@ pub(super) struct Written {
 
 /// The columns that `text` is, at least one.
 pub(super) fn columns(text: &str) -> Result<Vec<Written>, SqlError> {
+    written(text).map_err(|error| {
+        // A field may be called so, and then there is no error.
+        let first = text.split_whitespace().next().unwrap_or_default();
+        match ["select", "with"]
+            .iter()
+            .any(|word| first.eq_ignore_ascii_case(word))
+        {
+            true => {
+                let message =
+                    "a query is not taken; write its expressions alone, with commas between them";
+                SqlError::new(text, None, message)
+            }
+            false => error,
+        }
+    })
+}
+
+fn written(text: &str) -> Result<Vec<Written>, SqlError> {
     if text.len() > LONGEST_TEXT {
         let message = format!(
             "the calculation has {} bytes; at most {LONGEST_TEXT} are taken",

@@ -81,6 +81,17 @@ pub(super) async fn compare(
     topic: Topic,
     sent: &[Sent],
 ) -> Compared {
+    compare_of(store, partition, topic, sent, |_| ()).await
+}
+
+/// The same for a topic of which something is known besides.
+pub(super) async fn compare_of(
+    store: &Store,
+    partition: i32,
+    topic: Topic,
+    sent: &[Sent],
+    known: fn(&mut Source),
+) -> Compared {
     let files = Files {
         runtime: tokio::runtime::Handle::current(),
         store: store.clone(),
@@ -94,6 +105,7 @@ pub(super) async fn compare(
             &crate::format::Listed::open_list_of(&manifest),
             topic,
         );
+        known(&mut source);
         for message in &sent {
             let bytes = message.bytes.as_deref().map(str::as_bytes);
             let body = match &message.reason {

@@ -227,6 +227,10 @@ fn unknown(name: &str) -> String {
         "endswith" => "write ends_with(text, part)",
         "if" | "iff" => "write CASE WHEN condition THEN a ELSE b END",
         "isnan" => "DuckDB and Spark differ on NULL; write x = CAST('NaN' AS DOUBLE)",
+        "regexp_matches" | "regexp_full_match" | "regexp_extract" | "regexp_replace"
+        | "regexp_like" | "rlike" => {
+            "DuckDB and Spark have other regular expressions; write LIKE, starts_with, split_part or replace"
+        }
         "try_cast" => "a CAST that fails rejects its event",
         _ => {
             return match Function::like(name) {

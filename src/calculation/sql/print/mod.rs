@@ -215,24 +215,7 @@ impl Printer<'_> {
             Kind::Literal(scalar) => self.literal(scalar, node.data_type),
             Kind::Cast { value, written } if self.is_canonical() && !written => self.node(value),
             Kind::Cast { value, .. } => self.cast(value, node.data_type),
-            // DuckDB moves a minus to the other side of a comparison, where NaN must not have it.
-            Kind::Negate(value)
-                if self.spelling == Spelling::Engine(Engine::DuckDb)
-                    && value.data_type == FieldType::Double =>
-            {
-                self.operand(value)?;
-                self.text.write_str(" * -1e0")
-            }
-            Kind::Negate(value) => {
-                self.text.push('-');
-                if !matches!(value.kind, Kind::Literal(_)) {
-                    return self.operand(value);
-                }
-                // The sign would become a part of a number in the text.
-                self.text.push('(');
-                self.node(value)?;
-                self.text.write_str(")")
-            }
+            Kind::Negate(value) => self.negation(value),
             Kind::Arithmetic(op, left, right) => self.arithmetic(*op, left, right),
             Kind::Compare(op, left, right) => self.comparison(left, op.symbol(), right),
             Kind::And(left, right) => self.chain(Binding::And, left, "AND", right),

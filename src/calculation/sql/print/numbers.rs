@@ -10,7 +10,7 @@ use crate::{
             binding::Binding,
             functions::Function,
             tree::{Arithmetic, Kind, Node, Scalar},
-            types::BIGINT_DIGITS,
+            types::{BIGINT_DIGITS, MOST_DIGITS, SAFE_SCALE},
         },
     },
     events::FieldType,
@@ -18,6 +18,9 @@ use crate::{
 
 /// Whole numbers of so many digits are exact as DOUBLE.
 const EXACT_DIGITS: u8 = 15;
+
+/// Of a DECIMAL with more digits, Spark rounds what `-` and `abs` make.
+const NEGATED_DIGITS: u8 = 34;
 
 impl Printer<'_> {
     pub(super) fn cast(&mut self, value: &Node, data_type: FieldType) -> fmt::Result {
@@ -83,6 +86,52 @@ impl Printer<'_> {
                 self.operand(right)
             }
             _ => self.numbers(left, op.symbol(), right),
+        }
+    }
+
+    pub(super) fn negation(&mut self, value: &Node) -> fmt::Result {
+        if self.is_rounded(value) {
+            return self.difference_from_zero(value);
+        }
+        let duckdb = self.spelling == Spelling::Engine(Engine::DuckDb);
+        // DuckDB moves a minus to the other side of a comparison, where NaN must not have it.
+        if duckdb && value.data_type == FieldType::Double {
+            self.operand(value)?;
+            return self.text.write_str(" * -1e0");
+        }
+        self.text.push('-');
+        if !matches!(value.kind, Kind::Literal(_)) {
+            return self.operand(value);
+        }
+        // The sign would become a part of a number in the text.
+        self.text.push('(');
+        self.node(value)?;
+        self.text.write_str(")")
+    }
+
+    /// Whether Spark rounds the negation of this value.
+    pub(super) fn is_rounded(&self, value: &Node) -> bool {
+        let long = |data_type| matches!(data_type, FieldType::Decimal { precision, .. } if precision > NEGATED_DIGITS);
+        self.is_spark() && long(value.data_type)
+    }
+
+    /// The negation of a long DECIMAL in Spark.
+    pub(super) fn difference_from_zero(&mut self, value: &Node) -> fmt::Result {
+        let (whole, data_type) = (value.data_type, self.data_type(value.data_type));
+        match whole {
+            // A difference has one digit more, for which Spark would round away the last fraction digit.
+            FieldType::Decimal { precision, scale }
+                if precision == MOST_DIGITS && scale > SAFE_SCALE =>
+            {
+                self.text.push_str("CAST(replace(concat('-', CAST(");
+                self.node(value)?;
+                write!(self.text, " AS STRING)), '--', '') AS {data_type})")
+            }
+            _ => {
+                self.text.push_str("CAST(0 - ");
+                self.operand(value)?;
+                write!(self.text, " AS {data_type})")
+            }
         }
     }
 }

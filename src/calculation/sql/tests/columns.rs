@@ -128,6 +128,41 @@ fn an_engine_is_given_an_expression_for_each_column_over_those_before_it() {
     }
 }
 
+/// Of more than 34 digits, it rounds what its own `-` and `abs` make.
+#[test]
+fn spark_is_given_a_negation_that_keeps_every_digit() {
+    let fields =
+        "long DECIMAL(34,10), longer DECIMAL(35,10), whole DECIMAL(38,6), fine DECIMAL(38,7)";
+    let schema = Fields::parse(fields).unwrap().schema();
+    let spelled = |text, engine| {
+        let calculation: &dyn crate::calculation::Calculation = &calculation(text);
+        calculation.expressions(&schema, engine).unwrap().remove(0)
+    };
+    for (text, spark, duckdb) in [
+        ("-long", "(-long)", "(-long)"),
+        (
+            "-longer",
+            "(CAST(0 - longer AS DECIMAL(35,10)))",
+            "(-longer)",
+        ),
+        (
+            "abs(longer)",
+            "greatest(longer, CAST(0 - longer AS DECIMAL(35,10)))",
+            "abs(longer)",
+        ),
+        ("-(whole)", "(CAST(0 - whole AS DECIMAL(38,6)))", "(-whole)"),
+        // A difference of 39 digits would lose the last one.
+        (
+            "-fine",
+            "(CAST(replace(concat('-', CAST(fine AS STRING)), '--', '') AS DECIMAL(38,7)))",
+            "(-fine)",
+        ),
+    ] {
+        assert_eq!(spelled(text, Engine::Spark), spark);
+        assert_eq!(spelled(text, Engine::DuckDb), duckdb);
+    }
+}
+
 #[test]
 fn other_names_and_nullability_are_another_fingerprint() {
     let of = |text: &str| evaluator(FIELDS, text).unwrap().fingerprint().clone();
