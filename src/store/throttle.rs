@@ -5,7 +5,7 @@
 use std::{
     future::Future,
     num::NonZeroU64,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -33,6 +33,8 @@ struct Shared {
     paid_at: Mutex<Instant>,
     /// Held by who computes; when the next one may.
     core: tokio::sync::Mutex<Instant>,
+    /// How long bytes were waited for by whoever computed: that is a rest, too.
+    waited: Mutex<Duration>,
     thread: QuietThread,
 }
 
@@ -95,6 +97,7 @@ impl Throttle {
             rate,
             paid_at: Mutex::new(Instant::now()),
             core: tokio::sync::Mutex::new(Instant::now()),
+            waited: Mutex::new(Duration::ZERO),
             thread,
         }))
     }
@@ -109,8 +112,14 @@ impl Throttle {
     /// The same on a thread that may block.
     pub fn take_blocking(&self, bytes: u64) {
         if let Some(begins) = self.take_from(bytes) {
-            std::thread::sleep(begins.saturating_duration_since(Instant::now()));
+            let rest = begins.saturating_duration_since(Instant::now());
+            std::thread::sleep(rest);
+            *self.waited() += rest;
         }
+    }
+
+    fn waited(&self) -> MutexGuard<'_, Duration> {
+        self.0.waited.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// When these may be read or written.
@@ -125,11 +134,14 @@ impl Throttle {
         Some(begins)
     }
 
-    /// Awaits work that keeps one core busy, one at a time; the next begins after a rest as long as the work took.
+    /// Awaits work that keeps one core busy, one at a time; the next begins after a rest as long as the work took. What it
+    /// waited for in [`take_blocking`](Throttle::take_blocking) is no work.
     pub async fn compute<T>(&self, work: impl Future<Output = T>) -> T {
         self.compute_for(async {
-            let began = Instant::now();
-            (work.await, began.elapsed())
+            let (began, before) = (Instant::now(), *self.waited());
+            let done = work.await;
+            let waited = self.waited().saturating_sub(before);
+            (done, began.elapsed().saturating_sub(waited))
         })
         .await
     }
@@ -229,6 +241,23 @@ mod tests {
         futures::future::join_all(work).await;
         let took = began.elapsed();
         assert!(took >= 7 * second && took < 8 * second, "{took:?}");
+    }
+
+    #[tokio::test]
+    async fn waiting_for_bytes_within_work_is_a_rest_already() {
+        let throttle = throttle(1000);
+        let reads = |throttle: Throttle| move || throttle.take_blocking(500);
+        for _ in 0..2 {
+            let read = tokio::task::spawn_blocking(reads(throttle.clone()));
+            throttle.compute(read).await.unwrap();
+        }
+        let began = Instant::now();
+        throttle.compute(async {}).await;
+        let rest = began.elapsed();
+        assert!(
+            rest < Duration::from_millis(250),
+            "it waited for 500 ms: {rest:?}"
+        );
     }
 
     #[tokio::test(start_paused = true)]
