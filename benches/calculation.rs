@@ -222,8 +222,13 @@ fn rejected() {
         "\na batch with one bad row costs {:.2} of a good one",
         with_one / plain
     );
+    assert!(
+        with_one <= plain * 2.0,
+        "a bad row costs more than another batch"
+    );
     let (_, rejects) = compare(|| (), || evaluate(&all));
     println!("bad rows only: {:.0} events/s", 1e9 / rejects);
+    assert!(1e9 / rejects >= 50_000.0, "rejects take too long");
 }
 
 /// The nanoseconds for a row of both.

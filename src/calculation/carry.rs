@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::Fingerprint;
+
 /// What messages of results carry of their events.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Carry {
@@ -82,6 +84,35 @@ impl fmt::Display for Carry {
     }
 }
 
+/// The fingerprints of one calculation under every choice of what messages carry. They differ in how results are published, and
+/// not in the results.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CarryChoices(Vec<(Fingerprint, Carry)>);
+
+impl CarryChoices {
+    /// Those of the calculation that has the fingerprint `plain` where nothing is carried.
+    pub(super) fn of(plain: &Fingerprint) -> CarryChoices {
+        let all = [(false, false), (true, false), (false, true), (true, true)];
+        let choices = all.map(|(key, timestamp)| {
+            let carry = Carry { key, timestamp };
+            let fingerprint = match carry.any() {
+                true => plain.carrying(&carry.to_string()),
+                false => plain.clone(),
+            };
+            (fingerprint, carry)
+        });
+        CarryChoices(choices.to_vec())
+    }
+
+    /// What messages carry under this fingerprint; `None` when it is that of another calculation.
+    #[must_use]
+    pub fn find(&self, fingerprint: &Fingerprint) -> Option<Carry> {
+        let mut choices = self.0.iter();
+        let found = choices.find(|(of, _)| of == fingerprint);
+        found.map(|(_, carry)| *carry)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -140,8 +171,16 @@ mod tests {
             assert_eq!(again.declaration(), declared);
             assert_eq!(again.results_schema(), evaluator.results_schema());
             assert_eq!(again.carry(), evaluator.carry());
+            assert_eq!(again.carry_choices(), evaluator.carry_choices());
+            let found = evaluator.carry_choices().find(&declared.fingerprint);
+            assert_eq!(found, Some(evaluator.carry()));
         }
         assert_eq!(fingerprints.len(), 4);
+        let choices = evaluator("key").carry_choices().clone();
+        assert!(fingerprints.iter().all(|of| choices.find(of).is_some()));
+        let fields = Fields::parse("number BIGINT").unwrap();
+        let other = Evaluator::new(fields, builtin("square").unwrap()).unwrap();
+        assert_eq!(choices.find(other.fingerprint()), None);
         let mut forged = evaluator("key").declaration();
         forged.carry = Some("timestamp".to_owned());
         assert!(Calculations::new(builtin).evaluator(&forged).is_err());

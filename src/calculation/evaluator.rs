@@ -11,8 +11,8 @@ use arrow_buffer::BooleanBufferBuilder;
 use arrow_schema::{DataType, Field as ArrowField, Schema, SchemaRef};
 
 use super::{
-    Calculation, CalculationError, Carry, Condition, Declaration, Engine, Evaluated, Fingerprint,
-    Outcomes, Publish,
+    Calculation, CalculationError, Carry, CarryChoices, Condition, Declaration, Engine, Evaluated,
+    Fingerprint, Outcomes, Publish,
     batch::{Batch, batch_error, kept, rejected},
     calling, results,
     sql::{Filter, Sifted},
@@ -39,6 +39,8 @@ pub struct Evaluator {
     /// What the calculation gives, as a declaration has it.
     declared: String,
     fingerprint: Fingerprint,
+    /// The fingerprint under every choice of what messages carry.
+    carry_choices: CarryChoices,
 }
 
 /// The schema of rejects: `kafka_offset`, `kafka_timestamp`, `kafka_timestamp_raw`, `key`, `payload` and `reason`.
@@ -76,6 +78,7 @@ impl Evaluator {
             publish: None,
             carry: Carry::default(),
             declared,
+            carry_choices: CarryChoices::of(&fingerprint),
             fingerprint,
         })
     }
@@ -91,6 +94,7 @@ impl Evaluator {
         if let Some(condition) = condition {
             let filter = condition.on(&self.inputs)?;
             self.fingerprint = self.fingerprint.under(&filter);
+            self.carry_choices = CarryChoices::of(&self.fingerprint);
             self.condition = Some(filter);
         }
         Ok(self)
@@ -109,6 +113,7 @@ impl Evaluator {
             .transpose()?;
         if let Some(chosen) = chosen.flatten() {
             self.fingerprint = self.fingerprint.publishing(&chosen.text);
+            self.carry_choices = CarryChoices::of(&self.fingerprint);
             self.results = chosen.results;
             self.publish = Some(chosen.text);
         }
@@ -130,6 +135,12 @@ impl Evaluator {
     #[must_use]
     pub const fn carry(&self) -> Carry {
         self.carry
+    }
+
+    /// The fingerprints of the same with messages that carry other things, or nothing, of their events.
+    #[must_use]
+    pub fn carry_choices(&self) -> &CarryChoices {
+        &self.carry_choices
     }
 
     /// What could change an outcome, as 16 digits.

@@ -40,7 +40,7 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{Fields, Schema};
 
-pub use carry::{Carry, CarryError};
+pub use carry::{Carry, CarryChoices, CarryError};
 pub use declaration::Declaration;
 pub use declared::{Calculations, NotCalculable};
 pub use engine::Engine;

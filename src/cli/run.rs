@@ -145,8 +145,12 @@ fn log_what_runs(config: &RunConfig, board: &Board) {
         1 => "one worker".to_owned(),
         several => format!("{several} workers"),
     };
+    let carried = match config.calculation.carry {
+        carry if carry.any() => format!(" (--carry {carry})"),
+        _ => String::new(),
+    };
     tracing::info!(
-        "{} {} as {}: {} on {} ({}) to {} and {}, group {}, {}, {workers}, {} of memory; Kafka at {}, store {}",
+        "{} {} as {}: {} on {} ({}) to {}{carried} and {}, group {}, {}, {workers}, {} of memory; Kafka at {}, store {}",
         config.invocation.program(),
         about.version,
         about.instance,

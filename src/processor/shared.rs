@@ -150,6 +150,7 @@ impl Shared {
             admin: Arc::clone(&admin),
             identity: identity.clone(),
             calculation: evaluator.declaration(),
+            carry_choices: evaluator.carry_choices().clone(),
             start: settings.policy.start,
             writer: format!("{} {}", settings.invocation.program(), instance.name()),
             clock: Clock::system(),

@@ -6,7 +6,7 @@ use super::{
     refusal::Refusal,
 };
 use crate::{
-    calculation::Fingerprint,
+    calculation::{Carry, Fingerprint},
     model::{Offset, OffsetRange},
 };
 
@@ -82,6 +82,17 @@ pub struct Replay {
     /// The calculation under which the range was published, when it is not ours: what is rebuilt are corrections, and they
     /// must be in a snapshot before the next commit, which names our calculation.
     pub replaces: Option<Fingerprint>,
+    /// What the published messages of the range carry of their events, when ours carry something else: they stay as they are. The
+    /// range must be in a snapshot before the next commit, which names our calculation.
+    pub carried: Option<Carry>,
+}
+
+impl Replay {
+    /// Whether what it rebuilds must be stored before anything is committed.
+    #[must_use]
+    pub const fn stores_first(&self) -> bool {
+        self.replaces.is_some() || self.carried.is_some()
+    }
 }
 
 /// See [`Plan::AcceptLoss`].

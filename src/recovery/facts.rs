@@ -7,7 +7,7 @@ use super::{
     metadata::{Authored, CommitMetadata},
 };
 use crate::{
-    calculation::Declaration,
+    calculation::{CarryChoices, Declaration},
     format::Pipeline,
     history::CorrectionsProgress,
     kafka::{CommittedOffset, Fault},
@@ -23,6 +23,8 @@ pub struct Facts {
     pub ours: Pipeline,
     /// The calculation that this process runs.
     pub calculation: Declaration,
+    /// Its fingerprints with every `--carry`.
+    pub carry_choices: CarryChoices,
     /// The store's root as people write it: `./snapshots`, `s3://bucket/prefix`.
     pub store: String,
     /// What the store holds of this partition.

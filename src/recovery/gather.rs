@@ -10,7 +10,7 @@ use futures::future::join_all;
 
 use super::{Committed, Facts, LogFacts, Start, seen::Seen};
 use crate::{
-    calculation::Declaration,
+    calculation::{CarryChoices, Declaration},
     failpoint::{self, Point},
     format::{Layout, Pipeline},
     history::{Chain, ChainError, Clock, Tidied},
@@ -32,6 +32,8 @@ pub struct Gatherer {
     pub identity: Pipeline,
     /// The calculation of this process.
     pub calculation: Declaration,
+    /// Its fingerprints with every `--carry`.
+    pub carry_choices: CarryChoices,
     /// Where new partitions start.
     pub start: Start,
     /// Who writes manifests: a name that is kept over a restart.
@@ -254,6 +256,7 @@ impl Gatherer {
                 partition,
                 ours,
                 calculation: self.calculation.clone(),
+                carry_choices: self.carry_choices.clone(),
                 store: self.store.uri().to_owned(),
                 chain: chain_facts,
                 committed,

@@ -219,8 +219,10 @@ fn replay(
     metadata: &CommitMetadata,
 ) -> Judgement {
     let due = metadata.outcomes.saturating_sub(chain.outcomes());
-    let replaces = Some(&metadata.fingerprint)
+    let other = Some(&metadata.fingerprint)
         .filter(|published| due > 0 && **published != facts.calculation.fingerprint);
+    let carried = other.and_then(|published| facts.carry_choices.find(published));
+    let replaces = other.filter(|_| carried.is_none());
     // Another calculation decides otherwise, and corrections have changed what the store counts.
     let is_comparable = replaces.is_none()
         && chain
@@ -261,6 +263,7 @@ fn replay(
             at_start: chain.counts,
             limits: replaces.is_none().then_some(metadata.limits),
             replaces: replaces.cloned(),
+            carried,
         }),
         None,
     ))

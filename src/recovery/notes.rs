@@ -57,6 +57,13 @@ pub(super) fn notes(facts: &Facts, policy: &Policy, plan: &Plan) -> Vec<String> 
             notes.push(format!("recording {} as lost: {why}, accepted on the command line", loss.range));
         }
         Plan::Replay(replay) => {
+            notes.extend(replay.carried.map(|carry| {
+                let with = if carry.any() { format!("with --carry {carry}") } else { "without --carry".to_owned() };
+                format!(
+                    "{} was published {with}: it is stored first, and stays in the results topic as it is",
+                    replay.range
+                )
+            }));
             notes.extend(replay.replaces.as_ref().map(|before| {
                 format!(
                     "{} was published under calculation {before}, this is {}: it is calculated anew, and every outcome of it published again as a correction",

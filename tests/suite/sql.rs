@@ -256,6 +256,15 @@ fn the_query_of_a_calculation_gives_the_stored_rows_that_duckdb_computes_otherwi
         serde_json::from_str(&rows).expect("JSON")
     };
     assert_eq!(differing(), json!([]));
+    // Files of another calculation need not have its columns.
+    pipeline.send(0, [r#"{"price": 1}"#]);
+    let other = ["--fields", flags[1], "--calculation", "price AS another"];
+    let run = pipeline.run_to_end().args(other).run().expect_code(0);
+    let said = "made by another calculation";
+    assert_eq!(run.stderr.matches(said).count(), 1, "{}", run.stderr);
+    assert_eq!(differing(), json!([]));
+    let again = pipeline.run_to_end().args(other).run().expect_code(0);
+    assert!(!again.stderr.contains(said), "{}", again.stderr);
 
     let segment = pipeline.segments("results", 0).remove(0);
     python().run(ONE_TOO_HIGH, &[segment.to_str().expect("a path of text")]);

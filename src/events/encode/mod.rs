@@ -50,6 +50,7 @@ pub fn source_key(topic: &str, partition: Partition, offset: Offset) -> String {
 }
 
 /// Writes results as messages.
+#[derive(Clone)]
 pub struct ResultEncoder {
     topic: String,
     columns: Vec<Column>,
@@ -57,6 +58,7 @@ pub struct ResultEncoder {
     carries_keys: bool,
 }
 
+#[derive(Clone)]
 struct Column {
     name: String,
     data_type: DataType,
@@ -106,8 +108,14 @@ impl ResultEncoder {
     /// The same with the source as the key of every message, as corrections have it.
     #[must_use]
     pub fn with_sources_as_keys(self) -> ResultEncoder {
+        self.with_keys_of_events(false)
+    }
+
+    /// The same with the keys of events as the keys of their messages, or with sources.
+    #[must_use]
+    pub fn with_keys_of_events(self, carries_keys: bool) -> ResultEncoder {
         ResultEncoder {
-            carries_keys: false,
+            carries_keys,
             ..self
         }
     }

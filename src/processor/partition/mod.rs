@@ -8,7 +8,7 @@
 //! | gathering | a refusal | held |
 //! | held, since what is stored cannot be read | a plan: it can | as from gathering |
 //! | accepting loss | the gap is in the chain | gathering |
-//! | replaying | the end is reached, the number of outcomes is right | running, or storing when they replace others |
+//! | replaying | the end is reached, the number of outcomes is right | running, or storing when something else has published them |
 //! | replaying | memory is short | replaying, but only to count |
 //! | replaying | the end is reached, only counted, the number is right | replaying from the start, to keep |
 //! | replaying | the end is reached, the number is wrong | what a new plan says |

@@ -15,8 +15,9 @@ pub enum ReplayEnd {
     ReadAgain,
     /// Everything is there again; the partition runs.
     Done { found: u64 },
-    /// Everything is there again, under another calculation: it must be stored before the next commit.
-    Correct { found: u64 },
+    /// Everything is there again, and another calculation or another `--carry` has published it: it must be stored before the next
+    /// commit, with corrections where these are other outcomes.
+    Store { found: u64, corrects: bool },
     /// The outcomes are not as many as were committed, or of other kinds.
     Miscounted { found: Replayed },
 }
@@ -91,10 +92,11 @@ impl Owned {
             return ReplayEnd::Miscounted { found: calculated };
         }
         let found = found.outcomes();
-        if replay.replaces.is_some() {
+        if replay.stores_first() {
+            let corrects = replay.replaces.is_some();
             self.phase = Phase::Storing;
             self.fetch = Fetch::Paused;
-            return ReplayEnd::Correct { found };
+            return ReplayEnd::Store { found, corrects };
         }
         self.phase = Phase::Running;
         ReplayEnd::Done { found }

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    calculation::{Declaration, Evaluated, rejects_schema},
+    calculation::{Carry, CarryChoices, Declaration, Evaluated, rejects_schema},
     format::Pipeline,
     model::{Digest, OffsetRange, Sequence},
     processor::watch::Stored,
@@ -61,6 +61,7 @@ fn facts() -> Facts {
             fields: "number BIGINT NOT NULL".into(),
             results: "result DECIMAL(38,0) NOT NULL".into(),
         },
+        carry_choices: CarryChoices::default(),
         store: "./snapshots".into(),
         chain: ChainFacts::Absent,
         committed: None,
@@ -94,6 +95,7 @@ fn replay(expected: u64, replaces: bool) -> Plan {
         at_start: seven(),
         limits: None,
         replaces: replaces.then(|| "00000000000000bb".parse().unwrap()),
+        carried: None,
     })
 }
 
@@ -250,8 +252,8 @@ proptest! {
                 ReplayEnd::Done { found } => {
                     prop_assert!(!wrong && !replaces && found == expected && owned.is_running());
                 }
-                ReplayEnd::Correct { found } => {
-                    prop_assert!(!wrong && replaces && found == expected && !owned.is_active());
+                ReplayEnd::Store { found, corrects } => {
+                    prop_assert!(!wrong && replaces && corrects && found == expected && !owned.is_active());
                 }
                 ReplayEnd::GoesOn => prop_assert!(false, "the end was not found"),
             }
@@ -297,14 +299,28 @@ fn a_correction_is_done_when_all_of_it_is_stored() {
     owned.fetch = Fetch::Running;
     owned.set_newest(newest(10));
     owned.books.replay(&outcomes(10, 40)).unwrap();
-    assert!(matches!(
-        owned.end_replay(at(40)),
-        ReplayEnd::Correct { .. }
-    ));
+    assert!(matches!(owned.end_replay(at(40)), ReplayEnd::Store { .. }));
     owned.set_newest(newest(25));
     assert!(!owned.is_all_stored());
     owned.set_newest(newest(40));
     assert!(owned.is_all_stored());
+    // So is what was published with another `--carry`, which is no correction.
+    let Plan::Replay(mut carried) = replay(count(10, 40), false) else {
+        panic!()
+    };
+    carried.carried = Some(Carry::default());
+    let mut owned = began(Plan::Replay(carried));
+    owned.fetch = Fetch::Running;
+    owned.books.replay(&outcomes(10, 40)).unwrap();
+    let end = owned.end_replay(at(40));
+    assert!(matches!(
+        end,
+        ReplayEnd::Store {
+            corrects: false,
+            ..
+        }
+    ));
+    assert!(!owned.is_active());
 }
 
 #[test]

@@ -9,6 +9,7 @@ use super::{
         partition::Owned,
     },
     Worker,
+    carrying::encoder_of,
     refusals::HandedOver,
 };
 use crate::{
@@ -102,8 +103,8 @@ impl Worker {
         evaluated: Evaluated,
     ) -> Result<Evaluated, WorkerError> {
         self.messages.clear();
-        self.encoder
-            .encode(partition, &evaluated.results, &mut self.messages)?;
+        let encoder = encoder_of(&self.encoder, self.owned.get(&partition));
+        encoder.encode(partition, &evaluated.results, &mut self.messages)?;
         let limit = self.limits(partition).results;
         let rows = limits::too_large(&self.messages, limit);
         if rows.is_empty() {
@@ -112,8 +113,7 @@ impl Worker {
         let topic = (self.shared.settings.pipeline.results.as_str(), limit);
         let evaluated = limits::reject_results(evaluated, &rows, &self.messages, batch, topic)?;
         self.messages.clear();
-        self.encoder
-            .encode(partition, &evaluated.results, &mut self.messages)?;
+        encoder.encode(partition, &evaluated.results, &mut self.messages)?;
         Ok(evaluated)
     }
 

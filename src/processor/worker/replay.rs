@@ -10,6 +10,7 @@ use super::{
         partition::{Books, Fetch, Owned, Phase, ReplayEnd},
     },
     Worker,
+    carrying::encoder_of,
 };
 use crate::{
     calculation::Evaluated,
@@ -63,9 +64,10 @@ impl Worker {
             return self.end_replay(partition, end);
         }
         let limit = owned.limits.results;
+        let is_of_any_size = encoder_of(&self.encoder, Some(owned)).is_of_any_size();
         let evaluated = self.evaluate(partition, end, batch.iter().take(count))?;
         // What was too large to be published was published as a reject.
-        let evaluated = if self.encoder.is_of_any_size() || limit < SMALL_LIMIT {
+        let evaluated = if is_of_any_size || limit < SMALL_LIMIT {
             self.encode(partition, batch, evaluated)?
         } else {
             evaluated
@@ -130,7 +132,7 @@ impl Worker {
         let rest = owned.rest_of_replay(position);
         let end = owned.end_replay(position);
         // Only what is known to be right is handed over: absent offsets change no number of outcomes.
-        if let (ReplayEnd::Done { .. } | ReplayEnd::Correct { .. }, Some(rest)) = (&end, rest) {
+        if let (ReplayEnd::Done { .. } | ReplayEnd::Store { .. }, Some(rest)) = (&end, rest) {
             self.keep_replayed(partition, rest, self.nothing())?;
         }
         let keeper = self.keepers.get(&partition);
@@ -153,11 +155,13 @@ impl Worker {
                 // What follows in the same batch may be decided by other limits.
                 return self.take_limits_of(partition);
             }
-            ReplayEnd::Correct { found } => {
+            ReplayEnd::Store { found, corrects } => {
                 failpoint::at(Point::Recalculated);
-                tracing::info!(
-                    "partition {partition}: calculated {range} anew, {found} outcomes; they are stored with corrections first"
-                );
+                let how = match corrects {
+                    true => "calculated anew; stored with corrections first",
+                    false => "replayed as committed; stored first",
+                };
+                tracing::info!("partition {partition}: {range}, {found} outcomes {how}");
                 if let Some(keeper) = keeper {
                     keeper.enter(Stage::Recovery);
                     keeper.store();

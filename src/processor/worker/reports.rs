@@ -13,7 +13,8 @@ use super::{
     Worker,
 };
 use crate::{
-    format::{Accumulation, Segment},
+    config::OnNewCalculation,
+    format::{Accumulation, Manifest, Segment},
     model::{Offset, Partition},
     recovery::{Cause, Plan, Refusal, Remedy},
 };
@@ -111,6 +112,21 @@ impl Worker {
         self.summary.written.add(written);
     }
 
+    /// The first time that a partition goes on under another calculation: says that its history stays as it is.
+    fn say_kept(&self, partition: Partition, manifest: &Manifest) {
+        let keeps = self.shared.settings.on_new_calculation == OnNewCalculation::Keep;
+        let newest = manifest
+            .open
+            .files()
+            .max_by_key(|segment| segment.range.end());
+        let ours = self.evaluator.fingerprint();
+        if keeps && newest.is_some_and(|segment| segment.fingerprint != *ours) {
+            tracing::info!(
+                "partition {partition}: what is stored was made by another calculation, and stays as it is; `snapback recalculate` shows what would be other under this one, --on-new-calculation recalculate brings it under this one"
+            );
+        }
+    }
+
     /// Does what recovery decided.
     fn follow_plan(&mut self, partition: Partition, planned: Planned) -> Result<(), WorkerError> {
         let (plan, commit, facts, station) = match planned {
@@ -130,6 +146,9 @@ impl Worker {
             self.shared.settings.pipeline.events,
             describe(&plan)
         );
+        if let Some(manifest) = station.chain.newest() {
+            self.say_kept(partition, manifest);
+        }
         let waits = self.arrives(partition);
         let Some(owned) = self.owned.get_mut(&partition) else {
             return Ok(());
@@ -315,6 +334,11 @@ fn describe(plan: &Plan) -> String {
         }
         Plan::Replay(replay) if replay.replaces.is_some() => format!(
             "the last snapshot ends at {}; calculating {} anew, which was published before the restart by another calculation",
+            replay.range.start(),
+            replay.range
+        ),
+        Plan::Replay(replay) if replay.carried.is_some() => format!(
+            "the last snapshot ends at {}; replaying {}, which was published before the restart with another --carry",
             replay.range.start(),
             replay.range
         ),

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::{
-    calculation::Declaration,
+    calculation::{Carry, CarryChoices, Declaration},
     format::Pipeline,
     model::{Digest, Offset, OffsetRange, Partition, Sequence},
 };
@@ -61,6 +61,7 @@ fn facts() -> Facts {
             publish: None,
             carry: None,
         },
+        carry_choices: CarryChoices::default(),
         store: "./snapshots".into(),
         chain: ChainFacts::Good(chain()),
         committed: ours(1000, 990),
@@ -200,6 +201,7 @@ fn replay(range: OffsetRange, expected: Expected) -> Plan {
         at_start: results(990),
         limits: Some(Limits::default()),
         replaces: None,
+        carried: None,
     })
 }
 

@@ -94,6 +94,7 @@ fn what_was_given_up_inside_of_the_history_changes_nothing_of_what_a_replay_must
             at_start: results(890),
             limits: Some(Limits::default()),
             replaces: None,
+            carried: None,
         })
     };
     expect(&facts(100), &Policy::default(), &expected(490), None);
@@ -129,6 +130,7 @@ fn a_replay_decides_by_the_limits_of_the_commit_and_gives_its_kinds() {
             ..Limits::default()
         }),
         replaces: None,
+        carried: None,
     });
     expect(&facts, &Policy::default(), &decided, None);
     // As many outcomes, but not those.
@@ -232,6 +234,55 @@ fn a_replay_of_which_a_part_is_gone_names_the_part() {
 }
 
 #[test]
+fn what_was_published_with_another_carry_is_replayed_as_it_was_and_stored_first() {
+    let fields = || crate::events::Fields::parse("number BIGINT NOT NULL").unwrap();
+    let evaluator = |carry: &str| {
+        let square = crate::calculation::builtin("square").unwrap();
+        let evaluator = crate::calculation::Evaluator::new(fields(), square).unwrap();
+        evaluator.with_carry(Carry::parse(carry).unwrap_or_default())
+    };
+    for (before, now) in [("key", ""), ("", "key"), ("timestamp", "key,timestamp")] {
+        let (then, now) = (evaluator(before), evaluator(now));
+        let mut facts = counted_apart(480, 10);
+        facts.calculation = now.declaration();
+        facts.carry_choices = now.carry_choices().clone();
+        let Some(Authored::Ours(metadata)) = facts
+            .committed
+            .as_mut()
+            .map(|committed| &mut committed.authored)
+        else {
+            panic!("a commit of ours")
+        };
+        metadata.fingerprint = then.fingerprint().clone();
+        let limits = metadata.limits;
+        let decision = plan(&facts, &Policy::default());
+        let Plan::Replay(replay) = decision.plan else {
+            panic!("{:?}", decision.plan)
+        };
+        assert_eq!(replay.carried, Some(then.carry()));
+        assert_eq!(
+            (replay.replaces.clone(), replay.limits),
+            (None, Some(limits))
+        );
+        // It must give the same outcomes of each kind, and be stored before the next commit.
+        assert!(matches!(replay.expected, Expected::OfEachKind(_)));
+        assert!(replay.stores_first() && decision.commit.is_none());
+        assert!(
+            decision.notes[0].contains("as it is"),
+            "{:?}",
+            decision.notes
+        );
+        // The same fields of another calculation are another one, whatever is carried.
+        facts.carry_choices = CarryChoices::default();
+        let Plan::Replay(replay) = plan(&facts, &Policy::default()).plan else {
+            panic!("a replay")
+        };
+        assert_eq!(replay.carried, None);
+        assert!(replay.replaces.is_some());
+    }
+}
+
+#[test]
 fn a_replay_under_a_new_calculation_makes_corrections() {
     let facts = Facts {
         committed: by_old_calculation(1500, 1480),
@@ -244,6 +295,7 @@ fn a_replay_under_a_new_calculation_makes_corrections() {
         at_start: results(990),
         limits: None,
         replaces: Some(OLD.parse().unwrap()),
+        carried: None,
     };
     assert_eq!(decision.plan, Plan::Replay(expected));
     // The next commit names our calculation: it must not come before the corrections are stored.

@@ -3,6 +3,7 @@
 use std::{rc::Rc, time::Duration};
 
 use snapback::{
+    calculation::CarryChoices,
     model::Offset,
     recovery::{
         self, Authored, ChainFacts, CommitMetadata, Facts, GoodChain, Limits, LogFacts, LossReason,
@@ -120,6 +121,7 @@ impl Product {
             partition: PARTITION,
             ours: pipeline(),
             calculation: declaration(worker.version),
+            carry_choices: CarryChoices::default(),
             store: "./snapshots".to_owned(),
             chain,
             committed,
