@@ -243,7 +243,7 @@ fn what_was_published_with_another_carry_is_replayed_as_it_was_and_stored_first(
     };
     for (before, now) in [("key", ""), ("", "key"), ("timestamp", "key,timestamp")] {
         let (then, now) = (evaluator(before), evaluator(now));
-        let mut facts = counted_apart(480, 10);
+        let mut facts = counted_apart(1_470, 10);
         facts.calculation = now.declaration();
         facts.carry_choices = now.carry_choices().clone();
         let Some(Authored::Ours(metadata)) = facts
