@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use super::Fingerprint;
-
 /// What messages of results carry of their events.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Carry {
@@ -53,6 +51,26 @@ impl Carry {
         Ok(carry)
     }
 
+    /// Everything that can be chosen, nothing first.
+    pub(super) const ALL: [Carry; 4] = [
+        Carry {
+            key: false,
+            timestamp: false,
+        },
+        Carry {
+            key: true,
+            timestamp: false,
+        },
+        Carry {
+            key: false,
+            timestamp: true,
+        },
+        Carry {
+            key: true,
+            timestamp: true,
+        },
+    ];
+
     /// Whether a message has its event's key.
     #[must_use]
     pub const fn key(self) -> bool {
@@ -81,35 +99,6 @@ impl fmt::Display for Carry {
             (false, true) => TIMESTAMP,
             (false, false) => "",
         })
-    }
-}
-
-/// The fingerprints of one calculation under every choice of what messages carry. They differ in how results are published, and
-/// not in the results.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct CarryChoices(Vec<(Fingerprint, Carry)>);
-
-impl CarryChoices {
-    /// Those of the calculation that has the fingerprint `plain` where nothing is carried.
-    pub(super) fn of(plain: &Fingerprint) -> CarryChoices {
-        let all = [(false, false), (true, false), (false, true), (true, true)];
-        let choices = all.map(|(key, timestamp)| {
-            let carry = Carry { key, timestamp };
-            let fingerprint = match carry.any() {
-                true => plain.carrying(&carry.to_string()),
-                false => plain.clone(),
-            };
-            (fingerprint, carry)
-        });
-        CarryChoices(choices.to_vec())
-    }
-
-    /// What messages carry under this fingerprint; `None` when it is that of another calculation.
-    #[must_use]
-    pub fn find(&self, fingerprint: &Fingerprint) -> Option<Carry> {
-        let mut choices = self.0.iter();
-        let found = choices.find(|(of, _)| of == fingerprint);
-        found.map(|(_, carry)| *carry)
     }
 }
 

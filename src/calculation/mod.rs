@@ -12,6 +12,7 @@
 mod batch;
 mod calling;
 mod carry;
+mod carry_choices;
 mod declaration;
 mod declared;
 mod engine;
@@ -40,7 +41,8 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{Fields, Schema};
 
-pub use carry::{Carry, CarryChoices, CarryError};
+pub use carry::{Carry, CarryError};
+pub use carry_choices::CarryChoices;
 pub use declaration::Declaration;
 pub use declared::{Calculations, NotCalculable};
 pub use engine::Engine;

@@ -1,31 +1,14 @@
 //! Publishing results with what they carry of their events (`--carry`): one by one, because only so a message can have headers and
 //! a time of its own.
 
-use std::borrow::Cow;
-
 use arrow_array::RecordBatch;
 
-use super::{super::partition::Owned, Worker, forward::PUBLISH_LIMIT};
+use super::{Worker, forward::PUBLISH_LIMIT};
 use crate::{
-    events::{ResultEncoder, SOURCE_HEADER, columns::Timestamps},
+    events::{SOURCE_HEADER, columns::Timestamps},
     kafka::{PublishError, Record},
     model::Partition,
 };
-
-/// The encoder of a partition's results: in a replay of what was published with another `--carry` that of then, because the key
-/// that a message carries counts for its size.
-pub(super) fn encoder_of<'e>(
-    encoder: &'e ResultEncoder,
-    owned: Option<&Owned>,
-) -> Cow<'e, ResultEncoder> {
-    let carried = owned
-        .and_then(Owned::replay)
-        .and_then(|replay| replay.carried);
-    match carried {
-        Some(carry) => Cow::Owned(encoder.clone().with_keys_of_events(carry.key())),
-        None => Cow::Borrowed(encoder),
-    }
-}
 
 impl Worker {
     /// Publishes the messages of `results`, which are made.

@@ -9,8 +9,8 @@ use super::{
         partition::Owned,
     },
     Worker,
-    carrying::encoder_of,
     refusals::HandedOver,
+    replay::encoder_of,
 };
 use crate::{
     calculation::Evaluated,

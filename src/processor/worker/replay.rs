@@ -3,6 +3,8 @@
 //! Everything that is rebuilt lies below the committed offset (I1). Its number must be the one that was committed; before
 //! that is known, none of it is stored (I4). What the memory does not hold is therefore read twice: once to be counted.
 
+use std::borrow::Cow;
+
 use super::{
     super::{
         WorkerError,
@@ -10,10 +12,10 @@ use super::{
         partition::{Books, Fetch, Owned, Phase, ReplayEnd},
     },
     Worker,
-    carrying::encoder_of,
 };
 use crate::{
     calculation::Evaluated,
+    events::ResultEncoder,
     failpoint::{self, Point},
     format::RangeOutcomes,
     kafka::Batch,
@@ -23,6 +25,21 @@ use crate::{
 
 /// Result messages without text are smaller than this.
 const SMALL_LIMIT: u64 = 64 * 1024;
+
+/// The encoder of a partition's results: in a replay of what was published with another `--carry` that of then, because the key
+/// that a message carries counts for its size.
+pub(super) fn encoder_of<'e>(
+    encoder: &'e ResultEncoder,
+    owned: Option<&Owned>,
+) -> Cow<'e, ResultEncoder> {
+    let carried = owned
+        .and_then(Owned::replay)
+        .and_then(|replay| replay.carried);
+    match carried {
+        Some(carry) => Cow::Owned(encoder.clone().with_keys_of_events(carry.key())),
+        None => Cow::Borrowed(encoder),
+    }
+}
 
 impl Worker {
     /// Has a replay that the memory does not hold counted to its end, and begun again then; whether that is new.

@@ -1,6 +1,7 @@
 //! The table row by row, the texts of its refusals, and its properties.
 
 mod beginnings;
+mod carrying;
 mod missing_commits;
 mod properties;
 mod refusals;
