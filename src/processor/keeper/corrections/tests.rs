@@ -3,7 +3,7 @@
 use arrow_select::concat::concat_batches;
 use parquet::{
     arrow::{ArrowWriter, arrow_reader::ParquetRecordBatchReaderBuilder},
-    file::properties::WriterProperties,
+    file::properties::{EnabledStatistics, WriterProperties},
 };
 
 use super::*;
@@ -36,6 +36,8 @@ async fn stored() -> (Store, Chain, Segment) {
     let properties = WriterProperties::builder()
         .set_key_value_metadata(Some(own.collect()))
         .set_max_row_group_row_count(Some(7_000))
+        .set_statistics_enabled(EnabledStatistics::Chunk)
+        .set_offset_index_disabled(true)
         .build();
     let mut writer =
         ArrowWriter::try_new(Vec::new(), reader.schema().clone(), Some(properties)).unwrap();
