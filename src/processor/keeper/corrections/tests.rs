@@ -32,7 +32,10 @@ async fn stored() -> (Store, Chain, Segment) {
     let reader = ParquetRecordBatchReaderBuilder::try_new(made.bytes.clone()).unwrap();
     let pairs = reader.metadata().file_metadata().key_value_metadata();
     let pairs = pairs.unwrap().iter();
-    let own = pairs.filter(|pair| pair.key != "ARROW:schema").cloned();
+    let made_anew = ["ARROW:schema", "snapback.index_digest"];
+    let own = pairs
+        .filter(|pair| !made_anew.contains(&pair.key.as_str()))
+        .cloned();
     let properties = WriterProperties::builder()
         .set_key_value_metadata(Some(own.collect()))
         .set_max_row_group_row_count(Some(7_000))
