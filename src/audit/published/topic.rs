@@ -295,7 +295,6 @@ impl<'r> Merge<'r> {
         for (index, event) in batch.iter().enumerate() {
             // Headers that no client reads are none of ours.
             let headers = batch.headers(index).unwrap_or_default();
-            self.carries_keys |= message::names_its_source(&headers);
             let read = match reading.topic.kind {
                 SegmentKind::Rejects => {
                     message::letter(&reading.events, event.key, event.payload, &headers)
@@ -307,6 +306,7 @@ impl<'r> Merge<'r> {
             match read.filter(|message| belongs(reading, message, place)) {
                 None => self.unknown += 1,
                 Some(message) => {
+                    self.carries_keys |= message::names_its_source(&headers);
                     if let Some(source) = self.sources.get_mut(&message.partition) {
                         source.publish(&message)?;
                     }
