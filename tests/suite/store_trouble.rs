@@ -241,7 +241,7 @@ fn a_stop_while_the_broker_is_away_ends_in_time_and_loses_nothing() {
         "--shutdown-timeout",
         "3s",
         "--commit-interval",
-        "2s",
+        "4s",
     ];
     let running = pipeline.run().args(flags).spawn();
     pipeline.send_numbers(0, 0..1_000);

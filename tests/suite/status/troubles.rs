@@ -128,7 +128,7 @@ fn a_worker_that_waits_for_a_broker_within_a_transaction_shows_that_it_lives() {
     let mut pipeline = Pipeline::without_events_topic(Place::folder());
     pipeline.brokers = broker.brokers().to_owned();
     create_topic(&pipeline.brokers, &pipeline.events, 1);
-    let (running, status) = start(&pipeline, &["--commit-interval", "2s"]);
+    let (running, status) = start(&pipeline, &["--commit-interval", "4s"]);
     pipeline.send_numbers(0, 0..1_000);
     wait_until_committed(&pipeline, 1_000);
     status.wait_until(LIMIT, "a start", is_running);
