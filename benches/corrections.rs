@@ -11,45 +11,24 @@
 )]
 #![allow(unsafe_code, missing_docs, clippy::print_stdout, clippy::print_stderr)]
 
+mod needed;
 #[allow(dead_code, unused_imports)]
 #[path = "../tests/suite/support/mod.rs"]
 mod support;
 
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::Duration;
 
-use serde::Deserialize;
-
-use crate::support::{Kafka, python, snapback};
+use crate::needed::{Needed, cores, words};
+use crate::support::{Kafka, snapback};
 
 const CORRECTIONS: u64 = 10_000_000;
 const MEMORY: &str = "256MiB";
 /// The same in bytes.
 const BYTES: f64 = 256.0 * 1024.0 * 1024.0;
-/// For who waits for it.
-const LIMIT: Duration = Duration::from_secs(3600);
-const MEASURE: &str = include_str!("verify/measure.py");
-
-/// What a process needed.
-#[derive(Clone, Copy, Debug, Deserialize)]
-struct Needed {
-    seconds: f64,
-    cpu: f64,
-    peak: u64,
-}
 
 fn measure(name: &str, folder: &Path, args: &[&str]) -> Needed {
-    let line = snapback(args).line();
-    let line = line.iter().map(|word| word.to_str().expect("UTF-8"));
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let cores = cores.to_string();
-    let line: Vec<&str> = [cores.as_str()].into_iter().chain(line).collect();
-    let folder = folder.to_str().expect("UTF-8");
-    let line: Vec<&str> = [folder].into_iter().chain(line).collect();
-    let program = python().program(MEASURE, &line).limit(LIMIT);
-    let output = program.run().expect_code(0);
-    let needed: Needed = serde_json::from_str(&output.stdout).expect("what it needed");
+    let needed = Needed::of(&words(&snapback(args)), folder, cores());
     println!(
         "{name:<34}{:>9.1}{:>9.1}{:>9.0}",
         needed.seconds,
@@ -85,7 +64,7 @@ fn main() -> ExitCode {
     let recalculate = [&with(&["recalculate", "--apply"])[..], &other].concat();
     measure("recalculate", folder, &recalculate);
     let corrections = measure("run: corrections", folder, &[&run[..], &other].concat());
-    let published = [&with(&["verify", "--level", "published"])[..]].concat();
+    let published = with(&["verify", "--level", "published"]);
     measure("verify --level published", folder, &published);
     let holds = (corrections.peak as f64) < BYTES.max(1.1 * events.peak as f64);
     match holds {

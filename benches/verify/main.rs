@@ -13,21 +13,24 @@
 )]
 #![allow(unsafe_code, missing_docs, clippy::print_stdout, clippy::print_stderr)]
 
+#[path = "../needed/mod.rs"]
+mod needed;
 #[allow(dead_code, unused_imports)]
 #[path = "../../tests/suite/support/mod.rs"]
 mod support;
 
+use std::path::Path;
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use serde::Deserialize;
 use snapback::calculation::{Evaluator, builtin};
 use snapback::events::Fields;
 use snapback::format::{Accumulation, RangeOutcomes};
 use snapback::model::{Event, Offset, OffsetRange, Partition};
 use snapback::store::{Store, StoreConfig};
 
-use crate::support::{MadeHistory, Program, python, snapback};
+use crate::needed::{Needed, cores, words};
+use crate::support::{MadeHistory, python, snapback};
 
 const ROWS: u64 = 50_000_000;
 const PARTITIONS: i32 = 8;
@@ -40,10 +43,7 @@ const BATCH: u64 = 10_000;
 const ROUNDS: usize = 3;
 /// Of `verify`, in bytes.
 const MEMORY: u64 = 200_000_000;
-/// For who waits for it.
-const LIMIT: Duration = Duration::from_secs(3600);
 
-const MEASURE: &str = include_str!("measure.py");
 const DUCK: &str = include_str!("duck.py");
 
 fn offset(number: u64) -> Offset {
@@ -88,38 +88,15 @@ async fn fill(store: &Store, partition: Partition, rows: u64, of_segment: u64) -
     written
 }
 
-/// What a process needed.
-#[derive(Clone, Copy, Debug, Deserialize)]
-struct Needed {
-    seconds: f64,
-    cpu: f64,
-    peak: u64,
-}
-
 /// The best of several runs, and the most memory of any.
 fn measure(cores: usize, line: &[String]) -> Needed {
-    let runs = (0..ROUNDS).map(|_| {
-        let cores = cores.to_string();
-        let args: Vec<&str> = [".", cores.as_str()]
-            .into_iter()
-            .chain(line.iter().map(String::as_str))
-            .collect();
-        let program = python().program(MEASURE, &args).limit(LIMIT);
-        let output = program.run().expect_code(0);
-        serde_json::from_str(&output.stdout).expect("what it needed")
-    });
+    let runs = (0..ROUNDS).map(|_| Needed::of(line, Path::new("."), cores));
     runs.reduce(|a: Needed, b| Needed {
         seconds: a.seconds.min(b.seconds),
         cpu: a.cpu.min(b.cpu),
         peak: a.peak.max(b.peak),
     })
     .expect("several runs")
-}
-
-fn words(program: &Program) -> Vec<String> {
-    let line = program.line().into_iter();
-    line.map(|word| word.into_string().expect("UTF-8"))
-        .collect()
 }
 
 /// Fills a store and measures over it; whether the bounds hold.
@@ -178,7 +155,7 @@ fn compare(name: &str, rows: u64, of_segment: u64) -> bool {
         let line = snapback(["verify", "--store", &root, "--level", level]);
         words(&line)
     };
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let cores = cores();
     let mut holds = true;
     for level in ["integrity", "coverage", "semantic"] {
         let one = measure(1, &verify(level));

@@ -97,10 +97,7 @@ fn a_golden_loss_and_what_fills_it_read_and_are_written_again_to_the_byte() {
         replaced: base.open.segments.clone(),
     };
     let expected = apply(Some(&base), edit, stamp()).unwrap();
-    let bytes = golden("v1/give-up.json", || expected.encode().to_vec());
-    let read = Manifest::decode(&bytes).unwrap();
-    assert_eq!(read.encode(), bytes);
-    assert_eq!(read, expected);
+    golden_manifest("v1/give-up.json", &expected);
     let encoded = encoded();
     let edit = Edit::Backfill {
         range: encoded.range,
@@ -109,37 +106,43 @@ fn a_golden_loss_and_what_fills_it_read_and_are_written_again_to_the_byte() {
         record: encoded.record,
     };
     let filled = apply(Some(&expected), edit, stamp()).unwrap();
-    let bytes = golden("v1/backfill.json", || filled.encode().to_vec());
+    golden_manifest("v1/backfill.json", &filled);
+}
+
+/// A manifest that is read from its golden file as it is expected, and written again to the byte.
+fn golden_manifest(name: &str, expected: &Manifest) -> Manifest {
+    let bytes = golden(name, || expected.encode().to_vec());
     let read = Manifest::decode(&bytes).unwrap();
     assert_eq!(read.encode(), bytes);
-    assert_eq!(read, filled);
+    assert_eq!(read, *expected);
+    read
+}
+
+/// The append of a range of absent offsets.
+fn silence(over: crate::model::OffsetRange) -> Edit {
+    let counts = crate::model::Counts {
+        absent: over.len(),
+        ..Default::default()
+    };
+    Edit::Append {
+        range: over,
+        segments: Vec::new(),
+        counts,
+        record: super::testing::record(over, counts),
+    }
 }
 
 #[test]
 fn a_golden_manifest_reads_and_is_written_again_to_the_byte() {
     let [results, rejects] = segments();
     let expected = manifest(&results, &rejects);
-    let bytes = golden("v1/manifest.json", || expected.encode().to_vec());
-    let read = Manifest::decode(&bytes).unwrap();
-    assert_eq!(read.encode(), bytes);
-    assert_eq!(read, expected);
+    golden_manifest("v1/manifest.json", &expected);
 }
 
 #[test]
 fn a_golden_retirement_after_silence_reads_and_is_written_again_to_the_byte() {
     let first = apply(None, bind(40), stamp()).unwrap();
-    let over = range(40, 60);
-    let counts = crate::model::Counts {
-        absent: over.len(),
-        ..Default::default()
-    };
-    let silence = Edit::Append {
-        range: over,
-        segments: Vec::new(),
-        counts,
-        record: super::testing::record(over, counts),
-    };
-    let second = apply(Some(&first), silence, stamp()).unwrap();
+    let second = apply(Some(&first), silence(range(40, 60)), stamp()).unwrap();
     let over = range(60, 80);
     let filtered = Edit::Append {
         range: over,
@@ -181,10 +184,7 @@ fn a_golden_retirement_after_silence_reads_and_is_written_again_to_the_byte() {
         },
     )
     .unwrap();
-    let bytes = golden("v1/retire.json", || expected.encode().to_vec());
-    let read = Manifest::decode(&bytes).unwrap();
-    assert_eq!(read.encode(), bytes);
-    assert_eq!(read, expected);
+    golden_manifest("v1/retire.json", &expected);
 }
 
 #[test]

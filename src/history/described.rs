@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use super::of_the_object;
 use crate::{
     format::{Segment, SegmentFacts, check_segment},
     model::Digest,
@@ -19,11 +20,8 @@ pub async fn describe_segment(
     path: Path,
     size: u64,
 ) -> Result<Option<(Segment, SegmentFacts)>, StoreError> {
-    let file = match store.get(place, size).await {
-        Ok(file) => file,
-        Err(error) if error.is_not_found() => return Ok(None),
-        Err(error) if error.concerns_the_object() => return Ok(None),
-        Err(error) => return Err(error),
+    let Some(file) = of_the_object(store.get(place, size).await)? else {
+        return Ok(None);
     };
     // On a thread of its own: it takes a while, and the decoder may panic on a damaged file.
     let described = tokio::task::spawn_blocking(move || describe(path, file)).await;

@@ -61,7 +61,7 @@ pub use race::{
 };
 pub use repair::{Repair, Repaired, write_repair};
 pub use seal::{Sealed, seal_when_long, write_seal};
-pub use segment_end::{END, read_segment_end};
+pub use segment_end::{END, of_the_object, read_segment_end};
 pub use tail::{ChainError, ChainTail, Found, contains, list_manifests, load_manifest, load_tail};
 pub use tidy::{Tidied, readopt, tidy};
 pub use verified::load_verified;

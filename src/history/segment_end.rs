@@ -7,16 +7,16 @@ use crate::{
     store::{Store, StoreError},
 };
 
-/// What is read of the end at first. Nearly always it has everything that says where the rows are.
+/// What is read of the end at first, by who reads much of the file. Nearly always it has everything that says where the rows are.
 pub const END: u64 = 128 << 10;
 /// And at most.
 const MOST_END: u64 = 4 << 20;
 
-/// Reads the end of a segment's file at its own path, at first so many bytes, with the bytes of which it is; `None` when it is not as
-/// its manifest says, or makes no sense: then the file is to be read as a whole, which says what is wrong.
+/// Reads the end of a segment's file at its own path, at first so many bytes, with the bytes of which it is; `None` when it is not
+/// there, is not as its manifest says, or makes no sense: then the file is to be read as a whole, which says what is wrong.
 ///
 /// # Errors
-/// When it cannot be read.
+/// When the store is away.
 pub async fn read_segment_end(
     store: &Store,
     segment: &Segment,
@@ -25,7 +25,9 @@ pub async fn read_segment_end(
     let mut most = first;
     // The footer, and the index of pages before it.
     for _ in 0..3 {
-        let (end, size) = store.get_end(&segment.path, most).await?;
+        let Some((end, size)) = of_the_object(store.get_end(&segment.path, most).await)? else {
+            return Ok(None);
+        };
         if size != segment.bytes {
             return Ok(None);
         }
@@ -45,4 +47,16 @@ pub async fn read_segment_end(
         }
     }
     Ok(None)
+}
+
+/// What was read at a path; `None` when nobody can get the object from there: it is gone, or cannot be read.
+///
+/// # Errors
+/// When the store is away.
+pub fn of_the_object<T>(read: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
+    match read {
+        Ok(read) => Ok(Some(read)),
+        Err(error) if error.is_not_found() || error.concerns_the_object() => Ok(None),
+        Err(error) => Err(error),
+    }
 }

@@ -1,5 +1,6 @@
 //! What a scrub knows of one partition, read from beside its chain.
 
+use super::of_the_object;
 use crate::{
     format::{Layout, Verified},
     model::Partition,
@@ -16,11 +17,6 @@ pub async fn load_verified(
     partition: Partition,
 ) -> Result<Verified, StoreError> {
     let path = layout.verified(partition);
-    match store.get(&path, Verified::MOST_BYTES).await {
-        Ok(bytes) => Ok(Verified::decode(&bytes)),
-        Err(error) if error.concerns_the_object() || error.is_not_found() => {
-            Ok(Verified::default())
-        }
-        Err(error) => Err(error),
-    }
+    let read = of_the_object(store.get(&path, Verified::MOST_BYTES).await)?;
+    Ok(read.map_or_else(Verified::default, |bytes| Verified::decode(&bytes)))
 }

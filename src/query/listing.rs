@@ -362,17 +362,20 @@ fn shown(
         reason: gap.reason,
         accepted_at: gap.accepted_at,
     });
-    let segments = manifest.files().map(|segment| SegmentEntry {
-        path: segment.path.to_string(),
-        kind: segment.kind,
-        start: segment.range.start(),
-        end: segment.range.end(),
-        rows: segment.rows,
-        bytes: segment.bytes,
-        digest: segment.digest,
-        fingerprint: segment.fingerprint.to_string(),
-        verified_at: verified.last(&segment.path).map(|(at, _)| at),
-        verified_findings: verified.last(&segment.path).map_or(0, |(_, count)| count),
+    let segments = manifest.files().map(|segment| {
+        let last = verified.last(&segment.path);
+        SegmentEntry {
+            path: segment.path.to_string(),
+            kind: segment.kind,
+            start: segment.range.start(),
+            end: segment.range.end(),
+            rows: segment.rows,
+            bytes: segment.bytes,
+            digest: segment.digest,
+            fingerprint: segment.fingerprint.to_string(),
+            verified_at: last.map(|(at, _)| at),
+            verified_findings: last.map_or(0, |(_, count)| count),
+        }
     });
     Shown {
         store: store.uri(),

@@ -12,6 +12,7 @@ mod losses;
 mod manifests;
 mod outcome;
 mod plan;
+mod rest;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -229,5 +230,7 @@ pub(super) async fn put_back(
     read_back(calculations, chain, mend, segments.clone()).await
 }
 
+#[cfg(test)]
+mod loss_tests;
 #[cfg(test)]
 mod tests;

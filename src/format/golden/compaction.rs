@@ -10,17 +10,7 @@ fn a_golden_compaction_reads_and_is_written_again_to_the_byte() {
     let mut merger = crate::format::Merger::new(range(100, 190), identity("golden"));
     for (start, end) in [(100, 130), (140, 190)] {
         if base.end.get() < start {
-            let over = range(base.end.get(), start);
-            let counts = crate::model::Counts {
-                absent: over.len(),
-                ..Default::default()
-            };
-            let silence = Edit::Append {
-                range: over,
-                segments: Vec::new(),
-                counts,
-                record: crate::format::testing::record(over, counts),
-            };
+            let silence = silence(range(base.end.get(), start));
             base = apply(Some(&base), silence, stamp()).unwrap();
         }
         let encoded = crate::format::testing::encoded(start, end, &identity("golden"));
@@ -65,10 +55,7 @@ fn a_golden_compaction_reads_and_is_written_again_to_the_byte() {
         (expected.counts, expected.open.silent.len()),
         (base.counts, 0)
     );
-    let bytes = golden("v1/compact.json", || expected.encode().to_vec());
-    let read = Manifest::decode(&bytes).unwrap();
-    assert_eq!(read.encode(), bytes);
-    assert_eq!(read, expected);
+    golden_manifest("v1/compact.json", &expected);
 
     // What does not hold together is refused.
     let edit = |replaced: &[crate::format::Segment], range| Edit::Compact {

@@ -20,7 +20,9 @@ use crate::{
     format::{
         RowsPlace, Segment, SegmentEnd, SegmentError, read_segment, rows_size, split_corrections,
     },
-    history::{Chain, END, FetchError, PendingCorrections, fetch_segment, read_segment_end},
+    history::{
+        Chain, END, FetchError, PendingCorrections, fetch_segment, of_the_object, read_segment_end,
+    },
     model::{Digest, Digester},
     store::{Path, Store, StoreError},
 };
@@ -129,7 +131,8 @@ async fn part_of(
     let known = match large_file.of(segment) {
         Some(known) => known,
         None => {
-            let Some(known) = of_the_object(compare(store, segment).await)?.flatten() else {
+            let compared = of_the_object(compare(store, segment).await);
+            let Some(known) = compared.map_err(FetchError::from)?.flatten() else {
                 return Ok(None);
             };
             let known = Arc::new(known);
@@ -140,7 +143,7 @@ async fn part_of(
     let place = known.end.rows_from(from);
     let place = place.ok_or(LoadError::Short { from })?;
     let read = store.get_range(&segment.path, place.part.clone()).await;
-    let part = of_the_object(read)?;
+    let part = of_the_object(read).map_err(FetchError::from)?;
     let expected = known.digests.get(place.row_group);
     let is_right = |part: &Bytes| expected == Some(&Digest::of(part));
     Ok(part.filter(is_right).map(|part| (known, place, part)))
@@ -169,15 +172,6 @@ async fn compare(store: &Store, segment: &Segment) -> Result<Option<Known>, Stor
     let path = segment.path.clone();
     let known = Known { path, end, digests };
     Ok((whole.finish() == segment.digest).then_some(known))
-}
-
-/// What was read; `None` when something is wrong with the file at this path.
-fn of_the_object<T>(read: Result<T, StoreError>) -> Result<Option<T>, FetchError> {
-    match read {
-        Ok(read) => Ok(Some(read)),
-        Err(error) if error.is_not_found() || error.concerns_the_object() => Ok(None),
-        Err(error) => Err(error.into()),
-    }
 }
 
 /// The next rows of `batches`, after `skip` of them.

@@ -9,17 +9,14 @@ use futures::future::try_join_all;
 use super::{super::QueryError, Place};
 use crate::{
     events::columns,
-    format::{READ_WHOLE, RowlessRecord, Segment, SegmentEnd, read_segment},
-    history::{FetchError, fetch_segment},
+    format::{READ_WHOLE, RowlessRecord, Segment, read_segment},
+    history::{FetchError, fetch_segment, of_the_object, read_segment_end},
     model::Offset,
-    store::StoreError,
 };
 
 /// So much of the end of a large segment is read at first, or this share of it: it has the footer and the page index nearly always.
 const END: u64 = 64 << 10;
 const SHARE: u64 = 256;
-/// No footer is larger.
-const MOST_END: u64 = 16 << 20;
 
 /// What a segment has of an offset: which offsets have no row in any file of its range, and the row, if it has one.
 type Row = (RowlessRecord, Option<RecordBatch>);
@@ -50,26 +47,10 @@ impl Place<'_> {
     /// `None` when the file is not at its own path, has another size, or cannot be made sense of: then all of it is read, which
     /// says what is wrong.
     async fn row_of_parts(&self, segment: &Segment) -> Result<Option<Row>, QueryError> {
-        let (mut most, mut end) = (END.max(segment.bytes / SHARE), None);
-        // The footer, and the page index before it.
-        for _ in 0..3 {
-            let read = self.store.get_end(&segment.path, most).await;
-            let Some((bytes, size)) = of_the_object(read)? else {
-                return Ok(None);
-            };
-            if size != segment.bytes {
-                return Ok(None);
-            }
-            match guarded(move || SegmentEnd::read(&bytes, size)).await {
-                Some(Ok(Ok(read))) => {
-                    end = Some(read);
-                    break;
-                }
-                Some(Ok(Err(needed))) if (most + 1..=MOST_END).contains(&needed) => most = needed,
-                _ => return Ok(None),
-            }
-        }
-        let Some(end) = end else { return Ok(None) };
+        let most = END.max(segment.bytes / SHARE);
+        let Some((end, _)) = read_segment_end(self.store, segment, most).await? else {
+            return Ok(None);
+        };
         let record = end.record();
         let offset = self.offset;
         let placed = guarded(move || {
@@ -96,15 +77,6 @@ impl Place<'_> {
         };
         let row = guarded(move || end.row(offset, &place, parts)).await;
         Ok(row.and_then(Result::ok).map(|row| (record, row)))
-    }
-}
-
-/// What was read; `None` when something is wrong with the object.
-fn of_the_object<T>(read: Result<T, StoreError>) -> Result<Option<T>, QueryError> {
-    match read {
-        Ok(read) => Ok(Some(read)),
-        Err(error) if error.is_not_found() || error.concerns_the_object() => Ok(None),
-        Err(error) => Err(error.into()),
     }
 }
 

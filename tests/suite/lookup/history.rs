@@ -8,12 +8,14 @@ use bytes::Bytes;
 use snapback::calculation::{Evaluator, builtin};
 use snapback::events::Fields;
 use snapback::format::{
-    Accumulation, Edit, Encoded, EncodedSegment, Identity, Layout, Manifest, Page, Pipeline,
-    RangeOutcomes, Stamp, apply,
+    Accumulation, Edit, Encoded, EncodedSegment, Identity, Layout, Manifest, Page, RangeOutcomes,
+    apply,
 };
 use snapback::history::Clock;
 use snapback::model::{Event, Offset, OffsetRange, Partition};
 use snapback::store::Path;
+
+use crate::support::history::{first_manifest, identity, stamp};
 
 pub const TOPIC: &str = "events";
 pub const PARTITION: Partition = Partition(0);
@@ -171,28 +173,8 @@ pub fn objects(shape: Shape, progress: impl Fn(u64)) -> Vec<(Path, Bytes)> {
 
 impl History {
     fn begin(shape: Shape) -> History {
-        let identity = Identity {
-            topic: TOPIC.to_owned(),
-            partition: PARTITION,
-            declaration: evaluator().declaration(),
-            writer: "history".to_owned(),
-        };
-        let pipeline = Pipeline {
-            cluster_id: None,
-            group: "recalc_group".to_owned(),
-            events_topic: TOPIC.to_owned(),
-            events_topic_id: None,
-            events_partitions: Some(1),
-            results_topic: "results".to_owned(),
-            results_partitions: 1,
-        };
-        let bind = Edit::Bind {
-            pipeline,
-            partition: PARTITION,
-            origin: Offset::ZERO,
-        };
-        let clock = Clock::system();
-        let manifest = apply(None, bind, stamp(&identity, &clock)).expect("the first");
+        let (identity, clock) = (identity(&evaluator(), PARTITION), Clock::system());
+        let manifest = first_manifest(&identity, &clock, 1);
         History {
             shape,
             layout: Layout::new(TOPIC).expect("a topic"),
@@ -249,16 +231,5 @@ impl History {
         let path = self.layout.manifest(PARTITION, self.manifest.sequence);
         self.objects.push((path, self.manifest.encode()));
         self.objects
-    }
-}
-
-fn stamp(identity: &Identity, clock: &Clock) -> Stamp {
-    Stamp {
-        writer: identity.writer.clone(),
-        created_at: clock.now(),
-        calculation: identity.declaration.clone(),
-        known: Vec::new(),
-        committed: None,
-        skipped: Vec::new(),
     }
 }

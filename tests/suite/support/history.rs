@@ -23,28 +23,8 @@ impl MadeHistory {
         partition: Partition,
         partitions: u32,
     ) -> MadeHistory {
-        let identity = Identity {
-            topic: "events".to_owned(),
-            partition,
-            declaration: evaluator.declaration(),
-            writer: "made".to_owned(),
-        };
-        let pipeline = Pipeline {
-            cluster_id: None,
-            group: "recalc_group".to_owned(),
-            events_topic: "events".to_owned(),
-            events_topic_id: None,
-            events_partitions: Some(partitions),
-            results_topic: "results".to_owned(),
-            results_partitions: partitions,
-        };
-        let bind = Edit::Bind {
-            pipeline,
-            partition,
-            origin: Offset::ZERO,
-        };
-        let clock = Clock::system();
-        let manifest = apply(None, bind, stamp(&identity, &clock)).expect("the first");
+        let (identity, clock) = (identity(evaluator, partition), Clock::system());
+        let manifest = first_manifest(&identity, &clock, partitions);
         let made = MadeHistory {
             store: store.clone(),
             layout: Layout::new("events").expect("a topic"),
@@ -87,7 +67,37 @@ impl MadeHistory {
     }
 }
 
-fn stamp(identity: &Identity, clock: &Clock) -> Stamp {
+/// Who makes a history of the topic `events`.
+pub fn identity(evaluator: &Evaluator, partition: Partition) -> Identity {
+    Identity {
+        topic: "events".to_owned(),
+        partition,
+        declaration: evaluator.declaration(),
+        writer: "made".to_owned(),
+    }
+}
+
+/// The manifest of a chain that begins at offset 0, of a topic of so many partitions.
+pub fn first_manifest(identity: &Identity, clock: &Clock, partitions: u32) -> Manifest {
+    let pipeline = Pipeline {
+        cluster_id: None,
+        group: "recalc_group".to_owned(),
+        events_topic: identity.topic.clone(),
+        events_topic_id: None,
+        events_partitions: Some(partitions),
+        results_topic: "results".to_owned(),
+        results_partitions: partitions,
+    };
+    let bind = Edit::Bind {
+        pipeline,
+        partition: identity.partition,
+        origin: Offset::ZERO,
+    };
+    apply(None, bind, stamp(identity, clock)).expect("the first")
+}
+
+/// What a manifest says of its making.
+pub fn stamp(identity: &Identity, clock: &Clock) -> Stamp {
     Stamp {
         writer: identity.writer.clone(),
         created_at: clock.now(),

@@ -9,7 +9,7 @@ mod cache;
 mod certificates;
 mod heavy;
 #[allow(dead_code, reason = "not all benches make history")]
-mod history;
+pub mod history;
 mod http;
 mod kafka;
 mod memory;
