@@ -6,6 +6,8 @@
 # One target folder for all steps, wherever they run.
 export CARGO_TARGET_DIR="$PWD/target"
 export CARGO_TERM_COLOR=${CARGO_TERM_COLOR:-never}
+# Everything is built once: what only a second build would use costs a tenth of the time.
+export CARGO_INCREMENTAL=0
 
 scratch=$(mktemp -d)
 leave() {

@@ -51,7 +51,8 @@ fn read(topic: &str, start: i64, end: i64) -> Result<Vec<Vec<u8>>, KafkaError> {
     let at = |offset| Offset::new(offset).unwrap();
     let range = OffsetRange::new(at(start), at(end)).unwrap();
     let mut found = Vec::new();
-    let idle = Duration::from_millis(500);
+    // Only a broker that answers nothing at all takes so long.
+    let idle = Duration::from_secs(20);
     reader.read(Partition(0), range, idle, |batch| {
         found.extend(batch.iter().map(|event| event.payload.unwrap().to_vec()));
         ControlFlow::Continue(())

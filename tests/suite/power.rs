@@ -148,6 +148,16 @@ fn whichever_sync_fails_nothing_is_lost_when_the_power_goes() {
     let _turn = heavy();
     let folder = tempfile::tempdir().expect("a folder for a library");
     let library = library(folder.path());
+    // The moment at which the power fails is one between two names once in a while.
+    let lost = (0..3)
+        .map(|_| with_every_sync(&library))
+        .find(|lost| *lost > 0);
+    println!("{lost:?} names were lost with the power");
+    assert!(lost.is_some(), "no name was in doubt when the power went");
+}
+
+/// Lets each sync of a snapshot fail in turn; how many names all of that cost.
+fn with_every_sync(library: &Path) -> usize {
     // Of a snapshot: a segment and its folder, the manifest and its folder.
     let all = (6..14)
         .step_by(2)
@@ -158,17 +168,13 @@ fn whichever_sync_fails_nothing_is_lost_when_the_power_goes() {
         (8, Failing::Some(4)),
         (11, Failing::Some(2)),
     ]);
-    let lost: usize = std::thread::scope(|scope| {
-        let running = cases.map(|(first, failing)| {
-            let library = &library;
-            scope.spawn(move || survives(library, first, failing))
-        });
+    std::thread::scope(|scope| {
+        let running =
+            cases.map(|(first, failing)| scope.spawn(move || survives(library, first, failing)));
         let running: Vec<_> = running.collect();
         let ended = running
             .into_iter()
             .map(|running| running.join().expect("to survive"));
         ended.sum()
-    });
-    println!("{lost} names were lost with the power");
-    assert!(lost > 0, "no name was in doubt when the power went");
+    })
 }

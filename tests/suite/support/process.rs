@@ -1,11 +1,6 @@
 //! Child processes under test: started, watched, signalled, and never left behind.
 
-#![allow(
-    unsafe_code,
-    reason = "signals and the parent-death signal have no safe form in std"
-)]
-
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::os::unix::fs::chown;
 use std::os::unix::process::CommandExt;
@@ -35,6 +30,9 @@ pub struct Program {
     /// Holds the output and, unless the test has set another, is the working folder.
     scratch: tempfile::TempDir,
     limit: Duration,
+    /// The user that runs it, instead of this one.
+    user: Option<u32>,
+    stdin: Stdio,
     stdout: Option<Stdio>,
     stderr: Option<Stdio>,
 }
@@ -49,7 +47,7 @@ impl Program {
         let work = scratch.path().join("work");
         fs::create_dir(&work).expect("a folder inside one just made");
         let mut command = Command::new(program);
-        command.current_dir(work).stdin(Stdio::null());
+        command.current_dir(work);
         for (name, _) in std::env::vars_os() {
             let text = name.to_string_lossy();
             if text.starts_with("SNAPBACK_")
@@ -64,13 +62,15 @@ impl Program {
             command,
             scratch,
             limit: LIMIT,
+            user: None,
+            stdin: Stdio::null(),
             stdout: None,
             stderr: None,
         }
     }
 
     /// The program and its arguments, to be run by another program.
-    pub fn line(&self) -> Vec<std::ffi::OsString> {
+    pub fn line(&self) -> Vec<OsString> {
         let arguments = self.command.get_args();
         [self.command.get_program()]
             .into_iter()
@@ -111,22 +111,14 @@ impl Program {
         let folder = self.scratch.path().to_owned();
         let own = folder.join("program");
         fs::copy(self.command.get_program(), &own).expect("a program in a file");
-        let mut command = Command::new(&own);
-        command.args(self.command.get_args());
-        for (name, value) in self.command.get_envs() {
-            match value {
-                Some(value) => command.env(name, value),
-                None => command.env_remove(name),
-            };
-        }
         let work = self.command.get_current_dir().expect("set from the start");
         for place in [&folder, &own, work] {
             chown(place, Some(user), Some(user)).expect("root may");
         }
+        self.command = with_its_settings(Command::new(&own), &self.command);
         // What it locks lies in a folder of this user's.
-        command.env("TMPDIR", &folder).current_dir(work);
-        command.stdin(Stdio::null()).uid(user).gid(user);
-        self.command = command;
+        self.command.env("TMPDIR", &folder);
+        self.user = Some(user);
         self
     }
 
@@ -147,14 +139,13 @@ impl Program {
     pub fn stdin(mut self, content: impl AsRef<[u8]>) -> Self {
         let path = self.scratch.path().join("stdin");
         fs::write(&path, content).expect("a writable temporary folder");
-        self.command
-            .stdin(File::open(path).expect("written just before"));
+        self.stdin = File::open(path).expect("written just before").into();
         self
     }
 
     /// Keeps the program's standard input open, for [`Running::enter`].
     pub fn open_stdin(mut self) -> Self {
-        self.command.stdin(Stdio::piped());
+        self.stdin = Stdio::piped();
         self
     }
 
@@ -185,7 +176,7 @@ impl Program {
 
     /// Starts the program.
     #[track_caller]
-    pub fn spawn(mut self) -> Running {
+    pub fn spawn(self) -> Running {
         let name = format!("{:?}", self.command);
         // Files and not pipes: nobody has to read them while the program runs.
         let stdout = self.scratch.path().join("stdout");
@@ -196,12 +187,14 @@ impl Program {
             file.expect("a writable temporary folder")
         };
         let (out, err) = (create(&stdout), create(&stderr));
-        self.command
-            .stdout(self.stdout.take().unwrap_or_else(|| out.into()))
-            .stderr(self.stderr.take().unwrap_or_else(|| err.into()));
-        // A group of its own, so that its children can be ended with it.
-        self.command.process_group(0);
-        match spawn(self.command) {
+        let mut command = until_we_die(&self.command, self.user);
+        command
+            .stdin(self.stdin)
+            .stdout(self.stdout.unwrap_or_else(|| out.into()))
+            .stderr(self.stderr.unwrap_or_else(|| err.into()))
+            // A group of its own, so that its children can be ended with it.
+            .process_group(0);
+        match spawn(command) {
             Ok(child) => Running {
                 name,
                 child,
@@ -215,11 +208,50 @@ impl Program {
     }
 }
 
+/// The command with the arguments, the working folder and the variables of another.
+fn with_its_settings(mut command: Command, other: &Command) -> Command {
+    command.args(other.get_args());
+    if let Some(folder) = other.get_current_dir() {
+        command.current_dir(folder);
+    }
+    for (name, value) in other.get_envs() {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    command
+}
+
+/// The command, which the system kills when the thread dies that starts it. `setpriv`, a part of every Linux, asks for that
+/// and becomes the command: with `pre_exec` this process would be forked instead, page tables and all, while others wait for
+/// its memory; and it may have gigabytes of it.
+#[cfg(target_os = "linux")]
+fn until_we_die(command: &Command, user: Option<u32>) -> Command {
+    let mut setpriv = Command::new("setpriv");
+    setpriv.args(["--pdeathsig", "KILL"]);
+    if let Some(user) = user {
+        let user = user.to_string();
+        setpriv.args(["--reuid", &user, "--regid", &user, "--clear-groups"]);
+    }
+    setpriv.arg("--").arg(command.get_program());
+    with_its_settings(setpriv, command)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn until_we_die(command: &Command, user: Option<u32>) -> Command {
+    let mut alone = with_its_settings(Command::new(command.get_program()), command);
+    if let Some(user) = user {
+        alone.uid(user).gid(user);
+    }
+    alone
+}
+
 type Spawned = std::io::Result<Child>;
 
-/// Starts a process that the system kills when this one dies, however it dies. The system takes the end of the
-/// *thread* that started it for that death, and test threads end early: so one thread, which never ends, starts all.
-fn spawn(mut command: Command) -> Spawned {
+/// Starts a process. The system takes the end of the *thread* that started it for the death of this process, and test
+/// threads end early: so one thread, which never ends, starts all.
+fn spawn(command: Command) -> Spawned {
     static SPAWNER: LazyLock<mpsc::Sender<(Command, mpsc::Sender<Spawned>)>> =
         LazyLock::new(|| {
             let (sender, commands) = mpsc::channel::<(Command, mpsc::Sender<Spawned>)>();
@@ -233,24 +265,6 @@ fn spawn(mut command: Command) -> Spawned {
                 .expect("a thread that starts processes");
             sender
         });
-    #[cfg(target_os = "linux")]
-    {
-        let parent = std::process::id();
-        // SAFETY: the closure runs between fork and exec and calls only prctl and getppid, which are
-        // async-signal-safe; it allocates nothing (an error from a code or a kind does not).
-        unsafe {
-            command.pre_exec(move || {
-                if libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) != 0 {
-                    return Err(std::io::Error::last_os_error());
-                }
-                // The parent may have died before the call.
-                if libc::getppid().cast_unsigned() != parent {
-                    return Err(std::io::ErrorKind::BrokenPipe.into());
-                }
-                Ok(())
-            });
-        }
-    }
     let (sender, answer) = mpsc::channel();
     SPAWNER
         .send((command, sender))
