@@ -158,6 +158,7 @@ fn manifests(identity: &Identity) {
             bytes: 10_000,
             digest: Digest::of(b"segment"),
             fingerprint: identity.declaration.fingerprint.clone(),
+            not_known: None,
             revision: None,
         };
         let edit = Edit::Append {

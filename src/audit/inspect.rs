@@ -20,7 +20,7 @@ use super::{
 use crate::{
     calculation::{Evaluator, Fingerprint},
     format::{
-        Segment, SegmentEnd, SegmentFacts, SegmentKind, SegmentReader, read_segment,
+        NotKnown, Segment, SegmentEnd, SegmentFacts, SegmentKind, SegmentReader, read_segment,
         read_segment_in_parts,
     },
     model::{OffsetRange, Partition},
@@ -74,6 +74,8 @@ pub(super) struct Inspected {
     pub not_compared: u64,
     /// Those of both whose timestamp readers cannot show.
     pub raw_timestamps: u64,
+    /// Those of both that do not know the time or the key of their event.
+    pub not_known: u64,
     pub findings: Vec<Finding>,
 }
 
@@ -177,6 +179,7 @@ pub(super) fn inspect(
     if !corrections {
         (inspected.results, inspected.rejects) = (results.count(), rejects.count());
         inspected.raw_timestamps = lanes().map(Rows::raw_timestamps).sum();
+        inspected.not_known = lanes().map(Rows::not_known).sum();
     }
     for rows in results.rows.iter_mut().chain(&mut rejects.rows) {
         inspected.findings.extend(rows.findings());
@@ -301,6 +304,13 @@ fn counts(
                 group.range,
                 segment.rowless.absent,
                 segment.rowless.filtered
+            )
+        } else if facts.not_known != segment.not_known {
+            let text = |it: Option<NotKnown>| it.map_or("nothing".to_owned(), |it| it.to_string());
+            format!(
+                "the file's metadata state as not known: {}; the manifest states {}",
+                text(facts.not_known),
+                text(segment.not_known)
             )
         } else {
             continue;

@@ -8,6 +8,7 @@
 //!
 //! [`Recalculator`] brings stored history of another calculation ([`outdated`]) under this one; [`mend`] puts right what was
 //! found wrong, as [`plan_repair`] says; a [`Scrubber`] does both beside a running processor, group by group.
+//! [`rescue`] makes what Kafka has lost again from what had been published of it.
 //! [`fill`] adds what a history does not have and Kafka has.
 //! A [`Statement`] says for others what was verified, with digests of the rows.
 //!
@@ -47,6 +48,7 @@ mod groups;
 mod inspect;
 mod instructions;
 mod level;
+mod message;
 mod pages;
 mod partition;
 mod parts;
@@ -56,6 +58,7 @@ mod recalculate;
 mod repair;
 mod report;
 mod rereading;
+mod rescue;
 mod rows;
 mod scrub;
 mod semantic;
@@ -90,6 +93,7 @@ pub use repair::{
 };
 pub use report::{ComparedWith, LostRange, Published, Report, Reread};
 pub use rereading::verify_events;
+pub use rescue::{RescueError, published_part, rescue, try_rescue};
 pub use scrub::{MOST_WRONG, Scrubbed, Scrubber, Step, Takes, Then};
 pub use settling::{SettleError, Settled};
 pub use source::{SourceError, is_its_source};

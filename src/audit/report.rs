@@ -7,7 +7,7 @@ use super::{Finding, Unread, inspect::Inspected, instructions::Commands};
 use crate::{
     calculation::Declaration,
     format::{Gap, GapReason},
-    model::{Counts, Offset, Partition},
+    model::{Counts, Offset, Partition, is_zero},
     query::UnknownFile,
 };
 
@@ -97,6 +97,10 @@ pub struct Report {
     pub not_compared: u64,
     /// The results and rejects whose timestamp no reader can show: it stands in `kafka_timestamp_raw`.
     pub raw_timestamps: u64,
+    /// The results and rejects that do not know the time or the key of their event: they were made again from what was
+    /// published, after Kafka had lost the events. Their values are compared as all others are.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub not_known: u64,
     /// The calculations that outcomes were compared with, at level semantic.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub calculations: Vec<ComparedWith>,
@@ -145,6 +149,7 @@ impl Report {
         self.rejects += inspected.rejects;
         self.not_compared += inspected.not_compared;
         self.raw_timestamps += inspected.raw_timestamps;
+        self.not_known += inspected.not_known;
         self.findings.extend(inspected.findings);
     }
 

@@ -57,6 +57,7 @@ pub(super) struct Rows<'a> {
     last: Option<i64>,
     rows: u64,
     raw_timestamps: u64,
+    not_known: u64,
     disorder: Option<Disorder>,
     wrong: Few,
     unreadable: Option<String>,
@@ -95,6 +96,7 @@ impl<'a> Rows<'a> {
             last: None,
             rows: 0,
             raw_timestamps: 0,
+            not_known: 0,
             disorder: None,
             wrong: Few::default(),
             unreadable: None,
@@ -134,6 +136,11 @@ impl<'a> Rows<'a> {
     /// The rows passed whose timestamp readers cannot show.
     pub fn raw_timestamps(&self) -> u64 {
         self.raw_timestamps
+    }
+
+    /// The rows passed that do not know everything of their events.
+    pub fn not_known(&self) -> u64 {
+        self.not_known
     }
 
     /// Whether offsets ascend within the range, so that coverage makes sense.
@@ -181,6 +188,10 @@ impl<'a> Rows<'a> {
             self.check_order();
             self.rows += batch.num_rows() as u64;
             self.check_timestamps(&batch);
+            if let Some(not_known) = self.subject.segment.not_known {
+                let before = not_known.before.get();
+                self.not_known += self.offsets.partition_point(|at| *at < before) as u64;
+            }
             if self.subject.segment.kind == SegmentKind::Corrections {
                 self.check_corrections(&batch);
             } else if let Some(evaluator) = self.evaluator.clone() {

@@ -204,7 +204,16 @@ impl Evaluator {
         &self,
         events: impl ExactSizeIterator<Item = Event<'a>>,
     ) -> Result<Evaluated, CalculationError> {
-        let mut batch = self.decode(events)?;
+        self.evaluate_by(&self.decoder, events)
+    }
+
+    /// The outcomes of `events`, read by `decoder`.
+    pub(super) fn evaluate_by<'a>(
+        &self,
+        decoder: &Decoder,
+        events: impl ExactSizeIterator<Item = Event<'a>>,
+    ) -> Result<Evaluated, CalculationError> {
+        let mut batch = decode(decoder, events)?;
         if let Some(condition) = &self.condition {
             batch = batch.sift(condition, &self.inputs)?;
         }
@@ -266,74 +275,6 @@ impl Evaluator {
         &self.output
     }
 
-    fn decode<'a>(
-        &self,
-        events: impl ExactSizeIterator<Item = Event<'a>>,
-    ) -> Result<Batch<'a>, CalculationError> {
-        let count = events.len();
-        let mut offsets: Vec<i64> = Vec::with_capacity(count);
-        let mut timestamps = Numbers::new(count);
-        let mut raw_timestamps: Option<Int64Builder> = None;
-        let mut keys: Option<Bytes> = None;
-        let mut payloads = Vec::with_capacity(count);
-        let mut rows = self.decoder.rows(count);
-        let mut rejects = Vec::new();
-        for event in events {
-            if let Err(reason) = self.decoder.decode(event.payload, &mut rows) {
-                rejects.push(Reject::of(&event, reason));
-                continue;
-            }
-            if let Some(key) = event.key {
-                let keys = keys.get_or_insert_with(|| Bytes::new(count));
-                keys.push_nulls(payloads.len() - keys.len());
-                keys.push(Some(key));
-            }
-            offsets.push(event.offset.get());
-            let (timestamp, raw) = columns::split_timestamp(event.timestamp);
-            match timestamp {
-                Some(timestamp) => timestamps.push(timestamp),
-                None => timestamps.push_null(),
-            }
-            if let Some(raw) = raw {
-                let raws = raw_timestamps.get_or_insert_with(|| Int64Builder::with_capacity(count));
-                raws.append_nulls(payloads.len() - raws.len());
-                raws.append_value(raw);
-            }
-            payloads.push(event.payload.unwrap_or_default());
-        }
-        debug_assert_eq!(rows.len(), payloads.len());
-        let keys = match keys {
-            None => Ok(new_null_array(&DataType::Binary, payloads.len())),
-            Some(mut keys) => {
-                keys.push_nulls(payloads.len() - keys.len());
-                keys.finish_binary().map(|keys| Arc::new(keys) as ArrayRef)
-            }
-        };
-        let raw_timestamps = match raw_timestamps {
-            None => new_null_array(&DataType::Int64, payloads.len()),
-            Some(mut raws) => {
-                raws.append_nulls(payloads.len() - raws.len());
-                Arc::new(raws.finish()) as ArrayRef
-            }
-        };
-        let failed = batch_error(payloads.len());
-        let (timestamps, missing) = timestamps.finish();
-        let timestamps = TimestampMillisecondArray::new(timestamps, missing);
-        let mut columns: Vec<ArrayRef> = vec![
-            Arc::new(Int64Array::new(offsets.into(), None)),
-            Arc::new(timestamps.with_data_type(columns::timestamp_type())),
-            raw_timestamps,
-            keys.map_err(&failed)?,
-        ];
-        columns.extend(rows.finish().map_err(&failed)?);
-        Ok(Batch {
-            columns,
-            payloads,
-            rejects,
-            filtered: Vec::new(),
-        })
-    }
-
     /// What the condition says of stored results: which rows it is true for; `None` without a condition, or when all pass.
     ///
     /// # Errors
@@ -376,4 +317,73 @@ impl Evaluator {
             filtered,
         })
     }
+}
+
+/// The events that can be decoded, and those that cannot.
+fn decode<'a>(
+    decoder: &Decoder,
+    events: impl ExactSizeIterator<Item = Event<'a>>,
+) -> Result<Batch<'a>, CalculationError> {
+    let count = events.len();
+    let mut offsets: Vec<i64> = Vec::with_capacity(count);
+    let mut timestamps = Numbers::new(count);
+    let mut raw_timestamps: Option<Int64Builder> = None;
+    let mut keys: Option<Bytes> = None;
+    let mut payloads = Vec::with_capacity(count);
+    let mut rows = decoder.rows(count);
+    let mut rejects = Vec::new();
+    for event in events {
+        if let Err(reason) = decoder.decode(event.payload, &mut rows) {
+            rejects.push(Reject::of(&event, reason));
+            continue;
+        }
+        if let Some(key) = event.key {
+            let keys = keys.get_or_insert_with(|| Bytes::new(count));
+            keys.push_nulls(payloads.len() - keys.len());
+            keys.push(Some(key));
+        }
+        offsets.push(event.offset.get());
+        let (timestamp, raw) = columns::split_timestamp(event.timestamp);
+        match timestamp {
+            Some(timestamp) => timestamps.push(timestamp),
+            None => timestamps.push_null(),
+        }
+        if let Some(raw) = raw {
+            let raws = raw_timestamps.get_or_insert_with(|| Int64Builder::with_capacity(count));
+            raws.append_nulls(payloads.len() - raws.len());
+            raws.append_value(raw);
+        }
+        payloads.push(event.payload.unwrap_or_default());
+    }
+    debug_assert_eq!(rows.len(), payloads.len());
+    let keys = match keys {
+        None => Ok(new_null_array(&DataType::Binary, payloads.len())),
+        Some(mut keys) => {
+            keys.push_nulls(payloads.len() - keys.len());
+            keys.finish_binary().map(|keys| Arc::new(keys) as ArrayRef)
+        }
+    };
+    let raw_timestamps = match raw_timestamps {
+        None => new_null_array(&DataType::Int64, payloads.len()),
+        Some(mut raws) => {
+            raws.append_nulls(payloads.len() - raws.len());
+            Arc::new(raws.finish()) as ArrayRef
+        }
+    };
+    let failed = batch_error(payloads.len());
+    let (timestamps, missing) = timestamps.finish();
+    let timestamps = TimestampMillisecondArray::new(timestamps, missing);
+    let mut columns: Vec<ArrayRef> = vec![
+        Arc::new(Int64Array::new(offsets.into(), None)),
+        Arc::new(timestamps.with_data_type(columns::timestamp_type())),
+        raw_timestamps,
+        keys.map_err(&failed)?,
+    ];
+    columns.extend(rows.finish().map_err(&failed)?);
+    Ok(Batch {
+        columns,
+        payloads,
+        rejects,
+        filtered: Vec::new(),
+    })
 }

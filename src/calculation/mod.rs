@@ -20,6 +20,7 @@ mod error;
 mod evaluated;
 mod evaluator;
 mod fingerprint;
+mod messages;
 mod named;
 mod near;
 mod propose;

@@ -124,6 +124,12 @@ fn said(kind: &str, says: &Says) -> String {
     if let Some(rows) = says.rows {
         text.push_str(&format!("  {rows} rows\n"));
     }
+    if let Some(not_known) = &says.not_known {
+        text.push_str(&format!(
+            "  not known: {} (made again from messages): NULL says nothing there\n",
+            shown(not_known)
+        ));
+    }
     let counts = says.counts;
     text.push_str(&format!(
         "  its offsets: {} results, {} rejects, {} filtered, {} absent, {} lost\n",

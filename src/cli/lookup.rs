@@ -133,6 +133,12 @@ fn lines(stored: &Stored) -> String {
     if let Some(raw) = stored.kafka_timestamp_raw {
         text.push_str(&format!("  time: {raw}, outside of the years 1 to 9999\n"));
     }
+    if !stored.not_known.is_empty() {
+        text.push_str(&format!(
+            "  not known of its event: {}; it was made again from its message\n",
+            stored.not_known.join(", ")
+        ));
+    }
     text.push_str(&format!(
         "  in {}, of the calculation {}\n",
         shown(&stored.segment),

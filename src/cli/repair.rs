@@ -3,6 +3,7 @@
 mod losses;
 pub(super) mod no_such_loss;
 mod ranges;
+mod rescue;
 
 use std::collections::BTreeSet;
 
@@ -18,21 +19,23 @@ use super::{
 };
 use crate::{
     audit::{
-        self, Finding, Level, ManifestRemedy, Mended, Options, PageMended, RepairPlan, Report,
-        Source, Unread,
+        self, Finding, Level, ManifestRemedy, Mended, Options, OutputTopics, PageMended,
+        RepairPlan, Report, Source, Unread,
     },
-    config::{self, Output},
+    config::{self, Output, key},
     model::{OffsetRange, Partition},
 };
 use losses::{Losses, Lost, place};
 use ranges::{Opened, one};
+use rescue::Rescued;
 
 const EXAMPLES: &str = "\
 Without --apply it changes nothing, and says what it would do. Wrong values whose file is whole are calculated again from the
 inputs stored beside them; files that are damaged or gone are made again from Kafka, exactly their offsets and exactly as many
-outcomes. Manifests that cannot be used are let go where a newer one accounts for everything; what a damaged newest one added is
-appended again from its segments. What was published otherwise is published once more as a correction, by the processor that owns the partition.
-What Kafka does not hold any more stays as it is, and the text names the command that records it as lost: a gap, for good.
+outcomes; where Kafka has lost the events, from the results topic and the dead letters, as far as these prove themselves.
+Manifests that cannot be used are let go where a newer one accounts for everything; what a damaged newest one added is appended again
+from its segments. What was published otherwise is published once more as a correction, by the processor that owns the partition.
+What none of them holds any more stays as it is, and the text names the command that records it as lost: a gap, for good.
 It may run beside `snapback run`. Ends with 0 when nothing is wrong or all of it was mended, else with 1.
 
 Examples:
@@ -41,7 +44,7 @@ Examples:
   snapback repair --apply --store s3://bucket/snapshots --brokers kafka:9092 --partition 3
   snapback repair --accept-loss 0:1000-1200 --apply   what nothing has any more becomes a gap";
 
-/// Mend what `verify` finds wrong: from the stored inputs, or from Kafka
+/// Mend what `verify` finds wrong: from the stored inputs, from Kafka, or from what was published
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct RepairArgs {
@@ -54,6 +57,9 @@ pub(super) struct RepairArgs {
     /// Record this range as lost if Kafka does not hold its events any more: exactly as the refusal printed it; repeatable
     #[arg(long, value_name = "PARTITION:START-END", value_parser = config::loss)]
     accept_loss: Vec<(Partition, OffsetRange)>,
+    /// Topic of the dead letters: from them, and from the results topic, comes what Kafka has lost of the events [default: <events>.dlq]
+    #[arg(long, value_name = "TOPIC", help_heading = "Pipeline")]
+    rejects: Option<String>,
     #[command(flatten)]
     rewriting: RewritingArgs,
 }
@@ -73,6 +79,9 @@ struct Outcome {
     corrections: u64,
     /// Ranges that are recorded as lost now.
     lost: Vec<Lost>,
+    /// What Kafka has no more of ranges, and the topics of results and dead letters have.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    rescued: Vec<Rescued>,
     applied: bool,
     /// Events that could not be read: whether something has to be mended there is not known.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -85,7 +94,9 @@ struct Outcome {
 /// Verifies, plans, and mends when asked to.
 pub(super) fn execute(args: &RepairArgs, program: &Program) -> anyhow::Result<Exit> {
     let given = &args.rewriting;
-    let session = Session::begin(&given.common, given.flags())?.of(program);
+    let mut flags = given.flags();
+    flags.add(key::REJECTS, args.rejects.as_deref());
+    let session = Session::begin(&given.common, flags)?.of(program);
     let runtime = runtime()?;
     let rewriting = Rewriting::new(&session, stored(&runtime, &session)?, "repair")?;
     let rewriting = rewriting.throttled(given.throttle());
@@ -105,15 +116,31 @@ pub(super) fn execute(args: &RepairArgs, program: &Program) -> anyhow::Result<Ex
     losses::among(accepted, given.partitions().as_ref())?;
     let losses = Losses::of(accepted, invocation, &rewriting, &plan);
     let losses = runtime.block_on(losses)?;
+    let topics = OutputTopics {
+        connection: rewriting.connection.clone(),
+        // The store says which it is.
+        results: String::new(),
+        rejects: config::rejects_topic(&session.layers)?,
+        at_least_once: false,
+    };
     let mut outcome = match args.apply {
-        true => runtime.block_on(apply(&rewriting, &plan, &losses))?,
-        false => Outcome {
-            ranges: plan.mends.len(),
-            manifests: plan.manifests.len(),
-            pages: plan.pages.len(),
-            left: plan.left.iter().map(ToString::to_string).collect(),
-            ..Outcome::default()
-        },
+        true => {
+            let work = apply(&rewriting, &topics, &plan, &losses);
+            runtime.block_on(work)?
+        }
+        false => {
+            let rescued = runtime.block_on(rescue::plan(&rewriting, &topics, &plan));
+            let cannot = rescue::left(&rescued, &plan, &losses);
+            let left = plan.left.iter().map(ToString::to_string);
+            Outcome {
+                ranges: plan.mends.len() - cannot.len(),
+                manifests: plan.manifests.len(),
+                pages: plan.pages.len(),
+                left: left.chain(cannot).collect(),
+                rescued,
+                ..Outcome::default()
+            }
+        }
     };
     outcome.unread = report.unread;
     let planned = outcome.ranges + outcome.manifests + outcome.pages;
@@ -171,6 +198,7 @@ async fn reread(
 
 async fn apply(
     rewriting: &Rewriting,
+    topics: &OutputTopics,
     plan: &RepairPlan,
     losses: &Losses,
 ) -> anyhow::Result<Outcome> {
@@ -248,18 +276,19 @@ async fn apply(
         }
         throttle.take(2 * mend.range.bytes()).await;
         match throttle
-            .compute(one(rewriting, &mut last, losses, mend))
+            .compute(one((rewriting, topics), &mut last, losses, mend))
             .await
         {
-            Ok((Mended::Done { rows, corrections }, _)) => {
+            Ok((Mended::Done { rows, corrections }, _, rescued)) => {
+                outcome.rescued.extend(rescued);
                 tracing::info!("{place}: mended, {rows} outcomes, {corrections} corrections");
                 outcome.ranges += 1;
                 outcome.corrections += corrections;
             }
-            Ok((Mended::Overtaken, _)) => outcome.left.push(format!(
+            Ok((Mended::Overtaken, ..)) => outcome.left.push(format!(
                 "{place}: another edit has changed it meanwhile; run this command again"
             )),
-            Ok((Mended::Left(why) | Mended::Gone(why), exit)) => {
+            Ok((Mended::Left(why) | Mended::Gone(why), exit, _)) => {
                 outcome.left.push(format!("{place}: {why}"));
                 outcome.failed = outcome.failed.or(exit);
             }
@@ -269,7 +298,7 @@ async fn apply(
                     kept,
                     corrections,
                 },
-                _,
+                ..,
             )) => {
                 let count = lost.len();
                 tracing::warn!("{place}: {count} offsets recorded as lost, as the operator said");
@@ -339,6 +368,7 @@ fn text(plan: &RepairPlan, losses: &Losses, outcome: &Outcome) -> String {
             Source::Events => "made again from its rows and the events in Kafka",
             Source::Kafka => "made again from the events in Kafka",
         };
+        let from = rescue::text(mend, &outcome.rescued).unwrap_or_else(|| from.to_owned());
         let else_lost = match losses.accepts(mend) && !is_lost {
             true => "; what Kafka does not hold of them any more is recorded as lost",
             false => "",

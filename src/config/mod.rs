@@ -29,7 +29,7 @@ pub use layers::{Flags, Layers};
 pub(crate) use parse::loss;
 pub use parts::{
     CalculationConfig, LogFormat, Output, OutputConfig, PipelineConfig, calculation, connection,
-    events, output, pipeline, store,
+    events, output, pipeline, rejects_topic, store,
 };
 pub use run::{
     Delivery, OnNewCalculation, RunConfig, Scrub, ScrubConfig, StatusAddress, delivery, keep,

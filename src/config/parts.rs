@@ -169,6 +169,26 @@ pub fn events(layers: &Layers) -> Result<String, ConfigError> {
     layers.parsed(key::EVENTS, parse::topic)
 }
 
+/// The topic of the dead letters: as it is named, else that of the events with `.dlq`.
+///
+/// # Errors
+/// When it cannot be the name of a topic.
+pub fn rejects_topic(layers: &Layers) -> Result<String, ConfigError> {
+    match layers.value(key::REJECTS) {
+        Some(value) => {
+            parse::topic(&value.text).map_err(|reason| parse::invalid(key::REJECTS, value, &reason))
+        }
+        None => {
+            let events = layers.parsed(key::EVENTS, parse::topic)?;
+            let value = Value {
+                text: format!("{events}.dlq"),
+                source: Source::Default,
+            };
+            parse::topic(&value.text).map_err(|reason| parse::invalid(key::REJECTS, value, &reason))
+        }
+    }
+}
+
 /// The topics and the group.
 ///
 /// # Errors
@@ -176,18 +196,7 @@ pub fn events(layers: &Layers) -> Result<String, ConfigError> {
 pub fn pipeline(layers: &Layers) -> Result<PipelineConfig, ConfigError> {
     let events = layers.parsed(key::EVENTS, parse::topic)?;
     let results = layers.parsed(key::RESULTS, parse::topic)?;
-    let rejects = match layers.value(key::REJECTS) {
-        Some(value) => parse::topic(&value.text)
-            .map_err(|reason| parse::invalid(key::REJECTS, value, &reason))?,
-        None => {
-            let value = Value {
-                text: format!("{events}.dlq"),
-                source: Source::Default,
-            };
-            parse::topic(&value.text)
-                .map_err(|reason| parse::invalid(key::REJECTS, value, &reason))?
-        }
-    };
+    let rejects = rejects_topic(layers)?;
     let group = layers.parsed(key::GROUP, parse::name)?;
     let topics = [
         (key::EVENTS, &events),

@@ -280,6 +280,13 @@ impl Fields {
         Fields(self.iter().filter_map(place).collect())
     }
 
+    /// The fields as messages of results have them: each is the member of its name, in the form in which its type is written.
+    #[must_use]
+    pub fn in_messages(&self) -> Fields {
+        let own = |field: &Field| Field::new(&field.name, field.data_type, field.nullable);
+        Fields(self.iter().map(own).collect())
+    }
+
     /// The Arrow schema of the fields.
     #[must_use]
     pub fn schema(&self) -> Schema {

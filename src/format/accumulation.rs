@@ -3,17 +3,18 @@
 use arrow_array::RecordBatch;
 
 use super::{
-    AbsentBuilder, Encoded, EncodedSegment, Identity, MadeFor, RangeOutcomes, RowlessRecord,
-    SegmentError, SegmentReader,
+    AbsentBuilder, Encoded, EncodedSegment, Identity, MadeFor, NotKnown, RangeOutcomes,
+    RowlessRecord, SegmentError, SegmentFacts, SegmentReader,
     absent_runs::AbsentRuns,
     corrections::Replacement,
-    open_files::{Changed, OpenFiles},
+    open_files::{Changed, Marks, OpenFiles},
     outcomes::{counts, rejects_batch},
     read::read_segment,
     rows,
 };
 use crate::{
     calculation::Fingerprint,
+    events::Fields,
     model::{Counts, Offset, OffsetRange},
 };
 
@@ -31,6 +32,10 @@ pub struct Accumulation {
     filtered: u64,
     /// What tells filtered from absent offsets, once there are both.
     listed: Option<AbsentRuns>,
+    /// What its results do not know of their events.
+    not_known: Option<NotKnown>,
+    /// What a file says of its rejects that they were taken from.
+    rejects: Option<(Option<Fields>, Option<NotKnown>)>,
     files: Option<OpenFiles>,
 }
 
@@ -46,6 +51,8 @@ impl Accumulation {
             absent: AbsentBuilder::default(),
             filtered: 0,
             listed: None,
+            not_known: None,
+            rejects: None,
             files: None,
         }
     }
@@ -77,6 +84,25 @@ impl Accumulation {
             made_for: MadeFor::Repair,
             ..Accumulation::new(start)
         }
+    }
+
+    /// What was added of results up to here came from their messages: the times of their events are not known, nor, with `key`,
+    /// their keys.
+    pub fn came_from_messages(&mut self, key: bool) {
+        self.not_known = (self.end > self.start).then_some(NotKnown {
+            before: self.end,
+            key,
+        });
+    }
+
+    /// Rejects were taken from a file that says this of them.
+    pub fn rejects_came_from(&mut self, file: &SegmentFacts) {
+        self.rejects = Some((file.payload_fields.clone(), file.not_known));
+    }
+
+    /// Results were taken from a file that says this of them.
+    pub fn results_came_from(&mut self, file: &SegmentFacts) {
+        self.not_known = file.not_known;
     }
 
     /// Where the next outcomes start.
@@ -183,7 +209,13 @@ impl Accumulation {
             absent,
             filtered: self.filtered,
         };
-        let mut encoded = files.finish(range, (self.made_for, record), None, identity)?;
+        let (payload_fields, rejects) = self.rejects.unwrap_or_default();
+        let marks = Marks {
+            payload_fields: payload_fields.as_ref(),
+            results: self.not_known,
+            rejects,
+        };
+        let mut encoded = files.finish(range, (self.made_for, record), marks, identity)?;
         encoded.absent = self.listed;
         Ok(encoded)
     }

@@ -169,6 +169,7 @@ mod tests {
                 bytes: 100,
                 digest: Digest::of(b"file"),
                 fingerprint: calculation.fingerprint.clone(),
+                not_known: None,
                 revision: None,
             };
             let rows = |of| if *kind == of { 10 } else { 0 };

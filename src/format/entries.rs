@@ -5,7 +5,7 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{Rowless, SegmentKind};
+use super::{NotKnown, Rowless, SegmentKind};
 use crate::{
     calculation::Fingerprint,
     model::{Digest, OffsetRange, Sequence},
@@ -32,6 +32,8 @@ pub struct Segment {
     pub digest: Digest,
     /// The calculation that made its rows.
     pub fingerprint: Fingerprint,
+    /// What it does not know of the events of its rows; `None` when it knows everything.
+    pub not_known: Option<NotKnown>,
     /// Of corrections: the manifest that introduced them, which is the revision under which they are published.
     pub revision: Option<Sequence>,
 }

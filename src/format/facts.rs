@@ -4,7 +4,9 @@ use std::str::FromStr;
 
 use parquet::file::metadata::KeyValue;
 
-use super::{Absent, Rowless, RowlessRecord, SegmentKind, manifest::FORMAT_VERSION, own_digest};
+use super::{
+    Absent, NotKnown, Rowless, RowlessRecord, SegmentKind, manifest::FORMAT_VERSION, own_digest,
+};
 use crate::{
     calculation::{Declaration, Fingerprint},
     events::Fields,
@@ -84,6 +86,8 @@ pub struct SegmentFacts {
     /// Of rejects: the fields of which payloads were made that the events themselves did not have; `None` when all payloads
     /// are the events' own.
     pub payload_fields: Option<Fields>,
+    /// What it does not know of the events of its rows; `None` when it knows everything.
+    pub not_known: Option<NotKnown>,
     /// Who wrote it.
     pub writer: String,
 }
@@ -147,6 +151,7 @@ const ABSENT_RANGES: &str = "snapback.absent_ranges";
 const REPLACES: &str = "snapback.replaces";
 const CORRECTIONS: &str = "snapback.corrections";
 const PAYLOAD_FIELDS: &str = "snapback.payload_fields";
+const NOT_KNOWN: &str = "snapback.not_known";
 const EDIT: &str = "snapback.edit";
 const WRITER: &str = "snapback.writer";
 
@@ -171,6 +176,7 @@ impl SegmentFacts {
             corrections: replaces.as_ref().map_or(0, |_| counts.outcomes()),
             replaces,
             payload_fields: None,
+            not_known: None,
             writer: identity.writer.clone(),
         }
     }
@@ -245,6 +251,9 @@ impl SegmentFacts {
         if let Some(fields) = &self.payload_fields {
             pairs.push(pair(PAYLOAD_FIELDS, fields.to_string()));
         }
+        if let Some(not_known) = self.not_known {
+            pairs.push(pair(NOT_KNOWN, not_known.to_string()));
+        }
         pairs
     }
 
@@ -299,6 +308,7 @@ impl SegmentFacts {
             },
             replaces,
             payload_fields: optional(pairs, PAYLOAD_FIELDS)?,
+            not_known: optional(pairs, NOT_KNOWN)?,
             writer: text(pairs, WRITER)?.to_owned(),
         };
         Ok((facts, own_digest))

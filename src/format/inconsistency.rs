@@ -61,6 +61,12 @@ pub enum Inconsistency {
         /// The segment.
         path: String,
     },
+    /// What a segment does not know is not of its rows.
+    #[error("{path} cannot say that of the offsets of its range something is not known")]
+    NotKnown {
+        /// The segment.
+        path: String,
+    },
     /// A range without rows has a record of other offsets, or none; or events of it are filtered and it has no fingerprint, or
     /// the other way round.
     #[error(

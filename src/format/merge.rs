@@ -9,7 +9,7 @@ use bytes::Bytes;
 use super::{
     Absent, AbsentBuilder, Encoded, Identity, MadeFor, RowlessRecord, SegmentError, SegmentKind,
     SilentRange,
-    open_files::{Changed, OpenFiles},
+    open_files::{Changed, Marks, OpenFiles},
     outcomes::rejects_batch,
     read::read_segment,
     rows,
@@ -42,7 +42,8 @@ pub struct Merger {
 pub enum Added {
     /// Its rows are written.
     Whole,
-    /// Its files have other columns, fields or another calculation than those before; the merger is of no use any more.
+    /// Its files have other columns, fields or another calculation than those before, or do not know everything of their events;
+    /// the merger is of no use any more.
     Different,
 }
 
@@ -78,6 +79,10 @@ impl Merger {
                 .get_or_insert_with(|| facts.declaration.clone())
                 != facts.declaration
             {
+                return Ok(Added::Different);
+            }
+            // A merged file would say it of rows that know everything.
+            if facts.not_known.is_some() {
                 return Ok(Added::Different);
             }
             about.get_or_insert_with(|| (facts.range, facts.record()));
@@ -179,8 +184,11 @@ impl Merger {
         };
         let payload_fields = self.payload_fields.flatten();
         let purpose = (MadeFor::Compact, record);
-        self.files
-            .finish(self.range, purpose, payload_fields.as_ref(), &identity)
+        let marks = Marks {
+            payload_fields: payload_fields.as_ref(),
+            ..Marks::default()
+        };
+        self.files.finish(self.range, purpose, marks, &identity)
     }
 }
 

@@ -34,6 +34,7 @@ mod layout;
 mod listed;
 mod manifest;
 mod merge;
+mod not_known;
 mod open_files;
 mod open_list;
 mod outcomes;
@@ -75,6 +76,7 @@ pub use manifest::{
     Damaged, EditSummary, FORMAT_VERSION, Link, MAX_MANIFEST_BYTES, Manifest, Pipeline,
 };
 pub use merge::{Added, Merger};
+pub use not_known::{NotKnown, NotNotKnown};
 pub use open_list::OpenList;
 pub use outcomes::{OutcomesError, RangeOutcomes};
 pub use page::{Page, PageLink};

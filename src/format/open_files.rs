@@ -6,7 +6,7 @@ use arrow_schema::{Schema, SchemaRef};
 use arrow_select::take::take_record_batch;
 
 use super::{
-    Encoded, Identity, MadeFor, RowlessRecord, SegmentError, SegmentFacts, SegmentKind,
+    Encoded, Identity, MadeFor, NotKnown, RowlessRecord, SegmentError, SegmentFacts, SegmentKind,
     SegmentWriter,
     changes::{Changes, OutcomeKind},
     corrections::{Replacement, correct, corrections_schema, filtered_rows, in_order},
@@ -24,6 +24,17 @@ pub(super) enum Changed<'c> {
     All,
     /// These.
     Rows(&'c Changes),
+}
+
+/// What files say of the events of their rows.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Marks<'m> {
+    /// The fields of which payloads of rejects were made that are not the events' own.
+    pub payload_fields: Option<&'m Fields>,
+    /// What the rows of results do not know.
+    pub results: Option<NotKnown>,
+    /// What the rows of rejects do not know.
+    pub rejects: Option<NotKnown>,
 }
 
 /// See the module.
@@ -106,12 +117,12 @@ impl OpenFiles {
         }
     }
 
-    /// Ends the files. `payload_fields` are the fields of which payloads of rejects were made that are not the events' own.
+    /// Ends the files.
     pub(super) fn finish(
         self,
         range: OffsetRange,
         (made_for, record): (MadeFor, RowlessRecord),
-        payload_fields: Option<&Fields>,
+        marks: Marks<'_>,
         identity: &Identity,
     ) -> Result<Encoded, SegmentError> {
         let (results, rejects) = self.rows();
@@ -137,8 +148,13 @@ impl OpenFiles {
                 facts.made_for = made_for;
                 facts.corrections = corrected;
                 if kind == SegmentKind::Rejects {
-                    facts.payload_fields = payload_fields.cloned();
+                    facts.payload_fields = marks.payload_fields.cloned();
                 }
+                facts.not_known = match kind {
+                    SegmentKind::Results => marks.results,
+                    SegmentKind::Rejects => marks.rejects,
+                    SegmentKind::Corrections => NotKnown::or(marks.results, marks.rejects),
+                };
                 writer.close(facts)
             };
             writer.map(close).transpose()

@@ -3,11 +3,11 @@
 use arrow_schema::Schema;
 
 use super::{
-    Absent, Encoded, MadeFor, RowlessRecord, SegmentError,
+    Absent, Encoded, MadeFor, NotKnown, RowlessRecord, SegmentError,
     changes::Changes,
     corrections::Replacement,
     facts::Identity,
-    open_files::{Changed, OpenFiles},
+    open_files::{Changed, Marks, OpenFiles},
     outcomes::rejects_batch,
 };
 use crate::{
@@ -22,6 +22,8 @@ pub struct Rewriter {
     absent: Absent,
     filtered: u64,
     identity: Identity,
+    /// What results and rejects do not know of their events.
+    not_known: [Option<NotKnown>; 2],
     files: OpenFiles,
 }
 
@@ -42,6 +44,7 @@ impl Rewriter {
             range,
             absent,
             filtered: 0,
+            not_known: [None; 2],
             identity,
             files: OpenFiles::correcting(range.start(), replacement, results),
         }
@@ -64,6 +67,11 @@ impl Rewriter {
         self.filtered += count;
     }
 
+    /// Results and rejects are of rows that do not know this of their events.
+    pub fn keep_not_known(&mut self, results: Option<NotKnown>, rejects: Option<NotKnown>) {
+        self.not_known = [results, rejects];
+    }
+
     /// The memory in use, in bytes.
     #[must_use]
     pub fn bytes(&self) -> usize {
@@ -75,13 +83,18 @@ impl Rewriter {
     /// # Errors
     /// When an offset has two outcomes, or Parquet refuses.
     pub fn finish(self, payload_fields: Option<Fields>) -> Result<Encoded, SegmentError> {
-        let (range, fields) = (self.range, payload_fields.as_ref());
+        let [results, rejects] = self.not_known;
+        let marks = Marks {
+            payload_fields: payload_fields.as_ref(),
+            results,
+            rejects,
+        };
         let record = RowlessRecord {
             absent: self.absent,
             filtered: self.filtered,
         };
         self.files
-            .finish(range, (MadeFor::Repair, record), fields, &self.identity)
+            .finish(self.range, (MadeFor::Repair, record), marks, &self.identity)
     }
 }
 

@@ -115,6 +115,7 @@ impl EncodedSegment {
             bytes: self.bytes.len() as u64,
             digest: self.digest,
             fingerprint: facts.declaration.fingerprint.clone(),
+            not_known: facts.not_known,
             revision: None,
         }
     }

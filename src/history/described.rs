@@ -40,6 +40,7 @@ fn describe(path: Path, file: Bytes) -> Option<(Segment, SegmentFacts)> {
         bytes,
         digest,
         fingerprint: facts.declaration.fingerprint.clone(),
+        not_known: facts.not_known,
         revision: None,
     };
     Some((segment, facts))

@@ -105,6 +105,9 @@ pub struct Says {
     /// Of a manifest: its number.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sequence: Option<Sequence>,
+    /// Of a segment: what it does not know of the events of its rows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub not_known: Option<String>,
     /// The edit that made it, or that it was made for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub edit: Option<&'static str>,
@@ -272,6 +275,7 @@ impl Says {
             counts: facts.counts,
             rows: Some(rows),
             sequence: None,
+            not_known: facts.not_known.map(|it| it.to_string()),
             edit: Some(facts.made_for.name()),
             writer: Some(facts.writer),
             lists: None,
@@ -320,6 +324,7 @@ impl Says {
             counts,
             rows: None,
             sequence: None,
+            not_known: None,
             edit: None,
             writer: None,
             lists: None,

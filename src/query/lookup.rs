@@ -83,6 +83,9 @@ pub struct Stored {
     pub kafka_timestamp_raw: Option<i64>,
     /// The event's key, as text.
     pub key: Option<String>,
+    /// Which of them are not known: the result was made again from its message.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub not_known: Vec<&'static str>,
     /// The segment, relative to the store's root.
     pub segment: String,
     /// The fingerprint of the calculation that made it.
@@ -355,10 +358,22 @@ fn stored(segment: &Segment, row: &RecordBatch) -> Stored {
     let timestamp = columns::Timestamps::of(row).and_then(|timestamps| timestamps.get(0));
     let (shown, raw) = columns::split_timestamp(timestamp);
     let time = shown.and_then(DateTime::from_timestamp_millis);
+    let key = text(columns::keys(row));
+    let at = columns::offsets(row).and_then(|offsets| offsets.first().copied());
+    let missing = segment.not_known;
+    let missing = missing.filter(|it| at.is_some_and(|at| at < it.before.get()));
+    let mut not_known = Vec::new();
+    if missing.is_some() && timestamp.is_none() {
+        not_known.push(columns::TIMESTAMP);
+    }
+    if missing.is_some_and(|it| it.key) && key.is_none() {
+        not_known.push(columns::KEY);
+    }
     Stored {
         kafka_timestamp: time.map(|time| time.to_rfc3339_opts(SecondsFormat::Millis, true)),
         kafka_timestamp_raw: raw,
-        key: text(columns::keys(row)),
+        key,
+        not_known,
         segment: segment.path.to_string(),
         fingerprint: segment.fingerprint.to_string(),
     }

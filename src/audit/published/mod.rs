@@ -23,7 +23,6 @@
 mod cursor;
 mod expected;
 mod lane;
-mod message;
 mod output_topics;
 mod rows;
 mod runs;
@@ -47,6 +46,7 @@ use tokio::runtime::Handle;
 
 use super::{
     AuditError, Finding, Options, Published, Report, folders::folders, instructions::Commands,
+    message,
 };
 use crate::{
     format::{Layout, Listed, SegmentKind},

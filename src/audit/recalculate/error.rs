@@ -66,6 +66,32 @@ pub enum RecalculateError {
         /// Which is out of the log.
         source: Box<KafkaError>,
     },
+    /// What was published of a range is not all of it, or not what the calculation gives.
+    #[error("what was published of {range} cannot take their place: {detail}")]
+    NotPublished {
+        /// The range.
+        range: OffsetRange,
+        /// What is missing, or different.
+        detail: String,
+    },
+    /// What was published of a range may be there, but a transaction that has not ended hides it.
+    #[error(
+        "what was published of {range} cannot be read yet: a transaction that has not ended hides what follows in {hidden}. It ends by its time-out; then try again"
+    )]
+    Hidden {
+        /// The range.
+        range: OffsetRange,
+        /// Where.
+        hidden: String,
+    },
+    /// What was published of a range cannot be read.
+    #[error("what was published of {range} cannot be read: {source}")]
+    Published {
+        /// The range.
+        range: OffsetRange,
+        /// Why.
+        source: Box<KafkaError>,
+    },
     /// The events of a range give another number of results and rejects than those that are on record.
     #[error(
         "{needs}; the events that Kafka has of {range} give {found_results} results and {found_rejects} rejects, the manifest states {stated_results} and {stated_rejects}: `max.message.bytes` of the results topic was another then, or the log was compacted since. With the limit that it had, it can be mended"
@@ -121,12 +147,26 @@ pub enum RecalculateError {
 }
 
 impl RecalculateError {
+    /// What was published of a range cannot take its place.
+    pub(in crate::audit) fn not_published(
+        range: OffsetRange,
+        detail: impl Into<String>,
+    ) -> RecalculateError {
+        RecalculateError::NotPublished {
+            range,
+            detail: detail.into(),
+        }
+    }
+
     /// Whether the same call may succeed later: a store or a broker is away.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         match self {
             RecalculateError::Fetch(FetchError::Store(error)) => error.is_retryable(),
-            RecalculateError::Events { source, .. } => source.is_transient() || source.is_denied(),
+            RecalculateError::Events { source, .. }
+            | RecalculateError::Published { source, .. } => {
+                source.is_transient() || source.is_denied()
+            }
             _ => false,
         }
     }

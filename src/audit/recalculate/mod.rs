@@ -30,7 +30,7 @@ pub use results::ResultsTopic;
 
 use crate::{
     calculation::{CalculationError, Evaluator},
-    format::{Encoded, Identity, SilentRange},
+    format::{Accumulation, Encoded, Identity, SilentRange},
     history::{Chain, Repair, fetch_segment},
     kafka::{Connection, Reader},
     model::OffsetRange,
@@ -39,6 +39,7 @@ use crate::{
 use events::Events;
 pub(super) use open::{File, open};
 use range::Range;
+pub(super) use rebuild::PublishedNote;
 pub(super) use window::Stored;
 
 /// Brings ranges of stored history under one calculation.
@@ -196,6 +197,31 @@ impl Recalculator {
 }
 
 impl Recalculator {
+    /// Makes the files of a range again, the first part of which `first` gives, from what was published of it; the rest is made of
+    /// its events. Nothing is stored by it. They are as many results and rejects as the manifest states, and nothing is to be
+    /// published: it is what was.
+    ///
+    /// # Errors
+    /// When they are not, or Kafka does not hold the events of the rest any more, or cannot be read.
+    pub(super) async fn rebuild_after(
+        &self,
+        chain: &Chain,
+        damaged: &Outdated,
+        first: impl FnOnce() -> Result<(Accumulation, PublishedNote), RecalculateError> + Send + 'static,
+    ) -> Result<Repair, RecalculateError> {
+        let (recalculator, identity) = (self.clone(), chain.identity().clone());
+        let (offsets, stated) = (damaged.range, damaged.counts());
+        let work = move || {
+            let (first, note) = first()?;
+            let needs = format!("the stored files of {offsets} cannot be used");
+            let events = recalculator.events(&identity.topic, needs)?;
+            let range = recalculator.range(identity, offsets);
+            range.of_published(first, &events, stated, &note)
+        };
+        let encoded = tokio::task::spawn_blocking(work).await??;
+        Ok(Repair::new(damaged.segments.clone(), encoded))
+    }
+
     /// Makes files of a range that the history does not have, from its events; nothing is stored by it. With `publishes`, its
     /// results and rejects are corrections.
     ///

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     calculation::{Declaration, Fingerprint},
     events::Fields,
-    format::{Absent, SegmentFacts, SegmentKind, SilentRange, read_segment},
+    format::{Absent, NotKnown, SegmentFacts, SegmentKind, SilentRange, read_segment},
     kafka::Batch,
 };
 
@@ -29,6 +29,8 @@ pub(in crate::audit) struct Open {
     pub filtered: u64,
     /// Those of which payloads of stored rejects were made.
     pub payload_fields: Option<Fields>,
+    /// What stored results do not know of their events, and what rejects do not.
+    pub not_known: [Option<NotKnown>; 2],
 }
 
 impl Open {
@@ -40,6 +42,7 @@ impl Open {
             absent: silent.record.absent.clone(),
             filtered: silent.record.filtered,
             payload_fields: None,
+            not_known: [None; 2],
         })
     }
 
@@ -69,13 +72,16 @@ impl Open {
 pub(in crate::audit) fn open(files: Vec<File>) -> Result<(Open, Declaration), RecalculateError> {
     let mut stored = Stored::default();
     let (mut first, mut payload_fields): (Option<SegmentFacts>, _) = (None, None);
+    let mut not_known = [None; 2];
     for (kind, bytes) in files {
         let reader = read_segment(bytes)?;
         let facts = reader.facts().clone();
         if kind == SegmentKind::Rejects {
             payload_fields.clone_from(&facts.payload_fields);
+            not_known[1] = facts.not_known;
             stored.rejects = Some(Lane::new(reader));
         } else {
+            not_known[0] = facts.not_known;
             let lane = Lane::new(reader);
             let declared = Fields::parse(&facts.declaration.fields).ok();
             let fields = declared.and_then(|declared| declared.stored_in(lane.schema()));
@@ -91,6 +97,7 @@ pub(in crate::audit) fn open(files: Vec<File>) -> Result<(Open, Declaration), Re
         absent: first.absent,
         filtered: first.counts.filtered,
         payload_fields,
+        not_known,
     };
     Ok((open, first.declaration))
 }

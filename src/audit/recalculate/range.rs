@@ -20,7 +20,7 @@ use crate::{
     events::{
         EncodeError, Field, Fields, MessageBuffer, ResultEncoder, columns::offsets, too_large,
     },
-    format::{Encoded, Identity, Rewriter, SilentRange},
+    format::{Encoded, Identity, NotKnown, Rewriter, SilentRange},
     kafka::Batch,
     model::{OffsetRange, Reject},
 };
@@ -58,6 +58,9 @@ impl Range<'_> {
             made |= evaluated.rejects.iter().any(was_result);
             self.write(&mut writer, &window, &evaluated)?;
         }
+        let [of_results, of_rejects] = open.not_known;
+        let of_all = NotKnown::or(of_results, of_rejects);
+        writer.keep_not_known(of_all, if made { of_all } else { of_rejects });
         let declared = self.evaluator.fields();
         let fields = open.stored.fields.as_deref();
         let fields = fields.map(|fields| fields.placed(declared));

@@ -8,6 +8,15 @@ use crate::{
     model::{Counts, Offset, OffsetRange},
 };
 
+/// What is to be said of the topics when not all was in them that was published.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(in crate::audit) struct PublishedNote {
+    /// Where they begin, where that is not their beginning.
+    pub begins: String,
+    /// What an open transaction hides of them.
+    pub hidden: String,
+}
+
 impl Range<'_> {
     /// The files of the range, made again from its events as the forward path makes them. They must be as many results and
     /// rejects as `stated`; where the calculation is another than the one of `before`, every outcome becomes a correction.
@@ -20,7 +29,7 @@ impl Range<'_> {
         before: Option<Fingerprint>,
         stated: Counts,
     ) -> Result<Encoded, RecalculateError> {
-        let (partition, range) = (self.identity.partition, self.range);
+        let range = self.range;
         let start = range.start();
         let mut rebuilt = match before {
             Some(before) => {
@@ -28,11 +37,7 @@ impl Range<'_> {
             }
             None => Accumulation::new(start),
         };
-        events.read(partition, range, self.patience, |batch| {
-            self.add(&mut rebuilt, batch)
-        })?;
-        let nothing = Evaluated::empty(self.evaluator.results_schema());
-        append(&mut rebuilt, range.end(), nothing)?;
+        self.complete(&mut rebuilt, events)?;
         let found = rebuilt.counts();
         if (found.results, found.rejects) != (stated.results, stated.rejects) {
             return Err(RecalculateError::OtherCounts {
@@ -45,6 +50,57 @@ impl Range<'_> {
             });
         }
         Ok(rebuilt.close(&self.identity)?)
+    }
+
+    /// The files of the range, whose first part was made of what was published. They must be as many results and rejects as
+    /// `stated`.
+    ///
+    /// # Errors
+    /// When they are not; when Kafka does not hold the events of the rest any more, or cannot be read.
+    pub(super) fn of_published(
+        &self,
+        mut first: Accumulation,
+        events: &Events,
+        stated: Counts,
+        note: &PublishedNote,
+    ) -> Result<Encoded, RecalculateError> {
+        let range = self.range;
+        self.complete(&mut first, events)?;
+        let found = first.counts();
+        if (found.results, found.rejects) == (stated.results, stated.rejects) {
+            return Ok(first.close(&self.identity)?);
+        }
+        if !note.hidden.is_empty() {
+            let hidden = note.hidden.clone();
+            return Err(RecalculateError::Hidden { range, hidden });
+        }
+        let begins = match note.begins.is_empty() {
+            true => String::new(),
+            false => format!(" ({})", note.begins),
+        };
+        let detail = format!(
+            "there are {} results and {} rejects of it, the manifest states {} and {}{begins}",
+            found.results, found.rejects, stated.results, stated.rejects
+        );
+        Err(RecalculateError::NotPublished { range, detail })
+    }
+
+    /// Adds the outcomes of the events from where `rebuilt` ends to the end of the range.
+    fn complete(
+        &self,
+        rebuilt: &mut Accumulation,
+        events: &Events,
+    ) -> Result<(), RecalculateError> {
+        let (partition, end) = (self.identity.partition, self.range.end());
+        let rest = OffsetRange::new(rebuilt.end(), end).unwrap_or(OffsetRange::empty(end));
+        events.read(partition, rest, self.patience, |batch| {
+            self.add(rebuilt, batch)
+        })?;
+        append(
+            rebuilt,
+            end,
+            Evaluated::empty(self.evaluator.results_schema()),
+        )
     }
 
     /// The files of offsets that the history does not have. With the calculation `published`, their results and rejects

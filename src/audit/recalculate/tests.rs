@@ -13,7 +13,7 @@ use crate::{
     calculation::{Calculations, Evaluated, builtin},
     events::{Fields, MessageBuffer, ResultEncoder},
     format::{
-        Absent, Accumulation, Changes, Edit, Layout, Manifest, OutcomeText, Pipeline,
+        Absent, Accumulation, Changes, Edit, Layout, Manifest, NotKnown, OutcomeText, Pipeline,
         RangeOutcomes, Rewriter, SegmentKind, read_segment,
     },
     history::{Appended, CorrectionsProgress, Pending, Repaired, write_repair, write_snapshot},

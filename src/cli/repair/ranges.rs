@@ -6,9 +6,10 @@ use super::{
         rewriting::{Events, OpenPartition, Rewriting},
     },
     losses::{self, Losses, place},
+    rescue::Rescued,
 };
 use crate::{
-    audit::{self, Mend, Mended, Source},
+    audit::{self, Loss, Mend, Mended, OutputTopics, Source},
     format::Gap,
     model::Partition,
 };
@@ -16,34 +17,59 @@ use crate::{
 /// A partition that is open for mends from one source.
 pub(super) type Opened = (Source, OpenPartition);
 
-/// Mends one range; or says what is lost of it, with the exit code where that is not [`Exit::Findings`]; or records that.
+/// What became of a range, the exit code where that is not [`Exit::Findings`], and what of it came from what was published.
+pub(super) type Tried = (Mended, Option<Exit>, Option<Rescued>);
+
+/// Mends one range; or says what is lost of it; or records that.
 pub(super) async fn one(
-    rewriting: &Rewriting,
+    (rewriting, topics): (&Rewriting, &OutputTopics),
     last: &mut Option<Opened>,
     losses: &Losses,
     mend: &Mend,
-) -> anyhow::Result<(Mended, Option<Exit>)> {
+) -> anyhow::Result<Tried> {
     let (why, exit) = match tried(rewriting, last, mend).await {
         Ok(Mended::Gone(why)) => (why, None),
         Err(error) if mend.source == Source::Kafka && losses::is_of_no_topic(&error) => {
             tracing::error!("{}: {error:#}", place(mend));
             (format!("{error:#}"), Some(Exit::of(&error)))
         }
-        mended => return Ok((mended?, None)),
+        mended => return Ok((mended?, None, None)),
     };
     let (connection, calculations) = (&rewriting.connection, &rewriting.calculations);
     let declaration = mend.declaration.clone();
     let mut chain = rewriting.chain(mend.partition, declaration).await?;
     let loss = match audit::find_loss(connection, calculations, &chain, mend).await? {
         Ok(loss) => loss,
-        Err(held) => return Ok((Mended::Left(format!("{why}; {held}")), exit)),
+        Err(held) => return Ok((Mended::Left(format!("{why}; {held}")), exit, None)),
+    };
+    let why = match rescued((rewriting, topics), last, mend, &loss).await? {
+        None => why,
+        Some(Mended::Gone(more)) => format!("{why}; {more}"),
+        Some(mended) => return Ok((mended, None, Some(Rescued::of(mend, &loss)))),
     };
     if !losses.accepts(mend) {
-        return Ok((Mended::Gone(losses.offer(mend, &loss, &why)), exit));
+        return Ok((Mended::Gone(losses.offer(mend, &loss, &why)), exit, None));
     }
     let open = last.as_ref().map(|(_, open)| &open.recalculator);
     let mended = audit::accept_loss(open, calculations, &mut chain, mend, &loss).await?;
-    Ok((mended, None))
+    Ok((mended, None, None))
+}
+
+/// Mends a range whose events are gone from what was published of it; `None` when this program cannot calculate it, or Kafka has
+/// another topic, whose events have the same names.
+async fn rescued(
+    (rewriting, topics): (&Rewriting, &OutputTopics),
+    last: &mut Option<Opened>,
+    mend: &Mend,
+    loss: &Loss,
+) -> anyhow::Result<Option<Mended>> {
+    let Some((_, open)) = last.as_mut().filter(|_| mend.source == Source::Kafka) else {
+        return Ok(None);
+    };
+    let (chain, recalculator) = (&mut open.chain, &open.recalculator);
+    let with = &rewriting.calculations;
+    let mended = audit::rescue(recalculator, with, topics, chain, mend, loss).await?;
+    Ok(Some(mended))
 }
 
 /// Mends one range; one that this program cannot calculate is as one whose events are gone.

@@ -51,6 +51,12 @@ pub(super) fn text(report: &Report, store: &Store) -> String {
             report.raw_timestamps
         ));
     }
+    if report.not_known > 0 {
+        text.push_str(&format!(
+            "not known: when the events of {} results were, and their keys where messages do not carry them: these results were made again from the results topic; their values are compared as all others are\n",
+            report.not_known
+        ));
+    }
     for lost in report.lost_ranges.iter().take(MOST_LOST) {
         text.push_str(&format!(
             "lost: partition {}, offsets {}-{}: {}, accepted at {}\n",

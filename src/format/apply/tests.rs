@@ -43,6 +43,7 @@ fn segment(kind: SegmentKind, over: OffsetRange, rows: u64, id: u32) -> Segment 
         bytes: rows.saturating_add(1000),
         digest: Digest::of(&id.to_be_bytes()),
         fingerprint: "00112233445566aa".parse().unwrap(),
+        not_known: None,
         revision: None,
     }
 }

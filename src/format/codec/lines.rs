@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use crate::{
     calculation::Fingerprint,
     format::{
-        Absent, Gap, GapReason, Inconsistency, PageLink, Rowless, RowlessRecord, Segment,
+        Absent, Gap, GapReason, Inconsistency, NotKnown, PageLink, Rowless, RowlessRecord, Segment,
         SegmentKind, SilentRange,
     },
     model::{Counts, Digest, Offset, OffsetRange, Sequence, is_zero},
@@ -54,6 +54,8 @@ pub(super) struct SegmentLine<T> {
     digest: Digest,
     fingerprint: Fingerprint,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    not_known: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     revision: Option<Sequence>,
 }
 
@@ -70,6 +72,7 @@ impl<'s, T: From<&'s str>> From<&'s Segment> for SegmentLine<T> {
             bytes: segment.bytes,
             digest: segment.digest,
             fingerprint: segment.fingerprint.clone(),
+            not_known: segment.not_known.map(|it| it.to_string()),
             revision: segment.revision,
         }
     }
@@ -89,6 +92,11 @@ impl TryFrom<SegmentLine<String>> for Segment {
         if line.absent.is_some() != counts_offsets || line.filtered > 0 && !counts_offsets {
             return Err(Inconsistency::Rowless { path: line.path });
         }
+        let not_known = match line.not_known.as_deref().map(str::parse::<NotKnown>) {
+            None => None,
+            Some(Ok(it)) if it.before > range.start() && it.before <= range.end() => Some(it),
+            Some(_) => return Err(Inconsistency::NotKnown { path: line.path }),
+        };
         Ok(Segment {
             path: Path::parse(&line.path).map_err(|_| Inconsistency::Path { path: line.path })?,
             kind: line.kind,
@@ -101,6 +109,7 @@ impl TryFrom<SegmentLine<String>> for Segment {
             bytes: line.bytes,
             digest: line.digest,
             fingerprint: line.fingerprint,
+            not_known,
             revision: line.revision,
         })
     }

@@ -22,6 +22,7 @@ fn segment(kind: SegmentKind, over: OffsetRange, rows: u64, absent: u64) -> Segm
         bytes: 1000,
         digest: Digest::of(b"file"),
         fingerprint: "00112233445566aa".parse().unwrap(),
+        not_known: None,
         revision: None,
     }
 }

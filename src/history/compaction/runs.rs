@@ -75,8 +75,8 @@ pub(super) struct Range<'m> {
     pub(super) rows: u64,
 }
 
-/// Neighbours that may become one: of one fingerprint, without a page, a gap, a damaged range, other columns or what another
-/// condition filtered between them, and none of two neighbours too large for the other. What comes later may join only the
+/// Neighbours that may become one: of one fingerprint, without a page, a gap, a damaged range, other columns, rows that do not
+/// know everything of their events, or what another condition filtered between them, and none of two neighbours too large for the other. What comes later may join only the
 /// last of these runs.
 pub(super) fn runs<'m>(
     manifest: &'m Manifest,
@@ -107,7 +107,9 @@ pub(super) fn runs<'m>(
             joins = false;
             continue;
         }
-        joins &= !obstacles.apart.contains(&start);
+        // What some rows do not know would be said of others.
+        let alone = range.segments.iter().any(|one| one.not_known.is_some());
+        joins &= !alone && !obstacles.apart.contains(&start);
         match runs.last_mut().filter(|_| joins) {
             Some(run)
                 if run[0].segments[0].fingerprint == *fingerprint
@@ -117,7 +119,7 @@ pub(super) fn runs<'m>(
             }
             _ => runs.push(vec![range]),
         }
-        joins = true;
+        joins = !alone;
     }
     runs
 }

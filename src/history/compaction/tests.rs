@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::{plan::merged, *};
 use crate::{
     format::{
-        Edit, GapReason, Layout, Manifest, Segment, SegmentId, SegmentKind, apply,
+        Edit, GapReason, Layout, Manifest, NotKnown, Segment, SegmentId, SegmentKind, apply,
         testing::{PARTITION, bind, declaration, record, stamp},
     },
     model::{Counts, Digest, Offset, OffsetRange, Sequence},
@@ -58,6 +58,7 @@ fn manifest(ranges: &[Said]) -> Manifest {
             bytes: said.bytes,
             digest: Digest::of(&[1]),
             fingerprint: declared.fingerprint.clone(),
+            not_known: None,
             revision: None,
         };
         let edit = Edit::Append {
@@ -106,6 +107,23 @@ fn eight_of_about_one_size_are_merged_and_larger_ones_are_left_alone() {
             "{named}"
         );
     }
+}
+
+/// A merge would say of all of its rows what some do not know.
+#[test]
+fn what_does_not_know_everything_of_its_events_is_left_alone() {
+    let mut manifest = manifest(&[small(4 * KIB); 20]);
+    let merge = |manifest: &Manifest, at_rest| {
+        let obstacles = Obstacles::default();
+        let merge = choose_merge(manifest, MergeLimits::LARGEST, &obstacles, at_rest);
+        merge.map(|merge| merge.range.to_string())
+    };
+    assert_eq!(merge(&manifest, false).as_deref(), Some("0-200"));
+    let before = manifest.open.segments[9].range.end();
+    manifest.open.segments[9].not_known = Some(NotKnown { before, key: false });
+    assert_eq!(merge(&manifest, false).as_deref(), Some("0-90"));
+    manifest.open.segments[1].not_known = Some(NotKnown { before, key: false });
+    assert_eq!(merge(&manifest, true).as_deref(), Some("20-90"));
 }
 
 #[test]

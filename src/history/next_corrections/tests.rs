@@ -23,6 +23,7 @@ fn corrections(over: OffsetRange, revision: Option<u64>, rows: u64) -> Segment {
         bytes: 1,
         digest: Digest::of(&[]),
         fingerprint: "00112233445566aa".parse().unwrap(),
+        not_known: None,
         revision: revision.map(Sequence),
     }
 }

@@ -79,6 +79,7 @@ mod tests {
                 bytes: 1,
                 digest: Digest::of(b"segment"),
                 fingerprint: "00000000000000aa".parse().unwrap(),
+                not_known: None,
                 revision: None,
             }
         };

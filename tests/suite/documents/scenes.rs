@@ -66,6 +66,12 @@ impl Scenes {
                 delete_records(&pipeline.brokers, &pipeline.events, 0, 40);
                 Scene::of(&pipeline)
             }
+            "numbers-that-nothing-has" => {
+                let pipeline = repair::stored(Place::folder());
+                delete_records(&pipeline.brokers, &pipeline.events, 0, 40);
+                delete_records(&pipeline.brokers, &pipeline.results, 0, 18);
+                Scene::of(&pipeline)
+            }
             "numbers-begun-late" => Scene::of(&begun_late(Place::folder())),
             "orders" => orders(),
             other => panic!("there is no scene {other}"),

@@ -17,12 +17,21 @@ const EACH: i64 = 40;
 /// As many of the first snapshot's events are gone from Kafka.
 const GONE: i64 = EACH / 2;
 
-/// Three snapshots of numbers and malformed events, the first of which is damaged; Kafka has only half of its events.
+/// Three snapshots of numbers and malformed events, the first of which is damaged; Kafka has only half of its events, and of its
+/// results.
 pub fn with_a_range_that_is_gone(place: Place) -> Pipeline {
     let pipeline = stored(place);
     damage_the_first(&pipeline);
-    delete_records(&pipeline.brokers, &pipeline.events, 0, GONE);
+    forget_half_of_the_first(&pipeline);
     pipeline
+}
+
+/// Takes away half of the first snapshot's events, and what was published of them.
+fn forget_half_of_the_first(pipeline: &Pipeline) {
+    delete_records(&pipeline.brokers, &pipeline.events, 0, GONE);
+    // One in ten is a reject.
+    let results = GONE - GONE / 10;
+    delete_records(&pipeline.brokers, &pipeline.results, 0, results);
 }
 
 fn stored(place: Place) -> Pipeline {
@@ -87,6 +96,8 @@ fn what_nothing_has_becomes_a_gap_when_somebody_says_so(place: Place) {
     let command = command.unwrap_or_else(|| panic!("{refused:?}"));
     assert!(command.contains("--accept-loss 0:0-40"), "{command}");
     for said in [
+        "there are 18 results and 4 rejects of it, the manifest states 36 and 4",
+        "begins at its offset 18",
         "records 20 of its 40 offsets as lost, for good: 0-20",
         "0-40 has 36 results and 4 rejects",
         "Kafka has 20-40, which is made again",
@@ -220,7 +231,7 @@ fn a_processor_goes_on_beside_a_loss_and_is_replayed_exactly_when_it_is_killed()
     pipeline.send_numbers(0, 1_000..1_100);
     wait_until_committed(&pipeline, 3 * EACH + 100);
     damage_the_first(&pipeline);
-    delete_records(&pipeline.brokers, &pipeline.events, 0, GONE);
+    forget_half_of_the_first(&pipeline);
     accepting(&pipeline).run().expect_code(0);
     pipeline.send_numbers(0, 2_000..2_100);
     wait_until_committed(&pipeline, 3 * EACH + 200);

@@ -190,3 +190,49 @@ async fn a_correction_that_changes_nothing_is_found() {
     );
     assert!(finding.segment.as_ref().unwrap().contains("/corrections/"));
 }
+
+/// Whoever calculates rows anew knows no more of their events than the rows did.
+#[tokio::test]
+async fn what_is_not_known_of_events_stays_not_known() {
+    let store = Store::memory();
+    let evaluator = evaluator(AB, SQUARE_OF_A);
+    let mut chain = bind(&store, &evaluator).await;
+    snapshot(&mut chain, &evaluator, &[r#"{"a":2,"b":5}"#, r#"{"a":3}"#]).await;
+    let newest = chain.newest().unwrap().clone();
+    let stored = rows(&store, &newest, SegmentKind::Results).await.unwrap();
+    let schema = evaluator.results_schema();
+    let (absent, before) = (Absent::none(), evaluator.fingerprint().clone());
+    let identity = chain.identity().clone();
+    let mut writer = Rewriter::new(newest.range(), absent, before, &schema, identity);
+    let not_known = Some(NotKnown {
+        before: at(2),
+        key: true,
+    });
+    writer.keep_not_known(not_known, None);
+    let outcomes = Evaluated {
+        results: RecordBatch::try_new(schema, stored.columns().to_vec()).unwrap(),
+        rejects: Vec::new(),
+        filtered: Vec::new(),
+    };
+    writer.write(&outcomes, &Changes::default()).unwrap();
+    let mut repair = Repair::new(newest.open.segments.clone(), writer.finish(None).unwrap());
+    write_repair(&mut chain, &mut repair).await.unwrap();
+
+    // Rejects that are made of such results do not know it either.
+    let now = super::evaluator(AB, SQUARE_OF_B);
+    let manifests = recalculate(&store, now).await.unwrap();
+    let segments = &manifests.last().unwrap().open.segments;
+    let kinds: Vec<_> = segments
+        .iter()
+        .map(|one| (one.kind, one.not_known))
+        .collect();
+    assert_eq!(
+        kinds,
+        [SegmentKind::Results, SegmentKind::Rejects].map(|kind| (kind, not_known))
+    );
+    let (layout, options) = (Layout::new("events").unwrap(), Options::default());
+    let (level, calculations) = (Level::Semantic, Calculations::new(builtin));
+    let report = verify(&store, &layout, level, &calculations, &options, &|_| {});
+    let report = report.await.unwrap();
+    assert_eq!((report.clean, report.not_known), (true, 2), "{report:#?}");
+}

@@ -18,6 +18,7 @@ fn segment(revision: u64, rows: u64) -> Segment {
         bytes: 1,
         digest: Digest::of(&[]),
         fingerprint: "00112233445566aa".parse().unwrap(),
+        not_known: None,
         revision: Some(Sequence(revision)),
     }
 }

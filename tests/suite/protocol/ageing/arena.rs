@@ -126,6 +126,7 @@ pub fn segment(file: u8, span: Span) -> Segment {
         bytes: 100,
         digest: Digest::of(&[file, span.start, span.end]),
         fingerprint: fingerprint(0),
+        not_known: None,
         revision: None,
     }
 }

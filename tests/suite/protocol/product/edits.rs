@@ -172,6 +172,7 @@ impl Product {
             bytes: 100,
             digest: Digest::of(&[bundle.rows, bundle.version, id as u8]),
             fingerprint: fingerprint(bundle.version),
+            not_known: None,
             revision: None,
         };
         [

@@ -11,6 +11,7 @@ const REVISION: &str = "snapback-revision";
 const TOPIC: &str = "snapback-topic";
 const PARTITION: &str = "snapback-partition";
 const OFFSET: &str = "snapback-offset";
+const TIMESTAMP: &str = "snapback-timestamp";
 const REASON: &str = "snapback-reason";
 /// Of a dead letter that was cut down: the size and the digest of the whole payload, and the size of the key left out.
 const PAYLOAD_BYTES: &str = "snapback-payload-bytes";
@@ -140,6 +141,11 @@ pub(super) fn letter<'m>(
         },
         body: Body::Letter(letter),
     })
+}
+
+/// The time of the event that a dead letter stands for, if the event has one.
+pub(super) fn letter_time(headers: &[Header]) -> Option<i64> {
+    text(headers, TIMESTAMP)?.parse().ok()
 }
 
 /// `events/3/1042`

@@ -1,0 +1,161 @@
+//! What is damaged and gone from Kafka, made again from what was published of it: the results topic and the dead letters.
+//!
+//! In flow a range that has to be made again from events ([`Mend`]) and what Kafka has no more of it ([`Loss`]), which is always its
+//! beginning; out flows one edit of the whole range ([`Repair`]): that part from the topics, or from a file of the range
+//! that is whole, the rest from Kafka. So nothing is given up in between (I2), and nothing is published: what is stored is
+//! what was published (I6).
+//!
+//! A message is believed only as far as it proves itself ([`Taker`]): its fields are decoded and calculated anew, under the
+//! calculation that is on record for the range, and the message that this gives must be the same, byte for byte; a dead
+//! letter's payload must be rejected for the same reason. As many results and rejects as the manifest states must come of it
+//! (I4). Retention takes the oldest messages first, so that what another topic of the same name had brought is gone before
+//! anything of ours; where an offset has two outcomes all the same, nothing is taken.
+//!
+//! What messages do not say is marked as not known in the files ([`NotKnown`](crate::format::NotKnown)): the times of the events
+//! of results, and their keys unless they were carried.
+
+mod proof;
+mod read;
+mod stored;
+mod taker;
+
+#[cfg(test)]
+mod tests;
+
+use super::{
+    OutputTopics, RecalculateError, Recalculator,
+    repair::{Loss, Mend, Mended, RepairError, read_back},
+};
+use crate::{
+    calculation::Calculations,
+    format::SegmentKind,
+    history::{
+        Chain, ChainError, Repair, Repaired, fetch_segment, read_listed_of, seal_when_long,
+        write_repair,
+    },
+    model::OffsetRange,
+};
+use read::Topics;
+use stored::Whole;
+use taker::Taker;
+
+/// Why nothing was made of what was published.
+#[derive(Debug, thiserror::Error)]
+pub enum RescueError {
+    /// The history cannot be read.
+    #[error(transparent)]
+    Chain(#[from] ChainError),
+    /// The range cannot be made.
+    #[error(transparent)]
+    Make(#[from] RecalculateError),
+}
+
+/// The part of a range that is made of what was published; the rest is made of events. Where the file of its results is whole,
+/// or what was published may be something else than the events give, that is all of it.
+#[must_use]
+pub fn published_part(mend: &Mend, loss: &Loss) -> OffsetRange {
+    let has_results = loss
+        .whole
+        .iter()
+        .any(|file| file.kind == SegmentKind::Results);
+    match has_results || mend.may_have_been_published_wrong() {
+        true => mend.range.range,
+        false => loss.lost,
+    }
+}
+
+/// Makes the files of a range again; nothing is stored by it.
+///
+/// # Errors
+/// [`RecalculateError::NotPublished`] when the topics do not have all of it, or something else; when they cannot be read.
+pub async fn try_rescue(
+    recalculator: &Recalculator,
+    topics: &OutputTopics,
+    chain: &Chain,
+    mend: &Mend,
+    loss: &Loss,
+) -> Result<Repair, RescueError> {
+    let range = mend.range.range;
+    let Some(newest) = chain.newest().cloned() else {
+        return Err(RecalculateError::not_published(range, "there is no manifest").into());
+    };
+    let pipeline = newest.pipeline.clone();
+    let sequence = newest.sequence;
+    let listed = read_listed_of(chain.store(), chain.layout(), newest, range).await?;
+    let mut files = listed.files();
+    let is_corrected =
+        files.any(|file| file.kind == SegmentKind::Corrections && file.range.overlaps(range));
+    let mut whole = Vec::with_capacity(loss.whole.len());
+    for segment in &loss.whole {
+        let fetched = fetch_segment(chain.store(), chain.layout(), segment).await;
+        whole.push(fetched.map_err(RecalculateError::from)?.bytes);
+    }
+    let part = published_part(mend, loss);
+    let topics = Topics {
+        output: topics.clone(),
+        pipeline,
+        partition: mend.partition,
+        corrections: is_corrected.then_some(sequence),
+    };
+    let evaluator = recalculator.evaluator.clone();
+    let stated = mend.range.counts();
+    let first = move || {
+        let whole = Whole::open(whole)?;
+        let source = (topics.pipeline.events_topic.as_str(), topics.partition);
+        let mut taker = Taker::new(evaluator, source, part);
+        taker.expect(stated, &whole)?;
+        let mut from_topics = stated;
+        if let Some(rejects) = whole.rejects {
+            from_topics.rejects = 0;
+            taker.take_rejects(rejects)?;
+        }
+        if whole.results.is_some() {
+            from_topics.results = 0;
+        }
+        let note = topics.read(&mut taker, from_topics)?;
+        if let Some(results) = whole.results {
+            taker.take_results(results)?;
+        }
+        Ok((taker.finish()?, note))
+    };
+    Ok(recalculator
+        .rebuild_after(chain, &mend.range, first)
+        .await?)
+}
+
+/// Makes a range again, and reads back what was stored. What the topics do not have is [`Mended::Gone`].
+///
+/// # Errors
+/// When the store, or Kafka, is away; call it again then.
+pub async fn rescue(
+    recalculator: &Recalculator,
+    calculations: &Calculations,
+    topics: &OutputTopics,
+    chain: &mut Chain,
+    mend: &Mend,
+    loss: &Loss,
+) -> Result<Mended, RepairError> {
+    let mut repair = match try_rescue(recalculator, topics, chain, mend, loss).await {
+        Ok(repair) => repair,
+        Err(RescueError::Chain(error)) => return Err(error.into()),
+        Err(RescueError::Make(error)) if error.is_retryable() => {
+            return Err(RepairError::Read(error));
+        }
+        // What cannot be read may be there; and retention may have gone on since the loss was found.
+        Err(RescueError::Make(
+            error @ (RecalculateError::Hidden { .. }
+            | RecalculateError::Published { .. }
+            | RecalculateError::NotInLog { .. }),
+        )) => {
+            return Ok(Mended::Left(error.to_string()));
+        }
+        Err(RescueError::Make(error)) => return Ok(Mended::Gone(error.to_string())),
+    };
+    match write_repair(chain, &mut repair).await? {
+        Repaired::Done(segments) => {
+            seal_when_long(chain).await?;
+            read_back(calculations, chain, mend, segments).await
+        }
+        Repaired::Overtaken => Ok(Mended::Overtaken),
+    }
+}

@@ -1,0 +1,387 @@
+//! Published outcomes of a range as they come, into stored ones that prove themselves. Knows no Kafka.
+//!
+//! First publications of results come in the order of the range, and are calculated batch by batch; rejects and corrections come
+//! before them and are kept. Memory: these, a hash for each result, a batch of rows, and the files.
+
+use std::{
+    collections::{BTreeMap, btree_map::Entry, hash_map::DefaultHasher},
+    hash::{Hash as _, Hasher as _},
+    sync::Arc,
+};
+
+use arrow_array::RecordBatch;
+
+use super::{
+    super::{
+        RecalculateError,
+        message::{Key, Letter},
+    },
+    proof::{Proof, Published},
+    stored::{Whole, each_reject},
+};
+use crate::{
+    calculation::{Evaluated, Evaluator},
+    events::columns,
+    format::{Absent, Accumulation, RangeOutcomes, SegmentReader},
+    model::{Counts, Offset, OffsetRange, Partition, Reject, Sequence},
+};
+
+/// So many results are calculated at a time at most,
+const ROWS: usize = 8192;
+/// or about so many bytes of them,
+const BYTES: usize = 4 << 20;
+/// and so many offsets passed.
+const OFFSETS: u64 = 1 << 17;
+/// The most that is kept of rejects and corrections.
+const MOST_KEPT: usize = 64 << 20;
+
+/// A correction to a result, or of one that was taken back.
+struct Correction {
+    revision: Sequence,
+    value: Option<Vec<u8>>,
+}
+
+/// See the module.
+pub(super) struct Taker {
+    evaluator: Arc<Evaluator>,
+    events: String,
+    partition: Partition,
+    range: OffsetRange,
+    /// Which of the offsets without an outcome are absent; the others are filtered. `None`: all are absent.
+    absent: Option<Vec<OffsetRange>>,
+    rejects: BTreeMap<Offset, Reject>,
+    corrections: BTreeMap<Offset, Correction>,
+    kept: usize,
+    /// The first publications so far, and a hash of each.
+    seen: Vec<(Offset, u64)>,
+    /// Those that are not calculated yet.
+    waiting: Vec<Published>,
+    bytes: usize,
+    /// Rows of a file instead.
+    stored: Option<RecordBatch>,
+    made: Accumulation,
+    results: u64,
+    /// Whether the key of some event is not known.
+    lacks_key: bool,
+}
+
+impl Taker {
+    /// For the offsets `range` of a partition of the topic `events`, whose outcomes are those of `evaluator`.
+    pub fn new(
+        evaluator: Arc<Evaluator>,
+        (events, partition): (&str, Partition),
+        range: OffsetRange,
+    ) -> Taker {
+        Taker {
+            evaluator,
+            events: events.to_owned(),
+            partition,
+            range,
+            absent: None,
+            rejects: BTreeMap::new(),
+            corrections: BTreeMap::new(),
+            kept: 0,
+            seen: Vec::new(),
+            waiting: Vec::new(),
+            bytes: 0,
+            stored: None,
+            made: Accumulation::filling(range.start(), None),
+            results: 0,
+            lacks_key: false,
+        }
+    }
+
+    /// The offsets whose outcomes are taken.
+    pub fn range(&self) -> OffsetRange {
+        self.range
+    }
+
+    /// Whether what was published can suffice at all, where the manifest states so many of each, and these files are whole.
+    ///
+    /// # Errors
+    /// [`RecalculateError::NotPublished`] when it cannot.
+    pub fn expect(&mut self, stated: Counts, whole: &Whole) -> Result<(), RecalculateError> {
+        let needs_results = whole.results.is_none() && stated.results > 0;
+        if let Some(field) = self.evaluator.field_kept_back().filter(|_| needs_results) {
+            return Err(self.refuse(format!(
+                "messages do not hold the field {} (--publish), so that nobody could calculate them again",
+                field.name
+            )));
+        }
+        self.absent = match (stated.filtered, stated.absent, whole.absent()) {
+            (0, ..) => None,
+            (_, 0, _) => Some(Vec::new()),
+            (_, _, Some(Absent::Ranges(runs))) => Some(runs.clone()),
+            (filtered, absent, _) => {
+                return Err(self.refuse(format!(
+                    "{filtered} of its offsets are filtered and {absent} absent, and only its files say which"
+                )));
+            }
+        };
+        Ok(())
+    }
+
+    /// Takes the rejects of a file that is whole.
+    pub fn take_rejects(&mut self, file: SegmentReader) -> Result<(), RecalculateError> {
+        let facts = file.facts().clone();
+        each_reject(file, |reject| {
+            if !self.range.contains(reject.offset) {
+                return Ok(());
+            }
+            self.keep(size_of_reject(&reject))?;
+            self.rejects.insert(reject.offset, reject);
+            Ok(())
+        })?;
+        self.made.rejects_came_from(&facts);
+        Ok(())
+    }
+
+    /// Takes the results of a file that is whole; all rejects come before them.
+    pub fn take_results(&mut self, file: SegmentReader) -> Result<(), RecalculateError> {
+        self.made.results_came_from(file.facts());
+        for batch in file {
+            let batch = batch?;
+            // The columns alone: what the file says about itself is not true of another.
+            let rows =
+                RecordBatch::try_new(self.evaluator.results_schema(), batch.columns().to_vec())?;
+            let last = columns::offsets(&rows).and_then(|offsets| offsets.last().copied());
+            if let Some(last) = last.and_then(Offset::new) {
+                self.stored = Some(rows);
+                self.pass_to(last.plus(1))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes in a dead letter of the range; all come before the results.
+    pub fn letter(
+        &mut self,
+        key: Key,
+        letter: &Letter<'_>,
+        timestamp: Option<i64>,
+    ) -> Result<(), RecalculateError> {
+        let offset = key.offset;
+        if key.revision.is_some() {
+            return Err(self.refuse(format!(
+                "offset {offset} became a reject by a correction, and only its file says of what its payload was made"
+            )));
+        }
+        if letter.whole.is_some() || letter.key_bytes.is_some() {
+            return Err(self.refuse(format!(
+                "the dead letter of offset {offset} was cut to the size that its topic takes"
+            )));
+        }
+        let reject = Reject {
+            offset,
+            timestamp,
+            key: letter.key.map(<[u8]>::to_vec),
+            payload: letter.payload.map(<[u8]>::to_vec),
+            reason: letter.reason.to_owned(),
+        };
+        self.keep(size_of_reject(&reject))?;
+        match self.rejects.entry(offset) {
+            Entry::Vacant(entry) => {
+                entry.insert(reject);
+                Ok(())
+            }
+            Entry::Occupied(entry) if *entry.get() == reject => Ok(()),
+            Entry::Occupied(_) => Err(self.refuse(format!(
+                "there are two dead letters of offset {offset}, which differ"
+            ))),
+        }
+    }
+
+    /// Takes in a correction to a result, or, without a value, of one that is taken back; all come before the results.
+    pub fn correction(
+        &mut self,
+        offset: Offset,
+        revision: Sequence,
+        value: Option<&[u8]>,
+    ) -> Result<(), RecalculateError> {
+        self.keep(value.map_or(0, <[u8]>::len))?;
+        let value = value.map(<[u8]>::to_vec);
+        let correction = Correction { revision, value };
+        match self.corrections.entry(offset) {
+            Entry::Vacant(entry) => {
+                entry.insert(correction);
+            }
+            Entry::Occupied(mut entry) => {
+                let known = entry.get();
+                if known.revision == revision && known.value != correction.value {
+                    return Err(self.refuse(format!(
+                        "there are two corrections of offset {offset} with revision {revision}, which differ"
+                    )));
+                }
+                if known.revision < revision {
+                    entry.insert(correction);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes in the first publication of a result, with the key of its event where it carries it.
+    pub fn first(
+        &mut self,
+        offset: Offset,
+        key: Option<&[u8]>,
+        value: Option<&[u8]>,
+    ) -> Result<(), RecalculateError> {
+        let Some(value) = value else {
+            return Err(self.refuse(format!("the result of offset {offset} has no value")));
+        };
+        let mut hasher = DefaultHasher::new();
+        (key, value).hash(&mut hasher);
+        let hash = hasher.finish();
+        if self.seen.last().is_some_and(|(last, _)| offset <= *last) {
+            // At-least-once delivery goes back after a crash: then it is the same once more.
+            let place = self.seen.binary_search_by_key(&offset, |(seen, _)| *seen);
+            return match place.is_ok_and(|place| self.seen[place].1 == hash) {
+                true => Ok(()),
+                false => Err(self.refuse(format!(
+                    "there are two results of offset {offset}, which differ, or it comes after later ones"
+                ))),
+            };
+        }
+        self.seen.push((offset, hash));
+        if self.corrections.contains_key(&offset) {
+            return Ok(());
+        }
+        self.bytes += value.len() + key.map_or(0, <[u8]>::len);
+        self.waiting.push(Published {
+            offset,
+            key: key.map(<[u8]>::to_vec),
+            value: value.to_vec(),
+        });
+        match self.waiting.len() >= ROWS || self.bytes >= BYTES {
+            true => self.pass_to(offset.plus(1)),
+            false => Ok(()),
+        }
+    }
+
+    /// What was made of it.
+    pub fn finish(mut self) -> Result<Accumulation, RecalculateError> {
+        self.pass_to(self.range.end())?;
+        if self.results > 0 {
+            self.made.came_from_messages(self.lacks_key);
+        }
+        Ok(self.made)
+    }
+
+    fn keep(&mut self, bytes: usize) -> Result<(), RecalculateError> {
+        self.kept += bytes + size_of::<Reject>();
+        match self.kept > MOST_KEPT {
+            true => Err(self.refuse(
+                "its rejects and corrections are too many to be taken from the topics at a time",
+            )),
+            false => Ok(()),
+        }
+    }
+
+    /// Makes the outcomes of all offsets before `end`.
+    fn pass_to(&mut self, end: Offset) -> Result<(), RecalculateError> {
+        while self.made.end() < end {
+            let start = self.made.end();
+            let to = start.plus(OFFSETS).min(end);
+            let range = OffsetRange::new(start, to).unwrap_or(OffsetRange::empty(start));
+            self.pass(range)?;
+        }
+        self.bytes = 0;
+        self.stored = None;
+        Ok(())
+    }
+
+    fn pass(&mut self, range: OffsetRange) -> Result<(), RecalculateError> {
+        let end = range.end();
+        let waiting = self.waiting.partition_point(|one| one.offset < end);
+        let mut results: Vec<Published> = self.waiting.drain(..waiting).collect();
+        let mut rejects = self.rejects.split_off(&end);
+        std::mem::swap(&mut rejects, &mut self.rejects);
+        let mut corrections = self.corrections.split_off(&end);
+        std::mem::swap(&mut corrections, &mut self.corrections);
+        for (offset, correction) in corrections {
+            match (correction.value, rejects.remove(&offset)) {
+                (Some(value), _) => results.push(Published {
+                    offset,
+                    key: None,
+                    value,
+                }),
+                (None, None) => {}
+                (None, Some(_)) => {
+                    return Err(self.refuse(format!(
+                        "the result of offset {offset} was taken back, and it has a dead letter from before"
+                    )));
+                }
+            }
+        }
+        results.sort_by_key(|one| one.offset);
+        self.results += results.len() as u64;
+        self.lacks_key |= results.iter().any(|one| one.key.is_none());
+        let mut outcomes = match &self.stored {
+            Some(stored) => Evaluated {
+                results: within(stored, range),
+                ..Evaluated::empty(self.evaluator.results_schema())
+            },
+            None => self.proof().results(&results)?,
+        };
+        let offsets = columns::offsets(&outcomes.results).unwrap_or_default();
+        let both =
+            |offset: &&i64| Offset::new(**offset).is_some_and(|at| rejects.contains_key(&at));
+        if let Some(offset) = offsets.iter().find(both) {
+            return Err(self.refuse(format!("offset {offset} has a result and a dead letter")));
+        }
+        outcomes.rejects = rejects.into_values().collect();
+        self.proof().rejects(&outcomes.rejects)?;
+        if let Some(absent) = &self.absent {
+            outcomes.filtered = without(range, offsets, &outcomes.rejects, absent);
+        }
+        Ok(self.made.append(&RangeOutcomes::new(range, outcomes)?)?)
+    }
+
+    fn proof(&self) -> Proof<'_> {
+        Proof {
+            evaluator: &self.evaluator,
+            events: &self.events,
+            partition: self.partition,
+            range: self.range,
+        }
+    }
+
+    fn refuse(&self, detail: impl Into<String>) -> RecalculateError {
+        RecalculateError::not_published(self.range, detail)
+    }
+}
+
+fn size_of_reject(reject: &Reject) -> usize {
+    let bytes = |bytes: &Option<Vec<u8>>| bytes.as_ref().map_or(0, Vec::len);
+    bytes(&reject.key) + bytes(&reject.payload) + reject.reason.len()
+}
+
+/// The rows of a range.
+fn within(rows: &RecordBatch, range: OffsetRange) -> RecordBatch {
+    let offsets = columns::offsets(rows).unwrap_or_default();
+    let before = |at: Offset| offsets.partition_point(|offset| *offset < at.get());
+    let (from, to) = (before(range.start()), before(range.end()));
+    rows.slice(from, to - from)
+}
+
+/// The offsets of a range that have neither a result nor a reject, and are not absent.
+fn without(
+    range: OffsetRange,
+    results: &[i64],
+    rejects: &[Reject],
+    absent: &[OffsetRange],
+) -> Vec<Offset> {
+    let mut results = results.iter().peekable();
+    let mut rejects = rejects.iter().map(|one| one.offset).peekable();
+    let after = absent.partition_point(|run| run.end() <= range.start());
+    let mut absent = absent[after..].iter().peekable();
+    let all = (0..range.len()).map(|at| range.start().plus(at));
+    all.filter(|at| {
+        while absent.next_if(|run| run.end() <= *at).is_some() {}
+        results.next_if_eq(&&at.get()).is_none()
+            && rejects.next_if_eq(at).is_none()
+            && absent.peek().is_none_or(|run| !run.contains(*at))
+    })
+    .collect()
+}

@@ -1,0 +1,407 @@
+//! Messages into stored outcomes, without a broker.
+
+use std::sync::Arc;
+
+use super::{
+    super::{
+        RecalculateError,
+        message::{Key, Letter},
+    },
+    stored::Whole,
+    taker::Taker,
+};
+use crate::{
+    calculation::{Condition, Evaluator, Publish, builtin},
+    events::{Fields, MessageBuffer, ResultEncoder, columns},
+    format::{Encoded, EncodedSegment, Identity, NotKnown, read_segment},
+    model::{Counts, Event, Offset, OffsetRange, Partition, Sequence},
+};
+
+const PARTITION: Partition = Partition(3);
+
+fn at(offset: u64) -> Offset {
+    Offset::ZERO.plus(offset)
+}
+
+fn evaluator() -> Evaluator {
+    Evaluator::new(Fields::default(), builtin("square").unwrap()).unwrap()
+}
+
+/// Takes the outcomes of the offsets 10 to 20.
+struct Scene {
+    evaluator: Arc<Evaluator>,
+    taker: Taker,
+}
+
+type Made = Result<(), RecalculateError>;
+
+impl Scene {
+    fn of(evaluator: Evaluator, counts: Counts) -> Scene {
+        let evaluator = Arc::new(evaluator);
+        let range = OffsetRange::new(at(10), at(20)).unwrap();
+        let mut taker = Taker::new(evaluator.clone(), ("events", PARTITION), range);
+        taker.expect(counts, &Whole::default()).unwrap();
+        Scene { evaluator, taker }
+    }
+
+    fn new() -> Scene {
+        Scene::of(evaluator(), Counts::default())
+    }
+
+    fn number(&mut self, offset: u64, number: i64) -> Made {
+        self.first(offset, None, Some(&message(number)))
+    }
+
+    fn first(&mut self, offset: u64, key: Option<&str>, value: Option<&str>) -> Made {
+        let value = value.map(str::as_bytes);
+        self.taker.first(at(offset), key.map(str::as_bytes), value)
+    }
+
+    fn correction(&mut self, offset: u64, revision: u64, value: Option<&str>) -> Made {
+        let value = value.map(str::as_bytes);
+        self.taker.correction(at(offset), Sequence(revision), value)
+    }
+
+    fn letter(&mut self, offset: u64, letter: Letter<'_>) -> Made {
+        self.taker.letter(Key::first(at(offset)), &letter, Some(77))
+    }
+
+    fn finish(self) -> Result<Encoded, RecalculateError> {
+        let identity = Identity {
+            topic: "events".to_owned(),
+            partition: PARTITION,
+            declaration: self.evaluator.declaration(),
+            writer: "a test".to_owned(),
+        };
+        Ok(self.taker.finish()?.close(&identity).unwrap())
+    }
+}
+
+fn message(number: i64) -> String {
+    format!("{{\"number\":{number},\"result\":{}}}", number * number)
+}
+
+fn letter(payload: &str) -> Letter<'_> {
+    Letter {
+        key: Some(b"its key"),
+        payload: Some(payload.as_bytes()),
+        reason: "wrong-type: whatever it said then",
+        whole: None,
+        key_bytes: None,
+    }
+}
+
+/// The offsets of a file, and what its messages are.
+fn rows(file: &EncodedSegment) -> Vec<(i64, String)> {
+    let mut found = Vec::new();
+    for batch in read_segment(file.bytes.clone()).unwrap() {
+        let batch = batch.unwrap();
+        let mut messages = MessageBuffer::new();
+        let encoder = ResultEncoder::new("events", batch.schema_ref()).unwrap();
+        encoder.encode(PARTITION, &batch, &mut messages).unwrap();
+        let text = messages.iter();
+        let text = text.map(|(_, value)| String::from_utf8(value.to_vec()).unwrap());
+        let offsets = columns::offsets(&batch).unwrap().iter().copied();
+        found.extend(offsets.zip(text));
+    }
+    found
+}
+
+#[track_caller]
+fn refused(made: Result<impl Sized, RecalculateError>, why: &str) {
+    match made.map(|_| ()) {
+        Err(error @ RecalculateError::NotPublished { .. }) => {
+            assert!(error.to_string().contains(why), "{error}");
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn results_and_dead_letters_give_the_files_that_they_were_published_of() {
+    let mut scene = Scene::new();
+    scene.letter(13, letter(r#"{"number":"3"}"#)).unwrap();
+    for offset in [10, 11, 15, 19] {
+        scene.number(offset, offset as i64 - 13).unwrap();
+    }
+    let made = scene.finish().unwrap();
+    assert_eq!(made.record.absent.to_string(), "12-13,14-15,16-19");
+    let expected = [10, 11, 15, 19].map(|offset| (offset, message(offset - 13)));
+    let results = made.results.unwrap();
+    assert_eq!(rows(&results), expected);
+    let not_known = NotKnown {
+        before: at(20),
+        key: true,
+    };
+    assert_eq!(results.facts.not_known, Some(not_known));
+    // A dead letter says everything.
+    let rejects = made.rejects.unwrap();
+    assert_eq!((rejects.rows, rejects.facts.not_known), (1, None));
+    let batch = read_segment(rejects.bytes)
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap();
+    assert_eq!(columns::Timestamps::of(&batch).unwrap().get(0), Some(77));
+    assert_eq!(columns::keys(&batch).unwrap().value(0), b"its key");
+    assert_eq!(
+        columns::payloads(&batch).unwrap().value(0),
+        br#"{"number":"3"}"#
+    );
+    let reason = columns::reasons(&batch).unwrap().value(0);
+    assert_eq!(reason, "wrong-type: whatever it said then");
+    assert!(made.corrections.is_none());
+}
+
+#[test]
+fn keys_are_known_where_messages_carry_all_of_them() {
+    for (second, key) in [(Some("two"), false), (None, true)] {
+        let mut scene = Scene::new();
+        scene.first(10, Some("one"), Some(&message(1))).unwrap();
+        scene.first(11, second, Some(&message(2))).unwrap();
+        let results = scene.finish().unwrap().results.unwrap();
+        assert_eq!(results.facts.not_known.unwrap().key, key);
+        let batch = read_segment(results.bytes)
+            .unwrap()
+            .next()
+            .unwrap()
+            .unwrap();
+        assert_eq!(columns::keys(&batch).unwrap().value(0), b"one");
+    }
+}
+
+#[test]
+fn a_message_that_is_not_what_its_fields_give_is_not_taken() {
+    for (value, why) in [
+        (r#"{"number":3,"result":8}"#, r#"{"number":3,"result":9}"#),
+        (r#"{"result":9,"number":3}"#, r#"{"number":3,"result":9}"#),
+        (r#"{"number":3, "result":9}"#, r#"{"number":3,"result":9}"#),
+        (r#"{"number":3.0,"result":9}"#, "a reject, "),
+        (r#"{"result":9}"#, "a reject, missing-field"),
+        ("", "a reject, empty"),
+    ] {
+        let mut scene = Scene::new();
+        scene.number(10, 1).unwrap();
+        scene.first(12, None, Some(value)).unwrap();
+        let made = scene.finish();
+        refused(made, "the message of offset 12 is not what its fields give");
+        let mut scene = Scene::new();
+        scene.first(12, None, Some(value)).unwrap();
+        refused(scene.finish(), why);
+    }
+    refused(Scene::new().first(12, None, None), "offset 12 has no value");
+    let where_odd = Condition::parse("number % 2 = 1").unwrap();
+    let evaluator = evaluator().with_condition(Some(&where_odd)).unwrap();
+    let mut scene = Scene::of(evaluator, Counts::default());
+    scene.number(10, 2).unwrap();
+    refused(scene.finish(), "it is filtered");
+}
+
+#[test]
+fn a_copy_is_taken_once_and_another_result_of_its_offset_not_at_all() {
+    let mut scene = Scene::new();
+    // As at-least-once delivery publishes after a crash.
+    for offset in [10, 11, 12, 11, 12, 13] {
+        scene.number(offset, offset as i64).unwrap();
+    }
+    assert_eq!(scene.finish().unwrap().counts.results, 4);
+    let mut scene = Scene::new();
+    scene.number(10, 1).unwrap();
+    scene.number(12, 1).unwrap();
+    refused(
+        scene.number(12, 2),
+        "two results of offset 12, which differ",
+    );
+    refused(scene.number(11, 2), "comes after later ones");
+    refused(scene.first(12, Some("key"), Some(&message(1))), "offset 12");
+}
+
+#[test]
+fn the_newest_correction_counts() {
+    let mut scene = Scene::new();
+    let (one, two) = (message(5), message(6));
+    scene.letter(11, letter("{}")).unwrap();
+    scene.correction(11, 7, Some(&one)).unwrap();
+    scene.correction(12, 9, Some(&two)).unwrap();
+    scene.correction(12, 8, Some(&one)).unwrap();
+    // Published again after the group's offsets had expired.
+    scene.correction(12, 9, Some(&two)).unwrap();
+    scene.correction(14, 9, None).unwrap();
+    refused(
+        scene.correction(12, 9, Some(&one)),
+        "two corrections of offset 12 with revision 9",
+    );
+    scene.first(10, Some("a key"), Some(&message(1))).unwrap();
+    for offset in [12, 14] {
+        scene
+            .first(offset, Some("a key"), Some(&message(1)))
+            .unwrap();
+    }
+    let made = scene.finish().unwrap();
+    assert!(made.rejects.is_none());
+    let results = made.results.unwrap();
+    let expected = [(10, message(1)), (11, one), (12, two)];
+    assert_eq!(rows(&results), expected);
+    // A correction has its source as its key.
+    assert!(results.facts.not_known.unwrap().key);
+}
+
+#[test]
+fn an_offset_with_two_outcomes_is_not_taken() {
+    let mut scene = Scene::new();
+    scene.letter(12, letter("{}")).unwrap();
+    let mut other = letter("{}");
+    other.key = None;
+    refused(scene.letter(12, other), "two dead letters of offset 12");
+    scene.number(12, 1).unwrap();
+    refused(scene.finish(), "offset 12 has a result and a dead letter");
+    let mut scene = Scene::new();
+    scene.letter(12, letter("{}")).unwrap();
+    scene.correction(12, 5, None).unwrap();
+    refused(scene.finish(), "offset 12 was taken back");
+}
+
+#[test]
+fn a_dead_letter_that_does_not_say_everything_or_is_wrong_is_not_taken() {
+    let mut cut = letter("{}");
+    cut.whole = Some((7, crate::model::Digest::of(b"all of it")));
+    refused(Scene::new().letter(12, cut), "offset 12 was cut");
+    let mut without_key = letter("{}");
+    without_key.key_bytes = Some(7);
+    refused(Scene::new().letter(12, without_key), "offset 12 was cut");
+    let corrected = Key {
+        revision: Some(Sequence(5)),
+        offset: at(12),
+    };
+    let mut scene = Scene::new();
+    let made = scene.taker.letter(corrected, &letter("{}"), None);
+    refused(made, "offset 12 became a reject by a correction");
+    for payload in [r#"{"number":3}"#, "{}", ""] {
+        let mut scene = Scene::new();
+        scene.letter(12, letter(payload)).unwrap();
+        refused(scene.finish(), "is not rejected for its reason, wrong-type");
+    }
+    // What the topic did not take has a result otherwise.
+    let mut scene = Scene::new();
+    let mut large = letter(r#"{"number":3}"#);
+    large.reason = "too-large: for the topic then";
+    scene.letter(12, large).unwrap();
+    assert_eq!(scene.finish().unwrap().counts.rejects, 1);
+}
+
+#[test]
+fn offsets_without_a_row_are_all_absent_or_all_filtered_or_it_is_not_known_which() {
+    let counts = |filtered, absent| Counts {
+        results: 1,
+        filtered,
+        absent,
+        ..Counts::default()
+    };
+    for (stated, filtered, absent) in [
+        (counts(0, 9), 0, "10-12,13-20"),
+        (counts(9, 0), 9, ""),
+        (counts(0, 0), 0, "10-12,13-20"),
+    ] {
+        let mut scene = Scene::of(evaluator(), stated);
+        scene.number(12, 1).unwrap();
+        let made = scene.finish().unwrap();
+        assert_eq!(made.counts.filtered, filtered);
+        assert_eq!(made.record.absent.to_string(), absent);
+    }
+    let mut scene = Scene::new();
+    let made = scene.taker.expect(counts(4, 5), &Whole::default());
+    refused(made, "4 of its offsets are filtered and 5 absent");
+}
+
+/// A file that is whole says which are absent, and has what need not be looked for.
+#[test]
+fn what_a_whole_file_of_the_range_has_is_taken_from_it() {
+    let event = |offset: u64, payload: &'static str| Event {
+        offset: at(offset),
+        timestamp: Some(9),
+        key: Some(b"a key"),
+        payload: Some(payload.as_bytes()),
+    };
+    let where_odd = Condition::parse("number % 2 = 1").unwrap();
+    let evaluator = || evaluator().with_condition(Some(&where_odd)).unwrap();
+    let payloads = [
+        (10, r#"{"number":1}"#),
+        (12, r#"{"number":2}"#),
+        (13, "{}"),
+        (14, r#"{"number":3}"#),
+    ];
+    let events: Vec<_> = payloads.iter().map(|(at, text)| event(*at, text)).collect();
+    let evaluator_of_all = evaluator();
+    let evaluated = evaluator_of_all.evaluate(events.into_iter()).unwrap();
+    let range = OffsetRange::new(at(10), at(20)).unwrap();
+    let outcomes = crate::format::RangeOutcomes::new(range, evaluated).unwrap();
+    let mut all = crate::format::Accumulation::new(at(10));
+    all.append(&outcomes).unwrap();
+    let identity = Identity {
+        topic: "events".to_owned(),
+        partition: PARTITION,
+        declaration: evaluator_of_all.declaration(),
+        writer: "a test".to_owned(),
+    };
+    let before = all.close(&identity).unwrap();
+    let file = |file: &Option<EncodedSegment>| vec![file.as_ref().unwrap().bytes.clone()];
+
+    // The rejects are damaged.
+    let whole = Whole::open(file(&before.results)).unwrap();
+    let mut scene = Scene::new();
+    scene.evaluator = Arc::new(evaluator());
+    scene.taker = Taker::new(scene.evaluator.clone(), ("events", PARTITION), range);
+    scene.taker.expect(before.counts, &whole).unwrap();
+    let mut missing = letter("{}");
+    missing.reason = "missing-field: number";
+    scene.letter(13, missing).unwrap();
+    scene.taker.take_results(whole.results.unwrap()).unwrap();
+    let made = scene.finish().unwrap();
+    assert_eq!((made.counts, &made.record), (before.counts, &before.record));
+    let results = made.results.unwrap();
+    assert_eq!(results.facts.not_known, None);
+    let of = |file: &EncodedSegment| {
+        let batches = read_segment(file.bytes.clone()).unwrap();
+        let batch = batches.map(Result::unwrap).next().unwrap();
+        batch.columns().to_vec()
+    };
+    assert_eq!(of(&results), of(before.results.as_ref().unwrap()));
+
+    // The results are damaged.
+    let whole = Whole::open(file(&before.rejects)).unwrap();
+    let mut scene = Scene::new();
+    scene.evaluator = Arc::new(evaluator());
+    scene.taker = Taker::new(scene.evaluator.clone(), ("events", PARTITION), range);
+    scene.taker.expect(before.counts, &whole).unwrap();
+    scene.taker.take_rejects(whole.rejects.unwrap()).unwrap();
+    scene.number(10, 1).unwrap();
+    scene.number(14, 3).unwrap();
+    let made = scene.finish().unwrap();
+    assert_eq!((made.counts, &made.record), (before.counts, &before.record));
+    assert_eq!(
+        of(&made.rejects.unwrap()),
+        of(before.rejects.as_ref().unwrap())
+    );
+    assert!(made.results.unwrap().facts.not_known.is_some());
+}
+
+#[test]
+fn messages_without_a_field_are_not_believed() {
+    let publish = Publish::parse("result").unwrap();
+    let evaluator = evaluator().with_publish(Some(&publish)).unwrap();
+    let range = OffsetRange::new(at(10), at(20)).unwrap();
+    let mut taker = Taker::new(Arc::new(evaluator), ("events", PARTITION), range);
+    let results = Counts {
+        results: 1,
+        ..Counts::default()
+    };
+    refused(
+        taker.expect(results, &Whole::default()),
+        "the field number (--publish)",
+    );
+    let rejects = Counts {
+        rejects: 1,
+        ..Counts::default()
+    };
+    assert!(taker.expect(rejects, &Whole::default()).is_ok());
+}

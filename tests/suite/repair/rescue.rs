@@ -1,0 +1,155 @@
+//! What Kafka has lost of a damaged range is made again from what was published of it, and only if that proves itself.
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use super::{apply, flip_a_byte, repair, stored};
+use crate::outside::{LIMIT, Offsets, Outcomes, Pipeline, Place};
+use crate::support::{delete_records, produce_with_headers, python, read_all, snapback};
+
+/// The offsets of each snapshot; one in ten is a reject.
+const EACH: i64 = 40;
+
+/// The first snapshot of partition 0 is damaged in both files, and Kafka has lost the first events of it.
+fn damaged(gone: i64) -> (Pipeline, Outcomes) {
+    let pipeline = stored(Place::folder());
+    let expected = pipeline.expected();
+    flip_a_byte(&pipeline.segments("results", 0)[0]);
+    fs::remove_file(&pipeline.segments("rejects", 0)[0]).expect("a file");
+    delete_records(&pipeline.brokers, &pipeline.events, 0, gone);
+    (pipeline, expected)
+}
+
+fn messages(pipeline: &Pipeline) -> [usize; 2] {
+    [&pipeline.results, &pipeline.rejects].map(|topic| read_all(&pipeline.brokers, topic).len())
+}
+
+fn print(pipeline: &Pipeline, command: &[&str]) -> String {
+    let program = snapback(command).args(["--events", &pipeline.events]);
+    let program = program.args(pipeline.store_args()).envs(pipeline.env());
+    program.limit(LIMIT).run().expect_code(0).stdout
+}
+
+/// Everything is stored again, nothing is published, and what is not known is said.
+fn check(pipeline: &Pipeline, expected: &Outcomes, published: [usize; 2], not_known: u64) {
+    pipeline.check_stored(expected, Offsets::default());
+    assert_eq!(messages(pipeline), published);
+    let report = pipeline.verify_published(0);
+    assert_eq!(report["not_known"], not_known, "{report:#}");
+    assert_eq!(report["published"]["not_checkable"], 0, "{report:#}");
+}
+
+#[test]
+fn what_kafka_has_lost_is_made_again_from_what_was_published() {
+    let (pipeline, mut expected) = damaged(EACH);
+    let published = messages(&pipeline);
+    let said =
+        "partition 0, offsets 0-40: made again from the results topic and the dead letters\n";
+    let planned = repair(&pipeline, &[]).run().expect_code(1);
+    assert!(planned.stdout.contains(said), "{planned:?}");
+    let plan = "plan: 1 ranges can be mended, 0 findings cannot";
+    assert!(planned.stdout.contains(plan), "{planned:?}");
+    pipeline.verify(1);
+
+    let done = apply(&pipeline, 0);
+    assert_eq!(
+        (&done["ranges"], &done["corrections"]),
+        (&json!(1), &json!(0))
+    );
+    let rescued = json!([{"partition": 0, "start": 0, "end": 40}]);
+    assert_eq!(done["rescued"], rescued);
+    check(&pipeline, &expected, published, 36);
+
+    // Whoever asks is told what is not known, and what is.
+    let result = print(&pipeline, &["lookup", "0/5"]);
+    assert!(
+        result.contains("not known of its event: kafka_timestamp, key"),
+        "{result}"
+    );
+    let reject = print(&pipeline, &["lookup", "0/3"]);
+    assert!(
+        reject.contains("  time: 20") && !reject.contains("not known"),
+        "{reject}"
+    );
+    let file = pipeline.segments("results", 0)[0].display().to_string();
+    let inspected = print(&pipeline, &["inspect", &file]);
+    assert!(
+        inspected.contains("not known: kafka_timestamp, key before 40"),
+        "{inspected}"
+    );
+    let verified = print(&pipeline, &["verify"]);
+    assert!(verified.contains("not known: "), "{verified}");
+    let duckdb = python().program(include_str!("../python/not_known.py"), &[&file]);
+    let printed = duckdb.limit(LIMIT).run().expect_code(0).stdout;
+    assert_eq!(printed, "kafka_timestamp, key before 40 36 36\n");
+
+    // The group goes on, a merge leaves the file alone, and other fields take along what is not known.
+    pipeline.send_numbers(0, 200..240);
+    expected
+        .results
+        .extend((200..240).map(|number| ((0, number - 80), number)));
+    pipeline.run_to_end().run().expect_code(0);
+    print(&pipeline, &["compact", "--apply"]);
+    check(&pipeline, &expected, [published[0] + 40, published[1]], 36);
+    let nothing = repair(&pipeline, &["--apply"]).run().expect_code(0);
+    assert!(nothing.stdout.contains("nothing to mend"), "{nothing:?}");
+}
+
+#[test]
+fn what_kafka_still_has_of_the_range_comes_from_kafka() {
+    let (pipeline, expected) = damaged(EACH / 2);
+    let published = messages(&pipeline);
+    let said = "offsets 0-40: 0-20 made again from the results topic and the dead letters, 20-40 from the events in Kafka\n";
+    for flags in [&[][..], &["--apply"]] {
+        let finished = repair(&pipeline, flags).run();
+        assert!(finished.stdout.contains(said), "{finished:?}");
+    }
+    check(&pipeline, &expected, published, 18);
+    let known = print(&pipeline, &["lookup", "0/21"]);
+    assert!(
+        known.contains("  time: 20") && !known.contains("not known"),
+        "{known}"
+    );
+}
+
+/// A file that is whole is the better source: it knows more than messages say.
+#[test]
+fn a_file_of_the_range_that_is_whole_is_not_made_again_from_messages() {
+    let pipeline = stored(Place::folder());
+    let expected = pipeline.expected();
+    fs::remove_file(&pipeline.segments("rejects", 0)[0]).expect("a file");
+    delete_records(&pipeline.brokers, &pipeline.events, 0, EACH);
+    let published = messages(&pipeline);
+    let done = apply(&pipeline, 0);
+    assert_eq!(done["ranges"], 1, "{done}");
+    pipeline.check_stored(&expected, Offsets::default());
+    assert_eq!(messages(&pipeline), published);
+    assert_eq!(pipeline.verify_published(0)["not_known"], Value::Null);
+}
+
+#[test]
+fn a_message_that_does_not_prove_itself_is_not_taken() {
+    let (pipeline, _) = damaged(EACH);
+    // Somebody has published another result of an offset.
+    let key = format!("{}/0/5", pipeline.events);
+    let message = (
+        Some(key.as_bytes()),
+        Some(&br#"{"number":5,"result":26}"#[..]),
+    );
+    produce_with_headers(&pipeline.brokers, &pipeline.results, 0, message, &[]);
+    let planned = repair(&pipeline, &[]).run().expect_code(1);
+    assert!(
+        planned
+            .stdout
+            .contains("0 ranges can be mended, 1 findings cannot"),
+        "{planned:?}"
+    );
+    let refused = repair(&pipeline, &["--apply"]).run().expect_code(1);
+    for finished in [planned, refused] {
+        let why = "there are two results of offset 5, which differ";
+        assert!(finished.stdout.contains(why), "{finished:?}");
+    }
+    let kinds = ["digest-mismatch", "missing-segment"].map(str::to_owned);
+    assert_eq!(pipeline.findings(), kinds.into());
+}
