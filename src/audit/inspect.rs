@@ -16,11 +16,12 @@ use super::{
     instructions,
     parts::Parts,
     rows::{Rows, Subject},
+    stated::misstated,
 };
 use crate::{
     calculation::{Evaluator, Fingerprint},
     format::{
-        NotKnown, Segment, SegmentEnd, SegmentFacts, SegmentKind, SegmentReader, read_segment,
+        Segment, SegmentEnd, SegmentFacts, SegmentKind, SegmentReader, read_segment,
         read_segment_in_parts,
     },
     model::{OffsetRange, Partition},
@@ -286,33 +287,8 @@ fn counts(
         } else {
             results
         };
-        let detail = if rows != segment.rows {
-            format!(
-                "{rows} rows were read, the manifest states {}",
-                segment.rows
-            )
-        } else if (facts.counts.results, facts.counts.rejects) != (results, rejects) {
-            format!(
-                "the file's metadata state {} results and {} rejects in {}; {results} and {rejects} were read",
-                facts.counts.results, facts.counts.rejects, group.range
-            )
-        } else if facts.rowless() != segment.rowless {
-            format!(
-                "the file's metadata state {} absent and {} filtered offsets in {}, the manifest states {} and {}",
-                facts.counts.absent,
-                facts.counts.filtered,
-                group.range,
-                segment.rowless.absent,
-                segment.rowless.filtered
-            )
-        } else if facts.not_known != segment.not_known {
-            let text = |it: Option<NotKnown>| it.map_or("nothing".to_owned(), |it| it.to_string());
-            format!(
-                "the file's metadata state as not known: {}; the manifest states {}",
-                text(facts.not_known),
-                text(segment.not_known)
-            )
-        } else {
+        let read = (rows, results, rejects);
+        let Some(detail) = misstated(segment, facts, read) else {
             continue;
         };
         let remedy = instructions::rewritten(segment.path.as_str());

@@ -64,6 +64,7 @@ mod scrub;
 mod semantic;
 mod settling;
 mod source;
+mod stated;
 mod statement;
 mod succession;
 mod unread;

@@ -1,0 +1,76 @@
+//! A file of the range that is whole, while the other is damaged.
+
+use super::*;
+use crate::format::{Accumulation, RangeOutcomes};
+
+/// A file that is whole says which are absent, and has what need not be looked for.
+#[test]
+fn what_a_whole_file_of_the_range_has_is_taken_from_it() {
+    let event = |offset: u64, payload: &'static str| Event {
+        offset: at(offset),
+        timestamp: Some(9),
+        key: Some(b"a key"),
+        payload: Some(payload.as_bytes()),
+    };
+    let where_odd = Condition::parse("number % 2 = 1").unwrap();
+    let evaluator = || evaluator().with_condition(Some(&where_odd)).unwrap();
+    let payloads = [
+        (10, r#"{"number":1}"#),
+        (12, r#"{"number":2}"#),
+        (13, "{}"),
+        (14, r#"{"number":3}"#),
+    ];
+    let events: Vec<_> = payloads.iter().map(|(at, text)| event(*at, text)).collect();
+    let evaluator_of_all = evaluator();
+    let evaluated = evaluator_of_all.evaluate(events.into_iter()).unwrap();
+    let range = OffsetRange::new(at(10), at(20)).unwrap();
+    let outcomes = RangeOutcomes::new(range, evaluated).unwrap();
+    let mut all = Accumulation::new(at(10));
+    all.append(&outcomes).unwrap();
+    let identity = Identity {
+        topic: "events".to_owned(),
+        partition: PARTITION,
+        declaration: evaluator_of_all.declaration(),
+        writer: "a test".to_owned(),
+    };
+    let before = all.close(&identity).unwrap();
+    let file = |file: &Option<EncodedSegment>| vec![file.as_ref().unwrap().bytes.clone()];
+
+    // The rejects are damaged.
+    let whole = Whole::open(file(&before.results)).unwrap();
+    let mut scene = Scene::new();
+    scene.evaluator = Arc::new(evaluator());
+    scene.taker = Taker::new(scene.evaluator.clone(), ("events", PARTITION), range);
+    scene.taker.expect(before.counts, &whole).unwrap();
+    let mut missing = letter("{}");
+    missing.reason = "missing-field: number";
+    scene.letter(13, missing).unwrap();
+    scene.taker.take_results(whole.results.unwrap()).unwrap();
+    let made = scene.finish().unwrap();
+    assert_eq!((made.counts, &made.record), (before.counts, &before.record));
+    let results = made.results.unwrap();
+    assert_eq!(results.facts.not_known, None);
+    let of = |file: &EncodedSegment| {
+        let batches = read_segment(file.bytes.clone()).unwrap();
+        let batch = batches.map(Result::unwrap).next().unwrap();
+        batch.columns().to_vec()
+    };
+    assert_eq!(of(&results), of(before.results.as_ref().unwrap()));
+
+    // The results are damaged.
+    let whole = Whole::open(file(&before.rejects)).unwrap();
+    let mut scene = Scene::new();
+    scene.evaluator = Arc::new(evaluator());
+    scene.taker = Taker::new(scene.evaluator.clone(), ("events", PARTITION), range);
+    scene.taker.expect(before.counts, &whole).unwrap();
+    scene.taker.take_rejects(whole.rejects.unwrap()).unwrap();
+    scene.number(10, 1).unwrap();
+    scene.number(14, 3).unwrap();
+    let made = scene.finish().unwrap();
+    assert_eq!((made.counts, &made.record), (before.counts, &before.record));
+    assert_eq!(
+        of(&made.rejects.unwrap()),
+        of(before.rejects.as_ref().unwrap())
+    );
+    assert!(made.results.unwrap().facts.not_known.is_some());
+}
