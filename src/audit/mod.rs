@@ -89,8 +89,8 @@ pub use recalculate::{
 };
 pub use repair::{
     Acceptance, Loss, ManifestMend, ManifestRemedy, Mend, Mended, RepairError, RepairPlan, Source,
-    accept_loss, find_loss, judge_loss, keep_rest, mend, mend_manifests, plan_repair, read_back,
-    unfinished_loss,
+    Unmade, accept_loss, find_loss, judge_loss, keep_rest, mend, mend_manifests, plan_repair,
+    read_back, unfinished_loss,
 };
 pub use report::{ComparedWith, LostRange, Published, Report, Reread};
 pub use rereading::verify_events;

@@ -2,32 +2,30 @@
 
 mod losses;
 pub(super) mod no_such_loss;
+mod outcome;
 mod ranges;
 mod rescue;
+mod text;
 
 use std::collections::BTreeSet;
 
 use clap::Args;
 
 use super::{
-    Exit,
-    out::{self, shown},
+    Exit, out,
     program::Program,
     rewriting::{Rewriting, RewritingArgs},
     session::{Session, progress_bar, runtime, stored},
-    unread::unread_text,
 };
 use crate::{
-    audit::{
-        self, Finding, Level, ManifestRemedy, Mended, Options, OutputTopics, PageMended,
-        RepairPlan, Report, Source, Unread,
-    },
+    audit::{self, Level, Mended, Options, OutputTopics, PageMended, RepairPlan, Report},
     config::{self, Output, key},
     model::{OffsetRange, Partition},
 };
 use losses::{Losses, Lost, place};
+use outcome::Outcome;
 use ranges::{Opened, one};
-use rescue::Rescued;
+use text::text;
 
 const EXAMPLES: &str = "\
 Without --apply it changes nothing, and says what it would do. Wrong values whose file is whole are calculated again from the
@@ -62,33 +60,6 @@ pub(super) struct RepairArgs {
     rejects: Option<String>,
     #[command(flatten)]
     rewriting: RewritingArgs,
-}
-
-/// What came of the command, in numbers.
-#[derive(Default, serde::Serialize)]
-struct Outcome {
-    /// Ranges that were mended, or, without `--apply`, can be.
-    ranges: usize,
-    /// Chains of manifests that were mended, or can be.
-    manifests: usize,
-    /// Pages that were made again, or, without `--apply`, may be.
-    pages: usize,
-    /// Those that stay as they are, and why.
-    left: Vec<String>,
-    /// Corrections that wait for the owners of their partitions.
-    corrections: u64,
-    /// Ranges that are recorded as lost now.
-    lost: Vec<Lost>,
-    /// What Kafka has no more of ranges, and the topics of results and dead letters have.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    rescued: Vec<Rescued>,
-    applied: bool,
-    /// Events that could not be read: whether something has to be mended there is not known.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    unread: Vec<Unread>,
-    /// The first error for which a range could not be tried to the end.
-    #[serde(skip)]
-    failed: Option<Exit>,
 }
 
 /// Verifies, plans, and mends when asked to.
@@ -337,104 +308,4 @@ async fn apply(
         }
     }
     Ok(outcome)
-}
-
-fn text(plan: &RepairPlan, losses: &Losses, outcome: &Outcome) -> String {
-    let mut text = String::new();
-    for mend in &plan.manifests {
-        let how = match mend.remedy {
-            ManifestRemedy::Retire { oldest } => {
-                format!("the history begins with manifest {oldest}: nothing below is needed")
-            }
-            ManifestRemedy::Readopt => {
-                "what they added is appended again from its segments, where these are whole"
-                    .to_owned()
-            }
-        };
-        text.push_str(&format!(
-            "manifests of partition {}: {how}\n",
-            mend.partition
-        ));
-        for finding in &mend.findings {
-            text.push_str(&format!("  {}\n", shown(&what(finding))));
-        }
-    }
-    for mend in &plan.mends {
-        let is_lost = outcome.lost.iter().any(|lost| lost.is_of(mend));
-        let from = match mend.source {
-            Source::Kafka if is_lost => "not all of its events are in Kafka any more",
-            Source::Attic => "put back from the attic",
-            Source::StoredInputs => "calculated again from the stored inputs",
-            Source::Events => "made again from its rows and the events in Kafka",
-            Source::Kafka => "made again from the events in Kafka",
-        };
-        let from = rescue::text(mend, &outcome.rescued).unwrap_or_else(|| from.to_owned());
-        let else_lost = match losses.accepts(mend) && !is_lost {
-            true => "; what Kafka does not hold of them any more is recorded as lost",
-            false => "",
-        };
-        text.push_str(&format!("{}: {from}{else_lost}\n", place(mend)));
-        for finding in &mend.findings {
-            text.push_str(&format!("  {}\n", shown(&what(finding))));
-        }
-    }
-    for page in &plan.pages {
-        let place = format!(
-            "partition {}, offsets {}-{}",
-            page.partition, page.start, page.end
-        );
-        text.push_str(&format!("{place}: a page is put together again\n"));
-        text.push_str(&format!("  {}\n", shown(&what(page))));
-    }
-    text.push_str(&losses.text(&outcome.lost));
-    for unread in &outcome.unread {
-        text.push_str(&unread_text(unread));
-    }
-    for left in &outcome.left {
-        text.push_str(&format!("not mended: {}\n", shown(left)));
-    }
-    let (ranges, pages) = (outcome.ranges, outcome.pages);
-    let chains = match outcome.manifests {
-        0 => String::new(),
-        count => format!(", {count} chains of manifests"),
-    };
-    let concerned = ranges + outcome.manifests + outcome.left.len() + outcome.lost.len();
-    if pages > 0 {
-        text.push_str(&match outcome.applied {
-            true => format!(
-                "made {pages} pages again: run `snapback verify`, what they list was not verified\n"
-            ),
-            false => format!(
-                "{pages} pages are to be made again first: what they list is not verified\n"
-            ),
-        });
-    }
-    text.push_str(&match (outcome.applied, concerned) {
-        (_, 0) if pages > 0 => String::new(),
-        (_, 0) => "nothing to mend\n".to_owned(),
-        (false, _) => format!(
-            "plan: {ranges} ranges{chains} can be mended, {} findings cannot; nothing was changed, --apply mends\n",
-            outcome.left.len()
-        ),
-        (true, _) => format!(
-            "mended {ranges} ranges{chains}, {}{} are not mended; {}\n",
-            match outcome.lost.len() {
-                0 => String::new(),
-                count => format!("{count} are lost, "),
-            },
-            outcome.left.len(),
-            match outcome.corrections {
-                0 => "nothing has to be published again".to_owned(),
-                count => format!(
-                    "{count} corrections wait for the owners of their partitions: a running processor publishes them, else the next `snapback run`"
-                ),
-            }
-        ),
-    });
-    text
-}
-
-/// A finding without what to do about it: that is being done.
-fn what(finding: &Finding) -> String {
-    format!("{}: {}", finding.kind, finding.detail)
 }

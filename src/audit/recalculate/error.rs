@@ -66,12 +66,20 @@ pub enum RecalculateError {
         /// Which is out of the log.
         source: Box<KafkaError>,
     },
-    /// What was published of a range is not all of it, or not what the calculation gives.
+    /// The topics do not have everything that was published of a range any more, or never had what it takes.
     #[error("what was published of {range} cannot take their place: {detail}")]
     NotPublished {
         /// The range.
         range: OffsetRange,
-        /// What is missing, or different.
+        /// What is missing.
+        detail: String,
+    },
+    /// What was published of a range may be there, and is not taken as it is: it is something else than is on record, or cannot be told.
+    #[error("what was published of {range} is not taken: {detail}")]
+    NotTaken {
+        /// The range.
+        range: OffsetRange,
+        /// Why.
         detail: String,
     },
     /// What was published of a range may be there, but a transaction that has not ended hides it.
@@ -147,12 +155,23 @@ pub enum RecalculateError {
 }
 
 impl RecalculateError {
-    /// What was published of a range cannot take its place.
+    /// The topics do not have what was published of a range.
     pub(in crate::audit) fn not_published(
         range: OffsetRange,
         detail: impl Into<String>,
     ) -> RecalculateError {
         RecalculateError::NotPublished {
+            range,
+            detail: detail.into(),
+        }
+    }
+
+    /// What was published of a range is not taken.
+    pub(in crate::audit) fn not_taken(
+        range: OffsetRange,
+        detail: impl Into<String>,
+    ) -> RecalculateError {
+        RecalculateError::NotTaken {
             range,
             detail: detail.into(),
         }

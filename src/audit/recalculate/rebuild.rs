@@ -11,10 +11,35 @@ use crate::{
 /// What is to be said of the topics when not all was in them that was published.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(in crate::audit) struct PublishedNote {
+    /// Which were read.
+    pub topics: String,
     /// Where they begin, where that is not their beginning.
     pub begins: String,
     /// What an open transaction hides of them.
     pub hidden: String,
+}
+
+impl PublishedNote {
+    /// What to say of a range of which another number of outcomes was found than is stated. Only where some are missing, and
+    /// nothing hides them, the topics do not have them.
+    fn other_counts(&self, range: OffsetRange, found: Counts, stated: Counts) -> RecalculateError {
+        if !self.hidden.is_empty() {
+            let hidden = self.hidden.clone();
+            return RecalculateError::Hidden { range, hidden };
+        }
+        let begins = match self.begins.is_empty() {
+            true => String::new(),
+            false => format!(" ({})", self.begins),
+        };
+        let detail = format!(
+            "by what is in {}, there are {} results and {} rejects of it, the manifest states {} and {}{begins}",
+            self.topics, found.results, found.rejects, stated.results, stated.rejects
+        );
+        match found.results > stated.results || found.rejects > stated.rejects {
+            true => RecalculateError::not_taken(range, detail),
+            false => RecalculateError::not_published(range, detail),
+        }
+    }
 }
 
 impl Range<'_> {
@@ -70,19 +95,7 @@ impl Range<'_> {
         if (found.results, found.rejects) == (stated.results, stated.rejects) {
             return Ok(first.close(&self.identity)?);
         }
-        if !note.hidden.is_empty() {
-            let hidden = note.hidden.clone();
-            return Err(RecalculateError::Hidden { range, hidden });
-        }
-        let begins = match note.begins.is_empty() {
-            true => String::new(),
-            false => format!(" ({})", note.begins),
-        };
-        let detail = format!(
-            "there are {} results and {} rejects of it, the manifest states {} and {}{begins}",
-            found.results, found.rejects, stated.results, stated.rejects
-        );
-        Err(RecalculateError::NotPublished { range, detail })
+        Err(note.other_counts(range, found, stated))
     }
 
     /// Adds the outcomes of the events from where `rebuilt` ends to the end of the range.
@@ -150,4 +163,41 @@ fn append(
 ) -> Result<(), RecalculateError> {
     let range = OffsetRange::new(rebuilt.end(), end).unwrap_or(OffsetRange::empty(end));
     Ok(rebuilt.append(&RangeOutcomes::new(range, evaluated)?)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_missing_is_gone_only_where_nothing_hides_it_and_nothing_is_too_much() {
+        let range = OffsetRange::empty(Offset::ZERO);
+        let counts = |results, rejects| Counts {
+            results,
+            rejects,
+            ..Counts::default()
+        };
+        let mut note = PublishedNote {
+            topics: r#""results" and "letters""#.to_owned(),
+            ..PublishedNote::default()
+        };
+        let stated = counts(9, 3);
+        for (found, is_gone) in [
+            (counts(8, 3), true),
+            (counts(9, 2), true),
+            (counts(0, 0), true),
+            (counts(10, 2), false),
+            (counts(8, 4), false),
+            (counts(9, 4), false),
+        ] {
+            let error = note.other_counts(range, found, stated);
+            let text = error.to_string();
+            assert!(text.contains(r#"in "results" and "letters","#), "{text}");
+            let said = matches!(error, RecalculateError::NotPublished { .. });
+            assert_eq!(said, is_gone, "{error}");
+        }
+        note.hidden = "it".to_owned();
+        let error = note.other_counts(range, counts(0, 0), stated);
+        assert!(matches!(error, RecalculateError::Hidden { .. }), "{error}");
+    }
 }

@@ -7,15 +7,21 @@
 //!
 //! A message is believed only as far as it proves itself ([`Taker`]): its fields are decoded and calculated anew, under the
 //! calculation that is on record for the range, and the message that this gives must be the same, byte for byte; a dead
-//! letter's payload must be rejected for the same reason. As many results and rejects as the manifest states must come of it
-//! (I4). Retention takes the oldest messages first, so that what another topic of the same name had brought is gone before
-//! anything of ours; where an offset has two outcomes all the same, nothing is taken.
+//! letter's payload must be rejected for the same reason. Where an outcome was corrected, the store has the correction, and what it
+//! says counts ([`Corrections`]), whether it is published by now or not. As many results and rejects as the manifest states must
+//! come of it (I4). Retention takes the oldest messages first, so that what another topic of the same name had brought is gone
+//! before anything of ours; where an offset has two outcomes all the same, nothing is taken.
+//!
+//! Only what the topics do not have is gone for good, and may be given up; whatever else keeps a range from being made is said,
+//! and leaves it as it is ([`RescueError::unmade`]).
 //!
 //! What messages do not say is marked as not known in the files ([`NotKnown`](crate::format::NotKnown)): the times of the events
 //! of results, and their keys unless they were carried.
 
+mod corrected;
 mod proof;
 mod read;
+mod seen;
 mod stored;
 mod taker;
 
@@ -24,17 +30,18 @@ mod tests;
 
 use super::{
     OutputTopics, RecalculateError, Recalculator,
-    repair::{Loss, Mend, Mended, RepairError, read_back},
+    repair::{Loss, Mend, Mended, RepairError, Unmade, read_back},
 };
 use crate::{
     calculation::Calculations,
-    format::SegmentKind,
+    format::{Listed, Pipeline, SegmentKind},
     history::{
         Chain, ChainError, Repair, Repaired, fetch_segment, read_listed_of, seal_when_long,
         write_repair,
     },
     model::OffsetRange,
 };
+use corrected::Corrections;
 use read::Topics;
 use stored::Whole;
 use taker::Taker;
@@ -48,6 +55,23 @@ pub enum RescueError {
     /// The range cannot be made.
     #[error(transparent)]
     Make(#[from] RecalculateError),
+}
+
+impl RescueError {
+    /// What is to be said of a range that was not made: it is gone only if the topics do not have what was published of it.
+    ///
+    /// # Errors
+    /// When the store, or Kafka, is away: nothing is to be said then.
+    pub fn unmade(self) -> Result<Unmade, RepairError> {
+        match self {
+            RescueError::Chain(error) => Err(error.into()),
+            RescueError::Make(error) if error.is_retryable() => Err(RepairError::Read(error)),
+            RescueError::Make(error @ RecalculateError::NotPublished { .. }) => {
+                Ok(Unmade::Gone(error.to_string()))
+            }
+            RescueError::Make(error) => Ok(Unmade::Left(error.to_string())),
+        }
+    }
 }
 
 /// The part of a range that is made of what was published; the rest is made of events. Where the file of its results is whole,
@@ -67,7 +91,8 @@ pub fn published_part(mend: &Mend, loss: &Loss) -> OffsetRange {
 /// Makes the files of a range again; nothing is stored by it.
 ///
 /// # Errors
-/// [`RecalculateError::NotPublished`] when the topics do not have all of it, or something else; when they cannot be read.
+/// [`RecalculateError::NotPublished`] when the topics do not have all of it; otherwise when they have something else, or cannot be
+/// read.
 pub async fn try_rescue(
     recalculator: &Recalculator,
     topics: &OutputTopics,
@@ -77,32 +102,29 @@ pub async fn try_rescue(
 ) -> Result<Repair, RescueError> {
     let range = mend.range.range;
     let Some(newest) = chain.newest().cloned() else {
-        return Err(RecalculateError::not_published(range, "there is no manifest").into());
+        return Err(RecalculateError::not_taken(range, "there is no manifest").into());
     };
     let pipeline = newest.pipeline.clone();
-    let sequence = newest.sequence;
     let listed = read_listed_of(chain.store(), chain.layout(), newest, range).await?;
-    let mut files = listed.files();
-    let is_corrected =
-        files.any(|file| file.kind == SegmentKind::Corrections && file.range.overlaps(range));
+    let part = published_part(mend, loss);
+    let corrections = corrections(chain, &listed, &pipeline, part).await?;
     let mut whole = Vec::with_capacity(loss.whole.len());
     for segment in &loss.whole {
         let fetched = fetch_segment(chain.store(), chain.layout(), segment).await;
         whole.push(fetched.map_err(RecalculateError::from)?.bytes);
     }
-    let part = published_part(mend, loss);
     let topics = Topics {
         output: topics.clone(),
         pipeline,
         partition: mend.partition,
-        corrections: is_corrected.then_some(sequence),
+        throttle: recalculator.throttle.clone(),
     };
     let evaluator = recalculator.evaluator.clone();
     let stated = mend.range.counts();
     let first = move || {
         let whole = Whole::open(whole)?;
         let source = (topics.pipeline.events_topic.as_str(), topics.partition);
-        let mut taker = Taker::new(evaluator, source, part);
+        let mut taker = Taker::new(evaluator, source, corrections);
         taker.expect(stated, &whole)?;
         let mut from_topics = stated;
         if let Some(rejects) = whole.rejects {
@@ -123,6 +145,33 @@ pub async fn try_rescue(
         .await?)
 }
 
+/// What corrections have made of a part of a range.
+async fn corrections(
+    chain: &Chain,
+    listed: &Listed,
+    pipeline: &Pipeline,
+    part: OffsetRange,
+) -> Result<Corrections, RecalculateError> {
+    if listed.is_unread(part) {
+        let why = "a page cannot be read that may list corrections of it";
+        return Err(RecalculateError::not_taken(part, why));
+    }
+    let mut corrections = Corrections::of(part);
+    for segment in listed.corrections() {
+        let Some(revision) = segment.revision.filter(|_| segment.range.overlaps(part)) else {
+            continue;
+        };
+        let file = fetch_segment(chain.store(), chain.layout(), segment).await?;
+        let (events, partition) = (pipeline.events_topic.clone(), chain.partition());
+        let add = move || {
+            corrections.add((&events, partition), revision, file.bytes)?;
+            Ok::<_, RecalculateError>(corrections)
+        };
+        corrections = tokio::task::spawn_blocking(add).await??;
+    }
+    Ok(corrections)
+}
+
 /// Makes a range again, and reads back what was stored. What the topics do not have is [`Mended::Gone`].
 ///
 /// # Errors
@@ -137,19 +186,12 @@ pub async fn rescue(
 ) -> Result<Mended, RepairError> {
     let mut repair = match try_rescue(recalculator, topics, chain, mend, loss).await {
         Ok(repair) => repair,
-        Err(RescueError::Chain(error)) => return Err(error.into()),
-        Err(RescueError::Make(error)) if error.is_retryable() => {
-            return Err(RepairError::Read(error));
+        Err(error) => {
+            return Ok(match error.unmade()? {
+                Unmade::Left(why) => Mended::Left(why),
+                Unmade::Gone(why) => Mended::Gone(why),
+            });
         }
-        // What cannot be read may be there; and retention may have gone on since the loss was found.
-        Err(RescueError::Make(
-            error @ (RecalculateError::Hidden { .. }
-            | RecalculateError::Published { .. }
-            | RecalculateError::NotInLog { .. }),
-        )) => {
-            return Ok(Mended::Left(error.to_string()));
-        }
-        Err(RescueError::Make(error)) => return Ok(Mended::Gone(error.to_string())),
     };
     match write_repair(chain, &mut repair).await? {
         Repaired::Done(segments) => {

@@ -7,9 +7,11 @@ use crate::{
     model::{Event, Offset, OffsetRange, Partition, Reject},
 };
 
-/// The message of a result, outliving its batch.
+/// The message of a result, outliving its batch, and what is known of its event.
+#[derive(Clone, Debug)]
 pub(super) struct Published {
     pub offset: Offset,
+    pub timestamp: Option<i64>,
     pub key: Option<Vec<u8>>,
     pub value: Vec<u8>,
 }
@@ -29,14 +31,14 @@ impl Proof<'_> {
     pub fn results(&self, messages: &[Published]) -> Result<Evaluated, RecalculateError> {
         let events = messages.iter().map(|one| Event {
             offset: one.offset,
-            timestamp: None,
+            timestamp: one.timestamp,
             key: one.key.as_deref(),
             payload: Some(&one.value),
         });
         let evaluated = self.evaluator.evaluate_messages(events)?;
         let wrong = |offset: Offset, gives: String| {
             self.refuse(format!(
-                "the message of offset {offset} is not what its fields give: {gives}. Where a correction of it waits to be published, `snapback run` does that"
+                "the message of offset {offset} is not what its fields give: {gives}"
             ))
         };
         if let Some(reject) = evaluated.rejects.first() {
@@ -90,6 +92,6 @@ impl Proof<'_> {
     }
 
     fn refuse(&self, detail: String) -> RecalculateError {
-        RecalculateError::not_published(self.range, detail)
+        RecalculateError::not_taken(self.range, detail)
     }
 }

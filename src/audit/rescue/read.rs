@@ -1,7 +1,11 @@
 //! Reading the topics that outcomes were published to: all that they hold of one range, in the order in which it was published.
 //! Blocking.
 
-use std::{ops::ControlFlow, time::Duration};
+use std::{
+    ops::ControlFlow,
+    thread,
+    time::{Duration, Instant},
+};
 
 use super::{
     super::{
@@ -13,27 +17,34 @@ use super::{
 };
 use crate::{
     format::Pipeline,
-    kafka::{Admin, KafkaError, Reader},
-    model::{Counts, Event, OffsetRange, Partition, Sequence},
+    kafka::{Admin, KafkaError, Reader, Watermarks},
+    model::{Counts, Event, OffsetRange, Partition},
+    store::Throttle,
 };
 
 /// How long a question to a broker may take.
 const ASK: Duration = Duration::from_secs(15);
 /// How long a topic may stay silent.
 const IDLE: Duration = Duration::from_secs(30);
+/// How long transactions are waited for that were open at the beginning: Kafka ends each by its time-out.
+const OPEN: Duration = Duration::from_secs(30);
+/// Between two looks at them.
+const AGAIN: Duration = Duration::from_millis(100);
 
 /// Where the outcomes of a partition were published.
 pub(super) struct Topics {
     pub output: OutputTopics,
     pub pipeline: Pipeline,
     pub partition: Partition,
-    /// The newest manifest, where the history has corrections of the range: none has a higher revision.
-    pub corrections: Option<Sequence>,
+    /// What is read of them is taken from it.
+    pub throttle: Throttle,
 }
 
-/// What is to be said of a topic when something was not in it.
-#[derive(Default)]
+/// What is to be said of topics when something was not in them.
 struct Notes {
+    /// Until when open transactions are waited for.
+    deadline: Instant,
+    topics: Vec<String>,
     begins: Vec<String>,
     hidden: Vec<String>,
 }
@@ -47,7 +58,12 @@ impl Topics {
     ) -> Result<PublishedNote, RecalculateError> {
         let admin = Admin::connect(&self.output.connection, ASK);
         let admin = admin.map_err(|error| failed(taker.range(), error))?;
-        let mut notes = Notes::default();
+        let mut notes = Notes {
+            deadline: Instant::now() + OPEN,
+            topics: Vec::new(),
+            begins: Vec::new(),
+            hidden: Vec::new(),
+        };
         if stated.rejects > 0 {
             self.letters(&admin, taker, &mut notes)?;
         }
@@ -55,6 +71,7 @@ impl Topics {
             self.results(&admin, taker, &mut notes)?;
         }
         Ok(PublishedNote {
+            topics: notes.topics.join(" and "),
             begins: notes.begins.join(", "),
             hidden: notes.hidden.join(", "),
         })
@@ -68,8 +85,12 @@ impl Topics {
     ) -> Result<(), RecalculateError> {
         let (topic, range) = (&self.output.rejects, taker.range());
         let found = admin.topic(topic).map_err(|error| failed(range, error))?;
-        let found = found.ok_or_else(|| no_topic(range, topic))?;
+        let found = found.ok_or_else(|| {
+            let hint = ", to which its rejects would have been published: --rejects names the topic of the dead letters";
+            no_topic(range, topic, hint)
+        })?;
         let reader = self.reader(topic, range)?;
+        notes.topics.push(format!("{topic:?}"));
         for place in (0..).map(Partition).take(found.partitions as usize) {
             let place = (topic.as_str(), place);
             self.each(admin, &reader, place, range, notes, |event, headers| {
@@ -99,52 +120,30 @@ impl Topics {
         let (topic, range) = (&self.pipeline.results_topic, taker.range());
         let found = admin.topic(topic).map_err(|error| failed(range, error))?;
         if found.is_none() {
-            return Err(no_topic(range, topic));
+            return Err(no_topic(range, topic, ""));
         }
         let reader = self.reader(topic, range)?;
+        notes.topics.push(format!("{topic:?}"));
         let count = i32::try_from(self.pipeline.results_partitions).unwrap_or(i32::MAX);
         let place = self.partition.0.checked_rem(count).unwrap_or_default();
         let place = (topic.as_str(), Partition(place));
         let events = &self.pipeline.events_topic;
-        let mut pass = |corrections: bool| {
-            let mut said = Notes::default();
-            self.each(admin, &reader, place, range, &mut said, |event, headers| {
-                let message = message::result(events, event.key, event.payload, headers);
-                let Some(message) = message.filter(|message| self.is_of(message, range)) else {
-                    return Ok(());
-                };
-                let (own, value) = match message.body {
-                    Body::Value(value) => (None, value),
-                    Body::Carried(key, value) => (Some(key), value),
-                    Body::Letter(_) => return Ok(()),
-                };
-                match (message.key.revision, self.corrections) {
-                    (None, _) if !corrections => taker.first(message.key.offset, own, value),
-                    (Some(revision), Some(newest)) if corrections && revision <= newest => {
-                        taker.correction(message.key.offset, revision, value)
-                    }
-                    (Some(revision), newest) if newest.is_none_or(|newest| revision > newest) => {
-                        Err(RecalculateError::not_published(
-                            range,
-                            format!(
-                                "offset {} has revision {revision}, which the history does not have",
-                                message.key.offset
-                            ),
-                        ))
-                    }
-                    _ => Ok(()),
-                }
-            })?;
-            Ok::<_, RecalculateError>(said)
-        };
-        // First publications ascend; a correction stands anywhere after its own.
-        if self.corrections.is_some() {
-            pass(true)?;
-        }
-        let said = pass(false)?;
-        notes.begins.extend(said.begins);
-        notes.hidden.extend(said.hidden);
-        Ok(())
+        self.each(admin, &reader, place, range, notes, |event, headers| {
+            let message = message::result(events, event.key, event.payload, headers);
+            let Some(message) = message.filter(|message| self.is_of(message, range)) else {
+                return Ok(());
+            };
+            taker.know(message.key)?;
+            let (own, value) = match message.body {
+                Body::Value(value) => (None, value),
+                Body::Carried(key, value) => (Some(key), value),
+                Body::Letter(_) => return Ok(()),
+            };
+            match message.key.revision {
+                None => taker.first(message.key.offset, own, value),
+                Some(_) => Ok(()),
+            }
+        })
     }
 
     /// Whether a message publishes an outcome of the range.
@@ -156,7 +155,7 @@ impl Topics {
         Reader::open(&self.output.connection, topic).map_err(|error| failed(range, error))
     }
 
-    /// Reads one partition of a topic from its beginning to the end of what is committed.
+    /// Reads one partition of a topic from its beginning to where it ends now: whatever was published of what is stored, is there.
     fn each(
         &self,
         admin: &Admin,
@@ -166,7 +165,7 @@ impl Topics {
         notes: &mut Notes,
         mut each: impl FnMut(&Event<'_>, &[Header]) -> Result<(), RecalculateError>,
     ) -> Result<(), RecalculateError> {
-        let marks = admin.watermarks(topic, place);
+        let marks = settled(|| admin.watermarks(topic, place), notes.deadline);
         let marks = marks.map_err(|error| failed(range, error))?;
         if marks.start.get() > 0 {
             let (start, at) = (marks.start, place);
@@ -180,10 +179,11 @@ impl Topics {
                 "{topic:?} partition {at} from its offset {from} on"
             ));
         }
-        let whole = OffsetRange::new(marks.start, marks.stable_end);
+        let whole = OffsetRange::new(marks.start, marks.stable_end.min(marks.end));
         let whole = whole.unwrap_or(OffsetRange::empty(marks.start));
         let mut failure = None;
         let read = reader.read(place, whole, IDLE, |batch| {
+            self.throttle.take_blocking(batch.bytes());
             for (index, event) in batch.iter().enumerate() {
                 // Headers that no client reads are none of ours.
                 let headers = batch.headers(index).unwrap_or_default();
@@ -208,6 +208,52 @@ fn failed(range: OffsetRange, error: KafkaError) -> RecalculateError {
     }
 }
 
-fn no_topic(range: OffsetRange, topic: &str) -> RecalculateError {
-    RecalculateError::not_published(range, format!("there is no topic {topic:?}"))
+fn no_topic(range: OffsetRange, topic: &str, hint: &str) -> RecalculateError {
+    let detail = format!(
+        "there is no topic {topic:?}{hint}. If it is gone for good, create it empty: then nothing of it is waited for"
+    );
+    RecalculateError::not_taken(range, detail)
+}
+
+/// Where a partition begins, where it ended at first, and how much of that can be read once the transactions have ended that were
+/// open then, or at the deadline.
+fn settled(
+    mut ask: impl FnMut() -> Result<Watermarks, KafkaError>,
+    deadline: Instant,
+) -> Result<Watermarks, KafkaError> {
+    let mut now = ask()?;
+    let end = now.end;
+    while now.stable_end < end && Instant::now() < deadline {
+        thread::sleep(AGAIN);
+        now = ask()?;
+    }
+    Ok(Watermarks { end, ..now })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Offset;
+
+    fn marks(stable_end: u64, end: u64) -> Watermarks {
+        let at = |offset| Offset::ZERO.plus(offset);
+        Watermarks {
+            start: at(0),
+            stable_end: at(stable_end),
+            end: at(end),
+        }
+    }
+
+    /// Beside a busy processor there is always a transaction open, but never the same one.
+    #[test]
+    fn only_transactions_that_were_open_at_first_are_waited_for() {
+        let mut answers = [marks(90, 100), marks(90, 120), marks(110, 140)].into_iter();
+        let deadline = Instant::now() + OPEN;
+        let found = settled(|| Ok(answers.next().unwrap()), deadline).unwrap();
+        assert_eq!(found, marks(110, 100));
+        assert_eq!(answers.next(), None);
+        // One that does not end is not waited for longer than Kafka lets it be.
+        let found = settled(|| Ok(marks(90, 100)), Instant::now()).unwrap();
+        assert_eq!(found, marks(90, 100));
+    }
 }

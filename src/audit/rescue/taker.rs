@@ -1,7 +1,8 @@
 //! Published outcomes of a range as they come, into stored ones that prove themselves. Knows no Kafka.
 //!
-//! First publications of results come in the order of the range, and are calculated batch by batch; rejects and corrections come
-//! before them and are kept. Memory: these, a hash for each result, a batch of rows, and the files.
+//! First publications of results come in the order of the range, and are calculated batch by batch; corrections, which the store
+//! has, and rejects come before them and are kept. Memory: these, a hash for each of the newest results, a batch of rows, and the
+//! files.
 
 use std::{
     collections::{BTreeMap, btree_map::Entry, hash_map::DefaultHasher},
@@ -16,14 +17,16 @@ use super::{
         RecalculateError,
         message::{Key, Letter},
     },
+    corrected::{Corrected, Correction, Corrections, MOST_KEPT},
     proof::{Proof, Published},
+    seen::{Follows, Seen},
     stored::{Whole, each_reject},
 };
 use crate::{
     calculation::{Evaluated, Evaluator},
     events::columns,
     format::{Absent, Accumulation, RangeOutcomes, SegmentReader},
-    model::{Counts, Offset, OffsetRange, Partition, Reject, Sequence},
+    model::{Counts, Offset, OffsetRange, Partition, Reject},
 };
 
 /// So many results are calculated at a time at most,
@@ -32,88 +35,94 @@ const ROWS: usize = 8192;
 const BYTES: usize = 4 << 20;
 /// and so many offsets passed.
 const OFFSETS: u64 = 1 << 17;
-/// The most that is kept of rejects and corrections.
-const MOST_KEPT: usize = 64 << 20;
-
-/// A correction to a result, or of one that was taken back.
-struct Correction {
-    revision: Sequence,
-    value: Option<Vec<u8>>,
-}
+/// So many results are remembered, to know which come again.
+const MOST_SEEN: usize = 1 << 21;
 
 /// See the module.
 pub(super) struct Taker {
     evaluator: Arc<Evaluator>,
     events: String,
     partition: Partition,
-    range: OffsetRange,
+    corrections: Corrections,
     /// Which of the offsets without an outcome are absent; the others are filtered. `None`: all are absent.
     absent: Option<Vec<OffsetRange>>,
+    /// Whether a file that is whole has the results.
+    has_results: bool,
     rejects: BTreeMap<Offset, Reject>,
-    corrections: BTreeMap<Offset, Correction>,
     kept: usize,
-    /// The first publications so far, and a hash of each.
-    seen: Vec<(Offset, u64)>,
+    /// The first publications so far.
+    seen: Seen,
     /// Those that are not calculated yet.
     waiting: Vec<Published>,
     bytes: usize,
     /// Rows of a file instead.
     stored: Option<RecordBatch>,
     made: Accumulation,
-    results: u64,
-    /// Whether the key of some event is not known.
+    /// Whether the time of some result's event is not known.
+    lacks_time: bool,
+    /// Whether the key of one is not.
     lacks_key: bool,
 }
 
 impl Taker {
-    /// For the offsets `range` of a partition of the topic `events`, whose outcomes are those of `evaluator`.
+    /// For the range of `corrections` of a partition of the topic `events`, whose outcomes are those of `evaluator`.
     pub fn new(
         evaluator: Arc<Evaluator>,
         (events, partition): (&str, Partition),
-        range: OffsetRange,
+        corrections: Corrections,
     ) -> Taker {
         Taker {
             evaluator,
             events: events.to_owned(),
             partition,
-            range,
             absent: None,
+            has_results: false,
             rejects: BTreeMap::new(),
-            corrections: BTreeMap::new(),
-            kept: 0,
-            seen: Vec::new(),
+            kept: corrections.bytes(),
+            seen: Seen::remembering(MOST_SEEN),
             waiting: Vec::new(),
             bytes: 0,
             stored: None,
-            made: Accumulation::filling(range.start(), None),
-            results: 0,
+            made: Accumulation::filling(corrections.range().start(), None),
+            lacks_time: false,
             lacks_key: false,
+            corrections,
         }
     }
 
     /// The offsets whose outcomes are taken.
     pub fn range(&self) -> OffsetRange {
-        self.range
+        self.corrections.range()
     }
 
     /// Whether what was published can suffice at all, where the manifest states so many of each, and these files are whole.
     ///
     /// # Errors
-    /// [`RecalculateError::NotPublished`] when it cannot.
+    /// [`RecalculateError::NotPublished`] when it cannot; [`RecalculateError::NotTaken`] when this program cannot tell.
     pub fn expect(&mut self, stated: Counts, whole: &Whole) -> Result<(), RecalculateError> {
         let needs_results = whole.results.is_none() && stated.results > 0;
         if let Some(field) = self.evaluator.field_kept_back().filter(|_| needs_results) {
-            return Err(self.refuse(format!(
+            return Err(self.not_published(format!(
                 "messages do not hold the field {} (--publish), so that nobody could calculate them again",
                 field.name
             )));
         }
+        let needs_rejects = whole.rejects.is_none() && stated.rejects > 0;
+        let mut corrected = self.corrections.within(self.range());
+        let is_reject = |correction: &Correction| matches!(correction.now, Corrected::Reject);
+        let reject = corrected.find(|(_, correction)| needs_rejects && is_reject(correction));
+        if let Some((offset, _)) = reject {
+            return Err(self.refuse(format!(
+                "offset {offset} became a reject by a correction, and only its file says of what its payload was made: restore the file from a backup"
+            )));
+        }
+        self.has_results = whole.results.is_some();
         self.absent = match (stated.filtered, stated.absent, whole.absent()) {
             (0, ..) => None,
             (_, 0, _) => Some(Vec::new()),
             (_, _, Some(Absent::Ranges(runs))) => Some(runs.clone()),
             (filtered, absent, _) => {
-                return Err(self.refuse(format!(
+                return Err(self.not_published(format!(
                     "{filtered} of its offsets are filtered and {absent} absent, and only its files say which"
                 )));
             }
@@ -125,10 +134,9 @@ impl Taker {
     pub fn take_rejects(&mut self, file: SegmentReader) -> Result<(), RecalculateError> {
         let facts = file.facts().clone();
         each_reject(file, |reject| {
-            if !self.range.contains(reject.offset) {
+            if !self.range().contains(reject.offset) {
                 return Ok(());
             }
-            self.keep(size_of_reject(&reject))?;
             self.rejects.insert(reject.offset, reject);
             Ok(())
         })?;
@@ -161,13 +169,13 @@ impl Taker {
         timestamp: Option<i64>,
     ) -> Result<(), RecalculateError> {
         let offset = key.offset;
-        if key.revision.is_some() {
-            return Err(self.refuse(format!(
-                "offset {offset} became a reject by a correction, and only its file says of what its payload was made"
-            )));
+        self.know(key)?;
+        if self.corrections.get(offset).is_some() {
+            // It is a reject no more.
+            return Ok(());
         }
         if letter.whole.is_some() || letter.key_bytes.is_some() {
-            return Err(self.refuse(format!(
+            return Err(self.not_published(format!(
                 "the dead letter of offset {offset} was cut to the size that its topic takes"
             )));
         }
@@ -191,33 +199,18 @@ impl Taker {
         }
     }
 
-    /// Takes in a correction to a result, or, without a value, of one that is taken back; all come before the results.
-    pub fn correction(
-        &mut self,
-        offset: Offset,
-        revision: Sequence,
-        value: Option<&[u8]>,
-    ) -> Result<(), RecalculateError> {
-        self.keep(value.map_or(0, <[u8]>::len))?;
-        let value = value.map(<[u8]>::to_vec);
-        let correction = Correction { revision, value };
-        match self.corrections.entry(offset) {
-            Entry::Vacant(entry) => {
-                entry.insert(correction);
-            }
-            Entry::Occupied(mut entry) => {
-                let known = entry.get();
-                if known.revision == revision && known.value != correction.value {
-                    return Err(self.refuse(format!(
-                        "there are two corrections of offset {offset} with revision {revision}, which differ"
-                    )));
-                }
-                if known.revision < revision {
-                    entry.insert(correction);
-                }
-            }
+    /// Whether the history knows of a publication: a correction of a higher revision may have made something else of an outcome.
+    pub fn know(&self, key: Key) -> Result<(), RecalculateError> {
+        let (offset, Some(revision)) = (key.offset, key.revision) else {
+            return Ok(());
+        };
+        let newest = self.corrections.get(offset);
+        match newest.is_some_and(|newest| revision <= newest.revision) {
+            true => Ok(()),
+            false => Err(self.refuse(format!(
+                "offset {offset} has revision {revision}, which the history does not have"
+            ))),
         }
-        Ok(())
     }
 
     /// Takes in the first publication of a result, with the key of its event where it carries it.
@@ -232,24 +225,32 @@ impl Taker {
         };
         let mut hasher = DefaultHasher::new();
         (key, value).hash(&mut hasher);
-        let hash = hasher.finish();
-        if self.seen.last().is_some_and(|(last, _)| offset <= *last) {
-            // At-least-once delivery goes back after a crash: then it is the same once more.
-            let place = self.seen.binary_search_by_key(&offset, |(seen, _)| *seen);
-            return match place.is_ok_and(|place| self.seen[place].1 == hash) {
-                true => Ok(()),
-                false => Err(self.refuse(format!(
-                    "there are two results of offset {offset}, which differ, or it comes after later ones"
-                ))),
-            };
+        match self.seen.add(offset, hasher.finish()) {
+            Follows::First => {}
+            Follows::Again => return Ok(()),
+            Follows::Differs => {
+                return Err(self.refuse(format!(
+                    "there are two results of offset {offset}, which differ"
+                )));
+            }
+            Follows::OutOfOrder => {
+                return Err(self.refuse(format!(
+                    "the result of offset {offset} comes after later ones"
+                )));
+            }
+            Follows::TooFarBack => {
+                return Err(self.refuse(format!(
+                    "the result of offset {offset} comes again after {MOST_SEEN} others, and more are not remembered"
+                )));
+            }
         }
-        self.seen.push((offset, hash));
-        if self.corrections.contains_key(&offset) {
+        if self.corrections.get(offset).is_some() {
             return Ok(());
         }
         self.bytes += value.len() + key.map_or(0, <[u8]>::len);
         self.waiting.push(Published {
             offset,
+            timestamp: None,
             key: key.map(<[u8]>::to_vec),
             value: value.to_vec(),
         });
@@ -261,8 +262,8 @@ impl Taker {
 
     /// What was made of it.
     pub fn finish(mut self) -> Result<Accumulation, RecalculateError> {
-        self.pass_to(self.range.end())?;
-        if self.results > 0 {
+        self.pass_to(self.range().end())?;
+        if self.lacks_time || self.lacks_key {
             self.made.came_from_messages(self.lacks_key);
         }
         Ok(self.made)
@@ -297,26 +298,17 @@ impl Taker {
         let mut results: Vec<Published> = self.waiting.drain(..waiting).collect();
         let mut rejects = self.rejects.split_off(&end);
         std::mem::swap(&mut rejects, &mut self.rejects);
-        let mut corrections = self.corrections.split_off(&end);
-        std::mem::swap(&mut corrections, &mut self.corrections);
-        for (offset, correction) in corrections {
-            match (correction.value, rejects.remove(&offset)) {
-                (Some(value), _) => results.push(Published {
-                    offset,
-                    key: None,
-                    value,
-                }),
-                (None, None) => {}
-                (None, Some(_)) => {
-                    return Err(self.refuse(format!(
-                        "the result of offset {offset} was taken back, and it has a dead letter from before"
-                    )));
-                }
+        for (_, correction) in self.corrections.within(range) {
+            match &correction.now {
+                Corrected::Result(result) if !self.has_results => results.push(result.clone()),
+                _ => {}
             }
         }
         results.sort_by_key(|one| one.offset);
-        self.results += results.len() as u64;
-        self.lacks_key |= results.iter().any(|one| one.key.is_none());
+        self.lacks_time |= results.iter().any(|one| one.timestamp.is_none());
+        // Whoever knows the time of an event knows its key as well, or that it has none.
+        let lacks_key = |one: &Published| one.key.is_none() && one.timestamp.is_none();
+        self.lacks_key |= results.iter().any(lacks_key);
         let mut outcomes = match &self.stored {
             Some(stored) => Evaluated {
                 results: within(stored, range),
@@ -343,12 +335,16 @@ impl Taker {
             evaluator: &self.evaluator,
             events: &self.events,
             partition: self.partition,
-            range: self.range,
+            range: self.range(),
         }
     }
 
     fn refuse(&self, detail: impl Into<String>) -> RecalculateError {
-        RecalculateError::not_published(self.range, detail)
+        RecalculateError::not_taken(self.range(), detail)
+    }
+
+    fn not_published(&self, detail: impl Into<String>) -> RecalculateError {
+        RecalculateError::not_published(self.range(), detail)
     }
 }
 

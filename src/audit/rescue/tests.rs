@@ -1,5 +1,7 @@
 //! Messages into stored outcomes, without a broker.
 
+mod corrections;
+mod unmade;
 mod whole;
 
 use std::sync::Arc;
@@ -9,6 +11,7 @@ use super::{
         RecalculateError,
         message::{Key, Letter},
     },
+    corrected::Corrections,
     stored::Whole,
     taker::Taker,
 };
@@ -16,13 +19,17 @@ use crate::{
     calculation::{Condition, Evaluator, Publish, builtin},
     events::{Fields, MessageBuffer, ResultEncoder, columns},
     format::{Encoded, EncodedSegment, Identity, NotKnown, read_segment},
-    model::{Counts, Event, Offset, OffsetRange, Partition, Sequence},
+    model::{Counts, Event, Offset, OffsetRange, Partition},
 };
 
 const PARTITION: Partition = Partition(3);
 
 fn at(offset: u64) -> Offset {
     Offset::ZERO.plus(offset)
+}
+
+fn range() -> OffsetRange {
+    OffsetRange::new(at(10), at(20)).unwrap()
 }
 
 fn evaluator() -> Evaluator {
@@ -39,10 +46,14 @@ type Made = Result<(), RecalculateError>;
 
 impl Scene {
     fn of(evaluator: Evaluator, counts: Counts) -> Scene {
+        let mut scene = Scene::corrected(evaluator, Corrections::of(range()));
+        scene.taker.expect(counts, &Whole::default()).unwrap();
+        scene
+    }
+
+    fn corrected(evaluator: Evaluator, corrections: Corrections) -> Scene {
         let evaluator = Arc::new(evaluator);
-        let range = OffsetRange::new(at(10), at(20)).unwrap();
-        let mut taker = Taker::new(evaluator.clone(), ("events", PARTITION), range);
-        taker.expect(counts, &Whole::default()).unwrap();
+        let taker = Taker::new(evaluator.clone(), ("events", PARTITION), corrections);
         Scene { evaluator, taker }
     }
 
@@ -57,11 +68,6 @@ impl Scene {
     fn first(&mut self, offset: u64, key: Option<&str>, value: Option<&str>) -> Made {
         let value = value.map(str::as_bytes);
         self.taker.first(at(offset), key.map(str::as_bytes), value)
-    }
-
-    fn correction(&mut self, offset: u64, revision: u64, value: Option<&str>) -> Made {
-        let value = value.map(str::as_bytes);
-        self.taker.correction(at(offset), Sequence(revision), value)
     }
 
     fn letter(&mut self, offset: u64, letter: Letter<'_>) -> Made {
@@ -109,8 +115,20 @@ fn rows(file: &EncodedSegment) -> Vec<(i64, String)> {
     found
 }
 
+/// It is left as it is.
 #[track_caller]
 fn refused(made: Result<impl Sized, RecalculateError>, why: &str) {
+    match made.map(|_| ()) {
+        Err(error @ RecalculateError::NotTaken { .. }) => {
+            assert!(error.to_string().contains(why), "{error}");
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The topics do not have it.
+#[track_caller]
+fn missing(made: Result<impl Sized, RecalculateError>, why: &str) {
     match made.map(|_| ()) {
         Err(error @ RecalculateError::NotPublished { .. }) => {
             assert!(error.to_string().contains(why), "{error}");
@@ -219,36 +237,6 @@ fn a_copy_is_taken_once_and_another_result_of_its_offset_not_at_all() {
 }
 
 #[test]
-fn the_newest_correction_counts() {
-    let mut scene = Scene::new();
-    let (one, two) = (message(5), message(6));
-    scene.letter(11, letter("{}")).unwrap();
-    scene.correction(11, 7, Some(&one)).unwrap();
-    scene.correction(12, 9, Some(&two)).unwrap();
-    scene.correction(12, 8, Some(&one)).unwrap();
-    // Published again after the group's offsets had expired.
-    scene.correction(12, 9, Some(&two)).unwrap();
-    scene.correction(14, 9, None).unwrap();
-    refused(
-        scene.correction(12, 9, Some(&one)),
-        "two corrections of offset 12 with revision 9",
-    );
-    scene.first(10, Some("a key"), Some(&message(1))).unwrap();
-    for offset in [12, 14] {
-        scene
-            .first(offset, Some("a key"), Some(&message(1)))
-            .unwrap();
-    }
-    let made = scene.finish().unwrap();
-    assert!(made.rejects.is_none());
-    let results = made.results.unwrap();
-    let expected = [(10, message(1)), (11, one), (12, two)];
-    assert_eq!(rows(&results), expected);
-    // A correction has its source as its key.
-    assert!(results.facts.not_known.unwrap().key);
-}
-
-#[test]
 fn an_offset_with_two_outcomes_is_not_taken() {
     let mut scene = Scene::new();
     scene.letter(12, letter("{}")).unwrap();
@@ -257,27 +245,16 @@ fn an_offset_with_two_outcomes_is_not_taken() {
     refused(scene.letter(12, other), "two dead letters of offset 12");
     scene.number(12, 1).unwrap();
     refused(scene.finish(), "offset 12 has a result and a dead letter");
-    let mut scene = Scene::new();
-    scene.letter(12, letter("{}")).unwrap();
-    scene.correction(12, 5, None).unwrap();
-    refused(scene.finish(), "offset 12 was taken back");
 }
 
 #[test]
 fn a_dead_letter_that_does_not_say_everything_or_is_wrong_is_not_taken() {
     let mut cut = letter("{}");
     cut.whole = Some((7, crate::model::Digest::of(b"all of it")));
-    refused(Scene::new().letter(12, cut), "offset 12 was cut");
+    missing(Scene::new().letter(12, cut), "offset 12 was cut");
     let mut without_key = letter("{}");
     without_key.key_bytes = Some(7);
-    refused(Scene::new().letter(12, without_key), "offset 12 was cut");
-    let corrected = Key {
-        revision: Some(Sequence(5)),
-        offset: at(12),
-    };
-    let mut scene = Scene::new();
-    let made = scene.taker.letter(corrected, &letter("{}"), None);
-    refused(made, "offset 12 became a reject by a correction");
+    missing(Scene::new().letter(12, without_key), "offset 12 was cut");
     for payload in [r#"{"number":3}"#, "{}", ""] {
         let mut scene = Scene::new();
         scene.letter(12, letter(payload)).unwrap();
@@ -312,20 +289,19 @@ fn offsets_without_a_row_are_all_absent_or_all_filtered_or_it_is_not_known_which
     }
     let mut scene = Scene::new();
     let made = scene.taker.expect(counts(4, 5), &Whole::default());
-    refused(made, "4 of its offsets are filtered and 5 absent");
+    missing(made, "4 of its offsets are filtered and 5 absent");
 }
 
 #[test]
 fn messages_without_a_field_are_not_believed() {
     let publish = Publish::parse("result").unwrap();
     let evaluator = evaluator().with_publish(Some(&publish)).unwrap();
-    let range = OffsetRange::new(at(10), at(20)).unwrap();
-    let mut taker = Taker::new(Arc::new(evaluator), ("events", PARTITION), range);
+    let mut taker = Scene::corrected(evaluator, Corrections::of(range())).taker;
     let results = Counts {
         results: 1,
         ..Counts::default()
     };
-    refused(
+    missing(
         taker.expect(results, &Whole::default()),
         "the field number (--publish)",
     );

@@ -2,10 +2,11 @@
 
 use super::{
     super::rewriting::{Events, Rewriting},
-    losses::{Losses, place},
+    losses::{self, Losses, place},
 };
 use crate::{
-    audit::{self, Loss, Mend, OutputTopics, RepairPlan, Source},
+    audit::{self, Loss, Mend, OutputTopics, RepairPlan, Source, Unmade},
+    history::Chain,
     model::{Offset, Partition},
 };
 
@@ -23,6 +24,9 @@ pub(super) struct Rescued {
     /// Why it cannot be made, in a plan.
     #[serde(skip_serializing_if = "Option::is_none")]
     not: Option<String>,
+    /// Whether it can be given up then: the topics do not have it.
+    #[serde(skip)]
+    is_gone: bool,
 }
 
 impl Rescued {
@@ -34,6 +38,7 @@ impl Rescued {
             end: part.end(),
             kept: (part.end() < end).then_some(end),
             not: None,
+            is_gone: false,
         }
     }
 }
@@ -56,13 +61,12 @@ pub(super) async fn plan(
                 return anyhow::Ok(None);
             };
             let mut rescued = Rescued::of(mend, &loss);
-            let made = async {
-                let evaluator = calculations.evaluator(&mend.declaration)?;
-                let open = rewriting.open(mend.partition, evaluator, Events::Perhaps);
-                let with = open.await?.recalculator;
-                anyhow::Ok(audit::try_rescue(&with, topics, &chain, mend, &loss).await?)
+            let unmade = unmade((rewriting, topics), &chain, mend, &loss).await?;
+            (rescued.is_gone, rescued.not) = match unmade {
+                None => (false, None),
+                Some(Unmade::Gone(why)) => (true, Some(why)),
+                Some(Unmade::Left(why)) => (false, Some(why)),
             };
-            rescued.not = made.await.err().map(|why| format!("{why:#}"));
             Ok(Some(rescued))
         };
         match tried.await {
@@ -74,6 +78,31 @@ pub(super) async fn plan(
         }
     }
     found
+}
+
+/// Why a range cannot be made of what was published; `None` when it can.
+async fn unmade(
+    (rewriting, topics): (&Rewriting, &OutputTopics),
+    chain: &Chain,
+    mend: &Mend,
+    loss: &Loss,
+) -> anyhow::Result<Option<Unmade>> {
+    let evaluator = match rewriting.calculations.evaluator(&mend.declaration) {
+        Ok(evaluator) => evaluator,
+        Err(why) => return Ok(Some(Unmade::Gone(why.to_string()))),
+    };
+    let open = rewriting.open(mend.partition, evaluator, Events::Perhaps);
+    let with = match open.await {
+        Ok(open) => open.recalculator,
+        Err(error) if losses::is_of_no_topic(&error) => {
+            return Ok(Some(Unmade::Gone(format!("{error:#}"))));
+        }
+        Err(error) => return Err(error),
+    };
+    match audit::try_rescue(&with, topics, chain, mend, loss).await {
+        Ok(_) => Ok(None),
+        Err(error) => Ok(Some(error.unmade()?)),
+    }
 }
 
 /// Where a range comes from of which Kafka has not everything.
@@ -94,12 +123,18 @@ pub(super) fn text(mend: &Mend, rescued: &[Rescued]) -> Option<String> {
 
 /// Those that cannot be made, and why.
 pub(super) fn left(rescued: &[Rescued], plan: &RepairPlan, losses: &Losses) -> Vec<String> {
-    let planned = plan.mends.iter().filter(|mend| !losses.accepts(mend));
-    let left = planned.filter_map(|mend| {
-        let not = find(mend, rescued)?.not.as_ref()?;
-        Some(format!("{}: {not}", place(mend)))
+    let left = plan.mends.iter().filter_map(|mend| {
+        let rescued = find(mend, rescued)?;
+        let not = rescued.not.as_ref()?;
+        let is_given_up = rescued.is_gone && losses.accepts(mend);
+        (!is_given_up).then(|| format!("{}: {not}", place(mend)))
     });
     left.collect()
+}
+
+/// Whether a range stays as it is, whatever losses are accepted.
+pub(super) fn stays(mend: &Mend, rescued: &[Rescued]) -> bool {
+    find(mend, rescued).is_some_and(|one| one.not.is_some() && !one.is_gone)
 }
 
 fn find<'r>(mend: &Mend, rescued: &'r [Rescued]) -> Option<&'r Rescued> {

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::{apply, flip_a_byte, repair, stored};
 use crate::outside::{LIMIT, Offsets, Outcomes, Pipeline, Place};
+use crate::recalculation::{self, NEW, RECALCULATE};
 use crate::support::{delete_records, produce_with_headers, python, read_all, snapback};
 
 /// The offsets of each snapshot; one in ten is a reject.
@@ -152,4 +153,32 @@ fn a_message_that_does_not_prove_itself_is_not_taken() {
     }
     let kinds = ["digest-mismatch", "missing-segment"].map(str::to_owned);
     assert_eq!(pipeline.findings(), kinds.into());
+}
+
+/// The corrections are in no topic yet: two results became others, one a reject, and a reject became a result.
+#[test]
+fn what_was_corrected_is_made_again_while_its_corrections_wait() {
+    let pipeline = recalculation::history(Place::folder());
+    let flags = ["recalculate", "--apply", "--brokers", &pipeline.brokers];
+    let program = snapback(flags)
+        .args(["--events", &pipeline.events])
+        .args(NEW);
+    let program = program.args(pipeline.store_args()).envs(pipeline.env());
+    program.limit(LIMIT).run().expect_code(0);
+    flip_a_byte(&pipeline.segments("results", 0)[0]);
+    delete_records(&pipeline.brokers, &pipeline.events, 0, 5);
+    let published = messages(&pipeline);
+    let done = apply(&pipeline, 0);
+    let rescued = json!([{"partition": 0, "start": 0, "end": 5}]);
+    assert_eq!((&done["ranges"], &done["rescued"]), (&json!(1), &rescued));
+    assert_eq!(messages(&pipeline), published);
+    let corrected = print(&pipeline, &["lookup", "0/2"]);
+    assert!(
+        corrected.contains(r#"{"a":null,"b":6,"result":36}"#)
+            && !corrected.contains("kafka_timestamp"),
+        "{corrected}"
+    );
+    let owner = pipeline.run_to_end().args(NEW).args(RECALCULATE);
+    owner.run().expect_code(0);
+    recalculation::check_recalculated(&pipeline);
 }

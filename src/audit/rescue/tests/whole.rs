@@ -38,9 +38,7 @@ fn what_a_whole_file_of_the_range_has_is_taken_from_it() {
 
     // The rejects are damaged.
     let whole = Whole::open(file(&before.results)).unwrap();
-    let mut scene = Scene::new();
-    scene.evaluator = Arc::new(evaluator());
-    scene.taker = Taker::new(scene.evaluator.clone(), ("events", PARTITION), range);
+    let mut scene = Scene::corrected(evaluator(), Corrections::of(range));
     scene.taker.expect(before.counts, &whole).unwrap();
     let mut missing = letter("{}");
     missing.reason = "missing-field: number";
@@ -59,9 +57,7 @@ fn what_a_whole_file_of_the_range_has_is_taken_from_it() {
 
     // The results are damaged.
     let whole = Whole::open(file(&before.rejects)).unwrap();
-    let mut scene = Scene::new();
-    scene.evaluator = Arc::new(evaluator());
-    scene.taker = Taker::new(scene.evaluator.clone(), ("events", PARTITION), range);
+    let mut scene = Scene::corrected(evaluator(), Corrections::of(range));
     scene.taker.expect(before.counts, &whole).unwrap();
     scene.taker.take_rejects(whole.rejects.unwrap()).unwrap();
     scene.number(10, 1).unwrap();
