@@ -85,7 +85,7 @@ pub use published::{OutputTopics, verify_published};
 pub use readable::readable_events;
 pub use recalculate::{
     Difference, DifferencesFile, DifferencesFileError, Different, Outdated, RecalculateError,
-    Recalculator, ResultsTopic, each_difference, outdated,
+    Recalculator, ResultsTopic, each_difference, filtered_otherwise, outdated,
 };
 pub use repair::{
     Acceptance, Loss, ManifestMend, ManifestRemedy, Mend, Mended, RepairError, RepairPlan, Source,
@@ -95,7 +95,7 @@ pub use repair::{
 pub use report::{ComparedWith, LostRange, Published, Report, Reread};
 pub use rereading::verify_events;
 pub use rescue::{RescueError, published_part, rescue, try_rescue};
-pub use scrub::{MOST_WRONG, Scrubbed, Scrubber, Step, Takes, Then};
+pub use scrub::{Chosen, MOST_WRONG, Scrubbed, Scrubber, Then, Turn};
 pub use settling::{SettleError, Settled};
 pub use source::{SourceError, is_its_source};
 pub use statement::{Changed, Comparison, Scope, Statement, StatementError, compare};

@@ -42,27 +42,32 @@ pub(super) async fn unread(
         .collect())
 }
 
-/// A finding for each page of a manifest that cannot be read.
+/// A finding for each page of a partition that cannot be read.
 #[must_use]
-pub fn unread_pages(store: &Store, listed: &Listed) -> Vec<Finding> {
-    let unread = listed.unread().iter();
-    unread
-        .map(|page| finding(store, listed.partition, page))
-        .collect()
+pub fn unread_pages<'u>(
+    store: &Store,
+    partition: Partition,
+    unread: impl IntoIterator<Item = &'u UnreadPage>,
+) -> Vec<Finding> {
+    let unread = unread.into_iter();
+    unread.map(|page| finding(store, partition, page)).collect()
 }
 
 fn finding(store: &Store, partition: Partition, page: &UnreadPage) -> Finding {
     let UnreadPage { link, damage } = page;
     let location = store.locate(&link.path);
-    let files = link.files;
+    let lists = match link.files {
+        0 => format!("which says why {} offsets have no row", link.range.len()),
+        files => format!("which lists {files} live segments"),
+    };
     let (kind, detail) = match damage {
         None => (
             FindingKind::PageMissing,
-            format!("there is no file {location}, which lists {files} live segments"),
+            format!("there is no file {location}, {lists}"),
         ),
         Some(why) => (
             FindingKind::PageDamaged,
-            format!("{location}, which lists {files} live segments, cannot be used: {why}"),
+            format!("{location}, {lists}, cannot be used: {why}"),
         ),
     };
     let remedy = instructions::page(link, &location);

@@ -79,9 +79,20 @@ impl AbsentBuilder {
     pub fn finish(mut self) -> Absent {
         self.close();
         match self.digest {
-            Some(digest) => Absent::Digest(digest.finalize().into()),
+            Some(_) => self.finish_digested(),
             None => Absent::Ranges(self.closed),
         }
+    }
+
+    /// The digest of the record, however short that is.
+    pub(super) fn finish_digested(mut self) -> Absent {
+        self.close();
+        let digest = self.digest.unwrap_or_else(|| {
+            let mut digest = Sha256::new();
+            digest.update(text(&self.closed));
+            digest
+        });
+        Absent::Digest(digest.finalize().into())
     }
 
     fn close(&mut self) {

@@ -12,6 +12,7 @@ use chrono::SubsecRound;
 use super::{
     ApplyError, Edit, EditSummary, Gap, Layout, MAX_MANIFEST_BYTES, Manifest, OpenList, Pipeline,
     Rowless, RowlessRecord, Segment, SegmentKind, SilentRange, Stamp, codec, paging,
+    silence::shorten,
     silent::{push_silent, replace_silent},
     validate,
 };
@@ -82,6 +83,7 @@ pub fn apply_and_encode(
                     &mut next.open.silent,
                     SilentRange::new(range, record, &ours),
                 );
+                shorten(&mut next.open.silent);
             }
             let (rows, corrections) = in_order(segments, next.sequence);
             next.open.segments.extend(rows);
@@ -197,6 +199,7 @@ fn repair(
     let silent = silent.then(|| SilentRange::new(range, record, &ours));
     let silent = replace_silent(&base.open.silent, range, silent);
     next.open.silent = silent.ok_or(ApplyError::NotLive { range })?;
+    shorten(&mut next.open.silent);
     let earlier = |segment: &Segment| segment.range.start() < range.start();
     let place = base.open.segments.partition_point(earlier);
     next.open

@@ -181,8 +181,10 @@ pub enum Inconsistency {
         /// What does not fit.
         detail: &'static str,
     },
-    /// A page lists no segment, or too many.
-    #[error("{files} files are listed: a page has a segment at least, and at most {most}")]
+    /// A page lists neither a segment nor a range of filtered events, or too many segments.
+    #[error(
+        "{files} files are listed: a page has a segment or filtered events, and at most {most} segments"
+    )]
     Files {
         /// How many there are.
         files: usize,

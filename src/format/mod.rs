@@ -50,6 +50,7 @@ mod rows;
 mod rows_by_offset;
 mod sealing;
 mod segment;
+mod silence;
 mod silent;
 mod validate;
 mod verified;
@@ -90,8 +91,9 @@ pub use rows_by_offset::{RowPlace, SegmentEnd};
 pub use sealing::PageError;
 pub(crate) use segment::ROW_GROUP_ROWS;
 pub use segment::{Encoded, EncodedSegment, SegmentError, SegmentWriter};
-pub use silent::{SilentRange, same_silence_outside};
-pub use verified::{LastVerified, Verified};
+pub use silence::{MOST_DIGESTED, same_silence_outside};
+pub use silent::SilentRange;
+pub use verified::{LastVerified, OpenPage, Verified};
 
 #[cfg(test)]
 mod golden;

@@ -13,8 +13,8 @@ use crate::{
 /// each offset of the range by itself (I4).
 ///
 /// It is broken when its digest is not that of its body; when segments, silent ranges and gaps do not follow each other from
-/// the range's start to its end, or do not add up to the counts; when it lists no segment or more than
-/// [`Page::MOST_FILES`]; when a calculation of a segment is missing; or when it is larger than [`Page::MAX_BYTES`].
+/// the range's start to its end, or do not add up to the counts; when it lists neither a segment nor a range of filtered events, or
+/// more segments than [`Page::MOST_FILES`]; when a calculation of a segment is missing; or when it is larger than [`Page::MAX_BYTES`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Page {
     /// The events topic.

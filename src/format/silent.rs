@@ -6,6 +6,9 @@ use crate::{
     model::{Counts, OffsetRange},
 };
 
+/// What a range takes where it is listed, beside the runs of absent offsets.
+const LINE_BYTES: u64 = 200;
+
 /// A range of offsets none of which has a row: no segment has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SilentRange {
@@ -68,9 +71,43 @@ impl SilentRange {
         })
     }
 
+    /// It in parts that end at multiples of `step`, so that their borders stay where they are; `None` when it cannot be cut.
+    #[must_use]
+    pub fn cut(&self, step: u64) -> Option<Vec<SilentRange>> {
+        let (mut at, end) = (self.range.start(), self.range.end());
+        let mut parts = Vec::new();
+        while at < end {
+            let border = at.plus(step - at.get().unsigned_abs() % step).min(end);
+            parts.push(self.part(OffsetRange::new(at, border).ok()?)?);
+            at = border;
+        }
+        Some(parts)
+    }
+
+    /// How many runs of absent offsets it writes out.
+    #[must_use]
+    pub fn runs(&self) -> usize {
+        match &self.record.absent {
+            Absent::Ranges(runs) => runs.len(),
+            Absent::Digest(_) => 0,
+        }
+    }
+
+    /// What it takes in a manifest or a page, in bytes, about.
+    #[must_use]
+    pub fn listed_bytes(&self) -> u64 {
+        let Absent::Ranges(runs) = &self.record.absent else {
+            return LINE_BYTES;
+        };
+        let digits = runs
+            .last()
+            .map_or(0, |last| last.end().get().max(1).ilog10() + 1);
+        LINE_BYTES + runs.len() as u64 * u64::from(2 * digits + 2)
+    }
+
     /// This one and the one that follows it as one, if they touch, no two calculations filtered them, and which of their
     /// offsets are absent can be said in at most `most` runs.
-    fn joined(&self, next: &SilentRange, most: usize) -> Option<SilentRange> {
+    pub(super) fn joined(&self, next: &SilentRange, most: usize) -> Option<SilentRange> {
         let two = self.fingerprint.is_some() && next.fingerprint.is_some();
         if self.range.end() != next.range.start() || two && self.fingerprint != next.fingerprint {
             return None;
@@ -107,7 +144,13 @@ impl SilentRange {
 
 /// Adds a silent range behind others; one that continues the last becomes part of it, so that a quiet topic's list stays short.
 pub(super) fn push_silent(list: &mut Vec<SilentRange>, next: SilentRange) {
-    push(list, next, LISTED);
+    match list.last_mut() {
+        Some(last) => match last.joined(&next, LISTED) {
+            Some(joined) => *last = joined,
+            None => list.push(next),
+        },
+        None => list.push(next),
+    }
 }
 
 /// The list with `now` in the place of whatever it had in `range`; `None` when a range would have to be cut that cannot be.
@@ -129,36 +172,8 @@ pub(super) fn replace_silent(
     Some(all)
 }
 
-/// Whether two lists say the same of every offset outside of `range`, however they are divided.
-#[must_use]
-pub fn same_silence_outside(
-    one: &[SilentRange],
-    other: &[SilentRange],
-    range: OffsetRange,
-) -> bool {
-    let all = |list: &[SilentRange]| {
-        let mut all = Vec::new();
-        for part in outside(list, range)? {
-            push(&mut all, part, usize::MAX);
-        }
-        Some(all)
-    };
-    let one = all(one);
-    one.is_some() && one == all(other)
-}
-
-fn push(list: &mut Vec<SilentRange>, next: SilentRange, most: usize) {
-    match list.last_mut() {
-        Some(last) => match last.joined(&next, most) {
-            Some(joined) => *last = joined,
-            None => list.push(next),
-        },
-        None => list.push(next),
-    }
-}
-
-/// The parts of the list that lie outside of `range`.
-fn outside(list: &[SilentRange], range: OffsetRange) -> Option<Vec<SilentRange>> {
+/// The parts of the list that lie outside of `range`; `None` when one would have to be cut that cannot be.
+pub(super) fn outside(list: &[SilentRange], range: OffsetRange) -> Option<Vec<SilentRange>> {
     let mut parts = Vec::with_capacity(list.len() + 2);
     for silent in list {
         if !silent.range.overlaps(range) {

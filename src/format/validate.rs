@@ -82,7 +82,8 @@ pub(super) fn check(manifest: &Manifest) -> Result<(), Inconsistency> {
 /// Checks everything of a page that can be checked without another file.
 pub(super) fn check_page(page: &Page) -> Result<(), Inconsistency> {
     let files = page.files().count();
-    if page.segments.is_empty() || files > Page::MOST_FILES {
+    let filtered = page.silent.iter().any(|one| one.fingerprint.is_some());
+    if page.segments.is_empty() && !filtered || files > Page::MOST_FILES {
         let most = Page::MOST_FILES;
         return Err(Inconsistency::Files { files, most });
     }

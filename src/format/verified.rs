@@ -1,4 +1,7 @@
-//! When each live segment was last verified: an object beside the chain, never a part of it. Pure.
+//! When stored history was last verified: an object beside the chain, never a part of it. Pure.
+//!
+//! It has an entry for each segment of the open list; one for each page, which holds for all that the page lists; and those of the
+//! segments of one page, which is being verified. So it is as small as the manifest, however long the history is.
 //!
 //! It is advice for the scrub's next turn and for people. Nobody believes it where it matters: whoever loses, damages or
 //! forges it has stored history verified again, or later. Only the owner of a partition writes it, and the last one wins.
@@ -9,18 +12,29 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{Listed, Segment};
-use crate::store::Path;
+use super::{Layout, Manifest, Page, PageLink, Segment};
+use crate::{
+    model::{Offset, OffsetRange},
+    store::Path,
+};
 
 /// The version of its form; of any other, nothing is known.
 const FORMAT: u32 = 1;
+/// So many segments in pages are known at most in which something was found.
+const MOST_FOUND: usize = 1_000;
 
 /// See the module.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verified {
     format: u32,
-    /// By the path of the segment.
+    /// Those of the open list, by their path.
     segments: BTreeMap<String, LastVerified>,
+    /// Pages, by their path.
+    pages: BTreeMap<String, PageEntry>,
+    /// The page that is being verified.
+    under_way: Option<UnderWay>,
+    /// Segments in pages in which something was found, by their path.
+    found: BTreeMap<String, LastVerified>,
 }
 
 /// What is known of a segment.
@@ -34,9 +48,53 @@ pub struct LastVerified {
     pub findings: u64,
 }
 
+impl LastVerified {
+    fn new(seen: DateTime<Utc>, verified: Option<DateTime<Utc>>) -> LastVerified {
+        LastVerified {
+            seen,
+            verified,
+            findings: 0,
+        }
+    }
+}
+
+/// What is known of a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct PageEntry {
+    start: Offset,
+    end: Offset,
+    /// When a scrub first saw it.
+    seen: DateTime<Utc>,
+    /// Since when all segments that it lists are verified.
+    verified: Option<DateTime<Utc>>,
+}
+
+impl PageEntry {
+    fn range(self) -> OffsetRange {
+        OffsetRange::new(self.start, self.end).unwrap_or(OffsetRange::empty(self.start))
+    }
+}
+
+/// A page with the link to it.
+#[derive(Clone, Debug)]
+pub struct OpenPage {
+    /// As the manifest lists it.
+    pub link: PageLink,
+    /// The page.
+    pub page: Page,
+}
+
+/// A page some of whose segments are verified.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct UnderWay {
+    page: String,
+    /// By the path of the segment.
+    verified: BTreeMap<String, DateTime<Utc>>,
+}
+
 impl Verified {
     /// The most bytes that are read of one.
-    pub const MOST_BYTES: u64 = 16 << 20;
+    pub const MOST_BYTES: u64 = 4 << 20;
 
     /// What was stored; nothing when it is not what this program writes.
     #[must_use]
@@ -56,73 +114,283 @@ impl Verified {
     pub fn encode(&self) -> Bytes {
         let stored = Verified {
             format: FORMAT,
-            segments: self.segments.clone(),
+            ..self.clone()
         };
         let text = serde_json::to_vec(&stored).expect("texts and numbers are JSON");
         text.into()
     }
 
-    /// Knows the live segments of this manifest, and no others.
-    pub fn follow(&mut self, newest: &Listed, now: DateTime<Utc>) {
-        let mut before = std::mem::take(&mut self.segments);
-        let segments = newest.files().map(|segment| {
+    /// Knows what this manifest lists, and nothing else. What moves from the open list to a page, or back, stays as verified as
+    /// it was.
+    pub fn follow(&mut self, newest: &Manifest, now: DateTime<Utc>) {
+        let mut known = std::mem::take(&mut self.segments);
+        let mut pages = std::mem::take(&mut self.pages);
+        let mut now_known: BTreeMap<String, PageEntry> = BTreeMap::new();
+        let mut new = Vec::new();
+        for link in &newest.pages {
+            match pages.remove(link.path.as_str()) {
+                Some(entry) => _ = now_known.insert(link.path.to_string(), entry),
+                None => new.push(link),
+            }
+        }
+        let reopened: Vec<PageEntry> = pages.into_values().collect();
+        let segments = newest.open.files().map(|segment| {
             let path = segment.path.to_string();
-            let entry = before.remove(&path).unwrap_or(LastVerified {
-                seen: now,
-                verified: None,
-                findings: 0,
-            });
+            let before = || {
+                let mut pages = reopened.iter();
+                let page = pages.find(|page| page.range().includes(segment.range));
+                LastVerified::new(now, page.and_then(|page| page.verified))
+            };
+            let found = self.found.remove(&path);
+            let entry = known.remove(&path).or(found).unwrap_or_else(before);
             (path, entry)
         });
         self.segments = segments.collect();
+        let gone = Gone::of(newest, &known);
+        for link in new {
+            let (start, end) = (link.range.start(), link.range.end());
+            let entry = PageEntry {
+                start,
+                end,
+                seen: now,
+                verified: gone.verified(link, &reopened),
+            };
+            now_known.insert(link.path.to_string(), entry);
+            for (path, entry) in gone.found(link.range) {
+                self.keep_found(path, entry);
+            }
+        }
+        self.pages = now_known;
+        let pages = &self.pages;
+        self.under_way = (self.under_way.take()).filter(|it| pages.contains_key(&it.page));
+        if let Some(layout) = layout(newest) {
+            self.found.retain(|path, _| {
+                let range = range_of(&layout, path);
+                let is_in =
+                    |page: &PageEntry| range.is_some_and(|range| page.range().includes(range));
+                pages.values().any(is_in)
+            });
+        }
     }
 
-    /// These were verified, with so many findings.
-    pub fn mark(&mut self, segments: &[Segment], at: DateTime<Utc>, findings: u64) {
+    /// These were verified, with so many findings; `page` is the one that lists them, if one does.
+    pub fn mark(
+        &mut self,
+        segments: &[Segment],
+        page: Option<&OpenPage>,
+        at: DateTime<Utc>,
+        findings: u64,
+    ) {
         for segment in segments {
-            if let Some(entry) = self.segments.get_mut(segment.path.as_str()) {
+            let path = segment.path.as_str();
+            if let Some(entry) = self.segments.get_mut(path) {
                 entry.verified = Some(at);
                 entry.findings = findings;
+                continue;
             }
+            self.found.remove(path);
+            let Some(page) = page else { continue };
+            let of_page = |it: &&mut UnderWay| it.page == page.link.path.as_str();
+            if let Some(under_way) = self.under_way.as_mut().filter(of_page) {
+                under_way.verified.insert(path.to_owned(), at);
+            }
+            if findings > 0 {
+                let verified = Some(at);
+                let entry = LastVerified {
+                    findings,
+                    ..LastVerified::new(at, verified)
+                };
+                self.keep_found(path.to_owned(), entry);
+            }
+        }
+        if let Some(page) = page {
+            self.complete(page);
+        }
+    }
+
+    /// Knows the page that is being verified as verified when all of its segments are.
+    fn complete(&mut self, page: &OpenPage) {
+        let Some(under_way) = &self.under_way else {
+            return;
+        };
+        let mut times = page
+            .page
+            .files()
+            .map(|one| under_way.verified.get(one.path.as_str()));
+        let first = times.next().flatten().copied();
+        let since = times.try_fold(first, |since, at| {
+            let at = at.copied()?;
+            Some(since.map(|since| since.min(at)))
+        });
+        if let Some(since) = since.flatten()
+            && let Some(entry) = self.pages.get_mut(&under_way.page)
+        {
+            entry.verified = Some(since);
+            self.under_way = None;
+        }
+    }
+
+    /// Nothing of a page is due: what is known of segments in its range that it does not list is of no use.
+    pub fn nothing_of(&mut self, page: &OpenPage) {
+        let Some(layout) = Layout::new(&page.page.topic).ok() else {
+            return;
+        };
+        let is_of = |path: &str| page.page.files().any(|one| one.path.as_str() == path);
+        self.found.retain(|path, _| {
+            let range = range_of(&layout, path);
+            is_of(path) || range.is_none_or(|range| !page.link.range.includes(range))
+        });
+        self.complete(page);
+    }
+
+    fn keep_found(&mut self, path: String, entry: LastVerified) {
+        if self.found.len() < MOST_FOUND {
+            self.found.insert(path, entry);
         }
     }
 
     /// These are as good as never verified.
-    pub fn forget(&mut self, segments: &[Segment]) {
+    pub fn forget(&mut self, segments: &[Segment], now: DateTime<Utc>) {
         for segment in segments {
-            if let Some(entry) = self.segments.get_mut(segment.path.as_str()) {
+            let path = segment.path.as_str();
+            if let Some(entry) = self.segments.get_mut(path) {
                 entry.verified = None;
+            } else {
+                self.keep_found(path.to_owned(), LastVerified::new(now, None));
             }
         }
     }
 
-    /// What is known of a segment.
+    /// Begins with a page; what was verified of another is forgotten.
+    pub fn begin(&mut self, page: &PageLink) {
+        if self
+            .under_way
+            .as_ref()
+            .is_none_or(|it| it.page != page.path.as_str())
+        {
+            self.under_way = Some(UnderWay {
+                page: page.path.to_string(),
+                verified: BTreeMap::new(),
+            });
+        }
+    }
+
+    /// Whether a segment of the page that is being verified is.
+    #[must_use]
+    pub fn is_done(&self, segment: &Segment) -> bool {
+        let under_way = self.under_way.as_ref();
+        under_way.is_some_and(|it| it.verified.contains_key(segment.path.as_str()))
+    }
+
+    /// What is known of a segment of the open list, or of one in a page in which something was found.
     #[must_use]
     pub fn get(&self, segment: &Segment) -> Option<&LastVerified> {
-        self.segments.get(segment.path.as_str())
+        let path = segment.path.as_str();
+        self.segments.get(path).or_else(|| self.found.get(path))
     }
 
-    /// When a segment was last verified, and how many findings that gave.
+    /// When a live segment was last verified, and how many findings that gave.
     #[must_use]
-    pub fn last(&self, path: &Path) -> Option<(DateTime<Utc>, u64)> {
-        let entry = self.segments.get(path.as_str())?;
-        Some((entry.verified?, entry.findings))
+    pub fn last(&self, segment: &Segment) -> Option<(DateTime<Utc>, u64)> {
+        let findings = self.get(segment).map_or(0, |entry| entry.findings);
+        Some((self.at(segment)?, findings))
     }
 
-    /// When a segment was last verified.
+    /// When a page was first seen, and since when it is verified.
     #[must_use]
-    pub fn at(&self, path: &Path) -> Option<DateTime<Utc>> {
-        self.segments.get(path.as_str())?.verified
+    pub fn of_page(&self, page: &PageLink) -> Option<(DateTime<Utc>, Option<DateTime<Utc>>)> {
+        let entry = self.pages.get(page.path.as_str())?;
+        Some((entry.seen, entry.verified))
     }
 
-    /// Every live segment of a manifest was verified then or later; `None` while one never was, or when there is none.
+    /// What is known of segments of a page in which something was found.
+    pub fn found_in(
+        &self,
+        layout: &Layout,
+        page: OffsetRange,
+    ) -> impl Iterator<Item = &LastVerified> {
+        let is_in = move |path: &str| {
+            let range = range_of(layout, path);
+            range.is_some_and(|range| page.includes(range))
+        };
+        let found = self.found.iter();
+        found.filter_map(move |(path, entry)| is_in(path).then_some(entry))
+    }
+
+    /// When a live segment was last verified. Of those in a page that were right, the time when the first of them was.
     #[must_use]
-    pub fn since(&self, newest: &Listed) -> Option<DateTime<Utc>> {
-        if !newest.unread().is_empty() {
-            // Nobody knows which segments these are.
+    pub fn at(&self, segment: &Segment) -> Option<DateTime<Utc>> {
+        if let Some(entry) = self.get(segment) {
+            return entry.verified;
+        }
+        let under_way = self.under_way.as_ref();
+        let now = under_way.and_then(|it| it.verified.get(segment.path.as_str()));
+        let mut pages = self.pages.values();
+        let page = pages.find(|page| page.range().includes(segment.range));
+        now.copied().or_else(|| page?.verified)
+    }
+
+    /// Everything that a manifest lists was verified then or later; `None` while something never was, or when there is nothing.
+    #[must_use]
+    pub fn since(&self, newest: &Manifest) -> Option<DateTime<Utc>> {
+        let open = newest.open.files().map(|segment| self.at(segment));
+        let pages = newest.pages.iter().filter(|page| page.files > 0);
+        let pages = pages.map(|page| self.of_page(page).and_then(|(_, verified)| verified));
+        open.chain(pages).min().flatten()
+    }
+
+    /// How many segments and pages it has an entry for.
+    #[must_use]
+    pub fn entries(&self) -> usize {
+        let under_way = self.under_way.as_ref().map_or(0, |it| it.verified.len());
+        self.segments.len() + self.pages.len() + self.found.len() + under_way
+    }
+}
+
+/// Segments that were in the open list, and are not any more.
+struct Gone<'k>(Vec<(OffsetRange, &'k str, LastVerified)>);
+
+impl<'k> Gone<'k> {
+    fn of(newest: &Manifest, known: &'k BTreeMap<String, LastVerified>) -> Gone<'k> {
+        let layout = layout(newest);
+        let range = |path: &str| range_of(layout.as_ref()?, path);
+        let gone = known.iter();
+        Gone(
+            gone.filter_map(|(path, entry)| Some((range(path)?, path.as_str(), *entry)))
+                .collect(),
+        )
+    }
+
+    /// Since when what a new page lists is verified: it came from the open list, all of it, or from pages that are gone.
+    fn verified(&self, page: &PageLink, reopened: &[PageEntry]) -> Option<DateTime<Utc>> {
+        let inside: Vec<_> = self
+            .0
+            .iter()
+            .filter(|(range, ..)| page.range.includes(*range))
+            .collect();
+        let pages = reopened.iter().filter(|it| page.range.includes(it.range()));
+        let pages: Vec<_> = pages.map(|it| it.verified).collect();
+        if pages.is_empty() && inside.len() as u64 != page.files {
             return None;
         }
-        let times = newest.files().map(|segment| self.at(&segment.path));
-        times.min().flatten()
+        let times = inside.iter().map(|(.., entry)| entry.verified);
+        times.chain(pages).min().flatten()
     }
+
+    fn found(&self, page: OffsetRange) -> impl Iterator<Item = (String, LastVerified)> {
+        let found = self
+            .0
+            .iter()
+            .filter(move |(range, _, entry)| entry.findings > 0 && page.includes(*range));
+        found.map(|(_, path, entry)| ((*path).to_owned(), *entry))
+    }
+}
+
+fn layout(newest: &Manifest) -> Option<Layout> {
+    Layout::new(&newest.pipeline.events_topic).ok()
+}
+
+fn range_of(layout: &Layout, path: &str) -> Option<OffsetRange> {
+    let path = Path::parse(path).ok()?;
+    Some(layout.parse_segment(&path)?.range)
 }

@@ -8,11 +8,14 @@ mod merges;
 mod plan;
 mod runs;
 mod seals;
+mod silence;
+mod stretches;
 
 pub use merges::{MANY_SEGMENTS, Merge, choose_merge};
 pub use plan::{CompactionPlan, plan_merges};
 pub use runs::{MergeLimits, Obstacles};
 pub use seals::choose_seal;
+pub(super) use silence::is_overfull;
 
 #[cfg(test)]
 mod tests;

@@ -3,17 +3,12 @@
 //! A page is read by what its manifest states: no more bytes than that, and only one with the digest stated is believed. What
 //! cannot be read is an answer, not an error, so that damage in one range does not hide the others.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
-
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
 use super::{Chain, ChainError, tail::shortened};
 use crate::{
     format::{Layout, Listed, Manifest, Page, PageLink, UnreadPage},
-    model::{Digest, OffsetRange},
+    model::OffsetRange,
     store::{Path, Store, StoreError},
 };
 
@@ -65,7 +60,7 @@ pub async fn read_listed(
     layout: &Layout,
     manifest: Manifest,
 ) -> Result<Listed, ChainError> {
-    Pages::default().listed(store, layout, manifest).await
+    read(store, layout, manifest, None).await
 }
 
 /// What a manifest lists of a range, and its whole open list: only pages that overlap the range are read.
@@ -78,8 +73,7 @@ pub async fn read_listed_of(
     manifest: Manifest,
     range: OffsetRange,
 ) -> Result<Listed, ChainError> {
-    let mut pages = Pages::default();
-    pages.read(store, layout, manifest, Some(range)).await
+    read(store, layout, manifest, Some(range)).await
 }
 
 /// Everything that a manifest lists, for who cannot do with less.
@@ -166,75 +160,28 @@ async fn find_in(
     Ok(None)
 }
 
-/// Pages that were read: who follows a chain reads each once. A page is never changed, so that its digest says which it is.
-#[derive(Clone, Debug, Default)]
-pub struct Pages(BTreeMap<Digest, Arc<Page>>);
-
-impl Pages {
-    /// Everything that a manifest lists; only pages that are new are read, and those that it does not list are forgotten.
-    ///
-    /// # Errors
-    /// As [`load_page`].
-    pub async fn listed(
-        &mut self,
-        store: &Store,
-        layout: &Layout,
-        manifest: Manifest,
-    ) -> Result<Listed, ChainError> {
-        self.forget_all_but(&manifest);
-        self.read(store, layout, manifest, None).await
-    }
-
-    /// Everything that another manifest of the same chain lists; nothing is forgotten.
-    ///
-    /// # Errors
-    /// As [`load_page`].
-    pub(super) async fn also_listed(
-        &mut self,
-        store: &Store,
-        layout: &Layout,
-        manifest: Manifest,
-    ) -> Result<Listed, ChainError> {
-        self.read(store, layout, manifest, None).await
-    }
-
-    /// Forgets the pages that a manifest does not list.
-    pub(super) fn forget_all_but(&mut self, manifest: &Manifest) {
-        let listed: BTreeSet<Digest> = manifest.pages.iter().map(|link| link.digest).collect();
-        self.0.retain(|digest, _| listed.contains(digest));
-    }
-
-    async fn read(
-        &mut self,
-        store: &Store,
-        layout: &Layout,
-        manifest: Manifest,
-        range: Option<OffsetRange>,
-    ) -> Result<Listed, ChainError> {
-        let wanted = |link: &&PageLink| range.is_none_or(|range| link.range.overlaps(range));
-        let new = manifest.pages.iter().filter(wanted);
-        let new = new.filter(|link| !self.0.contains_key(&link.digest));
-        let new: Vec<PageLink> = new.cloned().collect();
-        let read: Vec<Result<Page, UnreadPage>> = stream::iter(new)
-            .map(|link| async move { load_page(store, layout, &link).await })
-            .buffered(AT_A_TIME)
-            .try_collect()
-            .await?;
-        let mut unread = Vec::new();
-        for page in read {
-            match page {
-                Ok(page) => _ = self.0.insert(page.digest(), Arc::new(page)),
-                Err(page) => unread.push(page),
-            }
+/// A manifest with those of its pages that overlap a range, or all of them.
+async fn read(
+    store: &Store,
+    layout: &Layout,
+    manifest: Manifest,
+    range: Option<OffsetRange>,
+) -> Result<Listed, ChainError> {
+    let wanted = |link: &&PageLink| range.is_none_or(|range| link.range.overlaps(range));
+    let wanted: Vec<PageLink> = manifest.pages.iter().filter(wanted).cloned().collect();
+    let read: Vec<Result<Page, UnreadPage>> = stream::iter(wanted)
+        .map(|link| async move { load_page(store, layout, &link).await })
+        .buffered(AT_A_TIME)
+        .try_collect()
+        .await?;
+    let (mut pages, mut unread) = (Vec::new(), Vec::new());
+    for page in read {
+        match page {
+            Ok(page) => pages.push(page),
+            Err(page) => unread.push(page),
         }
-        let pages: Vec<Arc<Page>> = manifest
-            .pages
-            .iter()
-            .filter(wanted)
-            .filter_map(|link| self.0.get(&link.digest).cloned())
-            .collect();
-        Ok(Listed::of(manifest, pages.iter().map(Arc::as_ref), unread))
     }
+    Ok(Listed::of(manifest, &pages, unread))
 }
 
 impl Chain {

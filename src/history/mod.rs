@@ -53,7 +53,7 @@ pub use gc::{
     plan_collection,
 };
 pub use giving_up::{GivenUp, give_up};
-pub use listed::{Pages, lists, load_page, read_all_listed, read_listed, read_listed_of};
+pub use listed::{lists, load_page, read_all_listed, read_listed, read_listed_of};
 pub use next_corrections::{CorrectionsProgress, PendingCorrections, next_corrections};
 pub use race::{
     Holder, LISTED_WITHIN, Rebased, are_live, holder, is_never_listed, is_outside, is_overtaken,

@@ -2,6 +2,7 @@
 
 use super::{
     Appended, Chain, ChainError, MergeLimits, Obstacles, SnapshotError, choose_seal,
+    compaction::is_overfull,
     listed::load_page,
     race::{LISTED_WITHIN, is_never_listed},
     write::RACES,
@@ -22,7 +23,8 @@ pub enum Sealed {
     Left(PageError),
 }
 
-/// Seals a range: puts its page under a new name, reads it back, and appends the edit that lists it (I3).
+/// Seals a range: puts its page under a new name, reads it back, and appends the edit that lists it (I3). Pages inside of the range
+/// are reopened before, and become part of the new one.
 ///
 /// A page that no manifest comes to list, because the process died or others were faster, lies in no folder that readers of
 /// results look into; gc notes and deletes it. Nothing that is live is moved or written.
@@ -40,6 +42,13 @@ pub async fn write_seal(chain: &mut Chain, range: OffsetRange) -> Result<Sealed,
         if let Some(link) = newest.pages.iter().find(|page| page.range == range) {
             // An attempt that seemed to fail had won, or another did the same.
             return Ok(Sealed::Done(link.clone()));
+        }
+        if let Some(link) = newest.pages.iter().find(|page| range.includes(page.range)) {
+            let page = load_page(chain.store(), chain.layout(), link).await?;
+            let page = Box::new(page.map_err(|unread| ChainError::from(&unread))?);
+            _ = chain.append(Edit::Reopen { page }, None).await?;
+            failpoint::at(Point::PageReopened);
+            continue;
         }
         let published = newest.committed.and_then(|commit| commit.corrections);
         let (page, stored) = match Page::of(newest, range, published) {
@@ -95,7 +104,7 @@ pub async fn write_seal(chain: &mut Chain, range: OffsetRange) -> Result<Sealed,
     }))
 }
 
-/// Seals what nothing joins any more for as long as the open list is longer than two pages: for who changes ranges of one page after
+/// Seals what nothing joins any more for as long as the open list is longer than two pages, or its silent ranges are: for who changes ranges of one page after
 /// the other, each of which is reopened for that.
 ///
 /// # Errors
@@ -103,7 +112,7 @@ pub async fn write_seal(chain: &mut Chain, range: OffsetRange) -> Result<Sealed,
 pub async fn seal_when_long(chain: &mut Chain) -> Result<(), SnapshotError> {
     let next = |chain: &Chain| {
         let newest = chain.newest()?;
-        let is_long = newest.open.segments.len() > 2 * Page::MOST_FILES;
+        let is_long = newest.open.segments.len() > 2 * Page::MOST_FILES || is_overfull(newest);
         is_long.then(|| choose_seal(newest, MergeLimits::LARGEST, &Obstacles::default()))?
     };
     while let Some(range) = next(chain) {

@@ -363,7 +363,7 @@ fn shown(
         accepted_at: gap.accepted_at,
     });
     let segments = manifest.files().map(|segment| {
-        let last = verified.last(&segment.path);
+        let last = verified.last(segment);
         SegmentEntry {
             path: segment.path.to_string(),
             kind: segment.kind,

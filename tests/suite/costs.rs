@@ -131,6 +131,29 @@ fn a_snapshot_with_rejects_costs_what_the_documentation_says() {
 }
 
 #[test]
+fn a_condition_that_takes_nothing_beside_transactions_leaves_manifests_small() {
+    const SNAPSHOTS: u64 = 1_500;
+    let _turn = heavy();
+    on_a_clock_that_jumps(async {
+        // Written out, its markers would take more than the 16 MiB that a manifest may have.
+        let trickle = Trickle {
+            events: 1_800,
+            condition: Some("number < 0"),
+            marker_every: Some(3),
+            ..trickle(None)
+        };
+        let mut aging = in_memory(trickle).await;
+        let counts = aging.snapshots(SNAPSHOTS).await;
+        println!("{counts:#?}");
+        assert!(counts.largest <= 128 << 10, "{} bytes", counts.largest);
+        let mean = counts.manifest_bytes / counts.manifests();
+        assert!(mean <= 64 << 10, "{mean} bytes of a manifest on average");
+        assert_eq!(counts.segment_bytes, 0);
+        aging.end().await;
+    });
+}
+
+#[test]
 fn a_bucket_gets_the_requests_that_are_counted() {
     const SNAPSHOTS: u64 = 60;
     let _turn = heavy();

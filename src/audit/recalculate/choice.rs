@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 
 use crate::{
     calculation::{Declaration, Fingerprint},
-    format::{Listed, Segment, SegmentKind, SilentRange},
+    format::{Listed, MOST_DIGESTED, Segment, SegmentKind, SilentRange},
     history::{CorrectionsProgress, next_corrections},
     model::{Counts, OffsetRange},
 };
 
 /// So many offsets of a silent range are read again at a time at most: what an edit brings stays bounded, and what Kafka does
-/// not hold any more keeps little else as it is.
-const SILENT_AT_A_TIME: u64 = 1 << 17;
+/// not hold any more keeps little else as it is. Ranges with no more than a digest, which cannot be cut, are
+/// mostly no longer.
+const SILENT_AT_A_TIME: u64 = MOST_DIGESTED;
 /// A silent range is cut into about so many parts at most.
 const MOST_PARTS: u64 = 4096;
 /// The files of a part that had none are no larger (I8).
@@ -158,17 +159,5 @@ pub fn filtered_otherwise<'m>(
 pub fn silent_parts(silent: &SilentRange) -> Vec<SilentRange> {
     let step = (silent.range.len() / MOST_PARTS).next_power_of_two();
     let step = step.max(SILENT_AT_A_TIME);
-    let (mut at, end) = (silent.range.start(), silent.range.end());
-    let mut parts = Vec::new();
-    while at < end {
-        let border = at.plus(step - at.get().unsigned_abs() % step).min(end);
-        let part = OffsetRange::new(at, border).ok();
-        match part.and_then(|part| silent.part(part)) {
-            Some(part) => parts.push(part),
-            // It cannot be cut.
-            None => return vec![silent.clone()],
-        }
-        at = border;
-    }
-    parts
+    silent.cut(step).unwrap_or_else(|| vec![silent.clone()])
 }

@@ -11,17 +11,18 @@
 //! - What a newer manifest does not list any more is no finding.
 //!
 //! Which offsets have an outcome never changes (I4), and what changes becomes corrections (I6): it mends as `repair` does.
-//! Memory: the files of one group, of large ones a row group at a time, and a batch of rows of each; where it is damaged, all of its
-//! files, and their successors.
+//! Pages are read one at a time, when something that they list is due.
+//! Memory: one page, the files of one group, of large ones a row group at a time, and a batch of rows of each; where it is damaged,
+//! all of its files, and their successors.
 
 mod choice;
 mod judge;
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
-use choice::{Next, next};
+use choice::{Known, LOOK_AGAIN, Next, is_turn, next, next_of};
 pub use judge::MOST_WRONG;
 use judge::{Judgement, judge};
 
@@ -36,9 +37,9 @@ use super::{
 };
 use crate::{
     calculation::Calculations,
-    format::{Listed, Segment, Verified},
+    format::{Listed, Manifest, OpenPage, PageLink, Segment, Verified},
     history::{Chain, Repair, load_tail, read_listed_of},
-    model::OffsetRange,
+    model::{Digest, OffsetRange},
     recovery::Invocation,
 };
 
@@ -69,15 +70,6 @@ pub struct Scrubbed {
     pub then: Then,
 }
 
-/// What verifying a group takes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Takes {
-    /// The bytes of its files, which are read.
-    pub bytes: u64,
-    /// Those of them that are in memory at a time.
-    pub memory: u64,
-}
-
 /// What becomes of a group that was verified.
 pub enum Then {
     /// Nothing: it is right, or live no more.
@@ -94,52 +86,108 @@ pub enum Then {
     Mend(Box<(Mend, Repair)>),
 }
 
-/// What a step of the scrub came to.
-pub enum Step {
-    /// A group was verified.
-    Scrubbed(Box<Scrubbed>),
+/// What is to be done next.
+#[derive(Debug)]
+pub enum Turn {
+    /// These are to be verified.
+    Verify(Chosen),
+    /// This page is to be read: something that it lists is due.
+    Open(PageLink),
     /// Nothing is due before this moment; `None` when nothing is stored.
     Rest(Option<DateTime<Utc>>),
 }
 
-impl Scrubber {
-    /// What verifying the next group takes; nothing when none is due.
+/// Segments that are to be verified together.
+#[derive(Debug)]
+pub struct Chosen(Group);
+
+impl Chosen {
+    /// How large their files are, in bytes.
     #[must_use]
-    pub fn next_takes(&self, newest: &Listed, verified: &Verified, now: DateTime<Utc>) -> Takes {
-        match next(newest, verified, now, self.every) {
-            Next::Verify(group) => Takes {
-                bytes: group.segments.iter().map(|segment| segment.bytes).sum(),
-                memory: group.segments.iter().map(in_memory).sum(),
-            },
-            Next::Rest(_) => Takes::default(),
+    pub fn bytes(&self) -> u64 {
+        self.0.segments.iter().map(|segment| segment.bytes).sum()
+    }
+
+    /// What verifying them holds of these at a time, in bytes.
+    #[must_use]
+    pub fn memory(&self) -> u64 {
+        self.0.segments.iter().map(in_memory).sum()
+    }
+}
+
+impl Scrubber {
+    /// What is due first of what the newest manifest lists. `page` is the one that was opened last; those in `unread` cannot be
+    /// read now.
+    #[must_use]
+    pub fn next(
+        &self,
+        newest: &Manifest,
+        page: Option<&OpenPage>,
+        unread: &BTreeSet<Digest>,
+        verified: &mut Verified,
+        now: DateTime<Utc>,
+    ) -> Turn {
+        verified.follow(newest, now);
+        let seen = (newest, unread);
+        let link = match next(self.known(seen, verified, now)) {
+            Next::Verify(group) => return Turn::Verify(Chosen(group)),
+            Next::Rest(until) => return Turn::Rest(until),
+            Next::Open(link) => link,
+        };
+        let Some(open) = page.filter(|page| page.link == link) else {
+            return Turn::Open(link);
+        };
+        let is_its_turn = is_turn(self.known(seen, verified, now), &link);
+        if is_its_turn {
+            verified.begin(&link);
+        }
+        let known = self.known(seen, verified, now);
+        if let Some(group) = next_of(known, &open.page, is_its_turn) {
+            return Turn::Verify(Chosen(group));
+        }
+        verified.nothing_of(open);
+        Turn::Rest(
+            TimeDelta::from_std(LOOK_AGAIN)
+                .ok()
+                .map(|pause| now + pause),
+        )
+    }
+
+    fn known<'k>(
+        &self,
+        (newest, unread): (&'k Manifest, &'k BTreeSet<Digest>),
+        verified: &'k Verified,
+        now: DateTime<Utc>,
+    ) -> Known<'k> {
+        Known {
+            newest,
+            unread,
+            verified,
+            now,
+            every: self.every,
         }
     }
 
-    /// Verifies the group of segments that is due first, at every level that needs no Kafka. What it finds wrong is to be
-    /// [settled](Scrubber::settle). `newest` is the chain's newest manifest with its pages.
+    /// Verifies segments at every level that needs no Kafka. What it finds wrong is to be [settled](Scrubber::settle).
     ///
     /// # Errors
     /// When the store is away; the same step may be taken later.
     pub async fn look(
         &self,
         chain: &Chain,
-        newest: &Listed,
+        newest: &Manifest,
+        (Chosen(group), page): (Chosen, Option<&OpenPage>),
         verified: &mut Verified,
         now: DateTime<Utc>,
-    ) -> Result<Step, AuditError> {
-        verified.follow(newest, now);
-        let group = match next(newest, verified, now, self.every) {
-            Next::Verify(group) => group,
-            Next::Rest(until) => return Ok(Step::Rest(until)),
-        };
+    ) -> Result<Scrubbed, AuditError> {
         let segments = group.segments.clone();
         let (rows, mut findings) = self.examine(chain, newest, group).await?;
         let is_damaged = findings.iter().any(Finding::is_damage);
         if !is_damaged {
-            verified.mark(&segments, now, findings.len() as u64);
+            verified.mark(&segments, page, now, findings.len() as u64);
         }
         self.complete(&mut findings);
-        Ok(Step::Scrubbed(Box::new(Scrubbed {
+        Ok(Scrubbed {
             segments,
             rows,
             findings,
@@ -147,7 +195,7 @@ impl Scrubber {
                 true => Then::Damaged,
                 false => Then::Nothing,
             },
-        })))
+        })
     }
 
     /// Decides what becomes of a group that is damaged, and makes what mends it. It changes nothing but what a crash left in
@@ -158,7 +206,7 @@ impl Scrubber {
     pub async fn settle(
         &self,
         chain: &Chain,
-        scrubbed: &mut Scrubbed,
+        (scrubbed, page): (&mut Scrubbed, Option<&OpenPage>),
         verified: &mut Verified,
         now: DateTime<Utc>,
     ) -> Result<(), RepairError> {
@@ -183,7 +231,7 @@ impl Scrubber {
             // Somebody has replaced it meanwhile.
             scrubbed.findings.clear();
             scrubbed.then = Then::Nothing;
-            verified.mark(segments, now, 0);
+            verified.mark(segments, page, now, 0);
             return Ok(());
         };
         scrubbed.then = match self.mending(chain, &newest, &mut scrubbed.findings).await {
@@ -191,7 +239,8 @@ impl Scrubber {
             Err(why) => Then::Later(why.to_string()),
         };
         if !matches!(scrubbed.then, Then::Later(_)) {
-            verified.mark(&scrubbed.segments, now, scrubbed.findings.len() as u64);
+            let findings = scrubbed.findings.len() as u64;
+            verified.mark(&scrubbed.segments, page, now, findings);
         }
         self.complete(&mut scrubbed.findings);
         Ok(())
@@ -209,7 +258,7 @@ impl Scrubber {
     async fn examine(
         &self,
         chain: &Chain,
-        newest: &Listed,
+        newest: &Manifest,
         group: Group,
     ) -> Result<(u64, Vec<Finding>), AuditError> {
         let (store, layout) = (chain.store().clone(), chain.layout().clone());

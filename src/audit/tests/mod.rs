@@ -8,5 +8,6 @@ pub(super) mod forging;
 mod in_parts;
 mod paged;
 pub(super) mod rows;
+mod silence;
 mod single;
 mod whole;

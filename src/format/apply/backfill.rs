@@ -7,7 +7,7 @@ use super::{
 use crate::{
     format::{
         ApplyError, EditSummary, Forward, Manifest, RowlessRecord, Segment, SegmentKind,
-        SilentRange, Stamp, silent::replace_silent,
+        SilentRange, Stamp, silence::shorten, silent::replace_silent,
     },
     model::{Counts, OffsetRange},
 };
@@ -46,6 +46,7 @@ pub(super) fn backfill(
     let silent = is_silent.then(|| SilentRange::new(range, record, &ours));
     let silent = replace_silent(&base.open.silent, range, silent);
     next.open.silent = silent.ok_or(ApplyError::NotLacking { range })?;
+    shorten(&mut next.open.silent);
     let (rows, corrections) = in_order(segments, next.sequence);
     let earlier = |segment: &Segment| segment.range.start() < range.start();
     let place = base.open.segments.partition_point(earlier);

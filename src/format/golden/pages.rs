@@ -1,7 +1,10 @@
 //! Pages, and the manifests that list them.
 
 use super::*;
-use crate::format::{Layout, Page, SegmentId};
+use crate::{
+    format::{AbsentBuilder, Layout, Page, RowlessRecord, SegmentId},
+    model::Counts,
+};
 
 #[test]
 fn a_golden_page_reads_and_is_written_again_to_the_byte() {
@@ -12,6 +15,55 @@ fn a_golden_page_reads_and_is_written_again_to_the_byte() {
     let read = Page::decode(&bytes).unwrap();
     assert_eq!(read.encode(), bytes);
     assert_eq!(read, expected);
+}
+
+/// A condition has left all events of its range out, and of older ones there is no more than a digest of what is absent.
+#[test]
+fn a_golden_page_without_segments_reads_and_is_written_again_to_the_byte() {
+    let mut base = apply(None, bind(0), stamp()).unwrap();
+    for number in 0..4 {
+        let over = range(number * 1500, number * 1500 + 1500);
+        let mut absent = AbsentBuilder::default();
+        for run in 0..500 {
+            let at = over.start().get() + 3 * run + 2;
+            absent.push(range(at, at + 1));
+        }
+        let edit = Edit::Append {
+            range: over,
+            segments: Vec::new(),
+            counts: Counts {
+                filtered: 1000,
+                absent: 500,
+                ..Counts::default()
+            },
+            record: RowlessRecord {
+                absent: absent.finish(),
+                filtered: 1000,
+            },
+        };
+        base = apply(Some(&base), edit, stamp()).unwrap();
+    }
+    assert_eq!(base.open.silent.len(), 2);
+    let (expected, _) = Page::of(&base, range(0, 3000), None).unwrap();
+    let bytes = golden("v1/page-of-silence.json", || expected.encode().to_vec());
+    let read = Page::decode(&bytes).unwrap();
+    assert_eq!(read.encode(), bytes);
+    assert_eq!(read, expected);
+    // Where nothing is filtered either, a range is one line of a manifest and no page.
+    let over = range(6000, 6010);
+    let counts = Counts {
+        absent: 10,
+        ..Counts::default()
+    };
+    let edit = Edit::Append {
+        range: over,
+        segments: Vec::new(),
+        counts,
+        record: RowlessRecord::all_absent(over),
+    };
+    let base = apply(None, bind(6000), stamp()).unwrap();
+    let base = apply(Some(&base), edit, stamp()).unwrap();
+    assert!(Page::of(&base, over, None).is_err());
 }
 
 #[test]

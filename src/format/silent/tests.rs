@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    format::{AbsentBuilder, testing::range},
+    format::{AbsentBuilder, same_silence_outside, testing::range},
     model::Offset,
 };
 

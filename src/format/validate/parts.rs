@@ -66,8 +66,8 @@ pub(super) fn check_link(
     check_sum(page.counts, page.range)?;
     let range = page.range;
     let wrong = |detail| Err(Inconsistency::Page { range, detail });
-    if page.files == 0 || page.files > Page::MOST_FILES as u64 {
-        return wrong("it lists no segment, or more than a page may");
+    if page.files > Page::MOST_FILES as u64 {
+        return wrong("it lists more segments than a page may");
     }
     if page.bytes > Page::MAX_BYTES || page.segment_bytes > page.files * MAX_SEGMENT_BYTES {
         return wrong("it is larger than any page, or its segments are");

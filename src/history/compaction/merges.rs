@@ -1,6 +1,9 @@
 //! What is merged next: a choice by size.
 
-use super::runs::{GROWTH_AT_REST, MergeLimits, Obstacles, Range, runs};
+use super::{
+    runs::{GROWTH_AT_REST, MergeLimits, Obstacles, Range, runs},
+    silence,
+};
 use crate::{
     format::{Manifest, Segment, SilentRange},
     model::OffsetRange,
@@ -58,7 +61,8 @@ pub fn choose_merge(
 ) -> Option<Merge> {
     let runs = runs(manifest, limits, obstacles);
     let last = runs.len().saturating_sub(1);
-    let is_crowded = manifest.open.segments.len() > MANY_SEGMENTS;
+    // What lies between merged neighbours without a row goes into their record.
+    let is_crowded = manifest.open.segments.len() > MANY_SEGMENTS || silence::is_crowded(manifest);
     let windows = runs.iter().enumerate().filter_map(|(index, run)| {
         // Nothing ever joins a run that another follows.
         best(run, limits, at_rest || index < last || is_crowded)

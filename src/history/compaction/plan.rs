@@ -8,8 +8,9 @@ use super::{
     seals::choose_seal,
 };
 use crate::{
-    format::{Manifest, PageLink, Segment},
+    format::{Manifest, PageLink, Segment, SilentRange},
     model::{Counts, Digest, OffsetRange},
+    store::Path,
 };
 
 /// What brings a partition at rest in order.
@@ -71,23 +72,32 @@ pub(super) fn merged(manifest: &Manifest, merge: &Merge) -> Vec<Segment> {
 
 /// The manifest after a range was sealed, as far as a plan needs it.
 pub(super) fn sealed(mut manifest: Manifest, range: OffsetRange) -> Manifest {
-    let Some(first) = manifest.open.segments.first() else {
-        return manifest;
-    };
+    let is_inside = |other: OffsetRange| other.overlaps(range);
+    let (inside, pages): (Vec<PageLink>, _) =
+        (manifest.pages.drain(..)).partition(|page| is_inside(page.range));
+    manifest.pages = pages;
+    let open = &mut manifest.open;
+    let segments = open
+        .segments
+        .iter()
+        .filter(|one| is_inside(one.range))
+        .count() as u64;
+    let silent = open.silent.iter().filter(|one| is_inside(one.range));
+    let silent: u64 = silent.map(SilentRange::listed_bytes).sum();
     let link = PageLink {
-        path: first.path.clone(),
+        // It has no name yet.
+        path: Path::root(),
         range,
         counts: Counts::default(),
-        files: 0,
+        files: segments + inside.iter().map(|page| page.files).sum::<u64>(),
         segment_bytes: 0,
         revision: None,
         results: BTreeMap::new(),
-        bytes: 0,
+        bytes: silent + inside.iter().map(|page| page.bytes).sum::<u64>(),
         digest: Digest::of(&[]),
     };
-    let open = &mut manifest.open;
-    open.segments.retain(|one| !one.range.overlaps(range));
-    open.silent.retain(|one| !one.range.overlaps(range));
+    open.segments.retain(|one| !is_inside(one.range));
+    open.silent.retain(|one| !is_inside(one.range));
     let before = |page: &PageLink| page.range.start() < range.start();
     let place = manifest.pages.partition_point(before);
     manifest.pages.insert(place, link);

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::{
+    calculation::Fingerprint,
     format::{Manifest, Segment, SilentRange},
     model::{Offset, OffsetRange},
 };
@@ -65,6 +66,8 @@ pub struct Obstacles {
     pub apart: BTreeSet<Offset>,
     /// Ranges that could not be sealed as they are.
     pub unsealed: BTreeSet<OffsetRange>,
+    /// Only ranges of this calculation are merged: the others are about to be calculated anew.
+    pub only: Option<Fingerprint>,
 }
 
 /// The results and rejects of one range.
@@ -103,7 +106,8 @@ pub(super) fn runs<'m>(
         }
         let mut own = range.segments.iter();
         let apart = |one: &Segment| one.fingerprint != *fingerprint;
-        if obstacles.damaged.contains(&start) || own.any(|one| apart(one)) {
+        let is_left = (obstacles.only.as_ref()).is_some_and(|only| only != fingerprint);
+        if is_left || obstacles.damaged.contains(&start) || own.any(|one| apart(one)) {
             joins = false;
             continue;
         }

@@ -3,9 +3,11 @@
 use super::{
     merges::{MANY_SEGMENTS, choose_merge},
     runs::{MergeLimits, Obstacles, Range, ranges, runs},
+    silence::choose_silence,
+    stretches::stretches,
 };
 use crate::{
-    format::{Absent, Manifest, Page, SilentRange},
+    format::{Manifest, Page, SilentRange},
     model::{Offset, OffsetRange},
 };
 
@@ -13,8 +15,6 @@ use crate::{
 const FEWEST: usize = 64;
 /// What a segment takes in a page, roughly; so much for its path, digest and numbers.
 const SEGMENT_BYTES: u64 = 512;
-/// What a run of absent offsets of a silent range takes at most.
-const RUN_BYTES: u64 = 42;
 
 /// The range that is sealed next; `None` when nothing is to be.
 ///
@@ -22,13 +22,17 @@ const RUN_BYTES: u64 = 42;
 /// begins where the last page before it ends, so that what has no row before its first segment goes with it.
 ///
 /// What somebody with more memory would merge is left open for them, unless the list is long: then it is judged by `limits`,
-/// those of the writer, so that the list stays bounded.
+/// those of the writer, so that the list stays bounded. For the same reason, what lies among silent ranges that take much of the
+/// list goes with them; pages inside of the range are reopened then.
 #[must_use]
 pub fn choose_seal(
     manifest: &Manifest,
     limits: MergeLimits,
     obstacles: &Obstacles,
 ) -> Option<OffsetRange> {
+    if let Some(range) = choose_silence(manifest, obstacles) {
+        return Some(range);
+    }
     if manifest.open.segments.len() < FEWEST && manifest.pages.is_empty() {
         return None;
     }
@@ -47,7 +51,8 @@ fn choose(manifest: &Manifest, limits: MergeLimits, obstacles: &Obstacles) -> Op
     let is_closed = |range: &Range<'_>| growing.is_none_or(|from| range.range.start() < from);
     stretches(manifest, &all, obstacles)
         .into_iter()
-        .filter_map(|(start, stretch)| {
+        .filter_map(|stretch| {
+            let (start, stretch) = (stretch.start, stretch.ranges);
             let last = stretch.iter().rposition(is_closed)?;
             let closed = unmerged(manifest, &stretch[..=last], limits, obstacles);
             // What lies between two pages becomes no more.
@@ -92,7 +97,8 @@ fn longest(
         let corrections = manifest.open.corrections.iter();
         let corrections = corrections.filter(|one| is_inside(one.range)).count();
         let silent = manifest.open.silent.iter();
-        let silent = silent.filter(|one| is_inside(one.range)).map(silent_bytes);
+        let silent = silent.filter(|one| is_inside(one.range));
+        let silent = silent.map(SilentRange::listed_bytes);
         let bytes = (files + corrections) as u64 * SEGMENT_BYTES + silent.sum::<u64>();
         if files + corrections > Page::MOST_FILES || bytes > Page::MAX_BYTES / 2 {
             break;
@@ -100,39 +106,6 @@ fn longest(
         chosen = (files >= fewest).then_some(whole);
     }
     chosen
-}
-
-/// What a silent range takes in a page, at most.
-fn silent_bytes(silent: &SilentRange) -> u64 {
-    let runs = match &silent.record.absent {
-        Absent::Ranges(runs) => runs.len() as u64,
-        Absent::Digest(_) => 2,
-    };
-    SEGMENT_BYTES + runs * RUN_BYTES
-}
-
-/// Neighbours without a page or a damaged segment between them, with the offset at which what belongs to them begins.
-fn stretches<'r, 'm>(
-    manifest: &Manifest,
-    all: &'r [Range<'m>],
-    obstacles: &Obstacles,
-) -> Vec<(Offset, &'r [Range<'m>])> {
-    let damaged = all.iter().map(|range| range.range);
-    let damaged = damaged.filter(|range| obstacles.damaged.contains(&range.start()));
-    let pages = manifest.pages.iter().map(|page| page.range);
-    let mut barriers: Vec<OffsetRange> = pages.chain(damaged).collect();
-    barriers.sort_unstable();
-    let (mut found, mut start, mut rest) = (Vec::new(), manifest.origin, all);
-    for barrier in barriers {
-        let before = rest.partition_point(|range| range.range.end() <= barrier.start());
-        found.push((start, &rest[..before]));
-        rest = &rest[before..];
-        let passed = rest.partition_point(|range| range.range.end() <= barrier.end());
-        rest = &rest[passed..];
-        start = barrier.end();
-    }
-    found.push((start, rest));
-    found
 }
 
 /// The first of these ranges, as far as nothing in them is still to be merged.

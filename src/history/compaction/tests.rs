@@ -226,6 +226,20 @@ fn the_choice_goes_around_damage_and_other_columns() {
 }
 
 #[test]
+fn beside_a_recalculation_only_what_it_has_done_is_merged() {
+    let k4 = small(4 * KIB);
+    let other = Said { other: true, ..k4 };
+    let ranges = [vec![other; 20], vec![k4; 8], vec![other; 20]].concat();
+    let only = Obstacles {
+        only: Some(declaration().fingerprint),
+        ..Obstacles::default()
+    };
+    assert_eq!(chosen(&ranges, &only, false), Some((20, 28)));
+    assert_eq!(chosen(&ranges[..20], &only, true), None);
+    assert_eq!(chosen(&ranges, &Obstacles::default(), false), Some((0, 20)));
+}
+
+#[test]
 fn a_plan_ends_with_nothing_left_to_merge() {
     let manifest = manifest(&[small(4 * KIB); 100]);
     let plan = plan_merges(&manifest, MergeLimits::LARGEST);
@@ -315,3 +329,4 @@ proptest! {
 }
 
 mod sealing;
+mod silence;

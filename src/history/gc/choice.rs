@@ -156,7 +156,7 @@ pub struct Facts<'f> {
     pub present: &'f [Present],
     /// The chain, from the newest manifest down, as far as it can be read.
     pub links: &'f Links,
-    /// What the manifest at the [`floor`] lists.
+    /// What the manifest at the [`floor`] lists; what pages list that the newest manifest has, too, may be missing.
     pub listed_at_floor: &'f BTreeSet<FileName>,
     /// What the newest manifest lists.
     pub listed_now: &'f BTreeSet<FileName>,

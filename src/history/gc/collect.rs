@@ -1,7 +1,5 @@
 //! Collections: what is planned from the store as it is, and done.
 
-use std::collections::BTreeSet;
-
 use chrono::TimeDelta;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
@@ -13,7 +11,7 @@ use super::{
         Blocked, Choice, Facts, FilePlaces, Files, Link, NEWEST_KEPT, Notes, Present, choose,
         floor, raises,
     },
-    files::{files, listed, names},
+    files::{ListedNames, files},
     notes,
 };
 use crate::{
@@ -78,7 +76,8 @@ struct Looked {
     manifest_bytes: Vec<(Sequence, u64)>,
     files: Files,
     notes: Notes,
-    listed_now: BTreeSet<FileName>,
+    /// By the newest manifest then, and perhaps by others before it.
+    listed_now: ListedNames,
 }
 
 /// What a collection would do, with everything that `oldest` may be raised to. Changes nothing.
@@ -104,7 +103,7 @@ async fn plan(
     walk: &mut Walk,
     keep: TimeDelta,
 ) -> Result<Collection, ChainError> {
-    let Some(mut looked) = Looked::at(chain, walk).await? else {
+    let Some(mut looked) = Looked::at(chain, walk, ListedNames::default()).await? else {
         return Ok(nothing(chain));
     };
     let raises = looked.raises(chain, walk, keep);
@@ -130,7 +129,7 @@ async fn plan(
         raises,
         ..Collection::default()
     };
-    match looked.choose(chain, &mut raised, keep).await? {
+    match looked.choose(chain, &raised, keep).await? {
         Ok(choice) => {
             collection.manifests = choice.manifests.len() as u64;
             collection.files = (choice.superseded.len() + choice.orphans.len()) as u64;
@@ -168,7 +167,7 @@ async fn collect_readable(
     keep: TimeDelta,
     most: u64,
 ) -> Result<Collected, ChainError> {
-    let Some(mut looked) = Looked::at(chain, walk).await? else {
+    let Some(mut looked) = Looked::at(chain, walk, ListedNames::default()).await? else {
         return Ok(Collected {
             blocked: nothing(chain).blocked,
             ..Collected::default()
@@ -183,7 +182,7 @@ async fn collect_readable(
         failpoint::at(Point::OldestRaised);
     }
     if !raises.is_empty() {
-        let Some(again) = Looked::at(chain, walk).await? else {
+        let Some(again) = Looked::at(chain, walk, looked.listed_now).await? else {
             return Ok(Collected::default());
         };
         looked = again;
@@ -223,10 +222,10 @@ async fn collect_readable(
         }
         // What another has brought into the chain meanwhile stays.
         chain.reload().await?;
-        let listed = match chain.newest().cloned() {
-            Some(newest) => names(chain, &listed(chain, walk, newest).await?),
-            None => BTreeSet::new(),
-        };
+        if let Some(newest) = chain.newest() {
+            looked.listed_now.add(chain, newest).await?;
+        }
+        let listed = &looked.listed_now.names;
         let gone: Vec<FileName> = batch
             .iter()
             .copied()
@@ -283,8 +282,12 @@ async fn delete(chain: &Chain, paths: Vec<Path>, point: Point) -> Result<(), Sto
 }
 
 impl Looked {
-    /// Looks; `None` without a manifest that can be read.
-    async fn at(chain: &mut Chain, walk: &mut Walk) -> Result<Option<Looked>, ChainError> {
+    /// Looks; `None` without a manifest that can be read. What is known to have been listed a moment ago counts as listed.
+    async fn at(
+        chain: &mut Chain,
+        walk: &mut Walk,
+        mut listed_now: ListedNames,
+    ) -> Result<Option<Looked>, ChainError> {
         let partition = chain.partition();
         let listing = chain
             .store()
@@ -302,11 +305,10 @@ impl Looked {
         let files = files(chain).await?;
         let notes = notes::read(chain.store(), chain.layout(), partition).await?;
         chain.reload().await?;
-        let Some(newest) = chain.newest().cloned() else {
+        let Some(newest) = chain.newest() else {
             return Ok(None);
         };
-        walk.pages.forget_all_but(&newest);
-        let listed_now = names(chain, &listed(chain, walk, newest).await?);
+        listed_now.add(chain, newest).await?;
         let numbers = present.iter().map(|(number, _)| *number).collect();
         walk.extend(chain, &numbers).await?;
         Ok(Some(Looked {
@@ -338,7 +340,7 @@ impl Looked {
     async fn choose(
         &self,
         chain: &Chain,
-        walk: &mut Walk,
+        walk: &Walk,
         keep: TimeDelta,
     ) -> Result<Result<Choice, Blocked>, ChainError> {
         let Some(floor) = floor(&walk.links, NEWEST_KEPT) else {
@@ -346,15 +348,16 @@ impl Looked {
         };
         let (store, layout) = (chain.store(), chain.layout());
         let found = load_manifest(store, layout, chain.partition(), floor).await?;
-        let (Found::Good(at_floor), Some(newest)) = (found, chain.newest()) else {
+        let (Found::Good(at_floor_manifest), Some(newest)) = (found, chain.newest()) else {
             return Ok(Err(Blocked(floor)));
         };
-        let at_floor = listed(chain, walk, *at_floor).await?;
+        let mut at_floor = self.listed_now.without_names();
+        at_floor.add(chain, &at_floor_manifest).await?;
         Ok(choose(&Facts {
             present: &self.present,
             links: &walk.links,
-            listed_at_floor: &names(chain, &at_floor),
-            listed_now: &self.listed_now,
+            listed_at_floor: &at_floor.names,
+            listed_now: &self.listed_now.names,
             files: &self.files,
             notes: &self.notes,
             head: chain.tail().highest.unwrap_or(newest.sequence),

@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 
 use super::{
-    super::{Chain, ChainError, listed::whole},
+    super::{Chain, ChainError, load_page},
     choice::Files,
-    walk::Walk,
 };
 use crate::{
-    format::{FileName, Listed, Manifest, SegmentKind},
-    store::StoreError,
+    format::{FileName, Manifest, SegmentKind},
+    model::Digest,
+    store::{Path, StoreError},
 };
 
 /// The segments in the folders of the chain's partition and in the attic, and its pages.
@@ -41,24 +41,44 @@ pub(super) async fn files(chain: &Chain) -> Result<Files, StoreError> {
     Ok(files)
 }
 
-/// Everything that a manifest lists. While a page of it cannot be read, that is not known, and nothing is deleted.
-pub(super) async fn listed(
-    chain: &Chain,
-    walk: &mut Walk,
-    manifest: Manifest,
-) -> Result<Listed, ChainError> {
-    let pages = &mut walk.pages;
-    whole(
-        pages
-            .also_listed(chain.store(), chain.layout(), manifest)
-            .await?,
-    )
+/// The names of what manifests list, files and pages. Of the pages one is in memory at a time, however many there are.
+#[derive(Default)]
+pub(super) struct ListedNames {
+    pub(super) names: BTreeSet<FileName>,
+    /// The pages whose files are among them.
+    pages: BTreeSet<Digest>,
 }
 
-/// Files and pages.
-pub(super) fn names(chain: &Chain, listed: &Listed) -> BTreeSet<FileName> {
-    let files = listed.files().map(|segment| &segment.path);
-    let pages = listed.pages.iter().map(|page| &page.path);
-    let name = |path| chain.layout().parse_file(path);
-    files.chain(pages).filter_map(name).collect()
+impl ListedNames {
+    /// Without any name, for what another manifest lists beside these pages.
+    pub(super) fn without_names(&self) -> ListedNames {
+        ListedNames {
+            names: BTreeSet::new(),
+            pages: self.pages.clone(),
+        }
+    }
+
+    /// Adds everything that a manifest lists. While a page of it cannot be read, that is not known, and nothing is deleted.
+    pub(super) async fn add(
+        &mut self,
+        chain: &Chain,
+        manifest: &Manifest,
+    ) -> Result<(), ChainError> {
+        let layout = chain.layout();
+        let name = |path: &Path| layout.parse_file(path);
+        let open = manifest.open.files().map(|segment| &segment.path);
+        let pages = manifest.pages.iter().map(|page| &page.path);
+        self.names.extend(open.chain(pages).filter_map(name));
+        for link in &manifest.pages {
+            if self.pages.contains(&link.digest) {
+                continue;
+            }
+            let page = load_page(chain.store(), layout, link).await?;
+            let page = page.map_err(|unread| ChainError::from(&unread))?;
+            self.names
+                .extend(page.files().filter_map(|segment| name(&segment.path)));
+            self.pages.insert(link.digest);
+        }
+        Ok(())
+    }
 }

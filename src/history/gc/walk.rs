@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
 use super::{
-    super::{Chain, ChainError, Found, Pages, load_manifest},
+    super::{Chain, ChainError, Found, load_manifest},
     choice::{Link, Links},
 };
 use crate::{
@@ -16,12 +16,11 @@ use crate::{
 /// Manifests that are read at a time.
 const AT_A_TIME: usize = 8;
 
-/// What collections have read of a partition's chain. Who keeps it from one to the next reads each manifest once, and each page;
-/// of a manifest it keeps about 300 bytes, of a page about 400 for each segment.
+/// What collections have read of a partition's chain. Who keeps it from one to the next reads each manifest once, and keeps about
+/// 300 bytes of it. Nothing is kept of pages: there are more of them the longer the history is.
 #[derive(Clone, Debug, Default)]
 pub struct Walk {
     pub(super) links: Links,
-    pub(super) pages: Pages,
 }
 
 impl Walk {

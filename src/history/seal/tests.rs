@@ -345,3 +345,5 @@ async fn who_changes_page_after_page_seals_what_is_done() {
     seal_when_long(&mut ours).await.unwrap();
     assert_eq!(ours.newest().unwrap().pages.len(), 1);
 }
+
+mod joining;

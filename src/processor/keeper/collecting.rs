@@ -7,7 +7,10 @@ use futures::{FutureExt, future::BoxFuture};
 use tokio::time::Instant;
 
 use super::work::{Due, Known, Site, Step, Work};
-use crate::history::{BlockedBy, Chain, Collected, Walk, collect};
+use crate::{
+    format::Manifest,
+    history::{BlockedBy, Chain, Collected, Walk, collect},
+};
 
 /// From one collection to the next.
 const EVERY: Duration = Duration::from_secs(60 * 60);
@@ -15,6 +18,8 @@ const EVERY: Duration = Duration::from_secs(60 * 60);
 const FIRST: Duration = Duration::from_secs(10);
 /// After a collection that the store let fail.
 const AGAIN: Duration = Duration::from_secs(5 * 60);
+/// What a collection holds for each live file, whose name it knows: in the listing, among the files, among those that are listed.
+const BYTES_EACH: u64 = 512;
 /// Deletions of one step.
 const MOST: u64 = 1_000;
 
@@ -76,6 +81,10 @@ impl Work for Collecting {
         async move {
             // Its edits and the keeper's race like those of two processes.
             let mut chain = chain.clone();
+            let live = chain.newest().map_or(0, Manifest::live_files);
+            if !site.reserve(live * BYTES_EACH).await {
+                return Step::Done;
+            }
             let rest = match collect(&mut chain, &mut self.walk, self.keep, MOST).await {
                 Ok(collected) => {
                     self.log(site, &chain, &collected);

@@ -1,7 +1,7 @@
 //! Neighbours of stored history become one, and what nothing joins any more becomes pages, so that a snapshot costs as much
 //! after a year as on the first day.
 
-use std::time::Duration;
+use std::{sync::atomic::Ordering, time::Duration};
 
 use futures::{FutureExt, future::BoxFuture};
 use tokio::time::Instant;
@@ -12,8 +12,10 @@ use super::{
     work::{Due, Known, Site, Step, Waits, Work, Written},
 };
 use crate::{
-    audit::{Compactor, Merged},
+    audit::{Compactor, Merged, filtered_otherwise},
+    calculation::Declaration,
     failpoint::{self, Point},
+    format::{Listed, Manifest},
     history::{
         Chain, MANY_SEGMENTS, Merge, MergeLimits, Obstacles, Repair, Sealed, choose_merge,
         choose_seal, write_seal,
@@ -64,6 +66,41 @@ impl Compaction {
             unsealed_at: None,
             newest: None,
         }
+    }
+
+    /// What is next where nothing is left to be recalculated.
+    fn choose(&self, newest: &Manifest, limits: MergeLimits, at_rest: bool) -> Option<Next> {
+        let merge = choose_merge(newest, limits, &self.obstacles, at_rest).map(Next::Merge);
+        let seal = || choose_seal(newest, limits, &self.obstacles).map(Next::Seal);
+        merge.or_else(seal)
+    }
+
+    /// What is next beside a recalculation. Ranges that it has yet to come to are recalculated before they are merged: that needs
+    /// little memory, and writes them once less. All others, new snapshots among them, are merged meanwhile: it may take
+    /// days. What was in a page goes back into one before the next page is opened, so that the list stays short.
+    fn choose_beside(
+        &self,
+        newest: &Manifest,
+        limits: MergeLimits,
+        at_rest: bool,
+        ours: &Declaration,
+    ) -> Option<Next> {
+        let is_done = |range: &OffsetRange| {
+            let segments = newest.open.segments.iter();
+            let mut inside = segments.filter(|segment| segment.range.overlaps(*range));
+            let open = Listed::open_list_of(newest);
+            let is_left = filtered_otherwise(&open, ours).any(|one| one.range.overlaps(*range));
+            inside.all(|segment| segment.fingerprint == ours.fingerprint) && !is_left
+        };
+        let seal = choose_seal(newest, limits, &self.obstacles).filter(is_done);
+        let merge = || {
+            let obstacles = Obstacles {
+                only: Some(ours.fingerprint.clone()),
+                ..self.obstacles.clone()
+            };
+            choose_merge(newest, limits, &obstacles, at_rest).map(Next::Merge)
+        };
+        seal.map(Next::Seal).or_else(merge)
     }
 
     /// Does not try to seal a range again before the chain has changed.
@@ -172,36 +209,10 @@ impl Compaction {
 
 impl Work for Compaction {
     fn due(&mut self, site: &Site, known: &Known<'_>) -> Due {
-        let background = &site.store_side.background;
-        let is_recalculated = site
-            .shown
-            .recalculated
-            .load(std::sync::atomic::Ordering::SeqCst);
         let newest = known.newest;
         self.newest = Some(newest.sequence);
         if self.unsealed_at != self.newest {
             self.obstacles.unsealed.clear();
-        }
-        let limits = MergeLimits::within(site.budget.background);
-        if let Some(recalculator) = background
-            .recalculator
-            .as_ref()
-            .filter(|_| !is_recalculated)
-        {
-            // Small ranges are recalculated before they are merged. What was in a page goes back into one before the next page is
-            // opened, so that the list stays short.
-            let ours = recalculator.evaluator.fingerprint();
-            let is_done = |range: &OffsetRange| {
-                let segments = newest.open.segments.iter();
-                let mut inside = segments.filter(|segment| segment.range.overlaps(*range));
-                inside.all(|segment| segment.fingerprint == *ours)
-            };
-            let seal = choose_seal(newest, limits, &self.obstacles).filter(is_done);
-            self.next = seal.map(Next::Seal);
-            return match self.next {
-                Some(_) => Due::Urgent,
-                None => Due::Nothing,
-            };
         }
         let since = match self.end {
             Some((end, since)) if end == newest.end => since,
@@ -211,11 +222,20 @@ impl Work for Compaction {
         let rest = site.store_side.snapshot_interval * INTERVALS_OF_REST;
         let rests_at = since + rest.max(REST);
         let at_rest = rests_at <= known.now;
-        let merge = choose_merge(newest, limits, &self.obstacles, at_rest).map(Next::Merge);
-        let seal = || choose_seal(newest, limits, &self.obstacles).map(Next::Seal);
-        self.next = merge.or_else(seal);
+        let limits = MergeLimits::within(site.budget.background);
+        let recalculator = site.store_side.background.recalculator.as_ref();
+        let is_recalculated = site.shown.recalculated.load(Ordering::SeqCst);
+        let ours = recalculator.filter(|_| !is_recalculated);
+        let ours = ours.map(|recalculator| recalculator.evaluator.declaration());
+        self.next = match &ours {
+            Some(ours) => self.choose_beside(newest, limits, at_rest, ours),
+            None => self.choose(newest, limits, at_rest),
+        };
+        let is_many = newest.open.segments.len() > MANY_SEGMENTS;
         match self.next {
-            Some(_) if newest.open.segments.len() > MANY_SEGMENTS => Due::Urgent,
+            // Before the next page is opened.
+            Some(Next::Seal(_)) if ours.is_some() => Due::Urgent,
+            Some(_) if is_many => Due::Urgent,
             Some(_) => Due::Now,
             None if at_rest => Due::Nothing,
             None => Due::At(rests_at),

@@ -50,6 +50,8 @@ pub struct Recalculation {
     next_page: Option<PageLink>,
     /// Pages of which nothing is left to do, until the next start.
     passed: BTreeSet<Digest>,
+    /// The store did not give a page: when to ask again.
+    page_again: Option<Instant>,
     calculated: Option<Calculated>,
 }
 
@@ -94,6 +96,7 @@ impl Recalculation {
             next: None,
             next_page: None,
             passed: BTreeSet::new(),
+            page_again: None,
             calculated: None,
         }
     }
@@ -117,7 +120,7 @@ impl Recalculation {
                 Ok(listed) => listed,
                 Err(error) => {
                     tracing::warn!("partition {partition}: a page cannot be read now: {error}");
-                    tokio::time::sleep(PAGE_AGAIN).await;
+                    self.page_again = Some(Instant::now() + PAGE_AGAIN);
                     return None;
                 }
             };
@@ -293,7 +296,8 @@ impl Work for Recalculation {
             .cloned();
         if ranges.is_empty() && self.next_page.is_some() {
             self.next = None;
-            return Due::Now;
+            let again = self.page_again.filter(|again| *again > known.now);
+            return again.map_or(Due::Now, Due::At);
         }
         if ranges.is_empty() {
             self.log_end(site.partition);

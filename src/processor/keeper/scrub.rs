@@ -1,11 +1,17 @@
 //! The scrub of a partition: its stored history, verified again and again, and mended where that is safe.
 //!
 //! One group of segments at a time, at a rate that leaves nearly all of a core to others. What was verified when is kept in an
-//! object beside the chain, so that a restart goes on where this process ended.
+//! object beside the chain, so that a restart goes on where this process ended. Of the pages of the history one at a time is in memory.
+
+mod pages;
+mod rest;
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
+use chrono::{DateTime, Utc};
 use futures::{FutureExt, future::BoxFuture};
+use pages::ScrubPages;
+use rest::rest;
 use tokio::time::Instant;
 
 use super::{
@@ -18,9 +24,9 @@ use super::{
     work::{Due, Known, Rewritten, Site, Step, Work, Written},
 };
 use crate::{
-    audit::{self, Finding, Mend, Mended, Scrubbed, Source, Takes, Then, read_back},
-    format::{Listed, Verified, repair_memory},
-    history::{Chain, Pages, Repair, load_verified},
+    audit::{self, Finding, Mend, Mended, Scrubbed, Source, Then, Turn, read_back},
+    format::{Manifest, PageLink, Verified, repair_memory},
+    history::{Chain, Repair, load_verified},
     model::{Offset, Partition, Sequence},
 };
 
@@ -32,19 +38,11 @@ const LATER: Duration = Duration::from_secs(15);
 /// The rows that are read at a time, decoded and calculated again.
 const BATCHES: u64 = 2 << 20;
 
-/// The rest with which so many partitions together take `percent` of one core.
-fn rest(took: Duration, percent: u32, partitions: usize) -> Duration {
-    let partitions = u32::try_from(partitions).unwrap_or(u32::MAX);
-    let all = took.saturating_mul(100).saturating_mul(partitions);
-    (all / percent.max(1)).saturating_sub(took)
-}
-
 /// See the module.
 pub struct Scrub {
     settings: ScrubSettings,
     shown: Scrubbing,
-    /// The pages of the newest manifest.
-    pages: Pages,
+    pages: ScrubPages,
     /// Until it is read, `None`.
     verified: Option<Verified>,
     began: Instant,
@@ -64,7 +62,7 @@ impl Scrub {
         Scrub {
             settings,
             shown: Scrubbing::new(board, partition),
-            pages: Pages::default(),
+            pages: ScrubPages::default(),
             verified: None,
             began: Instant::now(),
             saved: None,
@@ -77,18 +75,13 @@ impl Scrub {
     }
 
     async fn take_step(&mut self, site: &Site, chain: &Chain) -> Step {
-        let Some(newest) = chain.newest().cloned() else {
+        let Some(newest) = chain.newest() else {
             return Step::Done;
         };
-        let listed = self
-            .pages
-            .listed(chain.store(), chain.layout(), newest)
-            .await;
-        let newest = match listed {
-            Ok(listed) => listed,
-            Err(error) => return self.later(site, &error.to_string()),
-        };
-        self.show_unread(site, chain, &newest);
+        self.pages.follow(newest);
+        if let Some(link) = self.pages.unknown(newest) {
+            return self.open(site, chain, link).await;
+        }
         let mut verified = match self.verified.take() {
             Some(verified) => verified,
             // What earlier rounds have verified.
@@ -99,26 +92,68 @@ impl Scrub {
         };
         let mut scrubber = self.settings.scrubber.clone();
         let now = chain.clock().now();
-        verified.follow(&newest, now);
-        let Takes { bytes, memory } = scrubber.next_takes(&newest, &verified, now);
-        if bytes > 0 && !site.reserve(memory + BATCHES).await {
+        let (page, unread) = (self.pages.page(), self.pages.unread_digests());
+        let turn = scrubber.next(newest, page, &unread, &mut verified, now);
+        let chosen = match turn {
+            Turn::Open(link) => {
+                self.verified = Some(verified);
+                return self.open(site, chain, link).await;
+            }
+            Turn::Rest(until) => {
+                self.shown.verified_since(self.since(&verified, newest));
+                let rest = until.and_then(|until| (until - now).to_std().ok());
+                let until = Instant::now() + rest.unwrap_or(self.settings.scrubber.every);
+                let until = self
+                    .pages
+                    .again_at()
+                    .map_or(until, |again| again.min(until));
+                self.idle = Some((newest.sequence, until));
+                self.save_if_due(chain, &verified).await;
+                self.verified = Some(verified);
+                return Step::Done;
+            }
+            Turn::Verify(chosen) => chosen,
+        };
+        let bytes = chosen.bytes();
+        let page_bytes = self.pages.page().map_or(0, |page| page.link.bytes);
+        if !site.reserve(chosen.memory() + BATCHES + page_bytes).await {
+            self.verified = Some(verified);
             return Step::Done;
         }
         site.throttle().take(bytes).await;
         scrubber.recalculator.results.limit = site.store_side.limits().results;
         let began = Instant::now();
-        let mut step = scrubber.look(chain, &newest, &mut verified, now).await;
-        if let Ok(audit::Step::Scrubbed(scrubbed)) = &mut step
+        let page = self.pages.page();
+        let looked = scrubber.look(chain, newest, (chosen, page), &mut verified, now);
+        let mut looked = looked.await;
+        if let Ok(scrubbed) = &mut looked
             && matches!(scrubbed.then, Then::Damaged)
         {
-            if !site.reserve(repair_memory(bytes)).await {
+            if !site.reserve(repair_memory(bytes) + page_bytes).await {
+                self.verified = Some(verified);
                 return Step::Done;
             }
-            let settled = scrubber.settle(chain, scrubbed, &mut verified, now).await;
-            if let Err(error) = settled {
+            let settled = scrubber.settle(chain, (scrubbed, page), &mut verified, now);
+            if let Err(error) = settled.await {
                 scrubbed.then = Then::Later(error.to_string());
             }
         }
+        self.rest_after(began);
+        self.shown.verified_since(self.since(&verified, newest));
+        let done = match looked {
+            Ok(scrubbed) => {
+                self.is_saved = false;
+                self.judge(site, &mut verified, scrubbed, now)
+            }
+            Err(error) => self.later(site, &error.to_string()),
+        };
+        self.save_if_due(chain, &verified).await;
+        self.verified = Some(verified);
+        done
+    }
+
+    /// Rests, so that all partitions together take their share of a core.
+    fn rest_after(&mut self, began: Instant) {
         let ScrubSettings {
             percent,
             partitions,
@@ -128,36 +163,45 @@ impl Scrub {
         let partitions = Arc::strong_count(partitions).saturating_sub(1).max(1);
         let rest = rest(began.elapsed(), *percent, partitions);
         self.rests_until = Some(Instant::now() + rest);
-        self.shown.verified_since(verified.since(&newest));
-        let done = match step {
-            Ok(audit::Step::Rest(until)) => {
-                let rest = until.and_then(|until| (until - now).to_std().ok());
-                let until = Instant::now() + rest.unwrap_or(self.settings.scrubber.every);
-                self.idle = Some((newest.sequence, until));
-                Step::Done
-            }
-            Ok(audit::Step::Scrubbed(scrubbed)) => {
-                self.is_saved = false;
-                self.judge(site, &mut verified, *scrubbed)
-            }
-            Err(error) => self.later(site, &error.to_string()),
-        };
-        if !self.is_saved {
-            let is_first = self.saved.is_none() && self.idle.is_some();
-            let due = self.saved.unwrap_or(self.began) + SAVE_EVERY;
-            if is_first || due <= Instant::now() {
-                self.save(chain, &verified).await;
-            } else if let Some((_, until)) = &mut self.idle {
-                *until = due.min(*until);
-            }
+    }
+
+    async fn save_if_due(&mut self, chain: &Chain, verified: &Verified) {
+        if self.is_saved {
+            return;
         }
-        self.verified = Some(verified);
-        done
+        let is_first = self.saved.is_none() && self.idle.is_some();
+        let due = self.saved.unwrap_or(self.began) + SAVE_EVERY;
+        if is_first || due <= Instant::now() {
+            self.save(chain, verified).await;
+        } else if let Some((_, until)) = &mut self.idle {
+            *until = due.min(*until);
+        }
+    }
+
+    /// Everything that is live was verified then or later; what lies in pages that cannot be read was not.
+    fn since(&self, verified: &Verified, newest: &Manifest) -> Option<DateTime<Utc>> {
+        let is_known = self.pages.again_at().is_none();
+        verified.since(newest).filter(|_| is_known)
+    }
+
+    /// Reads one page.
+    async fn open(&mut self, site: &Site, chain: &Chain, link: PageLink) -> Step {
+        let began = Instant::now();
+        if !site.reserve(link.bytes).await {
+            return Step::Done;
+        }
+        site.throttle().take(link.bytes).await;
+        if let Err(error) = self.pages.open(chain, link).await {
+            return self.later(site, &error.to_string());
+        }
+        self.show_unread(site, chain);
+        self.rest_after(began);
+        Step::Done
     }
 
     /// Shows which pages cannot be read, and says so once: what they list is verified by nobody.
-    fn show_unread(&self, site: &Site, chain: &Chain, newest: &Listed) {
-        let findings = audit::unread_pages(chain.store(), newest);
+    fn show_unread(&self, site: &Site, chain: &Chain) {
+        let findings = audit::unread_pages(chain.store(), site.partition, self.pages.unread());
         let shown = &site.store_side.findings;
         for new in shown.of_pages_are(site.partition, &findings) {
             tracing::error!("found by the scrub: {new}");
@@ -165,7 +209,13 @@ impl Scrub {
     }
 
     /// Shows what was found, and keeps what mends it.
-    fn judge(&mut self, site: &Site, verified: &mut Verified, scrubbed: Scrubbed) -> Step {
+    fn judge(
+        &mut self,
+        site: &Site,
+        verified: &mut Verified,
+        scrubbed: Scrubbed,
+        now: DateTime<Utc>,
+    ) -> Step {
         let partition = site.partition;
         let Scrubbed {
             segments,
@@ -190,7 +240,7 @@ impl Scrub {
             Then::PutBack => {
                 store_side.findings.are(&segments, &[]);
                 self.shown.mended();
-                verified.forget(&segments);
+                verified.forget(&segments, now);
                 tracing::warn!(
                     "partition {partition}: the scrub has put {} back from the attic",
                     path
@@ -326,27 +376,5 @@ impl Work for Scrub {
             }
         }
         .boxed()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn all_partitions_together_take_their_share_of_a_core() {
-        let took = Duration::from_millis(10);
-        for (percent, partitions, rests) in [
-            (1, 1, 990),
-            (1, 8, 7990),
-            (50, 1, 10),
-            (50, 4, 70),
-            (100, 1, 0),
-        ] {
-            assert_eq!(
-                rest(took, percent, partitions),
-                Duration::from_millis(rests)
-            );
-        }
     }
 }

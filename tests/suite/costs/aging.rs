@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use snapback::calculation::{Evaluator, builtin};
+use snapback::calculation::{Condition, Evaluator, builtin};
 use snapback::events::Fields;
 use snapback::format::{Edit, Identity, KnownCommit, Pipeline, RangeOutcomes};
 use snapback::history::{Appended, Chain, Clock};
@@ -29,6 +29,10 @@ pub struct Trickle {
     pub events: u64,
     /// Every so many events one is no JSON.
     pub reject_every: Option<u64>,
+    /// As `--where`.
+    pub condition: Option<&'static str>,
+    /// Every so many offsets there is the marker of a transaction.
+    pub marker_every: Option<u64>,
     pub interval: Duration,
     pub keep: Duration,
     pub scrub: Option<Duration>,
@@ -41,10 +45,25 @@ impl Trickle {
             topic: "events".to_owned(),
             events: 10,
             reject_every: None,
+            condition: None,
+            marker_every: None,
             interval: Duration::from_secs(30),
             keep: Duration::from_hours(24),
             scrub: None,
         }
+    }
+
+    /// Whether an offset is no event.
+    fn is_marker(&self, number: u64) -> bool {
+        let every = self.marker_every;
+        every.is_some_and(|every| number % every == every - 1)
+    }
+
+    fn evaluator(&self) -> Evaluator {
+        let condition = self.condition.map(Condition::parse);
+        let condition = condition.transpose().expect("a condition");
+        let evaluator = evaluator().with_condition(condition.as_ref());
+        evaluator.expect("a condition over the number")
     }
 
     /// The payload of an event.
@@ -104,7 +123,7 @@ impl Aging {
         pipeline: Pipeline,
         trickle: Trickle,
     ) -> Aging {
-        let (clock, evaluator) = (clock(), Arc::new(evaluator()));
+        let (clock, evaluator) = (clock(), Arc::new(trickle.evaluator()));
         let (store, counter) = counted(store, &clock, trickle.events, real);
         let identity = Identity {
             topic: trickle.topic.clone(),
@@ -194,7 +213,9 @@ impl Aging {
     fn outcomes(&self, start: u64, end: u64) -> RangeOutcomes {
         let payloads: Vec<Vec<u8>> = (start..end).map(|n| self.trickle.payload(n)).collect();
         let time = self.clock.now().timestamp_millis();
-        let events = payloads.iter().enumerate().map(|(index, payload)| Event {
+        let events = payloads.iter().enumerate();
+        let events = events.filter(|(index, _)| !self.trickle.is_marker(start + *index as u64));
+        let events = events.map(|(index, payload)| Event {
             offset: offset(start + index as u64),
             timestamp: Some(time),
             key: None,

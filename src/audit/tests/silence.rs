@@ -1,0 +1,72 @@
+//! Events that a condition leaves out, in pages and with digests of what is absent among them.
+
+use super::fixture::{audit, bind, chain_of, edit, layout, newest, range};
+use crate::{
+    audit::Level,
+    calculation::{Condition, Evaluator},
+    events::Fields,
+    format::{AbsentBuilder, Edit, RowlessRecord},
+    history::{Sealed, write_seal},
+    model::{Counts, Offset, Partition},
+    query::lookup,
+    store::Store,
+};
+
+fn evaluator() -> Evaluator {
+    let fields = Fields::parse(super::fixture::FIELDS).unwrap();
+    let evaluator = Evaluator::new(fields, super::fixture::square()).unwrap();
+    let condition = Condition::parse("number < 0").unwrap();
+    evaluator.with_condition(Some(&condition)).unwrap()
+}
+
+#[tokio::test]
+async fn a_chain_whose_silence_was_shortened_and_sealed_is_clean() {
+    let store = Store::memory();
+    let mut chain = chain_of(&store, 0, &evaluator()).await;
+    bind(&mut chain, 0).await;
+    for number in 0..12 {
+        let over = range(number * 1200, number * 1200 + 1200);
+        let mut absent = AbsentBuilder::default();
+        for run in 0..400 {
+            let at = over.start().get() + 3 * run + 2;
+            absent.push(range(at, at + 1));
+        }
+        let counts = Counts {
+            filtered: 800,
+            absent: 400,
+            ..Counts::default()
+        };
+        let silent = Edit::Append {
+            range: over,
+            segments: Vec::new(),
+            counts,
+            record: RowlessRecord {
+                absent: absent.finish(),
+                filtered: 800,
+            },
+        };
+        edit(&mut chain, silent).await;
+        if number == 5 || number == 9 {
+            let sealed = chain.newest().unwrap().open.silent[0].range.end();
+            let sealed = range(0, sealed.get());
+            let sealed = write_seal(&mut chain, sealed).await.unwrap();
+            assert!(matches!(sealed, Sealed::Done(_)), "{sealed:?}");
+        }
+    }
+    let last = newest(&store, 0).await;
+    assert_eq!((last.pages.len(), last.counts.filtered), (1, 9600));
+    let report = audit(&store, Level::Semantic).await;
+    assert!(report.clean, "{:#?}", report.findings);
+    assert_eq!(report.findings, []);
+    assert_eq!((report.filtered, report.absent), (9600, 4800));
+    for (offset, fate) in [
+        (2, "absent-or-filtered"),
+        (14_399, "absent"),
+        (14_398, "filtered"),
+    ] {
+        let at = Offset::new(offset).unwrap();
+        let found = lookup(&store, &layout(), Partition(0), at).await.unwrap();
+        let found = serde_json::to_string(&found.fate).unwrap();
+        assert!(found.contains(&format!("\"{fate}\"")), "{offset}: {found}");
+    }
+}

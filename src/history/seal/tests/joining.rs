@@ -1,0 +1,65 @@
+//! A page takes in pages before it.
+
+use super::*;
+
+/// So many filtered events from the end of the chain on, each before a marker.
+async fn filter(chain: &mut Chain, events: u64) {
+    let end = chain.newest().unwrap().end;
+    let mut absent = crate::format::AbsentBuilder::default();
+    for event in 0..events {
+        let at = end.plus(2 * event + 1);
+        absent.push(OffsetRange::new(at, at.plus(1)).unwrap());
+    }
+    let edit = Edit::Append {
+        range: OffsetRange::new(end, end.plus(2 * events)).unwrap(),
+        segments: Vec::new(),
+        counts: crate::model::Counts {
+            filtered: events,
+            absent: events,
+            ..Default::default()
+        },
+        record: crate::format::RowlessRecord {
+            absent: absent.finish(),
+            filtered: events,
+        },
+    };
+    let won = chain.append(edit, None).await.unwrap();
+    assert!(matches!(won, Appended::Won { .. }));
+}
+
+#[tokio::test]
+async fn a_page_takes_in_the_pages_before_it() {
+    let store = Store::memory();
+    let mut ours = bound(&store, "ours", &clock(), 0).await;
+    let mut expected = Vec::new();
+    for number in 1..=3 {
+        for _ in 0..3 {
+            filter(&mut ours, 600).await;
+        }
+        let done = write_seal(&mut ours, range(0, number * 3600)).await;
+        let Sealed::Done(link) = done.unwrap() else {
+            panic!("it is not sealed")
+        };
+        assert_eq!(
+            (link.files, link.counts.filtered),
+            (0, number as u64 * 1800)
+        );
+        let newest = ours.newest().unwrap();
+        assert_eq!(newest.pages, [link]);
+        assert_eq!(newest.open.silent, []);
+        // What it lists is what the pages before listed, and what came since.
+        let now = listed(&ours).await.silent().to_vec();
+        assert_eq!(now[..expected.len()], expected);
+        expected = now;
+    }
+    // A page that cannot be read stays one.
+    let page = ours.newest().unwrap().pages[0].clone();
+    filter(&mut ours, 600).await;
+    store.delete(&page.path).await.unwrap();
+    let sealed = write_seal(&mut ours, range(0, 12_000)).await;
+    assert!(matches!(
+        sealed,
+        Err(SnapshotError::Chain(ChainError::UnreadPage { path, .. })) if path == page.path
+    ));
+    assert_eq!(ours.newest().unwrap().pages, [page]);
+}
