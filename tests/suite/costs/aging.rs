@@ -221,7 +221,11 @@ impl Aging {
             key: None,
             payload: Some(payload),
         });
-        let evaluated = self.evaluator.evaluate(events).expect("squares");
+        let events: Vec<Event<'_>> = events.collect();
+        let evaluated = self
+            .evaluator
+            .evaluate(events.into_iter())
+            .expect("squares");
         let range = OffsetRange::new(offset(start), offset(end)).expect("ascending");
         RangeOutcomes::new(range, evaluated).expect("of this range")
     }

@@ -22,7 +22,7 @@ use tokio::runtime::Handle;
 #[path = "counts.rs"]
 mod counts;
 
-pub use counts::{Counts, Kind, Purpose, Requests, Size};
+pub use counts::*;
 
 /// See the module. Clones share everything.
 #[derive(Clone)]
