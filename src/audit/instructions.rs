@@ -60,6 +60,14 @@ pub(super) fn restore(segment: &Segment, location: &str) -> String {
 
 /// A page that is damaged or gone.
 pub(super) fn page(link: &PageLink, location: &str) -> String {
+    if link.files == 0 {
+        return format!(
+            "{REPAIR} makes it again, exactly as it was, from the manifest that it was made of, if that is still there; else \
+             restore {location} from a backup ({} bytes, {}). No segment says what it said. New events go on being processed; gc \
+             deletes nothing of the partition until then",
+            link.bytes, link.digest
+        );
+    }
     format!(
         "leave the segments of its range where they are: {REPAIR} makes it again, exactly as it was, from an older manifest or \
          from what they say about themselves; else restore {location} from a backup ({} bytes, {}). New events go on being \

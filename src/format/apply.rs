@@ -83,7 +83,7 @@ pub fn apply_and_encode(
                     &mut next.open.silent,
                     SilentRange::new(range, record, &ours),
                 );
-                shorten(&mut next.open.silent);
+                shorten(&mut next.open.silent, None);
             }
             let (rows, corrections) = in_order(segments, next.sequence);
             next.open.segments.extend(rows);
@@ -199,7 +199,7 @@ fn repair(
     let silent = silent.then(|| SilentRange::new(range, record, &ours));
     let silent = replace_silent(&base.open.silent, range, silent);
     next.open.silent = silent.ok_or(ApplyError::NotLive { range })?;
-    shorten(&mut next.open.silent);
+    shorten(&mut next.open.silent, Some(range));
     let earlier = |segment: &Segment| segment.range.start() < range.start();
     let place = base.open.segments.partition_point(earlier);
     next.open

@@ -11,35 +11,39 @@ use crate::model::OffsetRange;
 const MOST_RUNS: usize = LISTED;
 /// So many runs take no more than a digest does.
 const FEW_RUNS: usize = 8;
-/// A range that is only digested because the list is long is cut into parts that have so many runs on average, if it can be.
-const RUNS_EACH: u64 = 50;
-/// Digests are joined up to so many offsets, and a range that gets one is cut into parts of so many, or more where it has few
-/// runs: with a digest it can be read again as a whole only.
+/// Digests are joined up to so many offsets, and a range that gets one is cut into parts of so many: with a digest it can be read
+/// again as a whole only.
 pub const MOST_DIGESTED: u64 = 1 << 17;
 
 /// Keeps the list short: when its ranges write out too many runs, the oldest get digests instead, and neighbours with digests
-/// become one. The last one stays as it is: what comes next may continue it.
-pub(super) fn shorten(list: &mut Vec<SilentRange>) {
+/// become one. The last one stays as it is: what comes next may continue it. So does what touches `edited`, the range of an edit
+/// inside of the history: that nothing else has changed must be seen from the list alone, and a digest cannot be cut. The next append
+/// shortens it.
+pub(super) fn shorten(list: &mut Vec<SilentRange>, edited: Option<OffsetRange>) {
     let Some(last) = list.pop() else { return };
-    let long = |silent: &SilentRange| Some(silent.runs()).filter(|runs| *runs > FEW_RUNS);
-    let runs: usize = list.iter().chain([&last]).filter_map(long).sum();
+    let runs: usize = list.iter().chain([&last]).filter_map(dense).sum();
     let mut excess = runs.saturating_sub(MOST_RUNS);
     let is_digest = |silent: &SilentRange| matches!(silent.record.absent, Absent::Digest(_));
+    let is_edited = |silent: &SilentRange| {
+        let (start, end) = (silent.range.start(), silent.range.end());
+        edited.is_some_and(|edited| start <= edited.end() && edited.start() <= end)
+    };
     if excess > 0 || list.iter().any(is_digest) {
         let (mut short, mut open) = (Vec::with_capacity(list.len() + 1), Vec::new());
         for silent in list.drain(..) {
-            match long(&silent).filter(|_| excess > 0) {
-                Some(runs) => excess = excess.saturating_sub(runs),
-                None if is_digest(&silent) => {}
-                // Few runs go along with the digest before them.
-                None if silent.runs() <= FEW_RUNS && !open.is_empty() && takes(&open, &silent) => {}
-                None => {
-                    short.extend(digested(&std::mem::take(&mut open)));
-                    short.push(silent);
-                    continue;
-                }
+            // Few runs go along with the digest before them.
+            let goes_along =
+                || silent.runs() <= FEW_RUNS && !open.is_empty() && takes(&open, &silent);
+            let is_long = dense(&silent).filter(|_| excess > 0);
+            let shortens = is_long.is_some() || is_digest(&silent) || goes_along();
+            if !shortens || is_edited(&silent) {
+                short.extend(digested(&std::mem::take(&mut open)));
+                short.push(silent);
+                continue;
             }
-            for part in parts(silent) {
+            excess = excess.saturating_sub(is_long.unwrap_or(0));
+            let parts = silent.cut(MOST_DIGESTED);
+            for part in parts.unwrap_or_else(|| vec![silent]) {
                 if !takes(&open, &part) {
                     short.extend(digested(&std::mem::take(&mut open)));
                 }
@@ -50,6 +54,14 @@ pub(super) fn shorten(list: &mut Vec<SilentRange>) {
         *list = short;
     }
     list.push(last);
+}
+
+/// The runs of a range that has too many of them to be written out for good; `None` where they are so few that digests of its parts
+/// would take as much.
+fn dense(silent: &SilentRange) -> Option<usize> {
+    let parts = silent.range.len().div_ceil(MOST_DIGESTED);
+    let runs = silent.runs();
+    (runs as u64 > parts.saturating_mul(FEW_RUNS as u64)).then_some(runs)
 }
 
 /// Whether these neighbours and the next one may have one digest.
@@ -63,15 +75,6 @@ fn takes(open: &[SilentRange], next: &SilentRange) -> bool {
         && OffsetRange::new(first.range.start(), next.range.end())
             .is_ok_and(|all| all.len() <= MOST_DIGESTED)
         && others.all(|other| by.is_none_or(|by| by == other))
-}
-
-/// A range in the parts that get a digest each.
-fn parts(silent: SilentRange) -> Vec<SilentRange> {
-    let most = (silent.runs() as u64 / RUNS_EACH).max(1);
-    let step = (silent.range.len().div_ceil(most)).next_power_of_two();
-    silent
-        .cut(step.max(MOST_DIGESTED))
-        .unwrap_or_else(|| vec![silent])
 }
 
 /// Neighbours as one range with a digest; one alone stays as it is where that is no longer. `None` without any.

@@ -120,8 +120,8 @@ impl Verified {
         text.into()
     }
 
-    /// Knows what this manifest lists, and nothing else. What moves from the open list to a page, or back, stays as verified as
-    /// it was.
+    /// Knows what this manifest lists, and nothing else. What moves from the open list to a page stays as verified as it was; what
+    /// comes back is verified once more.
     pub fn follow(&mut self, newest: &Manifest, now: DateTime<Utc>) {
         let mut known = std::mem::take(&mut self.segments);
         let mut pages = std::mem::take(&mut self.pages);
@@ -133,16 +133,12 @@ impl Verified {
                 None => new.push(link),
             }
         }
-        let reopened: Vec<PageEntry> = pages.into_values().collect();
         let segments = newest.open.files().map(|segment| {
             let path = segment.path.to_string();
-            let before = || {
-                let mut pages = reopened.iter();
-                let page = pages.find(|page| page.range().includes(segment.range));
-                LastVerified::new(now, page.and_then(|page| page.verified))
-            };
             let found = self.found.remove(&path);
-            let entry = known.remove(&path).or(found).unwrap_or_else(before);
+            let entry = known.remove(&path).or(found);
+            // Also what comes out of a page: it may have other files than that had.
+            let entry = entry.unwrap_or(LastVerified::new(now, None));
             (path, entry)
         });
         self.segments = segments.collect();
@@ -153,7 +149,7 @@ impl Verified {
                 start,
                 end,
                 seen: now,
-                verified: gone.verified(link, &reopened),
+                verified: gone.verified(link),
             };
             now_known.insert(link.path.to_string(), entry);
             for (path, entry) in gone.found(link.range) {
@@ -361,20 +357,16 @@ impl<'k> Gone<'k> {
         )
     }
 
-    /// Since when what a new page lists is verified: it came from the open list, all of it, or from pages that are gone.
-    fn verified(&self, page: &PageLink, reopened: &[PageEntry]) -> Option<DateTime<Utc>> {
-        let inside: Vec<_> = self
+    /// Since when what a new page lists is verified: all of it came from the open list. Of what another page listed before, that is
+    /// not known file by file.
+    fn verified(&self, page: &PageLink) -> Option<DateTime<Utc>> {
+        let inside = self
             .0
             .iter()
-            .filter(|(range, ..)| page.range.includes(*range))
-            .collect();
-        let pages = reopened.iter().filter(|it| page.range.includes(it.range()));
-        let pages: Vec<_> = pages.map(|it| it.verified).collect();
-        if pages.is_empty() && inside.len() as u64 != page.files {
-            return None;
-        }
-        let times = inside.iter().map(|(.., entry)| entry.verified);
-        times.chain(pages).min().flatten()
+            .filter(|(range, ..)| page.range.includes(*range));
+        let inside: Vec<_> = inside.map(|(.., entry)| entry.verified).collect();
+        let is_all = inside.len() as u64 == page.files;
+        inside.into_iter().min().flatten().filter(|_| is_all)
     }
 
     fn found(&self, page: OffsetRange) -> impl Iterator<Item = (String, LastVerified)> {

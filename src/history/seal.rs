@@ -43,9 +43,18 @@ pub async fn write_seal(chain: &mut Chain, range: OffsetRange) -> Result<Sealed,
             // An attempt that seemed to fail had won, or another did the same.
             return Ok(Sealed::Done(link.clone()));
         }
-        if let Some(link) = newest.pages.iter().find(|page| range.includes(page.range)) {
+        // All of them can be read, or none is opened: else what is open would be sealed again, for ever.
+        let mut first = None;
+        for link in newest
+            .pages
+            .iter()
+            .filter(|page| range.includes(page.range))
+        {
             let page = load_page(chain.store(), chain.layout(), link).await?;
-            let page = Box::new(page.map_err(|unread| ChainError::from(&unread))?);
+            let page = page.map_err(|unread| ChainError::from(&unread))?;
+            first.get_or_insert(Box::new(page));
+        }
+        if let Some(page) = first {
             _ = chain.append(Edit::Reopen { page }, None).await?;
             failpoint::at(Point::PageReopened);
             continue;

@@ -46,7 +46,7 @@ pub(super) fn backfill(
     let silent = is_silent.then(|| SilentRange::new(range, record, &ours));
     let silent = replace_silent(&base.open.silent, range, silent);
     next.open.silent = silent.ok_or(ApplyError::NotLacking { range })?;
-    shorten(&mut next.open.silent);
+    shorten(&mut next.open.silent, Some(range));
     let (rows, corrections) = in_order(segments, next.sequence);
     let earlier = |segment: &Segment| segment.range.start() < range.start();
     let place = base.open.segments.partition_point(earlier);

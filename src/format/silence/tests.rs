@@ -3,7 +3,11 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     calculation::Fingerprint,
-    format::{Rowless, silent::push_silent, testing::range},
+    format::{
+        Rowless,
+        silent::{push_silent, replace_silent},
+        testing::range,
+    },
 };
 
 fn fingerprint(second: bool) -> Fingerprint {
@@ -36,7 +40,7 @@ fn silent(start: i64, markers: i64, every: i64, second: bool) -> SilentRange {
 /// Appends a range as an edit does.
 fn append(list: &mut Vec<SilentRange>, next: SilentRange) {
     push_silent(list, next);
-    shorten(list);
+    shorten(list, None);
 }
 
 fn check(list: &[SilentRange]) {
@@ -81,23 +85,32 @@ fn a_snapshot_with_too_many_runs_each_is_joined_to_those_before() {
     assert!(list.len() <= 9, "{} lines", list.len());
 }
 
-#[test]
-fn few_markers_stay_written_out_and_long_ranges_are_cut() {
-    // A marker every ten thousand offsets.
-    let mut list = Vec::new();
-    let (mut end, markers) = (0, 1000);
-    for _ in 0..4 {
-        let next = silent(end, markers, 10_000, false);
+/// So many appends, each of a thousand markers as far apart.
+fn thousands(appends: usize, every: i64) -> Vec<SilentRange> {
+    let (mut list, mut end) = (Vec::new(), 0);
+    for _ in 0..appends {
+        let next = silent(end, 1000, every, false);
         end = next.range.end().get();
         append(&mut list, next);
     }
     check(&list);
-    let (last, older) = list.split_last().unwrap();
+    list
+}
+
+#[test]
+fn few_markers_stay_written_out_and_long_ranges_are_cut() {
+    // Seven in a part: digests would take as much.
+    let few = thousands(4, 20_000);
+    assert!(few.iter().all(|one| one.runs() == 1000));
+    assert_eq!(few.len(), 4);
+    // Thirteen: nothing with a digest is too long to be read again as a whole.
+    let more = thousands(4, 10_000);
+    let (last, older) = more.split_last().unwrap();
     assert_eq!(last.runs(), 1000);
-    assert!(older.len() > 3, "{} lines", older.len());
+    assert!(older.iter().all(|one| one.range.len() <= MOST_DIGESTED));
     let bytes: u64 = older.iter().map(SilentRange::listed_bytes).sum();
-    let written = silent(0, markers, 10_000, false).listed_bytes();
-    assert!(bytes < 3 * written / 2, "{bytes} bytes for {written} each");
+    let written = silent(0, 1000, 10_000, false).listed_bytes();
+    assert!(bytes < 3 * written, "{bytes} bytes for {written} each");
 }
 
 #[test]
@@ -134,6 +147,13 @@ proptest! {
             if before.is_empty() {
                 continue;
             }
+            // An edit of one of the ranges, by another condition: nothing else is said otherwise.
+            let edited = list[changed.index(list.len())].clone();
+            let now = SilentRange::new(edited.range, edited.record.clone(), &fingerprint(true));
+            let mut repaired = replace_silent(&list, edited.range, Some(now)).unwrap();
+            shorten(&mut repaired, Some(edited.range));
+            check(&repaired);
+            prop_assert!(same_silence_outside(&list, &repaired, edited.range));
             let mut other = before.clone();
             let index = changed.index(other.len());
             other[index].fingerprint = Some("9999999999999999".parse().unwrap());
@@ -143,4 +163,35 @@ proptest! {
             prop_assert!(!same_silence_outside(&fewer, &list, over));
         }
     }
+}
+
+#[test]
+fn a_digest_never_reaches_beyond_the_range_of_an_edit() {
+    let mut list: Vec<SilentRange> = Vec::new();
+    for number in 0..8 {
+        append(&mut list, silent(number * 3000, 1000, 3, number > 3));
+    }
+    let over = list[0].range;
+    let record = list[0].record.clone();
+    let now = SilentRange::new(over, record, &fingerprint(true));
+    let mut repaired = replace_silent(&list, over, Some(now)).unwrap();
+    shorten(&mut repaired, Some(over));
+    assert_eq!(repaired[0].range, over);
+    assert!(same_silence_outside(&list, &repaired, over));
+    // The next append joins what is alike.
+    let before = repaired.clone();
+    append(&mut repaired, silent(24_000, 1000, 3, true));
+    assert!(repaired[0].range.len() > over.len());
+    assert!(same_silence_outside(
+        &before,
+        &repaired,
+        range(24_000, 27_000)
+    ));
+    // Events from before the history.
+    let list = [silent(3000, 1100, 3, false), silent(9000, 10, 3, true)];
+    let over = range(0, 3000);
+    let before = silent(0, 1000, 3, false);
+    let mut filled = replace_silent(&list, over, Some(before)).unwrap();
+    shorten(&mut filled, Some(over));
+    assert!(same_silence_outside(&list, &filled, over));
 }

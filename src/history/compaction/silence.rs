@@ -106,12 +106,20 @@ impl Part {
 
     /// With the pages that lie before it and are no larger, as far as one page takes it all.
     fn with_pages(mut self, manifest: &Manifest) -> Part {
+        let corrections = |start: Offset, end: Offset| {
+            let corrections = manifest.open.corrections.iter().map(|one| one.range);
+            corrections
+                .filter(|one| start <= one.start() && one.end() <= end)
+                .count() as u64
+        };
         let joins = |part: &Part, page: &PageLink| {
+            let open = corrections(page.range.start(), part.end);
+            let bytes = page.bytes + part.bytes + open * SEGMENT_BYTES;
             page.range.end() == part.start
                 && page.files < FEW_SEGMENTS
                 && page.bytes <= part.bytes / 2 * 3
-                && page.bytes + part.bytes <= PAGE_BYTES
-                && page.files + part.files <= Page::MOST_FILES as u64
+                && bytes <= PAGE_BYTES
+                && page.files + part.files + open <= Page::MOST_FILES as u64
         };
         for page in manifest.pages.iter().rev() {
             if page.range.end() > self.start {

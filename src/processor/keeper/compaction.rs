@@ -104,9 +104,10 @@ impl Compaction {
     }
 
     /// Does not try to seal a range again before the chain has changed.
-    fn leave(&mut self, range: OffsetRange) {
+    fn leave(&mut self, chain: &Chain, range: OffsetRange) {
         self.obstacles.unsealed.insert(range);
-        self.unsealed_at = self.newest;
+        // The attempt may have opened pages.
+        self.unsealed_at = chain.newest().map(|newest| newest.sequence);
     }
 
     /// Merges, when memory allows it; `None` when nothing came of it.
@@ -188,7 +189,7 @@ impl Compaction {
                 );
             }
             Ok(Sealed::Left(error)) => {
-                self.leave(range);
+                self.leave(chain, range);
                 tracing::debug!("partition {partition}: {error}");
             }
             Err(error) if error.is_about_the_store() => {
@@ -199,7 +200,7 @@ impl Compaction {
                 return Written::Waits(Waits { kind, text, passes });
             }
             Err(error) => {
-                self.leave(range);
+                self.leave(chain, range);
                 tracing::error!("partition {partition}: {range} does not become a page: {error}");
             }
         }
