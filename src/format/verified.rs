@@ -6,6 +6,8 @@
 //! It is advice for the scrub's next turn and for people. Nobody believes it where it matters: whoever loses, damages or
 //! forges it has stored history verified again, or later. Only the owner of a partition writes it, and the last one wins.
 
+mod entries;
+
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
@@ -13,14 +15,13 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{Layout, Manifest, Page, PageLink, Segment};
-use crate::{
-    model::{Offset, OffsetRange},
-    store::Path,
-};
+use crate::{model::OffsetRange, store::Path};
+pub use entries::LastVerified;
+use entries::{PageEntry, UnderWay};
 
 /// The version of its form; of any other, nothing is known.
 const FORMAT: u32 = 1;
-/// So many segments in pages are known at most in which something was found.
+/// So many segments in pages are known at most in which something was found, and so many that came from the open list.
 const MOST_FOUND: usize = 1_000;
 
 /// See the module.
@@ -35,44 +36,8 @@ pub struct Verified {
     under_way: Option<UnderWay>,
     /// Segments in pages in which something was found, by their path.
     found: BTreeMap<String, LastVerified>,
-}
-
-/// What is known of a segment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LastVerified {
-    /// When a scrub first saw it.
-    pub seen: DateTime<Utc>,
-    /// When it was last verified.
-    pub verified: Option<DateTime<Utc>>,
-    /// What was found then.
-    pub findings: u64,
-}
-
-impl LastVerified {
-    fn new(seen: DateTime<Utc>, verified: Option<DateTime<Utc>>) -> LastVerified {
-        LastVerified {
-            seen,
-            verified,
-            findings: 0,
-        }
-    }
-}
-
-/// What is known of a page.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct PageEntry {
-    start: Offset,
-    end: Offset,
-    /// When a scrub first saw it.
-    seen: DateTime<Utc>,
-    /// Since when all segments that it lists are verified.
-    verified: Option<DateTime<Utc>>,
-}
-
-impl PageEntry {
-    fn range(self) -> OffsetRange {
-        OffsetRange::new(self.start, self.end).unwrap_or(OffsetRange::empty(self.start))
-    }
+    /// Segments that were in the open list, by their path: pages that nobody has read yet may list them.
+    moved: BTreeMap<String, LastVerified>,
 }
 
 /// A page with the link to it.
@@ -82,14 +47,6 @@ pub struct OpenPage {
     pub link: PageLink,
     /// The page.
     pub page: Page,
-}
-
-/// A page some of whose segments are verified.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct UnderWay {
-    page: String,
-    /// By the path of the segment.
-    verified: BTreeMap<String, DateTime<Utc>>,
 }
 
 impl Verified {
@@ -142,30 +99,46 @@ impl Verified {
             (path, entry)
         });
         self.segments = segments.collect();
-        let gone = Gone::of(newest, &known);
         for link in new {
-            let (start, end) = (link.range.start(), link.range.end());
             let entry = PageEntry {
-                start,
-                end,
+                start: link.range.start(),
+                end: link.range.end(),
                 seen: now,
-                verified: gone.verified(link),
+                verified: None,
             };
             now_known.insert(link.path.to_string(), entry);
-            for (path, entry) in gone.found(link.range) {
+        }
+        self.pages = now_known;
+        for (path, entry) in known {
+            if self.moved.len() < MOST_FOUND {
+                self.moved.insert(path.clone(), entry);
+            }
+            if entry.findings > 0 {
                 self.keep_found(path, entry);
             }
         }
-        self.pages = now_known;
         let pages = &self.pages;
         self.under_way = (self.under_way.take()).filter(|it| pages.contains_key(&it.page));
-        if let Some(layout) = layout(newest) {
-            self.found.retain(|path, _| {
-                let range = range_of(&layout, path);
-                let is_in =
-                    |page: &PageEntry| range.is_some_and(|range| page.range().includes(range));
-                pages.values().any(is_in)
-            });
+        let layout = layout(newest);
+        let page_of = |path: &str| {
+            let range = range_of(layout.as_ref()?, path)?;
+            pages.values().find(|page| page.range().includes(range))
+        };
+        self.found.retain(|path, _| page_of(path).is_some());
+        let is_awaited = |page: &PageEntry| page.verified.is_none();
+        self.moved
+            .retain(|path, _| page_of(path).is_some_and(is_awaited));
+    }
+
+    /// A page was read. It is as verified as what it lists was in the open list, if all of it was: which segments a page lists,
+    /// the manifest does not say, and a new one may have taken the place of one that was verified.
+    pub fn read(&mut self, page: &OpenPage) {
+        let moved = &self.moved;
+        let at = |segment: &Segment| moved.get(segment.path.as_str())?.verified;
+        if let Some(entry) = self.pages.get_mut(page.link.path.as_str())
+            && entry.verified.is_none()
+        {
+            entry.verified = of_all(&page.page, at);
         }
     }
 
@@ -209,16 +182,8 @@ impl Verified {
         let Some(under_way) = &self.under_way else {
             return;
         };
-        let mut times = page
-            .page
-            .files()
-            .map(|one| under_way.verified.get(one.path.as_str()));
-        let first = times.next().flatten().copied();
-        let since = times.try_fold(first, |since, at| {
-            let at = at.copied()?;
-            Some(since.map(|since| since.min(at)))
-        });
-        if let Some(since) = since.flatten()
+        let at = |segment: &Segment| under_way.verified.get(segment.path.as_str()).copied();
+        if let Some(since) = of_all(&page.page, at)
             && let Some(entry) = self.pages.get_mut(&under_way.page)
         {
             entry.verified = Some(since);
@@ -257,16 +222,18 @@ impl Verified {
         }
     }
 
-    /// Begins with a page; what was verified of another is forgotten.
+    /// Begins with a page; what was verified of another is forgotten. What was verified of it in the open list is done.
     pub fn begin(&mut self, page: &PageLink) {
         if self
             .under_way
             .as_ref()
             .is_none_or(|it| it.page != page.path.as_str())
         {
+            let moved = self.moved.iter();
+            let verified = moved.filter_map(|(path, entry)| Some((path.clone(), entry.verified?)));
             self.under_way = Some(UnderWay {
                 page: page.path.to_string(),
-                verified: BTreeMap::new(),
+                verified: verified.collect(),
             });
         }
     }
@@ -320,10 +287,12 @@ impl Verified {
             return entry.verified;
         }
         let under_way = self.under_way.as_ref();
-        let now = under_way.and_then(|it| it.verified.get(segment.path.as_str()));
+        let path = segment.path.as_str();
+        let now = under_way.and_then(|it| it.verified.get(path));
         let mut pages = self.pages.values();
         let page = pages.find(|page| page.range().includes(segment.range));
-        now.copied().or_else(|| page?.verified)
+        let moved = || self.moved.get(path)?.verified;
+        now.copied().or_else(|| page?.verified).or_else(moved)
     }
 
     /// Everything that a manifest lists was verified then or later; `None` while something never was, or when there is nothing.
@@ -339,43 +308,16 @@ impl Verified {
     #[must_use]
     pub fn entries(&self) -> usize {
         let under_way = self.under_way.as_ref().map_or(0, |it| it.verified.len());
-        self.segments.len() + self.pages.len() + self.found.len() + under_way
+        let others = self.found.len() + self.moved.len() + under_way;
+        self.segments.len() + self.pages.len() + others
     }
 }
 
-/// Segments that were in the open list, and are not any more.
-struct Gone<'k>(Vec<(OffsetRange, &'k str, LastVerified)>);
-
-impl<'k> Gone<'k> {
-    fn of(newest: &Manifest, known: &'k BTreeMap<String, LastVerified>) -> Gone<'k> {
-        let layout = layout(newest);
-        let range = |path: &str| range_of(layout.as_ref()?, path);
-        let gone = known.iter();
-        Gone(
-            gone.filter_map(|(path, entry)| Some((range(path)?, path.as_str(), *entry)))
-                .collect(),
-        )
-    }
-
-    /// Since when what a new page lists is verified: all of it came from the open list. Of what another page listed before, that is
-    /// not known file by file.
-    fn verified(&self, page: &PageLink) -> Option<DateTime<Utc>> {
-        let inside = self
-            .0
-            .iter()
-            .filter(|(range, ..)| page.range.includes(*range));
-        let inside: Vec<_> = inside.map(|(.., entry)| entry.verified).collect();
-        let is_all = inside.len() as u64 == page.files;
-        inside.into_iter().min().flatten().filter(|_| is_all)
-    }
-
-    fn found(&self, page: OffsetRange) -> impl Iterator<Item = (String, LastVerified)> {
-        let found = self
-            .0
-            .iter()
-            .filter(move |(range, _, entry)| entry.findings > 0 && page.includes(*range));
-        found.map(|(_, path, entry)| ((*path).to_owned(), *entry))
-    }
+/// Since when all segments of a page are verified, where each of them is.
+fn of_all(page: &Page, at: impl Fn(&Segment) -> Option<DateTime<Utc>>) -> Option<DateTime<Utc>> {
+    let mut times = page.files().map(at);
+    let first = times.next()??;
+    times.try_fold(first, |since, at| Some(since.min(at?)))
 }
 
 fn layout(newest: &Manifest) -> Option<Layout> {

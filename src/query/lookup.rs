@@ -285,11 +285,9 @@ impl Place<'_> {
                 Some((Absent::Digest(_), _)) => Fate::AbsentOrFiltered,
                 Some((Absent::Ranges(runs), filtered)) => {
                     let is_absent = runs.iter().any(|run| run.contains(offset));
-                    match (
-                        is_absent,
-                        filtered,
-                        self.segments(SegmentKind::Results).next(),
-                    ) {
+                    let rejects = self.segments(SegmentKind::Rejects);
+                    let first = self.segments(SegmentKind::Results).chain(rejects).next();
+                    match (is_absent, filtered, first) {
                         (true, ..) => Fate::Absent,
                         (false, 0, Some(segment)) => {
                             let detail = "it has no row of this offset, which is not absent";

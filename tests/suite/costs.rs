@@ -132,10 +132,10 @@ fn a_snapshot_with_rejects_costs_what_the_documentation_says() {
 
 #[test]
 fn a_condition_that_takes_nothing_beside_transactions_leaves_manifests_small() {
-    const SNAPSHOTS: u64 = 1_500;
+    const SNAPSHOTS: u64 = 240;
     let _turn = heavy();
     on_a_clock_that_jumps(async {
-        // Written out, its markers would take more than the 16 MiB that a manifest may have.
+        // Written out, its markers would take 2 MB after these two hours.
         let trickle = Trickle {
             events: 1_800,
             condition: Some("number < 0"),

@@ -128,6 +128,7 @@ impl Scrubber {
         now: DateTime<Utc>,
     ) -> Turn {
         verified.follow(newest, now);
+        page.into_iter().for_each(|page| verified.read(page));
         let seen = (newest, unread);
         let link = match next(self.known(seen, verified, now)) {
             Next::Verify(group) => return Turn::Verify(Chosen(group)),

@@ -6,6 +6,7 @@ mod damage;
 pub(super) mod fixture;
 pub(super) mod forging;
 mod in_parts;
+mod lost_rows;
 mod paged;
 pub(super) mod rows;
 mod silence;

@@ -2,7 +2,7 @@
 
 use super::fixture::{audit, bind, chain_of, edit, layout, newest, range};
 use crate::{
-    audit::Level,
+    audit::{FindingKind, Level, PageMended, mend_page},
     calculation::{Condition, Evaluator},
     events::Fields,
     format::{AbsentBuilder, Edit, RowlessRecord},
@@ -69,4 +69,25 @@ async fn a_chain_whose_silence_was_shortened_and_sealed_is_clean() {
         let found = serde_json::to_string(&found.fate).unwrap();
         assert!(found.contains(&format!("\"{fate}\"")), "{offset}: {found}");
     }
+    // No segment says what the page said.
+    let page = &last.pages[0];
+    let kept = store.get(&page.path, page.bytes).await.unwrap();
+    store.delete(&page.path).await.unwrap();
+    let report = audit(&store, Level::Semantic).await;
+    let [missing] = &report.findings[..] else {
+        panic!("{:#?}", report.findings)
+    };
+    assert_eq!(missing.kind, FindingKind::PageMissing);
+    let offsets = format!("which says why {} offsets have no row", page.range.len());
+    assert!(missing.detail.ends_with(&offsets), "{}", missing.detail);
+    let remedy = &missing.remedy;
+    let from = "from the manifest that it was made of, if that is still there";
+    assert!(
+        remedy.contains(from) && remedy.contains("from a backup"),
+        "{remedy}"
+    );
+    let path = page.path.as_str();
+    let mended = mend_page(&store, &layout(), Partition(0), path).await;
+    assert!(matches!(mended.unwrap(), PageMended::Done(_)));
+    assert_eq!(store.get(&page.path, page.bytes).await.unwrap(), kept);
 }

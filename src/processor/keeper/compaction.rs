@@ -103,6 +103,14 @@ impl Compaction {
         seal.map(Next::Seal).or_else(merge)
     }
 
+    /// With another manifest, ranges that could not be sealed may be tried again.
+    fn see(&mut self, newest: Sequence) {
+        self.newest = Some(newest);
+        if self.unsealed_at != self.newest {
+            self.obstacles.unsealed.clear();
+        }
+    }
+
     /// Does not try to seal a range again before the chain has changed.
     fn leave(&mut self, chain: &Chain, range: OffsetRange) {
         self.obstacles.unsealed.insert(range);
@@ -211,10 +219,7 @@ impl Compaction {
 impl Work for Compaction {
     fn due(&mut self, site: &Site, known: &Known<'_>) -> Due {
         let newest = known.newest;
-        self.newest = Some(newest.sequence);
-        if self.unsealed_at != self.newest {
-            self.obstacles.unsealed.clear();
-        }
+        self.see(newest.sequence);
         let since = match self.end {
             Some((end, since)) if end == newest.end => since,
             _ => known.now,
@@ -266,5 +271,36 @@ impl Work for Compaction {
 
     fn write<'w>(&'w mut self, site: &'w Site, chain: &'w mut Chain) -> BoxFuture<'w, Written> {
         self.store(site, chain).boxed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::tests::compactor, *};
+    use crate::{
+        format::testing::range,
+        history::{
+            testing::{bound, clock, pending},
+            write_snapshot,
+        },
+        store::Store,
+    };
+
+    #[tokio::test]
+    async fn what_could_not_be_sealed_is_left_until_another_edit_than_the_attempts_own() {
+        let store = Store::memory();
+        let mut chain = bound(&store, "ours", &clock(), 0).await;
+        let mut compaction = Compaction::new(compactor());
+        compaction.see(chain.newest().unwrap().sequence);
+        // The attempt adds a manifest, as it opens a page, before it fails.
+        let mut outcomes = pending(0, 20);
+        write_snapshot(&mut chain, &mut outcomes).await.unwrap();
+        compaction.leave(&chain, range(0, 20));
+        compaction.see(chain.newest().unwrap().sequence);
+        assert!(compaction.obstacles.unsealed.contains(&range(0, 20)));
+        let mut outcomes = pending(20, 40);
+        write_snapshot(&mut chain, &mut outcomes).await.unwrap();
+        compaction.see(chain.newest().unwrap().sequence);
+        assert!(compaction.obstacles.unsealed.is_empty());
     }
 }

@@ -57,6 +57,30 @@ async fn what_was_verified_stays_so_when_it_becomes_a_page_and_is_verified_again
 }
 
 #[tokio::test]
+async fn what_took_the_place_of_something_verified_is_verified_in_its_page() {
+    let store = sample().await;
+    with_wrong_values(&store, false).await;
+    let scrubber = scrubber(true);
+    let mut verified = Verified::default();
+    let done = round(&store, &scrubber, &mut verified).await;
+    let mut mends = done.into_iter().filter_map(|one| match one.then {
+        Then::Mend(mend) => Some(mend.1),
+        _ => None,
+    });
+    let mut repair = mends.next().unwrap();
+    // The scrub sees neither what is mended nor what came after it until it is in a page, which lists as many files.
+    let mut chain = chain(&store, 0).await;
+    let written = write_repair(&mut chain, &mut repair).await.unwrap();
+    assert!(matches!(written, Repaired::Done(_)));
+    let sealed = write_seal(&mut chain, range(100, 300)).await.unwrap();
+    assert!(matches!(sealed, Sealed::Done(_)));
+    let again = round(&store, &scrubber, &mut verified).await;
+    let ranges = again.iter().map(|one| one.segments[0].range);
+    assert_eq!(ranges.collect::<Vec<_>>(), [range(200, 300); 2]);
+    assert!(verified.since(&newest(&store, 0).await).is_some());
+}
+
+#[tokio::test]
 async fn a_page_half_verified_is_gone_on_with_after_a_restart() {
     let store = paged().await;
     let scrubber = scrubber(true);

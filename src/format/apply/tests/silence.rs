@@ -1,7 +1,7 @@
 //! Ranges without any row, and the number of absent offsets that each range states.
 
 use super::*;
-use crate::format::Absent;
+use crate::format::{Absent, AbsentBuilder, same_silence_outside};
 
 fn silent(base: &Manifest, offsets: u64) -> Manifest {
     let over = OffsetRange::new(base.end, base.end.plus(offsets)).unwrap();
@@ -260,4 +260,95 @@ fn a_part_of_a_silent_range_gives_way_to_the_outcomes_that_its_events_have_now()
         };
         assert_eq!(refused(edit), ApplyError::NotLive { range: over });
     }
+}
+
+/// Two thousand events from an offset on that a condition leaves out, a marker after each two of them.
+fn beside_markers(start: Offset) -> (OffsetRange, Counts, RowlessRecord) {
+    let mut absent = AbsentBuilder::default();
+    for marker in 0..1000 {
+        let at = start.plus(3 * marker + 2);
+        absent.push(OffsetRange::new(at, at.plus(1)).unwrap());
+    }
+    let counts = Counts {
+        filtered: 2000,
+        ..counts(0, 0, 1000)
+    };
+    let record = RowlessRecord {
+        absent: absent.finish(),
+        filtered: 2000,
+    };
+    (
+        OffsetRange::new(start, start.plus(3000)).unwrap(),
+        counts,
+        record,
+    )
+}
+
+fn append_beside_markers(base: &Manifest, by: &Stamp) -> Manifest {
+    let (range, counts, record) = beside_markers(base.end);
+    let edit = Edit::Append {
+        range,
+        segments: Vec::new(),
+        counts,
+        record,
+    };
+    apply(Some(base), edit, by.clone()).unwrap()
+}
+
+#[test]
+fn nothing_outside_of_an_edit_is_said_otherwise_where_digests_lie_beside_it() {
+    let (old, new) = (under("aaaaaaaaaaaaaaaa"), under("bbbbbbbbbbbbbbbb"));
+    let mut base = second();
+    for by in [&old, &old, &old, &new, &new, &new] {
+        base = append_beside_markers(&base, by);
+    }
+    // The range before the running calculation's own is recalculated: its events stay filtered, by the new condition.
+    let own = base.open.silent.iter().position(|one| {
+        let by = one.fingerprint.as_ref();
+        by == Some(&new.calculation.fingerprint)
+    });
+    let SilentRange { range, record, .. } = base.open.silent[own.unwrap() - 1].clone();
+    assert!(matches!(record.absent, Absent::Digest(_)));
+    let edit = Edit::Repair {
+        range,
+        replaced: Vec::new(),
+        segments: Vec::new(),
+        record,
+    };
+    let next = apply(Some(&base), edit, new.clone()).unwrap();
+    let is_new =
+        |one: &&SilentRange| one.fingerprint.as_ref() == Some(&new.calculation.fingerprint);
+    assert!(next.open.silent.iter().filter(is_new).count() > 1);
+    assert!(same_silence_outside(
+        &base.open.silent,
+        &next.open.silent,
+        range
+    ));
+
+    // Events from before the origin, in front of a digest.
+    let mut base = apply(None, bind(3100), stamp()).unwrap();
+    for _ in 0..2 {
+        base = append_beside_markers(&base, &old);
+    }
+    assert!(matches!(
+        base.open.silent[0].record.absent,
+        Absent::Digest(_)
+    ));
+    let (range, counts, record) = beside_markers(at(100));
+    let edit = Edit::Backfill {
+        range,
+        segments: Vec::new(),
+        counts,
+        record,
+    };
+    let next = apply(Some(&base), edit, old.clone()).unwrap();
+    assert_eq!(next.open.silent[0].range, range);
+    assert!(same_silence_outside(
+        &base.open.silent,
+        &next.open.silent,
+        range
+    ));
+    // The next append makes one of what is alike.
+    let third = append_beside_markers(&next, &old);
+    assert!(third.open.silent[0].range.len() > range.len());
 }

@@ -187,3 +187,27 @@ fn a_plan_of_silence_ends() {
     }
     assert_eq!(plan_merges(&kept.manifest, limits).pages, 1);
 }
+
+#[test]
+fn a_page_whose_open_corrections_would_not_fit_stays_apart() {
+    let mut kept = Kept::new();
+    let (limits, nothing) = (MergeLimits::LARGEST, Obstacles::default());
+    let next = |kept: &mut Kept| {
+        (0..400).for_each(|_| kept.silent(70_000));
+        choose_seal(&kept.manifest, limits, &nothing).unwrap()
+    };
+    let first = next(&mut kept);
+    kept.seal(first);
+    assert_eq!(next(&mut kept).start(), first.start());
+    // Corrections of its offsets that are not published yet: a page is made of all of them.
+    let over = OffsetRange::new(first.start(), first.start().plus(1)).unwrap();
+    let correction = Segment {
+        kind: SegmentKind::Corrections,
+        revision: Some(kept.manifest.sequence),
+        ..segment(over, 1, 3000, Rowless::default())
+    };
+    let most = Page::MOST_FILES;
+    kept.manifest.open.corrections = vec![correction; most + 1];
+    let apart = choose_seal(&kept.manifest, limits, &nothing).unwrap();
+    assert_eq!(apart.start(), first.end());
+}

@@ -63,3 +63,31 @@ async fn a_page_takes_in_the_pages_before_it() {
     ));
     assert_eq!(ours.newest().unwrap().pages, [page]);
 }
+
+#[tokio::test]
+async fn no_page_is_opened_where_another_that_is_to_join_it_cannot_be_read() {
+    let store = Store::memory();
+    let mut ours = bound(&store, "ours", &clock(), 0).await;
+    for over in [range(0, 3600), range(3600, 7200)] {
+        for _ in 0..3 {
+            filter(&mut ours, 600).await;
+        }
+        let done = write_seal(&mut ours, over).await.unwrap();
+        assert!(matches!(done, Sealed::Done(_)));
+    }
+    filter(&mut ours, 600).await;
+    let before = ours.newest().unwrap().clone();
+    let second = before.pages[1].path.clone();
+    store.delete(&second).await.unwrap();
+    let sealed = write_seal(&mut ours, range(0, 8400)).await;
+    assert!(matches!(
+        sealed,
+        Err(SnapshotError::Chain(ChainError::UnreadPage { path, .. })) if path == second
+    ));
+    // Nothing was appended: else what is open would be sealed by itself, and opened again, for ever.
+    assert_eq!(ours.newest(), Some(&before));
+    // What came since becomes a page beside them.
+    let alone = write_seal(&mut ours, range(7200, 8400)).await.unwrap();
+    assert!(matches!(alone, Sealed::Done(_)));
+    assert_eq!(ours.newest().unwrap().pages[..2], before.pages);
+}
