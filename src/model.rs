@@ -30,6 +30,9 @@ impl Offset {
     /// The first offset of every partition.
     pub const ZERO: Offset = Offset(0);
 
+    /// An offset that no event has: it comes after all.
+    pub const MAX: Offset = Offset(i64::MAX);
+
     /// An offset, or `None` when `value` is negative (Kafka's special values are not offsets).
     #[must_use]
     pub const fn new(value: i64) -> Option<Offset> {

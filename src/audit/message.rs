@@ -104,11 +104,6 @@ pub(super) fn result<'m>(
     })
 }
 
-/// Whether a message names its source beside its key, as one does that has the key of its event.
-pub(super) fn names_its_source(headers: &[Header]) -> bool {
-    headers.iter().any(|(name, _)| name == SOURCE_HEADER)
-}
-
 /// Reads a dead letter; `None` when it names no event of the topic `events`.
 pub(super) fn letter<'m>(
     events: &str,
@@ -148,8 +143,8 @@ pub(super) fn letter_time(headers: &[Header]) -> Option<i64> {
     text(headers, TIMESTAMP)?.parse().ok()
 }
 
-/// `events/3/1042`
-fn source(events: &str, key: &[u8]) -> Option<(Partition, Offset)> {
+/// The event that a key names: `events/3/1042`.
+pub(super) fn source(events: &str, key: &[u8]) -> Option<(Partition, Offset)> {
     let rest = std::str::from_utf8(key).ok()?.strip_prefix(events)?;
     let (partition, offset) = rest.strip_prefix('/')?.split_once('/')?;
     let offset = Offset::new(offset.parse().ok()?)?;

@@ -85,7 +85,7 @@ pub trait Calculation: Send + Sync {
     }
 
     /// The expression that computes each column of its result in an engine, over columns that are named like the fields and
-    /// the columns before it: in parentheses unless it is one word. `None` when none does.
+    /// the columns before it: in parentheses unless it is one word. `None` when none does, or only by a text that is too long.
     fn expressions(&self, fields: &Schema, engine: Engine) -> Option<Vec<String>> {
         let _ = (fields, engine);
         None

@@ -132,11 +132,11 @@ pub(super) struct CalculationArgs {
     #[arg(long, value_name = "COLUMNS")]
     fields: Option<String>,
     /// A SQL expression over the fields: price * quantity. `snapback functions` lists what it may use [default: square]
-    #[arg(long, value_name = "EXPRESSION")]
+    #[arg(long, value_name = "EXPRESSION", allow_hyphen_values = true)]
     calculation: Option<String>,
     /// A SQL condition over the fields: quantity > 0. Events for which it is not true are filtered: counted, and neither
     /// stored nor published [default: every event is calculated]
-    #[arg(long = "where", value_name = "CONDITION")]
+    #[arg(long = "where", value_name = "CONDITION", allow_hyphen_values = true)]
     condition: Option<String>,
     /// Which fields and columns of the result a message holds: who, total. The snapshots hold all of them [default: all]
     #[arg(long, value_name = "COLUMN,...")]

@@ -62,10 +62,10 @@ pub(super) struct DemoArgs {
     #[arg(long)]
     pause_before_checks: bool,
     /// Calculate this of each `number` instead of its square: SQL, as for `snapback run`
-    #[arg(long, value_name = "SQL", value_parser = calculation, conflicts_with = "damage")]
+    #[arg(long, value_name = "SQL", value_parser = calculation, conflicts_with = "damage", allow_hyphen_values = true)]
     calculation: Option<String>,
     /// Leave out all events but those for which this is true
-    #[arg(long = "where", value_name = "SQL", value_parser = condition, conflicts_with = "damage")]
+    #[arg(long = "where", value_name = "SQL", value_parser = condition, conflicts_with = "damage", allow_hyphen_values = true)]
     condition: Option<String>,
     /// Damage stored files while the processor runs, instead of killing it: it finds and mends them by itself
     #[arg(long, conflicts_with = "pause_before_checks")]

@@ -106,3 +106,18 @@ fn the_flags_of_run_become_the_same_command_again() {
     );
     assert!(Cli::try_parse_from(words(&again)).is_ok());
 }
+
+#[test]
+fn an_expression_may_begin_with_a_minus() {
+    for command in ["run", "verify", "calculation", "demo"] {
+        let typed = ["--calculation", "-number", "--where", "-number > 1"];
+        let typed = ["snapback", command].into_iter().chain(typed);
+        assert!(Cli::try_parse_from(typed).is_ok(), "{command}");
+    }
+    let typed = ["snapback", "run", "--calculation", "-number"];
+    let Command::Run(args) = Cli::try_parse_from(typed).expect("valid").command else {
+        panic!()
+    };
+    let again = args.flags().invocation("run").to_string();
+    assert_eq!(again, "snapback run --calculation -number");
+}

@@ -168,12 +168,17 @@ impl Expected for First {
         }
         let mut from = key.offset.get();
         loop {
-            let row = self.rows.find(from)?.map(|row| row.offset);
+            let row = self.rows.find(from)?;
             let corrected = self.corrected.find(from)?;
+            let mut replaceable = self.compacted;
             let (offset, required) = match (row, corrected) {
                 (None, None) => return Ok(None),
-                (Some(row), corrected) if corrected.as_ref().is_none_or(|c| row < c.offset) => {
-                    (row, !self.corrected.is_unreadable(row))
+                (Some(row), corrected)
+                    if corrected.as_ref().is_none_or(|c| row.offset < c.offset) =>
+                {
+                    let rows = self.rows.rows();
+                    replaceable &= rows.is_none_or(|rows| rows.may_carry(row.row));
+                    (row.offset, !self.corrected.is_unreadable(row.offset))
                 }
                 (_, Some(corrected)) => match self.is_mine(&corrected) {
                     Some(false) => {
@@ -188,6 +193,7 @@ impl Expected for First {
                 key: Key::first(offset),
                 // What was given up since cannot be compared with anything.
                 required: required && self.held.published(offset),
+                replaceable,
             }));
         }
     }
@@ -286,6 +292,8 @@ impl Expected for Corrections {
             key,
             // One that was made before its range was given up is published all the same.
             required: self.held.range.contains(offset) && self.is_kept(key)?,
+            // Its key is its source.
+            replaceable: false,
         }))
     }
 

@@ -13,9 +13,10 @@
 //! | before the first that the log still holds | the new beginning of what can be checked |
 //!
 //! Where messages of the topic cannot be read, what is due up to the next one may be among them: it is counted, and not
-//! called missing.
+//! called missing. So is what a message with an equal key may have replaced in a compacted topic; how far that goes is known
+//! when the topic ends ([`EqualKeys`](super::equal_keys::EqualKeys)).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     message::{Body, Key},
@@ -32,6 +33,16 @@ pub(super) struct Due {
     pub key: Key,
     /// Whether it must be in the topic; what compaction may have removed need not be.
     pub required: bool,
+    /// Whether its message may have had the key of its event, and been replaced by one with an equal key.
+    pub replaceable: bool,
+}
+
+/// What is missing for now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Missing {
+    /// Neighbours have the same number.
+    stretch: u64,
+    replaceable: bool,
 }
 
 /// What a message is, beside what is stored.
@@ -79,10 +90,18 @@ pub(super) struct Lane<E> {
     pub floor: Option<Offset>,
     /// Everything before this key was passed.
     next: Key,
-    /// Missing for now; neighbours have the same number.
-    recent: BTreeMap<Key, u64>,
+    /// Missing for now.
+    recent: BTreeMap<Key, Missing>,
     stretch: u64,
-    settled: Option<u64>,
+    settled: Option<Missing>,
+    /// What is replaceable and comes before it may have been replaced.
+    replaced_before: Offset,
+    /// Offsets whose sources were the keys of other messages, which may have replaced theirs.
+    named: BTreeSet<Offset>,
+    /// Missing, unless a message that is still to come may have replaced it.
+    doubtful: Runs,
+    /// Due, and perhaps replaced.
+    pub replaced: u64,
     was_twice: bool,
     /// What came last could not be read.
     is_blind: bool,
@@ -104,6 +123,10 @@ impl<E: Expected> Lane<E> {
             recent: BTreeMap::new(),
             stretch: 0,
             settled: None,
+            replaced_before: Offset::ZERO,
+            named: BTreeSet::new(),
+            doubtful: Runs::default(),
+            replaced: 0,
             was_twice: false,
             is_blind: false,
             unread: 0,
@@ -143,6 +166,25 @@ impl<E: Expected> Lane<E> {
         }
     }
 
+    /// What is replaceable and comes before this offset may have been replaced.
+    pub fn pass_equal_keys(&mut self, before: Offset) {
+        if before > self.replaced_before {
+            self.replaced_before = before;
+            self.replaced += self.doubtful.remove_before(before);
+            self.settled = None;
+        }
+    }
+
+    /// A message of another event has the source of this offset as its key.
+    pub fn pass_named(&mut self, offset: Offset) {
+        self.named.insert(offset);
+        if self.named.len() > MOST_RECENT {
+            // Then nobody can say which.
+            self.named.pop_first();
+            self.pass_equal_keys(Offset::MAX);
+        }
+    }
+
     /// Whether `key` was published before.
     fn pass(&mut self, key: Key) -> Result<bool, E::Error> {
         let first = key.revision.is_none();
@@ -174,11 +216,11 @@ impl<E: Expected> Lane<E> {
         let mut from = from;
         while let Some(due) = self.expected.due_from(from)?.filter(|due| due.key < to) {
             if self.must_be_there(due) {
-                self.recent.insert(due.key, self.stretch);
+                self.recent.insert(due.key, self.missing(due));
                 if self.recent.len() > MOST_RECENT
-                    && let Some((key, stretch)) = self.recent.pop_first()
+                    && let Some((key, missing)) = self.recent.pop_first()
                 {
-                    self.settle(key, stretch);
+                    self.settle(key, missing);
                 }
             } else {
                 self.stretch += 1;
@@ -207,15 +249,39 @@ impl<E: Expected> Lane<E> {
         due.required && held
     }
 
-    fn settle(&mut self, key: Key, stretch: u64) {
-        let joins = self.settled.replace(stretch) == Some(stretch);
-        self.faults.missing.add(key, joins, None);
+    fn missing(&self, due: Due) -> Missing {
+        Missing {
+            stretch: self.stretch,
+            replaceable: due.replaceable,
+        }
+    }
+
+    fn settle(&mut self, key: Key, missing: Missing) {
+        let replaced = missing.replaceable && key.offset < self.replaced_before;
+        if replaced || self.named.contains(&key.offset) {
+            self.replaced += 1;
+            return;
+        }
+        let joins = self.settled.replace(missing) == Some(missing);
+        let runs = match missing.replaceable {
+            true => &mut self.doubtful,
+            false => &mut self.faults.missing,
+        };
+        runs.add(key, joins, None);
     }
 
     /// The topic ends here: what has not come is missing.
     pub fn finish(&mut self) -> Result<(), E::Error> {
-        for (key, stretch) in std::mem::take(&mut self.recent) {
-            self.settle(key, stretch);
+        self.settle_all()?;
+        self.faults
+            .missing
+            .append(std::mem::take(&mut self.doubtful));
+        Ok(())
+    }
+
+    fn settle_all(&mut self) -> Result<(), E::Error> {
+        for (key, missing) in std::mem::take(&mut self.recent) {
+            self.settle(key, missing);
         }
         if !self.whole && self.floor.is_none() {
             return Ok(());
@@ -227,7 +293,7 @@ impl<E: Expected> Lane<E> {
         let mut from = self.next;
         while let Some(due) = self.expected.due_from(from)? {
             if self.must_be_there(due) {
-                self.settle(due.key, self.stretch);
+                self.settle(due.key, self.missing(due));
             } else {
                 self.stretch += 1;
             }

@@ -12,8 +12,8 @@
 //! - Retention: outcomes below the smallest source offset that a topic still has of a partition are *not checkable*. A topic
 //!   whose log begins at 0 has lost nothing.
 //! - Compaction (`cleanup.policy`): what was published again under the same key need not be there. Messages that have the keys
-//!   of their events (dead letters, and results with `--carry key`) may be replaced by those of other events: of a partition
-//!   whose segments or whose messages say that it has such ones, what is missing is *not checkable*.
+//!   of their events (dead letters, and results with `--carry key`) may be replaced by those of other events: what is missing
+//!   of dead letters, and of results as far as they may have carried keys ([`equal_keys`]), is *not checkable*.
 //! - Messages that cannot be read, or that an open transaction hides ([`Unread`](super::Unread)): what may be among them is
 //!   *not checkable* either, and the report is not clean.
 //! - Outcomes of segments that cannot be read, and those in accepted gaps, are not compared; nor is what the topics have of
@@ -21,6 +21,7 @@
 //! - At-least-once delivery may publish an outcome twice: such a finding is a notice.
 
 mod cursor;
+mod equal_keys;
 mod expected;
 mod lane;
 mod output_topics;

@@ -116,6 +116,14 @@ impl Rows {
         }
     }
 
+    /// Whether a message may have had the key of the row's event: not where it had none.
+    pub fn may_carry(&self, row: usize) -> bool {
+        match &self.contents {
+            Contents::Messages(_, Some(keys)) => keys.is_valid(row),
+            _ => true,
+        }
+    }
+
     /// How a message differs from what is published for a row; `None` when it does not.
     pub fn difference(&self, row: usize, body: &Body<'_>) -> Option<String> {
         match (&self.contents, body) {

@@ -52,6 +52,29 @@ impl Runs {
         }
     }
 
+    /// Takes out the faults that begin before this offset; how many there were.
+    pub fn remove_before(&mut self, before: Offset) -> u64 {
+        let goes = |run: &Run| run.range.start() < before;
+        let gone = self.runs.extract_if(.., |run| goes(run));
+        let gone: u64 = gone.map(|run| run.count).sum();
+        gone + self
+            .more
+            .take_if(|more| goes(more))
+            .map_or(0, |more| more.count)
+    }
+
+    /// Adds faults that are others than these.
+    pub fn append(&mut self, others: Runs) {
+        self.runs.extend(others.runs);
+        self.runs
+            .sort_by_key(|run| (run.revision, run.range.start()));
+        match (&mut self.more, others.more) {
+            (Some(more), Some(other)) => more.join(&other),
+            (more @ None, other) => *more = other,
+            (Some(_), None) => {}
+        }
+    }
+
     /// All faults, those that are only counted last.
     pub fn iter(&self) -> impl Iterator<Item = (&Run, bool)> {
         let runs = self.runs.iter().map(|run| (run, false));
@@ -78,8 +101,12 @@ impl Run {
 mod tests {
     use super::*;
 
+    fn at(offset: i64) -> Offset {
+        Offset::new(offset).unwrap()
+    }
+
     fn key(offset: i64) -> Key {
-        Key::first(Offset::new(offset).unwrap())
+        Key::first(at(offset))
     }
 
     #[test]
@@ -102,5 +129,16 @@ mod tests {
         let (more, summed) = runs.iter().last().unwrap();
         assert!(summed && more.detail.is_none());
         assert_eq!(more.range.end().get(), 20 + 2 * 199 + 1);
+
+        // What is taken out is not there any more, nor is what is only counted and begins before.
+        let mut others = Runs::default();
+        others.add(key(5), false, None);
+        others.add(key(1_000), false, None);
+        assert_eq!(others.remove_before(at(6)), 1);
+        let before = runs.count();
+        runs.append(others);
+        assert_eq!(runs.count(), before + 1);
+        assert_eq!(runs.remove_before(at(1_000)), before);
+        assert_eq!(runs.count(), 1);
     }
 }

@@ -2,6 +2,7 @@
 
 use super::{
     cursor::Files,
+    equal_keys::EqualKeys,
     expected::{Corrections, First},
     lane::Lane,
     message::{Body, Message},
@@ -10,7 +11,6 @@ use super::{
 };
 use crate::{
     audit::{AuditError, Finding, FindingKind, instructions},
-    calculation::Declaration,
     format::{Listed, SegmentKind},
     model::{Offset, Partition},
 };
@@ -43,8 +43,8 @@ pub(super) struct Compared {
 pub(super) struct Source {
     partition: Partition,
     topic: Topic,
-    /// Whether messages may have the keys of their events, which may be equal: compaction leaves the newest of them.
-    has_equal_keys: bool,
+    /// How far messages may have been replaced that had the keys of their events.
+    equal_keys: EqualKeys,
     first: Lane<First>,
     /// Corrections with a value, or with a letter.
     corrected: Lane<Corrections>,
@@ -69,9 +69,11 @@ impl Source {
         let first = First::of(files, manifest, topic.kind, compacted);
         Source {
             partition: files.partition,
-            // Letters always have the keys of their events.
-            has_equal_keys: topic.kind == SegmentKind::Rejects
-                || manifest.calculations.iter().any(Declaration::carries_keys),
+            equal_keys: match topic.kind {
+                // Letters always have the keys of their events.
+                SegmentKind::Rejects => EqualKeys::everywhere(),
+                SegmentKind::Results | SegmentKind::Corrections => EqualKeys::of(manifest),
+            },
             first: Lane::new(first, topic.whole),
             corrected,
             taken_back,
@@ -85,6 +87,12 @@ impl Source {
         if key.revision.is_none() {
             self.first.publish(key, body)?;
             self.share_floor();
+            match body {
+                Body::Carried(..) => self.equal_keys.pass_carried(key.offset),
+                Body::Value(_) => self.equal_keys.pass_plain(key.offset),
+                Body::Letter(_) => {}
+            }
+            self.first.pass_equal_keys(self.equal_keys.before());
             return Ok(());
         }
         match (&mut self.taken_back, body) {
@@ -93,15 +101,24 @@ impl Source {
         }
     }
 
-    /// The topic has a message with the key of its event, so there may have been others: what is stored now need not say so.
-    pub fn carries_keys(&mut self) {
-        self.has_equal_keys = true;
+    /// A message of another partition's event has the key of that.
+    pub fn pass_carried_by_another(&mut self) {
+        self.equal_keys.pass_carried_by_another();
+    }
+
+    /// A message has the source of this offset as its key, and is of another event, which has that key.
+    pub fn pass_named(&mut self, offset: Offset) {
+        if self.topic.compacted {
+            self.first.pass_named(offset);
+            self.corrected.pass_named(offset);
+        }
     }
 
     /// Messages of the topic could not be read here.
     pub fn pass_unread(&mut self) {
         // What goes back after a failure may come late.
         let late = self.topic.copies;
+        self.equal_keys.pass_unread();
         self.first.pass_unread(late);
         self.corrected.pass_unread(late);
         if let Some(taken_back) = &mut self.taken_back {
@@ -123,15 +140,12 @@ impl Source {
     /// The topic ends here.
     pub fn finish(mut self) -> Result<Compared, AuditError> {
         let mut compared = Compared::default();
+        let before = self.equal_keys.at_end();
+        self.first.pass_equal_keys(before.unwrap_or(Offset::MAX));
         self.first.finish()?;
         let (whole, floor) = (self.topic.whole, self.first.floor);
         compared.not_checkable = self.first.expected.not_checkable(whole, floor)?;
-        compared.not_checkable += self.first.unread;
-        if self.topic.compacted && self.has_equal_keys {
-            // A newer message of the same key may have replaced it.
-            let missing = std::mem::take(&mut self.first.faults.missing);
-            compared.not_checkable += missing.count();
-        }
+        compared.not_checkable += self.first.unread + self.first.replaced;
         let mut lanes = vec![(
             FindingKind::Unpublished,
             self.first.messages,
@@ -139,7 +153,7 @@ impl Source {
         )];
         for mut lane in [self.corrected].into_iter().chain(self.taken_back) {
             lane.finish()?;
-            compared.not_checkable += lane.unread;
+            compared.not_checkable += lane.unread + lane.replaced;
             lanes.push((FindingKind::StaleRevision, lane.messages, lane.faults));
         }
         for (missing, messages, faults) in lanes {

@@ -13,7 +13,7 @@ use std::{
 
 use super::{
     cursor::Files,
-    message::{self, Message},
+    message::{self, Body, Message},
     output_topics::OutputTopics,
     source::{Compared, Source, Topic},
 };
@@ -269,8 +269,6 @@ impl Reading {
 struct Merge<'r> {
     reading: &'r Reading,
     sources: BTreeMap<Partition, Source>,
-    /// Whether one of the messages has the key of its event, whatever its source.
-    carries_keys: bool,
     unknown: u64,
     unread: Vec<Unread>,
 }
@@ -284,7 +282,6 @@ impl<'r> Merge<'r> {
         Merge {
             reading,
             sources: sources.collect(),
-            carries_keys: false,
             unknown: 0,
             unread: Vec::new(),
         }
@@ -306,7 +303,9 @@ impl<'r> Merge<'r> {
             match read.filter(|message| belongs(reading, message, place)) {
                 None => self.unknown += 1,
                 Some(message) => {
-                    self.carries_keys |= message::names_its_source(&headers);
+                    if let Body::Carried(key, _) = message.body {
+                        self.pass_carried(message.partition, key);
+                    }
                     if let Some(source) = self.sources.get_mut(&message.partition) {
                         source.publish(&message)?;
                     }
@@ -316,15 +315,26 @@ impl<'r> Merge<'r> {
         Ok(())
     }
 
+    /// A result of `partition` has the key of its event, as others may have.
+    fn pass_carried(&mut self, partition: Partition, key: &[u8]) {
+        for (other, source) in &mut self.sources {
+            if *other != partition {
+                source.pass_carried_by_another();
+            }
+        }
+        if let Some((named, offset)) = message::source(&self.reading.events, key)
+            && let Some(source) = self.sources.get_mut(&named)
+        {
+            source.pass_named(offset);
+        }
+    }
+
     /// Messages could not be read here, whosesoever they are.
     fn pass_unread(&mut self) {
         self.sources.values_mut().for_each(Source::pass_unread);
     }
 
-    fn finish(mut self) -> Result<Read, AuditError> {
-        if self.carries_keys && self.reading.topic.kind == SegmentKind::Results {
-            self.sources.values_mut().for_each(Source::carries_keys);
-        }
+    fn finish(self) -> Result<Read, AuditError> {
         let sources = self.sources.into_values();
         Ok(Read {
             compared: sources.map(Source::finish).collect::<Result<_, _>>()?,

@@ -144,6 +144,7 @@ impl Recalculator {
             patience: self.patience,
             identity,
             range,
+            carried_keys: None,
         }
     }
 

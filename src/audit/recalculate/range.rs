@@ -34,6 +34,8 @@ pub(super) struct Range<'r> {
     pub patience: Duration,
     pub identity: Identity,
     pub range: OffsetRange,
+    /// Whether results had the keys of their events when their sizes decided, if not as `evaluator` says.
+    pub carried_keys: Option<bool>,
 }
 
 impl Range<'_> {
@@ -202,7 +204,10 @@ impl Range<'_> {
 
     /// The messages of results, whatever their fields.
     fn messages(&self, results: &RecordBatch) -> Result<MessageBuffer, EncodeError> {
-        let encoder = ResultEncoder::new(&self.identity.topic, results.schema_ref())?;
+        let mut encoder = ResultEncoder::new(&self.identity.topic, results.schema_ref())?;
+        if let Some(carried) = self.carried_keys {
+            encoder = encoder.with_keys_of_events(carried);
+        }
         let mut messages = MessageBuffer::new();
         encoder.encode(self.identity.partition, results, &mut messages)?;
         Ok(messages)

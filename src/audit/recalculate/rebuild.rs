@@ -46,9 +46,34 @@ impl Range<'_> {
     /// The files of the range, made again from its events as the forward path makes them. They must be as many results and
     /// rejects as `stated`; where the calculation is another than the one of `before`, every outcome becomes a correction.
     ///
+    /// A replay stores what was published under another `--carry` as of its own, and nothing says so; but the key that a
+    /// result carried may have made it too large. So the events are read once more, with the other keys, when they come to
+    /// other counts.
+    ///
     /// # Errors
     /// When Kafka does not hold exactly these events any more, or cannot be read.
     pub(super) fn of_events_alone(
+        &self,
+        events: &Events,
+        before: Option<Fingerprint>,
+        stated: Counts,
+    ) -> Result<Encoded, RecalculateError> {
+        let error = match self.rebuilt(events, before.clone(), stated) {
+            Err(error @ RecalculateError::OtherCounts { .. }) => error,
+            rebuilt => return rebuilt,
+        };
+        let otherwise = Range {
+            identity: self.identity.clone(),
+            carried_keys: Some(!self.evaluator.carry().key()),
+            ..*self
+        };
+        match otherwise.rebuilt(events, before, stated) {
+            Err(RecalculateError::OtherCounts { .. }) => Err(error),
+            rebuilt => rebuilt,
+        }
+    }
+
+    fn rebuilt(
         &self,
         events: &Events,
         before: Option<Fingerprint>,

@@ -104,7 +104,7 @@ pub(in crate::audit) async fn snapshot(
 }
 
 /// A snapshot of the outcomes that this calculation gives.
-pub(super) async fn snapshot_of(
+pub(in crate::audit) async fn snapshot_of(
     chain: &mut Chain,
     evaluator: &Evaluator,
     start: i64,

@@ -103,7 +103,7 @@ impl Calculation for SqlCalculation {
     }
 
     fn expressions(&self, fields: &Schema, engine: Engine) -> Option<Vec<String>> {
-        Some(print::expressions(&*self.typed(fields).ok()?, engine))
+        print::expressions(&*self.typed(fields).ok()?, engine)
     }
 
     fn output(&self, fields: &Schema) -> Result<Fields, CalculationError> {

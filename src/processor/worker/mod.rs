@@ -14,6 +14,7 @@ mod denial;
 mod failure;
 mod fencing;
 mod forward;
+mod kept;
 mod limits;
 mod mending;
 mod ownership;
@@ -55,6 +56,7 @@ use crate::{
 use batch_size::BatchSize;
 use cadence::Cadence;
 use denial::Denial;
+use kept::SaidKept;
 use regrouping::Regrouping;
 
 /// How long the loop sleeps in the consumer when nothing is there to do.
@@ -117,6 +119,7 @@ pub struct Worker {
     /// Consumption waits for snapshots.
     paused: bool,
     summary: WorkerSummary,
+    said_kept: SaidKept,
     last_tally: Instant,
     /// When it last put itself on the board.
     shown: Option<Instant>,
@@ -198,6 +201,7 @@ impl Worker {
             reports,
             paused: false,
             summary: WorkerSummary::default(),
+            said_kept: SaidKept::default(),
             last_tally: Instant::now(),
             shown: None,
         })

@@ -13,8 +13,7 @@ use super::{
     Worker,
 };
 use crate::{
-    config::OnNewCalculation,
-    format::{Accumulation, Manifest, Segment},
+    format::{Accumulation, Segment},
     model::{Offset, Partition},
     recovery::{Cause, Plan, Refusal, Remedy},
 };
@@ -110,21 +109,6 @@ impl Worker {
             self.summary.counters.stored_bytes += bytes.sum::<u64>();
         }
         self.summary.written.add(written);
-    }
-
-    /// The first time that a partition goes on under another calculation: says that its history stays as it is.
-    fn say_kept(&self, partition: Partition, manifest: &Manifest) {
-        let keeps = self.shared.settings.on_new_calculation == OnNewCalculation::Keep;
-        let newest = manifest
-            .open
-            .files()
-            .max_by_key(|segment| segment.range.end());
-        let ours = self.evaluator.fingerprint();
-        if keeps && newest.is_some_and(|segment| segment.fingerprint != *ours) {
-            tracing::info!(
-                "partition {partition}: what is stored was made by another calculation, and stays as it is; `snapback recalculate` shows what would be other under this one, --on-new-calculation recalculate brings it under this one"
-            );
-        }
     }
 
     /// Does what recovery decided.

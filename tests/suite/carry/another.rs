@@ -4,8 +4,9 @@ use serde_json::json;
 
 use super::{CARRY, event, results, verify};
 use crate::outside::{LIMIT, Pipeline, Place, wait_until_committed};
+use crate::published::{is, rewrite};
 use crate::recalculation::RECALCULATE;
-use crate::repair::repair;
+use crate::repair::{flip_a_byte, repair};
 use crate::support::{Kafka, create_topic_with, eventually, produce, read_all};
 
 /// Of an event with a large key, whose result is a reject only where the key is carried, too.
@@ -41,8 +42,17 @@ fn what_is_published_when_a_process_dies_is_not_published_again_under_another_ca
         let letters = read_all(&pipeline.brokers, &pipeline.rejects);
         assert_eq!(letters.len(), rejected);
         verify(&pipeline);
-        pipeline.run_to_end().args(now).run().expect_code(0);
+        let run = pipeline.run_to_end().args(now).run().expect_code(0);
         assert_eq!(results(&pipeline).len(), found.len());
+        let kept = "was made by another calculation";
+        assert!(!run.stderr.contains(kept), "{}", run.stderr);
+        // What decided the sizes then is found again, which no stored file says.
+        let file = &pipeline.segments("results", 0)[0];
+        flip_a_byte(file);
+        pipeline.verify(1);
+        let mended = repair(&pipeline, &["--apply"]).args(now).run();
+        mended.expect_code(0);
+        verify(&pipeline);
     }
 }
 
@@ -84,8 +94,34 @@ fn what_compaction_removed_of_carried_keys_is_no_finding_when_history_carries_no
     pipeline.run_to_end().run().expect_code(0);
     assert!(not_checkable(&pipeline) >= sent - left);
     // It is nothing that is published again.
+    let manifest = || {
+        let newest = pipeline.manifests(0).pop().expect("a manifest");
+        std::fs::read_to_string(newest).expect("a manifest")
+    };
     let before = results(&pipeline).len();
     repair(&pipeline, &["--apply"]).run().expect_code(0);
     pipeline.run_to_end().run().expect_code(0);
-    assert!(results(&pipeline).len() <= before);
+    assert!(!manifest().contains(r#""revision""#), "{}", manifest());
+    let after = results(&pipeline);
+    assert!(after.len() <= before);
+    assert!(after.iter().all(|one| !one.revision), "{after:#?}");
+
+    // What came after the last carried key must be there.
+    produce(&pipeline.brokers, &pipeline.events, [event(3)]);
+    pipeline.run_to_end().run().expect_code(0);
+    let last = i64::try_from(sent + 1).expect("a small number");
+    rewrite(&pipeline, &pipeline.results, (1, &compacted), |records| {
+        let all = records.len();
+        records.retain(|record| !is(record, &pipeline, 0, last));
+        assert_eq!(records.len(), all - 1);
+    });
+    let report = pipeline.verify_published(1);
+    let findings = report["findings"].as_array().expect("a list");
+    let [finding] = &findings[..] else {
+        panic!("{report:#}")
+    };
+    assert_eq!(
+        (&finding["kind"], &finding["start"]),
+        (&json!("unpublished"), &json!(last))
+    );
 }

@@ -32,7 +32,11 @@ const KINDS: [Kind; 7] = [
 ];
 
 /// Those in which an engine once had another value, and that are seldom made: they come first, whatever the seed.
-const ALWAYS: [&str; 7] = [
+const ALWAYS: [&str; 11] = [
+    "-CAST('0.1234567890123456789012345678901234567' AS DECIMAL(37,37))",
+    "abs(CAST('-0.1234567890123456789012345678901234567' AS DECIMAL(37,37)))",
+    "-CAST('-0.123456789012345678901234567890123456' AS DECIMAL(36,36))",
+    "abs(-abs(CAST('0.000000000000000000000000000000000001' AS DECIMAL(36,36))))",
     "-wide",
     "abs(wide)",
     "-(-wide)",
@@ -201,7 +205,8 @@ impl Expressions {
 
     fn text(&mut self, depth: usize) -> String {
         let a = self.of(Kind::Text, depth);
-        let few = self.one(&["0", "1", "2", "3", "-1", "-2", "small"]);
+        let few = self.one(&["0", "1", "2", "3", "small"]);
+        let place = self.one(&["1", "2", "3", "-1", "-2", "small"]);
         match self.random.random_range(0..13) {
             12 => {
                 let path = self.one(&[
@@ -214,10 +219,13 @@ impl Expressions {
                 "{}({a})",
                 self.one(&["upper", "lower", "trim", "ltrim", "rtrim"])
             ),
-            1 => format!("{}({a}, {few})", self.one(&["left", "right", "substring"])),
+            1 => match self.one(&["left", "right", "substring"]) {
+                "substring" => format!("substring({a}, {place})"),
+                function => format!("{function}({a}, {few})"),
+            },
             2 => format!(
-                "substring({a}, {few}, {})",
-                self.one(&["0", "2", "-1", "small"])
+                "substring({a}, {place}, {})",
+                self.one(&["0", "2", "small"])
             ),
             3 => format!(
                 "replace({a}, {}, {})",
@@ -230,7 +238,7 @@ impl Expressions {
             }
             5 => {
                 let separator = self.one(&["','", "'.'", "' '", "t"]);
-                format!("split_part({a}, {separator}, {few})")
+                format!("split_part({a}, {separator}, {place})")
             }
             6 => {
                 let ends = self.one(&["BOTH", "LEADING", "TRAILING"]);

@@ -21,6 +21,7 @@ impl Expected for Stored {
         Ok(due.map(|(key, required)| Due {
             key: *key,
             required: *required,
+            replaceable: true,
         }))
     }
 

@@ -1,10 +1,10 @@
 //! First publications beside what is stored.
 
-use super::topics::{Sent, compare, compare_of, letter, square, topic, value};
+use super::topics::{Sent, compare, letter, square, topic, value};
 use crate::{
     audit::{
         FindingKind,
-        published::source::{Source, Topic},
+        published::source::Topic,
         tests::fixture::{at, bind, brief, chain, is_bad, sample, segment, snapshot},
     },
     format::SegmentKind,
@@ -12,11 +12,11 @@ use crate::{
 };
 
 /// The first publications of `[100, 400)`, partition 0 of the sample.
-fn results() -> Vec<Sent> {
+pub(super) fn results() -> Vec<Sent> {
     (100..400).filter(|at| !is_bad(*at)).map(square).collect()
 }
 
-fn letters() -> Vec<Sent> {
+pub(super) fn letters() -> Vec<Sent> {
     (100..400).filter(|at| is_bad(*at)).map(letter).collect()
 }
 
@@ -171,63 +171,6 @@ async fn what_retention_took_is_counted_and_what_is_missing_after_it_is_found() 
     let compared = compare(&store, 0, cut, &[]).await;
     assert_eq!(compared.findings, []);
     assert_eq!(compared.not_checkable, results().len() as u64);
-}
-
-/// What is stored now need not say that its messages carried keys: a message of the topic does.
-#[tokio::test]
-async fn what_a_message_of_an_equal_key_may_have_replaced_is_not_checkable() {
-    let store = sample().await;
-    let compacted = |kind| Topic {
-        compacted: true,
-        ..topic(kind)
-    };
-    let mut left = results();
-    left.retain(|sent| sent.offset % 7 == 0);
-    let gone = (results().len() - left.len()) as u64;
-    let results = compacted(SegmentKind::Results);
-    let compared = compare(&store, 0, results.clone(), &left).await;
-    assert!(!compared.findings.is_empty());
-    assert_eq!(compared.not_checkable, 0);
-    let compared = compare_of(&store, 0, results.clone(), &left, Source::carries_keys).await;
-    assert_eq!(
-        (&compared.findings[..], compared.not_checkable),
-        (&[][..], gone)
-    );
-    // What is there is compared, and what retention has taken is counted once.
-    left[0].bytes = Some("{}".to_owned());
-    let cut = Topic {
-        whole: false,
-        ..results
-    };
-    let compared = compare_of(&store, 0, cut, &left[1..], Source::carries_keys).await;
-    assert_eq!(
-        (compared.findings.len(), compared.not_checkable),
-        (0, gone + 1)
-    );
-    let compared = compare_of(
-        &store,
-        0,
-        topic(SegmentKind::Results),
-        &left,
-        Source::carries_keys,
-    );
-    let findings = compared.await.findings;
-    assert!(
-        findings
-            .iter()
-            .any(|one| one.kind == FindingKind::PublishedWrong)
-    );
-    assert!(
-        findings
-            .iter()
-            .any(|one| one.kind == FindingKind::Unpublished)
-    );
-    // Dead letters always have the keys of their events.
-    let compared = compare(&store, 0, compacted(SegmentKind::Rejects), &letters()[3..]).await;
-    assert_eq!(
-        (&compared.findings[..], compared.not_checkable),
-        (&[][..], 3)
-    );
 }
 
 #[tokio::test]

@@ -14,6 +14,14 @@ use crate::{
     store::Store,
 };
 
+/// The key of the fixture's events that have one.
+const KEY: &[u8] = b"key";
+
+/// Whether an event of the fixture has a key.
+pub(super) fn has_key(offset: i64) -> bool {
+    offset % 3 == 0
+}
+
 /// A message that outlives its batch.
 #[derive(Clone, Debug)]
 pub(super) struct Sent {
@@ -22,6 +30,22 @@ pub(super) struct Sent {
     /// The value; of a letter its payload.
     pub bytes: Option<String>,
     pub reason: Option<String>,
+    pub way: Way,
+}
+
+/// What is known of a message by its key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    /// It has its source as its key.
+    Plain,
+    /// It has the key of its event.
+    Carried,
+    /// It has the key of its event, which is of another partition.
+    CarriedByAnother,
+    /// It has the key of its event, which is this one's source.
+    Named,
+    /// It cannot be read.
+    Unread,
 }
 
 pub(super) fn value(offset: i64, text: impl Into<String>) -> Sent {
@@ -30,6 +54,7 @@ pub(super) fn value(offset: i64, text: impl Into<String>) -> Sent {
         offset,
         bytes: Some(text.into()),
         reason: None,
+        way: Way::Plain,
     }
 }
 
@@ -48,6 +73,10 @@ pub(super) fn letter(offset: i64) -> Sent {
 }
 
 impl Sent {
+    pub fn by(self, way: Way) -> Sent {
+        Sent { way, ..self }
+    }
+
     pub fn revised(self, revision: u64) -> Sent {
         Sent {
             revision: Some(revision),
@@ -81,17 +110,6 @@ pub(super) async fn compare(
     topic: Topic,
     sent: &[Sent],
 ) -> Compared {
-    compare_of(store, partition, topic, sent, |_| ()).await
-}
-
-/// The same for a topic of which something is known besides.
-pub(super) async fn compare_of(
-    store: &Store,
-    partition: i32,
-    topic: Topic,
-    sent: &[Sent],
-    known: fn(&mut Source),
-) -> Compared {
     let files = Files {
         runtime: tokio::runtime::Handle::current(),
         store: store.clone(),
@@ -105,14 +123,25 @@ pub(super) async fn compare_of(
             &crate::format::Listed::open_list_of(&manifest),
             topic,
         );
-        known(&mut source);
         for message in &sent {
             let bytes = message.bytes.as_deref().map(str::as_bytes);
-            let body = match &message.reason {
-                None => Body::Value(bytes),
-                Some(reason) => Body::Letter(Letter {
-                    // As the fixture's events have it.
-                    key: (message.offset % 3 == 0).then_some(b"key"),
+            let body = match (&message.reason, message.way) {
+                (_, Way::CarriedByAnother) => {
+                    source.pass_carried_by_another();
+                    continue;
+                }
+                (_, Way::Named) => {
+                    source.pass_named(at(message.offset));
+                    continue;
+                }
+                (_, Way::Unread) => {
+                    source.pass_unread();
+                    continue;
+                }
+                (None, Way::Carried) => Body::Carried(KEY, bytes),
+                (None, Way::Plain) => Body::Value(bytes),
+                (Some(reason), _) => Body::Letter(Letter {
+                    key: has_key(message.offset).then_some(KEY),
                     payload: bytes,
                     reason,
                     whole: None,

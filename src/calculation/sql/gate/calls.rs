@@ -5,7 +5,7 @@ use sqlparser::ast::{
     FunctionArguments,
 };
 
-use super::{Gate, Taken};
+use super::{Gate, Taken, texts::never_taken};
 use crate::{
     calculation::sql::{
         error::SqlError,
@@ -138,6 +138,9 @@ impl Gate<'_> {
                     Node::new(Kind::Literal(Scalar::BigInt(digits)), FieldType::BigInt)
                 }
             });
+        }
+        if let Some((argument, why)) = never_taken(function, &nodes) {
+            return Err(self.refuse(arguments[argument], why));
         }
         let data_type = gives(definition.gives, &nodes).map_err(|why| self.refuse(whole, why))?;
         Ok(Node::new(Kind::Call(function, nodes), data_type))

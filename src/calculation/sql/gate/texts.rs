@@ -12,6 +12,35 @@ use crate::{
     events::{FieldType, JsonPath},
 };
 
+/// The argument that stands in the text and would reject every row, and what is wrong with it.
+pub(super) fn never_taken(function: Function, arguments: &[Node]) -> Option<(usize, &'static str)> {
+    let number = |argument: usize| match &arguments.get(argument)?.kind {
+        Kind::Literal(Scalar::BigInt(number)) => Some(*number),
+        _ => None,
+    };
+    let is_empty = |argument: usize| matches!(arguments.get(argument).map(|node| &node.kind), Some(Kind::Literal(Scalar::Text(text))) if text.is_empty());
+    match function {
+        Function::Left | Function::Right if number(1)? < 0 => Some((
+            1,
+            "a negative number leaves out characters in DuckDB, and is nothing in Spark; write substring(text, from, length)",
+        )),
+        Function::Substring if number(1) == Some(0) => Some((
+            1,
+            "a position of 0 is before the text in DuckDB, and its beginning in Spark; positions count from 1",
+        )),
+        Function::Substring if number(2)? < 0 => Some((
+            2,
+            "a negative length goes backwards in DuckDB, and is nothing in Spark; count from another position",
+        )),
+        Function::SplitPart if is_empty(1) => Some((
+            1,
+            "a separator without characters splits in DuckDB, and does not in Spark; write one with some",
+        )),
+        Function::SplitPart if number(2)? == 0 => Some((2, "parts count from 1, or back from -1")),
+        _ => None,
+    }
+}
+
 impl Gate<'_> {
     /// An expression that is a text.
     pub(super) fn textual(&self, expression: &Expr) -> Taken {

@@ -107,13 +107,7 @@ impl Printer<'_> {
                 self.node(first)?;
                 self.text.write_str(") AS DOUBLE)")
             }
-            Function::Abs if self.is_rounded(first) => {
-                self.text.push_str("greatest(");
-                self.node(first)?;
-                self.text.push_str(", ");
-                self.difference_from_zero(first)?;
-                self.text.write_str(")")
-            }
+            Function::Abs if self.is_rounded(first) => self.without_sign(first),
             // A TINYINT in DuckDB, a DOUBLE in Spark.
             Function::Sign => {
                 self.text.push_str("CAST(sign(");

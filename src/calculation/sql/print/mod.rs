@@ -46,12 +46,15 @@ pub(super) fn expression(node: &Node, fields: &Schema) -> String {
     printer.text
 }
 
-/// The expression of each column in an engine: operands of a comparison with what is stored.
-pub(super) fn expressions(columns: &Columns, engine: Engine) -> Vec<String> {
+/// The longest text of a column in an engine. Some operations name their operand twice there: in each other, they double it.
+const LONGEST: usize = 1 << 20;
+
+/// The expression of each column in an engine: operands of a comparison with what is stored. `None` when one is too long.
+pub(super) fn expressions(columns: &Columns, engine: Engine) -> Option<Vec<String>> {
     let expression = |node| {
         let mut printer = Printer::new(&columns.schema, Spelling::Engine(engine));
-        let _ = printer.compared(node);
-        printer.text
+        printer.compared(node).ok()?;
+        Some(printer.text)
     };
     columns.nodes.iter().map(expression).collect()
 }
@@ -192,6 +195,9 @@ impl Printer<'_> {
     }
 
     fn node(&mut self, node: &Node) -> fmt::Result {
+        if self.text.len() > LONGEST && !self.is_canonical() {
+            return Err(fmt::Error);
+        }
         if self.is_longer(node) {
             self.text.push_str("CAST(");
             self.form(node)?;

@@ -10,7 +10,7 @@ use crate::{
             binding::Binding,
             functions::Function,
             tree::{Arithmetic, Kind, Node, Scalar},
-            types::{BIGINT_DIGITS, MOST_DIGITS, SAFE_SCALE},
+            types::{BIGINT_DIGITS, Digits, digits, sum},
         },
     },
     events::FieldType,
@@ -117,21 +117,26 @@ impl Printer<'_> {
 
     /// The negation of a long DECIMAL in Spark.
     pub(super) fn difference_from_zero(&mut self, value: &Node) -> fmt::Result {
-        let (whole, data_type) = (value.data_type, self.data_type(value.data_type));
-        match whole {
-            // A difference has one digit more, for which Spark would round away the last fraction digit.
-            FieldType::Decimal { precision, scale }
-                if precision == MOST_DIGITS && scale > SAFE_SCALE =>
-            {
-                self.text.push_str("CAST(replace(concat('-', CAST(");
-                self.node(value)?;
-                write!(self.text, " AS STRING)), '--', '') AS {data_type})")
-            }
-            _ => {
-                self.text.push_str("CAST(0 - ");
-                self.operand(value)?;
-                write!(self.text, " AS {data_type})")
-            }
+        let data_type = self.data_type(value.data_type);
+        // A difference has one digit more, for which Spark may round away fraction digits.
+        let is_exact =
+            digits(value.data_type).is_some_and(|digits| sum(Digits::new(1, 0), digits).is_some());
+        if is_exact {
+            self.text.push_str("CAST(0 - ");
+            self.operand(value)?;
+        } else {
+            self.text.push_str("CAST(replace(concat('-', CAST(");
+            self.node(value)?;
+            self.text.push_str(" AS STRING)), '--', '')");
         }
+        write!(self.text, " AS {data_type})")
+    }
+
+    /// A long DECIMAL without its sign in Spark.
+    pub(super) fn without_sign(&mut self, value: &Node) -> fmt::Result {
+        let data_type = self.data_type(value.data_type);
+        self.text.push_str("CAST(replace(CAST(");
+        self.node(value)?;
+        write!(self.text, " AS STRING), '-', '') AS {data_type})")
     }
 }

@@ -131,8 +131,8 @@ fn an_engine_is_given_an_expression_for_each_column_over_those_before_it() {
 /// Of more than 34 digits, it rounds what its own `-` and `abs` make.
 #[test]
 fn spark_is_given_a_negation_that_keeps_every_digit() {
-    let fields =
-        "long DECIMAL(34,10), longer DECIMAL(35,10), whole DECIMAL(38,6), fine DECIMAL(38,7)";
+    let fields = "long DECIMAL(34,10), longer DECIMAL(35,10), whole DECIMAL(38,6), fine DECIMAL(38,7), \
+                  small DECIMAL(36,36), smaller DECIMAL(37,37), x DOUBLE";
     let schema = Fields::parse(fields).unwrap().schema();
     let spelled = |text, engine| {
         let calculation: &dyn crate::calculation::Calculation = &calculation(text);
@@ -147,11 +147,23 @@ fn spark_is_given_a_negation_that_keeps_every_digit() {
         ),
         (
             "abs(longer)",
-            "greatest(longer, CAST(0 - longer AS DECIMAL(35,10)))",
+            "CAST(replace(CAST(longer AS STRING), '-', '') AS DECIMAL(35,10))",
             "abs(longer)",
         ),
+        ("abs(long)", "abs(long)", "abs(long)"),
         ("-(whole)", "(CAST(0 - whole AS DECIMAL(38,6)))", "(-whole)"),
+        ("-small", "(CAST(0 - small AS DECIMAL(36,36)))", "(-small)"),
         // A difference of 39 digits would lose the last one.
+        (
+            "-smaller",
+            "(CAST(replace(concat('-', CAST(smaller AS STRING)), '--', '') AS DECIMAL(37,37)))",
+            "(-smaller)",
+        ),
+        (
+            "abs(smaller)",
+            "CAST(replace(CAST(smaller AS STRING), '-', '') AS DECIMAL(37,37))",
+            "abs(smaller)",
+        ),
         (
             "-fine",
             "(CAST(replace(concat('-', CAST(fine AS STRING)), '--', '') AS DECIMAL(38,7)))",
@@ -161,6 +173,16 @@ fn spark_is_given_a_negation_that_keeps_every_digit() {
         assert_eq!(spelled(text, Engine::Spark), spark);
         assert_eq!(spelled(text, Engine::DuckDb), duckdb);
     }
+    let nested = |function: &str, field: &str| {
+        let (before, after) = (format!("{function}(").repeat(25), ")".repeat(25));
+        let calculation = calculation(&format!("{before}{field}{after}"));
+        let calculation: &dyn crate::calculation::Calculation = &calculation;
+        calculation.expressions(&schema, Engine::Spark)
+    };
+    let text = nested("abs", "smaller").expect("a text of it").remove(0);
+    assert!(text.len() < 2_000, "{text}");
+    // Whose text is too long has none: this one would have a hundred million times x.
+    assert_eq!(nested("square", "x"), None);
 }
 
 #[test]
