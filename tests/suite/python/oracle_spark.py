@@ -28,9 +28,16 @@ settings = {
     "spark.sql.session.timeZone": "UTC",
     # What is constant must fail in its row, and not before any.
     "spark.sql.optimizer.excludedRules": "org.apache.spark.sql.catalyst.optimizer.ConstantFolding",
-    # A few rows, for very many expressions: compiling each would take most of the time.
+    # Else it would compute a part of an expression before it, where nothing catches an error of one row: the whole query ends.
+    "spark.sql.alwaysInlineCommonExpr": "true",
+    "spark.sql.subexpressionElimination.enabled": "false",
+    # A few rows, for very many expressions: compiling each would take most of the time, and describing the plan much of the rest.
     "spark.sql.codegen.wholeStage": "false",
     "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+    "spark.sql.adaptive.enabled": "false",
+    "spark.sql.maxPlanStringLength": "0",
+    "spark.sql.debug.maxToStringFields": "1",
+    "spark.driver.extraJavaOptions": "-XX:+UseParallelGC",
 }
 builder = SparkSession.builder.master("local[1]")
 for name, value in settings.items():

@@ -132,7 +132,7 @@ fn an_engine_is_given_an_expression_for_each_column_over_those_before_it() {
 #[test]
 fn spark_is_given_a_negation_that_keeps_every_digit() {
     let fields = "long DECIMAL(34,10), longer DECIMAL(35,10), whole DECIMAL(38,6), fine DECIMAL(38,7), \
-                  small DECIMAL(36,36), smaller DECIMAL(37,37), x DOUBLE";
+                  small DECIMAL(36,36), smaller DECIMAL(37,37)";
     let schema = Fields::parse(fields).unwrap().schema();
     let spelled = |text, engine| {
         let calculation: &dyn crate::calculation::Calculation = &calculation(text);
@@ -173,16 +173,31 @@ fn spark_is_given_a_negation_that_keeps_every_digit() {
         assert_eq!(spelled(text, Engine::Spark), spark);
         assert_eq!(spelled(text, Engine::DuckDb), duckdb);
     }
-    let nested = |function: &str, field: &str| {
+}
+
+#[test]
+fn a_text_that_doubles_with_each_call_has_an_end() {
+    // Reading such a text takes the stack of a main thread.
+    let main = std::thread::Builder::new().stack_size(8 << 20);
+    main.spawn(texts_of_nested_calls).unwrap().join().unwrap();
+}
+
+fn texts_of_nested_calls() {
+    let schema = Fields::parse("small DECIMAL(37,37), x DOUBLE")
+        .unwrap()
+        .schema();
+    let spelled = |function: &str, field: &str, engine| {
         let (before, after) = (format!("{function}(").repeat(25), ")".repeat(25));
         let calculation = calculation(&format!("{before}{field}{after}"));
         let calculation: &dyn crate::calculation::Calculation = &calculation;
-        calculation.expressions(&schema, Engine::Spark)
+        calculation.expressions(&schema, engine)
     };
-    let text = nested("abs", "smaller").expect("a text of it").remove(0);
-    assert!(text.len() < 2_000, "{text}");
-    // Whose text is too long has none: this one would have a hundred million times x.
-    assert_eq!(nested("square", "x"), None);
+    let text = spelled("abs", "small", Engine::Spark).expect("a text of it");
+    assert!(text[0].len() < 2_000, "{text:?}");
+    // This one would have thirty million times x.
+    for engine in [Engine::DuckDb, Engine::Spark] {
+        assert_eq!(spelled("square", "x", engine), None);
+    }
 }
 
 #[test]
