@@ -1,12 +1,9 @@
-//! What is said of stored history that stays as it is.
+//! Of which partitions it was said that their stored history stays as it is. Pure.
 
 use std::collections::BTreeMap;
 
-use super::Worker;
 use crate::{
     calculation::{CarryChoices, Fingerprint},
-    config::OnNewCalculation,
-    format::Manifest,
     model::Partition,
 };
 
@@ -17,27 +14,14 @@ pub(super) struct SaidKept(BTreeMap<Partition, Fingerprint>);
 impl SaidKept {
     /// Whether the newest of a partition was made by another calculation than `ours`, and that is news. What differs in
     /// `--carry` alone is no other one: the results are the same.
-    fn is_news(&mut self, partition: Partition, newest: &Fingerprint, ours: &CarryChoices) -> bool {
+    pub fn is_news(
+        &mut self,
+        partition: Partition,
+        newest: &Fingerprint,
+        ours: &CarryChoices,
+    ) -> bool {
         ours.find(newest).is_none()
             && self.0.insert(partition, newest.clone()).as_ref() != Some(newest)
-    }
-}
-
-impl Worker {
-    /// The first time that a partition goes on under another calculation: says that its history stays as it is.
-    pub(super) fn say_kept(&mut self, partition: Partition, manifest: &Manifest) {
-        if self.shared.settings.on_new_calculation != OnNewCalculation::Keep {
-            return;
-        }
-        let listed = manifest.open.files();
-        let newest = listed.max_by_key(|segment| segment.range.end());
-        let ours = self.evaluator.carry_choices();
-        if newest.is_some_and(|newest| self.said_kept.is_news(partition, &newest.fingerprint, ours))
-        {
-            tracing::info!(
-                "partition {partition}: what is stored was made by another calculation, and stays as it is; `snapback recalculate` shows what would be other under this one, --on-new-calculation recalculate brings it under this one"
-            );
-        }
     }
 }
 

@@ -13,7 +13,8 @@ use super::{
     Worker,
 };
 use crate::{
-    format::{Accumulation, Segment},
+    config::OnNewCalculation,
+    format::{Accumulation, Manifest, Segment},
     model::{Offset, Partition},
     recovery::{Cause, Plan, Refusal, Remedy},
 };
@@ -109,6 +110,22 @@ impl Worker {
             self.summary.counters.stored_bytes += bytes.sum::<u64>();
         }
         self.summary.written.add(written);
+    }
+
+    /// The first time that a partition goes on under another calculation: says that its history stays as it is.
+    fn say_kept(&mut self, partition: Partition, manifest: &Manifest) {
+        if self.shared.settings.on_new_calculation != OnNewCalculation::Keep {
+            return;
+        }
+        let listed = manifest.open.files();
+        let newest = listed.max_by_key(|segment| segment.range.end());
+        let ours = self.evaluator.carry_choices();
+        if newest.is_some_and(|newest| self.said_kept.is_news(partition, &newest.fingerprint, ours))
+        {
+            tracing::info!(
+                "partition {partition}: what is stored was made by another calculation, and stays as it is; `snapback recalculate` shows what would be other under this one, --on-new-calculation recalculate brings it under this one"
+            );
+        }
     }
 
     /// Does what recovery decided.
