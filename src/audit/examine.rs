@@ -10,10 +10,11 @@ use super::{
     groups::Group,
     inspect::{Content, Evaluators, File, Inspected, Task, inspect},
     parts::{self, Parts},
-    verification::{LARGE, Verification},
+    verification::Verification,
 };
 use crate::{
     format::{ROW_GROUP_ROWS, Segment, SegmentEnd},
+    history::LARGE,
     model::Partition,
     store::Path,
 };

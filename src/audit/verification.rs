@@ -8,12 +8,9 @@ use super::{Level, groups::Group, inspect::Evaluators};
 use crate::{
     calculation::{Calculations, Declaration},
     format::{Layout, Segment},
-    history::END,
+    history::{END, LARGE},
     store::Store,
 };
-
-/// Segments of more bytes are read in parts, unless something else is said.
-pub(super) const LARGE: u64 = 16 << 20;
 
 /// What every task needs.
 #[derive(Clone)]

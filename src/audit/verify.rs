@@ -19,12 +19,12 @@ use super::{
     pages,
     partition::{self, Examined},
     report::ComparedWith,
-    verification::{LARGE, Verification},
+    verification::Verification,
 };
 use crate::{
     calculation::{Calculations, Declaration},
     format::{ColumnTypes, Layout, Manifest},
-    history::{END, read_listed},
+    history::{END, LARGE, read_listed},
     model::Partition,
     query::{TopicError, UnknownFile},
     recovery::Invocation,

@@ -34,6 +34,7 @@ const WORTH_A_PART: u64 = 1 << 20;
 const MOST_PARTS: usize = 16;
 
 /// What the end of a segment's file says about it: what it is, and where its rows are.
+#[derive(Clone)]
 pub struct SegmentEnd {
     pub(super) facts: SegmentFacts,
     pub(super) own_digest: Digest,

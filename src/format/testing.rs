@@ -7,7 +7,12 @@ use arrow_array::{
     cast::AsArray, new_null_array, types::Int64Type,
 };
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use bytes::Bytes;
 use chrono::{DateTime, Utc};
+use parquet::{
+    arrow::{ArrowWriter, arrow_reader::ParquetRecordBatchReaderBuilder},
+    file::properties::{EnabledStatistics, WriterProperties},
+};
 
 use super::{
     Absent, Accumulation, Edit, Encoded, EncodedSegment, Identity, Layout, Manifest, PageLink,
@@ -75,6 +80,29 @@ pub(crate) fn stamp() -> Stamp {
         committed: None,
         skipped: Vec::new(),
     }
+}
+
+/// The same rows in row groups of so many, as a large file has them.
+pub(crate) fn in_row_groups(file: &Bytes, rows: usize) -> Bytes {
+    let reader = ParquetRecordBatchReaderBuilder::try_new(file.clone()).unwrap();
+    let pairs = reader.metadata().file_metadata().key_value_metadata();
+    let pairs = pairs.unwrap().iter();
+    let made_anew = ["ARROW:schema", "snapback.index_digest"];
+    let own = pairs
+        .filter(|pair| !made_anew.contains(&pair.key.as_str()))
+        .cloned();
+    let properties = WriterProperties::builder()
+        .set_key_value_metadata(Some(own.collect()))
+        .set_max_row_group_row_count(Some(rows))
+        .set_statistics_enabled(EnabledStatistics::Chunk)
+        .set_offset_index_disabled(true)
+        .build();
+    let mut writer =
+        ArrowWriter::try_new(Vec::new(), reader.schema().clone(), Some(properties)).unwrap();
+    for batch in reader.build().unwrap() {
+        writer.write(&batch.unwrap()).unwrap();
+    }
+    writer.into_inner().unwrap().into()
 }
 
 pub(crate) fn bind(origin: i64) -> Edit {

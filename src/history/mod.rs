@@ -14,6 +14,7 @@
 //! - [`tidy`] brings the folders in line with the chain after a crash: what is whole is adopted, what is left over goes.
 //! - [`collect`] takes away what the history does not need any more.
 //! - [`read_listed`] reads the pages of a manifest, so that all that is live is known; nobody else does.
+//! - [`open_segment`] reads a listed segment, however large, a row group in memory at a time.
 //! - [`load_verified`] says when each segment was last verified.
 //! - [`next_corrections`] says which corrections are to be published next.
 //!
@@ -35,6 +36,7 @@ mod race;
 mod repair;
 mod seal;
 mod segment_end;
+mod segment_file;
 mod tail;
 mod tidy;
 mod verified;
@@ -62,6 +64,7 @@ pub use race::{
 pub use repair::{Repair, Repaired, write_repair};
 pub use seal::{Sealed, seal_when_long, write_seal};
 pub use segment_end::{END, of_the_object, read_segment_end};
+pub use segment_file::{ComparedSegment, LARGE, SegmentFile, open_segment};
 pub use tail::{ChainError, ChainTail, Found, contains, list_manifests, load_manifest, load_tail};
 pub use tidy::{Tidied, readopt, tidy};
 pub use verified::load_verified;

@@ -3,14 +3,13 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use arrow_array::RecordBatch;
-use bytes::Bytes;
 use tokio::runtime::Handle;
 
 use super::rows::{Rows, What};
 use crate::{
     audit::AuditError,
-    format::{Layout, Segment, SegmentReader, read_segment},
-    history::{FetchError, fetch_segment},
+    format::{Layout, Segment, SegmentReader},
+    history::{FetchError, LARGE, SegmentFile, open_segment},
     model::{OffsetRange, Partition},
     store::Store,
 };
@@ -38,7 +37,7 @@ pub(super) struct Cursor {
 struct Open {
     index: usize,
     /// Kept for going back.
-    bytes: Bytes,
+    file: SegmentFile,
     reader: SegmentReader,
     rows: Rows,
     /// Rows before this offset need a new start.
@@ -182,21 +181,21 @@ impl Cursor {
     fn start(&mut self, index: usize) -> Result<bool, AuditError> {
         let segment = &self.segments[index];
         let held = self.open.take().filter(|open| open.index == index);
-        let bytes = match held {
-            Some(open) => Some(open.bytes),
+        let file = match held {
+            Some(open) => Some(open.file),
             None => self.fetch(segment)?,
         };
-        let opened = bytes.and_then(|bytes| {
-            let reader = catch_unwind(AssertUnwindSafe(|| read_segment(bytes.clone())));
-            Some((bytes, reader.ok()?.ok()?))
+        let opened = file.and_then(|file| {
+            let reader = catch_unwind(AssertUnwindSafe(|| file.read()));
+            Some((file, reader.ok()?.ok()?))
         });
-        let Some((bytes, reader)) = opened else {
+        let Some((file, reader)) = opened else {
             self.unreadable.push(segment.range);
             return Ok(false);
         };
         self.open = Some(Open {
             index,
-            bytes,
+            file,
             reader,
             rows: Rows::default(),
             reach: i64::MIN,
@@ -205,15 +204,15 @@ impl Cursor {
         Ok(true)
     }
 
-    fn fetch(&self, segment: &Segment) -> Result<Option<Bytes>, AuditError> {
+    fn fetch(&self, segment: &Segment) -> Result<Option<SegmentFile>, AuditError> {
         let Files {
             runtime,
             store,
             layout,
             ..
         } = &self.files;
-        match runtime.block_on(fetch_segment(store, layout, segment)) {
-            Ok(fetched) => Ok(Some(fetched.bytes)),
+        match runtime.block_on(open_segment(store, layout, segment, LARGE)) {
+            Ok(file) => Ok(Some(file)),
             Err(FetchError::Store(error)) if !error.concerns_the_object() => Err(error.into()),
             Err(_) => Ok(None),
         }

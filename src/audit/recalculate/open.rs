@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use arrow_schema::ArrowError;
-use bytes::Bytes;
 
 use super::{
     RecalculateError,
@@ -12,12 +11,13 @@ use super::{
 use crate::{
     calculation::{Declaration, Fingerprint},
     events::Fields,
-    format::{Absent, NotKnown, SegmentFacts, SegmentKind, SilentRange, read_segment},
+    format::{Absent, NotKnown, SegmentFacts, SegmentKind, SilentRange},
+    history::SegmentFile,
     kafka::Batch,
 };
 
 /// A file of the range.
-pub(in crate::audit) type File = (SegmentKind, Bytes);
+pub(in crate::audit) type File = (SegmentKind, SegmentFile);
 
 /// The files of a range, opened.
 pub(in crate::audit) struct Open {
@@ -73,8 +73,8 @@ pub(in crate::audit) fn open(files: Vec<File>) -> Result<(Open, Declaration), Re
     let mut stored = Stored::default();
     let (mut first, mut payload_fields): (Option<SegmentFacts>, _) = (None, None);
     let mut not_known = [None; 2];
-    for (kind, bytes) in files {
-        let reader = read_segment(bytes)?;
+    for (kind, file) in files {
+        let reader = file.read()?;
         let facts = reader.facts().clone();
         if kind == SegmentKind::Rejects {
             payload_fields.clone_from(&facts.payload_fields);

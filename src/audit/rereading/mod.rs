@@ -10,7 +10,7 @@
 //! at an offset that the log is said never to deliver. What Kafka does not hold any more is *not checkable*: counted, and no
 //! finding; what it holds and nobody can read is named ([`Unread`]), and the report is not clean.
 //!
-//! Memory: the files of one range for each reader, a batch of their rows and one of events.
+//! Memory: for each reader the files of one range, of a large one a row group, a batch of their rows and one of events.
 
 mod range;
 
@@ -37,7 +37,7 @@ use super::{
 use crate::{
     calculation::Calculations,
     format::{Layout, Listed},
-    history::{FetchError, fetch_segment},
+    history::{FetchError, LARGE, open_segment},
     kafka::{Admin, Connection, GroupWatch, Reader},
     model::{Offset, OffsetRange, Partition},
     store::Store,
@@ -277,8 +277,8 @@ impl Work {
         };
         let mut files = Vec::new();
         for segment in recorded.segments() {
-            match fetch_segment(&context.store, &context.layout, segment).await {
-                Ok(fetched) => files.push((segment.kind, fetched.bytes)),
+            match open_segment(&context.store, &context.layout, segment, LARGE).await {
+                Ok(file) => files.push((segment.kind, file)),
                 Err(FetchError::Store(error)) if !error.concerns_the_object() => {
                     return Err(AuditError::Store(error));
                 }

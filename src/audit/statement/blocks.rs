@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::rows::CanonicalRows;
 use crate::{
     audit::AuditError,
-    format::{Layout, Listed, SegmentError, SegmentKind, read_segment},
-    history::{FetchError, fetch_segment},
+    format::{Layout, Listed, SegmentError, SegmentKind},
+    history::{FetchError, LARGE, open_segment},
     model::{Digest, Digester, Offset, OffsetRange},
     store::Store,
 };
@@ -64,14 +64,14 @@ pub(super) async fn row_digests(
         .collect();
     segments.sort_by_key(|segment| segment.range.start());
     for segment in segments {
-        let fetched = match fetch_segment(store, layout, segment).await {
-            Ok(fetched) => fetched,
+        let file = match open_segment(store, layout, segment, LARGE).await {
+            Ok(file) => file,
             Err(FetchError::Store(error)) => return Err(error.into()),
             Err(error) => return Err(unreadable(&segment.path, error)),
         };
         let digested = tokio::task::spawn_blocking(move || {
             let mut buffer = Vec::new();
-            for batch in read_segment(fetched.bytes)? {
+            for batch in file.read()? {
                 let batch = batch?;
                 let Some(rows) = CanonicalRows::of(&batch) else {
                     continue;

@@ -5,7 +5,7 @@
 //! outcomes. It is made of rows, not of files: compaction and the removal of old files change nothing, a repair changes the
 //! blocks that it touched, and these are named.
 //!
-//! Memory: a file of each partition that is read at a time, and a digest for each block.
+//! Memory: of each partition that is read at a time a small file, or a row group of a large one; and a digest for each block.
 
 mod blocks;
 mod comparison;

@@ -17,14 +17,8 @@ use super::{
 };
 use crate::{
     failpoint::{self, Point},
-    format::{
-        RowsPlace, Segment, SegmentEnd, SegmentError, read_segment, rows_size, split_corrections,
-    },
-    history::{
-        Chain, END, FetchError, PendingCorrections, fetch_segment, of_the_object, read_segment_end,
-    },
-    model::{Digest, Digester},
-    store::{Path, Store, StoreError},
+    format::{RowsPlace, Segment, SegmentError, read_segment, rows_size, split_corrections},
+    history::{Chain, ComparedSegment, FetchError, PendingCorrections, fetch_segment},
 };
 
 /// The most corrections in one transaction.
@@ -84,22 +78,15 @@ pub async fn load(
 /// A file of corrections that is too large to be read again for each transaction: what is known of it since it was compared with its
 /// digest.
 #[derive(Clone, Default)]
-pub struct LargeFile(Arc<Mutex<Option<Arc<Known>>>>);
-
-struct Known {
-    path: Path,
-    end: SegmentEnd,
-    /// Of the part of each row group, so that nothing is published that was compared with nothing.
-    digests: Vec<Digest>,
-}
+pub struct LargeFile(Arc<Mutex<Option<Arc<ComparedSegment>>>>);
 
 impl LargeFile {
-    fn of(&self, segment: &Segment) -> Option<Arc<Known>> {
+    fn of(&self, segment: &Segment) -> Option<Arc<ComparedSegment>> {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.clone().filter(|known| known.path == segment.path)
+        known.clone().filter(|known| *known.path() == segment.path)
     }
 
-    fn set(&self, known: Option<Arc<Known>>) {
+    fn set(&self, known: Option<Arc<ComparedSegment>>) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = known;
     }
 }
@@ -113,7 +100,7 @@ async fn read(
     if pending.segment.bytes > large
         && let Some((known, place, part)) = part_of(chain, &pending, known).await?
     {
-        let work = move || next_rows(known.end.rows(&place, part)?, 0, &pending);
+        let work = move || next_rows(known.rows(&place, part)?, 0, &pending);
         return tokio::task::spawn_blocking(work).await?;
     }
     let file = fetch_segment(chain.store(), chain.layout(), &pending.segment).await?;
@@ -126,13 +113,13 @@ async fn part_of(
     chain: &Chain,
     pending: &PendingCorrections,
     large_file: &LargeFile,
-) -> Result<Option<(Arc<Known>, RowsPlace, Bytes)>, LoadError> {
+) -> Result<Option<(Arc<ComparedSegment>, RowsPlace, Bytes)>, LoadError> {
     let (store, segment, from) = (chain.store(), &pending.segment, pending.from);
     let known = match large_file.of(segment) {
         Some(known) => known,
         None => {
-            let compared = of_the_object(compare(store, segment).await);
-            let Some(known) = compared.map_err(FetchError::from)?.flatten() else {
+            let compared = ComparedSegment::compare(store, segment).await;
+            let Some(known) = compared.map_err(FetchError::from)? else {
                 return Ok(None);
             };
             let known = Arc::new(known);
@@ -140,38 +127,9 @@ async fn part_of(
             known
         }
     };
-    let place = known.end.rows_from(from);
-    let place = place.ok_or(LoadError::Short { from })?;
-    let read = store.get_range(&segment.path, place.part.clone()).await;
-    let part = of_the_object(read).map_err(FetchError::from)?;
-    let expected = known.digests.get(place.row_group);
-    let is_right = |part: &Bytes| expected == Some(&Digest::of(part));
-    Ok(part.filter(is_right).map(|part| (known, place, part)))
-}
-
-/// Compares a file with its digest, a row group in memory at a time; `None` when it is another, or makes no sense.
-async fn compare(store: &Store, segment: &Segment) -> Result<Option<Known>, StoreError> {
-    let Some((end, _)) = read_segment_end(store, segment, END).await? else {
-        return Ok(None);
-    };
-    let Some(parts) = end.row_group_parts() else {
-        return Ok(None);
-    };
-    let (mut whole, mut digests, mut at) = (Digester::default(), Vec::new(), 0);
-    for part in parts {
-        at = part.end;
-        let bytes = store.get_range(&segment.path, part).await?;
-        whole.update(&bytes);
-        digests.push(Digest::of(&bytes));
-    }
-    while at < segment.bytes {
-        let piece = at..segment.bytes.min(at + LARGE);
-        at = piece.end;
-        whole.update(&store.get_range(&segment.path, piece).await?);
-    }
-    let path = segment.path.clone();
-    let known = Known { path, end, digests };
-    Ok((whole.finish() == segment.digest).then_some(known))
+    let place = known.rows_from(from).ok_or(LoadError::Short { from })?;
+    let part = known.part(&place).await.map_err(FetchError::from)?;
+    Ok(part.map(|part| (known, place, part)))
 }
 
 /// The next rows of `batches`, after `skip` of them.

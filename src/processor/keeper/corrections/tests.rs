@@ -1,19 +1,16 @@
 //! Corrections of a large file are read a row group at a time, and are the same.
 
 use arrow_select::concat::concat_batches;
-use parquet::{
-    arrow::{ArrowWriter, arrow_reader::ParquetRecordBatchReaderBuilder},
-    file::properties::{EnabledStatistics, WriterProperties},
-};
 
 use super::*;
 use crate::{
     format::{
         Accumulation, RangeOutcomes, SegmentKind,
-        testing::{at, evaluated, identity, range},
+        testing::{at, evaluated, identity, in_row_groups, range},
     },
-    history::testing,
+    history::{END, read_segment_end, testing},
     model::{Digest, Offset, Sequence},
+    store::Store,
 };
 
 const ROWS: i64 = 60_000;
@@ -29,25 +26,7 @@ async fn stored() -> (Store, Chain, Segment) {
     let outcomes = RangeOutcomes::new(over, evaluated(over)).unwrap();
     filling.append(&outcomes).unwrap();
     let made = filling.close(&identity).unwrap().corrections.unwrap();
-    let reader = ParquetRecordBatchReaderBuilder::try_new(made.bytes.clone()).unwrap();
-    let pairs = reader.metadata().file_metadata().key_value_metadata();
-    let pairs = pairs.unwrap().iter();
-    let made_anew = ["ARROW:schema", "snapback.index_digest"];
-    let own = pairs
-        .filter(|pair| !made_anew.contains(&pair.key.as_str()))
-        .cloned();
-    let properties = WriterProperties::builder()
-        .set_key_value_metadata(Some(own.collect()))
-        .set_max_row_group_row_count(Some(7_000))
-        .set_statistics_enabled(EnabledStatistics::Chunk)
-        .set_offset_index_disabled(true)
-        .build();
-    let mut writer =
-        ArrowWriter::try_new(Vec::new(), reader.schema().clone(), Some(properties)).unwrap();
-    for batch in reader.build().unwrap() {
-        writer.write(&batch.unwrap()).unwrap();
-    }
-    let file = Bytes::from(writer.into_inner().unwrap());
+    let file = in_row_groups(&made.bytes, 7_000);
     let mut segment = made.named(chain.layout(), testing::clock().segment_id());
     assert_eq!(segment.kind, SegmentKind::Corrections);
     segment.bytes = file.len() as u64;
