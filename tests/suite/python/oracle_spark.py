@@ -37,7 +37,6 @@ settings = {
     "spark.sql.adaptive.enabled": "false",
     "spark.sql.maxPlanStringLength": "0",
     "spark.sql.debug.maxToStringFields": "1",
-    "spark.driver.extraJavaOptions": "-XX:+UseParallelGC",
 }
 builder = SparkSession.builder.master("local[1]")
 for name, value in settings.items():
@@ -45,13 +44,14 @@ for name, value in settings.items():
 spark = builder.getOrCreate()
 spark.sparkContext.setLogLevel("OFF")
 java = spark._jvm.org.apache.spark.sql
-parser = spark._jsparkSession.sessionState().sqlParser()
+# Each name in such a path asks all jars for a class that is called like it: once, and not for each expression.
+TryEval, column_of = java.catalyst.expressions.TryEval, java.classic.ExpressionUtils.column
+parse = spark._jsparkSession.sessionState().sqlParser().parseExpression
 
 
 def evaluated(number, expression):
     """Of a row: its value in a struct, or NULL where Spark rejects it."""
-    tried = java.catalyst.expressions.TryEval(parser.parseExpression(f"struct({expression} AS value)"))
-    return Column(java.classic.ExpressionUtils.column(tried)).alias(f"v{number}")
+    return Column(column_of(TryEval(parse(f"struct({expression} AS value)")))).alias(f"v{number}")
 
 
 def without_time(column, kind):
@@ -75,29 +75,42 @@ def plain(table):
     return table.select(*columns).collect()
 
 
-def values(both, cases, numbers):
-    """Spark's rows for these expressions; one that Spark does not take is among the errors."""
+def flagged(both, cases, numbers):
+    """A text of each row, with a letter for each expression: [n]ot calculated by snapback, rejected by Spark [x], the [s]ame value
+    or a [d]ifferent one. And the errors of expressions that Spark does not take."""
     try:
         ours = [name for number in numbers for name in (f"c{number}", f"r{number}")]
         theirs = [evaluated(number, cases[number]["spark"]) for number in numbers]
-        return plain(both.select("row_number", *ours, *theirs)), {}
+        letters = [f"CASE WHEN r{n} THEN 'n' WHEN v{n} IS NULL THEN 'x' WHEN v{n}.value <=> c{n} THEN 's' ELSE 'd' END" for n in numbers]
+        table = both.select("row_number", *ours, *theirs).selectExpr("row_number", f"concat({', '.join(letters)}) AS letters")
+        found = {number: {} for number in numbers}
+        for row in table.collect():
+            for number, letter in zip(numbers, row.letters):
+                found[number][row.row_number] = letter
+        return found, {}
     except Exception as error:
         if len(numbers) == 1:
             # It may evaluate a part of an expression before it, where nothing catches an error of one row.
             ours_alone = "SQLSTATE: 22" in str(error)
-            return [], {} if ours_alone else {numbers[0]: str(error)[:600]}
+            return {}, {} if ours_alone else {numbers[0]: str(error)[:600]}
         middle = len(numbers) // 2
-        rows, errors = [], {}
+        found, errors = {}, {}
         for half in (numbers[:middle], numbers[middle:]):
-            more, failed = values(both, cases, half)
-            rows += more
+            more, failed = flagged(both, cases, half)
+            found |= more
             errors |= failed
-        return rows, errors
+        return found, errors
 
 
-def same(one, other):
-    """NULL is NULL, and NaN is NaN."""
-    return one == other or (one is not None and other is not None and one != one and other != other)
+def shown(both, case, number, row):
+    """What both have for a row, and what it was made of."""
+    table = both.where(f"row_number = {row}")
+    values = plain(table.select(f"c{number}", evaluated(number, case["spark"])))[0]
+    names = [name for name in both.columns if not re.fullmatch(r"row_number|[cr][0-9]+", name) and name in case["text"]]
+    used = plain(table.select(*names))[0].asDict() if names else {}
+    theirs = values[f"v{number}"].value
+    used = {name: str(value) for name, value in used.items()}
+    return {"spark_gives": str(theirs), "snapback_gives": str(values[f"c{number}"]), "row": used}
 
 
 total, compared, rejected, differences = 0, 0, 0, []
@@ -105,26 +118,13 @@ for folder in sys.argv[1:]:
     cases = json.load(open(f"{folder}/cases.json"))
     total += len(cases)
     both = spark.read.parquet(f"{folder}/both.parquet")
-    names = [name for name in both.columns if not re.fullmatch(r"row_number|[cr][0-9]+", name)]
-    inputs = {row.row_number: row for row in plain(both.select("row_number", *names))}
     for start in range(0, len(cases), TOGETHER):
-        numbers = range(start, min(start + TOGETHER, len(cases)))
-        rows, errors = values(both, cases, numbers)
+        found, errors = flagged(both, cases, range(start, min(start + TOGETHER, len(cases))))
         differences += [{**cases[number], "error": text} for number, text in errors.items()]
-        differing = set()
-        for row in rows:
-            row = row.asDict()
-            for number in numbers:
-                if row.get(f"r{number}", True):
-                    continue
-                ours, theirs = row[f"c{number}"], row[f"v{number}"]
-                if theirs is None:
-                    rejected += 1
-                    continue
-                compared += 1
-                if not same(ours, theirs.value) and number not in differing:
-                    differing.add(number)
-                    case, fields = cases[number], inputs[row["row_number"]].asDict()
-                    used = {name: str(fields[name]) for name in names if name in case["text"]}
-                    differences.append({**case, "spark_gives": str(theirs.value), "snapback_gives": str(ours), "row": used})
+        for number, letters in found.items():
+            rejected += sum(letter == "x" for letter in letters.values())
+            compared += sum(letter in "sd" for letter in letters.values())
+            differing = [row for row, letter in letters.items() if letter == "d"]
+            if differing:
+                differences.append({**cases[number], **shown(both, cases[number], number, min(differing))})
 print(json.dumps({"expressions": total, "compared": compared, "only_spark_rejects": rejected, "differences": differences}))
