@@ -1,13 +1,13 @@
 //! How far compaction may have taken results of a partition, because later messages had equal keys. Pure.
 //!
 //! With `--carry key` a result has the key of its event, and a compacted topic keeps the newest message of a key. So the last
-//! message that carries a key, of whichever partition of the events, is never taken; every other one that carried a key came
-//! before it. And the results of one partition of the events come in the order of their offsets:
+//! message of the topic that has such a key, of whichever partition of the events or of another program, is never taken; every other
+//! one that carried a key came before it. And the results of one partition of the events come in the order of their offsets:
 //!
 //! | the last carried key is | then those may have been replaced |
 //! |---|---|
 //! | of this partition | results before that result |
-//! | of another one whose results have the same partition of the topic | results before the next one of this partition |
+//! | of another one whose results have the same partition of the topic, or of a message that is none of ours | results before the next one of this partition |
 //! | none that the topic still has; stored files carry keys | results before the end of these files |
 //!
 //! What comes after that had its own source as its key, which only a correction of it has besides.
@@ -25,7 +25,8 @@ use crate::{
 pub(super) struct EqualKeys {
     /// Results before it may have been replaced.
     before: Offset,
-    /// A key of another partition's event was carried since the last result: up to the next one nothing is known.
+    /// Since the last result came what may have the key of any: one of another partition's event, or of no event of ours. Up to the
+    /// next result nothing is known.
     is_open: bool,
     /// Something says that keys are carried, or were.
     are_carried: bool,
@@ -82,8 +83,8 @@ impl EqualKeys {
         }
     }
 
-    /// Messages could not be read, which may have carried keys.
-    pub fn pass_unread(&mut self) {
+    /// A message that is none of ours, or could not be read, may have a key that was carried.
+    pub fn pass_unknown(&mut self) {
         self.is_open |= self.are_carried;
     }
 
@@ -120,7 +121,7 @@ mod tests {
         };
         let mut keys = plain();
         keys.pass_plain(at(5));
-        keys.pass_unread();
+        keys.pass_unknown();
         assert_eq!(keys.at_end(), Some(at(0)), "none was ever carried");
 
         keys.pass_carried(at(7));
@@ -135,7 +136,7 @@ mod tests {
         assert_eq!(keys.at_end(), Some(at(20)));
 
         // What cannot be read may be one, too.
-        keys.pass_unread();
+        keys.pass_unknown();
         assert_eq!(keys.at_end(), None);
         // Delivered again, from before: what came before the carried key is still before it.
         keys.pass_plain(at(12));

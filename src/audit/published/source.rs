@@ -114,11 +114,16 @@ impl Source {
         }
     }
 
+    /// A message that is none of ours has a key, and may replace what carried the same.
+    pub fn pass_of_others(&mut self) {
+        self.equal_keys.pass_unknown();
+    }
+
     /// Messages of the topic could not be read here.
     pub fn pass_unread(&mut self) {
         // What goes back after a failure may come late.
         let late = self.topic.copies;
-        self.equal_keys.pass_unread();
+        self.equal_keys.pass_unknown();
         self.first.pass_unread(late);
         self.corrected.pass_unread(late);
         if let Some(taken_back) = &mut self.taken_back {

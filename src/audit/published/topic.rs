@@ -301,7 +301,12 @@ impl<'r> Merge<'r> {
                 }
             };
             match read.filter(|message| belongs(reading, message, place)) {
-                None => self.unknown += 1,
+                None => {
+                    self.unknown += 1;
+                    if event.key.is_some() {
+                        self.sources.values_mut().for_each(Source::pass_of_others);
+                    }
+                }
                 Some(message) => {
                     if let Body::Carried(key, _) = message.body {
                         self.pass_carried(message.partition, key);

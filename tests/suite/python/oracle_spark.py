@@ -13,7 +13,7 @@ import tempfile
 
 from pyspark.sql import SparkSession, functions
 from pyspark.sql.classic.column import Column
-from pyspark.sql.types import DateType, StructType, TimestampType
+from pyspark.sql.types import DateType, DecimalType, FractionalType, IntegralType, StructType, TimestampType
 
 # So many expressions in a query.
 TOGETHER = 50
@@ -75,6 +75,15 @@ def plain(table):
     return table.select(*columns).collect()
 
 
+def kind(data_type):
+    """What a value is, however many bits or digits it has."""
+    if isinstance(data_type, (IntegralType, DecimalType)):
+        return "a number"
+    if isinstance(data_type, FractionalType):
+        return "a floating-point number"
+    return data_type.typeName()
+
+
 def flagged(both, cases, numbers):
     """A text of each row, with a letter for each expression: [n]ot calculated by snapback, rejected by Spark [x], the [s]ame value
     or a [d]ifferent one. And the errors of expressions that Spark does not take."""
@@ -82,7 +91,13 @@ def flagged(both, cases, numbers):
         ours = [name for number in numbers for name in (f"c{number}", f"r{number}")]
         theirs = [evaluated(number, cases[number]["spark"]) for number in numbers]
         letters = [f"CASE WHEN r{n} THEN 'n' WHEN v{n} IS NULL THEN 'x' WHEN v{n}.value <=> c{n} THEN 's' ELSE 'd' END" for n in numbers]
-        table = both.select("row_number", *ours, *theirs).selectExpr("row_number", f"concat({', '.join(letters)}) AS letters")
+        values = both.select("row_number", *ours, *theirs)
+        for n in numbers:
+            # Values of two kinds would be made one for the comparison.
+            kinds = [kind(values.schema[f"c{n}"].dataType), kind(values.schema[f"v{n}"].dataType["value"].dataType)]
+            if kinds[0] != kinds[1]:
+                raise TypeError(f"a value of snapback is {kinds[0]}, one of Spark {kinds[1]}")
+        table = values.selectExpr("row_number", f"concat({', '.join(letters)}) AS letters")
         found = {number: {} for number in numbers}
         for row in table.collect():
             for number, letter in zip(numbers, row.letters):
@@ -90,9 +105,7 @@ def flagged(both, cases, numbers):
         return found, {}
     except Exception as error:
         if len(numbers) == 1:
-            # It may evaluate a part of an expression before it, where nothing catches an error of one row.
-            ours_alone = "SQLSTATE: 22" in str(error)
-            return {}, {} if ours_alone else {numbers[0]: str(error)[:600]}
+            return {}, {numbers[0]: str(error)[:600]}
         middle = len(numbers) // 2
         found, errors = {}, {}
         for half in (numbers[:middle], numbers[middle:]):

@@ -44,6 +44,8 @@ pub(super) enum Way {
     CarriedByAnother,
     /// It has the key of its event, which is this one's source.
     Named,
+    /// It is none of snapback's, and has a key.
+    OfOthers,
     /// It cannot be read.
     Unread,
 }
@@ -132,6 +134,10 @@ pub(super) async fn compare(
                 }
                 (_, Way::Named) => {
                     source.pass_named(at(message.offset));
+                    continue;
+                }
+                (_, Way::OfOthers) => {
+                    source.pass_of_others();
                     continue;
                 }
                 (_, Way::Unread) => {
