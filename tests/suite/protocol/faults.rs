@@ -140,9 +140,7 @@ impl Model {
             if state.at(number) == 0 || !self.on(Rule::CreateIfAbsent) {
                 next.put(number, manifest);
             }
-            steps.busy = true;
-            steps.first_own.get_or_insert(steps.all.len());
-            steps.fault("store", "gets a late put of manifest", number, next);
+            steps.due("store", "gets a late put of manifest", number, next);
         }
     }
 

@@ -50,9 +50,14 @@ impl<S> Steps<S> {
 
     /// Something that the system does by itself.
     pub fn own(&mut self, who: usize, what: &'static str, detail: u8, next: S) {
+        self.due(WORKERS[who], what, detail, next);
+    }
+
+    /// Something that happens by itself.
+    pub fn due(&mut self, who: &'static str, what: &'static str, detail: u8, next: S) {
         self.busy = true;
         self.first_own.get_or_insert(self.all.len());
-        self.add(WORKERS[who], what, detail, next);
+        self.add(who, what, detail, next);
     }
 
     /// A fault, or something that need not happen.

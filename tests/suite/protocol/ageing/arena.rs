@@ -5,19 +5,20 @@ use std::collections::HashMap;
 use chrono::DateTime;
 use snapback::{
     format::{
-        AbsentBuilder, Damaged, Edit, FileName, Head, KnownCommit, Layout, Manifest, Page, Rowless,
-        RowlessRecord, Segment, SegmentId, SegmentKind, Stamp, apply,
+        AbsentBuilder, Damaged, Edit, FileName, GapReason, Head, KnownCommit, Layout, Manifest,
+        Page, Rowless, RowlessRecord, Segment, SegmentId, SegmentKind, Stamp, apply,
     },
-    history::{are_live, gc_choice::Link},
+    history::{CorrectionsProgress, are_live, gc_choice::Link},
     model::{Counts, Digest, Sequence},
 };
 
 use super::{
     super::{
         state::Span,
-        values::{PARTITION, at, byte, declaration, fingerprint, pipeline, range},
+        values::{PARTITION, at, byte, declaration, fingerprint, pipeline, range, span},
     },
-    state::{ManifestId, Set, members},
+    accounts::{is_whole, lost},
+    state::{Fill, Kind, ManifestId, Set, members},
 };
 
 /// An edit by its parts.
@@ -41,9 +42,24 @@ pub enum Change {
         page: u8,
         span: Span,
         of: ManifestId,
+        /// As if all corrections were published.
+        all: bool,
     },
     Reopen {
         page: u8,
+    },
+    /// The end moves past outcomes that nobody has.
+    Lose {
+        span: Span,
+    },
+    /// A gap instead of a file.
+    GiveUp {
+        file: u8,
+        span: Span,
+    },
+    /// Outcomes instead of a gap.
+    Fill {
+        fill: Fill,
     },
 }
 
@@ -54,6 +70,8 @@ pub struct Said {
     pub committed: ManifestId,
     /// The highest number: those between it and the base cannot be read.
     pub highest: u8,
+    /// The revision up to which corrections are published, by that commit.
+    pub published: u8,
 }
 
 /// A manifest and what follows from it.
@@ -62,12 +80,20 @@ pub struct Entry {
     pub link: Link,
     pub number: u8,
     pub base: ManifestId,
-    /// The files of the open list, and the pages.
+    /// The files of the open list, corrections among them, and the pages.
     pub itself: Set,
     /// These, and the files of the pages.
     pub listed: Set,
-    /// The files of the open list with their spans, in order.
+    /// The results of the open list with their spans, in order.
     pub live: Vec<(u8, Span)>,
+    /// The corrections of the open list.
+    pub outbox: Set,
+    /// All corrections that the chain has ever had, with their revisions.
+    pub revisions: Vec<(u8, u8)>,
+    /// The offsets in gaps.
+    pub lost: u8,
+    /// Whether files and gaps have each offset once, and as many as the counts say.
+    pub is_whole: bool,
     pub pages: Vec<ListedPage>,
     pub end: u8,
     pub oldest: u8,
@@ -85,7 +111,7 @@ pub struct ListedPage {
 #[derive(Default)]
 pub struct Arena {
     entries: Vec<Entry>,
-    names: HashMap<(u8, Span, bool), FileName>,
+    names: HashMap<(u8, Span, Kind), FileName>,
     made: HashMap<(ManifestId, Change, Said), Option<ManifestId>>,
 }
 
@@ -102,24 +128,34 @@ pub fn file(name: &FileName) -> u8 {
     id.0 as u8
 }
 
-fn files(segments: &[Segment]) -> impl Iterator<Item = (u8, Span)> {
-    segments.iter().filter_map(|segment| {
+fn files<'s>(segments: impl IntoIterator<Item = &'s Segment>) -> impl Iterator<Item = (u8, Span)> {
+    segments.into_iter().filter_map(|segment| {
         let name = layout().parse_file(&segment.path)?;
-        let span = Span::new(byte(segment.range.start()), byte(segment.range.end()));
-        Some((file(&name), span))
+        Some((file(&name), span(segment.range)))
+    })
+}
+
+fn set(files: impl Iterator<Item = (u8, Span)>) -> Set {
+    files.fold(0, |all, (file, _)| all | 1 << file)
+}
+
+/// Published corrections up to a revision, all of their rows.
+pub fn progress(published: u8) -> Option<CorrectionsProgress> {
+    (published > 0).then_some(CorrectionsProgress {
+        sequence: Sequence(published.into()),
+        rows: u64::MAX,
     })
 }
 
 pub fn segment(file: u8, span: Span) -> Segment {
+    of_kind(SegmentKind::Results, file, span)
+}
+
+fn of_kind(kind: SegmentKind, file: u8, span: Span) -> Segment {
     let range = range(span);
     Segment {
-        path: layout().segment(
-            SegmentKind::Results,
-            PARTITION,
-            range,
-            SegmentId(file.into()),
-        ),
-        kind: SegmentKind::Results,
+        path: layout().segment(kind, PARTITION, range, SegmentId(file.into())),
+        kind,
         range,
         rows: range.len(),
         rowless: Rowless::default(),
@@ -131,27 +167,47 @@ pub fn segment(file: u8, span: Span) -> Segment {
     }
 }
 
+fn results(span: Span) -> Counts {
+    Counts {
+        results: range(span).len(),
+        ..Counts::default()
+    }
+}
+
+fn nothing_absent() -> RowlessRecord {
+    RowlessRecord {
+        absent: AbsentBuilder::default().finish(),
+        filtered: 0,
+    }
+}
+
 impl Arena {
     pub fn get(&self, id: ManifestId) -> Option<&Entry> {
         self.entries.get(usize::from(id).checked_sub(1)?)
     }
 
     /// The name of a file that was put.
-    pub fn name(&mut self, file: u8, span: Span, is_page: bool) -> FileName {
-        let path = || match is_page {
-            true => layout().page(PARTITION, range(span), SegmentId(file.into())),
-            false => segment(file, span).path,
+    pub fn name(&mut self, file: u8, span: Span, kind: Kind) -> FileName {
+        let path = || match kind {
+            Kind::Page => layout().page(PARTITION, range(span), SegmentId(file.into())),
+            Kind::Corrections => of_kind(SegmentKind::Corrections, file, span).path,
+            Kind::Results => segment(file, span).path,
         };
         let named = || layout().parse_file(&path());
         *self
             .names
-            .entry((file, span, is_page))
+            .entry((file, span, kind))
             .or_insert_with(|| named().expect("a name"))
     }
 
-    /// What the open list of a manifest has of a span, as a page.
-    pub fn page(&self, of: ManifestId, span: Span) -> Option<(Page, u64)> {
-        let made = Page::of(&self.get(of)?.real, range(span), None);
+    /// What the open list of a manifest has of a span, as a page; with `all` corrections, or those that are published.
+    pub fn page(&self, of: ManifestId, span: Span, all: bool) -> Option<(Page, u64)> {
+        let of = self.get(of)?;
+        let published = match all {
+            true => progress(of.number),
+            false => of.real.committed.and_then(|commit| commit.corrections),
+        };
+        let made = Page::of(&of.real, range(span), published);
         made.ok().map(|(page, stored)| (page, stored.len() as u64))
     }
 
@@ -178,14 +234,21 @@ impl Arena {
     fn make(&self, base: ManifestId, change: Change, said: Said) -> Option<Entry> {
         let before = self.get(base);
         let skipped = before.map_or(0, |before| before.number) + 1..=said.highest;
-        let head = self.get(said.committed).map(|entry| entry.real.head());
+        let known = match (change, before) {
+            (Change::Seal { all: true, .. }, Some(before)) => Some((before, before.number)),
+            _ => self
+                .get(said.committed)
+                .map(|entry| (entry, said.published)),
+        };
         let stamp = Stamp {
             writer: "host-0".to_owned(),
             created_at: DateTime::UNIX_EPOCH,
             calculation: declaration(0),
             known: Vec::new(),
-            committed: head
-                .map(|(sequence, digest)| KnownCommit::new(Head { sequence, digest }, None)),
+            committed: known.map(|(entry, published)| {
+                let (sequence, digest) = entry.real.head();
+                KnownCommit::new(Head { sequence, digest }, progress(published))
+            }),
             skipped: skipped
                 .map(|number| Damaged {
                     sequence: Sequence(number.into()),
@@ -202,14 +265,26 @@ impl Arena {
             Change::Append { file, span } => Edit::Append {
                 range: range(span),
                 segments: vec![segment(file, span)],
-                counts: Counts {
-                    results: range(span).len(),
-                    ..Counts::default()
-                },
-                record: RowlessRecord {
-                    absent: AbsentBuilder::default().finish(),
-                    filtered: 0,
-                },
+                counts: results(span),
+                record: nothing_absent(),
+            },
+            Change::Lose { span } => Edit::AcceptLoss {
+                range: range(span),
+                reason: GapReason::Expired,
+            },
+            Change::GiveUp { file, span } => Edit::GiveUp {
+                range: range(span),
+                reason: GapReason::Damaged,
+                replaced: self.segments(base, 1 << file),
+            },
+            Change::Fill { fill } => Edit::Backfill {
+                range: range(fill.span),
+                segments: vec![
+                    segment(fill.output, fill.span),
+                    of_kind(SegmentKind::Corrections, fill.corrections, fill.span),
+                ],
+                counts: results(fill.span),
+                record: nothing_absent(),
             },
             Change::Compact {
                 output,
@@ -223,8 +298,13 @@ impl Arena {
             Change::Retire { oldest } => Edit::Retire {
                 oldest: Sequence(oldest.into()),
             },
-            Change::Seal { page, span, of } => {
-                let (value, bytes) = self.page(of, span)?;
+            Change::Seal {
+                page,
+                span,
+                of,
+                all,
+            } => {
+                let (value, bytes) = self.page(of, span, all)?;
                 Edit::Seal {
                     page: Box::new(value),
                     path: layout().page(PARTITION, range(span), SegmentId(page.into())),
@@ -243,12 +323,17 @@ impl Arena {
             .map(|before| before.pages.clone())
             .unwrap_or_default();
         match change {
-            Change::Seal { page, span, of } => {
-                let (value, _) = self.page(of, span)?;
+            Change::Seal {
+                page,
+                span,
+                of,
+                all,
+            } => {
+                let (value, _) = self.page(of, span, all)?;
                 pages.push(ListedPage {
                     file: page,
                     span,
-                    files: files(&value.segments).map(|(file, _)| 1 << file).sum(),
+                    files: set(files(value.files())),
                     value,
                 });
             }
@@ -258,14 +343,22 @@ impl Arena {
         let real = apply(before.map(|entry| &entry.real), edit, stamp).ok()?;
         let link = Link::of(&layout(), &real);
         let live: Vec<(u8, Span)> = files(&real.open.segments).collect();
-        let open = live.iter().fold(0, |open, (file, _)| open | 1 << file);
+        let open = set(files(real.open.files()));
         let itself = pages.iter().fold(open, |all, page| all | 1 << page.file);
+        let mut revisions = before.map_or_else(Vec::new, |before| before.revisions.clone());
+        if let Change::Fill { fill } = change {
+            revisions.push((fill.corrections, real.sequence.0 as u8));
+        }
         Some(Entry {
             number: real.sequence.0 as u8,
             base,
             itself,
             listed: pages.iter().fold(itself, |all, page| all | page.files),
             live,
+            outbox: set(files(&real.open.corrections)),
+            revisions,
+            lost: lost(&real.gaps),
+            is_whole: is_whole(&real, pages.iter().map(|page| &page.value)),
             pages,
             end: byte(real.end),
             oldest: real.oldest.0 as u8,

@@ -1,6 +1,19 @@
 //! What is searched: each case is a budget of what may happen.
 
+mod losses;
+
 use super::rules::{Budget, Rule};
+pub use losses::LOSSES;
+
+/// What the history has lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Past {
+    Whole,
+    /// Nobody has an outcome of one offset.
+    Lost,
+    /// It was filled again; its corrections are not published yet.
+    Filled,
+}
 
 /// A case, and the rules whose absence it shows.
 pub struct Case {
@@ -9,6 +22,8 @@ pub struct Case {
     pub lags: bool,
     /// How many snapshots there are at the beginning, all older than `--keep`.
     pub history: u8,
+    /// What became of an offset behind the first of them.
+    pub gap: Past,
     /// How many snapshots are appended in one step; if several, in days.
     pub burst: u8,
     /// How many pairs of neighbours there are to choose from.
@@ -24,6 +39,8 @@ const NONE: Budget = Budget {
     tidies: 0,
     seals: 0,
     reopens: 0,
+    given_up: 0,
+    fills: 0,
     days: 0,
     deaths: 0,
     damages: 0,
@@ -31,11 +48,13 @@ const NONE: Budget = Budget {
     losses: 0,
 };
 
-pub const CASES: &[Case] = &[
+/// Nothing is lost for good.
+pub const WHOLE: &[Case] = &[
     Case {
         name: "late compaction",
         lags: false,
         history: 2,
+        gap: Past::Whole,
         burst: 1,
         pairs: 2,
         budget: Budget {
@@ -51,6 +70,7 @@ pub const CASES: &[Case] = &[
         name: "tidying",
         lags: false,
         history: 2,
+        gap: Past::Whole,
         burst: 1,
         pairs: 2,
         budget: Budget {
@@ -71,6 +91,7 @@ pub const CASES: &[Case] = &[
         name: "two compactions",
         lags: false,
         history: 3,
+        gap: Past::Whole,
         burst: 1,
         pairs: 2,
         budget: Budget {
@@ -85,6 +106,7 @@ pub const CASES: &[Case] = &[
         name: "removed numbers",
         lags: false,
         history: 2,
+        gap: Past::Whole,
         burst: 3,
         pairs: 1,
         budget: Budget {
@@ -99,6 +121,7 @@ pub const CASES: &[Case] = &[
         name: "late commits",
         lags: true,
         history: 2,
+        gap: Past::Whole,
         burst: 1,
         pairs: 2,
         budget: Budget {
@@ -113,6 +136,7 @@ pub const CASES: &[Case] = &[
         name: "damage",
         lags: false,
         history: 3,
+        gap: Past::Whole,
         burst: 1,
         pairs: 1,
         budget: Budget {
@@ -129,6 +153,7 @@ pub const CASES: &[Case] = &[
         name: "a number filled again",
         lags: false,
         history: 2,
+        gap: Past::Whole,
         burst: 1,
         pairs: 1,
         budget: Budget {
@@ -145,6 +170,7 @@ pub const CASES: &[Case] = &[
         name: "sealing",
         lags: false,
         history: 3,
+        gap: Past::Whole,
         burst: 1,
         pairs: 1,
         budget: Budget {
@@ -162,6 +188,7 @@ pub const CASES: &[Case] = &[
         name: "late sealing",
         lags: false,
         history: 2,
+        gap: Past::Whole,
         burst: 1,
         pairs: 1,
         budget: Budget {
@@ -178,6 +205,7 @@ pub const CASES: &[Case] = &[
         name: "a damaged page",
         lags: false,
         history: 3,
+        gap: Past::Whole,
         burst: 1,
         pairs: 1,
         budget: Budget {

@@ -1,13 +1,17 @@
 //! What must hold in every state.
 
 use super::{
+    super::state::Span,
     model::Ageing,
-    state::{Job, Place, Set, State},
+    state::{Job, Kind, Place, Set, State},
 };
 
 impl Ageing {
     pub fn wrong(&self, state: &State, at_rest: bool) -> Option<&'static str> {
         let newest = self.arena.entry(state.newest());
+        if !newest.is_whole {
+            return Some("I4: an offset is in no file and no gap, or in two of them");
+        }
         if self.missing(state, newest.listed) {
             return Some("a file that the newest manifest lists is nowhere");
         }
@@ -19,7 +23,13 @@ impl Ageing {
         {
             return Some("the manifest that the commit names is gone");
         }
-        if !state.untidy && self.too_few(state, newest.end) {
+        let is_due = |(_, revision): &&(u8, u8)| *revision > state.published;
+        let mut due = newest.revisions.iter().filter(is_due);
+        if due.any(|(file, _)| newest.outbox >> file & 1 == 0) {
+            return Some("I6: corrections that are not published are where nobody looks for them");
+        }
+        let due = Span::new(0, newest.end).mask() & !newest.lost & !being_filled(state);
+        if !state.untidy && self.too_few(state, due) {
             return Some("who reads all files in the data folders reads too few rows");
         }
         (at_rest && !state.untidy && self.stray(state, newest.listed))
@@ -47,18 +57,18 @@ impl Ageing {
         false
     }
 
-    /// Each offset is in a data folder. Who tidies beside a compaction may take its file away for a moment.
-    fn too_few(&self, state: &State, end: u8) -> bool {
+    /// Each of these offsets is in a data folder. Who tidies beside a compaction may take its file away for a moment.
+    fn too_few(&self, state: &State, due: u8) -> bool {
         let tidied = state.keepers.iter().map(|keeper| match keeper.job {
             Job::Tidy { moved, .. } => moved,
             _ => 0,
         });
         let tidied = tidied.fold(0, |all, moved| all | moved);
-        let segments = (0..state.put).filter(|file| !state.is_page(*file));
+        let segments = (0..state.put).filter(|file| state.kind(*file) == Kind::Results);
         let seen = segments
             .filter(|file| state.file(*file).place == Place::Own || tidied >> file & 1 != 0);
         let seen = seen.fold(0, |seen, file| seen | state.file(file).span.mask());
-        (0..end).any(|offset| seen >> offset & 1 == 0)
+        due & !seen != 0
     }
 
     fn stray(&self, state: &State, listed: Set) -> bool {
@@ -66,4 +76,14 @@ impl Ageing {
         let own = own.map(|file| 1 << file).sum::<Set>();
         own & !state.pages != listed & !state.pages
     }
+}
+
+/// Gaps whose manifest has come, and whose files may have been tidied away before: they are put back with the next step. So long
+/// readers see what they saw before.
+fn being_filled(state: &State) -> u8 {
+    let spans = state.keepers.iter().map(|keeper| match keeper.job {
+        Job::Filled(fill, _) => fill.span.mask(),
+        _ => 0,
+    });
+    spans.fold(0, |all, mask| all | mask)
 }

@@ -117,6 +117,7 @@ impl Ageing {
         let said = Said {
             committed: keeper.view,
             highest: keeper.highest,
+            published: 0,
         };
         self.arena
             .apply(keeper.view, Change::Retire { oldest }, said)
@@ -201,7 +202,7 @@ impl Ageing {
         }
         let names = (0..state.put).map(|file| {
             let span = state.file(file).span;
-            self.arena.name(file, span, state.is_page(file))
+            self.arena.name(file, span, state.kind(file))
         });
         let names: Vec<FileName> = names.collect();
         let choice = self.choose(state, &names);

@@ -2,16 +2,18 @@
 
 use std::collections::HashMap;
 
+use snapback::history::next_corrections;
+
 use super::{
     super::{
         model::{Steps, WORKERS},
         search::System,
         state::Span,
     },
-    arena::{Arena, Change, Entry, Said},
-    cases::Case,
-    rules::Rule,
-    state::{Job, Keeper, ManifestId, NUMBERS, Notes, Place, Set, State},
+    arena::{Arena, Change, Entry, Said, progress},
+    cases::{Case, Past},
+    rules::{Budget, Rule},
+    state::{Fill, Job, Keeper, ManifestId, NUMBERS, Notes, Place, Set, State},
 };
 
 /// The transition system.
@@ -46,14 +48,14 @@ impl System for Ageing {
 
 impl Ageing {
     /// A history of some snapshots, older than `--keep`.
-    pub fn new(case: &'static Case, off: Option<Rule>) -> Ageing {
+    pub fn new(case: &'static Case, budget: Budget, off: Option<Rule>) -> Ageing {
         let mut model = Ageing {
             case,
             off,
             arena: Arena::default(),
             choices: HashMap::new(),
             initial: State {
-                budget: case.budget,
+                budget,
                 ..State::default()
             },
         };
@@ -61,8 +63,14 @@ impl Ageing {
         let bound = model.arena.apply(0, Change::Bind, Said::default());
         state.set(1, bound.expect("a first manifest"));
         state.committed = state.at(1);
-        for _ in 0..case.history {
+        for number in 0..case.history {
             state = model.append(&state).expect("a short history");
+            if number == 0 && case.gap != Past::Whole {
+                state = model.lose(&state).expect("a short history");
+            }
+        }
+        if case.gap == Past::Filled {
+            state = model.filled(&state).expect("a short history");
         }
         state.committed = state.newest();
         state.old = u16::MAX;
@@ -85,6 +93,8 @@ impl Ageing {
                 self.begin_collection(state, who, steps);
                 self.begin_sealing(state, who, steps);
                 self.begin_reopening(state, who, steps);
+                self.begin_giving_up(state, who, steps);
+                self.begin_filling(state, who, steps);
             }
             Job::Put { .. } | Job::Check(_) | Job::Create(_) | Job::Created(..) => {
                 self.compact(state, who, steps);
@@ -95,6 +105,14 @@ impl Ageing {
             | Job::Sealed(..)
             | Job::Reopen { .. }
             | Job::Reopened { .. } => self.seal(state, who, steps),
+            Job::GiveUp { .. } | Job::GivenUp { .. } | Job::OpenedToGiveUp { .. } => {
+                self.give_up(state, who, steps);
+            }
+            Job::PutFill { .. }
+            | Job::CheckFill(_)
+            | Job::CreateFill(_)
+            | Job::Filled(..)
+            | Job::OpenedToFill(..) => self.fill(state, who, steps),
             Job::Tidy { unlisted, moved } => self.tidy(state, who, (unlisted, moved), steps),
             Job::Raise { .. } | Job::Raised { .. } | Job::Look | Job::Delete { .. } => {
                 self.collect(state, who, steps)
@@ -119,6 +137,7 @@ impl Ageing {
         let said = Said {
             committed,
             highest: keeper.highest,
+            published: 0,
         };
         self.arena.apply(keeper.view, change, said)
     }
@@ -139,6 +158,7 @@ impl Ageing {
         let said = Said {
             committed: next.committed,
             highest,
+            published: next.published,
         };
         let appended = self
             .arena
@@ -147,7 +167,50 @@ impl Ageing {
         Some(next)
     }
 
+    /// An offset in the past that nobody has an outcome of.
+    fn lose(&mut self, state: &State) -> Option<State> {
+        let mut next = *state;
+        let view = state.newest();
+        let end = self.arena.entry(view).end;
+        let change = Change::Lose {
+            span: Span::new(end, end + 1),
+        };
+        next.set(
+            state.highest() + 1,
+            self.arena.apply(view, change, Said::default())?,
+        );
+        Some(next)
+    }
+
+    /// That one has an outcome after all, of which nobody was told yet.
+    fn filled(&mut self, state: &State) -> Option<State> {
+        let mut next = *state;
+        let view = state.newest();
+        let span = Span::new(1, 2);
+        let fill = Fill {
+            span,
+            output: next.put_file(span)?,
+            corrections: next.put_file(span)?,
+            head: 0,
+        };
+        next.corrections |= 1 << fill.corrections;
+        let change = Change::Fill { fill };
+        next.set(
+            state.highest() + 1,
+            self.arena.apply(view, change, Said::default())?,
+        );
+        Some(next)
+    }
+
     fn owner(&mut self, state: &State, steps: &mut Steps<State>) {
+        let newest = self.arena.entry(state.newest());
+        let corrections = &newest.real.open.corrections;
+        if let Some(pending) = next_corrections(corrections, progress(state.published)) {
+            let mut next = *state;
+            next.published = pending.sequence.0 as u8;
+            next.committed = state.newest();
+            steps.due("owner", "publishes corrections", next.published, next);
+        }
         let burst = |model: &mut Ageing| {
             (0..model.case.burst).try_fold(*state, |state, _| model.append(&state))
         };

@@ -39,11 +39,19 @@ pub enum Rule {
     PageFirst,
     /// A page, too, is listed by the next few numbers after it was put, or put anew under another name.
     NewPageNames,
+    /// Corrections that are not published stay in the open list, where the outbox finds them.
+    PublishedOnly,
+    /// The winner moves what it gave up to the attic.
+    RetireGivenUp,
+    /// Who seems to be beaten looks whether the gap is there, and moves what it gave up to the attic.
+    KnowsWhatIsGivenUp,
+    /// Who seems to be beaten looks whether what it filled a gap with is listed before it moves that away.
+    KnowsWhatIsFilled,
 }
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Rule; 18] = [
+    pub const ALL: [Rule; 22] = [
         Rule::LowestOfTheNewest,
         Rule::EveryRetainedIsRead,
         Rule::ByBaseLinks,
@@ -62,6 +70,10 @@ impl Rule {
         Rule::UnreadPages,
         Rule::PageFirst,
         Rule::NewPageNames,
+        Rule::PublishedOnly,
+        Rule::RetireGivenUp,
+        Rule::KnowsWhatIsGivenUp,
+        Rule::KnowsWhatIsFilled,
     ];
 }
 
@@ -74,6 +86,10 @@ pub struct Budget {
     pub tidies: u8,
     pub seals: u8,
     pub reopens: u8,
+    /// Files whose outcomes somebody accepts as lost.
+    pub given_up: u8,
+    /// Gaps that somebody fills again.
+    pub fills: u8,
     /// Of `--keep` each.
     pub days: u8,
     pub deaths: u8,
@@ -83,4 +99,22 @@ pub struct Budget {
     pub page_damages: u8,
     /// Manifests that somebody removes.
     pub losses: u8,
+}
+
+impl Budget {
+    /// Twice as many faults, and twice as much of what people do.
+    pub fn doubled(self) -> Budget {
+        let mut all = self;
+        for count in [
+            &mut all.given_up,
+            &mut all.fills,
+            &mut all.deaths,
+            &mut all.damages,
+            &mut all.page_damages,
+            &mut all.losses,
+        ] {
+            *count *= 2;
+        }
+        all
+    }
 }

@@ -5,7 +5,7 @@ use super::{
         model::{Steps, WORKERS},
         state::Span,
     },
-    arena::Change,
+    arena::{Change, Entry},
     model::Ageing,
     rules::Rule,
     state::{Job, ManifestId, NUMBERS, Place, Sealing, State},
@@ -20,10 +20,11 @@ impl Ageing {
         let mut next = *state;
         next.budget.seals -= 1;
         Ageing::reload(&mut next, who);
-        let live = &self.arena.entry(next.keepers[who].view).live;
-        let mut neighbours = live
-            .windows(2)
-            .filter(|pair| pair[0].1.end == pair[1].1.start);
+        let Entry { live, lost, .. } = self.arena.entry(next.keepers[who].view);
+        let mut neighbours = live.windows(2).filter(|pair| {
+            let between = Span::new(pair[0].1.end, pair[1].1.start).mask();
+            between & !lost == 0
+        });
         if let Some(pair) = neighbours.next() {
             let span = Span::new(pair[0].1.start, pair[1].1.end);
             next.keepers[who].job = Job::PutPage { span };
@@ -69,7 +70,14 @@ impl Ageing {
             Job::Seal(sealing) => {
                 let Sealing { page, of, .. } = sealing;
                 let span = state.file(page).span;
-                match self.offer(&mut next, who, Change::Seal { page, span, of }) {
+                let all = !self.on(Rule::PublishedOnly);
+                let change = Change::Seal {
+                    page,
+                    span,
+                    of,
+                    all,
+                };
+                match self.offer(&mut next, who, change) {
                     Some(offered) => {
                         next.keepers[who].job = Job::Sealed(sealing, offered);
                         steps.own(who, "creates manifest", keeper.highest + 1, next);
@@ -110,7 +118,7 @@ impl Ageing {
     }
 
     /// Creates the next manifest; `None` when another is there, or the edit does not fit.
-    fn offer(&mut self, state: &mut State, who: usize, change: Change) -> Option<ManifestId> {
+    pub fn offer(&mut self, state: &mut State, who: usize, change: Change) -> Option<ManifestId> {
         let keeper = state.keepers[who];
         let number = keeper.highest + 1;
         let offered = self.follow(&keeper, change)?;
@@ -127,8 +135,9 @@ impl Ageing {
         let keeper = state.keepers[who];
         let Sealing { page, of, head } = sealing;
         let span = state.file(page).span;
-        let is_same = self.arena.page(of, span).is_some_and(|before| {
-            let now = self.arena.page(keeper.view, span);
+        let all = !self.on(Rule::PublishedOnly);
+        let is_same = self.arena.page(of, span, all).is_some_and(|before| {
+            let now = self.arena.page(keeper.view, span, all);
             now.is_some_and(|now| now == before)
         });
         state.keepers[who].job = match is_same && keeper.highest < NUMBERS {

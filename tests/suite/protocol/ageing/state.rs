@@ -21,6 +21,14 @@ pub enum Place {
     Attic,
 }
 
+/// What a file has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    Results,
+    Corrections,
+    Page,
+}
+
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct File {
     pub span: Span,
@@ -45,6 +53,23 @@ pub struct Merge {
     pub output: u8,
     /// The highest number known before.
     pub head: u8,
+}
+
+/// Outcomes for a gap, whose files were put.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Fill {
+    pub span: Span,
+    pub output: u8,
+    /// What tells readers of them.
+    pub corrections: u8,
+    /// The highest number known before.
+    pub head: u8,
+}
+
+impl Fill {
+    pub fn files(self) -> Set {
+        1 << self.output | 1 << self.corrections
+    }
 }
 
 /// A page that was put.
@@ -82,6 +107,22 @@ pub enum Job {
     Reopen { page: u8 },
     /// To look whether a higher number is there.
     Reopened { offered: ManifestId },
+    /// To create a manifest with a gap instead of a file.
+    GiveUp { file: u8 },
+    /// To look whether a higher number is there.
+    GivenUp { file: u8, offered: ManifestId },
+    /// The page that lists the file is reopened before: to look whether a higher number is there.
+    OpenedToGiveUp { file: u8, offered: ManifestId },
+    /// To put the outcomes of a gap, and corrections.
+    PutFill { span: Span },
+    /// To look whether these are there.
+    CheckFill(Fill),
+    /// To create their manifest.
+    CreateFill(Fill),
+    /// To look whether a higher number is there.
+    Filled(Fill, ManifestId),
+    /// The page over the gap is reopened before: to look whether a higher number is there.
+    OpenedToFill(Fill, ManifestId),
     /// To say where the history begins.
     Raise { oldest: u8 },
     /// To look whether a higher number is there.
@@ -117,6 +158,9 @@ pub struct State {
     /// Which of them are pages, and which of these cannot be read.
     pub pages: Set,
     pub unread: Set,
+    /// Which of them are corrections, and the revision up to which these are published.
+    pub corrections: Set,
+    pub published: u8,
     pub notes: Notes,
     /// The manifest that the group's commit names.
     pub committed: ManifestId,
@@ -185,6 +229,14 @@ impl State {
 impl State {
     pub fn is_page(&self, file: u8) -> bool {
         self.pages >> file & 1 != 0
+    }
+
+    pub fn kind(&self, file: u8) -> Kind {
+        match self.corrections >> file & 1 != 0 {
+            _ if self.is_page(file) => Kind::Page,
+            true => Kind::Corrections,
+            false => Kind::Results,
+        }
     }
 }
 

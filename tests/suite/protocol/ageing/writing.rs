@@ -173,7 +173,7 @@ impl Ageing {
         }
     }
 
-    fn may_list(&self, head: u8, number: u8) -> bool {
+    pub fn may_list(&self, head: u8, number: u8) -> bool {
         !self.on(Rule::NewNames) || is_within(head, number)
     }
 
