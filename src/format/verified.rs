@@ -177,9 +177,10 @@ impl Verified {
         }
     }
 
-    /// Knows the page that is being verified as verified when all of its segments are.
+    /// Knows a page as verified when it is the one that is being verified, and all of its segments are.
     fn complete(&mut self, page: &OpenPage) {
-        let Some(under_way) = &self.under_way else {
+        let of_page = |it: &&UnderWay| it.page == page.link.path.as_str();
+        let Some(under_way) = self.under_way.as_ref().filter(of_page) else {
             return;
         };
         let at = |segment: &Segment| under_way.verified.get(segment.path.as_str()).copied();

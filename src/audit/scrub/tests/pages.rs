@@ -81,6 +81,41 @@ async fn what_took_the_place_of_something_verified_is_verified_in_its_page() {
 }
 
 #[tokio::test]
+async fn a_page_is_verified_by_its_own_segments_alone() {
+    let store = sample().await;
+    let mut chain = chain(&store, 0).await;
+    let (begin, minute) = (Utc::now(), TimeDelta::minutes(1));
+    let mut verified = Verified::default();
+    let all = chain.newest().unwrap().open.segments.clone();
+    let (first, others) = all.split_at(2);
+    verified.follow(chain.newest().unwrap(), begin);
+    verified.mark(first, None, begin, 0);
+    verified.mark(others, None, begin + minute, 0);
+    let mut pages = Vec::new();
+    for over in [range(100, 200), range(200, 300)] {
+        let Sealed::Done(link) = write_seal(&mut chain, over).await.unwrap() else {
+            panic!("it is not sealed")
+        };
+        let page = load_page(&store, chain.layout(), &link).await.unwrap();
+        let page = page.unwrap();
+        pages.push(OpenPage { link, page });
+        verified.follow(chain.newest().unwrap(), begin);
+        verified.read(&pages[0]);
+    }
+    // The turn of the first has come again, and the second was opened meanwhile: what is known of that one's segments says
+    // nothing of the first.
+    verified.begin(&pages[0].link);
+    let open = chain.newest().unwrap().open.segments.clone();
+    verified.mark(&open, Some(&pages[1]), begin + minute * 2, 0);
+    let of_first = verified.of_page(&pages[0].link);
+    assert_eq!(of_first, Some((begin, Some(begin))));
+    // It goes on with the first.
+    verified.mark(first, Some(&pages[0]), begin + minute * 3, 0);
+    let of_first = verified.of_page(&pages[0].link);
+    assert_eq!(of_first, Some((begin, Some(begin + minute * 3))));
+}
+
+#[tokio::test]
 async fn a_page_half_verified_is_gone_on_with_after_a_restart() {
     let store = paged().await;
     let scrubber = scrubber(true);
