@@ -39,7 +39,8 @@ pub enum Rule {
     PageFirst,
     /// A page, too, is listed by the next few numbers after it was put, or put anew under another name.
     NewPageNames,
-    /// Corrections that are not published stay in the open list, where the outbox finds them.
+    /// Corrections that are not published stay in the open list, where the outbox finds them. In the product `Page::of` and `apply`
+    /// both ask `is_published`: when that takes all for published, the search finds a gap that is filled, and sealed at once.
     PublishedOnly,
     /// The winner moves what it gave up to the attic.
     RetireGivenUp,
