@@ -3,7 +3,7 @@
 //! A count alone could be adjusted together with the rows; with the record, a row that is missing from a
 //! segment is seen even when every digest and every count agrees.
 
-use std::{fmt::Write as _, str::FromStr};
+use std::{fmt::Write as _, iter::Peekable, str::FromStr};
 
 use sha2::{Digest as _, Sha256};
 
@@ -106,6 +106,53 @@ impl AbsentBuilder {
             let mut digest = Sha256::new();
             digest.update(text(&std::mem::take(&mut self.closed)));
             self.digest = Some(digest);
+        }
+    }
+}
+
+/// Collects the offsets between rows, which are absent where nothing is filtered.
+#[derive(Clone, Debug)]
+pub(super) struct Gaps {
+    pub absent: AbsentBuilder,
+    /// Everything before it has a row or is on record.
+    pub next: Offset,
+}
+
+impl Gaps {
+    pub fn new(start: Offset) -> Gaps {
+        Gaps {
+            absent: AbsentBuilder::default(),
+            next: start,
+        }
+    }
+
+    /// Everything up to `offset` that is not on record yet is absent.
+    pub fn pass_to(&mut self, offset: Offset) {
+        if let Ok(run) = OffsetRange::new(self.next, offset) {
+            self.absent.push(run);
+            self.next = offset;
+        }
+    }
+
+    /// The next offset has a row.
+    pub fn pass(&mut self, row: i64) {
+        if let Some(offset) = Offset::new(row) {
+            self.pass_to(offset);
+            self.next = offset.plus(1);
+        }
+    }
+
+    /// The next results have rows, and so have the rejects that lie before them.
+    pub fn pass_results(
+        &mut self,
+        results: impl Iterator<Item = i64>,
+        rejects: &mut Peekable<impl Iterator<Item = i64>>,
+    ) {
+        for result in results {
+            while let Some(reject) = rejects.next_if(|reject| *reject < result) {
+                self.pass(reject);
+            }
+            self.pass(result);
         }
     }
 }

@@ -172,7 +172,8 @@ fn repair(
         Some(file) => before.filtered = file.rowless.filtered,
         None => {
             let silent = filtered_in(base, range).ok_or(ApplyError::NotLive { range })?;
-            if silent.record.absent != record.absent {
+            // Without filtered events the rows say what is absent, and how many that is is compared below.
+            if record.filtered > 0 && silent.record.absent != record.absent {
                 return Err(ApplyError::OtherRecord { range });
             }
             before.filtered = silent.record.filtered;

@@ -7,18 +7,14 @@ use arrow_schema::{Fields, Schema};
 use bytes::Bytes;
 
 use super::{
-    Absent, AbsentBuilder, Encoded, Identity, MadeFor, RowlessRecord, SegmentError, SegmentKind,
-    SilentRange,
+    Absent, Encoded, Identity, MadeFor, RowlessRecord, SegmentError, SegmentKind, SilentRange,
+    absent::Gaps,
     open_files::{Changed, Marks, OpenFiles},
     outcomes::rejects_batch,
     read::read_segment,
     rows,
 };
-use crate::{
-    calculation::Declaration,
-    events,
-    model::{Offset, OffsetRange},
-};
+use crate::{calculation::Declaration, events, model::OffsetRange};
 
 /// Writes the rows of neighbours into one file of each kind, range by range; memory grows with the files. What has no row becomes
 /// part of the record: whatever is neither filtered nor stored is absent.
@@ -26,10 +22,8 @@ pub struct Merger {
     range: OffsetRange,
     identity: Identity,
     files: OpenFiles,
-    absent: AbsentBuilder,
+    gaps: Gaps,
     filtered: u64,
-    /// Everything before it is written, or on record.
-    next: Offset,
     /// What all of them have in common; of rejects, when there are any.
     declaration: Option<Declaration>,
     payload_fields: Option<Option<events::Fields>>,
@@ -55,9 +49,8 @@ impl Merger {
             range,
             identity,
             files: OpenFiles::new(range.start(), None),
-            absent: AbsentBuilder::default(),
+            gaps: Gaps::new(range.start()),
             filtered: 0,
-            next: range.start(),
             declaration: None,
             payload_fields: None,
             result_columns: None,
@@ -114,24 +107,22 @@ impl Merger {
         let Some((range, record)) = about else {
             return Ok(Added::Whole);
         };
-        self.pass_to(range.start());
+        self.gaps.pass_to(range.start());
         // Where nothing is filtered, the rows themselves say what is absent, however many runs that are.
         let by_rows = record.filtered == 0;
         let mut rejects = rejects.into_iter().peekable();
         for batch in results.into_iter().flatten() {
             let batch = without_metadata(&batch?)?;
-            for offset in rows::offsets(&batch).values().iter().filter(|_| by_rows) {
-                while let Some(reject) = rejects.next_if(|reject| reject < offset) {
-                    self.pass(reject);
-                }
-                self.pass(*offset);
+            if by_rows {
+                let results = rows::offsets(&batch).values().iter().copied();
+                self.gaps.pass_results(results, &mut rejects);
             }
             self.files.write(&batch, &no_rejects, &[], Changed::All)?;
         }
         match by_rows {
             true => {
-                rejects.for_each(|reject| self.pass(reject));
-                self.pass_to(range.end());
+                rejects.for_each(|reject| self.gaps.pass(reject));
+                self.gaps.pass_to(range.end());
             }
             false => self.record(range, &record),
         }
@@ -140,32 +131,17 @@ impl Merger {
 
     /// Takes in the next range, in which nothing has a row.
     pub fn add_silent(&mut self, silent: &SilentRange) {
-        self.pass_to(silent.range.start());
+        self.gaps.pass_to(silent.range.start());
         self.record(silent.range, &silent.record);
     }
 
     fn record(&mut self, range: OffsetRange, record: &RowlessRecord) {
         match &record.absent {
-            Absent::Ranges(runs) => runs.iter().for_each(|run| self.absent.push(*run)),
-            Absent::Digest(digest) => self.absent.push_digest(*digest),
+            Absent::Ranges(runs) => runs.iter().for_each(|run| self.gaps.absent.push(*run)),
+            Absent::Digest(digest) => self.gaps.absent.push_digest(*digest),
         }
         self.filtered += record.filtered;
-        self.next = range.end();
-    }
-
-    /// Everything up to `offset` that is not on record yet is absent.
-    fn pass_to(&mut self, offset: Offset) {
-        if let Ok(run) = OffsetRange::new(self.next, offset) {
-            self.absent.push(run);
-            self.next = offset;
-        }
-    }
-
-    fn pass(&mut self, offset: i64) {
-        if let Some(offset) = Offset::new(offset) {
-            self.pass_to(offset);
-            self.next = offset.plus(1);
-        }
+        self.gaps.next = range.end();
     }
 
     /// Ends the files.
@@ -173,9 +149,9 @@ impl Merger {
     /// # Errors
     /// When rows lie outside of the range, or Parquet refuses.
     pub fn finish(mut self) -> Result<Encoded, SegmentError> {
-        self.pass_to(self.range.end());
+        self.gaps.pass_to(self.range.end());
         let record = RowlessRecord {
-            absent: self.absent.finish(),
+            absent: self.gaps.absent.finish(),
             filtered: self.filtered,
         };
         let identity = Identity {

@@ -4,11 +4,13 @@ use arrow_schema::Schema;
 
 use super::{
     Absent, Encoded, MadeFor, NotKnown, RowlessRecord, SegmentError,
+    absent::Gaps,
     changes::Changes,
     corrections::Replacement,
     facts::Identity,
     open_files::{Changed, Marks, OpenFiles},
     outcomes::rejects_batch,
+    rows,
 };
 use crate::{
     calculation::{Evaluated, Fingerprint},
@@ -20,6 +22,9 @@ use crate::{
 pub struct Rewriter {
     range: OffsetRange,
     absent: Absent,
+    /// The offsets between the rows, where `absent` is a digest: once nothing is filtered any more, they are what it is of. It may be
+    /// a digest of digests, which nobody can compare with rows.
+    gaps: Option<Gaps>,
     filtered: u64,
     identity: Identity,
     /// What results and rejects do not know of their events.
@@ -40,9 +45,11 @@ impl Rewriter {
     ) -> Rewriter {
         let now = identity.declaration.fingerprint.clone();
         let replacement = Replacement { before, now };
+        let gaps = matches!(absent, Absent::Digest(_)).then(|| Gaps::new(range.start()));
         Rewriter {
             range,
             absent,
+            gaps,
             filtered: 0,
             not_known: [None; 2],
             identity,
@@ -58,6 +65,15 @@ impl Rewriter {
         let rejects = rejects_batch(&outcomes.rejects);
         let changed = Changed::Rows(changes);
         self.filtered += outcomes.filtered.len() as u64;
+        if let Some(gaps) = &mut self.gaps
+            && rows::has_offsets(&outcomes.results)
+        {
+            let results = rows::offsets(&outcomes.results).values().iter().copied();
+            let rejects = outcomes.rejects.iter().map(|reject| reject.offset.get());
+            let mut rejects = rejects.peekable();
+            gaps.pass_results(results, &mut rejects);
+            rejects.for_each(|reject| gaps.pass(reject));
+        }
         self.files
             .write(&outcomes.results, &rejects, &outcomes.filtered, changed)
     }
@@ -89,8 +105,15 @@ impl Rewriter {
             results,
             rejects,
         };
+        let absent = match self.gaps {
+            Some(mut gaps) if self.filtered == 0 => {
+                gaps.pass_to(self.range.end());
+                gaps.absent.finish()
+            }
+            _ => self.absent,
+        };
         let record = RowlessRecord {
-            absent: self.absent,
+            absent,
             filtered: self.filtered,
         };
         self.files

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use crate::{
     audit::{Finding, FindingKind, Level, Options, Report, verify},
-    calculation::{Calculation, Calculations, Declaration, Evaluator, builtin},
+    calculation::{Calculation, Calculations, Declaration, Evaluated, Evaluator, builtin},
     events::Fields,
     format::{
         Accumulation, Edit, GapReason, Identity, Layout, Manifest, Pipeline, RangeOutcomes,
@@ -126,6 +126,17 @@ pub(in crate::audit) fn outcomes(
     end: i64,
     absent: impl Fn(i64) -> bool,
 ) -> RangeOutcomes {
+    let evaluated = evaluated(evaluator, start, end, absent);
+    RangeOutcomes::new(range(start, end), evaluated).unwrap()
+}
+
+/// What this calculation makes of these events.
+pub(super) fn evaluated(
+    evaluator: &Evaluator,
+    start: i64,
+    end: i64,
+    absent: impl Fn(i64) -> bool,
+) -> Evaluated {
     let payload = |offset: i64| match is_bad(offset) {
         true => format!("{{\"number\": \"{offset}\"}}"),
         false => format!("{{\"number\": {offset}}}"),
@@ -143,8 +154,7 @@ pub(in crate::audit) fn outcomes(
             payload: Some(payload.as_bytes()),
         })
         .collect();
-    let evaluated = evaluator.evaluate(events.into_iter()).unwrap();
-    RangeOutcomes::new(range(start, end), evaluated).unwrap()
+    evaluator.evaluate(events.into_iter()).unwrap()
 }
 
 /// Partition 0: `[100, 400)` in three snapshots, nothing absent. Partition 1: `[0, 300)` with markers at

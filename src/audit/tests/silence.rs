@@ -1,12 +1,14 @@
 //! Events that a condition leaves out, in pages and with digests of what is absent among them.
 
-use super::fixture::{audit, bind, chain_of, edit, layout, newest, range};
+use super::fixture::{audit, bind, chain_of, edit, evaluated, layout, newest, range};
 use crate::{
     audit::{FindingKind, Level, PageMended, mend_page},
     calculation::{Condition, Evaluator},
     events::Fields,
-    format::{AbsentBuilder, Edit, RowlessRecord},
-    history::{Sealed, write_seal},
+    format::{
+        Absent, AbsentBuilder, Changes, Edit, OutcomeText, Rewriter, RowlessRecord, SilentRange,
+    },
+    history::{Chain, Repair, Repaired, Sealed, write_repair, write_seal},
     model::{Counts, Offset, Partition},
     query::lookup,
     store::Store,
@@ -19,33 +21,38 @@ fn evaluator() -> Evaluator {
     evaluator.with_condition(Some(&condition)).unwrap()
 }
 
+/// Appends 1,200 offsets without a row: of each three the last is absent, the others are filtered.
+async fn append_filtered(chain: &mut Chain, number: i64) {
+    let over = range(number * 1200, number * 1200 + 1200);
+    let mut absent = AbsentBuilder::default();
+    for run in 0..400 {
+        let at = over.start().get() + 3 * run + 2;
+        absent.push(range(at, at + 1));
+    }
+    let counts = Counts {
+        filtered: 800,
+        absent: 400,
+        ..Counts::default()
+    };
+    let silent = Edit::Append {
+        range: over,
+        segments: Vec::new(),
+        counts,
+        record: RowlessRecord {
+            absent: absent.finish(),
+            filtered: 800,
+        },
+    };
+    edit(chain, silent).await;
+}
+
 #[tokio::test]
 async fn a_chain_whose_silence_was_shortened_and_sealed_is_clean() {
     let store = Store::memory();
     let mut chain = chain_of(&store, 0, &evaluator()).await;
     bind(&mut chain, 0).await;
     for number in 0..12 {
-        let over = range(number * 1200, number * 1200 + 1200);
-        let mut absent = AbsentBuilder::default();
-        for run in 0..400 {
-            let at = over.start().get() + 3 * run + 2;
-            absent.push(range(at, at + 1));
-        }
-        let counts = Counts {
-            filtered: 800,
-            absent: 400,
-            ..Counts::default()
-        };
-        let silent = Edit::Append {
-            range: over,
-            segments: Vec::new(),
-            counts,
-            record: RowlessRecord {
-                absent: absent.finish(),
-                filtered: 800,
-            },
-        };
-        edit(&mut chain, silent).await;
+        append_filtered(&mut chain, number).await;
         if number == 5 || number == 9 {
             let sealed = chain.newest().unwrap().open.silent[0].range.end();
             let sealed = range(0, sealed.get());
@@ -90,4 +97,52 @@ async fn a_chain_whose_silence_was_shortened_and_sealed_is_clean() {
     let mended = mend_page(&store, &layout(), Partition(0), path).await;
     assert!(matches!(mended.unwrap(), PageMended::Done(_)));
     assert_eq!(store.get(&page.path, page.bytes).await.unwrap(), kept);
+}
+
+/// Of old ranges only a digest of digests says which offsets are absent. When all of their events have
+/// outcomes, the rows say it.
+#[tokio::test]
+async fn what_has_outcomes_again_is_clean_where_digests_said_what_is_absent() {
+    let store = Store::memory();
+    let mut chain = chain_of(&store, 0, &evaluator()).await;
+    bind(&mut chain, 0).await;
+    for number in 0..12 {
+        append_filtered(&mut chain, number).await;
+    }
+    let all = super::fixture::evaluator();
+    let mut chain = chain_of(&store, 0, &all).await;
+    let silent = chain.newest().unwrap().open.silent.clone();
+    let is_digest = |one: &SilentRange| matches!(one.record.absent, Absent::Digest(_));
+    assert!(silent.iter().any(is_digest));
+    // Each repair may shorten what is said of the others.
+    while let Some(silent) = chain.newest().unwrap().open.silent.first().cloned() {
+        let over = silent.range;
+        let mut writer = Rewriter::new(
+            over,
+            silent.record.absent.clone(),
+            silent.fingerprint.clone().unwrap(),
+            &all.results_schema(),
+            chain.identity().clone(),
+        );
+        let is_absent = |offset: i64| offset % 3 == 2;
+        let outcomes = evaluated(&all, over.start().get(), over.end().get(), is_absent);
+        let rows = |count: usize| 0..u32::try_from(count).unwrap();
+        let changes = Changes {
+            results: rows(outcomes.results.num_rows())
+                .map(|row| (row, OutcomeText::Filtered))
+                .collect(),
+            rejects: rows(outcomes.rejects.len())
+                .map(|row| (row, OutcomeText::Filtered))
+                .collect(),
+            ..Changes::default()
+        };
+        writer.write(&outcomes, &changes).unwrap();
+        let mut repair = Repair::of_silent(silent, writer.finish(None).unwrap());
+        let done = write_repair(&mut chain, &mut repair).await.unwrap();
+        assert!(matches!(done, Repaired::Done(_)), "{done:?}");
+    }
+    let report = audit(&store, Level::Semantic).await;
+    assert!(report.clean, "{:#?}", report.findings);
+    assert_eq!(report.findings, []);
+    assert_eq!((report.filtered, report.absent), (0, 4800));
 }

@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::model::Offset;
 use crate::{
     calculation::Evaluated,
     format::{

@@ -92,7 +92,14 @@ impl Compaction {
             let is_left = filtered_otherwise(&open, ours).any(|one| one.range.overlaps(*range));
             inside.all(|segment| segment.fingerprint == ours.fingerprint) && !is_left
         };
-        let seal = choose_seal(newest, limits, &self.obstacles).filter(is_done);
+        let mut obstacles = self.obstacles.clone();
+        let seal = loop {
+            match choose_seal(newest, limits, &obstacles) {
+                // One that cannot be recalculated for days must not keep the others.
+                Some(range) if !is_done(&range) && obstacles.unsealed.insert(range) => {}
+                chosen => break chosen.filter(is_done),
+            }
+        };
         let merge = || {
             let obstacles = Obstacles {
                 only: Some(ours.fingerprint.clone()),
