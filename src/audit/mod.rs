@@ -94,7 +94,7 @@ pub use repair::{
 };
 pub use report::{ComparedWith, LostRange, Published, Report, Reread};
 pub use rereading::verify_events;
-pub use rescue::{RescueError, published_part, rescue, try_rescue};
+pub use rescue::{Rescue, RescueError, published_part, rescue, try_rescue};
 pub use scrub::{Chosen, MOST_WRONG, Scrubbed, Scrubber, Then, Turn};
 pub use settling::{SettleError, Settled};
 pub use source::{SourceError, is_its_source};

@@ -92,6 +92,7 @@ pub(super) fn execute(args: &RepairArgs, program: &Program) -> anyhow::Result<Ex
         // The store says which it is.
         results: String::new(),
         rejects: config::rejects_topic(&session.layers)?,
+        is_rejects_default: session.layers.value(key::REJECTS).is_none(),
         at_least_once: false,
     };
     let mut outcome = match args.apply {
@@ -269,8 +270,10 @@ async fn apply(
                     kept,
                     corrections,
                 },
-                ..,
+                _,
+                rescued,
             )) => {
+                outcome.rescued.extend(rescued);
                 let count = lost.len();
                 tracing::warn!("{place}: {count} offsets recorded as lost, as the operator said");
                 outcome.lost.push(Lost::of(mend.partition, lost, kept));

@@ -342,6 +342,7 @@ fn topics(session: &Session) -> anyhow::Result<OutputTopics> {
         connection: config::connection(&session.layers)?,
         results: pipeline.results,
         rejects: pipeline.rejects,
+        is_rejects_default: session.layers.value(key::REJECTS).is_none(),
         at_least_once: config::delivery(&session.layers)? == Delivery::AtLeastOnce,
     })
 }

@@ -211,6 +211,7 @@ async fn verify(
         connection: connection.clone(),
         results: pipeline.results.clone(),
         rejects: pipeline.rejects.clone(),
+        is_rejects_default: false,
         at_least_once: !exactly_once,
     };
     let published =

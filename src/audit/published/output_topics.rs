@@ -11,6 +11,8 @@ pub struct OutputTopics {
     pub results: String,
     /// The dead-letter topic.
     pub rejects: String,
+    /// Whether nobody has named it, so that it is the default.
+    pub is_rejects_default: bool,
     /// Whether the processor may publish an outcome twice.
     pub at_least_once: bool,
 }

@@ -177,6 +177,14 @@ impl RecalculateError {
         }
     }
 
+    /// Whether the topics lack something that was published of a range, or have something else.
+    pub(in crate::audit) const fn lacks_what_was_published(&self) -> bool {
+        matches!(
+            self,
+            RecalculateError::NotPublished { .. } | RecalculateError::NotTaken { .. }
+        )
+    }
+
     /// Whether the same call may succeed later: a store or a broker is away.
     #[must_use]
     pub fn is_retryable(&self) -> bool {

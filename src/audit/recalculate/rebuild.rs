@@ -17,6 +17,10 @@ pub(in crate::audit) struct PublishedNote {
     pub begins: String,
     /// What an open transaction hides of them.
     pub hidden: String,
+    /// The topic of the dead letters, where it was read because nobody has named another.
+    pub unnamed: Option<String>,
+    /// Whether a dead letter of the partition was in it, of any offset.
+    pub has_letters: bool,
 }
 
 impl PublishedNote {
@@ -31,10 +35,25 @@ impl PublishedNote {
             true => String::new(),
             false => format!(" ({})", self.begins),
         };
-        let detail = format!(
+        let mut detail = format!(
             "by what is in {}, there are {} results and {} rejects of it, the manifest states {} and {}{begins}",
             self.topics, found.results, found.rejects, stated.results, stated.rejects
         );
+        let lacks_rejects = found.rejects < stated.rejects;
+        if let Some(topic) = self.unnamed.as_ref().filter(|_| lacks_rejects) {
+            if !self.has_letters {
+                return RecalculateError::not_taken(
+                    range,
+                    format!(
+                        "{detail}; not one dead letter of the partition is in {topic:?}, where dead letters are by default: \
+                         name their topic with --rejects, also if it is this one"
+                    ),
+                );
+            }
+            detail.push_str(&format!(
+                "; --rejects names the topic of the dead letters, where it is not {topic:?}"
+            ));
+        }
         match found.results > stated.results || found.rejects > stated.rejects {
             true => RecalculateError::not_taken(range, detail),
             false => RecalculateError::not_published(range, detail),
@@ -220,6 +239,19 @@ mod tests {
             assert!(text.contains(r#"in "results" and "letters","#), "{text}");
             let said = matches!(error, RecalculateError::NotPublished { .. });
             assert_eq!(said, is_gone, "{error}");
+        }
+        // Dead letters are sought in the right topic, or nobody knows which it is.
+        note.unnamed = Some("letters".to_owned());
+        for (found, has_letters, is_gone, names) in [
+            (counts(9, 2), true, true, true),
+            (counts(9, 0), false, false, true),
+            (counts(8, 3), false, true, false),
+        ] {
+            note.has_letters = has_letters;
+            let error = note.other_counts(range, found, stated);
+            let said = matches!(error, RecalculateError::NotPublished { .. });
+            assert_eq!(said, is_gone, "{error}");
+            assert_eq!(error.to_string().contains("--rejects"), names, "{error}");
         }
         note.hidden = "it".to_owned();
         let error = note.other_counts(range, counts(0, 0), stated);

@@ -1,5 +1,7 @@
 //! What is accepted as lost, and what of it is made again.
 
+use arrow_array::RecordBatch;
+
 use super::{
     tests::{layout, plan},
     *,
@@ -8,8 +10,12 @@ use crate::{
     audit::{
         Level, RecalculateError,
         succession::difference,
-        tests::fixture::{
-            at, audit, bind, chain, evaluator, newest, outcomes, range, sample, snapshot,
+        tests::{
+            fixture::{
+                at, audit, bind, chain, evaluator, newest, outcomes, range, sample, snapshot,
+            },
+            forging::falsify,
+            rows::wrong_value,
         },
     },
     calculation::builtin,
@@ -118,6 +124,33 @@ async fn what_kafka_has_is_not_given_up_by_a_program_that_cannot_calculate_it() 
     let done = accept_loss(None, &calculations, &mut chain, mend, &loss).await;
     assert!(matches!(done, Ok(Mended::Left(_))), "{done:?}");
     assert_eq!(newest(&store, 0).await, base);
+}
+
+/// Nothing is taken from it as it is, though its digest is the one that the manifest lists.
+#[tokio::test]
+async fn a_file_with_a_wrong_value_is_not_whole_beside_one_that_is_gone() {
+    for is_wrong in [false, true] {
+        let store = sample().await;
+        if is_wrong {
+            let one_more = |batch: &RecordBatch| wrong_value(batch, |row| row == 7);
+            falsify(&store, 0, 200, SegmentKind::Results, one_more, |_| ()).await;
+        }
+        let segments = newest(&store, 0).await.open.segments;
+        let of = |kind| {
+            let mut of_append = segments.iter().filter(|one| one.range == range(200, 300));
+            of_append.find(|one| one.kind == kind).unwrap()
+        };
+        store.delete(&of(SegmentKind::Rejects).path).await.unwrap();
+        let plan = plan(&store).await;
+        let (mend, chain) = (&plan.mends[0], chain(&store, 0).await);
+        let calculations = Calculations::new(builtin);
+        let whole = losses::whole_files(&calculations, &chain, mend).await;
+        let expected = match is_wrong {
+            true => Vec::new(),
+            false => vec![of(SegmentKind::Results).clone()],
+        };
+        assert_eq!(whole.unwrap(), Ok(expected));
+    }
 }
 
 #[test]

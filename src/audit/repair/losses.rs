@@ -131,7 +131,7 @@ pub(super) fn parts(
 }
 
 /// The files of a range that are whole, as they are now; or why none of it is to be given up.
-async fn whole_files(
+pub(super) async fn whole_files(
     calculations: &Calculations,
     chain: &Chain,
     mend: &Mend,
@@ -154,10 +154,7 @@ async fn whole_files(
             ) => {}
         }
     }
-    if whole.len() < segments.len() {
-        return Ok(Ok(whole));
-    }
-    // The files are what their manifest lists: it is what is in them.
+    // A file that is what its manifest lists may have been written wrong.
     let (declared, invocation) = ([mend.declaration.clone()], Invocation::new("repair"));
     let limit = super::CHECK;
     let (own, all) = (segments.clone(), calculations);
@@ -170,14 +167,15 @@ async fn whole_files(
         .iter()
         .filter(|one| one.is_damage())
         .collect();
-    if damage.is_empty() {
+    if damage.is_empty() && whole.len() == segments.len() {
         return Ok(Err("its files are whole now".to_owned()));
     }
     whole.retain(|segment| {
         let path = Some(segment.path.as_str());
-        !damage
+        let is_damaged = damage
             .iter()
-            .any(|finding| finding.segment.as_deref() == path)
+            .any(|finding| finding.segment.as_deref() == path);
+        !is_damaged && !checked.unchecked.contains(segment)
     });
     Ok(Ok(whole))
 }

@@ -124,7 +124,7 @@ pub async fn mend(
     }
     let mut repair = match make(recalculator, chain, mend).await? {
         Ok(repair) => repair,
-        Err(Unmade::Left(why)) => return Ok(Mended::Left(why)),
+        Err(Unmade::Left(why) | Unmade::NotTaken(why)) => return Ok(Mended::Left(why)),
         Err(Unmade::Gone(why)) => return Ok(Mended::Gone(why)),
     };
     let segments = match write_repair(chain, &mut repair).await? {

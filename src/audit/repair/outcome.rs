@@ -35,12 +35,15 @@ pub enum Mended {
 }
 
 /// Why nothing was made that mends a range.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(untagged)]
 pub enum Unmade {
     /// It cannot be made as things are.
     Left(String),
     /// Not all events that it would have to be made of are in the log.
     Gone(String),
+    /// Nor is what was published of it taken as it is. Nobody offers to give it up; an operator who knows better may.
+    NotTaken(String),
 }
 
 /// Why a repair could not go on.

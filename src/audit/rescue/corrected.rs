@@ -26,15 +26,31 @@ pub(super) struct Correction {
 
 /// What a correction has made of an outcome.
 pub(super) enum Corrected {
-    /// A result, as its message.
-    Result(Published),
+    /// A result, as its message where it is needed.
+    Result(Option<Box<Published>>),
     Reject,
     Filtered,
+}
+
+impl Correction {
+    /// The memory that it takes, with its offset.
+    fn bytes(&self) -> usize {
+        let result = match &self.now {
+            Corrected::Result(Some(result)) => {
+                let key = result.key.as_ref().map_or(0, Vec::len);
+                size_of::<Published>() + result.value.len() + key
+            }
+            Corrected::Result(None) | Corrected::Reject | Corrected::Filtered => 0,
+        };
+        size_of::<(Offset, Correction)>() + result
+    }
 }
 
 /// The newest correction of each offset of a range that has one.
 pub(super) struct Corrections {
     range: OffsetRange,
+    /// Whether what results became is needed.
+    keeps_results: bool,
     newest: BTreeMap<Offset, Correction>,
     bytes: usize,
 }
@@ -44,8 +60,17 @@ impl Corrections {
     pub fn of(range: OffsetRange) -> Corrections {
         Corrections {
             range,
+            keeps_results: true,
             newest: BTreeMap::new(),
             bytes: 0,
+        }
+    }
+
+    /// Beside a whole file of the results, which has them: only which offsets were corrected is kept.
+    pub fn without_results(self) -> Corrections {
+        Corrections {
+            keeps_results: false,
+            ..self
         }
     }
 
@@ -65,39 +90,41 @@ impl Corrections {
             let batch = batch?;
             let kinds = correction_kinds(&batch)?;
             let results = split_corrections(&batch)?.results;
-            let encoder = ResultEncoder::new(events, results.schema_ref())?.with_sources_as_keys();
             let mut messages = MessageBuffer::new();
-            encoder.encode(partition, &results, &mut messages)?;
+            if self.keeps_results {
+                let encoder = ResultEncoder::new(events, results.schema_ref())?;
+                let encoder = encoder.with_sources_as_keys();
+                encoder.encode(partition, &results, &mut messages)?;
+            }
             let columns = columns::offsets(&batch)
                 .zip(columns::Timestamps::of(&results))
                 .zip(columns::keys(&results));
             let Some(((offsets, times), keys)) = columns else {
                 return Err(self.refuse("rows of its corrections cannot be read"));
             };
-            let mut rows = messages.iter().enumerate();
+            let mut next = 0;
             for (offset, kinds) in offsets.iter().zip(kinds) {
-                // Each result has its message.
-                let row = match kinds.now {
-                    OutcomeKind::Result => rows.next(),
-                    OutcomeKind::Reject | OutcomeKind::Filtered => None,
-                };
+                // Each result has its row.
+                let row = next;
+                next += usize::from(matches!(kinds.now, OutcomeKind::Result));
                 let Some(offset) = Offset::new(*offset).filter(|at| self.range.contains(*at))
                 else {
                     continue;
                 };
-                let now = match (kinds.now, row) {
-                    (OutcomeKind::Reject, _) => Corrected::Reject,
-                    (OutcomeKind::Filtered, _) => Corrected::Filtered,
-                    (OutcomeKind::Result, Some((row, (_, value)))) => {
-                        Corrected::Result(Published {
+                let now = match kinds.now {
+                    OutcomeKind::Reject => Corrected::Reject,
+                    OutcomeKind::Filtered => Corrected::Filtered,
+                    OutcomeKind::Result if !self.keeps_results => Corrected::Result(None),
+                    OutcomeKind::Result => {
+                        let Some((_, value)) = messages.get(row) else {
+                            return Err(self.refuse("rows of its corrections cannot be read"));
+                        };
+                        Corrected::Result(Some(Box::new(Published {
                             offset,
                             timestamp: times.get(row),
                             key: keys.is_valid(row).then(|| keys.value(row).to_vec()),
                             value: value.to_vec(),
-                        })
-                    }
-                    (OutcomeKind::Result, None) => {
-                        return Err(self.refuse("rows of its corrections cannot be read"));
+                        })))
                     }
                 };
                 self.keep(offset, Correction { revision, now })?;
@@ -107,11 +134,10 @@ impl Corrections {
     }
 
     fn keep(&mut self, offset: Offset, correction: Correction) -> Result<(), RecalculateError> {
-        self.bytes += size_of::<(Offset, Correction)>();
-        if let Corrected::Result(result) = &correction.now {
-            self.bytes += result.value.len() + result.key.as_ref().map_or(0, Vec::len);
+        self.bytes += correction.bytes();
+        if let Some(older) = self.newest.insert(offset, correction) {
+            self.bytes -= older.bytes();
         }
-        self.newest.insert(offset, correction);
         match self.bytes > MOST_KEPT {
             true => Err(self.refuse("its corrections are too many to be read at a time")),
             false => Ok(()),
@@ -157,12 +183,14 @@ mod tests {
             };
             let correction = Correction {
                 revision: Sequence(7),
-                now: Corrected::Result(result),
+                now: Corrected::Result(Some(Box::new(result))),
             };
             corrections.keep(offset, correction)
         };
         let kept = (0..7).map(&mut keep).filter(Result::is_ok).count();
         assert_eq!(kept, 7);
+        // A newer one takes the place of an older one.
+        assert!(keep(6).is_ok());
         let refused = keep(7).unwrap_err();
         assert!(
             matches!(refused, RecalculateError::NotTaken { .. }),

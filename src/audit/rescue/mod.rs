@@ -12,13 +12,14 @@
 //! come of it (I4). Retention takes the oldest messages first, so that what another topic of the same name had brought is gone
 //! before anything of ours; where an offset has two outcomes all the same, nothing is taken.
 //!
-//! Only what the topics do not have is gone for good, and may be given up; whatever else keeps a range from being made is said,
-//! and leaves it as it is ([`RescueError::unmade`]).
+//! Only what the topics do not have is gone for good, and is offered as lost; whatever else keeps a range from being made is said,
+//! and leaves it as it is, or until an operator gives it up who knows better ([`RescueError::unmade`]).
 //!
 //! What messages do not say is marked as not known in the files ([`NotKnown`](crate::format::NotKnown)): the times of the events
 //! of results, and their keys unless they were carried.
 
 mod corrected;
+mod kept;
 mod proof;
 mod read;
 mod seen;
@@ -36,8 +37,8 @@ use crate::{
     calculation::Calculations,
     format::{Listed, Pipeline, SegmentKind},
     history::{
-        Chain, ChainError, Repair, Repaired, fetch_segment, read_listed_of, seal_when_long,
-        write_repair,
+        Chain, ChainError, FetchError, Repair, Repaired, fetch_segment, read_listed_of,
+        seal_when_long, write_repair,
     },
     model::OffsetRange,
 };
@@ -69,26 +70,39 @@ impl RescueError {
             RescueError::Make(error @ RecalculateError::NotPublished { .. }) => {
                 Ok(Unmade::Gone(error.to_string()))
             }
+            RescueError::Make(error @ RecalculateError::NotTaken { .. }) => {
+                Ok(Unmade::NotTaken(error.to_string()))
+            }
             RescueError::Make(error) => Ok(Unmade::Left(error.to_string())),
         }
     }
 }
 
-/// The part of a range that is made of what was published; the rest is made of events. Where the file of its results is whole,
-/// or what was published may be something else than the events give, that is all of it.
+/// A range that was made again.
+pub struct Rescue {
+    /// The edit.
+    pub repair: Repair,
+    /// The part of it that was made of what was published; the rest was made of events.
+    pub part: OffsetRange,
+}
+
+/// The part of a range that is made of what was published, at first; the rest is made of events. Where the file of its results is
+/// whole, or what was published may be something else than the events give, that is all of it.
 #[must_use]
 pub fn published_part(mend: &Mend, loss: &Loss) -> OffsetRange {
-    let has_results = loss
-        .whole
-        .iter()
-        .any(|file| file.kind == SegmentKind::Results);
-    match has_results || mend.may_have_been_published_wrong() {
+    match has_results(loss) || mend.may_have_been_published_wrong() {
         true => mend.range.range,
         false => loss.lost,
     }
 }
 
-/// Makes the files of a range again; nothing is stored by it.
+fn has_results(loss: &Loss) -> bool {
+    let mut files = loss.whole.iter();
+    files.any(|file| file.kind == SegmentKind::Results)
+}
+
+/// Makes the files of a range again; nothing is stored by it. Where not all of it can be made of what was published, that is only
+/// looked for of the offsets whose events Kafka has lost.
 ///
 /// # Errors
 /// [`RecalculateError::NotPublished`] when the topics do not have all of it; otherwise when they have something else, or cannot be
@@ -99,6 +113,26 @@ pub async fn try_rescue(
     chain: &Chain,
     mend: &Mend,
     loss: &Loss,
+) -> Result<Rescue, RescueError> {
+    let whole = published_part(mend, loss);
+    let may_be_less = whole != loss.lost && !mend.may_have_been_published_wrong();
+    let mut part = whole;
+    let mut made = make(recalculator, topics, chain, (mend, loss), part).await;
+    let lacks = RecalculateError::lacks_what_was_published;
+    if may_be_less && matches!(&made, Err(RescueError::Make(error)) if lacks(error)) {
+        part = loss.lost;
+        made = make(recalculator, topics, chain, (mend, loss), part).await;
+    }
+    made.map(|repair| Rescue { repair, part })
+}
+
+/// Makes the files of a range again, a part of it from what was published.
+async fn make(
+    recalculator: &Recalculator,
+    topics: &OutputTopics,
+    chain: &Chain,
+    (mend, loss): (&Mend, &Loss),
+    part: OffsetRange,
 ) -> Result<Repair, RescueError> {
     let range = mend.range.range;
     let Some(newest) = chain.newest().cloned() else {
@@ -106,8 +140,11 @@ pub async fn try_rescue(
     };
     let pipeline = newest.pipeline.clone();
     let listed = read_listed_of(chain.store(), chain.layout(), newest, range).await?;
-    let part = published_part(mend, loss);
-    let corrections = corrections(chain, &listed, &pipeline, part).await?;
+    let empty = match has_results(loss) {
+        true => Corrections::of(part).without_results(),
+        false => Corrections::of(part),
+    };
+    let corrections = corrections(chain, &listed, &pipeline, empty).await?;
     let mut whole = Vec::with_capacity(loss.whole.len());
     for segment in &loss.whole {
         let fetched = fetch_segment(chain.store(), chain.layout(), segment).await;
@@ -145,34 +182,49 @@ pub async fn try_rescue(
         .await?)
 }
 
-/// What corrections have made of a part of a range.
+/// What corrections have made of a part of a range, beginning with none.
 async fn corrections(
     chain: &Chain,
     listed: &Listed,
     pipeline: &Pipeline,
-    part: OffsetRange,
+    mut corrections: Corrections,
 ) -> Result<Corrections, RecalculateError> {
+    let part = corrections.range();
     if listed.is_unread(part) {
         let why = "a page cannot be read that may list corrections of it";
         return Err(RecalculateError::not_taken(part, why));
     }
-    let mut corrections = Corrections::of(part);
     for segment in listed.corrections() {
         let Some(revision) = segment.revision.filter(|_| segment.range.overlaps(part)) else {
             continue;
         };
-        let file = fetch_segment(chain.store(), chain.layout(), segment).await?;
+        let cannot = |error: &dyn std::fmt::Display| {
+            let why = format!(
+                "the file of its corrections {} cannot be used: {error}",
+                segment.path
+            );
+            RecalculateError::not_taken(part, why)
+        };
+        let file = match fetch_segment(chain.store(), chain.layout(), segment).await {
+            Err(error @ FetchError::Store(_)) => return Err(error.into()),
+            Err(error) => return Err(cannot(&error)),
+            Ok(file) => file,
+        };
         let (events, partition) = (pipeline.events_topic.clone(), chain.partition());
         let add = move || {
             corrections.add((&events, partition), revision, file.bytes)?;
             Ok::<_, RecalculateError>(corrections)
         };
-        corrections = tokio::task::spawn_blocking(add).await??;
+        corrections = match tokio::task::spawn_blocking(add).await? {
+            Err(RecalculateError::Segment(error)) => return Err(cannot(&error)),
+            added => added?,
+        };
     }
     Ok(corrections)
 }
 
-/// Makes a range again, and reads back what was stored. What the topics do not have is [`Mended::Gone`].
+/// Makes a range again, and reads back what was stored; with the part of it that was made of what was published, or why nothing was
+/// made.
 ///
 /// # Errors
 /// When the store, or Kafka, is away; call it again then.
@@ -183,21 +235,17 @@ pub async fn rescue(
     chain: &mut Chain,
     mend: &Mend,
     loss: &Loss,
-) -> Result<Mended, RepairError> {
-    let mut repair = match try_rescue(recalculator, topics, chain, mend, loss).await {
-        Ok(repair) => repair,
-        Err(error) => {
-            return Ok(match error.unmade()? {
-                Unmade::Left(why) => Mended::Left(why),
-                Unmade::Gone(why) => Mended::Gone(why),
-            });
-        }
+) -> Result<Result<(Mended, OffsetRange), Unmade>, RepairError> {
+    let mut made = match try_rescue(recalculator, topics, chain, mend, loss).await {
+        Ok(made) => made,
+        Err(error) => return Ok(Err(error.unmade()?)),
     };
-    match write_repair(chain, &mut repair).await? {
+    let mended = match write_repair(chain, &mut made.repair).await? {
         Repaired::Done(segments) => {
             seal_when_long(chain).await?;
-            read_back(calculations, chain, mend, segments).await
+            read_back(calculations, chain, mend, segments).await?
         }
-        Repaired::Overtaken => Ok(Mended::Overtaken),
-    }
+        Repaired::Overtaken => Mended::Overtaken,
+    };
+    Ok(Ok((mended, made.part)))
 }

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     format::Pipeline,
     kafka::{Admin, KafkaError, Reader, Watermarks},
-    model::{Counts, Event, OffsetRange, Partition},
+    model::{Counts, Event, Offset, OffsetRange, Partition},
     store::Throttle,
 };
 
@@ -41,12 +41,13 @@ pub(super) struct Topics {
 }
 
 /// What is to be said of topics when something was not in them.
+#[derive(Default)]
 struct Notes {
-    /// Until when open transactions are waited for.
-    deadline: Instant,
     topics: Vec<String>,
     begins: Vec<String>,
     hidden: Vec<String>,
+    /// Whether there was a dead letter of the partition, of any offset.
+    has_letters: bool,
 }
 
 impl Topics {
@@ -58,12 +59,7 @@ impl Topics {
     ) -> Result<PublishedNote, RecalculateError> {
         let admin = Admin::connect(&self.output.connection, ASK);
         let admin = admin.map_err(|error| failed(taker.range(), error))?;
-        let mut notes = Notes {
-            deadline: Instant::now() + OPEN,
-            topics: Vec::new(),
-            begins: Vec::new(),
-            hidden: Vec::new(),
-        };
+        let mut notes = Notes::default();
         if stated.rejects > 0 {
             self.letters(&admin, taker, &mut notes)?;
         }
@@ -74,6 +70,9 @@ impl Topics {
             topics: notes.topics.join(" and "),
             begins: notes.begins.join(", "),
             hidden: notes.hidden.join(", "),
+            unnamed: (stated.rejects > 0 && self.output.is_rejects_default)
+                .then(|| self.output.rejects.clone()),
+            has_letters: notes.has_letters,
         })
     }
 
@@ -91,14 +90,17 @@ impl Topics {
         })?;
         let reader = self.reader(topic, range)?;
         notes.topics.push(format!("{topic:?}"));
-        for place in (0..).map(Partition).take(found.partitions as usize) {
-            let place = (topic.as_str(), place);
+        let places = (0..).map(Partition).take(found.partitions as usize);
+        let mut has_letters = false;
+        for (place, end) in self.settled(admin, topic, places, range)? {
+            let place = (topic.as_str(), place, end);
             self.each(admin, &reader, place, range, notes, |event, headers| {
                 let events = &self.pipeline.events_topic;
                 let Some(message) = message::letter(events, event.key, event.payload, headers)
                 else {
                     return Ok(());
                 };
+                has_letters |= message.partition == self.partition;
                 match (self.is_of(&message, range), message.body) {
                     (true, Body::Letter(letter)) => {
                         let time = message::letter_time(headers);
@@ -108,6 +110,7 @@ impl Topics {
                 }
             })?;
         }
+        notes.has_letters = has_letters;
         Ok(())
     }
 
@@ -126,9 +129,8 @@ impl Topics {
         notes.topics.push(format!("{topic:?}"));
         let count = i32::try_from(self.pipeline.results_partitions).unwrap_or(i32::MAX);
         let place = self.partition.0.checked_rem(count).unwrap_or_default();
-        let place = (topic.as_str(), Partition(place));
         let events = &self.pipeline.events_topic;
-        self.each(admin, &reader, place, range, notes, |event, headers| {
+        let mut each = |event: &Event<'_>, headers: &[Header]| {
             let message = message::result(events, event.key, event.payload, headers);
             let Some(message) = message.filter(|message| self.is_of(message, range)) else {
                 return Ok(());
@@ -143,7 +145,25 @@ impl Topics {
                 None => taker.first(message.key.offset, own, value),
                 Some(_) => Ok(()),
             }
-        })
+        };
+        for (place, end) in self.settled(admin, topic, [Partition(place)], range)? {
+            let place = (topic.as_str(), place, end);
+            self.each(admin, &reader, place, range, notes, &mut each)?;
+        }
+        Ok(())
+    }
+
+    /// See [`settled`]; for each topic anew: to read another one may have taken long.
+    fn settled(
+        &self,
+        admin: &Admin,
+        topic: &str,
+        places: impl IntoIterator<Item = Partition>,
+        range: OffsetRange,
+    ) -> Result<Vec<(Partition, Offset)>, RecalculateError> {
+        let ask = |place| admin.watermarks(topic, place);
+        let ends = settled(places, ask, Instant::now() + OPEN);
+        ends.map_err(|error| failed(range, error))
     }
 
     /// Whether a message publishes an outcome of the range.
@@ -155,17 +175,17 @@ impl Topics {
         Reader::open(&self.output.connection, topic).map_err(|error| failed(range, error))
     }
 
-    /// Reads one partition of a topic from its beginning to where it ends now: whatever was published of what is stored, is there.
+    /// Reads one partition of a topic from its beginning to `end`: whatever was published of what is stored, is there.
     fn each(
         &self,
         admin: &Admin,
         reader: &Reader,
-        (topic, place): (&str, Partition),
+        (topic, place, end): (&str, Partition, Offset),
         range: OffsetRange,
         notes: &mut Notes,
         mut each: impl FnMut(&Event<'_>, &[Header]) -> Result<(), RecalculateError>,
     ) -> Result<(), RecalculateError> {
-        let marks = settled(|| admin.watermarks(topic, place), notes.deadline);
+        let marks = admin.watermarks(topic, place);
         let marks = marks.map_err(|error| failed(range, error))?;
         if marks.start.get() > 0 {
             let (start, at) = (marks.start, place);
@@ -173,13 +193,13 @@ impl Topics {
                 "{topic:?} partition {at} begins at its offset {start}"
             ));
         }
-        if marks.stable_end < marks.end {
+        if marks.stable_end < end {
             let (from, at) = (marks.stable_end, place);
             notes.hidden.push(format!(
                 "{topic:?} partition {at} from its offset {from} on"
             ));
         }
-        let whole = OffsetRange::new(marks.start, marks.stable_end.min(marks.end));
+        let whole = OffsetRange::new(marks.start, marks.stable_end.min(end));
         let whole = whole.unwrap_or(OffsetRange::empty(marks.start));
         let mut failure = None;
         let read = reader.read(place, whole, IDLE, |batch| {
@@ -215,25 +235,31 @@ fn no_topic(range: OffsetRange, topic: &str, hint: &str) -> RecalculateError {
     RecalculateError::not_taken(range, detail)
 }
 
-/// Where a partition begins, where it ended at first, and how much of that can be read once the transactions have ended that were
-/// open then, or at the deadline.
+/// Where the partitions of a topic end at first, once the transactions have ended that were open then, or at the deadline.
 fn settled(
-    mut ask: impl FnMut() -> Result<Watermarks, KafkaError>,
+    places: impl IntoIterator<Item = Partition>,
+    mut ask: impl FnMut(Partition) -> Result<Watermarks, KafkaError>,
     deadline: Instant,
-) -> Result<Watermarks, KafkaError> {
-    let mut now = ask()?;
-    let end = now.end;
-    while now.stable_end < end && Instant::now() < deadline {
-        thread::sleep(AGAIN);
-        now = ask()?;
+) -> Result<Vec<(Partition, Offset)>, KafkaError> {
+    let (mut ends, mut open) = (Vec::new(), Vec::new());
+    for place in places {
+        let now = ask(place)?;
+        ends.push((place, now.end));
+        if now.stable_end < now.end {
+            open.push((place, now.end));
+        }
     }
-    Ok(Watermarks { end, ..now })
+    for (place, end) in open {
+        while ask(place)?.stable_end < end && Instant::now() < deadline {
+            thread::sleep(AGAIN);
+        }
+    }
+    Ok(ends)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Offset;
 
     fn marks(stable_end: u64, end: u64) -> Watermarks {
         let at = |offset| Offset::ZERO.plus(offset);
@@ -247,13 +273,31 @@ mod tests {
     /// Beside a busy processor there is always a transaction open, but never the same one.
     #[test]
     fn only_transactions_that_were_open_at_first_are_waited_for() {
-        let mut answers = [marks(90, 100), marks(90, 120), marks(110, 140)].into_iter();
-        let deadline = Instant::now() + OPEN;
-        let found = settled(|| Ok(answers.next().unwrap()), deadline).unwrap();
-        assert_eq!(found, marks(110, 100));
+        let at = |offset| Offset::ZERO.plus(offset);
+        let mut answers = [
+            (0, marks(90, 100)),
+            (1, marks(50, 50)),
+            (2, marks(7, 9)),
+            (0, marks(90, 120)),
+            (0, marks(110, 140)),
+            (2, marks(8, 20)),
+            (2, marks(9, 20)),
+        ]
+        .into_iter();
+        let ask = |place: Partition| {
+            let (asked, marks) = answers.next().unwrap();
+            assert_eq!(place, Partition(asked));
+            Ok(marks)
+        };
+        let places = [0, 1, 2].map(Partition);
+        let ends = settled(places, ask, Instant::now() + OPEN).unwrap();
+        let ended = [at(100), at(50), at(9)];
+        assert_eq!(ends, places.into_iter().zip(ended).collect::<Vec<_>>());
         assert_eq!(answers.next(), None);
-        // One that does not end is not waited for longer than Kafka lets it be.
-        let found = settled(|| Ok(marks(90, 100)), Instant::now()).unwrap();
-        assert_eq!(found, marks(90, 100));
+        // Those that do not end are not waited for longer than Kafka lets them be, however many there are.
+        let began = Instant::now();
+        let ends = settled((0..9).map(Partition), |_| Ok(marks(90, 100)), began).unwrap();
+        assert!(ends.iter().all(|(_, end)| *end == at(100)));
+        assert!(began.elapsed() < OPEN);
     }
 }

@@ -18,6 +18,7 @@ use super::{
         message::{Key, Letter},
     },
     corrected::{Corrected, Correction, Corrections, MOST_KEPT},
+    kept::{Kept, Lack},
     proof::{Proof, Published},
     seen::{Follows, Seen},
     stored::{Whole, each_reject},
@@ -48,7 +49,7 @@ pub(super) struct Taker {
     absent: Option<Vec<OffsetRange>>,
     /// Whether a file that is whole has the results.
     has_results: bool,
-    rejects: BTreeMap<Offset, Reject>,
+    rejects: BTreeMap<Offset, Kept>,
     kept: usize,
     /// The first publications so far.
     seen: Seen,
@@ -137,17 +138,25 @@ impl Taker {
             if !self.range().contains(reject.offset) {
                 return Ok(());
             }
-            self.rejects.insert(reject.offset, reject);
+            self.rejects.insert(reject.offset, Kept::Stored(reject));
             Ok(())
         })?;
         self.made.rejects_came_from(&facts);
         Ok(())
     }
 
-    /// Takes the results of a file that is whole; all rejects come before them.
+    /// Takes the results of a file that is whole, as far as they are of the range; all rejects come before them.
     pub fn take_results(&mut self, file: SegmentReader) -> Result<(), RecalculateError> {
-        self.made.results_came_from(file.facts());
+        let end = self.range().end();
+        let mut facts = file.facts().clone();
+        if let Some(not_known) = &mut facts.not_known {
+            not_known.before = not_known.before.min(end);
+        }
+        self.made.results_came_from(&facts);
         for batch in file {
+            if self.made.end() >= end {
+                break;
+            }
             let batch = batch?;
             // The columns alone: what the file says about itself is not true of another.
             let rows =
@@ -155,7 +164,7 @@ impl Taker {
             let last = columns::offsets(&rows).and_then(|offsets| offsets.last().copied());
             if let Some(last) = last.and_then(Offset::new) {
                 self.stored = Some(rows);
-                self.pass_to(last.plus(1))?;
+                self.pass_to(last.plus(1).min(end))?;
             }
         }
         Ok(())
@@ -174,28 +183,31 @@ impl Taker {
             // It is a reject no more.
             return Ok(());
         }
-        if letter.whole.is_some() || letter.key_bytes.is_some() {
-            return Err(self.not_published(format!(
-                "the dead letter of offset {offset} was cut to the size that its topic takes"
-            )));
-        }
-        let reject = Reject {
-            offset,
-            timestamp,
-            key: letter.key.map(<[u8]>::to_vec),
-            payload: letter.payload.map(<[u8]>::to_vec),
-            reason: letter.reason.to_owned(),
+        let is_cut = letter.whole.is_some() || letter.key_bytes.is_some();
+        let kept = match is_cut {
+            true => Kept::Cut,
+            false => Kept::Letter(Reject {
+                offset,
+                timestamp,
+                key: letter.key.map(<[u8]>::to_vec),
+                payload: letter.payload.map(<[u8]>::to_vec),
+                reason: letter.reason.to_owned(),
+            }),
         };
-        self.keep(size_of_reject(&reject))?;
         match self.rejects.entry(offset) {
-            Entry::Vacant(entry) => {
-                entry.insert(reject);
+            Entry::Occupied(mut entry) => {
+                entry.get_mut().and(kept);
                 Ok(())
             }
-            Entry::Occupied(entry) if *entry.get() == reject => Ok(()),
-            Entry::Occupied(_) => Err(self.refuse(format!(
-                "there are two dead letters of offset {offset}, which differ"
-            ))),
+            Entry::Vacant(entry) => {
+                self.kept += entry.insert(kept).bytes();
+                match self.kept > MOST_KEPT {
+                    true => Err(self.refuse(
+                        "its rejects and corrections are too many to be taken from the topics at a time",
+                    )),
+                    false => Ok(()),
+                }
+            }
         }
     }
 
@@ -269,16 +281,6 @@ impl Taker {
         Ok(self.made)
     }
 
-    fn keep(&mut self, bytes: usize) -> Result<(), RecalculateError> {
-        self.kept += bytes + size_of::<Reject>();
-        match self.kept > MOST_KEPT {
-            true => Err(self.refuse(
-                "its rejects and corrections are too many to be taken from the topics at a time",
-            )),
-            false => Ok(()),
-        }
-    }
-
     /// Makes the outcomes of all offsets before `end`.
     fn pass_to(&mut self, end: Offset) -> Result<(), RecalculateError> {
         while self.made.end() < end {
@@ -300,7 +302,9 @@ impl Taker {
         std::mem::swap(&mut rejects, &mut self.rejects);
         for (_, correction) in self.corrections.within(range) {
             match &correction.now {
-                Corrected::Result(result) if !self.has_results => results.push(result.clone()),
+                Corrected::Result(Some(result)) if !self.has_results => {
+                    results.push(Published::clone(result));
+                }
                 _ => {}
             }
         }
@@ -317,12 +321,14 @@ impl Taker {
             None => self.proof().results(&results)?,
         };
         let offsets = columns::offsets(&outcomes.results).unwrap_or_default();
-        let both =
-            |offset: &&i64| Offset::new(**offset).is_some_and(|at| rejects.contains_key(&at));
-        if let Some(offset) = offsets.iter().find(both) {
-            return Err(self.refuse(format!("offset {offset} has a result and a dead letter")));
+        for (offset, kept) in rejects {
+            let has_result = offsets.binary_search(&offset.get()).is_ok();
+            match kept.reject(offset, has_result) {
+                Ok(reject) => outcomes.rejects.extend(reject),
+                Err(Lack::NotTaken(why)) => return Err(self.refuse(why)),
+                Err(Lack::NotPublished(why)) => return Err(self.not_published(why)),
+            }
         }
-        outcomes.rejects = rejects.into_values().collect();
         self.proof().rejects(&outcomes.rejects)?;
         if let Some(absent) = &self.absent {
             outcomes.filtered = without(range, offsets, &outcomes.rejects, absent);
@@ -346,11 +352,6 @@ impl Taker {
     fn not_published(&self, detail: impl Into<String>) -> RecalculateError {
         RecalculateError::not_published(self.range(), detail)
     }
-}
-
-fn size_of_reject(reject: &Reject) -> usize {
-    let bytes = |bytes: &Option<Vec<u8>>| bytes.as_ref().map_or(0, Vec::len);
-    bytes(&reject.key) + bytes(&reject.payload) + reject.reason.len()
 }
 
 /// The rows of a range.

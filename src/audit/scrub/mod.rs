@@ -330,7 +330,7 @@ impl Scrubber {
 /// Why a range stays as it is.
 fn why(unmade: Unmade) -> String {
     match unmade {
-        Unmade::Left(why) => why,
+        Unmade::Left(why) | Unmade::NotTaken(why) => why,
         Unmade::Gone(why) => format!("{why}; `snapback repair --apply` says what can be done"),
     }
 }

@@ -9,9 +9,9 @@ use super::{
     rescue::Rescued,
 };
 use crate::{
-    audit::{self, Loss, Mend, Mended, OutputTopics, Source},
+    audit::{self, Loss, Mend, Mended, OutputTopics, Source, Unmade},
     format::Gap,
-    model::Partition,
+    model::{OffsetRange, Partition},
 };
 
 /// A partition that is open for mends from one source.
@@ -42,27 +42,33 @@ pub(super) async fn one(
         Ok(loss) => loss,
         Err(held) => return Ok((Mended::Left(format!("{why}; {held}")), exit, None)),
     };
-    let why = match rescued((rewriting, topics), last, mend, &loss).await? {
-        None => why,
-        Some(Mended::Gone(more)) => format!("{why}; {more}"),
-        Some(mended) => return Ok((mended, None, Some(Rescued::of(mend, &loss)))),
+    let (why, not) = match rescued((rewriting, topics), last, mend, &loss).await? {
+        None => (why, None),
+        Some(Ok((mended, part))) => return Ok((mended, None, Some(Rescued::of(mend, part)))),
+        Some(Err(Unmade::Left(why))) => return Ok((Mended::Left(why), None, None)),
+        Some(Err(Unmade::NotTaken(why))) if !losses.accepts(mend) => {
+            return Ok((Mended::Left(why), None, None));
+        }
+        Some(Err(not @ Unmade::NotTaken(_))) => (why, Some(not)),
+        Some(Err(Unmade::Gone(more))) => (format!("{why}; {more}"), None),
     };
     if !losses.accepts(mend) {
         return Ok((Mended::Gone(losses.offer(mend, &loss, &why)), exit, None));
     }
+    let not = not.map(|not| Rescued::not(mend, &loss, not));
     let open = last.as_ref().map(|(_, open)| &open.recalculator);
     let mended = audit::accept_loss(open, calculations, &mut chain, mend, &loss).await?;
-    Ok((mended, None, None))
+    Ok((mended, None, not))
 }
 
 /// Mends a range whose events are gone from what was published of it; `None` when this program cannot calculate it, or Kafka has
-/// another topic, whose events have the same names.
+/// another topic, whose events have the same names. With the part that came from what was published.
 async fn rescued(
     (rewriting, topics): (&Rewriting, &OutputTopics),
     last: &mut Option<Opened>,
     mend: &Mend,
     loss: &Loss,
-) -> anyhow::Result<Option<Mended>> {
+) -> anyhow::Result<Option<Result<(Mended, OffsetRange), Unmade>>> {
     let Some((_, open)) = last.as_mut().filter(|_| mend.source == Source::Kafka) else {
         return Ok(None);
     };

@@ -7,7 +7,7 @@ use super::{
 use crate::{
     audit::{self, Loss, Mend, OutputTopics, RepairPlan, Source, Unmade},
     history::Chain,
-    model::{Offset, Partition},
+    model::{Offset, OffsetRange, Partition},
 };
 
 /// A range a part of which comes from what was published.
@@ -21,25 +21,34 @@ pub(super) struct Rescued {
     /// Where the rest ends, which comes from Kafka.
     #[serde(skip_serializing_if = "Option::is_none")]
     kept: Option<Offset>,
-    /// Why it cannot be made, in a plan.
+    /// Why it cannot be made: in a plan, or where it was given up though the topics may have it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    not: Option<String>,
-    /// Whether it can be given up then: the topics do not have it.
-    #[serde(skip)]
-    is_gone: bool,
+    not: Option<Unmade>,
 }
 
 impl Rescued {
-    pub fn of(mend: &Mend, loss: &Loss) -> Rescued {
-        let (part, end) = (audit::published_part(mend, loss), mend.range.range.end());
+    /// A range that was made, this part of it from what was published.
+    pub fn of(mend: &Mend, part: OffsetRange) -> Rescued {
+        let end = mend.range.range.end();
         Rescued {
             partition: mend.partition,
             start: part.start(),
             end: part.end(),
             kept: (part.end() < end).then_some(end),
             not: None,
-            is_gone: false,
         }
+    }
+
+    /// A range that cannot be made of what was published.
+    pub fn not(mend: &Mend, loss: &Loss, why: Unmade) -> Rescued {
+        Rescued {
+            not: Some(why),
+            ..Rescued::of(mend, audit::published_part(mend, loss))
+        }
+    }
+
+    fn may_be_lost(&self) -> bool {
+        matches!(self.not, Some(Unmade::Gone(_) | Unmade::NotTaken(_)))
     }
 }
 
@@ -60,14 +69,11 @@ pub(super) async fn plan(
             let Ok(loss) = loss else {
                 return anyhow::Ok(None);
             };
-            let mut rescued = Rescued::of(mend, &loss);
-            let unmade = unmade((rewriting, topics), &chain, mend, &loss).await?;
-            (rescued.is_gone, rescued.not) = match unmade {
-                None => (false, None),
-                Some(Unmade::Gone(why)) => (true, Some(why)),
-                Some(Unmade::Left(why)) => (false, Some(why)),
-            };
-            Ok(Some(rescued))
+            let made = made((rewriting, topics), &chain, mend, &loss).await?;
+            Ok(Some(match made {
+                Ok(part) => Rescued::of(mend, part),
+                Err(why) => Rescued::not(mend, &loss, why),
+            }))
         };
         match tried.await {
             Ok(rescued) => found.extend(rescued),
@@ -80,37 +86,41 @@ pub(super) async fn plan(
     found
 }
 
-/// Why a range cannot be made of what was published; `None` when it can.
-async fn unmade(
+/// Which part of a range is made of what was published; or why it cannot be made.
+async fn made(
     (rewriting, topics): (&Rewriting, &OutputTopics),
     chain: &Chain,
     mend: &Mend,
     loss: &Loss,
-) -> anyhow::Result<Option<Unmade>> {
+) -> anyhow::Result<Result<OffsetRange, Unmade>> {
     let evaluator = match rewriting.calculations.evaluator(&mend.declaration) {
         Ok(evaluator) => evaluator,
-        Err(why) => return Ok(Some(Unmade::Gone(why.to_string()))),
+        Err(why) => return Ok(Err(Unmade::Gone(why.to_string()))),
     };
     let open = rewriting.open(mend.partition, evaluator, Events::Perhaps);
     let with = match open.await {
         Ok(open) => open.recalculator,
         Err(error) if losses::is_of_no_topic(&error) => {
-            return Ok(Some(Unmade::Gone(format!("{error:#}"))));
+            return Ok(Err(Unmade::Gone(format!("{error:#}"))));
         }
         Err(error) => return Err(error),
     };
     match audit::try_rescue(&with, topics, chain, mend, loss).await {
-        Ok(_) => Ok(None),
-        Err(error) => Ok(Some(error.unmade()?)),
+        Ok(made) => Ok(Ok(made.part)),
+        Err(error) => Ok(Err(error.unmade()?)),
     }
 }
 
-/// Where a range comes from of which Kafka has not everything.
-pub(super) fn text(mend: &Mend, rescued: &[Rescued]) -> Option<String> {
+/// Where a range comes from of which Kafka has not everything; where it is given up though the topics may have it, why.
+pub(super) fn text(mend: &Mend, rescued: &[Rescued], is_accepted: bool) -> Option<String> {
     let rescued = find(mend, rescued)?;
     let (start, end) = (rescued.start, rescued.end);
-    if rescued.not.is_some() {
-        return Some("Kafka does not have all of its events any more".to_owned());
+    if let Some(not) = &rescued.not {
+        let gone = "Kafka does not have all of its events any more";
+        return Some(match not {
+            Unmade::NotTaken(why) if is_accepted => format!("{gone}, and {why}"),
+            _ => gone.to_owned(),
+        });
     }
     let published = "made again from the results topic and the dead letters";
     Some(match rescued.kept {
@@ -125,20 +135,73 @@ pub(super) fn text(mend: &Mend, rescued: &[Rescued]) -> Option<String> {
 pub(super) fn left(rescued: &[Rescued], plan: &RepairPlan, losses: &Losses) -> Vec<String> {
     let left = plan.mends.iter().filter_map(|mend| {
         let rescued = find(mend, rescued)?;
-        let not = rescued.not.as_ref()?;
-        let is_given_up = rescued.is_gone && losses.accepts(mend);
-        (!is_given_up).then(|| format!("{}: {not}", place(mend)))
+        let (Unmade::Left(why) | Unmade::Gone(why) | Unmade::NotTaken(why)) =
+            rescued.not.as_ref()?;
+        let is_given_up = rescued.may_be_lost() && losses.accepts(mend);
+        (!is_given_up).then(|| format!("{}: {why}", place(mend)))
     });
     left.collect()
 }
 
-/// Whether a range stays as it is, whatever losses are accepted.
-pub(super) fn stays(mend: &Mend, rescued: &[Rescued]) -> bool {
-    find(mend, rescued).is_some_and(|one| one.not.is_some() && !one.is_gone)
+/// Whether something of a range is lost once an operator has accepted that: it is not where the range can be made, nor where nobody
+/// can tell yet.
+pub(super) fn may_be_lost(mend: &Mend, rescued: &[Rescued]) -> bool {
+    find(mend, rescued).is_none_or(Rescued::may_be_lost)
 }
 
 fn find<'r>(mend: &Mend, rescued: &'r [Rescued]) -> Option<&'r Rescued> {
     let start = mend.range.range.start();
     let is_it = |one: &&Rescued| one.partition == mend.partition && one.start == start;
     rescued.iter().find(is_it)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        audit::Outdated,
+        calculation::{Evaluator, builtin},
+        events::Fields,
+    };
+
+    #[test]
+    fn a_range_that_can_be_made_is_not_lost_and_what_is_not_taken_is_said() {
+        let range = OffsetRange::new(Offset::ZERO, Offset::ZERO.plus(40)).unwrap();
+        let calculation = builtin("square").unwrap();
+        let evaluator = Evaluator::new(Fields::default(), calculation).unwrap();
+        let mend = Mend {
+            partition: Partition(3),
+            range: Outdated {
+                range,
+                segments: Vec::new(),
+                silent: None,
+            },
+            declaration: evaluator.declaration(),
+            source: Source::Kafka,
+            findings: Vec::new(),
+        };
+        assert!(may_be_lost(&mend, &[]));
+        let why = || "two differ".to_owned();
+        for (not, is_lost, said, json) in [
+            (None, false, "made again from the results topic", ""),
+            (Some(Unmade::Left(why())), false, "any more", "two differ"),
+            (Some(Unmade::Gone(why())), true, "any more", "two differ"),
+            (
+                Some(Unmade::NotTaken(why())),
+                true,
+                "any more, and two differ",
+                "two differ",
+            ),
+        ] {
+            let rescued = [Rescued {
+                not,
+                ..Rescued::of(&mend, range)
+            }];
+            assert_eq!(may_be_lost(&mend, &rescued), is_lost);
+            let text = text(&mend, &rescued, true).unwrap();
+            assert!(text.contains(said), "{text}");
+            let found = serde_json::to_value(&rescued[0]).unwrap();
+            assert_eq!(found["not"].as_str().unwrap_or_default(), json);
+        }
+    }
 }

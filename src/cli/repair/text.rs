@@ -38,9 +38,10 @@ pub(super) fn text(plan: &RepairPlan, losses: &Losses, outcome: &Outcome) -> Str
             Source::Events => "made again from its rows and the events in Kafka",
             Source::Kafka => "made again from the events in Kafka",
         };
-        let from = rescue::text(mend, &outcome.rescued).unwrap_or_else(|| from.to_owned());
-        let may_be_lost = losses.accepts(mend) && !rescue::stays(mend, &outcome.rescued);
-        let else_lost = match may_be_lost && !is_lost {
+        let (rescued, is_accepted) = (&outcome.rescued, losses.accepts(mend));
+        let from = rescue::text(mend, rescued, is_accepted).unwrap_or_else(|| from.to_owned());
+        let may_be_lost = is_accepted && rescue::may_be_lost(mend, rescued);
+        let else_lost = match may_be_lost && !outcome.applied {
             true => "; what Kafka does not hold of them any more is recorded as lost",
             false => "",
         };

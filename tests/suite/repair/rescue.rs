@@ -7,7 +7,9 @@ use serde_json::{Value, json};
 use super::{apply, flip_a_byte, repair, stored};
 use crate::outside::{LIMIT, Offsets, Outcomes, Pipeline, Place};
 use crate::recalculation::{self, NEW, RECALCULATE};
-use crate::support::{delete_records, produce_with_headers, python, read_all, snapback};
+use crate::support::{
+    create_topic, delete_records, delete_topic, produce_with_headers, python, read_all, snapback,
+};
 
 /// The offsets of each snapshot; one in ten is a reject.
 const EACH: i64 = 40;
@@ -153,6 +155,71 @@ fn a_message_that_does_not_prove_itself_is_not_taken() {
     }
     let kinds = ["digest-mismatch", "missing-segment"].map(str::to_owned);
     assert_eq!(pipeline.findings(), kinds.into());
+
+    // It is not offered as lost. An operator who knows better may say so, and reads what the topic has.
+    let accepting = |flags: &[&str]| {
+        let flags = [&["--accept-loss", "0:0-40"], flags].concat();
+        let finished = repair(&pipeline, &flags).run();
+        let why = "any more, and what was published of 0-40 is not taken: there are two results of offset 5, which differ";
+        assert!(finished.stdout.contains(why), "{finished:?}");
+        finished
+    };
+    let planned = accepting(&[]).expect_code(1);
+    let said = "; what Kafka does not hold of them any more is recorded as lost\n";
+    assert!(planned.stdout.contains(said), "{planned:?}");
+    let done = accepting(&["--apply"]).expect_code(0);
+    assert!(
+        done.stdout.contains("LOST: partition 0, offsets 0-40: "),
+        "{done:?}"
+    );
+    assert!(!done.stdout.contains(said), "{done:?}");
+    assert_eq!(pipeline.findings(), [].into());
+}
+
+/// What is wrong with what the topics have of the rest says nothing of it.
+#[test]
+fn beside_a_whole_file_of_results_the_topics_need_not_have_what_kafka_still_has() {
+    let pipeline = stored(Place::folder());
+    let expected = pipeline.expected();
+    fs::remove_file(&pipeline.segments("rejects", 0)[0]).expect("a file");
+    delete_records(&pipeline.brokers, &pipeline.events, 0, EACH / 2);
+    // Of another pipeline: one where it has a result, and one where it has another dead letter.
+    for offset in ["15", "33"] {
+        let headers = [
+            ("snapback-topic", pipeline.events.as_str()),
+            ("snapback-partition", "0"),
+            ("snapback-offset", offset),
+            ("snapback-reason", "missing-field: a"),
+        ];
+        let headers = headers.map(|(name, value)| (name, Some(value.as_bytes())));
+        let letter = (None, Some(&b"{}"[..]));
+        produce_with_headers(&pipeline.brokers, &pipeline.rejects, 0, letter, &headers);
+    }
+    let said = "0-20 made again from the results topic and the dead letters, 20-40 from the events in Kafka\n";
+    let accepting = ["--accept-loss", "0:0-40"];
+    for (flags, code) in [(&accepting[..], 1), (&["--apply"], 0)] {
+        let finished = repair(&pipeline, flags).run().expect_code(code);
+        assert!(finished.stdout.contains(said), "{finished:?}");
+    }
+    pipeline.check_stored(&expected, Offsets::default());
+    pipeline.verify(0);
+}
+
+/// Perhaps they were published to a topic of another name, which the store does not know.
+#[test]
+fn dead_letters_are_given_up_only_where_their_topic_is_named() {
+    let (pipeline, _) = damaged(EACH);
+    delete_topic(&pipeline.brokers, &pipeline.rejects);
+    create_topic(&pipeline.brokers, &pipeline.rejects, 2);
+    let named = ["--apply", "--rejects", &pipeline.rejects];
+    for (flags, is_offered) in [(&named[..1], false), (&named[..], true)] {
+        let refused = repair(&pipeline, flags).run().expect_code(1);
+        let why = "name their topic with --rejects, also if it is this one";
+        let offer = "--accept-loss 0:0-40";
+        for (said, is_said) in [(why, !is_offered), (offer, is_offered)] {
+            assert_eq!(refused.stdout.contains(said), is_said, "{refused:?}");
+        }
+    }
 }
 
 /// The corrections are in no topic yet: two results became others, one a reject, and a reject became a result.

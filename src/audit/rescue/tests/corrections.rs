@@ -1,6 +1,6 @@
 //! What was corrected: the store says what it is now, whatever the topics have.
 
-use super::*;
+use super::{super::proof::Published, *};
 use crate::{
     format::{Accumulation, RangeOutcomes},
     model::Sequence,
@@ -154,14 +154,14 @@ fn what_became_a_reject_needs_its_file() {
 
 #[test]
 fn what_became_a_result_is_no_reject_beside_a_whole_file_of_results() {
-    let mut corrections = Corrections::of(range());
-    corrected(
-        &mut corrections,
-        &evaluator(),
-        7,
-        &[(13, r#"{"number":4}"#)],
-    )
-    .unwrap();
+    // The file has what it became.
+    let mut corrections = Corrections::of(range()).without_results();
+    let events = [(13, r#"{"number":4}"#)];
+    corrected(&mut corrections, &evaluator(), 7, &events).unwrap();
+    let mut with = Corrections::of(range());
+    corrected(&mut with, &evaluator(), 7, &events).unwrap();
+    let spared = size_of::<Published>() + "its own".len() + message(4).len();
+    assert_eq!(with.bytes(), corrections.bytes() + spared);
     let mut scene = Scene::corrected(evaluator(), corrections);
     let file = whole(&[(13, r#"{"number":4}"#), (15, "{}")]).results;
     let whole = Whole::open(vec![file.unwrap().bytes]).unwrap();
@@ -220,6 +220,11 @@ fn only_so_much_is_kept() {
         .map(|(offset, payload)| scene.letter(*offset, letter(payload)));
     let (kept, not): (Vec<_>, Vec<_>) = kept.partition(Result::is_ok);
     assert_eq!(kept.len(), 7);
+    // What comes again takes nothing more.
+    let mut scene = Scene::new();
+    for _ in 0..9 {
+        scene.letter(10, letter(&large)).unwrap();
+    }
     for made in not {
         refused(made, "too many to be taken from the topics at a time");
     }

@@ -70,3 +70,47 @@ fn what_a_whole_file_of_the_range_has_is_taken_from_it() {
     );
     assert!(made.results.unwrap().facts.not_known.is_some());
 }
+
+/// Of the rest Kafka has the events.
+#[test]
+fn of_a_whole_file_only_the_part_that_kafka_has_lost_is_taken() {
+    let payloads = [10, 12, 14, 15, 19].map(|offset| (offset, r#"{"number":3}"#));
+    let evaluator_of_all = evaluator();
+    let events = payloads.iter().map(|(offset, payload)| Event {
+        offset: at(*offset),
+        timestamp: None,
+        key: None,
+        payload: Some(payload.as_bytes()),
+    });
+    let evaluated = evaluator_of_all.evaluate(events).unwrap();
+    let mut all = Accumulation::new(at(10));
+    all.append(&RangeOutcomes::new(range(), evaluated).unwrap())
+        .unwrap();
+    all.came_from_messages(true);
+    let identity = Identity {
+        topic: "events".to_owned(),
+        partition: PARTITION,
+        declaration: evaluator_of_all.declaration(),
+        writer: "a test".to_owned(),
+    };
+    let before = all.close(&identity).unwrap();
+    let file = before.results.unwrap();
+    let not_known = |before| NotKnown {
+        before: at(before),
+        key: true,
+    };
+    assert_eq!(file.facts.not_known, Some(not_known(20)));
+
+    let whole = Whole::open(vec![file.bytes]).unwrap();
+    let part = OffsetRange::new(at(10), at(15)).unwrap();
+    let corrections = Corrections::of(part).without_results();
+    let mut scene = Scene::corrected(evaluator(), corrections);
+    scene.taker.expect(before.counts, &whole).unwrap();
+    scene.taker.take_results(whole.results.unwrap()).unwrap();
+    let made = scene.finish().unwrap();
+    assert_eq!(made.range, part);
+    let results = made.results.unwrap();
+    let expected = [10, 12, 14].map(|offset| (offset, message(3)));
+    assert_eq!(rows(&results), expected);
+    assert_eq!(results.facts.not_known, Some(not_known(15)));
+}
