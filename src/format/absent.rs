@@ -74,6 +74,14 @@ impl AbsentBuilder {
         digest.update(format!("{separator}{}", Absent::Digest(runs)));
     }
 
+    /// Adds a record of what comes next.
+    pub fn push_record(&mut self, record: &Absent) {
+        match record {
+            Absent::Ranges(runs) => runs.iter().for_each(|run| self.push(*run)),
+            Absent::Digest(digest) => self.push_digest(*digest),
+        }
+    }
+
     /// The record.
     #[must_use]
     pub fn finish(mut self) -> Absent {

@@ -36,24 +36,37 @@ impl AbsentRuns {
     /// The offsets of `range` that are filtered: those without a row, and not absent.
     pub(super) fn filtered(&self, range: OffsetRange, stored: [&RecordBatch; 2]) -> Vec<Offset> {
         let offsets = |batch| match has_offsets(batch) {
-            true => rows::offsets(batch).values().iter().copied().peekable(),
-            false => [].iter().copied().peekable(),
+            true => rows::offsets(batch).values().iter().copied(),
+            false => [].iter().copied(),
         };
         let [results, rejects] = stored;
-        let (mut results, mut rejects) = (offsets(results), offsets(rejects));
-        let first = self.runs.partition_point(|run| run.end() <= range.start());
-        let mut runs = self.runs[first..].iter().peekable();
-        let start = range.start().max(self.from).get();
-        let mut filtered = Vec::new();
-        for at in (start..range.end().get()).filter_map(Offset::new) {
-            while results.next_if(|row| *row < at.get()).is_some() {}
-            while rejects.next_if(|row| *row < at.get()).is_some() {}
-            while runs.next_if(|run| run.end() <= at).is_some() {}
-            let has_row = results.peek() == Some(&at.get()) || rejects.peek() == Some(&at.get());
-            if !has_row && !runs.peek().is_some_and(|run| run.contains(at)) {
-                filtered.push(at);
-            }
-        }
-        filtered
+        let from = OffsetRange::new(range.start().max(self.from), range.end());
+        from.map_or(Vec::new(), |range| {
+            without_row(range, offsets(results), offsets(rejects), &self.runs)
+        })
     }
+}
+
+/// The offsets of `range` that have neither a result nor a reject, and are in no run of `absent`. All of them ascend; what lies
+/// outside of the range is passed over.
+pub(crate) fn without_row(
+    range: OffsetRange,
+    results: impl Iterator<Item = i64>,
+    rejects: impl Iterator<Item = i64>,
+    absent: &[OffsetRange],
+) -> Vec<Offset> {
+    let (mut results, mut rejects) = (results.peekable(), rejects.peekable());
+    let first = absent.partition_point(|run| run.end() <= range.start());
+    let mut runs = absent[first..].iter().peekable();
+    let mut without = Vec::new();
+    for at in (range.start().get()..range.end().get()).filter_map(Offset::new) {
+        while results.next_if(|row| *row < at.get()).is_some() {}
+        while rejects.next_if(|row| *row < at.get()).is_some() {}
+        while runs.next_if(|run| run.end() <= at).is_some() {}
+        let has_row = results.peek() == Some(&at.get()) || rejects.peek() == Some(&at.get());
+        if !has_row && !runs.peek().is_some_and(|run| run.contains(at)) {
+            without.push(at);
+        }
+    }
+    without
 }

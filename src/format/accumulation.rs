@@ -242,7 +242,7 @@ impl Encoded {
         };
         let mut rejects = Vec::new();
         for batch in read(self.rejects.as_ref())?.into_iter().flatten() {
-            rejects.push(part(&batch?, at, self.range.end()));
+            rejects.push(rows::within(&batch?, at, self.range.end()));
         }
         let mut results_schema = None;
         let absent = self.absent.as_ref();
@@ -254,7 +254,13 @@ impl Encoded {
                 continue;
             };
             if end > at {
-                append_until(&mut kept, end, &part(&batch, at, end), &rejects, absent)?;
+                append_until(
+                    &mut kept,
+                    end,
+                    &rows::within(&batch, at, end),
+                    &rejects,
+                    absent,
+                )?;
             }
         }
         let schema = results_schema.unwrap_or_else(crate::calculation::rejects_schema);
@@ -279,7 +285,7 @@ fn append_until(
     })?;
     let among: Vec<RecordBatch> = rejects
         .iter()
-        .map(|batch| part(batch, start, end))
+        .map(|batch| rows::within(batch, start, end))
         .collect();
     let rejects = match among.first() {
         Some(first) => arrow_select::concat::concat_batches(first.schema_ref(), &among)?,
@@ -294,14 +300,6 @@ fn append_until(
         rejects,
         filtered,
     )?)
-}
-
-/// The rows of `[start, end)`.
-fn part(batch: &RecordBatch, start: Offset, end: Offset) -> RecordBatch {
-    let offsets = rows::offsets(batch).values();
-    let before = |at: Offset| offsets.partition_point(|offset| *offset < at.get());
-    let from = before(start);
-    batch.slice(from, before(end).saturating_sub(from))
 }
 
 fn read(file: Option<&EncodedSegment>) -> Result<Option<SegmentReader>, SegmentError> {

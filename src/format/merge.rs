@@ -7,7 +7,7 @@ use arrow_schema::{Fields, Schema};
 use bytes::Bytes;
 
 use super::{
-    Absent, Encoded, Identity, MadeFor, RowlessRecord, SegmentError, SegmentKind, SilentRange,
+    Encoded, Identity, MadeFor, RowlessRecord, SegmentError, SegmentKind, SilentRange,
     absent::Gaps,
     open_files::{Changed, Marks, OpenFiles},
     outcomes::rejects_batch,
@@ -136,10 +136,7 @@ impl Merger {
     }
 
     fn record(&mut self, range: OffsetRange, record: &RowlessRecord) {
-        match &record.absent {
-            Absent::Ranges(runs) => runs.iter().for_each(|run| self.gaps.absent.push(*run)),
-            Absent::Digest(digest) => self.gaps.absent.push_digest(*digest),
-        }
+        self.gaps.absent.push_record(&record.absent);
         self.filtered += record.filtered;
         self.gaps.next = range.end();
     }

@@ -56,6 +56,7 @@ mod validate;
 mod verified;
 
 pub use absent::{Absent, AbsentBuilder, NotAbsent};
+pub(crate) use absent_runs::without_row;
 pub use accumulation::Accumulation;
 pub use apply::{apply, apply_and_encode};
 pub use changes::{ChangedRows, Changes, OutcomeKind, OutcomeText};
@@ -86,7 +87,7 @@ pub use read::{SegmentReader, check_segment, read_segment, read_segment_in_parts
 pub use rewrite::{Rewriter, repair_memory};
 pub use row_groups::{ReadPart, RowsPlace};
 pub use rowless::{Rowless, RowlessRecord};
-pub(crate) use rows::rows_size;
+pub(crate) use rows::{rows_size, within as rows_within};
 pub use rows_by_offset::{RowPlace, SegmentEnd};
 pub use sealing::PageError;
 pub(crate) use segment::ROW_GROUP_ROWS;

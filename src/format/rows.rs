@@ -2,7 +2,7 @@
 
 use arrow_array::{Array, Int64Array, RecordBatch, cast::AsArray, types::Int64Type};
 
-use crate::events::columns;
+use crate::{events::columns, model::Offset};
 
 /// The column that every segment is sorted by; always the first.
 pub(super) const OFFSET_COLUMN: &str = columns::OFFSET;
@@ -14,6 +14,14 @@ pub(crate) fn rows_size(batch: &RecordBatch) -> usize {
         .iter()
         .map(|column| column.to_data().get_slice_memory_size());
     sizes.map(|size| size.unwrap_or(0)).sum()
+}
+
+/// The rows of `[start, end)`.
+pub(crate) fn within(batch: &RecordBatch, start: Offset, end: Offset) -> RecordBatch {
+    let offsets = offsets(batch).values();
+    let before = |at: Offset| offsets.partition_point(|offset| *offset < at.get());
+    let from = before(start);
+    batch.slice(from, before(end).saturating_sub(from))
 }
 
 /// The offset column of a batch; empty when the batch has none, which [`has_offsets`] rules out first.

@@ -87,10 +87,7 @@ fn digested(pieces: &[SilentRange]) -> Option<SilentRange> {
     let mut absent = AbsentBuilder::default();
     let mut filtered = 0;
     for piece in pieces {
-        match &piece.record.absent {
-            Absent::Ranges(runs) => runs.iter().for_each(|run| absent.push(*run)),
-            Absent::Digest(digest) => absent.push_digest(*digest),
-        }
+        absent.push_record(&piece.record.absent);
         filtered += piece.record.filtered;
     }
     let fingerprint = pieces.iter().find_map(|piece| piece.fingerprint.clone());

@@ -15,11 +15,11 @@ use parquet::{
 };
 
 use super::{
-    Absent, Accumulation, Edit, Encoded, EncodedSegment, Identity, Layout, Manifest, PageLink,
-    Pipeline, RangeOutcomes, RowlessRecord, SegmentId, Stamp, apply, read_segment,
+    Absent, AbsentBuilder, Accumulation, Edit, Encoded, EncodedSegment, Identity, Layout, Manifest,
+    PageLink, Pipeline, RangeOutcomes, RowlessRecord, SegmentId, Stamp, apply, read_segment,
 };
 use crate::{
-    calculation::{Declaration, Evaluated},
+    calculation::{Declaration, Evaluated, Fingerprint},
     events::columns,
     model::{Counts, Digest, Offset, OffsetRange, Partition, Reject, Sequence},
 };
@@ -103,6 +103,50 @@ pub(crate) fn in_row_groups(file: &Bytes, rows: usize) -> Bytes {
         writer.write(&batch.unwrap()).unwrap();
     }
     writer.into_inner().unwrap().into()
+}
+
+/// A range in which a condition leaves all events out, and each `every`th offset is a marker.
+pub(crate) fn beside_markers(over: OffsetRange, every: usize) -> (Counts, RowlessRecord) {
+    let mut absent = AbsentBuilder::default();
+    for marker in (over.start().get()..over.end().get())
+        .skip(every - 1)
+        .step_by(every)
+    {
+        absent.push(range(marker, marker + 1));
+    }
+    let markers = over.len() / every as u64;
+    let filtered = over.len() - markers;
+    let counts = Counts {
+        filtered,
+        absent: markers,
+        ..Counts::default()
+    };
+    let record = RowlessRecord {
+        absent: absent.finish(),
+        filtered,
+    };
+    (counts, record)
+}
+
+/// Its append.
+pub(crate) fn append_beside_markers(over: OffsetRange, every: usize) -> Edit {
+    let (counts, record) = beside_markers(over, every);
+    Edit::Append {
+        range: over,
+        segments: Vec::new(),
+        counts,
+        record,
+    }
+}
+
+/// One of two fingerprints.
+pub(crate) fn one_of_two(second: bool) -> Fingerprint {
+    let text = if second {
+        "8888888888888888"
+    } else {
+        "7777777777777777"
+    };
+    text.parse().unwrap()
 }
 
 pub(crate) fn bind(origin: i64) -> Edit {

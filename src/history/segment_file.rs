@@ -31,12 +31,20 @@ pub enum SegmentFile {
     InParts(Arc<ComparedSegment>),
 }
 
-/// Compares a listed segment with its digest. Of a file of more than `large` bytes only a row group is in memory, now and whenever it
-/// is read; such a file is read twice.
+/// Compares a listed segment with its digest. Of a [`LARGE`] file only a row group is in memory, now and whenever it is read; such a
+/// file is read twice.
 ///
 /// # Errors
 /// When it is missing or damaged, or the store cannot be read.
 pub async fn open_segment(
+    store: &Store,
+    layout: &Layout,
+    segment: &Segment,
+) -> Result<SegmentFile, FetchError> {
+    open(store, layout, segment, LARGE).await
+}
+
+async fn open(
     store: &Store,
     layout: &Layout,
     segment: &Segment,

@@ -122,13 +122,6 @@ fn imports_are_found_in_every_form() {
 /// A file that is longer holds two ideas, the second of which has no name yet.
 const MOST_LINES: usize = 400;
 
-/// What is not yet cut.
-const NOT_YET_CUT: [&str; 3] = [
-    "src/cli/repair.rs",
-    "src/history/chain/tests.rs",
-    "tests/suite/costs/counted.rs",
-];
-
 #[test]
 fn no_file_is_longer_than_what_can_be_read_at_once() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -142,10 +135,8 @@ fn no_file_is_longer_than_what_can_be_read_at_once() {
         let path = file.strip_prefix(root).expect("below the root");
         (text.lines().count() > MOST_LINES).then(|| path.to_string_lossy().into_owned())
     });
-    let long: BTreeSet<String> = long.collect();
-    let known: BTreeSet<String> = NOT_YET_CUT.map(str::to_owned).into();
-    let new: Vec<_> = long.difference(&known).collect();
-    assert!(new.is_empty(), "more than {MOST_LINES} lines: {new:#?}");
+    let long: Vec<String> = long.collect();
+    assert!(long.is_empty(), "more than {MOST_LINES} lines: {long:#?}");
 }
 
 /// The names of stored columns that are no words of English, so that they cannot stand in the code by chance.

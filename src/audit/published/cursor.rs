@@ -9,7 +9,7 @@ use super::rows::{Rows, What};
 use crate::{
     audit::AuditError,
     format::{Layout, Segment, SegmentReader},
-    history::{FetchError, LARGE, SegmentFile, open_segment},
+    history::{FetchError, SegmentFile, open_segment},
     model::{OffsetRange, Partition},
     store::Store,
 };
@@ -211,7 +211,7 @@ impl Cursor {
             layout,
             ..
         } = &self.files;
-        match runtime.block_on(open_segment(store, layout, segment, LARGE)) {
+        match runtime.block_on(open_segment(store, layout, segment)) {
             Ok(file) => Ok(Some(file)),
             Err(FetchError::Store(error)) if !error.concerns_the_object() => Err(error.into()),
             Err(_) => Ok(None),

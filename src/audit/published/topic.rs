@@ -7,7 +7,6 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    thread,
     time::{Duration, Instant},
 };
 
@@ -31,7 +30,6 @@ use crate::{
 const IDLE: Duration = Duration::from_secs(30);
 /// How long an open transaction may hide what was committed after it began: those of a dead process end after their time-out.
 const OPEN_TRANSACTION: Duration = Duration::from_secs(60);
-const PAUSE: Duration = Duration::from_millis(50);
 
 /// An output topic as its brokers describe it.
 pub(super) struct Description {
@@ -170,13 +168,9 @@ fn held(
     partition: Partition,
     deadline: Instant,
 ) -> Result<Held, AuditError> {
-    let marks = admin.watermarks(topic, partition)?;
-    let (start, target) = (marks.start, marks.end);
-    let mut stable = marks.stable_end;
-    while stable < target && Instant::now() < deadline {
-        thread::sleep(PAUSE);
-        stable = admin.watermarks(topic, partition)?.stable_end;
-    }
+    let ask = || admin.watermarks(topic, partition);
+    let marks = ask()?.settled(ask, deadline)?;
+    let (start, stable, target) = (marks.start, marks.stable_end, marks.end);
     let range = |start, end| OffsetRange::new(start, end).unwrap_or(OffsetRange::empty(start));
     let hidden = range(stable.max(start), target);
     let hides = !hidden.is_empty();

@@ -31,7 +31,7 @@ pub use results::ResultsTopic;
 use crate::{
     calculation::{CalculationError, Evaluator},
     format::{Accumulation, Encoded, Identity, SilentRange},
-    history::{Chain, LARGE, Repair, open_segment},
+    history::{Chain, Repair, open_segment},
     kafka::{Connection, Reader},
     model::OffsetRange,
     store::Throttle,
@@ -252,7 +252,7 @@ impl Recalculator {
 async fn fetch_files(chain: &Chain, outdated: &Outdated) -> Result<Vec<File>, RecalculateError> {
     let mut files = Vec::with_capacity(outdated.segments.len());
     for segment in &outdated.segments {
-        let file = open_segment(chain.store(), chain.layout(), segment, LARGE).await?;
+        let file = open_segment(chain.store(), chain.layout(), segment).await?;
         files.push((segment.kind, file));
     }
     Ok(files)

@@ -37,7 +37,7 @@ use super::{
 use crate::{
     calculation::Calculations,
     format::{Layout, Listed},
-    history::{FetchError, LARGE, open_segment},
+    history::{FetchError, open_segment},
     kafka::{Admin, Connection, GroupWatch, Reader},
     model::{Offset, OffsetRange, Partition},
     store::Store,
@@ -277,7 +277,7 @@ impl Work {
         };
         let mut files = Vec::new();
         for segment in recorded.segments() {
-            match open_segment(&context.store, &context.layout, segment, LARGE).await {
+            match open_segment(&context.store, &context.layout, segment).await {
                 Ok(file) => files.push((segment.kind, file)),
                 Err(FetchError::Store(error)) if !error.concerns_the_object() => {
                     return Err(AuditError::Store(error));

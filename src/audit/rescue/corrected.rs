@@ -4,12 +4,12 @@
 use std::collections::BTreeMap;
 
 use arrow_array::Array as _;
-use bytes::Bytes;
 
 use super::{super::RecalculateError, proof::Published};
 use crate::{
     events::{MessageBuffer, ResultEncoder, columns},
-    format::{OutcomeKind, correction_kinds, read_segment, split_corrections},
+    format::{OutcomeKind, correction_kinds, split_corrections},
+    history::SegmentFile,
     model::{Offset, OffsetRange, Partition, Sequence},
 };
 
@@ -84,9 +84,9 @@ impl Corrections {
         &mut self,
         (events, partition): (&str, Partition),
         revision: Sequence,
-        file: Bytes,
+        file: &SegmentFile,
     ) -> Result<(), RecalculateError> {
-        for batch in read_segment(file)? {
+        for batch in file.read()? {
             let batch = batch?;
             let kinds = correction_kinds(&batch)?;
             let results = split_corrections(&batch)?.results;

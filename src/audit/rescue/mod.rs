@@ -37,7 +37,7 @@ use crate::{
     calculation::Calculations,
     format::{Listed, Pipeline, SegmentKind},
     history::{
-        Chain, ChainError, FetchError, Repair, Repaired, fetch_segment, read_listed_of,
+        Chain, ChainError, FetchError, Repair, Repaired, open_segment, read_listed_of,
         seal_when_long, write_repair,
     },
     model::OffsetRange,
@@ -147,8 +147,8 @@ async fn make(
     let corrections = corrections(chain, &listed, &pipeline, empty).await?;
     let mut whole = Vec::with_capacity(loss.whole.len());
     for segment in &loss.whole {
-        let fetched = fetch_segment(chain.store(), chain.layout(), segment).await;
-        whole.push(fetched.map_err(RecalculateError::from)?.bytes);
+        let file = open_segment(chain.store(), chain.layout(), segment).await;
+        whole.push(file.map_err(RecalculateError::from)?);
     }
     let topics = Topics {
         output: topics.clone(),
@@ -205,14 +205,14 @@ async fn corrections(
             );
             RecalculateError::not_taken(part, why)
         };
-        let file = match fetch_segment(chain.store(), chain.layout(), segment).await {
+        let file = match open_segment(chain.store(), chain.layout(), segment).await {
             Err(error @ FetchError::Store(_)) => return Err(error.into()),
             Err(error) => return Err(cannot(&error)),
             Ok(file) => file,
         };
         let (events, partition) = (pipeline.events_topic.clone(), chain.partition());
         let add = move || {
-            corrections.add((&events, partition), revision, file.bytes)?;
+            corrections.add((&events, partition), revision, &file)?;
             Ok::<_, RecalculateError>(corrections)
         };
         corrections = match tokio::task::spawn_blocking(add).await? {

@@ -3,7 +3,6 @@
 
 use std::{
     ops::ControlFlow,
-    thread,
     time::{Duration, Instant},
 };
 
@@ -17,7 +16,7 @@ use super::{
 };
 use crate::{
     format::Pipeline,
-    kafka::{Admin, KafkaError, Reader, Watermarks},
+    kafka::{Admin, KafkaError, Reader, Topic, Watermarks},
     model::{Counts, Event, Offset, OffsetRange, Partition},
     store::Throttle,
 };
@@ -28,8 +27,6 @@ const ASK: Duration = Duration::from_secs(15);
 const IDLE: Duration = Duration::from_secs(30);
 /// How long transactions are waited for that were open at the beginning: Kafka ends each by its time-out.
 const OPEN: Duration = Duration::from_secs(30);
-/// Between two looks at them.
-const AGAIN: Duration = Duration::from_millis(100);
 
 /// Where the outcomes of a partition were published.
 pub(super) struct Topics {
@@ -83,13 +80,8 @@ impl Topics {
         notes: &mut Notes,
     ) -> Result<(), RecalculateError> {
         let (topic, range) = (&self.output.rejects, taker.range());
-        let found = admin.topic(topic).map_err(|error| failed(range, error))?;
-        let found = found.ok_or_else(|| {
-            let hint = ", to which its rejects would have been published: --rejects names the topic of the dead letters";
-            no_topic(range, topic, hint)
-        })?;
-        let reader = self.reader(topic, range)?;
-        notes.topics.push(format!("{topic:?}"));
+        let hint = ", to which its rejects would have been published: --rejects names the topic of the dead letters";
+        let (found, reader) = self.open(admin, (topic, hint), range, notes)?;
         let places = (0..).map(Partition).take(found.partitions as usize);
         let mut has_letters = false;
         for (place, end) in self.settled(admin, topic, places, range)? {
@@ -121,12 +113,7 @@ impl Topics {
         notes: &mut Notes,
     ) -> Result<(), RecalculateError> {
         let (topic, range) = (&self.pipeline.results_topic, taker.range());
-        let found = admin.topic(topic).map_err(|error| failed(range, error))?;
-        if found.is_none() {
-            return Err(no_topic(range, topic, ""));
-        }
-        let reader = self.reader(topic, range)?;
-        notes.topics.push(format!("{topic:?}"));
+        let (_, reader) = self.open(admin, (topic, ""), range, notes)?;
         let count = i32::try_from(self.pipeline.results_partitions).unwrap_or(i32::MAX);
         let place = self.partition.0.checked_rem(count).unwrap_or_default();
         let events = &self.pipeline.events_topic;
@@ -171,8 +158,20 @@ impl Topics {
         message.partition == self.partition && range.contains(message.key.offset)
     }
 
-    fn reader(&self, topic: &str, range: OffsetRange) -> Result<Reader, RecalculateError> {
-        Reader::open(&self.output.connection, topic).map_err(|error| failed(range, error))
+    /// A topic, and what reads it; `hint` is said where there is none.
+    fn open(
+        &self,
+        admin: &Admin,
+        (topic, hint): (&str, &str),
+        range: OffsetRange,
+        notes: &mut Notes,
+    ) -> Result<(Topic, Reader), RecalculateError> {
+        let found = admin.topic(topic).map_err(|error| failed(range, error))?;
+        let found = found.ok_or_else(|| no_topic(range, topic, hint))?;
+        let reader = Reader::open(&self.output.connection, topic);
+        let reader = reader.map_err(|error| failed(range, error))?;
+        notes.topics.push(format!("{topic:?}"));
+        Ok((found, reader))
     }
 
     /// Reads one partition of a topic from its beginning to `end`: whatever was published of what is stored, is there.
@@ -241,20 +240,13 @@ fn settled(
     mut ask: impl FnMut(Partition) -> Result<Watermarks, KafkaError>,
     deadline: Instant,
 ) -> Result<Vec<(Partition, Offset)>, KafkaError> {
-    let (mut ends, mut open) = (Vec::new(), Vec::new());
-    for place in places {
-        let now = ask(place)?;
-        ends.push((place, now.end));
-        if now.stable_end < now.end {
-            open.push((place, now.end));
-        }
+    let first = places.into_iter().map(|place| Ok((place, ask(place)?)));
+    let first = first.collect::<Result<Vec<_>, KafkaError>>()?;
+    for (place, marks) in &first {
+        marks.settled(|| ask(*place), deadline)?;
     }
-    for (place, end) in open {
-        while ask(place)?.stable_end < end && Instant::now() < deadline {
-            thread::sleep(AGAIN);
-        }
-    }
-    Ok(ends)
+    let ends = first.into_iter().map(|(place, marks)| (place, marks.end));
+    Ok(ends.collect())
 }
 
 #[cfg(test)]

@@ -1,11 +1,10 @@
 //! Files of a range that are whole, while others of it are not: what they hold need not be looked for.
 
-use bytes::Bytes;
-
 use super::super::{RecalculateError, semantic::events};
 use crate::{
     events::columns,
-    format::{Absent, SegmentKind, SegmentReader, read_segment},
+    format::{Absent, SegmentKind, SegmentReader},
+    history::SegmentFile,
     model::Reject,
 };
 
@@ -18,10 +17,10 @@ pub(super) struct Whole {
 
 impl Whole {
     /// Opens them.
-    pub fn open(files: Vec<Bytes>) -> Result<Whole, RecalculateError> {
+    pub fn open(files: Vec<SegmentFile>) -> Result<Whole, RecalculateError> {
         let mut whole = Whole::default();
-        for bytes in files {
-            let reader = read_segment(bytes)?;
+        for file in files {
+            let reader = file.read()?;
             match reader.facts().kind {
                 SegmentKind::Results => whole.results = Some(reader),
                 SegmentKind::Rejects => whole.rejects = Some(reader),

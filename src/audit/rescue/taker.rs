@@ -26,7 +26,7 @@ use super::{
 use crate::{
     calculation::{Evaluated, Evaluator},
     events::columns,
-    format::{Absent, Accumulation, RangeOutcomes, SegmentReader},
+    format::{Absent, Accumulation, RangeOutcomes, SegmentReader, rows_within, without_row},
     model::{Counts, Offset, OffsetRange, Partition, Reject},
 };
 
@@ -315,7 +315,7 @@ impl Taker {
         self.lacks_key |= results.iter().any(lacks_key);
         let mut outcomes = match &self.stored {
             Some(stored) => Evaluated {
-                results: within(stored, range),
+                results: rows_within(stored, range.start(), end),
                 ..Evaluated::empty(self.evaluator.results_schema())
             },
             None => self.proof().results(&results)?,
@@ -331,7 +331,8 @@ impl Taker {
         }
         self.proof().rejects(&outcomes.rejects)?;
         if let Some(absent) = &self.absent {
-            outcomes.filtered = without(range, offsets, &outcomes.rejects, absent);
+            let rejects = outcomes.rejects.iter().map(|reject| reject.offset.get());
+            outcomes.filtered = without_row(range, offsets.iter().copied(), rejects, absent);
         }
         Ok(self.made.append(&RangeOutcomes::new(range, outcomes)?)?)
     }
@@ -352,33 +353,4 @@ impl Taker {
     fn not_published(&self, detail: impl Into<String>) -> RecalculateError {
         RecalculateError::not_published(self.range(), detail)
     }
-}
-
-/// The rows of a range.
-fn within(rows: &RecordBatch, range: OffsetRange) -> RecordBatch {
-    let offsets = columns::offsets(rows).unwrap_or_default();
-    let before = |at: Offset| offsets.partition_point(|offset| *offset < at.get());
-    let (from, to) = (before(range.start()), before(range.end()));
-    rows.slice(from, to - from)
-}
-
-/// The offsets of a range that have neither a result nor a reject, and are not absent.
-fn without(
-    range: OffsetRange,
-    results: &[i64],
-    rejects: &[Reject],
-    absent: &[OffsetRange],
-) -> Vec<Offset> {
-    let mut results = results.iter().peekable();
-    let mut rejects = rejects.iter().map(|one| one.offset).peekable();
-    let after = absent.partition_point(|run| run.end() <= range.start());
-    let mut absent = absent[after..].iter().peekable();
-    let all = (0..range.len()).map(|at| range.start().plus(at));
-    all.filter(|at| {
-        while absent.next_if(|run| run.end() <= *at).is_some() {}
-        results.next_if_eq(&&at.get()).is_none()
-            && rejects.next_if_eq(at).is_none()
-            && absent.peek().is_none_or(|run| !run.contains(*at))
-    })
-    .collect()
 }

@@ -18,7 +18,8 @@ use super::{
 use crate::{
     calculation::{Condition, Evaluator, Publish, builtin},
     events::{Fields, MessageBuffer, ResultEncoder, columns},
-    format::{Encoded, EncodedSegment, Identity, NotKnown, read_segment},
+    format::{Accumulation, Encoded, EncodedSegment, Identity, NotKnown, read_segment},
+    history::SegmentFile,
     model::{Counts, Event, Offset, OffsetRange, Partition},
 };
 
@@ -75,14 +76,24 @@ impl Scene {
     }
 
     fn finish(self) -> Result<Encoded, RecalculateError> {
-        let identity = Identity {
-            topic: "events".to_owned(),
-            partition: PARTITION,
-            declaration: self.evaluator.declaration(),
-            writer: "a test".to_owned(),
-        };
-        Ok(self.taker.finish()?.close(&identity).unwrap())
+        Ok(close(self.taker.finish()?, &self.evaluator))
     }
+}
+
+/// The files of these outcomes.
+fn close(made: Accumulation, evaluator: &Evaluator) -> Encoded {
+    let identity = Identity {
+        topic: "events".to_owned(),
+        partition: PARTITION,
+        declaration: evaluator.declaration(),
+        writer: "a test".to_owned(),
+    };
+    made.close(&identity).unwrap()
+}
+
+/// A file that is whole, while the other one is damaged.
+fn open_whole(file: EncodedSegment) -> Whole {
+    Whole::open(vec![SegmentFile::Whole(file.bytes)]).unwrap()
 }
 
 fn message(number: i64) -> String {

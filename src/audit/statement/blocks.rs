@@ -8,7 +8,7 @@ use super::rows::CanonicalRows;
 use crate::{
     audit::AuditError,
     format::{Layout, Listed, SegmentError, SegmentKind},
-    history::{FetchError, LARGE, open_segment},
+    history::{FetchError, open_segment},
     model::{Digest, Digester, Offset, OffsetRange},
     store::Store,
 };
@@ -64,7 +64,7 @@ pub(super) async fn row_digests(
         .collect();
     segments.sort_by_key(|segment| segment.range.start());
     for segment in segments {
-        let file = match open_segment(store, layout, segment, LARGE).await {
+        let file = match open_segment(store, layout, segment).await {
             Ok(file) => file,
             Err(FetchError::Store(error)) => return Err(error.into()),
             Err(error) => return Err(unreadable(&segment.path, error)),

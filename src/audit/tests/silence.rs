@@ -5,11 +5,9 @@ use crate::{
     audit::{FindingKind, Level, PageMended, mend_page},
     calculation::{Condition, Evaluator},
     events::Fields,
-    format::{
-        Absent, AbsentBuilder, Changes, Edit, OutcomeText, Rewriter, RowlessRecord, SilentRange,
-    },
+    format::{Absent, Changes, OutcomeText, Rewriter, SilentRange, testing::append_beside_markers},
     history::{Chain, Repair, Repaired, Sealed, write_repair, write_seal},
-    model::{Counts, Offset, Partition},
+    model::{Offset, Partition},
     query::lookup,
     store::Store,
 };
@@ -24,26 +22,7 @@ fn evaluator() -> Evaluator {
 /// Appends 1,200 offsets without a row: of each three the last is absent, the others are filtered.
 async fn append_filtered(chain: &mut Chain, number: i64) {
     let over = range(number * 1200, number * 1200 + 1200);
-    let mut absent = AbsentBuilder::default();
-    for run in 0..400 {
-        let at = over.start().get() + 3 * run + 2;
-        absent.push(range(at, at + 1));
-    }
-    let counts = Counts {
-        filtered: 800,
-        absent: 400,
-        ..Counts::default()
-    };
-    let silent = Edit::Append {
-        range: over,
-        segments: Vec::new(),
-        counts,
-        record: RowlessRecord {
-            absent: absent.finish(),
-            filtered: 800,
-        },
-    };
-    edit(chain, silent).await;
+    edit(chain, append_beside_markers(over, 3)).await;
 }
 
 #[tokio::test]

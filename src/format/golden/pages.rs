@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    format::{AbsentBuilder, Layout, Page, RowlessRecord, SegmentId},
+    format::{Layout, Page, RowlessRecord, SegmentId, testing::append_beside_markers},
     model::Counts,
 };
 
@@ -23,24 +23,7 @@ fn a_golden_page_without_segments_reads_and_is_written_again_to_the_byte() {
     let mut base = apply(None, bind(0), stamp()).unwrap();
     for number in 0..4 {
         let over = range(number * 1500, number * 1500 + 1500);
-        let mut absent = AbsentBuilder::default();
-        for run in 0..500 {
-            let at = over.start().get() + 3 * run + 2;
-            absent.push(range(at, at + 1));
-        }
-        let edit = Edit::Append {
-            range: over,
-            segments: Vec::new(),
-            counts: Counts {
-                filtered: 1000,
-                absent: 500,
-                ..Counts::default()
-            },
-            record: RowlessRecord {
-                absent: absent.finish(),
-                filtered: 1000,
-            },
-        };
+        let edit = append_beside_markers(over, 3);
         base = apply(Some(&base), edit, stamp()).unwrap();
     }
     assert_eq!(base.open.silent.len(), 2);

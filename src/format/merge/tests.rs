@@ -5,7 +5,7 @@ use crate::model::Offset;
 use crate::{
     calculation::Evaluated,
     format::{
-        Accumulation, RangeOutcomes, check_segment,
+        Absent, Accumulation, RangeOutcomes, check_segment,
         testing::{declaration, file_offsets, identity, range, reject, results},
     },
 };

@@ -1,40 +1,17 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::{
-    calculation::Fingerprint,
-    format::{
-        Rowless,
-        silent::{push_silent, replace_silent},
-        testing::range,
-    },
+use crate::format::{
+    Rowless,
+    silent::{push_silent, replace_silent},
+    testing::{beside_markers, one_of_two, range},
 };
-
-fn fingerprint(second: bool) -> Fingerprint {
-    let text = if second {
-        "8888888888888888"
-    } else {
-        "7777777777777777"
-    };
-    text.parse().unwrap()
-}
 
 /// So many markers from an offset on, with `every - 1` filtered events before each.
 fn silent(start: i64, markers: i64, every: i64, second: bool) -> SilentRange {
-    let mut absent = AbsentBuilder::default();
-    for marker in 1..=markers {
-        let at = start + marker * every;
-        absent.push(range(at - 1, at));
-    }
-    let record = RowlessRecord {
-        absent: absent.finish(),
-        filtered: u64::try_from(markers * (every - 1)).unwrap(),
-    };
-    SilentRange::new(
-        range(start, start + markers * every),
-        record,
-        &fingerprint(second),
-    )
+    let over = range(start, start + markers * every);
+    let (_, record) = beside_markers(over, usize::try_from(every).unwrap());
+    SilentRange::new(over, record, &one_of_two(second))
 }
 
 /// Appends a range as an edit does.
@@ -149,7 +126,7 @@ proptest! {
             }
             // An edit of one of the ranges, by another condition: nothing else is said otherwise.
             let edited = list[changed.index(list.len())].clone();
-            let now = SilentRange::new(edited.range, edited.record.clone(), &fingerprint(true));
+            let now = SilentRange::new(edited.range, edited.record.clone(), &one_of_two(true));
             let mut repaired = replace_silent(&list, edited.range, Some(now)).unwrap();
             shorten(&mut repaired, Some(edited.range));
             check(&repaired);
@@ -173,7 +150,7 @@ fn a_digest_never_reaches_beyond_the_range_of_an_edit() {
     }
     let over = list[0].range;
     let record = list[0].record.clone();
-    let now = SilentRange::new(over, record, &fingerprint(true));
+    let now = SilentRange::new(over, record, &one_of_two(true));
     let mut repaired = replace_silent(&list, over, Some(now)).unwrap();
     shorten(&mut repaired, Some(over));
     assert_eq!(repaired[0].range, over);

@@ -2,7 +2,10 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    format::{AbsentBuilder, same_silence_outside, testing::range},
+    format::{
+        AbsentBuilder, same_silence_outside,
+        testing::{one_of_two, range},
+    },
     model::Offset,
 };
 
@@ -13,15 +16,6 @@ enum Fate {
     Absent,
     /// By one of two conditions.
     Filtered(bool),
-}
-
-fn fingerprint(second: bool) -> Fingerprint {
-    let text = if second {
-        "8888888888888888"
-    } else {
-        "7777777777777777"
-    };
-    text.parse().unwrap()
 }
 
 /// A range of one condition and without rows.
@@ -44,7 +38,7 @@ fn silent(start: i64, fates: &[Fate]) -> SilentRange {
         filtered,
     };
     let end = start + i64::try_from(fates.len()).unwrap();
-    SilentRange::new(range(start, end), record, &fingerprint(by))
+    SilentRange::new(range(start, end), record, &one_of_two(by))
 }
 
 /// The silent ranges of these fates, appended one after the other; appends end at the borders, too.
@@ -85,7 +79,7 @@ fn fates(list: &[SilentRange], offsets: usize) -> Vec<Fate> {
         };
         match runs.iter().any(|run| run.contains(at)) {
             true => Fate::Absent,
-            false => Fate::Filtered(silent.fingerprint == Some(fingerprint(true))),
+            false => Fate::Filtered(silent.fingerprint == Some(one_of_two(true))),
         }
     };
     (0..i64::try_from(offsets).unwrap()).map(fate).collect()
@@ -180,7 +174,7 @@ fn neighbours_stay_apart_when_their_absent_offsets_could_not_be_listed_as_one() 
             absent: absent.finish(),
             filtered: u64::try_from(runs).unwrap(),
         };
-        SilentRange::new(range(start, start + 2 * runs), record, &fingerprint(false))
+        SilentRange::new(range(start, start + 2 * runs), record, &one_of_two(false))
     };
     let listed = |runs: i64| {
         let mut list = vec![of(0, 600)];

@@ -4,17 +4,12 @@ use super::{
     merges::{MANY_SEGMENTS, choose_merge},
     runs::{MergeLimits, Obstacles, Range, ranges, runs},
     silence::choose_silence,
-    stretches::stretches,
+    stretches::{FEWEST, SEGMENT_BYTES, stretches},
 };
 use crate::{
     format::{Manifest, Page, SilentRange},
     model::{Offset, OffsetRange},
 };
-
-/// So many segments become a page at least: each edit costs a manifest.
-const FEWEST: usize = 64;
-/// What a segment takes in a page, roughly; so much for its path, digest and numbers.
-const SEGMENT_BYTES: u64 = 512;
 
 /// The range that is sealed next; `None` when nothing is to be.
 ///

@@ -2,7 +2,7 @@
 
 use super::{
     runs::{Obstacles, ranges},
-    stretches::{Stretch, stretches},
+    stretches::{FEWEST, SEGMENT_BYTES, Stretch, stretches},
 };
 use crate::{
     format::{Manifest, Page, PageLink},
@@ -13,10 +13,6 @@ use crate::{
 const MOST_BYTES: u64 = 64 << 10;
 /// A page that is made for its silent ranges has so many bytes at most: to change one of them, all are put into the open list.
 const PAGE_BYTES: u64 = 256 << 10;
-/// What a segment takes in a page, roughly.
-const SEGMENT_BYTES: u64 = 512;
-/// A page with fewer segments was made for its silent ranges.
-const FEW_SEGMENTS: u64 = 64;
 
 /// What the silent ranges of an open list take, in bytes, about.
 pub(super) fn silent_bytes(manifest: &Manifest) -> u64 {
@@ -116,7 +112,8 @@ impl Part {
             let open = corrections(page.range.start(), part.end);
             let bytes = page.bytes + part.bytes + open * SEGMENT_BYTES;
             page.range.end() == part.start
-                && page.files < FEW_SEGMENTS
+                // It was made for its silent ranges.
+                && page.files < FEWEST as u64
                 && page.bytes <= part.bytes / 2 * 3
                 && bytes <= PAGE_BYTES
                 && page.files + part.files + open <= Page::MOST_FILES as u64

@@ -6,6 +6,11 @@ use crate::{
     model::{Offset, OffsetRange},
 };
 
+/// So many segments become a page at least, unless it is made for something else: each edit costs a manifest.
+pub(super) const FEWEST: usize = 64;
+/// What a segment takes in a page, roughly; so much for its path, digest and numbers.
+pub(super) const SEGMENT_BYTES: u64 = 512;
+
 /// Neighbours without a page or a damaged segment between them.
 pub(super) struct Stretch<'r, 'm> {
     /// Where what belongs to them begins.

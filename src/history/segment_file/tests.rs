@@ -41,10 +41,10 @@ fn offsets(batches: &[RecordBatch]) -> Vec<i64> {
 #[tokio::test]
 async fn a_large_file_is_read_a_row_group_at_a_time_as_often_as_one_likes() {
     let (store, layout, segment) = stored().await;
-    let whole = open_segment(&store, &layout, &segment, segment.bytes).await;
+    let whole = open(&store, &layout, &segment, segment.bytes).await;
     let whole = whole.unwrap();
     assert!(matches!(whole, SegmentFile::Whole(_)));
-    let in_parts = open_segment(&store, &layout, &segment, segment.bytes - 1).await;
+    let in_parts = open(&store, &layout, &segment, segment.bytes - 1).await;
     let in_parts = in_parts.unwrap();
     let SegmentFile::InParts(compared) = &in_parts else {
         panic!("it is a large one");
@@ -72,26 +72,26 @@ async fn a_large_file_that_is_not_as_its_manifest_says_is_not_opened() {
         let mut wrong = right.to_vec();
         wrong[at] ^= 1;
         store.put(&segment.path, wrong.into()).await.unwrap();
-        let opened = open_segment(&store, &layout, &segment, 0).await;
+        let opened = open(&store, &layout, &segment, 0).await;
         assert!(
             matches!(opened, Err(FetchError::Damaged { .. })),
             "byte {at}"
         );
     }
     store.delete(&segment.path).await.unwrap();
-    let opened = open_segment(&store, &layout, &segment, 0).await;
+    let opened = open(&store, &layout, &segment, 0).await;
     assert!(matches!(opened, Err(FetchError::Missing { .. })));
     // Where a newer manifest has put it away, it is read from there.
     let attic = layout.attic(&segment.path).unwrap();
     store.put(&attic, right).await.unwrap();
-    let opened = open_segment(&store, &layout, &segment, 0).await;
+    let opened = open(&store, &layout, &segment, 0).await;
     assert!(matches!(opened, Ok(SegmentFile::Whole(_))));
 }
 
 #[tokio::test]
 async fn what_has_changed_since_it_was_compared_is_an_error() {
     let (store, layout, segment) = stored().await;
-    let opened = open_segment(&store, &layout, &segment, 0).await.unwrap();
+    let opened = open(&store, &layout, &segment, 0).await.unwrap();
     let SegmentFile::InParts(compared) = &opened else {
         panic!("it is a large one");
     };

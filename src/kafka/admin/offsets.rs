@@ -26,7 +26,7 @@ use crate::{
 
 /// How long a group's offsets are asked for together, before those that are stable are told apart.
 const TOGETHER: Duration = Duration::from_secs(1);
-/// Between two questions for those that are stable.
+/// Between two questions for what is stable.
 const AGAIN: Duration = Duration::from_millis(100);
 
 /// Where a partition begins and ends.
@@ -38,6 +38,24 @@ pub struct Watermarks {
     pub stable_end: Offset,
     /// The offset that the next message gets.
     pub end: Offset,
+}
+
+impl Watermarks {
+    /// The same once the transactions have ended that were open then, or at the deadline; `ask` says where the partition ends by now.
+    ///
+    /// # Errors
+    /// Those of `ask`.
+    pub fn settled(
+        mut self,
+        mut ask: impl FnMut() -> Result<Watermarks, KafkaError>,
+        deadline: Instant,
+    ) -> Result<Watermarks, KafkaError> {
+        while self.stable_end < self.end && Instant::now() < deadline {
+            thread::sleep(AGAIN);
+            self.stable_end = ask()?.stable_end;
+        }
+        Ok(self)
+    }
 }
 
 /// An offset that a group has committed.

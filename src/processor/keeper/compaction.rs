@@ -1,7 +1,7 @@
 //! Neighbours of stored history become one, and what nothing joins any more becomes pages, so that a snapshot costs as much
 //! after a year as on the first day.
 
-use std::{sync::atomic::Ordering, time::Duration};
+use std::{cell::LazyCell, sync::atomic::Ordering, time::Duration};
 
 use futures::{FutureExt, future::BoxFuture};
 use tokio::time::Instant;
@@ -85,11 +85,16 @@ impl Compaction {
         at_rest: bool,
         ours: &Declaration,
     ) -> Option<Next> {
+        // Of most manifests nothing is to be sealed, and nobody asks.
+        let left = LazyCell::new(|| {
+            let open = Listed::open_list_of(newest);
+            let left = filtered_otherwise(&open, ours).map(|one| one.range);
+            left.collect::<Vec<OffsetRange>>()
+        });
         let is_done = |range: &OffsetRange| {
             let segments = newest.open.segments.iter();
             let mut inside = segments.filter(|segment| segment.range.overlaps(*range));
-            let open = Listed::open_list_of(newest);
-            let is_left = filtered_otherwise(&open, ours).any(|one| one.range.overlaps(*range));
+            let is_left = left.iter().any(|one| one.overlaps(*range));
             inside.all(|segment| segment.fingerprint == ours.fingerprint) && !is_left
         };
         let mut obstacles = self.obstacles.clone();

@@ -143,6 +143,22 @@ fn a_result_whose_message_stays_the_same_has_not_changed_whatever_its_columns() 
     assert_eq!(changes.results.len(), 2);
 }
 
+/// The writer of a repair of all that is stored, and the same results for it.
+async fn again(store: &Store, chain: &Chain, evaluator: &Evaluator) -> (Rewriter, Evaluated) {
+    let newest = chain.newest().unwrap();
+    let stored = rows(store, newest, SegmentKind::Results).await.unwrap();
+    let schema = evaluator.results_schema();
+    let (absent, before) = (Absent::none(), evaluator.fingerprint().clone());
+    let identity = chain.identity().clone();
+    let writer = Rewriter::new(newest.range(), absent, before, &schema, identity);
+    let outcomes = Evaluated {
+        results: RecordBatch::try_new(schema, stored.columns().to_vec()).unwrap(),
+        rejects: Vec::new(),
+        filtered: Vec::new(),
+    };
+    (writer, outcomes)
+}
+
 #[tokio::test]
 async fn a_correction_that_changes_nothing_is_found() {
     let store = Store::memory();
@@ -150,16 +166,7 @@ async fn a_correction_that_changes_nothing_is_found() {
     let mut chain = bind(&store, &evaluator).await;
     snapshot(&mut chain, &evaluator, &[r#"{"a":2}"#, r#"{"a":3}"#]).await;
     let newest = chain.newest().unwrap().clone();
-    let stored = rows(&store, &newest, SegmentKind::Results).await.unwrap();
-    let schema = evaluator.results_schema();
-    let (absent, before) = (Absent::none(), evaluator.fingerprint().clone());
-    let identity = chain.identity().clone();
-    let mut writer = Rewriter::new(newest.range(), absent, before, &schema, identity);
-    let outcomes = Evaluated {
-        results: RecordBatch::try_new(schema, stored.columns().to_vec()).unwrap(),
-        rejects: Vec::new(),
-        filtered: Vec::new(),
-    };
+    let (mut writer, outcomes) = again(&store, &chain, &evaluator).await;
     let result = |message| OutcomeText::Result { message };
     let was = [
         r#"{"a":2,"b":null,"result":4}"#,
@@ -199,21 +206,12 @@ async fn what_is_not_known_of_events_stays_not_known() {
     let mut chain = bind(&store, &evaluator).await;
     snapshot(&mut chain, &evaluator, &[r#"{"a":2,"b":5}"#, r#"{"a":3}"#]).await;
     let newest = chain.newest().unwrap().clone();
-    let stored = rows(&store, &newest, SegmentKind::Results).await.unwrap();
-    let schema = evaluator.results_schema();
-    let (absent, before) = (Absent::none(), evaluator.fingerprint().clone());
-    let identity = chain.identity().clone();
-    let mut writer = Rewriter::new(newest.range(), absent, before, &schema, identity);
+    let (mut writer, outcomes) = again(&store, &chain, &evaluator).await;
     let not_known = Some(NotKnown {
         before: at(2),
         key: true,
     });
     writer.keep_not_known(not_known, None);
-    let outcomes = Evaluated {
-        results: RecordBatch::try_new(schema, stored.columns().to_vec()).unwrap(),
-        rejects: Vec::new(),
-        filtered: Vec::new(),
-    };
     writer.write(&outcomes, &Changes::default()).unwrap();
     let mut repair = Repair::new(newest.open.segments.clone(), writer.finish(None).unwrap());
     write_repair(&mut chain, &mut repair).await.unwrap();

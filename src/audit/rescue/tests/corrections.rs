@@ -35,7 +35,11 @@ fn corrected(
         writer: "a test".to_owned(),
     };
     let file = made.close(&identity).unwrap().corrections.unwrap().bytes;
-    corrections.add(("events", PARTITION), Sequence(revision), file)
+    corrections.add(
+        ("events", PARTITION),
+        Sequence(revision),
+        &SegmentFile::Whole(file),
+    )
 }
 
 fn with_small_numbers() -> Evaluator {
@@ -140,7 +144,7 @@ fn what_became_a_reject_needs_its_file() {
 
     // Its results are damaged, or they were: it was a result first.
     let file = whole(&[(13, "{}"), (14, r#"{"number":3}"#)]);
-    let of = |file: Option<EncodedSegment>| Whole::open(vec![file.unwrap().bytes]).unwrap();
+    let of = |file: Option<EncodedSegment>| open_whole(file.unwrap());
     let mut scene = became();
     let whole = of(file.rejects);
     scene.taker.expect(counts, &whole).unwrap();
@@ -164,7 +168,7 @@ fn what_became_a_result_is_no_reject_beside_a_whole_file_of_results() {
     assert_eq!(with.bytes(), corrections.bytes() + spared);
     let mut scene = Scene::corrected(evaluator(), corrections);
     let file = whole(&[(13, r#"{"number":4}"#), (15, "{}")]).results;
-    let whole = Whole::open(vec![file.unwrap().bytes]).unwrap();
+    let whole = open_whole(file.unwrap());
     let counts = Counts {
         results: 1,
         rejects: 1,
@@ -210,7 +214,7 @@ fn only_so_much_is_kept() {
     let all: Vec<(u64, &str)> = (10..19).map(|offset| (offset, large.as_str())).collect();
     let file = whole(&all).rejects.unwrap();
     let mut scene = Scene::new();
-    let whole = Whole::open(vec![file.bytes]).unwrap();
+    let whole = open_whole(file);
     scene.taker.take_rejects(whole.rejects.unwrap()).unwrap();
     assert_eq!(scene.finish().unwrap().counts.rejects, 9);
 

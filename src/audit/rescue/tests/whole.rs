@@ -1,7 +1,7 @@
 //! A file of the range that is whole, while the other is damaged.
 
 use super::*;
-use crate::format::{Accumulation, RangeOutcomes};
+use crate::format::RangeOutcomes;
 
 /// A file that is whole says which are absent, and has what need not be looked for.
 #[test]
@@ -27,17 +27,10 @@ fn what_a_whole_file_of_the_range_has_is_taken_from_it() {
     let outcomes = RangeOutcomes::new(range, evaluated).unwrap();
     let mut all = Accumulation::new(at(10));
     all.append(&outcomes).unwrap();
-    let identity = Identity {
-        topic: "events".to_owned(),
-        partition: PARTITION,
-        declaration: evaluator_of_all.declaration(),
-        writer: "a test".to_owned(),
-    };
-    let before = all.close(&identity).unwrap();
-    let file = |file: &Option<EncodedSegment>| vec![file.as_ref().unwrap().bytes.clone()];
+    let before = close(all, &evaluator_of_all);
 
     // The rejects are damaged.
-    let whole = Whole::open(file(&before.results)).unwrap();
+    let whole = open_whole(before.results.clone().unwrap());
     let mut scene = Scene::corrected(evaluator(), Corrections::of(range));
     scene.taker.expect(before.counts, &whole).unwrap();
     let mut missing = letter("{}");
@@ -56,7 +49,7 @@ fn what_a_whole_file_of_the_range_has_is_taken_from_it() {
     assert_eq!(of(&results), of(before.results.as_ref().unwrap()));
 
     // The results are damaged.
-    let whole = Whole::open(file(&before.rejects)).unwrap();
+    let whole = open_whole(before.rejects.clone().unwrap());
     let mut scene = Scene::corrected(evaluator(), Corrections::of(range));
     scene.taker.expect(before.counts, &whole).unwrap();
     scene.taker.take_rejects(whole.rejects.unwrap()).unwrap();
@@ -87,13 +80,7 @@ fn of_a_whole_file_only_the_part_that_kafka_has_lost_is_taken() {
     all.append(&RangeOutcomes::new(range(), evaluated).unwrap())
         .unwrap();
     all.came_from_messages(true);
-    let identity = Identity {
-        topic: "events".to_owned(),
-        partition: PARTITION,
-        declaration: evaluator_of_all.declaration(),
-        writer: "a test".to_owned(),
-    };
-    let before = all.close(&identity).unwrap();
+    let before = close(all, &evaluator_of_all);
     let file = before.results.unwrap();
     let not_known = |before| NotKnown {
         before: at(before),
@@ -101,7 +88,7 @@ fn of_a_whole_file_only_the_part_that_kafka_has_lost_is_taken() {
     };
     assert_eq!(file.facts.not_known, Some(not_known(20)));
 
-    let whole = Whole::open(vec![file.bytes]).unwrap();
+    let whole = open_whole(file);
     let part = OffsetRange::new(at(10), at(15)).unwrap();
     let corrections = Corrections::of(part).without_results();
     let mut scene = Scene::corrected(evaluator(), corrections);

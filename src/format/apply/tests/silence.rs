@@ -1,7 +1,10 @@
 //! Ranges without any row, and the number of absent offsets that each range states.
 
 use super::*;
-use crate::format::{Absent, AbsentBuilder, same_silence_outside};
+use crate::format::{
+    Absent, same_silence_outside,
+    testing::{append_beside_markers, beside_markers},
+};
 
 fn silent(base: &Manifest, offsets: u64) -> Manifest {
     let over = OffsetRange::new(base.end, base.end.plus(offsets)).unwrap();
@@ -263,35 +266,12 @@ fn a_part_of_a_silent_range_gives_way_to_the_outcomes_that_its_events_have_now()
 }
 
 /// Two thousand events from an offset on that a condition leaves out, a marker after each two of them.
-fn beside_markers(start: Offset) -> (OffsetRange, Counts, RowlessRecord) {
-    let mut absent = AbsentBuilder::default();
-    for marker in 0..1000 {
-        let at = start.plus(3 * marker + 2);
-        absent.push(OffsetRange::new(at, at.plus(1)).unwrap());
-    }
-    let counts = Counts {
-        filtered: 2000,
-        ..counts(0, 0, 1000)
-    };
-    let record = RowlessRecord {
-        absent: absent.finish(),
-        filtered: 2000,
-    };
-    (
-        OffsetRange::new(start, start.plus(3000)).unwrap(),
-        counts,
-        record,
-    )
+fn thousand_markers(start: Offset) -> OffsetRange {
+    OffsetRange::new(start, start.plus(3000)).unwrap()
 }
 
-fn append_beside_markers(base: &Manifest, by: &Stamp) -> Manifest {
-    let (range, counts, record) = beside_markers(base.end);
-    let edit = Edit::Append {
-        range,
-        segments: Vec::new(),
-        counts,
-        record,
-    };
+fn append_markers(base: &Manifest, by: &Stamp) -> Manifest {
+    let edit = append_beside_markers(thousand_markers(base.end), 3);
     apply(Some(base), edit, by.clone()).unwrap()
 }
 
@@ -300,7 +280,7 @@ fn nothing_outside_of_an_edit_is_said_otherwise_where_digests_lie_beside_it() {
     let (old, new) = (under("aaaaaaaaaaaaaaaa"), under("bbbbbbbbbbbbbbbb"));
     let mut base = second();
     for by in [&old, &old, &old, &new, &new, &new] {
-        base = append_beside_markers(&base, by);
+        base = append_markers(&base, by);
     }
     // The range before the running calculation's own is recalculated: its events stay filtered, by the new condition.
     let own = base.open.silent.iter().position(|one| {
@@ -328,13 +308,14 @@ fn nothing_outside_of_an_edit_is_said_otherwise_where_digests_lie_beside_it() {
     // Events from before the origin, in front of a digest.
     let mut base = apply(None, bind(3100), stamp()).unwrap();
     for _ in 0..2 {
-        base = append_beside_markers(&base, &old);
+        base = append_markers(&base, &old);
     }
     assert!(matches!(
         base.open.silent[0].record.absent,
         Absent::Digest(_)
     ));
-    let (range, counts, record) = beside_markers(at(100));
+    let range = thousand_markers(at(100));
+    let (counts, record) = beside_markers(range, 3);
     let edit = Edit::Backfill {
         range,
         segments: Vec::new(),
@@ -349,6 +330,6 @@ fn nothing_outside_of_an_edit_is_said_otherwise_where_digests_lie_beside_it() {
         range
     ));
     // The next append makes one of what is alike.
-    let third = append_beside_markers(&next, &old);
+    let third = append_markers(&next, &old);
     assert!(third.open.silent[0].range.len() > range.len());
 }

@@ -1,28 +1,13 @@
 //! A page takes in pages before it.
 
 use super::*;
+use crate::format::testing::append_beside_markers;
 
 /// So many filtered events from the end of the chain on, each before a marker.
 async fn filter(chain: &mut Chain, events: u64) {
     let end = chain.newest().unwrap().end;
-    let mut absent = crate::format::AbsentBuilder::default();
-    for event in 0..events {
-        let at = end.plus(2 * event + 1);
-        absent.push(OffsetRange::new(at, at.plus(1)).unwrap());
-    }
-    let edit = Edit::Append {
-        range: OffsetRange::new(end, end.plus(2 * events)).unwrap(),
-        segments: Vec::new(),
-        counts: crate::model::Counts {
-            filtered: events,
-            absent: events,
-            ..Default::default()
-        },
-        record: crate::format::RowlessRecord {
-            absent: absent.finish(),
-            filtered: events,
-        },
-    };
+    let over = OffsetRange::new(end, end.plus(2 * events)).unwrap();
+    let edit = append_beside_markers(over, 2);
     let won = chain.append(edit, None).await.unwrap();
     assert!(matches!(won, Appended::Won { .. }));
 }

@@ -256,6 +256,10 @@ impl Arena {
                 })
                 .collect(),
         };
+        let sealed = match change {
+            Change::Seal { span, of, all, .. } => Some(self.page(of, span, all)?),
+            _ => None,
+        };
         let edit = match change {
             Change::Bind => Edit::Bind {
                 pipeline: pipeline(),
@@ -298,13 +302,8 @@ impl Arena {
             Change::Retire { oldest } => Edit::Retire {
                 oldest: Sequence(oldest.into()),
             },
-            Change::Seal {
-                page,
-                span,
-                of,
-                all,
-            } => {
-                let (value, bytes) = self.page(of, span, all)?;
+            Change::Seal { page, span, .. } => {
+                let (value, bytes) = sealed.clone()?;
                 Edit::Seal {
                     page: Box::new(value),
                     path: layout().page(PARTITION, range(span), SegmentId(page.into())),
@@ -323,13 +322,8 @@ impl Arena {
             .map(|before| before.pages.clone())
             .unwrap_or_default();
         match change {
-            Change::Seal {
-                page,
-                span,
-                of,
-                all,
-            } => {
-                let (value, _) = self.page(of, span, all)?;
+            Change::Seal { page, span, .. } => {
+                let (value, _) = sealed?;
                 pages.push(ListedPage {
                     file: page,
                     span,
