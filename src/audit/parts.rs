@@ -10,10 +10,11 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
+use parquet::errors::ParquetError;
 use tokio::sync::mpsc;
 
 use crate::{
-    format::{Segment, SegmentEnd},
+    format::{Segment, SegmentEnd, SegmentError},
     history::read_segment_end,
     model::{Digest, Digester},
     store::{Path, Store, StoreError},
@@ -72,9 +73,10 @@ impl Parts {
     }
 
     /// The next part. Blocks.
-    pub fn read(&self, part: Range<u64>) -> io::Result<Bytes> {
+    pub fn read(&self, part: Range<u64>) -> Result<Bytes, SegmentError> {
         let mut reading = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        reading.read(part)
+        let read = reading.read(part);
+        read.map_err(|error| ParquetError::External(Box::new(error)).into())
     }
 
     /// Reads what is left; whether the file has the digest that its manifest lists. Blocks.

@@ -1,6 +1,6 @@
 //! The rows of a segment from the parts of its file, one row group at a time, for who does not want all of a large file in memory.
 
-use std::{io, ops::Range, sync::Arc};
+use std::{ops::Range, sync::Arc};
 
 use arrow_array::RecordBatch;
 use bytes::Bytes;
@@ -21,7 +21,7 @@ const BATCH_ROWS: usize = 64 * 1024;
 const BATCH_BYTES: usize = 4 << 20;
 
 /// Gives a part of a file. The parts are asked for in order, each from where the last one ended.
-pub type ReadPart = Box<dyn FnMut(Range<u64>) -> io::Result<Bytes> + Send>;
+pub type ReadPart = Box<dyn FnMut(Range<u64>) -> Result<Bytes, SegmentError> + Send>;
 
 /// Row groups that are read one after the other.
 pub(super) struct RowGroups {
@@ -79,8 +79,7 @@ impl RowGroups {
             let text = format!("row group {} ends at byte {end}", self.next);
             return Err(ParquetError::General(text).into());
         }
-        let read = (self.read)(part.clone());
-        let bytes = read.map_err(|error| ParquetError::External(Box::new(error)))?;
+        let bytes = (self.read)(part.clone())?;
         let file = Parts::new(self.bytes, [(part.start, bytes)]);
         let metadata = self.metadata.clone();
         let batches = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata)

@@ -25,6 +25,7 @@ use super::{
 use crate::{
     events::columns,
     model::{Counts, Digest, Offset, OffsetRange},
+    store::StoreError,
 };
 
 /// The most rows in one row group, and about its most bytes as they are encoded: what a reader must hold at a time.
@@ -57,6 +58,12 @@ pub enum SegmentError {
     /// The file is not one of snapback's, or of a newer format.
     #[error(transparent)]
     Facts(#[from] FactsError),
+    /// The store of a file that is read in parts is away: that says nothing of the file.
+    #[error(transparent)]
+    Store(StoreError),
+    /// A part of the file is not what it was when it was opened.
+    #[error("a part of the file is not what it was a moment ago")]
+    Changed,
     /// The rows are not what the file's metadata says.
     #[error("{kind} of {range}: {detail}")]
     Contents {

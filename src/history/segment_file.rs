@@ -1,7 +1,7 @@
 //! A listed segment's file that was compared with its digest, to be read as often as somebody likes: a small one from memory, a large
 //! one from the store again, a row group in memory at a time.
 
-use std::{io, ops::Range, sync::Arc};
+use std::{ops::Range, sync::Arc};
 
 use arrow_array::RecordBatch;
 use bytes::Bytes;
@@ -51,7 +51,7 @@ async fn open(
     large: u64,
 ) -> Result<SegmentFile, FetchError> {
     if segment.bytes > large
-        && let Some(compared) = ComparedSegment::compare(store, segment).await?
+        && let Some(compared) = ComparedSegment::compare(store, layout, segment).await?
     {
         return Ok(SegmentFile::InParts(Arc::new(compared)));
     }
@@ -60,7 +60,8 @@ async fn open(
 }
 
 impl SegmentFile {
-    /// Its rows from the first one on. To read them blocks: it is no work for a thread of a runtime.
+    /// Its rows from the first one on. To read them blocks: it is no work for a thread of a runtime. They end with
+    /// [`SegmentError::Store`] when the store is away, which says nothing of the file.
     ///
     /// # Errors
     /// When it is no segment.
@@ -76,6 +77,8 @@ impl SegmentFile {
 pub struct ComparedSegment {
     store: Store,
     path: Path,
+    /// Where it is put when something else takes its place meanwhile.
+    attic: Option<Path>,
     end: SegmentEnd,
     /// The parts that have the row groups, each with its digest.
     parts: Vec<(Range<u64>, Digest)>,
@@ -90,9 +93,10 @@ impl ComparedSegment {
     /// When the store is away.
     pub async fn compare(
         store: &Store,
+        layout: &Layout,
         segment: &Segment,
     ) -> Result<Option<ComparedSegment>, StoreError> {
-        Ok(of_the_object(compare(store, segment).await)?.flatten())
+        Ok(of_the_object(compare(store, layout, segment).await)?.flatten())
     }
 
     /// Where it lies.
@@ -128,25 +132,38 @@ impl ComparedSegment {
     }
 
     async fn bytes(&self, part: Range<u64>) -> Result<Option<Bytes>, StoreError> {
-        let read = self.store.get_range(&self.path, part.clone()).await;
         let known = self.parts.iter().find(|(known, _)| *known == part);
         let is_right =
             |bytes: &Bytes| known.is_some_and(|(_, digest)| *digest == Digest::of(bytes));
-        Ok(of_the_object(read)?.filter(is_right))
+        for path in [Some(&self.path), self.attic.as_ref()]
+            .into_iter()
+            .flatten()
+        {
+            let read = self.store.get_range(path, part.clone()).await;
+            if let Some(bytes) = of_the_object(read)?.filter(is_right) {
+                return Ok(Some(bytes));
+            }
+        }
+        Ok(None)
     }
 
     fn read(self: &Arc<Self>) -> Result<SegmentReader, SegmentError> {
         let file = Arc::clone(self);
         let part = move |part| {
             let bytes = file.runtime.block_on(file.bytes(part));
-            let changed = || io::Error::other("it is not what it was a moment ago");
-            bytes.map_err(io::Error::other)?.ok_or_else(changed)
+            bytes
+                .map_err(SegmentError::Store)?
+                .ok_or(SegmentError::Changed)
         };
         read_segment_in_parts(self.end.clone(), Box::new(part))
     }
 }
 
-async fn compare(store: &Store, segment: &Segment) -> Result<Option<ComparedSegment>, StoreError> {
+async fn compare(
+    store: &Store,
+    layout: &Layout,
+    segment: &Segment,
+) -> Result<Option<ComparedSegment>, StoreError> {
     let Some((end, _)) = read_segment_end(store, segment, END).await? else {
         return Ok(None);
     };
@@ -168,6 +185,7 @@ async fn compare(store: &Store, segment: &Segment) -> Result<Option<ComparedSegm
     let compared = ComparedSegment {
         store: store.clone(),
         path: segment.path.clone(),
+        attic: layout.attic(&segment.path),
         end,
         parts,
         runtime: Handle::current(),

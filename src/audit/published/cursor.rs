@@ -8,10 +8,10 @@ use tokio::runtime::Handle;
 use super::rows::{Rows, What};
 use crate::{
     audit::AuditError,
-    format::{Layout, Segment, SegmentReader},
+    format::{Layout, Segment, SegmentError, SegmentReader},
     history::{FetchError, SegmentFile, open_segment},
     model::{OffsetRange, Partition},
-    store::Store,
+    store::{Store, StoreError},
 };
 
 /// Where the segments of a partition are.
@@ -164,11 +164,11 @@ impl Cursor {
                 return Ok(Some(row));
             }
             let next = catch_unwind(AssertUnwindSafe(|| open.next(what)));
-            match next {
-                Ok(Some(true)) => {}
-                Ok(Some(false)) => return Ok(None),
+            match next.ok().transpose()?.flatten() {
+                Some(true) => {}
+                Some(false) => return Ok(None),
                 // The digest agrees: a writer's mistake, which the integrity check has told.
-                Ok(None) | Err(_) => {
+                None => {
                     self.open = None;
                     self.unreadable.push(self.segments[index].range);
                     return Ok(None);
@@ -237,16 +237,24 @@ impl Open {
     }
 
     /// Goes to the next batch; `Some(false)` after the last, `None` when it cannot be read.
-    fn next(&mut self, (what, topic, partition): (What, &str, Partition)) -> Option<bool> {
+    fn next(
+        &mut self,
+        (what, topic, partition): (What, &str, Partition),
+    ) -> Result<Option<bool>, StoreError> {
         let batch: RecordBatch = match self.reader.next() {
-            None => return Some(false),
-            Some(batch) => batch.ok()?,
+            None => return Ok(Some(false)),
+            Some(Ok(batch)) => batch,
+            Some(Err(SegmentError::Store(error))) => return Err(error),
+            Some(Err(_)) => return Ok(None),
         };
         if let Some(end) = self.rows.end() {
             self.reach = end;
         }
-        self.rows = Rows::of(what, topic, partition, &batch)?;
+        let Some(rows) = Rows::of(what, topic, partition, &batch) else {
+            return Ok(None);
+        };
+        self.rows = rows;
         self.at = 0;
-        Some(true)
+        Ok(Some(true))
     }
 }

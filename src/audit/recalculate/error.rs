@@ -19,7 +19,7 @@ pub enum RecalculateError {
     Fetch(#[from] FetchError),
     /// A segment cannot be read or written.
     #[error(transparent)]
-    Segment(#[from] SegmentError),
+    Segment(SegmentError),
     /// The calculation fails.
     #[error(transparent)]
     Calculation(#[from] CalculationError),
@@ -152,6 +152,15 @@ pub enum RecalculateError {
     /// The work panicked.
     #[error("recalculating failed: {0}")]
     Panicked(#[from] tokio::task::JoinError),
+}
+
+impl From<SegmentError> for RecalculateError {
+    fn from(error: SegmentError) -> RecalculateError {
+        match error {
+            SegmentError::Store(error) => FetchError::from(error).into(),
+            error => RecalculateError::Segment(error),
+        }
+    }
 }
 
 impl RecalculateError {

@@ -23,6 +23,7 @@ use crate::{
     calculation::{Declaration, Evaluator, Fingerprint},
     events::columns::offsets,
     format::{Absent, Segment, SilentRange},
+    history::FetchError,
     kafka::{Batch, Connection, KafkaError, Reader},
     model::{Event, OffsetRange, Partition},
 };
@@ -217,6 +218,7 @@ impl Task {
         match failure {
             None => {}
             Some(RecalculateError::Calculation(error)) => return Err(error.into()),
+            Some(RecalculateError::Fetch(FetchError::Store(error))) => return Err(error.into()),
             Some(_) => return Ok(recorded.not_checkable()),
         }
         found.counts.not_checkable = filtered.saturating_sub(seen);

@@ -92,6 +92,7 @@ pub(super) async fn row_digests(
         });
         open = match digested.await? {
             Ok(open) => open,
+            Err(SegmentError::Store(error)) => return Err(error.into()),
             Err(error) => return Err(unreadable(&segment.path, error)),
         };
     }

@@ -13,7 +13,10 @@ const ROWS: i64 = 20_000;
 
 /// A store with a segment of five row groups.
 async fn stored() -> (Store, Layout, Segment) {
-    let store = Store::memory();
+    stored_in(Store::memory()).await
+}
+
+async fn stored_in(store: Store) -> (Store, Layout, Segment) {
     let chain = testing::chain(&store, "writer", &testing::clock()).await;
     let layout = chain.layout().clone();
     let made = encoded(0, ROWS, &identity("writer")).results.unwrap();
@@ -101,4 +104,24 @@ async fn what_has_changed_since_it_was_compared_is_an_error() {
     store.put(&segment.path, file.into()).await.unwrap();
     let error = rows(&opened).await.unwrap_err().to_string();
     assert!(error.contains("what it was"), "{error}");
+}
+
+/// A merge may take its place at any moment, and an outage says nothing of it.
+#[tokio::test]
+async fn what_happens_in_the_store_meanwhile_is_no_damage() {
+    let faulty = testing::Faulty::default();
+    let (store, layout, segment) = stored_in(faulty.store()).await;
+    let opened = open(&store, &layout, &segment, 0).await.unwrap();
+    let expected = offsets(&rows(&opened).await.unwrap());
+    for parts in 0..5 {
+        faulty.one_part_fails_after(parts);
+        let error = rows(&opened).await.unwrap_err();
+        assert!(matches!(&error, SegmentError::Store(_)), "{error}");
+        assert!(faulty.has_failed());
+    }
+    let right = store.get(&segment.path, u64::MAX).await.unwrap();
+    let attic = layout.attic(&segment.path).unwrap();
+    store.put(&attic, right).await.unwrap();
+    store.delete(&segment.path).await.unwrap();
+    assert_eq!(offsets(&rows(&opened).await.unwrap()), expected);
 }

@@ -114,11 +114,11 @@ async fn part_of(
     pending: &PendingCorrections,
     large_file: &LargeFile,
 ) -> Result<Option<(Arc<ComparedSegment>, RowsPlace, Bytes)>, LoadError> {
-    let (store, segment, from) = (chain.store(), &pending.segment, pending.from);
+    let (segment, from) = (&pending.segment, pending.from);
     let known = match large_file.of(segment) {
         Some(known) => known,
         None => {
-            let compared = ComparedSegment::compare(store, segment).await;
+            let compared = ComparedSegment::compare(chain.store(), chain.layout(), segment).await;
             let Some(known) = compared.map_err(FetchError::from)? else {
                 return Ok(None);
             };
